@@ -1,0 +1,106 @@
+# `make` alone lists the verbs. Each verb first makes the virtual environment it needs, again when its description
+# changes. The serving verbs also work from another folder (`make -f`) and import modules of that folder.
+
+HERE := $(dir $(lastword $(MAKEFILE_LIST)))
+
+PYTHON ?= python3
+VENV ?= $(HERE).venv
+
+PORT ?= 8000
+NUM_WORKERS ?= 2
+WORKER_CLASS ?= gevent
+LOG_LEVEL ?= info
+SERVER ?= gunicorn
+COMMAND_UNCACHED ?= examples.example_serving_handler:run_app()
+COMMAND_CACHED ?= examples.example_serving_handler_cached:run_app()
+
+ARGS ?=
+PROTO_OUT ?= .
+
+VENV_PYTHON = "$(VENV)/bin/python"
+# Modules are compiled when they are first imported, which is few of them, and not at once, which doubles the time.
+PIP_INSTALL = $(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check --no-compile
+DESCRIPTION = $(HERE)setup.cfg $(HERE)pyproject.toml $(HERE)requirements.txt
+SERVING = $(VENV)/.serving
+DEVELOPMENT = $(VENV)/.development
+
+# One line for each server that SERVER can name; "$$target" is the app as `module:callable()`.
+SERVE_gunicorn = $(VENV_PYTHON) -m gunicorn --config "$(HERE)gunicorn.conf.py" --pythonpath "$(HERE)" \
+	--bind "0.0.0.0:$(PORT)" --workers "$(NUM_WORKERS)" --worker-class "$(WORKER_CLASS)" \
+	--log-level "$(LOG_LEVEL)" "$$target"
+
+# Version 2 named an app by a dotted path that ends in a call: its last dot becomes the colon.
+define serve
+@target=$$(printf '%s\n' "$$COMMAND" | sed -E 's/^([^:(]+)\.([^.:(]+\(.*)$$/\1:\2/') && \
+	exec $(or $(SERVE_$(SERVER)),$(error SERVER=$(SERVER) is not known; it can be gunicorn))
+endef
+
+define make_venv
+@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' || \
+	{ echo "$(PYTHON) has to be Python 3.10 to 3.13: name another one, as in make PYTHON=python3.12" >&2; exit 1; }
+$(PYTHON) -m venv "$(VENV)"
+endef
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help dev example-service example-service-cached test test-gevent lint format types check bench fuzz proto clean
+
+help: ## List these verbs
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-24s %s\n", $$1, $$2 }' "$(firstword $(MAKEFILE_LIST))"
+	@echo
+	@echo "The services take PORT=$(PORT) NUM_WORKERS=$(NUM_WORKERS) WORKER_CLASS=$(WORKER_CLASS) (or gthread, sync)"
+	@echo "LOG_LEVEL=$(LOG_LEVEL) and COMMAND_UNCACHED or COMMAND_CACHED='some.module:run_app()'."
+	@echo "The tests take ARGS, as in make test ARGS='-k schema'."
+
+dev: $(DEVELOPMENT) ## Make .venv with everything that work on this project needs
+
+example-service: export COMMAND = $(COMMAND_UNCACHED)
+example-service: $(SERVING) ## Serve the example, or the app that COMMAND_UNCACHED names
+	$(serve)
+
+example-service-cached: export COMMAND = $(COMMAND_CACHED)
+example-service-cached: $(SERVING) ## Serve the example that caches, or the app that COMMAND_CACHED names
+	$(serve)
+
+test: $(DEVELOPMENT) ## Run every test
+	$(VENV_PYTHON) -m pytest $(ARGS)
+
+test-gevent: $(DEVELOPMENT) ## Run the in-process tests in an interpreter that gevent has patched
+	$(VENV_PYTHON) -m tests.under_gevent $(ARGS)
+
+lint: $(DEVELOPMENT) ## Look for mistakes and for code that `make format` would change
+	$(VENV_PYTHON) -m ruff check .
+	$(VENV_PYTHON) -m ruff format --check .
+
+format: $(DEVELOPMENT) ## Format the code and mend what can be mended by itself
+	$(VENV_PYTHON) -m ruff check --fix .
+	$(VENV_PYTHON) -m ruff format .
+
+types: $(DEVELOPMENT) ## Check the types
+	$(VENV_PYTHON) -m mypy
+
+check: lint types test ## Do all that has to pass before a change goes in
+
+bench: $(DEVELOPMENT) ## Measure speed against other servers
+	$(VENV_PYTHON) -m bench $(ARGS)
+
+fuzz: $(DEVELOPMENT) ## Compare the compiled schemas with protobuf's own parser, at length
+	$(VENV_PYTHON) -m tests.schemas.fuzz_compiled $(ARGS)
+
+proto: $(DEVELOPMENT) ## Generate the examples' protobuf modules again, below PROTO_OUT
+	$(VENV_PYTHON) -m grpc_tools.protoc --proto_path=. --python_out="$(PROTO_OUT)" examples/*.proto
+
+clean: ## Remove the virtual environment and everything else that was made here
+	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(SERVING): $(DESCRIPTION)
+	$(make_venv)
+	$(PIP_INSTALL) --constraint "$(HERE)requirements.txt" --editable "$(HERE)[examples]"
+	@touch "$@"
+
+# The development set holds the serving set, so that it answers for both.
+$(DEVELOPMENT): $(DESCRIPTION)
+	$(make_venv)
+	$(PIP_INSTALL) --requirement "$(HERE)requirements.txt" --editable "$(HERE)"
+	@touch "$(SERVING)" "$@"

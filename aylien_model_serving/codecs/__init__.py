@@ -1,0 +1,121 @@
+"""Media types: bytes ↔ fields.
+
+Floor 1: pure. A decoder turns a body into `Fields`, an encoder a handler's result into bytes. To add a media
+type, write its sibling here and name it in a table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from aylien_model_serving.codecs import forms, json
+from aylien_model_serving.codecs.fields import Fields
+from aylien_model_serving.errors import MalformedBody, UnsupportedMediaType
+from aylien_model_serving.messages import Call
+
+Decode = Callable[[bytes, str], Fields]
+
+
+class Encoder(NamedTuple):
+    """How a result becomes a body.
+
+    Args:
+        media_type: the value of Content-Type.
+        encode: raises `InvalidAnswer` for what it can't express.
+    """
+
+    media_type: str
+    encode: Callable[[Any], bytes]
+
+
+JSON = Encoder("application/json", json.encode)
+
+#: Decoders of every route by media type; what is not listed is tried as JSON.
+DECODERS: Mapping[str, Decode] = {
+    "": json.decode,
+    "application/json": json.decode,
+    "application/x-www-form-urlencoded": forms.decode_urlencoded,
+    "multipart/form-data": forms.decode_multipart,
+}
+
+#: Methods whose fields come from the query string.
+QUERY_METHODS = frozenset({"GET", "HEAD", "DELETE"})
+
+
+def decode(call: Call, decoders: Mapping[str, Decode]) -> Fields:
+    """Return the fields that a call carries in its body or query string.
+
+    Raises:
+        MalformedBody: the body is not what its media type promises.
+        UnsupportedMediaType: no decoder knows the media type or the content coding.
+    """
+    headers = call.headers
+    if headers.get("content-encoding", "").strip().lower() not in ("", "identity"):
+        raise UnsupportedMediaType("Compressed bodies are not accepted: send it without Content-Encoding")
+    if call.method in QUERY_METHODS and not call.body:
+        return forms.decode_query(call.query)
+    content_type = headers.get("content-type", "")
+    known = decoders.get(content_type) or decoders.get(content_type.partition(";")[0].strip().lower())
+    if known is not None:
+        return known(call.body, content_type)
+    return _decode_undeclared(call.body, content_type)
+
+
+def _decode_undeclared(body: bytes, content_type: str) -> Fields:
+    """Read JSON whatever its Content-Type says: clients rely on it."""
+    try:
+        return json.decode(body, content_type)
+    except MalformedBody:
+        if "json" in content_type.lower():
+            raise
+        raise UnsupportedMediaType(
+            f"Bodies of type {content_type[:80]!r} are not understood here: send JSON"
+        ) from None
+
+
+def choose_encoder(accept: str, encoders: tuple[Encoder, ...]) -> Encoder:
+    """Return the encoder that an Accept header prefers, the first one where it names none of them.
+
+    The weights are those of RFC 9110, section 12.5.1: the most specific range that names a media type counts.
+    The order of the header breaks a tie.
+    """
+    if len(encoders) == 1 or accept in _ANYTHING:
+        return encoders[0]
+    ranges = _ranges(accept)
+    return max(encoders, key=lambda encoder: _preference(encoder.media_type, ranges))
+
+
+#: What most clients send, spared the parsing.
+_ANYTHING = frozenset({"", "*/*", "application/json"})
+
+
+def _preference(media_type: str, ranges: dict[str, tuple[float, int]]) -> tuple[float, int]:
+    kind = media_type.partition("/")[0]
+    named = (ranges[known] for known in (media_type, f"{kind}/*", "*/*") if known in ranges)
+    return next(named, (0.0, 0))
+
+
+def preferred_media_types(accept: str) -> list[str]:
+    """Return the media types of an Accept header, best first, without those of weight 0."""
+    ranges = _ranges(accept)
+    return sorted((name for name in ranges if ranges[name][0] > 0), key=ranges.__getitem__, reverse=True)
+
+
+def _ranges(accept: str) -> dict[str, tuple[float, int]]:
+    """Return weight and negative position of each media range of an Accept header."""
+    found: dict[str, tuple[float, int]] = {}
+    for position, item in enumerate(accept.split(",")[:32]):
+        media_type, *parameters = (part.strip().lower() for part in item.split(";"))
+        found.setdefault(media_type, (_weight(parameters), -position))
+    return found
+
+
+def _weight(parameters: list[str]) -> float:
+    for parameter in parameters:
+        if parameter.startswith("q="):
+            try:
+                return float(parameter[2:])
+            except ValueError:
+                return 0.0
+    return 1.0

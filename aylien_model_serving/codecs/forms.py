@@ -1,0 +1,79 @@
+"""Query strings and HTML forms.
+
+Floor 1: pure. Every value arrives as text (files of a multipart body as bytes); the schema coerces it. A name
+that is given more than once becomes a list.
+"""
+
+from __future__ import annotations
+
+import io
+from urllib.parse import parse_qsl
+
+from werkzeug.exceptions import HTTPException
+from werkzeug.formparser import FormDataParser
+from werkzeug.http import parse_options_header
+
+from aylien_model_serving.codecs import json
+from aylien_model_serving.codecs.fields import Fields
+from aylien_model_serving.errors import MalformedBody
+
+#: Fields and files that one form may have.
+MAX_PARTS = 1000
+
+
+def decode_query(query: str) -> Fields:
+    """Return the fields of a query string; a name without a value is empty text.
+
+    Raises:
+        MalformedBody: more than `MAX_PARTS` fields, or bytes that are not UTF-8.
+    """
+    if not query:
+        return Fields({}, textual=True)
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=MAX_PARTS)
+    except UnicodeDecodeError:
+        raise MalformedBody("The fields are not UTF-8") from None
+    except ValueError as error:
+        raise MalformedBody(f"The fields can't be read: {error}") from None
+    return Fields(_gather(pairs), textual=True)
+
+
+def decode_urlencoded(body: bytes, content_type: str) -> Fields:
+    """Return the fields of a form, or of JSON that curl's -d sent under a form's media type.
+
+    Raises:
+        MalformedBody: nothing was sent, or neither a form nor JSON.
+    """
+    if body.lstrip()[:1] in (b"{", b"[", b""):
+        return json.decode(body)
+    try:
+        return decode_query(body.decode())
+    except UnicodeDecodeError:
+        raise MalformedBody("The body is not UTF-8") from None
+
+
+def decode_multipart(body: bytes, content_type: str) -> Fields:
+    """Return the fields and files of a multipart form (RFC 7578).
+
+    Raises:
+        MalformedBody: no boundary, a broken part, or more than `MAX_PARTS` of them.
+    """
+    media_type, options = parse_options_header(content_type)
+    if not options.get("boundary"):
+        raise MalformedBody("The multipart body has no boundary in its Content-Type")
+    parser = FormDataParser(max_form_parts=MAX_PARTS, max_form_memory_size=None, silent=False)
+    try:
+        _, form, files = parser.parse(io.BytesIO(body), media_type, len(body), options)
+    except (ValueError, HTTPException) as error:
+        raise MalformedBody(f"The multipart body can't be read: {error}") from None
+    texts: list[tuple[str, str | bytes]] = list(form.items(multi=True))
+    return Fields(
+        _gather([*texts, *((name, file.read()) for name, file in files.items(multi=True))]), textual=True
+    )
+
+
+def _gather(pairs: list[tuple[str, str]] | list[tuple[str, str | bytes]]) -> dict[str, object]:
+    found: dict[str, list[object]] = {}
+    for name, value in pairs:
+        found.setdefault(name, []).append(value)
+    return {name: values[0] if len(values) == 1 else values for name, values in found.items()}

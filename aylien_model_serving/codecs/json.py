@@ -1,0 +1,190 @@
+"""JSON bodies, strictly read and generously written.
+
+Floor 1: pure. Reading refuses what RFC 8259 leaves to the reader and what hides mistakes: duplicate keys,
+NaN, deep nesting. Writing knows the values that models answer with, without importing numpy or torch.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Any
+
+import msgspec
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
+
+from aylien_model_serving.codecs.fields import Fields
+from aylien_model_serving.errors import InvalidAnswer, MalformedBody
+
+#: Containers within containers that a body may have.
+MAX_DEPTH = 64
+
+_decoder = msgspec.json.Decoder()
+_scalars = frozenset({str, int, float, bool, type(None)})
+
+
+def decode(body: bytes, content_type: str = "") -> Fields:
+    """Return the fields of a JSON object.
+
+    Raises:
+        MalformedBody: not UTF-8, not JSON, not an object, a key twice, or nested too deeply.
+    """
+    value = loads(body)
+    if type(value) is not dict:
+        raise MalformedBody(f"The body has to be a JSON object, not {_json_name(value)}")
+    return Fields(value)
+
+
+def loads(body: bytes) -> Any:
+    """Return the value of a JSON text; see `decode` for what is refused."""
+    if not body:
+        raise MalformedBody("The body is empty: send a JSON object")
+    body = body.removeprefix(codecs.BOM_UTF8)
+    try:
+        value = _decoder.decode(body)
+        _check_shape(body, value)
+    except RecursionError:
+        raise MalformedBody(_TOO_DEEP) from None
+    except UnicodeDecodeError as error:
+        raise MalformedBody(f"The body is not UTF-8: {error.reason}") from None
+    except msgspec.MsgspecError as error:
+        raise MalformedBody(f"The body is not valid JSON: {_told(str(error))}") from None
+    return value
+
+
+_TOO_DEEP = f"The body is nested more than {MAX_DEPTH} levels deep"
+
+
+def _told(message: str) -> str:
+    return message.removeprefix("JSON is malformed: ").replace("Input data was", "it is")
+
+
+def _check_shape(body: bytes, value: object) -> None:
+    """Refuse duplicate keys and deep nesting.
+
+    The decoder keeps the last of two equal keys, so the keys that are left are counted against the colons of
+    the text. A walk stops as soon as every bracket of the text is found again: a large array costs nothing.
+    """
+    colons, brackets = body.count(b":"), body.count(b"{") + body.count(b"[")
+    if b"\\u003" in body:
+        colons = -1
+    level, depth = [value], 0
+    while level and brackets > 0:
+        depth += 1
+        if depth > MAX_DEPTH:
+            raise MalformedBody(_TOO_DEEP)
+        below: list[object] = []
+        for container in level:
+            brackets -= 1
+            if type(container) is dict:
+                colons -= len(container)
+                for key, item in container.items():
+                    if ":" in key:
+                        colons -= key.count(":")
+                    if type(item) is str:
+                        if ":" in item:
+                            colons -= item.count(":")
+                    elif type(item) is dict or type(item) is list:
+                        below.append(item)
+            elif brackets > 0 or colons:
+                colons -= _gather(container, below)
+        level = below
+    if colons:
+        _refuse_duplicates(body)
+
+
+def _gather(items: object, below: list[object]) -> int:
+    """Add the containers among the items to those below, and return how many colons the strings hold."""
+    assert isinstance(items, list)
+    if not items or (type(items[0]) in _NUMBERS and set(map(type, items)) <= _NUMBERS):
+        return 0
+    below += [item for item in items if type(item) is dict or type(item) is list]
+    return sum(item.count(":") for item in items if type(item) is str)
+
+
+_NUMBERS = frozenset({int, float, bool, type(None)})
+
+
+def _refuse_duplicates(body: bytes) -> None:
+    """Read the text once more, pair by pair: exact, and several times slower than the count."""
+    json.loads(body, object_pairs_hook=_unique)
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise MalformedBody(f"The key {twice[:80]!r} is given twice")
+    return found
+
+
+def _json_name(value: object) -> str:
+    names = {list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
+    return names.get(type(value), "a number")
+
+
+def encode(result: object) -> bytes:
+    """Return a handler's result as JSON; NaN and infinities become null.
+
+    Raises:
+        InvalidAnswer: the result holds something that JSON can't express.
+    """
+    try:
+        return _encoder.encode(result)
+    except InvalidAnswer:
+        raise
+    except (TypeError, ValueError, RecursionError, msgspec.MsgspecError) as error:
+        raise InvalidAnswer(f"The answer can't be written as JSON: {error}") from error
+
+
+def as_received(result: object) -> Any:
+    """Return a handler's result as a client's JSON parser will see it."""
+    return _decoder.decode(encode(result))
+
+
+def encode_sorted(value: object) -> bytes:
+    """Return the bytes that equal values share and no others, for keys.
+
+    MessagePack tells files from text and NaN from null; JSON stands in for the integers and the keys of dicts
+    that it does not know.
+    """
+    try:
+        return _packed_encoder.encode(value)
+    except (OverflowError, TypeError):
+        return _sorted_encoder.encode(value)
+
+
+def _plain(value: Any) -> Any:
+    """Return a value that JSON knows for one that it does not; found by what the value can do."""
+    if hasattr(value, "tolist"):  # numpy and torch, scalars and arrays alike
+        return _listed(value)
+    if hasattr(value, "model_dump"):  # pydantic
+        return value.model_dump(mode="json")
+    if isinstance(value, Message):
+        return MessageToDict(
+            value, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+        )
+    if isinstance(value, bool) or value is None:  # as a key of a dict
+        return json.dumps(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, (Sequence, AbstractSet)):
+        return list(value)
+    raise InvalidAnswer(f"The answer can't be written as JSON: it holds a {type(value).__name__}")
+
+
+def _listed(value: Any) -> Any:
+    """Return an array's items as Python's own; numpy would give times in nanoseconds as mere numbers."""
+    dtype = getattr(value, "dtype", None)
+    if getattr(dtype, "kind", "") in ("M", "m") and dtype.name.endswith("[ns]"):
+        value = value.astype(dtype.name.replace("[ns]", "[us]"))
+    return value.tolist()
+
+
+_encoder = msgspec.json.Encoder(enc_hook=_plain)
+_packed_encoder = msgspec.msgpack.Encoder(enc_hook=_plain, order="deterministic")
+_sorted_encoder = msgspec.json.Encoder(enc_hook=_plain, order="deterministic")

@@ -1,0 +1,213 @@
+"""Every way a request can fail, as one tree of exceptions.
+
+Floor 0: standard library only. Each class carries the HTTP status, a machine-readable code, and a message
+that is safe to show to a client.
+
+    ServingError                 500  internal_error
+    ├── BadRequest               400  bad_request
+    │   ├── InvalidRequest       400  invalid_request       raised by handlers
+    │   ├── MalformedBody        400  malformed_body
+    │   ├── SchemaMismatch       400  schema_mismatch
+    │   └── FieldMismatch        400  field_mismatch
+    ├── Unauthorized             401  unauthorized
+    ├── Forbidden                403  forbidden
+    ├── NotFound                 404  not_found
+    ├── MethodNotAllowed         405  method_not_allowed
+    ├── BodyTooLarge             413  body_too_large
+    ├── UnsupportedMediaType     415  unsupported_media_type
+    ├── TooManyRequests          429  too_many_requests     with Retry-After
+    ├── HandlerFailed            500  internal_error
+    ├── InvalidAnswer            500  invalid_answer
+    ├── Unavailable              503  unavailable           with Retry-After
+    └── DeadlineExceeded         504  deadline_exceeded
+
+`ConfigurationError` stands outside: it stops a service at start and never reaches a client.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import ClassVar
+
+
+class ConfigurationError(ValueError):
+    """A service is described wrongly and must not start."""
+
+
+class ServingError(Exception):
+    """A request could not be answered.
+
+    Args:
+        message: what is wrong, in words that a client may read; the class's own message when omitted.
+    """
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal_error"
+    message: ClassVar[str] = "The service failed to answer this request"
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or self.message)
+
+    def headers(self) -> list[tuple[str, str]]:
+        """Return the response headers that belong to this error."""
+        return []
+
+
+class BadRequest(ServingError):
+    """The client sent something that cannot be answered."""
+
+    status = 400
+    code = "bad_request"
+    message = "The request is not valid"
+
+
+class InvalidRequest(BadRequest):
+    """A handler refuses its input; the message reaches the client."""
+
+    code = "invalid_request"
+
+
+class MalformedBody(BadRequest):
+    """The body is not what its media type promises."""
+
+    code = "malformed_body"
+    message = "The body can't be read"
+
+
+class SchemaMismatch(BadRequest):
+    """The fields do not fit the request schema."""
+
+    code = "schema_mismatch"
+
+
+class FieldMismatch(BadRequest):
+    """A field is missing, unexpected, or given twice."""
+
+    code = "field_mismatch"
+
+
+class Unauthorized(ServingError):
+    """The request carries no API key."""
+
+    status = 401
+    code = "unauthorized"
+    message = "An API key is needed: send it as 'Authorization: Bearer <key>' or 'X-API-Key: <key>'"
+
+    def headers(self) -> list[tuple[str, str]]:
+        return [("WWW-Authenticate", "Bearer")]
+
+
+class Forbidden(ServingError):
+    """The request carries a wrong API key."""
+
+    status = 403
+    code = "forbidden"
+    message = "The API key is not valid"
+
+
+class NotFound(ServingError):
+    """No route has this path."""
+
+    status = 404
+    code = "not_found"
+    message = "No such path"
+
+
+class MethodNotAllowed(ServingError):
+    """The path exists, but not for this method.
+
+    Args:
+        allowed: the methods that the path answers.
+    """
+
+    status = 405
+    code = "method_not_allowed"
+    message = "This path does not answer this method"
+
+    def __init__(self, allowed: tuple[str, ...] = ()) -> None:
+        super().__init__(f"This path answers {', '.join(allowed)} only" if allowed else None)
+        self.allowed = allowed
+
+    def headers(self) -> list[tuple[str, str]]:
+        return [("Allow", ", ".join(self.allowed))]
+
+
+class BodyTooLarge(ServingError):
+    """The body is over the limit.
+
+    Args:
+        limit: the largest accepted body in bytes.
+    """
+
+    status = 413
+    code = "body_too_large"
+    message = "The body is too large"
+
+    def __init__(self, limit: int | None = None) -> None:
+        super().__init__(f"The body is larger than the {limit:,} bytes accepted here" if limit else None)
+
+
+class UnsupportedMediaType(ServingError):
+    """The body's media type or content coding is not understood."""
+
+    status = 415
+    code = "unsupported_media_type"
+    message = "This media type is not understood here"
+
+
+class _RetryLater(ServingError):
+    """An error that passes by itself.
+
+    Args:
+        retry_after: seconds after which a further try makes sense.
+    """
+
+    def __init__(self, message: str | None = None, retry_after: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+    def headers(self) -> list[tuple[str, str]]:
+        return [("Retry-After", str(self.retry_after))]
+
+
+class TooManyRequests(_RetryLater):
+    """A limit for this client or route is reached."""
+
+    status = 429
+    code = "too_many_requests"
+    message = "Too many requests"
+
+
+class HandlerFailed(ServingError):
+    """The handler raised; the cause is chained for the log."""
+
+
+class InvalidAnswer(ServingError):
+    """The handler's answer does not fit its schema or can't be encoded."""
+
+    code = "invalid_answer"
+    message = "The service made an answer that is not valid"
+
+
+class Unavailable(_RetryLater):
+    """The service can't take this request at the moment."""
+
+    status = 503
+    code = "unavailable"
+    message = "The service is not available at the moment"
+
+
+class DeadlineExceeded(ServingError):
+    """The answer was not there in time."""
+
+    status = 504
+    code = "deadline_exceeded"
+    message = "The answer took longer than this route allows"
+
+
+def reason(status: int) -> str:
+    """Return the standard phrase of an HTTP status, e.g. 404 → 'Not Found'."""
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Unknown"

@@ -1,0 +1,76 @@
+"""How an error is told: to the client in a body that is safe to show, to the operator in the log.
+
+Floor 1: pure. Every front door tells its errors through here.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from aylien_model_serving.codecs import json, preferred_media_types
+from aylien_model_serving.errors import InvalidAnswer, ServingError, reason
+from aylien_model_serving.messages import Call, Reply
+
+logger = logging.getLogger(__name__)
+
+PROBLEM_JSON = "application/problem+json"
+
+
+@dataclass(frozen=True)
+class Failures:
+    """Tells the errors of one service.
+
+    Args:
+        expose: whether a client sees the text of an unexpected exception.
+        count: called with method and status for every exception that the service is to blame for.
+    """
+
+    expose: bool
+    count: Callable[[str, int], None]
+
+    def reply(self, error: Exception, call: Call) -> Reply:
+        """Log an error of a call and return the answer that tells it."""
+        return self.tell(error, call.method, call.path, call.request_id, call.headers.get("accept", ""))
+
+    def tell(self, error: Exception, method: str, path: str, request_id: str, accept: str) -> Reply:
+        """Log an error and return the answer that tells it."""
+        told = self._safe(error)
+        if told.status >= 500:
+            self.count(method, told.status)
+        _log(error, told, method, path)
+        return Reply(
+            told.status,
+            *error_body(told.status, str(told), told.code, request_id, accept),
+            headers=told.headers(),
+        )
+
+    def _safe(self, error: Exception) -> ServingError:
+        """Return what the client may see: of the service's own faults no more than that there is one."""
+        if not isinstance(error, ServingError):
+            return ServingError(f"{type(error).__name__}: {error}" if self.expose else None)
+        if isinstance(error, InvalidAnswer) and not self.expose:
+            return InvalidAnswer()
+        return error
+
+
+def error_body(status: int, message: str, code: str, request_id: str, accept: str = "") -> tuple[bytes, str]:
+    """Return the body of an error and its media type.
+
+    A client that asks for `application/problem+json` gets the members of RFC 9457 beside ours.
+    """
+    body: dict[str, Any] = {"error": message, "code": code, "request_id": request_id}
+    if "problem+json" not in accept.lower() or PROBLEM_JSON not in preferred_media_types(accept):
+        return json.encode(body), "application/json"
+    problem = {"type": "about:blank", "title": reason(status), "status": status, "detail": message}
+    return json.encode({**problem, **body}), PROBLEM_JSON
+
+
+def _log(error: Exception, told: ServingError, method: str, path: str) -> None:
+    """Log what the service is to blame for with its traceback, what the client did in one line."""
+    if told.status >= 500 and told.status not in (503, 504):
+        logger.error("%s %s failed: %s", method, path[:200], error, exc_info=error)
+    else:
+        logger.info("%s %s refused with %d: %s", method, path[:200], told.status, error)

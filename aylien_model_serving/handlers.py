@@ -1,0 +1,93 @@
+"""What kind of callable a route names: a Flask view, a bare handler, or a class to build one from.
+
+Floor 1: pure; looks at signatures and code, and calls nothing but a class's constructor.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from types import CodeType
+from typing import Any
+
+from aylien_model_serving.errors import ConfigurationError
+from aylien_model_serving.signatures import Signature
+
+_VIEW_HELPER = "process_json"
+
+
+def name_of(target: Any) -> str:
+    """Return the name that a route gets from its callable."""
+    if isinstance(target, functools.partial):
+        inner = target.args[0] if target.args and callable(target.args[0]) else target.func
+        return name_of(inner)
+    name = getattr(target, "__name__", None) or type(target).__name__
+    return str(name).strip("<>")
+
+
+def build(target: Any) -> Callable[..., Any]:
+    """Return the callable that answers calls: an instance for a class, anything else as it is.
+
+    Raises:
+        ConfigurationError: the class can't be built without arguments, or its instances can't be called.
+    """
+    if not inspect.isclass(target):
+        if not callable(target):
+            raise ConfigurationError(f"{target!r} can't be called")
+        return target  # type: ignore[no-any-return]  # callable() narrows Any no further
+    if not _instances_are_callable(target):
+        raise ConfigurationError(
+            f"instances of the class {target.__name__} can't be called: give it a __call__"
+        )
+    if Signature.of(target).required:
+        needed = ", ".join(sorted(Signature.of(target).required))
+        raise ConfigurationError(
+            f"the class {target.__name__} needs {needed} to be built: pass an instance instead"
+        )
+    return target()  # type: ignore[return-value]  # that instances can be called was looked up
+
+
+def _instances_are_callable(target: type) -> bool:
+    return any("__call__" in kind.__dict__ for kind in target.__mro__)
+
+
+def is_view(target: Any, path_names: frozenset[str]) -> bool:
+    """Tell whether Flask itself should call this: it asks for nothing but what Flask gives a view.
+
+    A function that calls `process_json`, or takes no argument beyond the path's values, is a view.
+    """
+    if inspect.isclass(target):
+        return False
+    if calls_process_json(target):
+        return True
+    if not (inspect.isroutine(target) or isinstance(target, functools.partial)):
+        return False
+    signature = Signature.of(target)
+    return not signature.open and set(signature.known) <= path_names
+
+
+def calls_process_json(target: Any) -> bool:
+    """Tell whether a callable is, wraps, or mentions in its own code `process_json`."""
+    if isinstance(target, functools.partial):
+        return getattr(target.func, "__name__", "") == _VIEW_HELPER or calls_process_json(target.func)
+    code = getattr(inspect.unwrap(target), "__code__", None)
+    return code is not None and _mentions(code)
+
+
+def _mentions(code: CodeType) -> bool:
+    inner = [constant for constant in code.co_consts if isinstance(constant, CodeType)]
+    return _VIEW_HELPER in code.co_names or _VIEW_HELPER in code.co_freevars or any(map(_mentions, inner))
+
+
+def identity(target: Any) -> str:
+    """Return what tells a callable from others across processes: its module and qualified name."""
+    inner = target.func if isinstance(target, functools.partial) else target
+    kind = inner if hasattr(inner, "__qualname__") else type(inner)
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def is_async(target: Any) -> bool:
+    """Tell whether calling this makes a coroutine."""
+    called = target if inspect.isroutine(target) else type(target).__call__
+    return inspect.iscoroutinefunction(called)

@@ -1,0 +1,69 @@
+"""What comes in and what goes out, free of any web framework.
+
+Floor 0: standard library only. A front door turns its protocol's request into a `Call` and a `Reply` back
+into its protocol's response.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+REQUEST_ID_HEADER = "X-Request-ID"
+
+#: The request that the running code works for; "-" outside of one.
+current_request_id: ContextVar[str] = ContextVar("model_serving_request_id", default="-")
+
+_SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+=@/-]{0,127}")
+
+
+def choose_request_id(offered: str | None) -> str:
+    """Return the client's request id if it can't harm a log or a header, else one of 128 random bits."""
+    if offered and _SANE_REQUEST_ID.fullmatch(offered):
+        return offered
+    return f"{random.getrandbits(128):032x}"
+
+
+@dataclass(slots=True)
+class Call:
+    """One request for one route.
+
+    Args:
+        method: the HTTP method in upper case.
+        path: the decoded path.
+        query: the query string as it was sent, without the question mark.
+        headers: header values by lower-case name.
+        body: the whole body.
+        path_values: what the route's converters found in the path.
+        request_id: the id that every log line and the answer carry.
+        deadline: `time.monotonic()` seconds after which nobody waits for the answer.
+    """
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    body: bytes
+    path_values: Mapping[str, object]
+    request_id: str
+    deadline: float | None = None
+
+
+@dataclass(slots=True)
+class Reply:
+    """One answer.
+
+    Args:
+        status: the HTTP status.
+        body: the whole body.
+        media_type: the value of Content-Type.
+        headers: further headers, in order.
+    """
+
+    status: int
+    body: bytes
+    media_type: str = "application/json"
+    headers: list[tuple[str, str]] = field(default_factory=list)

@@ -1,0 +1,100 @@
+"""Metrics of all processes of a service, in files that they share.
+
+Floor 1: no Flask. prometheus_client names the files of its multi-process mode after the process, so that they
+grow in number with every worker that has lived. Here they are named after a slot: a process holds its slot by
+a file lock, and the next one to take a free slot counts on from where the last one stopped. Counters never go
+back, and there are as many files as there were processes at one time.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from prometheus_client import Metric, multiprocess, values
+
+from aylien_model_serving import owner
+from aylien_model_serving.settings import Settings
+
+_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+
+
+def prepare() -> Path | None:
+    """Make this process keep its metrics in files if it serves with others, and return their folder.
+
+    The variable is set for prometheus_client, which reads it, and for child processes, which share the
+    folder.
+    """
+    chosen = Settings.load().metrics_dir
+    if chosen is None:
+        if not owner.serves_with_others():
+            return None
+        chosen = str(owner.folder(owner.find()) / "metrics")
+    folder = Path(chosen)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.environ[_VARIABLE] = chosen
+    values.ValueClass = values.MultiProcessValue(Slot(folder))  # type: ignore[no-untyped-call]
+    return folder
+
+
+class Slot:
+    """The number under which this process keeps its metrics; a forked child finds one of its own.
+
+    Args:
+        folder: the folder of the files and locks.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._pid = 0
+        self._number = 0
+        self._lock = -1
+
+    def __call__(self) -> int:
+        if self._pid != os.getpid():
+            self._take()
+        return self._number
+
+    def _take(self) -> None:
+        if self._lock >= 0:
+            os.close(self._lock)
+        number = 0
+        while (lock := _try_lock(self._folder, number)) is None:
+            number += 1
+        self._lock, self._number, self._pid = lock, number, os.getpid()
+        for stale in self._folder.glob(f"gauge_*_{number}.db"):
+            stale.unlink(missing_ok=True)
+
+
+def _try_lock(folder: Path, number: int) -> int | None:
+    """Return the descriptor that holds a slot's lock, or None where another process holds it."""
+    descriptor = os.open(folder / f"slot-{number}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def collect(folder: Path) -> Iterable[Metric]:
+    """Return the sum of all processes' metrics; gauges of processes that are gone do not count."""
+    files = [
+        str(file) for file in folder.glob("*.db") if not (file.name.startswith("gauge_") and _is_free(file))
+    ]
+    merged: Iterable[Metric] = multiprocess.MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]
+    return merged
+
+
+def _is_free(file: Path) -> bool:
+    number = file.stem.rpartition("_")[2]
+    lock = _try_lock(file.parent, int(number)) if number.isdigit() else None
+    if lock is None:
+        return False
+    os.close(lock)
+    return True
+
+
+FOLDER = prepare()

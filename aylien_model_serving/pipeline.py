@@ -1,0 +1,212 @@
+"""The way of a request, from fields to answer.
+
+Floor 3: knows routes, codecs, schemas and runners, and nothing of Flask, sockets or threads. `answer` is a
+generator: it yields the one thing that takes time and is sent its outcome, so that a blocking and an asyncio
+driver tell the same story.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Generator
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from dataclasses import dataclass
+from typing import Any
+
+from aylien_model_serving import codecs
+from aylien_model_serving.caching import CACHE_HEADER, Answers, cache_key
+from aylien_model_serving.errors import DeadlineExceeded
+from aylien_model_serving.failures import Failures
+from aylien_model_serving.messages import Call, Reply
+from aylien_model_serving.metrics import Instruments
+from aylien_model_serving.runners import Runner
+from aylien_model_serving.schemas import Schema
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A bare handler with all that is needed to answer calls for it.
+
+    Args:
+        name: the route's name, its label in the metrics.
+        identity: tells this route, callable and schema from all others, for cache keys.
+        schema: validates both ways.
+        runner: runs the handler.
+        answers: kept answers, if the route caches.
+        timeout: seconds that a call may take, if the route limits it.
+        instruments: where this service counts.
+        failures: how this service tells an error.
+    """
+
+    name: str
+    identity: str
+    schema: Schema
+    runner: Runner
+    instruments: Instruments
+    failures: Failures
+    answers: Answers | None = None
+    timeout: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A run of a handler: the thing that takes time."""
+
+    runner: Runner
+    arguments: dict[str, Any]
+    deadline: float | None
+
+    def wait(self) -> Any:
+        return self.runner.run(self.arguments, self.deadline)
+
+    def is_immediate(self) -> bool:
+        return self.runner.is_immediate()
+
+    async def wait_async(self) -> Any:
+        return await self.runner.run_async(self.arguments, self.deadline)
+
+
+@dataclass(frozen=True, slots=True)
+class Landing:
+    """The end of an equal request's run."""
+
+    flight: Future[Reply | None]
+    deadline: float | None
+
+    def wait(self) -> Reply | None:
+        left = None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
+        try:
+            return self.flight.result(left)
+        except FutureTimeout:
+            raise DeadlineExceeded from None
+
+    def is_immediate(self) -> bool:
+        return self.flight.done()
+
+    async def wait_async(self) -> Reply | None:
+        left = None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
+        shared = asyncio.shield(asyncio.wrap_future(self.flight))
+        try:
+            return await asyncio.wait_for(shared, left)
+        except asyncio.TimeoutError:
+            raise DeadlineExceeded from None
+
+
+Step = Work | Landing
+Story = Generator[Step, Any, Reply]
+
+
+def answer(endpoint: Endpoint, call: Call) -> Story:
+    """Tell how a call is answered; whatever fails becomes an error reply."""
+    try:
+        fields = codecs.decode(call, endpoint.schema.decoders)
+        arguments = endpoint.schema.arguments(fields, call.path_values)
+        encoder = codecs.choose_encoder(call.headers.get("accept", ""), endpoint.schema.encoders)
+        if endpoint.answers is None:
+            return (yield from _produce(endpoint, call, arguments, encoder))
+        return (yield from _look_up(endpoint, endpoint.answers, call, arguments, encoder))
+    except Exception as error:
+        return endpoint.failures.reply(error, call)
+
+
+def _produce(endpoint: Endpoint, call: Call, arguments: dict[str, Any], encoder: codecs.Encoder) -> Story:
+    """Run the handler, check what it returns and encode it."""
+    result = yield Work(endpoint.runner, arguments, call.deadline)
+    if isinstance(result, Reply):
+        return result
+    checked = endpoint.schema.answer(result)
+    return Reply(200, encoder.encode(checked), encoder.media_type)
+
+
+def _look_up(
+    endpoint: Endpoint, answers: Answers, call: Call, arguments: dict[str, Any], encoder: codecs.Encoder
+) -> Story:
+    """Answer from the cache; of equal requests that miss together, one runs the handler for all."""
+    key = cache_key(endpoint.identity, call, arguments, encoder.media_type)
+    while True:
+        kept = answers.get(key)
+        if kept is None:
+            flight = answers.flights.board(key)
+            if flight is None:
+                return (yield from _lead(endpoint, answers, key, call, arguments, encoder))
+            kept = yield Landing(flight, call.deadline)
+        if kept is not None:
+            endpoint.instruments.count_cache(endpoint.name, "hit")
+            return _marked(kept, "hit")
+
+
+def _lead(
+    endpoint: Endpoint,
+    answers: Answers,
+    key: str,
+    call: Call,
+    arguments: dict[str, Any],
+    encoder: codecs.Encoder,
+) -> Story:
+    """Run the handler for all who wait for the same answer.
+
+    An error of the handler is everybody's; when this call alone gives up, the others try again.
+    """
+    outcome: Reply | Exception | None = None
+    try:
+        kept = answers.get(key)  # landed between this call's look and its boarding
+        outcome = kept if kept is not None else (yield from _produce(endpoint, call, arguments, encoder))
+        endpoint.instruments.count_cache(endpoint.name, "miss" if kept is None else "hit")
+        if kept is None and outcome.status == 200:
+            answers.put(key, outcome)
+        return _marked(outcome, "miss" if kept is None else "hit")
+    except DeadlineExceeded:
+        raise
+    except Exception as error:
+        outcome = error
+        raise
+    finally:
+        answers.flights.land(key, outcome)
+
+
+def _marked(reply: Reply, found: str) -> Reply:
+    return Reply(reply.status, reply.body, reply.media_type, [*reply.headers, (CACHE_HEADER, found)])
+
+
+def drive(story: Story) -> Reply:
+    """Tell a story to its end on the calling thread, waiting where it waits."""
+    outcome: Any = None
+    error: BaseException | None = None
+    while True:
+        try:
+            step = story.send(outcome) if error is None else story.throw(error)
+        except StopIteration as end:
+            reply: Reply = end.value
+            return reply
+        outcome, error = None, None
+        try:
+            outcome = step.wait()
+        except Exception as raised:
+            error = raised
+
+
+async def drive_async(story: Story, watched: Callable[[Awaitable[Any]], Awaitable[Any]]) -> Reply:
+    """Tell a story to its end on an event loop; a cancelled driver abandons it where it waits.
+
+    Args:
+        story: what `answer` returned.
+        watched: waits for what takes longer, and raises to abandon it.
+    """
+    outcome: Any = None
+    error: BaseException | None = None
+    try:
+        while True:
+            try:
+                step = story.send(outcome) if error is None else story.throw(error)
+            except StopIteration as end:
+                reply: Reply = end.value
+                return reply
+            outcome, error = None, None
+            try:
+                outcome = step.wait() if step.is_immediate() else await watched(step.wait_async())
+            except Exception as raised:
+                error = raised
+    finally:
+        story.close()

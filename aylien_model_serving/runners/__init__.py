@@ -1,0 +1,42 @@
+"""Runners: where a handler runs.
+
+Floor 2. `inline` runs it in the process that got the request.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+
+class Observer(Protocol):
+    """Is told how a handler does."""
+
+    def ran(self, seconds: float) -> None:
+        """Take note of one run."""
+
+    def changed_pace(self, quick: bool) -> None:
+        """Take note that the handler counts as quick, or no more."""
+
+
+class Runner(Protocol):
+    """Runs one handler, for callers that block and for callers on an event loop."""
+
+    def run(self, arguments: dict[str, Any], deadline: float | None) -> Any:
+        """Call the handler and return its result, or raise what it raises.
+
+        Args:
+            arguments: checked keyword arguments.
+            deadline: `time.monotonic()` seconds after which nobody waits for the result.
+
+        Raises:
+            DeadlineExceeded: the deadline passed before or while the handler ran.
+        """
+
+    def is_immediate(self) -> bool:
+        """Tell whether `run` is so quick at this moment that an event loop may call it itself."""
+
+    async def run_async(self, arguments: dict[str, Any], deadline: float | None) -> Any:
+        """Do the same for a caller on an event loop; a call that is cancelled while it waits never starts."""
+
+    def ready(self) -> bool:
+        """Tell whether a call would be answered."""

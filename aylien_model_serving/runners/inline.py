@@ -1,0 +1,134 @@
+"""Runs a handler in the process that got the request.
+
+Floor 2. No more than `threads` calls run at once, so that a handler needs no locks of its own. Under gevent
+and on an event loop, a handler that has shown itself slow runs on a thread of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cached_property
+from typing import Any
+
+from aylien_model_serving.errors import DeadlineExceeded
+from aylien_model_serving.runners import Observer, native
+from aylien_model_serving.runners.pace import Pace
+from aylien_model_serving.signatures import Signature
+
+#: Threads on which the calls of a handler without a limit run when their caller is an event loop.
+_DEFAULT_THREADS = 8
+
+
+class InlineRunner:
+    """Calls a handler where its caller is, or on a thread beside it.
+
+    Args:
+        handler: the callable; a coroutine function is awaited.
+        signature: what it takes.
+        threads: how many calls may run at once in this process; None for no limit.
+        observer: is told how the handler does.
+    """
+
+    def __init__(
+        self,
+        handler: Callable[..., Any],
+        signature: Signature,
+        threads: int | None,
+        observer: Observer,
+    ) -> None:
+        self._handler = handler
+        self._signature = signature
+        self._threads = threads
+        self._slots = _slots(threads)
+        self._observer = observer
+        self._pace = Pace()
+        self._jobs: set[Future[Any]] = set()
+        self._is_async = inspect.iscoroutinefunction(handler)
+
+    @cached_property
+    def _pool(self) -> ThreadPoolExecutor:
+        """The handler's threads, made at their first use: they do not survive a fork."""
+        return ThreadPoolExecutor(
+            self._threads or _DEFAULT_THREADS, thread_name_prefix="model-serving-handler"
+        )
+
+    @cached_property
+    def _hub_must_go_on(self) -> bool:
+        """Without a limit on calls, a handler stays in its greenlet: it may wait for a network."""
+        return self._threads is not None and native.is_patched()
+
+    def ready(self) -> bool:
+        return True
+
+    def is_immediate(self) -> bool:
+        return self._pace.quick and not self._jobs
+
+    def run(self, arguments: dict[str, Any], deadline: float | None) -> Any:
+        if self._is_async:
+            return native.run_coroutine(self._await(arguments, deadline))
+        if self._slots is None:
+            return self._call(arguments, deadline)
+        if not self._slots.acquire(timeout=threading.TIMEOUT_MAX if deadline is None else _left(deadline)):
+            raise DeadlineExceeded
+        try:
+            if self._hub_must_go_on and not self._pace.quick:
+                return native.call(self._call, arguments, deadline)
+            return self._call(arguments, deadline)
+        finally:
+            self._slots.release()
+
+    async def run_async(self, arguments: dict[str, Any], deadline: float | None) -> Any:
+        if self._is_async:
+            return await self._await(arguments, deadline)
+        job = self._pool.submit(contextvars.copy_context().run, self.run, arguments, deadline)
+        self._jobs.add(job)
+        job.add_done_callback(self._jobs.discard)
+        return await self._within(asyncio.wrap_future(job), deadline)
+
+    async def _within(self, work: Awaitable[Any], deadline: float | None) -> Any:
+        """Wait for work until the deadline; what has not begun by then is cancelled."""
+        try:
+            return await asyncio.wait_for(work, None if deadline is None else _left(deadline))
+        except asyncio.TimeoutError:
+            if deadline is None or time.monotonic() < deadline:
+                raise  # the handler's own
+            raise DeadlineExceeded from None
+
+    async def _await(self, arguments: dict[str, Any], deadline: float | None) -> Any:
+        start = time.perf_counter()
+        try:
+            return await self._within(self._signature.call(self._handler, arguments), deadline)
+        finally:
+            self._observer.ran(time.perf_counter() - start)
+
+    def _call(self, arguments: dict[str, Any], deadline: float | None) -> Any:
+        if deadline is not None and time.monotonic() > deadline:
+            raise DeadlineExceeded
+        start = time.perf_counter()
+        try:
+            result = self._signature.call(self._handler, arguments)
+        finally:
+            seconds = time.perf_counter() - start
+            self._observer.ran(seconds)
+            if self._pace.note(seconds):
+                self._observer.changed_pace(self._pace.quick)
+        if deadline is not None and time.monotonic() > deadline:
+            raise DeadlineExceeded
+        return result
+
+
+def _slots(threads: int | None) -> threading.Lock | threading.Semaphore | None:
+    """Return what a call holds while it runs; a lock takes a third of a semaphore's time."""
+    if threads is None:
+        return None
+    return threading.Lock() if threads == 1 else threading.BoundedSemaphore(threads)
+
+
+def _left(deadline: float) -> float:
+    return max(0.0, deadline - time.monotonic())

@@ -1,0 +1,60 @@
+"""Threads of the operating system, and an event loop beside the caller.
+
+In a process that gevent patched, what is written here as a thread or a lock is a greenlet's, and the hub goes
+on while a caller waits; `call` alone leaves the hub's thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import os
+import sys
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+_T = TypeVar("_T")
+
+
+def is_patched() -> bool:
+    """Tell whether gevent has replaced this process's threads by greenlets."""
+    monkey = sys.modules.get("gevent.monkey")
+    return monkey is not None and bool(monkey.is_module_patched("threading"))
+
+
+def call(function: Callable[..., _T], *arguments: Any) -> _T:
+    """Call a function on a thread of gevent's pool, in the caller's context; for a patched process."""
+    from gevent import get_hub
+
+    context = contextvars.copy_context()
+    result: _T = get_hub().threadpool.apply(context.run, (function, *arguments))
+    return result
+
+
+def run_coroutine(coroutine: Coroutine[Any, Any, _T]) -> _T:
+    """Run a coroutine to its end on this process's event loop, and wait for its result."""
+    return asyncio.run_coroutine_threadsafe(
+        _in_context(coroutine, contextvars.copy_context()), _loop()
+    ).result()
+
+
+async def _in_context(coroutine: Coroutine[Any, Any, _T], context: contextvars.Context) -> _T:
+    """Give a coroutine the variables of the thread that asked for it, such as the request's id."""
+    for variable, value in context.items():
+        variable.set(value)
+    return await coroutine
+
+
+_lock = threading.Lock()
+_loops: dict[int, asyncio.AbstractEventLoop] = {}
+
+
+def _loop() -> asyncio.AbstractEventLoop:
+    """Return the loop of this process, started at its first use: a thread does not survive a fork."""
+    with _lock:
+        loop = _loops.get(os.getpid())
+        if loop is None:
+            loop = _loops[os.getpid()] = asyncio.new_event_loop()
+            threading.Thread(target=loop.run_forever, name="model-serving-loop", daemon=True).start()
+    return loop

@@ -1,0 +1,62 @@
+"""Schemas: fields → valid fields.
+
+Floor 1: pure. `choose` finds the kind of schema that a route or `process_json` names. To add a kind, write
+its sibling here and name it in `choose`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from google.protobuf.message import Message
+from pydantic import BaseModel
+
+from aylien_model_serving.errors import ConfigurationError
+from aylien_model_serving.schemas.base import Schema
+from aylien_model_serving.schemas.hints import HintsSchema
+from aylien_model_serving.schemas.protobuf import ProtobufSchema
+from aylien_model_serving.schemas.pydantic import PydanticSchema
+from aylien_model_serving.signatures import Signature
+
+__all__ = ["Schema", "choose", "open_schema"]
+
+
+def choose(
+    schema: Any, handler: Any, signature: Signature, path_names: frozenset[str] = frozenset()
+) -> Schema:
+    """Return the schema that a route declares.
+
+    Args:
+        schema: a module with `Request` and `Response`, or a pair of such classes, protobuf messages or
+            pydantic
+            models; None for the handler's type hints.
+        handler: the callable that gets the fields.
+        signature: what the handler takes.
+        path_names: fields that come from the path, and need not be part of the schema.
+
+    Raises:
+        ConfigurationError: the schema is of no known kind.
+    """
+    if schema is None:
+        return HintsSchema(handler, signature)
+    request, response = _pair(schema)
+    kinds = [kind for kind in (request, response) if kind is not None]
+    if kinds and all(isinstance(kind, type) and issubclass(kind, Message) for kind in kinds):
+        return ProtobufSchema(request, response, signature, path_names)
+    if kinds and all(isinstance(kind, type) and issubclass(kind, BaseModel) for kind in kinds):
+        return PydanticSchema(request, response, signature, path_names)
+    raise ConfigurationError(
+        "a schema is a *_pb2 module with Request and Response, or a pair (Request, Response) of protobuf "
+        f"message or pydantic classes; either of the pair may be None; this is {schema!r}"
+    )
+
+
+def _pair(schema: Any) -> tuple[Any, Any]:
+    if isinstance(schema, (tuple, list)) and len(schema) == 2:
+        return schema[0], schema[1]
+    return getattr(schema, "Request", None), getattr(schema, "Response", None)
+
+
+def open_schema(handler: Any, signature: Signature) -> Schema:
+    """Return the schema of `process_json` without one: names are checked, values pass as they are."""
+    return HintsSchema(handler, signature, typed=False)

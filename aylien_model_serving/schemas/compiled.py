@@ -1,0 +1,194 @@
+"""Compiles a protobuf message type into a predicate that knows most good JSON values at a glance.
+
+It answers True only where `json_format.ParseDict` is certain to succeed; False means "ask `ParseDict`", which
+stays the only source of refusals and of their texts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, cast
+
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.empty_pb2 import Empty
+
+from aylien_model_serving.schemas.compiled_scalars import (
+    Accepts,
+    Check,
+    key_check,
+    one_by_one,
+    refuses,
+    scalar_check,
+)
+from aylien_model_serving.schemas.compiled_wellknown import is_genuine, is_well_known, well_known_accepts
+
+if TYPE_CHECKING:
+    from google._upb._message import Descriptor as UpbDescriptor
+
+MAX_DEPTH = 100  # messages nested in each other, ParseDict's default limit
+
+_WRAPPERS = "google/protobuf/wrappers.proto"
+_ATTRIBUTES = frozenset(dir(Empty))
+
+
+def compile_accepts(descriptor: Descriptor | UpbDescriptor) -> Accepts:
+    """Compile a predicate: True only where `json_format.ParseDict(value, Message())` is certain to succeed.
+
+    Args:
+        descriptor: the message type; it may be recursive, and of any descriptor pool.
+    """
+    return _Compiler().message(cast("Descriptor", descriptor), MAX_DEPTH).one
+
+
+class _Compiler:
+    """Builds each message type's check once per nesting depth, when a value first gets there.
+
+    So recursive types come to an end, and the limit of depth costs nothing per call. Two threads that build
+    the same check do the same work twice, and that is all.
+    """
+
+    def __init__(self) -> None:
+        self._built: dict[tuple[str, int], Check] = {}
+
+    def message(self, descriptor: Descriptor, room: int) -> Check:
+        """Return a message type's check where `room` messages may be nested, itself included."""
+        key = (descriptor.full_name, room)
+        if key not in self._built:
+            self._built[key] = one_by_one(self._build(descriptor, room) if room > 0 else refuses)
+        return self._built[key]
+
+    def _build(self, descriptor: Descriptor, room: int) -> Accepts:
+        if descriptor.file.name == _WRAPPERS:
+            return _wrapper(descriptor)
+        if is_well_known(descriptor):
+            return well_known_accepts(descriptor, room)
+        if not _is_provable(descriptor):
+            return refuses
+        spellings = _spellings(descriptor)
+        table: dict[str, Accepts] = {}
+        for name, field in spellings.items():
+            if field.message_type is None:
+                table[name] = self._field(field, room)
+            else:
+                table[name] = self._on_first_use(table, name, field, room)
+        nullable = frozenset(name for name, field in spellings.items() if _is_nullable(field))
+        choices = _choices(spellings)
+        return _message_with_choices(table, nullable, choices) if choices else _message(table, nullable)
+
+    def _on_first_use(
+        self, table: dict[str, Accepts], name: str, field: FieldDescriptor, room: int
+    ) -> Accepts:
+        def accepts(value: object) -> bool:
+            table[name] = self._field(field, room)
+            return table[name](value)
+
+        return accepts
+
+    def _field(self, field: FieldDescriptor, room: int) -> Accepts:
+        if field.message_type is not None and field.message_type.GetOptions().map_entry:
+            entry = field.message_type.fields_by_name
+            return _map(key_check(entry["key"]), self._element(entry["value"], room))
+        element = self._element(field, room)
+        return _list(element) if field.is_repeated else element.one
+
+    def _element(self, field: FieldDescriptor, room: int) -> Check:
+        if field.message_type is None:
+            return scalar_check(field)
+        return self.message(field.message_type, room - 1)
+
+
+def _is_provable(descriptor: Descriptor) -> bool:
+    """Leave alone what needs required fields, or has a field that hides a method which ParseDict calls."""
+    return not any(field.is_required or field.name in _ATTRIBUTES for field in descriptor.fields)
+
+
+def _spellings(descriptor: Descriptor) -> dict[str, FieldDescriptor]:
+    """Return the fields by every name they go by; as in ParseDict, the JSON name wins over another's own.
+
+    ParseDict counts a name of a field against a oneof of that name, so such a name is left out.
+    """
+    names = {field.name: field for field in descriptor.fields}
+    names.update({field.json_name: field for field in descriptor.fields})
+    oneofs = {oneof.name for oneof in descriptor.oneofs}
+    return {name: field for name, field in names.items() if name not in oneofs}
+
+
+def _choices(spellings: Mapping[str, FieldDescriptor]) -> dict[str, int]:
+    """Return a bit per oneof for the names that exclude each other: its fields, and one field's two names."""
+    members: dict[str, list[str]] = {}
+    for name, field in spellings.items():
+        if field.containing_oneof is not None:
+            members.setdefault(field.containing_oneof.name, []).append(name)
+    rivals = [names for names in members.values() if len(names) > 1]
+    return {name: 1 << position for position, names in enumerate(rivals) for name in names}
+
+
+def _is_nullable(field: FieldDescriptor) -> bool:
+    """Tell whether None clears the field, or sets a Value or a NullValue; a list of these it would break."""
+    if field.message_type is not None and field.message_type.full_name == "google.protobuf.Value":
+        return not field.is_repeated and is_genuine(field.message_type)
+    if field.enum_type is not None and field.enum_type.full_name == "google.protobuf.NullValue":
+        return not field.is_repeated and 0 in field.enum_type.values_by_number
+    return True
+
+
+def _wrapper(descriptor: Descriptor) -> Accepts:
+    field = descriptor.fields_by_name.get("value")
+    if field is None or field.is_repeated or field.message_type is not None:
+        return refuses
+    return scalar_check(field).one
+
+
+def _list(element: Check) -> Accepts:
+    many = element.many
+
+    def accepts(value: object) -> bool:
+        return type(value) is list and many(value)
+
+    return accepts
+
+
+def _map(key: Check, element: Check) -> Accepts:
+    keys, values = key.many, element.many
+
+    def accepts(value: object) -> bool:
+        return type(value) is dict and keys(value) and values(value.values())
+
+    return accepts
+
+
+def _message(table: Mapping[str, Accepts], nullable: Collection[str]) -> Accepts:
+    def accepts(value: object) -> bool:
+        if type(value) is not dict:
+            return False
+        try:
+            for name, item in value.items():
+                # Another type of key might equal a name here and not elsewhere.
+                if type(name) is not str:
+                    return False
+                if not table[name](item) and (item is not None or name not in nullable):
+                    return False
+        except KeyError:
+            return False
+        return True
+
+    return accepts
+
+
+def _message_with_choices(
+    table: Mapping[str, Accepts], nullable: Collection[str], choices: Mapping[str, int]
+) -> Accepts:
+    fields_fit = _message(table, nullable)
+
+    def accepts(value: object) -> bool:
+        if type(value) is not dict or not fields_fit(value):
+            return False
+        taken = 0
+        for name, item in value.items():
+            if name in choices and item is not None:
+                if taken & choices[name]:
+                    return False
+                taken |= choices[name]
+        return True
+
+    return accepts

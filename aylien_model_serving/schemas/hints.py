@@ -1,0 +1,161 @@
+"""Schemas read from a handler's type hints.
+
+Floor 1: pure. The hints become one msgspec struct. Types that msgspec does not know are built by pydantic or
+numpy; a hint that holds any other is not checked at all.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, get_type_hints
+
+import msgspec
+from pydantic import BaseModel, ValidationError
+
+from aylien_model_serving.codecs.fields import Fields
+from aylien_model_serving.errors import InvalidAnswer, SchemaMismatch
+from aylien_model_serving.schemas.base import Schema, merge
+from aylien_model_serving.schemas.pydantic import told
+from aylien_model_serving.signatures import Signature
+
+
+class HintsSchema(Schema):
+    """Checks names against the signature, and values against the hints.
+
+    Args:
+        handler: the callable whose hints are read.
+        signature: what the handler takes.
+        typed: whether the hints bind; otherwise names alone are checked.
+    """
+
+    def __init__(self, handler: Callable[..., Any], signature: Signature, *, typed: bool = True) -> None:
+        self._signature = signature
+        hints = _hints(handler) if typed else {}
+        self._returns = hints.pop("return", None)
+        self._hints = {
+            name: hint
+            for name, hint in hints.items()
+            if name in signature.known and hint is not Any and _is_checkable(hint)
+        }
+        fields = [(name, hint, msgspec.UNSET) for name, hint in self._hints.items()]
+        self._struct = msgspec.defstruct("Fields", fields, kw_only=True) if fields else None
+
+    def arguments(self, fields: Fields, path_values: Mapping[str, Any]) -> dict[str, Any]:
+        values = merge(fields.values, path_values)
+        self._signature.check(values)
+        if self._struct is None:
+            return values
+        try:
+            typed = msgspec.convert(values, self._struct, strict=not fields.textual, dec_hook=_build)
+        except msgspec.ValidationError as error:
+            if fields.textual and _wrap_lists(values, self._hints):
+                return self.arguments(Fields(values, textual=True), {})
+            raise SchemaMismatch(_told(str(error))) from None
+        return {
+            name: getattr(typed, name) if name in self._hints else value for name, value in values.items()
+        }
+
+    def answer(self, result: Any) -> Any:
+        if isinstance(self._returns, type) and issubclass(self._returns, BaseModel):
+            return _check_model(self._returns, result)
+        return result
+
+
+def _hints(handler: Callable[..., Any]) -> dict[str, Any]:
+    """Return the hints of a function, a bound method, or an instance's `__call__`."""
+    target = inspect.unwrap(getattr(handler, "func", handler))
+    if not inspect.isroutine(target):
+        target = type(target).__call__
+    try:
+        hints = get_type_hints(target, include_extras=True)
+        parameters = inspect.signature(target).parameters
+    except (NameError, TypeError, ValueError, AttributeError):
+        return {}
+    for name in hints.keys() & parameters.keys():
+        if parameters[name].default is None:  # `x: int = None` takes null too
+            hints[name] |= None
+    return hints
+
+
+def _is_checkable(hint: Any) -> bool:
+    """Tell whether msgspec can check values of this type, with the help of `_build`."""
+    try:
+        msgspec.json.Decoder(hint)
+        return all(_is_buildable(kind) for kind in _foreign(msgspec.inspect.type_info(hint), set()))
+    except (TypeError, ValueError):
+        return False
+
+
+def _foreign(node: Any, seen: set[int]) -> Iterator[Any]:
+    """Yield the classes in msgspec's description of a type that msgspec does not know itself."""
+    if isinstance(node, msgspec.inspect.CustomType):
+        yield node.cls
+    elif isinstance(node, (tuple, msgspec.inspect.Type, msgspec.inspect.Field)) and id(node) not in seen:
+        seen.add(id(node))
+        inner = node if isinstance(node, tuple) else (getattr(node, name) for name in node.__struct_fields__)
+        for part in inner:
+            yield from _foreign(part, seen)
+
+
+def _is_buildable(wanted: Any) -> bool:
+    return _is_array(wanted) or (isinstance(wanted, type) and issubclass(wanted, BaseModel))
+
+
+def _is_array(wanted: Any) -> bool:
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and getattr(wanted, "__origin__", wanted) is numpy.ndarray
+
+
+def _build(wanted: Any, value: Any) -> Any:
+    """Build a value of a type that msgspec does not know."""
+    if _is_array(wanted):
+        return _array(wanted, value)
+    try:
+        return wanted.model_validate(value)
+    except ValidationError as error:
+        raise ValueError(told(error)) from None
+
+
+def _array(wanted: Any, value: Any) -> Any:
+    """Return an array of the type that the hint names, as in `NDArray[np.float32]`, else of any."""
+    numpy = sys.modules["numpy"]
+    named = next(
+        (arg.__args__[0] for arg in getattr(wanted, "__args__", ())[1:] if hasattr(arg, "__args__")), None
+    )
+    array = numpy.asarray(value, dtype=named if isinstance(named, type) else None)
+    if array.dtype.hasobject:
+        raise ValueError("Expected an array of numbers or text")
+    return array
+
+
+def _wrap_lists(values: dict[str, Any], hints: dict[str, Any]) -> bool:
+    """Make a list of a field that was given once in a query string and is declared as a list."""
+    wrapped = False
+    for name, hint in hints.items():
+        if isinstance(values.get(name), (str, bytes)) and _is_list(hint):
+            values[name] = [values[name]]
+            wrapped = True
+    return wrapped
+
+
+def _is_list(hint: Any) -> bool:
+    kinds = (
+        getattr(hint, "__origin__", hint),
+        *(getattr(arg, "__origin__", arg) for arg in getattr(hint, "__args__", ())),
+    )
+    return any(kind in (list, tuple, set, frozenset) for kind in kinds)
+
+
+def _check_model(model: type[BaseModel], result: Any) -> Any:
+    try:
+        return model.model_validate(result, from_attributes=True)
+    except ValidationError as error:
+        raise InvalidAnswer(f"The answer does not fit {model.__name__}: {told(error)}") from error
+
+
+def _told(message: str) -> str:
+    """Name the field as the client knows it: `$.text[0]` is text[0]."""
+    problem, at, path = message.rpartition(" - at `$.")
+    return f"{path.rstrip('`')}: {problem}" if at else message

@@ -1,0 +1,80 @@
+"""Schemas given as pydantic models.
+
+Floor 1: pure. The handler gets the validated values by name, so that defaults and coercions of the model
+hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from aylien_model_serving.codecs.fields import Fields
+from aylien_model_serving.errors import InvalidAnswer, SchemaMismatch
+from aylien_model_serving.schemas.base import Schema, merge
+from aylien_model_serving.signatures import Signature
+
+
+class PydanticSchema(Schema):
+    """Validates with a pair of pydantic models, either of which may be absent.
+
+    Args:
+        request: model of the fields.
+        response: model of the answer.
+        signature: what the handler takes.
+        path_names: fields of the path; those that the request model lacks are not given to it.
+    """
+
+    def __init__(
+        self,
+        request: type[BaseModel] | None,
+        response: type[BaseModel] | None,
+        signature: Signature,
+        path_names: frozenset[str],
+    ) -> None:
+        self._request = request
+        self._response = response
+        self._signature = signature
+        self._beside = path_names - request.model_fields.keys() if request else path_names
+        self.name = "|".join(f"{m.__module__}.{m.__qualname__}" if m else "" for m in (request, response))
+
+    def arguments(self, fields: Fields, path_values: Mapping[str, Any]) -> dict[str, Any]:
+        values = merge(fields.values, path_values)
+        if self._request is not None:
+            beside = {name: values[name] for name in self._beside if name in values}
+            model = self._validate({name: value for name, value in values.items() if name not in beside})
+            values = {
+                **{name: getattr(model, name) for name in type(model).model_fields},
+                **(model.model_extra or {}),
+                **beside,
+            }
+            values = {name: value for name, value in values.items() if self._wanted(name, model)}
+        self._signature.check(values)
+        return values
+
+    def _wanted(self, name: str, model: BaseModel) -> bool:
+        """Leave out a default of the model that the handler has no name for."""
+        return self._signature.open or name in self._signature.known or name in model.model_fields_set
+
+    def _validate(self, values: dict[str, Any]) -> BaseModel:
+        assert self._request is not None
+        try:
+            return self._request.model_validate(values)
+        except ValidationError as error:
+            raise SchemaMismatch(told(error)) from None
+
+    def answer(self, result: Any) -> Any:
+        if self._response is None:
+            return result
+        try:
+            return self._response.model_validate(result, from_attributes=True)
+        except ValidationError as error:
+            raise InvalidAnswer(f"The answer does not fit its schema: {told(error)}") from error
+
+
+def told(error: ValidationError) -> str:
+    """Name the fields and what is wrong with them, without echoing the values."""
+    found = error.errors(include_url=False, include_input=False, include_context=False)
+    return "; ".join(f"{'.'.join(map(str, item['loc'])) or 'fields'}: {item['msg']}" for item in found[:5])

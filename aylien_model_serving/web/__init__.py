@@ -1,0 +1,1 @@
+"""The only rooms that know Flask: front doors, and the endpoints of the library's own."""

@@ -1,0 +1,163 @@
+"""The app: one Flask application that speaks WSGI and ASGI, and sends each request to the door it needs.
+
+Floor 4. Every answer, whatever made it, carries its request id and is counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Iterable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import flask.signals
+from a2wsgi import WSGIMiddleware
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException
+
+from aylien_model_serving import errors
+from aylien_model_serving.messages import REQUEST_ID_HEADER, current_request_id
+from aylien_model_serving.metrics import UNMATCHED
+from aylien_model_serving.web import asgi_door, contexts, express_door, flask_door
+from aylien_model_serving.web.exchange import EXCHANGE, EnvironHeaders, Exchange, ScopeHeaders
+from aylien_model_serving.web.guard import Guard, Headers
+from aylien_model_serving.web.state import EXTENSION, ServiceState
+from aylien_model_serving.web.table import Found, Table
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+#: Threads that answer what an ASGI server asks of Flask.
+FLASK_THREADS = 16
+
+#: prometheus-flask-exporter's `do_not_track` leaves this mark on a request.
+_EXCLUDED = "prom_do_not_track"
+
+
+class ServingFlask(Flask):
+    """A Flask app whose errors are JSON, whose answers carry a request id, and whose requests are counted.
+
+    Args:
+        name: Flask's import name.
+        state: settings, instruments and endpoints of the service.
+    """
+
+    def __init__(self, name: str, state: ServiceState) -> None:
+        super().__init__(name, static_folder=None)
+        self.state = state
+        self.table = Table()
+        self.untracked: set[str] = set()
+        self._guard = Guard(state.settings.api_keys)
+        self.extensions[EXTENSION] = state
+        self.config["MAX_CONTENT_LENGTH"] = state.settings.max_body_bytes
+        self.config["MAX_FORM_MEMORY_SIZE"] = state.settings.max_body_bytes
+        self.register_error_handler(
+            HTTPException, lambda error: flask_door.tell_http_exception(state.failures, error)
+        )
+        self.register_error_handler(errors.ServingError, lambda error: flask_door.tell(state.failures, error))
+
+    def __call__(self, *protocol: Any) -> Any:
+        """Answer a request: two arguments are WSGI's, three are ASGI's."""
+        if len(protocol) == 3:
+            return self.asgi_app(*protocol)
+        return super().__call__(*protocol)
+
+    def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        exchange = environ[EXCHANGE] = Exchange(environ.get("HTTP_X_REQUEST_ID"))
+        token = current_request_id.set(exchange.request_id)
+        try:
+            found = self._find(environ["PATH_INFO"], environ["REQUEST_METHOD"], EnvironHeaders(environ))
+            if found is None or "werkzeug.debug.preserve_context" in environ:
+                return super().wsgi_app(environ, start_response)
+            return express_door.answer(self, found, environ, start_response, exchange)
+        finally:
+            current_request_id.reset(token)
+
+    async def asgi_app(
+        self, scope: asgi_door.Scope, receive: asgi_door.Receive, send: asgi_door.Send
+    ) -> None:
+        """Answer as an ASGI application: bare handlers natively, everything else through Flask."""
+        if scope["type"] != "http":
+            await asgi_door.answer_other(scope, receive, send)
+            return
+        headers = ScopeHeaders(scope["headers"])
+        found = self._find(asgi_door.path_of(scope), scope["method"], headers)
+        if found is None:
+            await self._flask_over_asgi(scope, receive, send)
+            return
+        exchange = Exchange(headers.get("x-request-id"))
+        token = current_request_id.set(exchange.request_id)
+        try:
+            await asgi_door.answer(self, found, asgi_door.Channel(scope, headers, receive, send), exchange)
+        finally:
+            current_request_id.reset(token)
+
+    def _find(self, path: str, method: str, headers: Headers) -> Found | None:
+        """Return who answers beside Flask, where nobody could tell the difference."""
+        found = self.table.find(path, method)
+        if found is None or not self.state.settings.express or not contexts.POSSIBLE or self._is_watched():
+            return None
+        return found if self._guard.lets_in(headers) else None
+
+    def _is_watched(self) -> bool:
+        """Tell whether a hook or a signal's receiver would miss a request that Flask does not dispatch."""
+        return bool(
+            self.before_request_funcs
+            or self.after_request_funcs
+            or self.teardown_request_funcs
+            or self.teardown_appcontext_funcs
+            or self.url_value_preprocessors
+            or self.url_map.host_matching
+            or any(signal.receivers for signal in _SIGNALS)
+        )
+
+    @cached_property
+    def _flask_over_asgi(self) -> Any:
+        """Made at its first use, on the loop that it serves."""
+
+        def wsgi(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+            environ["wsgi.input_terminated"] = True
+            return self.wsgi_app(environ, start_response)
+
+        return WSGIMiddleware(wsgi, workers=FLASK_THREADS)  # type: ignore[arg-type]  # a narrower environ
+
+    def preprocess_request(self) -> Any:
+        if request.endpoint not in self.untracked:
+            self._guard.check(EnvironHeaders(request.environ))
+        return super().preprocess_request()
+
+    def process_response(self, response: Response) -> Response:
+        response = super().process_response(response)
+        exchange = flask_door.exchange()
+        response.headers[REQUEST_ID_HEADER] = exchange.request_id
+        endpoint = request.endpoint or UNMATCHED
+        if endpoint not in self.untracked and not hasattr(request, _EXCLUDED):
+            instruments = self.state.instruments
+            instruments.count_request(request.method, response.status_code, endpoint, exchange.seconds())
+        return response
+
+    def log_exception(self, exc_info: Any) -> None:
+        """Keep Flask's own line back: what the client is told is logged where it is told."""
+
+
+_SIGNALS = (
+    flask.signals.request_started,
+    flask.signals.request_finished,
+    flask.signals.request_tearing_down,
+    flask.signals.got_request_exception,
+    flask.signals.appcontext_pushed,
+    flask.signals.appcontext_popped,
+    flask.signals.appcontext_tearing_down,
+)
+
+
+def _mark_as_coroutine_function(function: Any) -> None:
+    """Let servers that choose the protocol by inspection take the app for what it also is, an ASGI one."""
+    if hasattr(inspect, "markcoroutinefunction"):
+        inspect.markcoroutinefunction(function)
+    else:
+        function._is_coroutine = asyncio.coroutines._is_coroutine  # type: ignore[attr-defined]
+
+
+_mark_as_coroutine_function(ServingFlask.__call__)

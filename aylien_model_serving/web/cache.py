@@ -1,0 +1,38 @@
+"""The cache of answers: any backend that flask-caching configures."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Flask
+from flask_caching import Cache
+
+from aylien_model_serving.caching import Backend, KeptSerializer, PackedSerializer
+
+#: Shared by all apps of the process; each app has a backend of its own in it.
+CACHE = Cache()
+
+DEFAULTS: Mapping[str, Any] = {"CACHE_TYPE": "SimpleCache", "CACHE_THRESHOLD": 100_000}
+
+
+def attach(app: Flask, config: Mapping[str, Any] | None = None) -> Backend:
+    """Give an app a cache and return its backend.
+
+    Args:
+        app: the Flask app, whose own configuration counts too.
+        config: flask-caching's configuration; a SimpleCache of 100,000 entries when neither names a type.
+    """
+    chosen = {key: value for key, value in app.config.items() if key.startswith("CACHE_")} | dict(
+        config or {}
+    )
+    if "CACHE_TYPE" not in chosen:
+        chosen = {**DEFAULTS, **chosen}
+    in_process = chosen["CACHE_TYPE"] in ("SimpleCache", "flask_caching.backends.SimpleCache")
+    chosen.setdefault("CACHE_SERIALIZER", KeptSerializer if in_process else PackedSerializer)
+    if chosen.get("CACHE_DIR"):
+        os.makedirs(chosen["CACHE_DIR"], mode=0o700, exist_ok=True)
+    CACHE.init_app(app, chosen)
+    backend: Backend = app.extensions["cache"][CACHE]
+    return backend

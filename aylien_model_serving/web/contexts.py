@@ -1,0 +1,105 @@
+"""Flask's contexts, made only when a handler asks for them.
+
+Outside of Flask's dispatch a handler can still use `request`, `current_app`, `g` and `session`: a stand-in is
+bound where Flask's proxies look, and becomes the real context at the first look.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import flask.globals
+from flask import Flask, Response
+from flask.ctx import AppContext, RequestContext
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+    from typing_extensions import Self
+
+#: Whether this Flask keeps its contexts where the stand-ins are put; else every request takes Flask's way.
+POSSIBLE = hasattr(flask.globals, "_cv_request") and hasattr(flask.globals, "_cv_app")
+
+
+class Contexts:
+    """The contexts of one request that Flask does not dispatch.
+
+    Args:
+        app: the app that answers.
+        environ: makes the WSGI environ, its body included.
+    """
+
+    __slots__ = ("_app", "_environ", "_tokens", "app_context", "request_context")
+
+    def __init__(self, app: Flask, environ: Callable[[], WSGIEnvironment]) -> None:
+        self._app = app
+        self._environ = environ
+        self.app_context: AppContext | None = None
+        self.request_context: RequestContext | None = None
+
+    def __enter__(self) -> Self:
+        self._tokens = (
+            flask.globals._cv_app.set(_AppStandIn(self)),  # type: ignore[arg-type]  # as good as a context
+            flask.globals._cv_request.set(_RequestStandIn(self)),  # type: ignore[arg-type]  # likewise
+        )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        flask.globals._cv_app.reset(self._tokens[0])
+        flask.globals._cv_request.reset(self._tokens[1])
+        if self.request_context is not None:
+            self.request_context.request.close()
+
+    def open_app(self) -> AppContext:
+        """Return the application context, made at the first call."""
+        if self.app_context is None:
+            self.app_context = self._app.app_context()
+        return self.app_context
+
+    def open_request(self) -> RequestContext:
+        """Return the request context, made at the first call as Flask's own `push` makes it."""
+        if self.request_context is None:
+            context = self.request_context = self._app.request_context(self._environ())
+            sessions = self._app.session_interface
+            session = sessions.open_session(self._app, context.request)
+            context._session = sessions.make_null_session(self._app) if session is None else session
+            context.match_request()
+        return self.request_context
+
+    def finish(self, response: Response) -> Response:
+        """Do to a response what a handler asked for in its context: `after_this_request` and the session."""
+        context = self.request_context
+        if context is None:
+            return response
+        for function in context._after_request_functions:
+            response = self._app.ensure_sync(function)(response)
+        sessions, session = self._app.session_interface, context._session
+        if session is not None and not sessions.is_null_session(session):
+            sessions.save_session(self._app, session, response)
+        return response
+
+
+class _AppStandIn:
+    __slots__ = ("_contexts",)
+
+    def __init__(self, contexts: Contexts) -> None:
+        self._contexts = contexts
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._contexts.open_app(), name)
+
+
+class _RequestStandIn:
+    __slots__ = ("_contexts",)
+
+    def __init__(self, contexts: Contexts) -> None:
+        self._contexts = contexts
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._contexts.open_request(), name)
+
+
+def body_environ(environ: Mapping[str, Any], body: bytes) -> WSGIEnvironment:
+    """Return a WSGI environ whose body can be read once more."""
+    return {**environ, "wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}

@@ -1,0 +1,106 @@
+"""What a front door knows of a request before anything has looked into it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from werkzeug.http import HTTP_STATUS_CODES
+
+from aylien_model_serving.messages import choose_request_id
+
+#: Key of the exchange in a WSGI environ.
+EXCHANGE = "model_serving.exchange"
+
+
+class Exchange:
+    """A request's first moment and its id.
+
+    Args:
+        offered_id: the id that the client sent.
+    """
+
+    __slots__ = ("request_id", "start")
+
+    def __init__(self, offered_id: str | None) -> None:
+        self.start = time.perf_counter()
+        self.request_id = choose_request_id(offered_id)
+
+    def seconds(self) -> float:
+        """Return how long ago the request came."""
+        return time.perf_counter() - self.start
+
+
+#: Status lines as Flask's responses have them.
+STATUS_LINES = {status: f"{status} {phrase.upper()}" for status, phrase in HTTP_STATUS_CODES.items()}
+
+
+class EnvironHeaders(Mapping[str, str]):
+    """The headers of a WSGI environ by lower-case name; a name is translated when it is asked for.
+
+    Args:
+        environ: PEP 3333's dictionary.
+    """
+
+    __slots__ = ("_environ",)
+
+    def __init__(self, environ: Mapping[str, Any]) -> None:
+        self._environ = environ
+
+    def __getitem__(self, name: str) -> str:
+        value: str = self._environ[_VARIABLES.get(name) or _variable(name)]
+        return value
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return self._environ.get(_VARIABLES.get(name) or _variable(name), default)
+
+    def __iter__(self) -> Iterator[str]:
+        for variable in self._environ:
+            if variable.startswith("HTTP_"):
+                yield variable[5:].replace("_", "-").lower()
+            elif variable in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+                yield variable.replace("_", "-").lower()
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def _variable(name: str) -> str:
+    variable = name.replace("-", "_").upper()
+    return variable if variable in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_" + variable
+
+
+#: Translated once: these are asked for at every request.
+_VARIABLES = {
+    name: _variable(name) for name in ("content-type", "content-length", "content-encoding", "accept")
+}
+
+
+class ScopeHeaders(Mapping[str, str]):
+    """The headers of an ASGI scope by lower-case name; repeated ones are joined as RFC 9110 allows.
+
+    Args:
+        pairs: the scope's pairs of bytes.
+    """
+
+    __slots__ = ("_values",)
+
+    def __init__(self, pairs: Iterable[tuple[bytes, bytes]]) -> None:
+        self._values: dict[bytes, bytes] = {}
+        for name, value in pairs:
+            known = self._values.get(name)
+            self._values[name] = value if known is None else known + b"," + value
+
+    def __getitem__(self, name: str) -> str:
+        return self._values[name.encode("latin-1")].decode("latin-1")
+
+    def get(self, name: str, default: Any = None) -> Any:
+        value = self._values.get(name.encode("latin-1"))
+        return default if value is None else value.decode("latin-1")
+
+    def __iter__(self) -> Iterator[str]:
+        return (name.decode("latin-1") for name in self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)

@@ -1,0 +1,112 @@
+"""The express door: a bare handler's answer straight from the WSGI environ.
+
+Floor 4. It is taken only where nobody could tell it from the Flask door.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from flask import Flask
+
+from aylien_model_serving.errors import BodyTooLarge, MalformedBody, ServingError
+from aylien_model_serving.messages import REQUEST_ID_HEADER, Call, Reply
+from aylien_model_serving.pipeline import Endpoint, drive
+from aylien_model_serving.pipeline import answer as tell_story
+from aylien_model_serving.web.contexts import Contexts, body_environ
+from aylien_model_serving.web.exchange import STATUS_LINES, EnvironHeaders, Exchange
+from aylien_model_serving.web.flask_door import to_response
+from aylien_model_serving.web.table import Found
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+
+def answer(
+    app: Flask, found: Found, environ: WSGIEnvironment, start_response: StartResponse, exchange: Exchange
+) -> Iterable[bytes]:
+    """Answer a request for a bare handler.
+
+    Args:
+        app: whose contexts the handler may ask for, and whose configuration limits the body.
+        found: the endpoint and the path's values.
+        environ: PEP 3333's environment.
+        start_response: PEP 3333's callable.
+        exchange: the request's first moment and its id.
+    """
+    endpoint, method = found.endpoint, environ["REQUEST_METHOD"]
+    call = _call(found, environ, exchange)
+    with Contexts(app, lambda: body_environ(environ, call.body)) as contexts:
+        reply = _reply(endpoint, call, environ, app.config["MAX_CONTENT_LENGTH"])
+        response = contexts.finish(to_response(reply)) if contexts.request_context is not None else None
+    status = reply.status if response is None else response.status_code
+    endpoint.instruments.count_request(method, status, endpoint.name, exchange.seconds())
+    if response is not None:
+        return response(environ, start_response)
+    start_response(STATUS_LINES.get(reply.status) or f"{reply.status} UNKNOWN", _headers(reply, exchange))
+    return () if method == "HEAD" else (reply.body,)
+
+
+def _call(found: Found, environ: WSGIEnvironment, exchange: Exchange) -> Call:
+    timeout = found.endpoint.timeout
+    return Call(
+        method=environ["REQUEST_METHOD"],
+        path=environ["PATH_INFO"],
+        query=environ.get("QUERY_STRING", ""),
+        headers=EnvironHeaders(environ),
+        body=b"",
+        path_values=found.path_values,
+        request_id=exchange.request_id,
+        deadline=time.monotonic() + timeout if timeout else None,
+    )
+
+
+def _reply(endpoint: Endpoint, call: Call, environ: WSGIEnvironment, limit: int | None) -> Reply:
+    try:
+        call.body = read_body(environ, limit)
+    except ServingError as error:
+        return endpoint.failures.reply(error, call)
+    return drive(tell_story(endpoint, call))
+
+
+def _headers(reply: Reply, exchange: Exchange) -> list[tuple[str, str]]:
+    """Return the headers in the order in which Flask's response has them."""
+    return [
+        ("Content-Type", reply.media_type),
+        ("Content-Length", str(len(reply.body))),
+        *reply.headers,
+        (REQUEST_ID_HEADER, exchange.request_id),
+    ]
+
+
+def read_body(environ: WSGIEnvironment, limit: int | None) -> bytes:
+    """Return the whole body of a WSGI request.
+
+    Args:
+        environ: PEP 3333's environment.
+        limit: the largest accepted body in bytes.
+
+    Raises:
+        BodyTooLarge: its declared or real length is over the limit; a declared one is refused unread.
+        MalformedBody: it ends before its declared length.
+    """
+    declared = environ.get("CONTENT_LENGTH")
+    if declared and declared.isdecimal():
+        return _read_declared(environ["wsgi.input"], int(declared), limit)
+    if not environ.get("wsgi.input_terminated"):
+        return b""
+    body: bytes = environ["wsgi.input"].read(-1 if limit is None else limit)
+    if limit is not None and len(body) >= limit:
+        raise BodyTooLarge(limit)
+    return body
+
+
+def _read_declared(stream: Any, length: int, limit: int | None) -> bytes:
+    if limit is not None and length > limit:
+        raise BodyTooLarge(limit)
+    body: bytes = stream.read(length)
+    if len(body) < length:
+        raise MalformedBody(f"The body ends after {len(body)} of {length} declared bytes")
+    return body

@@ -1,0 +1,150 @@
+"""The Flask door: how a request that Flask dispatches is answered, and how errors are told there.
+
+Floor 4. Views, hooks, blueprints, sessions and whatever else Flask offers go this way.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Response, request
+from werkzeug.exceptions import (
+    ClientDisconnected,
+    HTTPException,
+    InternalServerError,
+    MethodNotAllowed,
+    RequestEntityTooLarge,
+)
+from werkzeug.wrappers import Response as WerkzeugResponse
+
+from aylien_model_serving import errors
+from aylien_model_serving.failures import Failures, error_body
+from aylien_model_serving.messages import REQUEST_ID_HEADER, Call, Reply
+from aylien_model_serving.pipeline import Endpoint, answer, drive
+from aylien_model_serving.web.exchange import EXCHANGE, EnvironHeaders, Exchange
+
+_KNOWN = {
+    kind.status: kind
+    for kind in (
+        errors.BadRequest,
+        errors.Unauthorized,
+        errors.Forbidden,
+        errors.NotFound,
+        errors.MethodNotAllowed,
+        errors.BodyTooLarge,
+        errors.UnsupportedMediaType,
+        errors.TooManyRequests,
+        errors.ServingError,
+        errors.Unavailable,
+        errors.DeadlineExceeded,
+    )
+}
+
+
+def _told(error: HTTPException) -> tuple[str, str]:
+    """Return our code and message for a Werkzeug error; a description given by a view is kept."""
+    status = error.code or 500
+    known = _KNOWN.get(status)
+    code = known.code if known else errors.reason(status).lower().replace(" ", "_")
+    if isinstance(error, MethodNotAllowed):
+        return code, str(errors.MethodNotAllowed(tuple(sorted(error.valid_methods or ()))))
+    if error.description and error.description != type(error).description:
+        return code, error.description
+    return code, known.message if known else errors.reason(status)
+
+
+def tell(failures: Failures, error: Exception) -> Response:
+    """Return the response that tells an error of the request that Flask works on."""
+    accept = request.headers.get("Accept", "")
+    return to_response(failures.tell(error, request.method, request.path, exchange().request_id, accept))
+
+
+def tell_http_exception(failures: Failures, error: HTTPException) -> Any:
+    """Tell Werkzeug's own errors as ours; redirects and ready responses pass."""
+    if isinstance(error, InternalServerError) and error.original_exception is not None:
+        return tell(failures, error.original_exception)  # type: ignore[arg-type]  # declared as BaseException
+    if error.response is not None or error.code is None or error.code < 400:
+        return error
+    code, message = _told(error)
+    accept = request.headers.get("Accept", "")
+    body, media_type = error_body(error.code, message, code, exchange().request_id, accept)
+    response = Response(body, error.code, content_type=media_type)
+    for name, value in error.get_headers(request.environ):
+        if name.lower() != "content-type":
+            response.headers.add(name, ", ".join(sorted(value.split(", "))) if name == "Allow" else value)
+    return response
+
+
+def answer_request(endpoint: Endpoint, path_values: Mapping[str, Any]) -> Response:
+    """Answer the request that Flask works on through the pipeline."""
+    try:
+        call = _call(endpoint, path_values)
+    except errors.ServingError as error:
+        return tell(endpoint.failures, error)
+    return to_response(drive(answer(endpoint, call)))
+
+
+def _call(endpoint: Endpoint, path_values: Mapping[str, Any]) -> Call:
+    return Call(
+        method=request.method,
+        path=request.path,
+        query=request.environ.get("QUERY_STRING", ""),
+        headers=EnvironHeaders(request.environ),
+        body=_body(),
+        path_values=path_values,
+        request_id=exchange().request_id,
+        deadline=time.monotonic() + endpoint.timeout if endpoint.timeout else None,
+    )
+
+
+def exchange() -> Exchange:
+    """Return what is known of the request; a context that was pushed by hand, as tests do, starts here."""
+    found: Exchange = request.environ.get(EXCHANGE) or request.environ.setdefault(EXCHANGE, Exchange(None))
+    return found
+
+
+def _body() -> bytes:
+    """Return the whole body.
+
+    Raises:
+        BodyTooLarge: its declared or real length is over the limit; a declared one is refused unread.
+        MalformedBody: it ends before its declared length.
+    """
+    try:
+        body = request.get_data(parse_form_data=False)
+    except RequestEntityTooLarge:
+        raise errors.BodyTooLarge(request.max_content_length) from None
+    except ClientDisconnected:
+        raise errors.MalformedBody("The body ends before its declared length") from None
+    limit = request.max_content_length
+    if request.content_length is None:
+        if limit is not None and len(body) >= limit:  # Werkzeug stops reading there without a word
+            raise errors.BodyTooLarge(limit)
+    elif len(body) < request.content_length:
+        raise errors.MalformedBody(
+            f"The body ends after {len(body)} of {request.content_length} declared bytes"
+        )
+    return body
+
+
+def to_response(reply: Reply) -> Response:
+    """Return a reply as Flask's response."""
+    response = Response(reply.body, reply.status, content_type=reply.media_type)
+    for name, value in reply.headers:
+        response.headers.add(name, value)
+    response.headers[REQUEST_ID_HEADER] = exchange().request_id
+    return response
+
+
+def to_reply(result: Any) -> Any:
+    """Return a response that a handler made as a reply, and any other result as it is."""
+    if not isinstance(result, WerkzeugResponse):
+        return result
+    headers = [
+        (name, value)
+        for name, value in result.headers
+        if name.lower() not in ("content-type", "content-length")
+    ]
+    return Reply(result.status_code, result.get_data(), result.headers.get("Content-Type", ""), headers)

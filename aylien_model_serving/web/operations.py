@@ -1,0 +1,37 @@
+"""The endpoints that operators ask: ping, liveness, readiness, metrics. None of them is counted."""
+
+from __future__ import annotations
+
+from flask import Response, request
+
+from aylien_model_serving import lifecycle
+from aylien_model_serving.errors import Unavailable
+from aylien_model_serving.web.app import ServingFlask
+
+_TEXT = "text/plain; charset=utf-8"
+
+
+def register(app: ServingFlask) -> None:
+    """Add the operators' endpoints to an app."""
+
+    def ping() -> Response:
+        return Response("Success", content_type=_TEXT)
+
+    def readyz() -> Response:
+        waiting = [endpoint.name for endpoint in app.state.endpoints if not endpoint.runner.ready()]
+        if lifecycle.is_draining():
+            raise Unavailable("This process is shutting down")
+        if waiting:
+            raise Unavailable(f"Not ready yet: {', '.join(waiting)}")
+        return Response("ready", content_type=_TEXT)
+
+    def metrics() -> Response:
+        names = request.args.getlist("name[]")
+        body, media_type = app.state.instruments.scrape(request.headers.get("Accept", ""), names)
+        return Response(body, content_type=media_type)
+
+    rules = {"/__ping": ping, "/livez": ping, "/readyz": readyz, "/__metrics": metrics, "/metrics": metrics}
+    for rule, view in rules.items():
+        endpoint = f"model_serving:{rule}"
+        app.untracked.add(endpoint)
+        app.add_url_rule(rule, endpoint, view, methods=["GET"])

@@ -1,0 +1,77 @@
+"""What one service holds for the whole of its life, whichever door a request comes through."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from aylien_model_serving import handlers, schemas
+from aylien_model_serving.caching import Answers, Backend
+from aylien_model_serving.failures import Failures
+from aylien_model_serving.metrics import Instruments
+from aylien_model_serving.pipeline import Endpoint
+from aylien_model_serving.runners.inline import InlineRunner
+from aylien_model_serving.settings import Settings
+from aylien_model_serving.signatures import Signature
+
+#: Key of the state in `app.extensions`.
+EXTENSION = "model_serving"
+
+#: Handlers that `process_json` remembers; a view that makes a closure per request must not fill the memory.
+_REMEMBERED = 256
+
+
+@dataclass
+class ServiceState:
+    """Settings, instruments, cache and endpoints of one service.
+
+    Args:
+        settings: limits and switches.
+        backend: where answers are kept, once a cache is attached.
+    """
+
+    settings: Settings
+    backend: Backend | None = None
+    instruments: Instruments = field(default_factory=Instruments)
+    endpoints: list[Endpoint] = field(default_factory=list)
+    failures: Failures = field(init=False)
+    _of_views: dict[tuple[int, int, bool, str], tuple[Endpoint, Any, Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.failures = Failures(self.settings.expose_errors, self.instruments.count_exception)
+
+    def of_view(self, handler: Any, schema: Any, *, cached: bool, name: str) -> Endpoint:
+        """Return the endpoint of a handler that a view names in `process_json`, made at its first call.
+
+        Args:
+            handler: the callable that gets the fields.
+            schema: what validates both ways; without one, names alone are checked.
+            cached: whether answers are kept.
+            name: the view's name, for metrics and the cache key.
+        """
+        key = (id(handler), id(schema), cached, name)
+        known = self._of_views.get(key)
+        if known is None:
+            while len(self._of_views) >= _REMEMBERED:
+                self._of_views.pop(next(iter(self._of_views)))
+            # The objects are kept beside their ids, which are theirs for as long as they live.
+            known = self._of_views[key] = (self._for_view(handler, schema, cached, name), handler, schema)
+        return known[0]
+
+    def _for_view(self, handler: Any, schema: Any, cached: bool, name: str) -> Endpoint:
+        signature = Signature.of(handler)
+        checked = (
+            schemas.choose(schema, handler, signature)
+            if schema is not None
+            else schemas.open_schema(handler, signature)
+        )
+        runner = InlineRunner(handler, signature, None, self.instruments.of_handler(name))
+        return Endpoint(
+            name=name,
+            identity=f"{name}|{handlers.identity(handler)}|{checked.name}",
+            schema=checked,
+            runner=runner,
+            instruments=self.instruments,
+            failures=self.failures,
+            answers=Answers(self.backend) if cached and self.backend is not None else None,
+        )
