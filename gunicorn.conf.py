@@ -8,8 +8,7 @@ bind = "0.0.0.0:8000"
 workers = 2
 worker_class = "gevent"
 
-# Longer than the idle time of common load balancers (60 s), which else meet a connection that is being
-# closed.
+# Longer than the idle time of common load balancers, 60 s: else they meet connections that are being closed.
 keepalive = 65
 
 # Seconds that requests in flight are given to end after SIGTERM; Kubernetes kills after 30.
@@ -21,8 +20,14 @@ timeout = 120
 # Memory, so that a slow disk never stalls the workers' heartbeat.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
 
-logger_class = gunicorn_hooks.Logger
-access_log_format = gunicorn_hooks.ACCESS_LOG_FORMAT
+# A Unix socket by which others could command the master, at one path for all services of a user.
+control_socket_disable = True
+
+# Its default path is one per user, so that the second service would take it from the first.
+control_socket_disable = True
+
+logger_class = gunicorn_hooks.logger_class
+access_log_format = gunicorn_hooks.access_log_format
 
 on_starting = gunicorn_hooks.on_starting
 post_worker_init = gunicorn_hooks.post_worker_init

@@ -13,7 +13,7 @@ from prometheus_flask_exporter import PrometheusMetrics
 
 from aylien_model_serving.errors import InvalidRequest
 from aylien_model_serving.metrics import UNMATCHED
-from aylien_model_serving.web import assembly
+from aylien_model_serving.web import assembly, cache
 from aylien_model_serving.web.app import ServingFlask
 from aylien_model_serving.web.flask_door import answer_request
 from aylien_model_serving.web.state import EXTENSION, ServiceState
@@ -99,5 +99,7 @@ class FlaskAppWrapper:
 def answer_view(handler: Callable[..., Any], schema: Any, *, cached: bool) -> Response:
     """Answer the current request of a view; also within an app that was made without this library."""
     state: ServiceState = current_app.extensions.get(EXTENSION) or FlaskAppWrapper.app.state
+    if cached and state.backend is None:
+        state.backend = cache.attach(current_app._get_current_object())  # type: ignore[attr-defined]  # a proxy
     endpoint = state.of_view(handler, schema, cached=cached, name=request.endpoint or UNMATCHED)
     return answer_request(endpoint, {})

@@ -28,7 +28,7 @@ class Backend(Protocol):
 
     def get(self, key: str) -> Any: ...
 
-    def set(self, key: str, value: Any, timeout: float | None = None) -> Any: ...
+    def set(self, key: str, value: Any, timeout: int | None = None) -> Any: ...
 
 
 def cache_key(owner: str, call: Call, arguments: dict[str, Any], media_type: str) -> str:
@@ -52,7 +52,7 @@ class Answers:
         timeout: seconds for which an answer is kept; None for the backend's default, 0 for ever.
     """
 
-    def __init__(self, backend: Backend, timeout: float | None = None) -> None:
+    def __init__(self, backend: Backend, timeout: int | None = None) -> None:
         self._backend = backend
         self._timeout = timeout
         self.flights = Flights()
@@ -61,12 +61,12 @@ class Answers:
         """Return the kept answer, or None."""
         try:
             kept = self._backend.get(key)
+            if kept is None:
+                return None
+            media_type, body = kept
         except Exception:
             logger.warning("The cache can't be read; the handler runs instead", exc_info=True)
             return None
-        if kept is None:
-            return None
-        media_type, body = kept
         return Reply(200, body, media_type)
 
     def put(self, key: str, reply: Reply) -> None:

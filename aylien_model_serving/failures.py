@@ -61,6 +61,7 @@ def error_body(status: int, message: str, code: str, request_id: str, accept: st
 
     A client that asks for `application/problem+json` gets the members of RFC 9457 beside ours.
     """
+    message = message.encode(errors="backslashreplace").decode()  # a lone surrogate must not break the answer
     body: dict[str, Any] = {"error": message, "code": code, "request_id": request_id}
     if "problem+json" not in accept.lower() or PROBLEM_JSON not in preferred_media_types(accept):
         return json.encode(body), "application/json"

@@ -1,6 +1,8 @@
 """What Gunicorn is told about this library: log lines, error bodies, and the folder of the metrics.
 
 A service runs without these hooks too; with them Gunicorn's own lines and refusals look like the service's.
+Where there is no gunicorn.conf.py to import them, `gunicorn -c python:aylien_model_serving.gunicorn_hooks`
+takes them as they are.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from aylien_model_serving.messages import REQUEST_ID_HEADER, choose_request_id
 from aylien_model_serving.settings import Settings
 
 #: Gunicorn's access log, if it is switched on, with the id that the answer carries.
-ACCESS_LOG_FORMAT = '%(h)s "%(r)s" %(s)s %(b)s %(M)sms request_id=%({x-request-id}o)s'
+access_log_format = '%(h)s "%(r)s" %(s)s %(b)s %(M)sms request_id=%({x-request-id}o)s'
 
 
 class Logger(glogging.Logger):  # type: ignore[misc]  # Gunicorn carries no type hints
@@ -32,6 +34,9 @@ class Logger(glogging.Logger):  # type: ignore[misc]  # Gunicorn carries no type
         formatter = logs.formatter(Settings.load())
         for handler in (*self.error_log.handlers, *self.access_log.handlers):
             handler.setFormatter(formatter)
+
+
+logger_class = Logger
 
 
 def write_error(client: socket.socket, status: int, reason: str, message: str) -> None:

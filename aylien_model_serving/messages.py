@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import Protocol
 
 REQUEST_ID_HEADER = "X-Request-ID"
 
@@ -52,18 +53,31 @@ class Call:
     deadline: float | None = None
 
 
+class Chunks(Protocol):
+    """A body that is made piece by piece; whoever takes it closes it."""
+
+    def __iter__(self) -> Iterator[bytes]: ...
+
+    def __aiter__(self) -> AsyncIterator[bytes]: ...
+
+    def close(self) -> None:
+        """Stop making the body; a second call does nothing."""
+
+
 @dataclass(slots=True)
 class Reply:
     """One answer.
 
     Args:
         status: the HTTP status.
-        body: the whole body.
+        body: the whole body, unless there are chunks.
         media_type: the value of Content-Type.
         headers: further headers, in order.
+        chunks: the body in pieces, sent as they are made.
     """
 
     status: int
     body: bytes
     media_type: str = "application/json"
     headers: list[tuple[str, str]] = field(default_factory=list)
+    chunks: Chunks | None = None

@@ -8,6 +8,7 @@ driver tell the same story.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import time
 from collections.abc import Awaitable, Callable, Generator
 from concurrent.futures import Future
@@ -15,13 +16,14 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
 from typing import Any
 
-from aylien_model_serving import codecs
+from aylien_model_serving import codecs, streaming
 from aylien_model_serving.caching import CACHE_HEADER, Answers, cache_key
 from aylien_model_serving.errors import DeadlineExceeded
 from aylien_model_serving.failures import Failures
 from aylien_model_serving.messages import Call, Reply
 from aylien_model_serving.metrics import Instruments
 from aylien_model_serving.runners import Runner
+from aylien_model_serving.runners.items import Items
 from aylien_model_serving.schemas import Schema
 
 
@@ -116,8 +118,23 @@ def _produce(endpoint: Endpoint, call: Call, arguments: dict[str, Any], encoder:
     result = yield Work(endpoint.runner, arguments, call.deadline)
     if isinstance(result, Reply):
         return result
+    if isinstance(result, Items):
+        return _stream(endpoint, call, result)
     checked = endpoint.schema.answer(result)
     return Reply(200, encoder.encode(checked), encoder.media_type)
+
+
+def _stream(endpoint: Endpoint, call: Call, items: Items) -> Reply:
+    """Answer with the items of a generator as they are made."""
+    framing = streaming.choose_framing(call.headers.get("accept", ""))
+    context = contextvars.copy_context()
+    chunks = streaming.ItemChunks(
+        items,
+        framing,
+        encode=lambda item: codecs.JSON.encode(endpoint.schema.answer(item)),
+        tell=lambda error: context.run(endpoint.failures.reply, error, call).body,
+    )
+    return Reply(200, b"", framing.media_type, list(streaming.HEADERS), chunks)
 
 
 def _look_up(
@@ -153,6 +170,9 @@ def _lead(
     try:
         kept = answers.get(key)  # landed between this call's look and its boarding
         outcome = kept if kept is not None else (yield from _produce(endpoint, call, arguments, encoder))
+        if outcome.chunks is not None:
+            streamed, outcome = outcome, None
+            return streamed
         endpoint.instruments.count_cache(endpoint.name, "miss" if kept is None else "hit")
         if kept is None and outcome.status == 200:
             answers.put(key, outcome)

@@ -40,7 +40,7 @@ class Route:
     methods: tuple[str, ...] = ("POST",)
     name: str = ""
     schema: Any = None
-    cache: bool | float = False
+    cache: bool | int = False
     timeout: float | None = None
     threads: int = 1
     warmup: Mapping[str, Any] | None = None
@@ -155,7 +155,7 @@ def _endpoint(value: Any) -> str:
         raise ConfigurationError(f"a path starts with '/', e.g. '/classify'; this is {value!r}")
     try:
         _bound(value)
-    except (ValueError, LookupError) as error:
+    except (ValueError, LookupError, SyntaxError) as error:
         raise ConfigurationError(f"not a rule that Flask understands: {error}") from error
     return value
 
@@ -186,10 +186,12 @@ def _name(value: Any) -> str:
     return value
 
 
-def _cache(value: Any) -> bool | float:
+def _cache(value: Any) -> bool | int:
     if isinstance(value, bool):
         return value
-    return _seconds(value)
+    if not isinstance(value, int) or value < 1:
+        raise ConfigurationError(f"True, False or whole seconds of 1 or more are expected; this is {value!r}")
+    return value
 
 
 def _seconds(value: Any) -> float:

@@ -7,6 +7,7 @@ that is given more than once becomes a list.
 from __future__ import annotations
 
 import io
+from typing import IO
 from urllib.parse import parse_qsl
 
 from werkzeug.exceptions import HTTPException
@@ -61,7 +62,7 @@ def decode_multipart(body: bytes, content_type: str) -> Fields:
     media_type, options = parse_options_header(content_type)
     if not options.get("boundary"):
         raise MalformedBody("The multipart body has no boundary in its Content-Type")
-    parser = FormDataParser(max_form_parts=MAX_PARTS, max_form_memory_size=None, silent=False)
+    parser = FormDataParser(_in_memory, max_form_memory_size=None, silent=False, max_form_parts=MAX_PARTS)
     try:
         _, form, files = parser.parse(io.BytesIO(body), media_type, len(body), options)
     except (ValueError, HTTPException) as error:
@@ -70,6 +71,11 @@ def decode_multipart(body: bytes, content_type: str) -> Fields:
     return Fields(
         _gather([*texts, *((name, file.read()) for name, file in files.items(multi=True))]), textual=True
     )
+
+
+def _in_memory(*_: object, **__: object) -> IO[bytes]:
+    """Hold a file where its body is held already, instead of writing it to a disk and reading it again."""
+    return io.BytesIO()
 
 
 def _gather(pairs: list[tuple[str, str]] | list[tuple[str, str | bytes]]) -> dict[str, object]:

@@ -18,6 +18,7 @@ from typing import Any
 
 from aylien_model_serving.errors import DeadlineExceeded
 from aylien_model_serving.runners import Observer, native
+from aylien_model_serving.runners.items import STREAMS, Items
 from aylien_model_serving.runners.pace import Pace
 from aylien_model_serving.signatures import Signature
 
@@ -73,15 +74,23 @@ class InlineRunner:
         if self._is_async:
             return native.run_coroutine(self._await(arguments, deadline))
         if self._slots is None:
-            return self._call(arguments, deadline)
+            result = self._call(arguments, deadline)
+            return Items(result, _nothing, self._hub_must_go_on) if type(result) in STREAMS else result
         if not self._slots.acquire(timeout=threading.TIMEOUT_MAX if deadline is None else _left(deadline)):
             raise DeadlineExceeded
+        release = self._slots.release
         try:
             if self._hub_must_go_on and not self._pace.quick:
-                return native.call(self._call, arguments, deadline)
-            return self._call(arguments, deadline)
-        finally:
-            self._slots.release()
+                result = native.call(self._call, arguments, deadline)
+            else:
+                result = self._call(arguments, deadline)
+        except BaseException:
+            release()
+            raise
+        if type(result) in STREAMS:
+            return Items(result, release, self._hub_must_go_on)
+        release()
+        return result
 
     async def run_async(self, arguments: dict[str, Any], deadline: float | None) -> Any:
         if self._is_async:
@@ -121,6 +130,10 @@ class InlineRunner:
         if deadline is not None and time.monotonic() > deadline:
             raise DeadlineExceeded
         return result
+
+
+def _nothing() -> None:
+    """Give back the slot that a handler without a limit does not take."""
 
 
 def _slots(threads: int | None) -> threading.Lock | threading.Semaphore | None:

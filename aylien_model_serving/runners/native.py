@@ -12,6 +12,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
 from typing import Any, TypeVar
 
 _T = TypeVar("_T")
@@ -27,9 +28,17 @@ def call(function: Callable[..., _T], *arguments: Any) -> _T:
     """Call a function on a thread of gevent's pool, in the caller's context; for a patched process."""
     from gevent import get_hub
 
-    context = contextvars.copy_context()
-    result: _T = get_hub().threadpool.apply(context.run, (function, *arguments))
-    return result
+    job: Future[_T] = Future()
+    get_hub().threadpool.apply(_run, (job, contextvars.copy_context(), function, *arguments))
+    return job.result()
+
+
+def _run(job: Future[_T], context: contextvars.Context, function: Callable[..., _T], *arguments: Any) -> None:
+    """Keep an exception for the caller: the pool would write it to standard error besides."""
+    try:
+        job.set_result(context.run(function, *arguments))
+    except BaseException as error:
+        job.set_exception(error)
 
 
 def run_coroutine(coroutine: Coroutine[Any, Any, _T]) -> _T:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import msgspec
 from pydantic import BaseModel, ValidationError
@@ -119,12 +119,11 @@ def _build(wanted: Any, value: Any) -> Any:
 
 
 def _array(wanted: Any, value: Any) -> Any:
-    """Return an array of the type that the hint names, as in `NDArray[np.float32]`, else of any."""
+    """Return an array of the type that the hint names, as in `NDArray[np.float32]`, or of numpy's choice."""
     numpy = sys.modules["numpy"]
-    named = next(
-        (arg.__args__[0] for arg in getattr(wanted, "__args__", ())[1:] if hasattr(arg, "__args__")), None
-    )
-    array = numpy.asarray(value, dtype=named if isinstance(named, type) else None)
+    named = [kind for part in get_args(wanted) for kind in get_args(part) if isinstance(kind, type)]
+    dtype = next((kind for kind in named if issubclass(kind, numpy.generic)), None)
+    array = numpy.asarray(value, dtype=dtype)
     if array.dtype.hasobject:
         raise ValueError("Expected an array of numbers or text")
     return array

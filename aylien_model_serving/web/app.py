@@ -11,9 +11,17 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import flask.signals
 from a2wsgi import WSGIMiddleware
 from flask import Flask, Response, request
+from flask.signals import (
+    appcontext_popped,
+    appcontext_pushed,
+    appcontext_tearing_down,
+    got_request_exception,
+    request_finished,
+    request_started,
+    request_tearing_down,
+)
 from werkzeug.exceptions import HTTPException
 
 from aylien_model_serving import errors
@@ -109,7 +117,13 @@ class ServingFlask(Flask):
             or self.teardown_appcontext_funcs
             or self.url_value_preprocessors
             or self.url_map.host_matching
-            or any(signal.receivers for signal in _SIGNALS)
+            or request_started.receivers
+            or request_finished.receivers
+            or request_tearing_down.receivers
+            or got_request_exception.receivers
+            or appcontext_pushed.receivers
+            or appcontext_popped.receivers
+            or appcontext_tearing_down.receivers
         )
 
     @cached_property
@@ -139,17 +153,6 @@ class ServingFlask(Flask):
 
     def log_exception(self, exc_info: Any) -> None:
         """Keep Flask's own line back: what the client is told is logged where it is told."""
-
-
-_SIGNALS = (
-    flask.signals.request_started,
-    flask.signals.request_finished,
-    flask.signals.request_tearing_down,
-    flask.signals.got_request_exception,
-    flask.signals.appcontext_pushed,
-    flask.signals.appcontext_popped,
-    flask.signals.appcontext_tearing_down,
-)
 
 
 def _mark_as_coroutine_function(function: Any) -> None:

@@ -8,14 +8,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass
+from contextlib import aclosing
 from typing import Any
 
 from a2wsgi.wsgi import build_environ
 from flask import Flask
 
 from aylien_model_serving.errors import BodyTooLarge, ServingError
-from aylien_model_serving.messages import REQUEST_ID_HEADER, Call, Reply
+from aylien_model_serving.messages import REQUEST_ID_HEADER, Call, Chunks, Reply
 from aylien_model_serving.pipeline import answer as tell_story
 from aylien_model_serving.pipeline import drive_async
 from aylien_model_serving.web.contexts import Contexts, body_environ
@@ -36,14 +36,35 @@ class ClientLeft(Exception):
     """Nobody waits for the answer any more."""
 
 
-@dataclass(slots=True)
 class Channel:
-    """One request of an ASGI server, and the way back."""
+    """One request of an ASGI server, and the way back.
 
-    scope: Scope
-    headers: ScopeHeaders
-    receive: Receive
-    send: Send
+    Args:
+        scope: the request's head.
+        headers: its headers.
+        receive: awaits the rest of it.
+        send: takes the answer.
+    """
+
+    __slots__ = ("_leaving", "headers", "receive", "scope", "send")
+
+    def __init__(self, scope: Scope, headers: ScopeHeaders, receive: Receive, send: Send) -> None:
+        self.scope = scope
+        self.headers = headers
+        self.receive = receive
+        self.send = send
+        self._leaving: asyncio.Future[Message] | None = None
+
+    def leaving(self) -> asyncio.Future[Message]:
+        """Return what is done once the client leaves; for a request whose body has been read."""
+        if self._leaving is None:
+            self._leaving = asyncio.ensure_future(self.receive())
+        return self._leaving
+
+    def close(self) -> None:
+        """Wait for nothing more."""
+        if self._leaving is not None:
+            self._leaving.cancel()
 
 
 async def answer(app: Flask, found: Found, channel: Channel, exchange: Exchange) -> None:
@@ -58,13 +79,25 @@ async def answer(app: Flask, found: Found, channel: Channel, exchange: Exchange)
     endpoint, method = found.endpoint, channel.scope["method"]
     try:
         reply = await _reply(app, found, channel, exchange)
+        endpoint.instruments.count_request(method, reply.status, endpoint.name, exchange.seconds())
+        await _send(reply, channel, exchange)
     except ClientLeft:
         endpoint.instruments.count_request(method, CLIENT_LEFT, endpoint.name, exchange.seconds())
-        return
-    endpoint.instruments.count_request(method, reply.status, endpoint.name, exchange.seconds())
+    finally:
+        channel.close()
+
+
+async def _send(reply: Reply, channel: Channel, exchange: Exchange) -> None:
     headers = _headers(reply, exchange)
     await channel.send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    await channel.send({"type": "http.response.body", "body": b"" if method == "HEAD" else reply.body})
+    if reply.chunks is None:
+        body = b"" if channel.scope["method"] == "HEAD" else reply.body
+        await channel.send({"type": "http.response.body", "body": body})
+    elif channel.scope["method"] == "HEAD":
+        reply.chunks.close()
+        await channel.send({"type": "http.response.body", "body": b""})
+    else:
+        await _send_chunks(reply.chunks, channel)
 
 
 async def _reply(app: Flask, found: Found, channel: Channel, exchange: Exchange) -> Reply:
@@ -75,12 +108,36 @@ async def _reply(app: Flask, found: Found, channel: Channel, exchange: Exchange)
         return found.endpoint.failures.reply(error, call)
     with Contexts(app, lambda: _environ(channel, call.body, exchange)) as contexts:
         reply = await drive_async(
-            tell_story(found.endpoint, call), lambda work: _watched(work, channel.receive)
+            tell_story(found.endpoint, call), lambda work: _watched(work, channel.leaving())
         )
         if contexts.request_context is None:
             return reply
         finished: Reply = to_reply(contexts.finish(to_response(reply)))
         return finished
+
+
+async def _send_chunks(chunks: Chunks, channel: Channel) -> None:
+    """Send a body piece by piece: the next one is made when the server has taken the last."""
+    leaving = channel.leaving()
+    try:
+        async with aclosing(aiter(chunks)) as pieces:  # type: ignore[type-var]  # a generator, in truth
+            while (piece := await _or_none(anext(pieces, None), leaving)) is not None:
+                await channel.send({"type": "http.response.body", "body": piece, "more_body": True})
+        if not leaving.done():
+            await channel.send({"type": "http.response.body", "body": b""})
+    except OSError:
+        pass  # the server's word for a client that has left
+
+
+async def _or_none(piece: Awaitable[bytes | None], leaving: asyncio.Future[Any]) -> bytes | None:
+    """Wait for the next piece, or for the client to leave."""
+    making = asyncio.ensure_future(piece)
+    await asyncio.wait({making, leaving}, return_when=asyncio.FIRST_COMPLETED)
+    if making.done() and not leaving.done():
+        return making.result()
+    making.cancel()
+    await asyncio.wait({making})
+    return None
 
 
 def _call(found: Found, channel: Channel, exchange: Exchange) -> Call:
@@ -140,13 +197,13 @@ def _chunk(message: Message) -> bytes:
     return body
 
 
-async def _watched(work: Awaitable[Any], receive: Receive) -> Any:
+async def _watched(work: Awaitable[Any], leaving: asyncio.Future[Message]) -> Any:
     """Wait for work, and cancel it when the client leaves.
 
     Raises:
         ClientLeft: it has left.
     """
-    running, leaving = asyncio.ensure_future(work), asyncio.ensure_future(receive())
+    running = asyncio.ensure_future(work)
     try:
         await asyncio.wait({running, leaving}, return_when=asyncio.FIRST_COMPLETED)
         if not running.done():
@@ -154,14 +211,13 @@ async def _watched(work: Awaitable[Any], receive: Receive) -> Any:
         return running.result()
     finally:
         running.cancel()
-        leaving.cancel()
 
 
 def _headers(reply: Reply, exchange: Exchange) -> list[tuple[bytes, bytes]]:
     """Return the headers in the order in which Flask's response has them."""
     return [
         (b"content-type", reply.media_type.encode("latin-1")),
-        (b"content-length", b"%d" % len(reply.body)),
+        *(() if reply.chunks is not None else ((b"content-length", b"%d" % len(reply.body)),)),
         *((name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in reply.headers),
         (_REQUEST_ID, exchange.request_id.encode("latin-1")),
     ]

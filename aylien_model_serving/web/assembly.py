@@ -18,7 +18,7 @@ from aylien_model_serving.settings import Settings
 from aylien_model_serving.signatures import Signature
 from aylien_model_serving.web import cache, operations
 from aylien_model_serving.web.app import ServingFlask
-from aylien_model_serving.web.flask_door import answer_request, to_reply
+from aylien_model_serving.web.flask_door import answer_request, replying
 from aylien_model_serving.web.state import ServiceState
 
 
@@ -71,13 +71,19 @@ def _view(app: ServingFlask, route: Route) -> Callable[..., Response]:
 def _endpoint(state: ServiceState, route: Route) -> Endpoint:
     handler = handlers.build(route.callable)
     signature = Signature.of(handler)
-    schema = schemas.choose(route.schema, handler, signature, route.path_names)
+    _refuse_stray_path_values(route, signature)
+    try:
+        schema = schemas.choose(route.schema, handler, signature, route.path_names)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"key 'schema': {error}") from error
     name = route.name
     return Endpoint(
         name=name,
         identity="|".join((name, route.endpoint, handlers.identity(handler), schema.name)),
         schema=schema,
-        runner=InlineRunner(_replying(handler), signature, route.threads, state.instruments.of_handler(name)),
+        runner=InlineRunner(
+            replying(handler, state.failures), signature, route.threads, state.instruments.of_handler(name)
+        ),
         instruments=state.instruments,
         failures=state.failures,
         answers=Answers(state.backend, _kept_for(route))
@@ -87,23 +93,17 @@ def _endpoint(state: ServiceState, route: Route) -> Endpoint:
     )
 
 
-def _kept_for(route: Route) -> float | None:
+def _refuse_stray_path_values(route: Route, signature: Signature) -> None:
+    stray = () if signature.open else route.path_names - set(signature.known)
+    if stray:
+        raise ConfigurationError(
+            f"key 'endpoint': the path has <{min(stray)}>, and the callable takes no such field; "
+            f"it takes {', '.join(signature.known) or 'none'}"
+        )
+
+
+def _kept_for(route: Route) -> int | None:
     return None if isinstance(route.cache, bool) else route.cache
-
-
-def _replying(handler: Callable[..., Any]) -> Callable[..., Any]:
-    """Let a handler answer with a Flask response of its own."""
-    if handlers.is_async(handler):
-
-        async def replying_async(*positional: Any, **named: Any) -> Any:
-            return to_reply(await handler(*positional, **named))
-
-        return replying_async
-
-    def replying(*positional: Any, **named: Any) -> Any:
-        return to_reply(handler(*positional, **named))
-
-    return replying
 
 
 def _warm_up(endpoint: Endpoint, fields: Mapping[str, Any]) -> None:

@@ -10,9 +10,10 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask
+from werkzeug.wsgi import ClosingIterator
 
 from aylien_model_serving.errors import BodyTooLarge, MalformedBody, ServingError
-from aylien_model_serving.messages import REQUEST_ID_HEADER, Call, Reply
+from aylien_model_serving.messages import REQUEST_ID_HEADER, Call, Chunks, Reply
 from aylien_model_serving.pipeline import Endpoint, drive
 from aylien_model_serving.pipeline import answer as tell_story
 from aylien_model_serving.web.contexts import Contexts, body_environ
@@ -46,7 +47,16 @@ def answer(
     if response is not None:
         return response(environ, start_response)
     start_response(STATUS_LINES.get(reply.status) or f"{reply.status} UNKNOWN", _headers(reply, exchange))
+    if reply.chunks is not None:
+        return _streamed(reply.chunks, method)
     return () if method == "HEAD" else (reply.body,)
+
+
+def _streamed(chunks: Chunks, method: str) -> Iterable[bytes]:
+    if method == "HEAD":
+        chunks.close()
+        return ()
+    return ClosingIterator(chunks, chunks.close)
 
 
 def _call(found: Found, environ: WSGIEnvironment, exchange: Exchange) -> Call:
@@ -73,9 +83,10 @@ def _reply(endpoint: Endpoint, call: Call, environ: WSGIEnvironment, limit: int 
 
 def _headers(reply: Reply, exchange: Exchange) -> list[tuple[str, str]]:
     """Return the headers in the order in which Flask's response has them."""
+    length = [("Content-Length", str(len(reply.body)))] if reply.chunks is None else []
     return [
         ("Content-Type", reply.media_type),
-        ("Content-Length", str(len(reply.body))),
+        *length,
         *reply.headers,
         (REQUEST_ID_HEADER, exchange.request_id),
     ]

@@ -6,7 +6,7 @@ Floor 4. Views, hooks, blueprints, sessions and whatever else Flask offers go th
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from flask import Response, request
@@ -19,10 +19,11 @@ from werkzeug.exceptions import (
 )
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from aylien_model_serving import errors
+from aylien_model_serving import errors, handlers
 from aylien_model_serving.failures import Failures, error_body
 from aylien_model_serving.messages import REQUEST_ID_HEADER, Call, Reply
 from aylien_model_serving.pipeline import Endpoint, answer, drive
+from aylien_model_serving.runners.items import Items
 from aylien_model_serving.web.exchange import EXCHANGE, EnvironHeaders, Exchange
 
 _KNOWN = {
@@ -131,7 +132,8 @@ def _body() -> bytes:
 
 def to_response(reply: Reply) -> Response:
     """Return a reply as Flask's response."""
-    response = Response(reply.body, reply.status, content_type=reply.media_type)
+    body = reply.body if reply.chunks is None else reply.chunks
+    response = Response(body, reply.status, content_type=reply.media_type)
     for name, value in reply.headers:
         response.headers.add(name, value)
     response.headers[REQUEST_ID_HEADER] = exchange().request_id
@@ -142,9 +144,39 @@ def to_reply(result: Any) -> Any:
     """Return a response that a handler made as a reply, and any other result as it is."""
     if not isinstance(result, WerkzeugResponse):
         return result
+    chunks = None
+    if result.is_streamed:
+        chunks = Items((chunk for chunk in result.iter_encoded()), result.close, beside=False)
     headers = [
         (name, value)
         for name, value in result.headers
         if name.lower() not in ("content-type", "content-length")
     ]
-    return Reply(result.status_code, result.get_data(), result.headers.get("Content-Type", ""), headers)
+    body = b"" if chunks is not None else result.get_data()
+    return Reply(result.status_code, body, result.headers.get("Content-Type", ""), headers)
+
+
+def replying(handler: Callable[..., Any], failures: Failures) -> Callable[..., Any]:
+    """Let a handler answer with a Flask response of its own, or with Flask's `abort`."""
+    if handlers.is_async(handler):
+
+        async def replying_async(*positional: Any, **named: Any) -> Any:
+            try:
+                return to_reply(await handler(*positional, **named))
+            except HTTPException as error:
+                return _aborted(error, failures)
+
+        return replying_async
+
+    def replying_at_once(*positional: Any, **named: Any) -> Any:
+        try:
+            return to_reply(handler(*positional, **named))
+        except HTTPException as error:
+            return _aborted(error, failures)
+
+    return replying_at_once
+
+
+def _aborted(error: HTTPException, failures: Failures) -> Any:
+    told = tell_http_exception(failures, error)
+    return to_reply(told.get_response(request.environ) if isinstance(told, HTTPException) else told)

@@ -13,6 +13,7 @@ from aylien_model_serving.pipeline import Endpoint
 from aylien_model_serving.runners.inline import InlineRunner
 from aylien_model_serving.settings import Settings
 from aylien_model_serving.signatures import Signature
+from aylien_model_serving.web.flask_door import replying
 
 #: Key of the state in `app.extensions`.
 EXTENSION = "model_serving"
@@ -65,7 +66,9 @@ class ServiceState:
             if schema is not None
             else schemas.open_schema(handler, signature)
         )
-        runner = InlineRunner(handler, signature, None, self.instruments.of_handler(name))
+        runner = InlineRunner(
+            replying(handler, self.failures), signature, None, self.instruments.of_handler(name)
+        )
         return Endpoint(
             name=name,
             identity=f"{name}|{handlers.identity(handler)}|{checked.name}",

@@ -1,0 +1,125 @@
+"""The items that a generator handler makes, one at a time, for callers that block and for event loops.
+
+The handler's slot stays taken until the last item is made or the stream is closed, whichever comes first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from types import AsyncGeneratorType, GeneratorType
+from typing import Any
+
+from aylien_model_serving.runners import native
+
+_END: Any = object()
+
+
+#: Types of a handler's result that is made item by item.
+STREAMS = (GeneratorType, AsyncGeneratorType)
+
+
+class Items:
+    """Pulls a generator's items, each within the context of the request.
+
+    Args:
+        generator: what the handler returned.
+        release: gives the handler's slot back; called once.
+        beside: whether a caller that blocks is a greenlet, whose hub must go on.
+    """
+
+    def __init__(
+        self,
+        generator: Generator[Any, None, None] | AsyncGenerator[Any, None],
+        release: Callable[[], None],
+        beside: bool,
+    ) -> None:
+        self._generator = generator
+        self._release = release
+        self._beside = beside
+        self._context = contextvars.copy_context()
+        self._closed = False
+
+    def __iter__(self) -> Items:
+        return self
+
+    def __next__(self) -> Any:
+        if self._closed:
+            raise StopIteration
+        try:
+            item = self._step(self._pull)
+        except BaseException:
+            self.close()
+            raise
+        if item is _END:
+            self.close()
+            raise StopIteration
+        return item
+
+    async def __aiter__(self) -> AsyncIterator[Any]:
+        """Yield the items to an event loop, and close the generator however the loop ends.
+
+        One thread makes them all and closes after them: a generator can't be closed while it runs.
+        """
+        thread = ThreadPoolExecutor(1, thread_name_prefix="model-serving-stream")
+        try:
+            while True:
+                if isinstance(self._generator, AsyncGenerator):
+                    item = await anext(self._generator, _END)
+                else:
+                    item = await self._on(thread, self._pull)
+                if item is _END:
+                    return
+                yield item
+        finally:
+            await self._close_async(thread)
+            thread.shutdown(wait=False)
+
+    async def _on(self, thread: Executor, function: Callable[[], Any]) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(thread, self._context.run, function)
+
+    def _pull(self) -> Any:
+        if isinstance(self._generator, AsyncGenerator):
+            return native.run_coroutine(_pull_async(self._generator))
+        return next(self._generator, _END)
+
+    def _step(self, function: Callable[[], Any]) -> Any:
+        return native.call(self._context.run, function) if self._beside else self._context.run(function)
+
+    def close(self) -> None:
+        """Close the generator and give its slot back."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            self._step(self._close_generator)
+        finally:
+            self._release()
+
+    def _close_generator(self) -> None:
+        if isinstance(self._generator, AsyncGenerator):
+            native.run_coroutine(_close_async(self._generator))
+        else:
+            self._generator.close()
+
+    async def _close_async(self, thread: Executor) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            if isinstance(self._generator, AsyncGenerator):
+                await self._generator.aclose()
+            else:
+                await self._on(thread, self._close_generator)
+        finally:
+            self._release()
+
+
+async def _pull_async(generator: AsyncGenerator[Any, None]) -> Any:
+    return await anext(generator, _END)
+
+
+async def _close_async(generator: AsyncGenerator[Any, None]) -> None:
+    await generator.aclose()

@@ -1,0 +1,108 @@
+"""Streams: the items of a generator handler → server-sent events or lines of JSON.
+
+Floor 1: pure. An error in the middle becomes the last event, since the status has been sent by then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from aylien_model_serving.codecs import preferred_media_types
+
+EVENT_STREAM = "text/event-stream"
+LINES = "application/x-ndjson"
+
+#: Keep proxies from holding items back: nginx reads the first, everybody the second.
+HEADERS = (("X-Accel-Buffering", "no"), ("Cache-Control", "no-cache"))
+
+
+@dataclass(frozen=True)
+class Framing:
+    """How items and errors are told apart on the wire.
+
+    Args:
+        media_type: the value of Content-Type.
+        item: one item's JSON as a chunk.
+        error: an error's JSON as a chunk.
+    """
+
+    media_type: str
+    item: Callable[[bytes], bytes]
+    error: Callable[[bytes], bytes]
+
+
+#: https://html.spec.whatwg.org/multipage/server-sent-events.html, section 9.2.5; JSON holds no line breaks.
+EVENTS = Framing(
+    EVENT_STREAM,
+    lambda text: b"data: " + text + b"\n\n",
+    lambda text: b"event: error\ndata: " + text + b"\n\n",
+)
+
+#: https://github.com/ndjson/ndjson-spec
+NDJSON = Framing(LINES, lambda text: text + b"\n", lambda text: text + b"\n")
+
+
+def choose_framing(accept: str) -> Framing:
+    """Return the framing that an Accept header prefers; lines where it names neither."""
+    for media_type in preferred_media_types(accept):
+        if media_type == EVENT_STREAM:
+            return EVENTS
+        if media_type == LINES:
+            return NDJSON
+    return NDJSON
+
+
+class Source(Protocol):
+    """What makes the items; closing it stops the handler."""
+
+    def __iter__(self) -> Iterator[Any]: ...
+
+    def __aiter__(self) -> AsyncIterator[Any]: ...
+
+    def close(self) -> None: ...
+
+
+class ItemChunks:
+    """The body of a stream.
+
+    Args:
+        items: makes the items.
+        framing: how they are told apart.
+        encode: checks and encodes one item; raises what is wrong with it.
+        tell: the JSON that tells an error to the client.
+    """
+
+    def __init__(
+        self,
+        items: Source,
+        framing: Framing,
+        encode: Callable[[Any], bytes],
+        tell: Callable[[Exception], bytes],
+    ) -> None:
+        self._items = items
+        self._framing = framing
+        self._encode = encode
+        self._tell = tell
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            for item in self._items:
+                yield self._framing.item(self._encode(item))
+        except Exception as error:
+            yield self._framing.error(self._tell(error))
+        finally:
+            self._items.close()
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async with aclosing(aiter(self._items)) as items:  # type: ignore[type-var]  # a generator, in truth
+            try:
+                async for item in items:
+                    yield self._framing.item(self._encode(item))
+            except Exception as error:
+                yield self._framing.error(self._tell(error))
+
+    def close(self) -> None:
+        self._items.close()
