@@ -63,16 +63,18 @@ class Answers:
             kept = self._backend.get(key)
             if kept is None:
                 return None
-            media_type, body = kept
+            media_type, body, headers = kept
+            return Reply(200, body, media_type, [(name, value) for name, value in headers])
         except Exception:
             logger.warning("The cache can't be read; the handler runs instead", exc_info=True)
             return None
-        return Reply(200, body, media_type)
 
     def put(self, key: str, reply: Reply) -> None:
-        """Keep a good answer."""
+        """Keep an answer, unless it tells an error or is one client's own."""
+        if reply.status != 200 or any(name.lower() == "set-cookie" for name, _ in reply.headers):
+            return
         try:
-            self._backend.set(key, (reply.media_type, reply.body), timeout=self._timeout)
+            self._backend.set(key, (reply.media_type, reply.body, reply.headers), timeout=self._timeout)
         except Exception:
             logger.warning("The cache can't be written; the answer is not kept", exc_info=True)
 

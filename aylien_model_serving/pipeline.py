@@ -174,7 +174,7 @@ def _lead(
             streamed, outcome = outcome, None
             return streamed
         endpoint.instruments.count_cache(endpoint.name, "miss" if kept is None else "hit")
-        if kept is None and outcome.status == 200:
+        if kept is None:
             answers.put(key, outcome)
         return _marked(outcome, "miss" if kept is None else "hit")
     except DeadlineExceeded:

@@ -67,6 +67,8 @@ def decode_multipart(body: bytes, content_type: str) -> Fields:
         _, form, files = parser.parse(io.BytesIO(body), media_type, len(body), options)
     except (ValueError, HTTPException) as error:
         raise MalformedBody(f"The multipart body can't be read: {error}") from None
+    if not form and not files:
+        raise MalformedBody("The multipart body has no part")
     texts: list[tuple[str, str | bytes]] = list(form.items(multi=True))
     return Fields(
         _gather([*texts, *((name, file.read()) for name, file in files.items(multi=True))]), textual=True

@@ -157,6 +157,13 @@ def encode(result: object) -> bytes:
         raise InvalidAnswer(f"The answer can't be written as JSON: {error}") from error
 
 
+def with_lists(result: object) -> object:
+    """Return a dict whose arrays, of numpy or torch, are lists; any other result as it is."""
+    if type(result) is not dict:
+        return result
+    return {name: _listed(value) if hasattr(value, "tolist") else value for name, value in result.items()}
+
+
 def as_received(result: object) -> Any:
     """Return a handler's result as a client's JSON parser will see it."""
     return _decoder.decode(encode(result))
@@ -196,7 +203,7 @@ def _plain(value: Any) -> Any:
 def _listed(value: Any) -> Any:
     """Return an array's items as Python's own; numpy would give times in nanoseconds as mere numbers."""
     dtype = getattr(value, "dtype", None)
-    if getattr(dtype, "kind", "") in ("M", "m") and dtype.name.endswith("[ns]"):
+    if dtype is not None and getattr(dtype, "kind", "") in ("M", "m") and dtype.name.endswith("[ns]"):
         value = value.astype(dtype.name.replace("[ns]", "[us]"))
     return value.tolist()
 

@@ -28,6 +28,7 @@ _TIMESTAMP = re.compile(
 _DURATION = re.compile(r"(-?[0-9]{1,12})(?:\.[0-9]{1,9})?s")
 _DURATION_MAX = 315_576_000_000  # seconds, 10,000 years
 _SIMPLE_VALUES = frozenset((float, bool, NoneType))
+_MANY = 8  # values, from which on it pays to look at all their types first
 
 
 def _is_timestamp(value: object) -> bool:
@@ -57,8 +58,10 @@ def _is_empty(value: object) -> bool:
 
 def _is_value(value: object, room: int) -> bool:
     """Tell whether a Value is accepted where `room` more messages may be nested, itself included."""
-    if type(value) in _SIMPLE_VALUES or is_text(value):
+    if type(value) in _SIMPLE_VALUES:
         return True
+    if type(value) is str:
+        return value.isascii() or is_text(value)
     if type(value) is dict:
         return _is_struct(value, room - 1)
     if type(value) is list:
@@ -67,7 +70,9 @@ def _is_value(value: object, room: int) -> bool:
 
 
 def _is_struct(value: object, room: int) -> bool:
-    return type(value) is dict and room > 0 and TEXT.many(value) and _are_values(value.values(), room - 1)
+    if type(value) is not dict or room < 1:
+        return False
+    return all(map(is_text, value)) and _are_values(value.values(), room - 1)
 
 
 def _is_list(value: object, room: int) -> bool:
@@ -75,10 +80,10 @@ def _is_list(value: object, room: int) -> bool:
 
 
 def _are_values(values: Collection[object], room: int) -> bool:
-    if not values:
-        return True
     if room < 1:
-        return False
+        return not values
+    if len(values) < _MANY:
+        return all(map(_is_value, values, repeat(room)))
     kinds = set(map(type, values))
     if kinds <= _SIMPLE_VALUES:
         return True

@@ -60,9 +60,7 @@ class ProtobufSchema(Schema):
         return values
 
     def answer(self, result: Any) -> Any:
-        if self._response is not None:
-            self._response.check_answer(result)
-        return result
+        return result if self._response is None else self._response.check_answer(result)
 
 
 class Validator:
@@ -88,18 +86,22 @@ class Validator:
             except (Error, ValueError, RecursionError) as error:
                 raise SchemaMismatch(str(error)) from None
 
-    def check_answer(self, result: Any) -> None:
-        """Refuse a result that does not fit, judged as the client will receive it.
+    def check_answer(self, result: Any) -> Any:
+        """Return a result whose arrays are lists, judged as the client will receive it.
 
         Raises:
             InvalidAnswer: what `ParseDict` says.
         """
         if self._accepts(result) or isinstance(result, self._message_type):
-            return
+            return result
+        result = json.with_lists(result)
+        if self._accepts(result):
+            return result
         try:
             ParseDict(json.as_received(result), self._message_type())
         except (Error, ValueError, TypeError, AttributeError, RecursionError) as error:
             raise InvalidAnswer(f"The answer does not fit its schema: {error}") from error
+        return result
 
     def coerce(self, values: dict[str, Any]) -> dict[str, Any]:
         """Return text of a form or query string as the JSON that the message's fields expect.

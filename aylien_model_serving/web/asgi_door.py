@@ -32,8 +32,8 @@ Send = Callable[[Message], Awaitable[None]]
 CLIENT_LEFT = 499
 
 
-class ClientLeft(Exception):
-    """Nobody waits for the answer any more."""
+class ClientLeft(BaseException):
+    """Nobody waits for the answer any more; no handler of errors on the way is to answer all the same."""
 
 
 class Channel:

@@ -1,0 +1,328 @@
+"""Schemas read from type hints: what is checked, what is built, what passes as it is."""
+
+import dataclasses
+import datetime as dt
+import enum
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import pydantic
+import pytest
+
+from aylien_model_serving.codecs.fields import Fields
+from aylien_model_serving.errors import FieldMismatch, InvalidAnswer, SchemaMismatch
+from aylien_model_serving.schemas.hints import HintsSchema
+from aylien_model_serving.signatures import Signature
+
+if TYPE_CHECKING:
+    from nowhere import Missing  # type: ignore[import-not-found]  # a name that only type checkers see
+
+
+class Colour(enum.Enum):
+    RED = "red"
+
+
+@dataclasses.dataclass
+class Box:
+    width: float
+    label: str = "box"
+
+
+class Point(TypedDict):
+    x: int
+
+
+class Person(pydantic.BaseModel):
+    name: str
+    age: int = 0
+
+
+class Unknown:
+    pass
+
+
+@dataclasses.dataclass
+class Holder:
+    inner: Unknown
+
+
+def schema_of(handler: Callable[..., Any]) -> HintsSchema:
+    return HintsSchema(handler, Signature.of(handler))
+
+
+def taking(hint: Any, *default: Any) -> HintsSchema:
+    """Return the schema of a handler with one parameter `x`."""
+
+    def handler(x): ...  # type: ignore[no-untyped-def]  # the hint is set below
+
+    handler.__annotations__ = {"x": hint}
+    handler.__defaults__ = default or None
+    return schema_of(handler)
+
+
+def given(schema: HintsSchema, value: Any, *, textual: bool = False) -> Any:
+    return schema.arguments(Fields({"x": value}, textual), {})["x"]
+
+
+@pytest.mark.parametrize(
+    ("hint", "value", "expected"),
+    [
+        (int, 3, 3),
+        (float, 3, 3.0),
+        (str, "a", "a"),
+        (bool, True, True),
+        (str | None, None, None),
+        (int | None, 3, 3),
+        (list[float], [1, 2.5], [1.0, 2.5]),
+        (dict[str, int], {"a": 1}, {"a": 1}),
+        (tuple[int, str], [1, "a"], (1, "a")),
+        (set[int], [1, 1], {1}),
+        (Literal["a", "b"], "b", "b"),
+        (Colour, "red", Colour.RED),
+        (Box, {"width": 1}, Box(1.0)),
+        (Point, {"x": 1}, {"x": 1}),
+        (Person, {"name": "Ada"}, Person(name="Ada")),
+        (Person | None, None, None),
+        (list[Person], [{"name": "Ada", "age": 3}], [Person(name="Ada", age=3)]),
+        (dt.date, "2020-01-02", dt.date(2020, 1, 2)),
+        (Annotated[int, msgspec.Meta(ge=1)], 1, 1),
+        (bytes, "YWJj", b"abc"),
+        (Any, {"a": [1]}, {"a": [1]}),
+        (int | str, "a", "a"),
+    ],
+)
+def test_a_value_that_fits_its_hint_arrives_as_the_hint_says(hint: Any, value: Any, expected: Any) -> None:
+    arrived = given(taking(hint), value)
+
+    assert arrived == expected
+    assert type(arrived) is type(expected)
+
+
+@pytest.mark.parametrize(
+    ("hint", "value", "message"),
+    [
+        (int, "3", "x: Expected `int`, got `str`"),
+        (int, True, "x: Expected `int`, got `bool`"),
+        (int, 1.5, "x: Expected `int`, got `float`"),
+        (int, None, "x: Expected `int`, got `null`"),
+        (bool, 1, "x: Expected `bool`, got `int`"),
+        (str, 3, "x: Expected `str`, got `int`"),
+        (str | None, 3, "x: Expected `str | null`, got `int`"),
+        (list[float], [1, "a"], "x[1]: Expected `float`, got `str`"),
+        (list[list[int]], [[1, "a"]], "x[0][1]: Expected `int`, got `str`"),
+        (Literal["a", "b"], "c", "x: Invalid enum value 'c'"),
+        (Literal["a"], "c - at `$.y`", "x: Invalid enum value 'c - at `$.y`'"),
+        (Colour, "blue", "x: Invalid enum value 'blue'"),
+        (Box, {"width": "wide"}, "x.width: Expected `float`, got `str`"),
+        (Box, {}, "x: Object missing required field `width`"),
+        (Point, {"x": "a"}, "x.x: Expected `int`, got `str`"),
+        (dt.date, "soon", "x: Invalid RFC3339 encoded date"),
+        (Annotated[int, msgspec.Meta(ge=1)], 0, "x: Expected `int` >= 1"),
+        (Person, {"age": 3}, "x: name: Field required"),
+        (list[Person], [{"name": "Ada"}, {"name": 1}], "x[1]: name: Input should be a valid string"),
+    ],
+)
+def test_a_value_that_does_not_fit_is_refused_by_the_fields_name(hint: Any, value: Any, message: str) -> None:
+    with pytest.raises(SchemaMismatch) as refused:
+        given(taking(hint), value)
+
+    assert str(refused.value) == message
+
+
+@pytest.mark.parametrize("hint", [int, str, list[int], Box, Person, Literal["a"]])
+def test_a_parameter_whose_default_is_none_takes_null(hint: Any) -> None:
+    assert given(taking(hint, None), None) is None
+
+
+def test_a_parameter_whose_default_is_none_is_checked_all_the_same() -> None:
+    with pytest.raises(SchemaMismatch, match=r"x: Expected `int \| null`, got `str`"):
+        given(taking(int, None), "3")
+
+
+def test_another_default_does_not_make_null_welcome() -> None:
+    with pytest.raises(SchemaMismatch):
+        given(taking(int, 3), None)
+
+
+@pytest.mark.parametrize(
+    ("hint", "text", "expected"),
+    [
+        (int, "3", 3),
+        (float, "1.5", 1.5),
+        (bool, "true", True),
+        (bool, "0", False),
+        (str, "3", "3"),
+        (int | None, "null", None),
+        (list[float], "1.5", [1.5]),
+        (list[float], ["1", "2"], [1.0, 2.0]),
+        (list[float] | None, "1.5", [1.5]),
+        (Annotated[list[int], msgspec.Meta(min_length=1)], "1", [1]),
+        (tuple[int, ...], "1", (1,)),
+        (set[str], "a", {"a"}),
+        (list[str], "a", ["a"]),
+        (Literal[1, 2], "2", 2),
+        (bytes, b"\x00", b"\x00"),
+        (dt.date, "2020-01-02", dt.date(2020, 1, 2)),
+    ],
+)
+def test_text_of_a_query_string_is_read_as_the_hint_says(hint: Any, text: Any, expected: Any) -> None:
+    assert given(taking(hint), text, textual=True) == expected
+
+
+@pytest.mark.parametrize(
+    ("hint", "text"), [(int, "many"), (list[int], "many"), (list[int], ["1", "x"]), (int, ["1", "2"])]
+)
+def test_text_that_stands_for_no_such_value_is_refused(hint: Any, text: Any) -> None:
+    with pytest.raises(SchemaMismatch, match=r"^x"):
+        given(taking(hint), text, textual=True)
+
+
+@pytest.mark.parametrize(
+    "hint",
+    [
+        Unknown,
+        Unknown | None,
+        list[Unknown],
+        int | Unknown,
+        Holder,
+        Person | list[int],
+        list[int] | tuple[int, ...],
+    ],
+    ids=str,
+)
+def test_a_hint_that_cant_be_checked_stops_nothing(hint: Any) -> None:
+    value = object()
+
+    assert given(taking(hint), value) is value
+
+
+def test_one_hint_that_cant_be_checked_leaves_the_others_in_force() -> None:
+    def handler(x: Unknown, n: int) -> None: ...
+
+    with pytest.raises(SchemaMismatch, match=r"^n: "):
+        schema_of(handler).arguments(Fields({"x": 1, "n": "a"}), {})
+
+
+def test_hints_that_name_what_is_not_there_are_not_checked() -> None:
+    def handler(x: "Missing") -> None: ...
+
+    assert schema_of(handler).arguments(Fields({"x": 1}), {}) == {"x": 1}
+
+
+@pytest.mark.parametrize(
+    ("hint", "dtype"),
+    [(np.ndarray, np.int64), (npt.NDArray[np.float32], np.float32), (npt.NDArray[Any], np.int64)],
+)
+def test_an_array_is_built_of_a_list(hint: Any, dtype: Any) -> None:
+    arrived = given(taking(hint), [[1, 2], [3, 4]])
+
+    assert isinstance(arrived, np.ndarray)
+    assert arrived.dtype == dtype
+    assert arrived.tolist() == [[1, 2], [3, 4]]
+
+
+@pytest.mark.parametrize("value", [[[1], [1, 2]], {"a": 1}, [None], [{}]])
+def test_what_makes_no_array_is_refused(value: Any) -> None:
+    with pytest.raises(SchemaMismatch, match=r"^x: "):
+        given(taking(np.ndarray), value)
+
+
+def test_fields_beyond_the_names_of_an_open_handler_pass() -> None:
+    def handler(n: int, **rest: str) -> None: ...
+
+    assert schema_of(handler).arguments(Fields({"n": 1, "other": 2, "rest": 3}), {}) == {
+        "n": 1,
+        "other": 2,
+        "rest": 3,
+    }
+
+
+def test_positional_fields_are_checked_by_their_hints() -> None:
+    def handler(n: int, m: float = 1, /) -> None: ...
+
+    schema = schema_of(handler)
+
+    assert schema.arguments(Fields({"n": "1"}, textual=True), {}) == {"n": 1}
+    with pytest.raises(SchemaMismatch, match=r"^n: "):
+        schema.arguments(Fields({"n": "x"}), {})
+
+
+def test_defaults_are_the_handlers_own() -> None:
+    def handler(n: int = 3, *, m: int = 4) -> None: ...
+
+    assert schema_of(handler).arguments(Fields({}), {}) == {}
+    assert schema_of(handler).arguments(Fields({"m": 1}), {}) == {"m": 1}
+
+
+@pytest.mark.parametrize("values", [{}, {"n": 1, "other": 2}])
+def test_a_missing_or_unexpected_field_is_named(values: dict[str, Any]) -> None:
+    def handler(n: int) -> None: ...
+
+    with pytest.raises(FieldMismatch, match=r"'n'|'other'"):
+        schema_of(handler).arguments(Fields(values), {})
+
+
+def test_values_of_the_path_are_fields() -> None:
+    def handler(n: int, lang: str) -> None: ...
+
+    schema = schema_of(handler)
+
+    assert schema.arguments(Fields({"lang": "en"}), {"n": 3}) == {"lang": "en", "n": 3}
+    with pytest.raises(FieldMismatch, match="'n' is given in the path and once more beside it"):
+        schema.arguments(Fields({"lang": "en", "n": 4}), {"n": 3})
+
+
+class Model:
+    def __call__(self, n: int) -> None: ...
+
+    def method(self, n: int) -> None: ...
+
+    @classmethod
+    def of_class(cls, n: int) -> None: ...
+
+
+def plain(n: int, m: int = 0) -> None: ...
+
+
+@functools.wraps(plain)
+def wrapped(*args: Any, **kwargs: Any) -> None: ...
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [plain, Model(), Model().method, Model.of_class, functools.partial(plain, m=1), wrapped],
+    ids=["function", "object", "method", "class method", "partial", "wrapped"],
+)
+def test_hints_of_every_kind_of_callable_are_read(handler: Callable[..., Any]) -> None:
+    with pytest.raises(SchemaMismatch, match=r"^n: "):
+        schema_of(handler).arguments(Fields({"n": "a"}), {})
+
+
+def test_hints_that_do_not_bind_leave_values_as_they_are() -> None:
+    schema = HintsSchema(plain, Signature.of(plain), typed=False)
+
+    assert schema.arguments(Fields({"n": "a"}), {}) == {"n": "a"}
+    with pytest.raises(FieldMismatch):
+        schema.arguments(Fields({"m": 1}), {})
+
+
+def test_an_answer_whose_hint_is_a_pydantic_model_is_checked() -> None:
+    def handler() -> Person: ...
+
+    schema = schema_of(handler)
+
+    assert schema.answer({"name": "Ada"}) == Person(name="Ada")
+    with pytest.raises(InvalidAnswer, match="The answer does not fit Person: name: Field required"):
+        schema.answer({})
+
+
+def test_any_other_answer_passes() -> None:
+    def handler() -> dict[str, int]: ...
+
+    answer = {"a": "b"}
+
+    assert schema_of(handler).answer(answer) is answer
