@@ -9,6 +9,7 @@ The house, floor by floor; imports point down, or to a neighbour, and never in a
     2  runners/                              where a handler runs
     1  codecs/ schemas/                      pure: bytes ↔ fields, fields → valid fields
     1  caching metrics metric_files          kept answers; instruments, and the files that hold their counts
+    1  streaming                             items of a generator → chunks of a body
     1  failures logs handlers signatures     how errors are told, log lines, what a callable takes
     0  errors messages settings owner        standard library only
     0  lifecycle                             whether the process is on its way out

@@ -22,6 +22,9 @@ logger = logging.getLogger(__name__)
 
 CACHE_HEADER = "X-Cache"
 
+#: The stored form of an answer: media type, body, headers. An entry of another shape is a miss.
+_Kept = tuple[str, bytes, list[tuple[str, str]]]
+
 
 class Backend(Protocol):
     """The part of a flask-caching `Cache` that is used here."""
@@ -49,13 +52,14 @@ class Answers:
 
     Args:
         backend: where the answers are.
+        flights: the runs under way, of all who share the backend.
         timeout: seconds for which an answer is kept; None for the backend's default, 0 for ever.
     """
 
-    def __init__(self, backend: Backend, timeout: int | None = None) -> None:
+    def __init__(self, backend: Backend, flights: Flights, timeout: int | None = None) -> None:
         self._backend = backend
         self._timeout = timeout
-        self.flights = Flights()
+        self.flights = flights
 
     def get(self, key: str) -> Reply | None:
         """Return the kept answer, or None."""
@@ -63,8 +67,8 @@ class Answers:
             kept = self._backend.get(key)
             if kept is None:
                 return None
-            media_type, body, headers = kept
-            return Reply(200, body, media_type, [(name, value) for name, value in headers])
+            media_type, body, headers = msgspec.convert(kept, _Kept, builtin_types=(bytes,))
+            return Reply(200, body, media_type, headers)
         except Exception:
             logger.warning("The cache can't be read; the handler runs instead", exc_info=True)
             return None

@@ -10,7 +10,8 @@ from __future__ import annotations
 import logging
 import shutil
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,13 @@ from gunicorn import glogging, util
 from aylien_model_serving import lifecycle, logs, owner
 from aylien_model_serving.errors import reason as reason_of
 from aylien_model_serving.failures import error_body
-from aylien_model_serving.messages import REQUEST_ID_HEADER, choose_request_id
+from aylien_model_serving.messages import REQUEST_ID_HEADER, choose_request_id, current_request_id
 from aylien_model_serving.settings import Settings
 
-#: Gunicorn's access log, if it is switched on, with the id that the answer carries.
-access_log_format = '%(h)s "%(r)s" %(s)s %(b)s %(M)sms request_id=%({x-request-id}o)s'
+logger = logging.getLogger(__name__)
+
+#: Gunicorn's access log, if it is switched on; the request's id is a part of every line.
+access_log_format = '%(h)s "%(r)s" %(s)s %(b)s %(M)sms'
 
 
 class Logger(glogging.Logger):  # type: ignore[misc]  # Gunicorn carries no type hints
@@ -35,6 +38,32 @@ class Logger(glogging.Logger):  # type: ignore[misc]  # Gunicorn carries no type
         for handler in (*self.error_log.handlers, *self.access_log.handlers):
             handler.setFormatter(formatter)
 
+    def access(self, resp: Any, req: Any, environ: Any, request_time: Any) -> None:
+        """Log an answer under the id that it carries: the application is done with the request by then."""
+        with _working_for(_request_id(resp)):
+            super().access(resp, req, environ, request_time)
+
+
+def _request_id(resp: Any) -> str:
+    """Return the id in an answer's headers, which some workers keep as bytes."""
+    for name, value in getattr(resp, "headers", ()):
+        if _text(name).lower() == REQUEST_ID_HEADER.lower():
+            return _text(value)
+    return "-"
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else value
+
+
+@contextmanager
+def _working_for(request_id: str) -> Iterator[None]:
+    token = current_request_id.set(request_id)
+    try:
+        yield
+    finally:
+        current_request_id.reset(token)
+
 
 logger_class = Logger
 
@@ -42,6 +71,8 @@ logger_class = Logger
 def write_error(client: socket.socket, status: int, reason: str, message: str) -> None:
     """Answer a request that Gunicorn itself refuses, before any application sees it, as the service would."""
     request_id = choose_request_id(None)
+    with _working_for(request_id):
+        logger.warning("Refused with %d before the service saw it: %s", status, message or reason)
     code = reason_of(status).lower().replace(" ", "_")
     body, media_type = error_body(status, message or reason_of(status), code, request_id)
     head = (
@@ -55,7 +86,8 @@ def on_starting(server: Any) -> None:
     """Clear what an earlier service left in a folder of metrics that the operator chose."""
     util.write_error = write_error  # Gunicorn has no hook for the body of its own refusals.
     folder = Settings.load().metrics_dir
-    if folder is not None:
+    takes_over = bool(server.master_pid)  # after SIGUSR2, from a master that still counts in this folder
+    if folder is not None and not takes_over:
         _remove(Path(folder).glob("*.db"))
 
 
@@ -74,4 +106,4 @@ def _remove(files: Iterable[Path]) -> None:
         try:
             file.unlink(missing_ok=True)
         except OSError:
-            logging.getLogger(__name__).warning("A metric file of an earlier run can't be removed: %s", file)
+            logger.warning("A metric file of an earlier run can't be removed: %s", file)

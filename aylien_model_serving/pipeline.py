@@ -82,6 +82,8 @@ class Landing:
         try:
             return self.flight.result(left)
         except FutureTimeout:
+            if self.flight.done():
+                raise  # the handler's own
             raise DeadlineExceeded from None
 
     def is_immediate(self) -> bool:
@@ -93,6 +95,8 @@ class Landing:
         try:
             return await asyncio.wait_for(shared, left)
         except asyncio.TimeoutError:
+            if self.flight.done():
+                raise  # the handler's own
             raise DeadlineExceeded from None
 
 

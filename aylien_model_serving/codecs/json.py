@@ -159,7 +159,7 @@ def encode(result: object) -> bytes:
 
 def with_lists(result: object) -> object:
     """Return a dict whose arrays, of numpy or torch, are lists; any other result as it is."""
-    if type(result) is not dict:
+    if type(result) is not dict or not any(hasattr(value, "tolist") for value in result.values()):
         return result
     return {name: _listed(value) if hasattr(value, "tolist") else value for name, value in result.items()}
 

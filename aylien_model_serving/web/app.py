@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from a2wsgi import WSGIMiddleware
 from flask import Flask, Response, request
+from flask.json.provider import DefaultJSONProvider
 from flask.signals import (
     appcontext_popped,
     appcontext_pushed,
@@ -24,11 +25,11 @@ from flask.signals import (
 )
 from werkzeug.exceptions import HTTPException
 
-from aylien_model_serving import errors
+from aylien_model_serving import codecs, errors
 from aylien_model_serving.messages import REQUEST_ID_HEADER, current_request_id
 from aylien_model_serving.metrics import UNMATCHED
 from aylien_model_serving.web import asgi_door, contexts, express_door, flask_door
-from aylien_model_serving.web.exchange import EXCHANGE, EnvironHeaders, Exchange, ScopeHeaders
+from aylien_model_serving.web.exchange import EXCHANGE, EnvironHeaders, Exchange, ScopeHeaders, path_of
 from aylien_model_serving.web.guard import Guard, Headers
 from aylien_model_serving.web.state import EXTENSION, ServiceState
 from aylien_model_serving.web.table import Found, Table
@@ -43,6 +44,17 @@ FLASK_THREADS = 16
 _EXCLUDED = "prom_do_not_track"
 
 
+class ServingJSON(DefaultJSONProvider):
+    """Flask's `jsonify` and the dicts of views, written as the answers of handlers are."""
+
+    def dumps(self, obj: Any, **kwargs: Any) -> str:
+        return codecs.JSON.encode(obj).decode()
+
+    def response(self, *args: Any, **kwargs: Any) -> Response:
+        body = codecs.JSON.encode(self._prepare_response_obj(args, kwargs))
+        return Response(body, content_type=codecs.JSON.media_type)
+
+
 class ServingFlask(Flask):
     """A Flask app whose errors are JSON, whose answers carry a request id, and whose requests are counted.
 
@@ -50,6 +62,8 @@ class ServingFlask(Flask):
         name: Flask's import name.
         state: settings, instruments and endpoints of the service.
     """
+
+    json_provider_class = ServingJSON
 
     def __init__(self, name: str, state: ServiceState) -> None:
         super().__init__(name, static_folder=None)
@@ -75,7 +89,7 @@ class ServingFlask(Flask):
         exchange = environ[EXCHANGE] = Exchange(environ.get("HTTP_X_REQUEST_ID"))
         token = current_request_id.set(exchange.request_id)
         try:
-            found = self._find(environ["PATH_INFO"], environ["REQUEST_METHOD"], EnvironHeaders(environ))
+            found = self._find(path_of(environ), environ["REQUEST_METHOD"], EnvironHeaders(environ))
             if found is None or "werkzeug.debug.preserve_context" in environ:
                 return super().wsgi_app(environ, start_response)
             return express_door.answer(self, found, environ, start_response, exchange)
@@ -141,6 +155,12 @@ class ServingFlask(Flask):
             self._guard.check(EnvironHeaders(request.environ))
         return super().preprocess_request()
 
+    def make_response(self, rv: Any) -> Response:
+        """Let a view return whatever JSON can express, beside what Flask takes for a response."""
+        if rv is None or callable(rv) or isinstance(rv, _FLASK_TAKES):
+            return super().make_response(rv)
+        return Response(codecs.JSON.encode(rv), content_type=codecs.JSON.media_type)
+
     def process_response(self, response: Response) -> Response:
         response = super().process_response(response)
         exchange = flask_door.exchange()
@@ -153,6 +173,10 @@ class ServingFlask(Flask):
 
     def log_exception(self, exc_info: Any) -> None:
         """Keep Flask's own line back: what the client is told is logged where it is told."""
+
+
+#: What Flask makes a response of by itself; a Response and an HTTP exception can be called.
+_FLASK_TAKES = (str, bytes, bytearray, dict, list, tuple, Iterator)
 
 
 def _mark_as_coroutine_function(function: Any) -> None:

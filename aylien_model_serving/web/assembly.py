@@ -47,6 +47,8 @@ def build(dicts: Iterable[Mapping[str, Any]], config: Mapping[str, Any] | None =
     if any(route.cache for route in described):
         app.state.backend = cache.attach(app)
     for route in described:
+        if route.endpoint in operations.PATHS and "GET" in route.methods:
+            raise ConfigurationError(f"route {route.endpoint!r}: GET of this path is the operators' own")
         try:
             view = route.callable if route.view else _view(app, route)
         except ConfigurationError as error:
@@ -86,7 +88,7 @@ def _endpoint(state: ServiceState, route: Route) -> Endpoint:
         ),
         instruments=state.instruments,
         failures=state.failures,
-        answers=Answers(state.backend, _kept_for(route))
+        answers=Answers(state.backend, state.flights, _kept_for(route))
         if route.cache and state.backend is not None
         else None,
         timeout=route.timeout,

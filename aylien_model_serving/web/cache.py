@@ -8,6 +8,7 @@ from typing import Any
 
 from flask import Flask
 from flask_caching import Cache
+from flask_caching.backends import SimpleCache
 
 from aylien_model_serving.caching import Backend, KeptSerializer, PackedSerializer
 
@@ -29,10 +30,11 @@ def attach(app: Flask, config: Mapping[str, Any] | None = None) -> Backend:
     )
     if "CACHE_TYPE" not in chosen:
         chosen = {**DEFAULTS, **chosen}
-    in_process = chosen["CACHE_TYPE"] in ("SimpleCache", "flask_caching.backends.SimpleCache")
-    chosen.setdefault("CACHE_SERIALIZER", KeptSerializer if in_process else PackedSerializer)
     if chosen.get("CACHE_DIR"):
         os.makedirs(chosen["CACHE_DIR"], mode=0o700, exist_ok=True)
     CACHE.init_app(app, chosen)
-    backend: Backend = app.extensions["cache"][CACHE]
-    return backend
+    backend = app.extensions["cache"][CACHE]
+    if hasattr(backend, "serializer") and "CACHE_SERIALIZER" not in chosen:
+        backend.serializer = KeptSerializer() if isinstance(backend, SimpleCache) else PackedSerializer()
+    kept: Backend = backend
+    return kept

@@ -36,6 +36,12 @@ class Exchange:
 STATUS_LINES = {status: f"{status} {phrase.upper()}" for status, phrase in HTTP_STATUS_CODES.items()}
 
 
+def path_of(environ: Mapping[str, Any]) -> str:
+    """Return the path of a WSGI request as text; PEP 3333 hands its bytes over as Latin-1."""
+    path: str = environ.get("PATH_INFO", "")
+    return path if path.isascii() else path.encode("latin-1").decode("utf-8", "replace")
+
+
 class EnvironHeaders(Mapping[str, str]):
     """The headers of a WSGI environ by lower-case name; a name is translated when it is asked for.
 

@@ -17,7 +17,7 @@ from aylien_model_serving.messages import REQUEST_ID_HEADER, Call, Chunks, Reply
 from aylien_model_serving.pipeline import Endpoint, drive
 from aylien_model_serving.pipeline import answer as tell_story
 from aylien_model_serving.web.contexts import Contexts, body_environ
-from aylien_model_serving.web.exchange import STATUS_LINES, EnvironHeaders, Exchange
+from aylien_model_serving.web.exchange import STATUS_LINES, EnvironHeaders, Exchange, path_of
 from aylien_model_serving.web.flask_door import to_response
 from aylien_model_serving.web.table import Found
 
@@ -63,7 +63,7 @@ def _call(found: Found, environ: WSGIEnvironment, exchange: Exchange) -> Call:
     timeout = found.endpoint.timeout
     return Call(
         method=environ["REQUEST_METHOD"],
-        path=environ["PATH_INFO"],
+        path=path_of(environ),
         query=environ.get("QUERY_STRING", ""),
         headers=EnvironHeaders(environ),
         body=b"",

@@ -8,6 +8,9 @@ from aylien_model_serving import lifecycle
 from aylien_model_serving.errors import Unavailable
 from aylien_model_serving.web.app import ServingFlask
 
+#: Paths that are answered to GET in every service.
+PATHS = ("/__ping", "/livez", "/readyz", "/__metrics", "/metrics")
+
 _TEXT = "text/plain; charset=utf-8"
 
 
@@ -30,8 +33,7 @@ def register(app: ServingFlask) -> None:
         body, media_type = app.state.instruments.scrape(request.headers.get("Accept", ""), names)
         return Response(body, content_type=media_type)
 
-    rules = {"/__ping": ping, "/livez": ping, "/readyz": readyz, "/__metrics": metrics, "/metrics": metrics}
-    for rule, view in rules.items():
+    for rule, view in zip(PATHS, (ping, ping, readyz, metrics, metrics), strict=True):
         endpoint = f"model_serving:{rule}"
         app.untracked.add(endpoint)
         app.add_url_rule(rule, endpoint, view, methods=["GET"])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
 from typing import Any
 
 from aylien_model_serving import handlers, schemas
-from aylien_model_serving.caching import Answers, Backend
+from aylien_model_serving.caching import Answers, Backend, Flights
 from aylien_model_serving.failures import Failures
 from aylien_model_serving.metrics import Instruments
 from aylien_model_serving.pipeline import Endpoint
@@ -35,7 +36,9 @@ class ServiceState:
     backend: Backend | None = None
     instruments: Instruments = field(default_factory=Instruments)
     endpoints: list[Endpoint] = field(default_factory=list)
+    flights: Flights = field(default_factory=Flights)
     failures: Failures = field(init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
     _of_views: dict[tuple[int, int, bool, str], tuple[Endpoint, Any, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -53,10 +56,12 @@ class ServiceState:
         key = (id(handler), id(schema), cached, name)
         known = self._of_views.get(key)
         if known is None:
-            while len(self._of_views) >= _REMEMBERED:
-                self._of_views.pop(next(iter(self._of_views)))
             # The objects are kept beside their ids, which are theirs for as long as they live.
-            known = self._of_views[key] = (self._for_view(handler, schema, cached, name), handler, schema)
+            made = (self._for_view(handler, schema, cached, name), handler, schema)
+            with self._lock:
+                while len(self._of_views) >= _REMEMBERED:
+                    self._of_views.pop(next(iter(self._of_views)))
+                known = self._of_views.setdefault(key, made)
         return known[0]
 
     def _for_view(self, handler: Any, schema: Any, cached: bool, name: str) -> Endpoint:
@@ -76,5 +81,5 @@ class ServiceState:
             runner=runner,
             instruments=self.instruments,
             failures=self.failures,
-            answers=Answers(self.backend) if cached and self.backend is not None else None,
+            answers=Answers(self.backend, self.flights) if cached and self.backend is not None else None,
         )

@@ -1,0 +1,61 @@
+"""Runs the Python blocks of a page, in order, in one module of their own.
+
+An expression whose next line is a comment says there what it evaluates to, as `repr` writes it, or what it
+raises, as `Error: message`. Keys of dicts are sorted where they are compared.
+"""
+
+import ast
+from pathlib import Path
+from types import ModuleType
+
+from tests.docs.pages import PROJECT, Block
+
+
+class Namespace:
+    """The module in which the blocks of one page run.
+
+    Args:
+        page: the page, which tracebacks name.
+    """
+
+    def __init__(self, page: str) -> None:
+        self.page = page
+        self.module = ModuleType("page_" + Path(page).stem)
+
+    def run(self, block: Block) -> int:
+        """Run one block, compare what it says with what comes out, and return how often it says something."""
+        lines = block.text.splitlines()
+        compared = 0
+        for statement in ast.parse(block.text).body:
+            ast.increment_lineno(statement, block.line - 1)
+            end = (statement.end_lineno or 0) - block.line + 1
+            said = lines[end] if end < len(lines) else ""
+            if isinstance(statement, ast.Expr) and said.startswith("# "):
+                came = self._outcome(statement.value)
+                assert came == said.removeprefix("# "), (
+                    f"{self.page}:{block.line + end} says {said}, not {came}"
+                )
+                compared += 1
+            else:
+                self._execute(statement)
+        return compared
+
+    def _execute(self, statement: ast.stmt) -> None:
+        code = compile(ast.Module([statement], []), PROJECT / self.page, "exec")
+        exec(code, self.module.__dict__)
+
+    def _outcome(self, expression: ast.expr) -> str:
+        code = compile(ast.Expression(expression), PROJECT / self.page, "eval")
+        try:
+            return repr(_sorted(eval(code, self.module.__dict__)))
+        except ValueError as error:
+            return f"{type(error).__name__}: {error}"
+
+
+def _sorted(value: object) -> object:
+    """Return a value whose dicts are in the order of their keys, so that a page may tell them so."""
+    if isinstance(value, dict):
+        return {key: _sorted(value[key]) for key in sorted(value)}
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(_sorted, value))
+    return value

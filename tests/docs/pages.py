@@ -1,0 +1,106 @@
+"""The pages of the documentation as data: fenced blocks, tables, links, and what a shell block says.
+
+Knows Markdown as far as the pages use it, and runs nothing.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+PROJECT = Path(__file__).parents[2]
+
+PAGES = (
+    "README.md",
+    "CHANGELOG.md",
+    "docs/architecture.md",
+    *sorted(str(path.relative_to(PROJECT)) for path in (PROJECT / "docs" / "guide").glob("*.md")),
+)
+
+_FENCED = re.compile(r"^(?P<margin> *)```(?P<language>\w*)\n(?P<text>.*?)^ *```$", re.DOTALL | re.MULTILINE)
+_LINK = re.compile(r"\[[^\]]+\]\((?P<target>[^)\s]+)\)")
+_HEADING = re.compile(r"^#+ (?P<title>.+)$", re.MULTILINE)
+_MODULE = re.compile(r"# (?P<name>\w+\.py)\n")
+
+
+@dataclass(frozen=True)
+class Block:
+    """One fenced block of a page.
+
+    Args:
+        language: the word behind the fence.
+        text: what is between the fences.
+        line: the number of the first line of the text, from 1.
+    """
+
+    language: str
+    text: str
+    line: int
+
+    @property
+    def module(self) -> str | None:
+        """The file name that a block of Python starts with, if it is a whole module."""
+        found = _MODULE.match(self.text)
+        return found["name"] if found and self.language == "python" else None
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command of a console block, and what the page says that it prints."""
+
+    line: str
+    output: str
+
+
+def read(page: str) -> str:
+    return (PROJECT / page).read_text()
+
+
+def blocks(page: str, *languages: str) -> list[Block]:
+    """Return the fenced blocks of the given languages in the order of the page; all without languages."""
+    text = read(page)
+    found = [
+        Block(match["language"], _dedent(match), text.count("\n", 0, match.start("text")) + 1)
+        for match in _FENCED.finditer(text)
+    ]
+    return [block for block in found if not languages or block.language in languages]
+
+
+def _dedent(match: re.Match[str]) -> str:
+    margin = match["margin"]
+    return "".join(line.removeprefix(margin) for line in match["text"].splitlines(keepends=True))
+
+
+def commands(block: Block) -> Iterator[Command]:
+    """Yield the commands of a console block: lines behind a `$ `, each followed by what it prints."""
+    for part in re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]:
+        line, _, output = part.partition("\n")
+        yield Command(line, output.removesuffix("\n"))
+
+
+def prose(page: str) -> str:
+    """Return a page without its fenced blocks."""
+    return _FENCED.sub("", read(page))
+
+
+def links(page: str) -> list[str]:
+    return [match["target"] for match in _LINK.finditer(prose(page))]
+
+
+def anchors(page: str) -> set[str]:
+    """Return the anchors that GitHub gives the headings of a page."""
+    titles = [match["title"].lower() for match in _HEADING.finditer(prose(page))]
+    return {re.sub(r"[^\w\- ]", "", title).replace(" ", "-") for title in titles}
+
+
+def table(page: str, heading: str) -> list[list[str]]:
+    """Return the rows of the first table below a heading, without its head; the cells as they are written."""
+    below = prose(page).partition(f"# {heading}\n")[2]
+    assert below, f"{page} has no heading {heading!r}"
+    rows = [line for line in below.partition("\n#")[0].splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in row.strip("|").split(" |")] for row in rows[2:]]
+
+
+def names(cell: str) -> list[str]:
+    """Return what stands in backticks in a cell."""
+    return re.findall(r"`([^`]+)`", cell)

@@ -1,0 +1,44 @@
+"""Every server and every curl line of the documentation, word for word, gives the answer that is printed."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.docs.pages import PAGES, blocks, commands
+from tests.docs.reader import Reader
+
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.skipif(
+        shutil.which("curl") is None and "CI" not in os.environ, reason="curl is not on this machine"
+    ),
+]
+
+PAGES_WITH_CONSOLE = [page for page in PAGES if blocks(page, "console")]
+
+
+@pytest.fixture
+def reader(tmp_path: Path) -> Iterator[Reader]:
+    reader = Reader(tmp_path)
+    yield reader
+    reader.leave()
+
+
+@pytest.mark.parametrize("page", PAGES_WITH_CONSOLE)
+def test_who_follows_a_page_gets_the_answers_that_it_prints(reader: Reader, page: str) -> None:
+    compared = sum(reader.follow(block) for block in blocks(page))
+
+    typed = [command.line for block in blocks(page, "console") for command in commands(block)]
+    assert compared == sum(line.startswith("curl ") for line in typed) > 0
+
+
+def test_an_answer_that_a_page_does_not_print_is_found_out(reader: Reader) -> None:
+    [start, *_] = blocks("README.md", "console")
+    reader.follow(start)
+    lie = type(start)("console", "$ curl localhost:8000/__ping\nFailure\n", start.line)
+
+    with pytest.raises(AssertionError, match="Success\nand not\nFailure"):
+        reader.follow(lie)

@@ -1,0 +1,42 @@
+"""Every block of Python in the documentation runs, and comes to what the page says."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.docs.namespace import Namespace
+from tests.docs.pages import PAGES, blocks
+
+PAGES_WITH_PYTHON = [page for page in PAGES if blocks(page, "python")]
+
+
+@pytest.mark.parametrize("page", PAGES_WITH_PYTHON)
+def test_the_blocks_of_a_page_run_in_order(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    namespace = Namespace(page)
+    monkeypatch.setitem(sys.modules, namespace.module.__name__, namespace.module)
+    monkeypatch.chdir(tmp_path)
+    # A block may set this: it is restored like everything else.
+    monkeypatch.setenv("MODEL_SERVING_EXPOSE_ERRORS", "0")
+
+    compared = sum(namespace.run(block) for block in blocks(page, "python"))
+
+    assert compared or any(block.module for block in blocks(page, "python"))
+
+
+def test_a_page_that_says_something_else_is_found_out(tmp_path: Path) -> None:
+    namespace = Namespace("README.md")
+    [block, *_] = blocks("README.md", "python")
+    lie = type(block)("python", "1 + 1\n# 3\n", block.line)
+
+    with pytest.raises(AssertionError, match="says # 3, not 2"):
+        namespace.run(lie)
+
+
+def test_the_smallest_service_takes_fifteen_lines() -> None:
+    [service] = blocks("README.md", "python")
+
+    assert service.module == "service.py"
+    assert len(service.text.splitlines()) == 15

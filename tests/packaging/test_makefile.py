@@ -1,0 +1,166 @@
+"""The Makefile, run with stand-ins for the virtual environment, so that nothing is installed."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.services.serving import PROJECT, clean_environment, launch
+
+VERBS = """
+    dev example-service example-service-cached test test-gevent lint format types check bench fuzz proto clean
+"""
+
+SERVICE = """
+from aylien_model_serving.app_factory import FlaskAppWrapper
+
+def shout(text: str) -> dict:
+    return {"text": text.upper()}
+
+def run_app():
+    return FlaskAppWrapper.create_app([{"endpoint": "/", "callable": shout, "methods": ["POST"]}])
+"""
+
+
+def environment_of(folder: Path, python: str) -> Path:
+    """Make a stand-in for a virtual environment below `folder`, whose python is a shell script."""
+    venv = folder / "venv"
+    (venv / "bin").mkdir(parents=True)
+    program = venv / "bin" / "python"
+    program.write_text(f"#!/bin/sh\n{python}\n")
+    program.chmod(0o755)
+    for stamp in (".serving", ".development"):
+        (venv / stamp).touch()
+    return venv
+
+
+@pytest.fixture
+def echo(tmp_path: Path) -> Path:
+    return environment_of(tmp_path, python="printf '%s\\n' \"$@\"")
+
+
+@pytest.fixture
+def real(tmp_path: Path) -> Path:
+    return environment_of(tmp_path, python=f'exec "{sys.executable}" "$@"')
+
+
+def make(*args: str, cwd: Path = PROJECT) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["make", *args], cwd=cwd, env=clean_environment(), capture_output=True, text=True, timeout=60
+    )
+
+
+def test_make_alone_lists_every_verb_with_what_it_does() -> None:
+    listed = make().stdout.splitlines()
+
+    for verb in VERBS.split():
+        [line] = [line for line in listed if line.split()[:2] == ["make", verb]]
+        assert len(line.split()) > 4
+
+
+@pytest.mark.parametrize(
+    ("command", "target"),
+    [
+        ("some.module:run_app()", "some.module:run_app()"),
+        ("ServingHandler.run_app()", "ServingHandler:run_app()"),
+        ("examples.example_serving_handler.run_app()", "examples.example_serving_handler:run_app()"),
+        ("handlers.run_app('a.b', size=2)", "handlers:run_app('a.b', size=2)"),
+        ("some.module:app", "some.module:app"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("verb", "variable"),
+    [("example-service", "COMMAND_UNCACHED"), ("example-service-cached", "COMMAND_CACHED")],
+)
+def test_a_dotted_path_that_ends_in_a_call_becomes_module_and_callable(
+    echo: Path, verb: str, variable: str, command: str, target: str
+) -> None:
+    served = make(f"VENV={echo}", f"{variable}={command}", verb)
+
+    assert served.stdout.splitlines()[-1] == target
+
+
+@pytest.mark.parametrize(
+    ("verb", "target"),
+    [
+        ("example-service", "examples.example_serving_handler:run_app()"),
+        ("example-service-cached", "examples.example_serving_handler_cached:run_app()"),
+    ],
+)
+def test_the_examples_are_served_unless_told_otherwise(echo: Path, verb: str, target: str) -> None:
+    served = make(f"VENV={echo}", verb)
+
+    assert served.stdout.splitlines()[-1] == target
+
+
+def test_port_workers_worker_class_and_log_level_reach_gunicorn(echo: Path) -> None:
+    chosen = ("PORT=8123", "NUM_WORKERS=5", "WORKER_CLASS=gthread", "LOG_LEVEL=debug")
+
+    words = make(f"VENV={echo}", *chosen, "example-service").stdout.splitlines()
+
+    flags = ("--bind", "--workers", "--worker-class", "--log-level")
+    assert [words[words.index(flag) + 1] for flag in flags] == ["0.0.0.0:8123", "5", "gthread", "debug"]
+
+
+def test_an_unknown_server_is_refused(echo: Path) -> None:
+    refused = make(f"VENV={echo}", "SERVER=apache", "example-service")
+
+    assert refused.returncode != 0
+    assert "SERVER=apache is not known" in refused.stderr
+
+
+def test_a_module_of_the_folder_in_which_make_runs_is_served_in_the_older_form(real: Path) -> None:
+    folder = real.parent
+    (folder / "ServingHandler.py").write_text(SERVICE)
+    command = ["make", "-f", str(PROJECT / "Makefile"), f"VENV={real}", "PORT={port}", "NUM_WORKERS=1"]
+    command += ["COMMAND_UNCACHED=ServingHandler.run_app()", "example-service"]
+
+    with launch(command, cwd=folder) as service:
+        answer = httpx.post(service.url, json={"text": "hello"})
+
+    assert answer.json() == {"text": "HELLO"}
+
+
+def test_make_proto_generates_what_is_kept(real: Path) -> None:
+    made = make(f"VENV={real}", f"PROTO_OUT={real}", "proto")
+
+    assert made.returncode == 0, made.stderr
+    generated = real / "examples" / "example_schema_pb2.py"
+    assert generated.read_bytes() == (PROJECT / "examples" / "example_schema_pb2.py").read_bytes()
+
+
+@pytest.mark.parametrize("verb", ["dev", "example-service", "test"])
+def test_the_environment_is_made_once_and_again_when_its_description_changes(echo: Path, verb: str) -> None:
+    missing = make("-n", f"VENV={echo / 'none'}", verb).stdout
+    present = make("-n", f"VENV={echo}", verb).stdout
+    changed = [
+        make("-n", "-W", name, f"VENV={echo}", verb).stdout for name in ("requirements.txt", "setup.cfg")
+    ]
+
+    assert "pip install" in missing
+    assert "pip install" not in present
+    assert all("pip install" in output for output in changed)
+
+
+def test_a_python_that_is_not_supported_is_refused_with_a_hint(tmp_path: Path) -> None:
+    refused = make("PYTHON=false", f"VENV={tmp_path / 'none'}", "dev")
+
+    assert refused.returncode != 0
+    assert "false has to be Python 3.10 to 3.13" in refused.stderr
+
+
+def test_clean_removes_what_was_made_and_leaves_the_sources(tmp_path: Path) -> None:
+    (tmp_path / "Makefile").write_text((PROJECT / "Makefile").read_text())
+    made = [tmp_path / name for name in (".venv", "build", "dist", "tests/__pycache__", ".mypy_cache")]
+    for folder in made:
+        folder.mkdir(parents=True)
+        (folder / "file").touch()
+    (tmp_path / "tests" / "test_kept.py").touch()
+
+    cleaned = make("clean", cwd=tmp_path)
+
+    assert cleaned.returncode == 0
+    assert not any(folder.exists() for folder in made)
+    assert (tmp_path / "tests" / "test_kept.py").exists()

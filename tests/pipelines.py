@@ -1,0 +1,66 @@
+"""One endpoint without any web framework, for the tests of the pipeline."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from aylien_model_serving import schemas
+from aylien_model_serving.caching import Answers, Flights
+from aylien_model_serving.failures import Failures
+from aylien_model_serving.messages import Call, Reply
+from aylien_model_serving.metrics import Instruments
+from aylien_model_serving.pipeline import Endpoint, answer, drive
+from aylien_model_serving.runners.inline import InlineRunner
+from aylien_model_serving.signatures import Signature
+
+PATIENCE = 10.0  # seconds after which a test that waits has failed
+
+
+class Memory:
+    def __init__(self) -> None:
+        self.kept: dict[str, Any] = {}
+
+    def get(self, key: str) -> Any:
+        return self.kept.get(key)
+
+    def set(self, key: str, value: Any, timeout: float | None = None) -> None:
+        self.kept[key] = value
+
+
+class Service:
+    """One endpoint, and what it counted."""
+
+    def __init__(
+        self,
+        handler: Callable[..., Any],
+        *,
+        schema: Any = None,
+        cached: bool = False,
+        threads: int | None = None,
+    ) -> None:
+        signature = Signature.of(handler)
+        instruments = Instruments()
+        self.cache: list[tuple[str, str]] = []
+        self.faults: list[tuple[str, int]] = []
+        instruments.count_cache = lambda *labels: self.cache.append(labels)  # type: ignore[method-assign]
+        self.backend = Memory()
+        self.endpoint = Endpoint(
+            name="p",
+            identity="p",
+            schema=schemas.choose(schema, handler, signature),
+            runner=InlineRunner(handler, signature, threads, instruments.of_handler("p")),
+            instruments=instruments,
+            failures=Failures(False, lambda method, status: self.faults.append((method, status))),
+            answers=Answers(self.backend, Flights()) if cached else None,
+        )
+
+    def ask(self, body: bytes, *, deadline: float | None = None, accept: str = "") -> Reply:
+        return drive(answer(self.endpoint, call(body, deadline=deadline, accept=accept)))
+
+
+def call(body: bytes, *, deadline: float | None = None, accept: str = "") -> Call:
+    return Call("POST", "/p", "", {"accept": accept}, body, {}, "id-1", deadline)
+
+
+def told(reply: Reply) -> Any:
+    return json.loads(reply.body)

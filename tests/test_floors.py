@@ -1,0 +1,209 @@
+"""The architecture: which imports exist, what they drag in, and what is exported."""
+
+import ast
+import graphlib
+import importlib.util
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import aylien_model_serving
+
+PACKAGE = "aylien_model_serving"
+FOLDER = Path(__file__).parents[1] / PACKAGE
+FILES = {
+    ".".join(file.relative_to(FOLDER).with_suffix("").parts).removesuffix(".__init__"): file
+    for file in sorted(FOLDER.rglob("*.py"))
+    if file != FOLDER / "__init__.py"
+}
+HEAVY = ("flask", "gunicorn", "gevent", "torch", "numpy")
+
+#: Third-party packages that a service may lack, or that must not be loaded before they are used.
+OPTIONAL = {"gevent", "numpy", "torch", "granian", "redis"}
+
+
+def read_map() -> dict[str, int]:
+    """Return the floor of each room that the package's docstring names."""
+    rows = re.findall(r"^    (\d)  (\S+(?: \S+)*)  ", aylien_model_serving.__doc__ or "", re.MULTILINE)
+    return {room.rstrip("/"): int(floor) for floor, rooms in rows for room in rooms.split()}
+
+
+MAP = read_map()
+
+
+@cache
+def tree(module: str) -> ast.Module:
+    return ast.parse(FILES[module].read_text())
+
+
+def floor(module: str) -> int:
+    return MAP.get(module.partition(".")[0], 9)
+
+
+def is_typing_only(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+
+
+def walk(node: ast.AST, *, inside_function: bool = False) -> Iterator[tuple[ast.AST, bool]]:
+    """Yield what runs, and whether it does so in a function; what only a type checker sees is left out."""
+    for child in ast.iter_child_nodes(node):
+        if not is_typing_only(child):
+            inside = inside_function or isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+            yield child, inside
+            yield from walk(child, inside_function=inside)
+
+
+def imported(node: ast.AST) -> list[str]:
+    """Return the full names that an import statement may load."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        return [node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return []
+
+
+def arrows(module: str) -> set[str]:
+    """Return the modules of the package that a module imports, without the packages on the way to them."""
+    names = {name for node, _ in walk(tree(module)) for name in imported(node)}
+    inside = {name.removeprefix(f"{PACKAGE}.") for name in names if name.startswith(f"{PACKAGE}.")}
+    found = {name for name in inside if name in FILES}
+    return {name for name in found if not any(other.startswith(f"{name}.") for other in found)} - {module}
+
+
+@pytest.mark.parametrize("module", FILES)
+def test_every_room_is_on_the_map(module: str) -> None:
+    assert module.partition(".")[0] in MAP
+
+
+def test_every_room_on_the_map_is_there() -> None:
+    assert {module.partition(".")[0] for module in FILES} == set(MAP)
+
+
+@pytest.mark.parametrize("module", FILES)
+def test_every_module_says_what_it_is_for(module: str) -> None:
+    docstring = ast.get_docstring(tree(module))
+
+    assert docstring
+    stated = re.search(r"\bFloor (\d)\b", docstring)
+    assert stated is None or int(stated[1]) == floor(module)
+
+
+@pytest.mark.parametrize("module", FILES)
+def test_imports_point_down(module: str) -> None:
+    upward = {other for other in arrows(module) if floor(other) > floor(module)}
+
+    assert not upward
+
+
+def test_imports_form_no_circle() -> None:
+    graphlib.TopologicalSorter({module: arrows(module) for module in FILES}).prepare()
+
+
+@pytest.mark.parametrize("module", FILES)
+def test_only_optional_packages_are_imported_inside_a_function(module: str) -> None:
+    late = {
+        name.partition(".")[0]
+        for node, inside_function in walk(tree(module))
+        if inside_function
+        for name in imported(node)
+    }
+
+    assert late <= OPTIONAL
+
+
+@pytest.mark.parametrize("module", [module for module in FILES if floor(module) < 4])
+def test_only_the_top_floor_imports_flask(module: str) -> None:
+    roots = {name.partition(".")[0] for node, _ in walk(tree(module)) for name in imported(node)}
+
+    assert not roots & {"flask", "flask_caching", "gunicorn"}
+
+
+@pytest.mark.parametrize("module", [module for module in FILES if floor(module) == 0])
+def test_the_ground_floor_needs_the_standard_library_alone(module: str) -> None:
+    roots = {name.partition(".")[0] for node, _ in walk(tree(module)) for name in imported(node)}
+
+    assert roots <= sys.stdlib_module_names | {PACKAGE}
+
+
+@pytest.mark.parametrize("module", [module for module in FILES if floor(module) != 0])
+def test_the_environment_is_read_on_the_ground_floor_alone(module: str) -> None:
+    reads = [
+        ast.unparse(node)
+        for node, _ in walk(tree(module))
+        if ast.unparse(node).startswith(("os.environ.get", "os.getenv"))
+    ]
+
+    assert not reads
+
+
+def loaded_after(statement: str) -> set[str]:
+    """Return the modules that a fresh interpreter has loaded after a statement."""
+    program = f"{statement}\nimport sys\nprint(*sys.modules, sep='\\n')"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=FOLDER.parent, capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.split())
+
+
+@pytest.mark.processes
+def test_the_lower_floors_drag_in_neither_a_web_framework_nor_an_array_library() -> None:
+    low = [module for module in FILES if floor(module) < 2]
+
+    loaded = loaded_after("\n".join(f"import {PACKAGE}.{module}" for module in low))
+
+    assert {f"{PACKAGE}.{module}" for module in low} <= loaded
+    assert not loaded & set(HEAVY)
+
+
+@pytest.mark.processes
+def test_the_package_alone_loads_none_of_its_rooms() -> None:
+    loaded = loaded_after(f"import {PACKAGE}")
+
+    assert {name for name in loaded if name.startswith(PACKAGE)} == {PACKAGE}
+    assert not loaded & set(HEAVY)
+
+
+@pytest.mark.processes
+def test_the_app_factory_needs_no_array_library_and_no_server() -> None:
+    loaded = loaded_after(f"import {PACKAGE}.app_factory, {PACKAGE}.cached_app_factory")
+
+    assert not loaded & {"torch", "numpy", "gunicorn", "gevent"}
+
+
+def test_the_public_names_are_exported() -> None:
+    from aylien_model_serving import app_factory, cached_app_factory, errors
+
+    assert aylien_model_serving.FlaskAppWrapper is app_factory.FlaskAppWrapper
+    assert aylien_model_serving.CachedFlaskAppWrapper is cached_app_factory.CachedFlaskAppWrapper
+    assert aylien_model_serving.InvalidRequest is app_factory.InvalidRequest is errors.InvalidRequest
+    assert all(hasattr(aylien_model_serving, name) for name in aylien_model_serving.__all__)
+
+
+def test_an_unknown_name_of_the_package_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match=r"aylien_model_serving.*'FlaskAppWraper'"):
+        _ = aylien_model_serving.FlaskAppWraper
+
+
+@pytest.mark.parametrize("module", FILES)
+def test_what_a_module_exports_is_there(module: str) -> None:
+    exported: list[str] = next(
+        (
+            ast.literal_eval(node.value)
+            for node in tree(module).body
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
+        ),
+        [],
+    )
+
+    loaded = importlib.import_module(f"{PACKAGE}.{module}")
+
+    assert all(hasattr(loaded, name) for name in exported)
+
+
+def test_the_package_tells_type_checkers_that_it_is_typed() -> None:
+    assert (FOLDER / "py.typed").is_file()

@@ -1,0 +1,168 @@
+"""Slots: the numbers under which the processes of a service keep their metrics."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from aylien_model_serving import metric_files
+from aylien_model_serving.metric_files import Slot
+
+PROJECT = Path(__file__).parents[1]
+
+
+def leave(slot: Slot) -> None:
+    """Do what the end of a process does: its descriptors close, and its locks go with them."""
+    os.close(slot._lock)
+
+
+class Crowd:
+    """The processes that hold a slot at one time."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.held: dict[int, Slot] = {}
+
+    def enter(self) -> int:
+        slot = Slot(self.folder)
+        number = slot()
+        assert number not in self.held
+        self.held[number] = slot
+        return number
+
+    def go(self, number: int) -> None:
+        leave(self.held.pop(number))
+
+
+@contextmanager
+def crowd_in(folder: Path) -> Iterator[Crowd]:
+    crowd = Crowd(folder)
+    yield crowd
+    for number in list(crowd.held):
+        crowd.go(number)
+
+
+def test_each_process_has_a_number_of_its_own(tmp_path: Path) -> None:
+    with crowd_in(tmp_path) as crowd:
+        assert [crowd.enter() for _ in range(4)] == [0, 1, 2, 3]
+
+
+def test_a_number_stays_for_as_long_as_its_process_lives(tmp_path: Path) -> None:
+    with crowd_in(tmp_path) as crowd:
+        number = crowd.enter()
+
+        assert [crowd.held[number]() for _ in range(3)] == [number] * 3
+
+
+def test_the_next_process_takes_the_lowest_number_that_is_free(tmp_path: Path) -> None:
+    with crowd_in(tmp_path) as crowd:
+        for _ in range(3):
+            crowd.enter()
+        crowd.go(1)
+        crowd.go(0)
+
+        assert [crowd.enter(), crowd.enter(), crowd.enter()] == [0, 1, 3]
+
+
+# The folder is emptied by hand before each example.
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@given(st.lists(st.integers(0, 7), max_size=30))
+def test_there_are_as_many_slots_as_there_were_processes_at_one_time(
+    tmp_path: Path, moves: list[int]
+) -> None:
+    for file in tmp_path.iterdir():
+        file.unlink()
+    most = 0
+
+    with crowd_in(tmp_path) as crowd:
+        for move in moves:
+            if move in crowd.held:
+                crowd.go(move)
+            else:
+                number = crowd.enter()
+                assert number == min(set(range(len(crowd.held))) - (crowd.held.keys() - {number}))
+            most = max(most, len(crowd.held))
+
+    assert len(list(tmp_path.iterdir())) == most
+
+
+def test_the_gauges_of_the_last_process_go_and_its_counters_stay(tmp_path: Path) -> None:
+    for name in (
+        "gauge_livesum_0.db",
+        "gauge_all_0.db",
+        "gauge_livesum_1.db",
+        "counter_0.db",
+        "histogram_0.db",
+    ):
+        (tmp_path / name).touch()
+
+    with crowd_in(tmp_path) as crowd:
+        crowd.enter()
+
+        left = {file.name for file in tmp_path.glob("*.db")}
+
+    assert left == {"gauge_livesum_1.db", "counter_0.db", "histogram_0.db"}
+
+
+def test_a_process_on_its_own_keeps_its_metrics_in_memory() -> None:
+    assert metric_files.FOLDER is None
+    assert metric_files.prepare() is None
+
+
+COUNTING = """
+import sys
+from prometheus_client import Counter, Gauge
+from aylien_model_serving import metric_files
+
+Counter("calls", "Calls").inc(int(sys.argv[1]))
+Gauge("busy", "Busy", multiprocess_mode="livesum").set(1)
+print("counted", flush=True)
+sys.stdin.read()
+"""
+
+
+def start(folder: Path, calls: int) -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", COUNTING, str(calls)],
+        env={**os.environ, "MODEL_SERVING_METRICS_DIR": str(folder)},
+        cwd=PROJECT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "counted\n"
+    return process
+
+
+def end(process: subprocess.Popen[str], *, by_force: bool) -> None:
+    if by_force:
+        process.kill()
+    process.communicate()
+
+
+def sums(folder: Path) -> dict[str, float]:
+    return {sample.name: sample.value for metric in metric_files.collect(folder) for sample in metric.samples}
+
+
+@pytest.mark.processes
+def test_processes_are_summed_and_their_counts_outlive_them(tmp_path: Path) -> None:
+    one, other = start(tmp_path, 3), start(tmp_path, 4)
+    assert sums(tmp_path) == {"calls_total": 7, "busy": 2}
+
+    end(one, by_force=True)
+    assert sums(tmp_path) == {"calls_total": 7, "busy": 1}
+
+    third = start(tmp_path, 5)
+    assert sums(tmp_path) == {"calls_total": 12, "busy": 2}
+    assert len(list(tmp_path.glob("counter_*.db"))) == 2
+
+    end(other, by_force=False)
+    end(third, by_force=False)
+    assert sums(tmp_path) == {"calls_total": 12}

@@ -1,0 +1,83 @@
+"""The owner of a service, and the folder that goes when the owner is gone."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from aylien_model_serving import owner
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path / f"model-serving-{os.getuid()}"
+
+
+def test_a_process_on_its_own_owns_itself() -> None:
+    assert owner.find() == os.getpid()
+    assert not owner.serves_with_others()
+
+
+def test_a_process_that_may_be_forked_serves_with_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "gunicorn.arbiter", sys)
+
+    assert owner.serves_with_others()
+
+
+def test_the_folder_is_private_and_stays_the_same(home: Path) -> None:
+    folder = owner.folder(os.getpid())
+
+    assert folder.parent == home
+    assert folder == owner.folder(os.getpid())
+    assert (home.stat().st_mode & 0o777, folder.stat().st_mode & 0o777) == (0o700, 0o700)
+
+
+def test_owners_that_live_keep_their_folders(home: Path) -> None:
+    mine, parents = owner.folder(os.getpid()), owner.folder(os.getppid())
+
+    assert mine != parents
+    assert {mine, parents} == set(home.iterdir())
+
+
+@pytest.mark.processes
+def test_the_folder_of_an_owner_that_is_gone_is_removed(home: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        folder = owner.folder(process.pid)
+        (folder / "file").write_text("left behind")
+        assert owner.folder(os.getpid()).parent == home
+        assert folder.is_dir()
+
+    owner.folder(os.getpid())
+
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("name", [f"{os.getpid()}-1", "4194305-gone", "nonsense", "-", "12x-3"])
+def test_a_folder_that_belongs_to_no_living_process_is_removed(home: Path, name: str) -> None:
+    (home / name).mkdir(parents=True)
+    home.chmod(0o700)
+
+    own = owner.folder(os.getpid())
+
+    assert list(home.iterdir()) == [own]
+
+
+def test_a_home_that_is_open_to_others_is_refused(home: Path) -> None:
+    home.mkdir()
+    home.chmod(0o750)
+
+    with pytest.raises(PermissionError, match="open to others: remove it, or set TMPDIR"):
+        owner.folder(os.getpid())
+
+
+def test_a_home_that_is_a_link_is_refused(home: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir(mode=0o700)
+    home.symlink_to(elsewhere)
+
+    with pytest.raises(PermissionError):
+        owner.folder(os.getpid())

@@ -1,0 +1,207 @@
+"""Route dicts: what they become, and how each mistake in one is told."""
+
+import dataclasses
+import functools
+from typing import Any
+
+import pytest
+
+from aylien_model_serving import routes
+from aylien_model_serving.app_factory import FlaskAppWrapper
+from aylien_model_serving.errors import ConfigurationError
+from aylien_model_serving.routes import Route
+
+
+def predict(text: str) -> str:
+    return text
+
+
+def hello() -> str:
+    return "Hello"
+
+
+def view() -> Any:
+    return FlaskAppWrapper.process_json(predict)
+
+
+class Model:
+    def __call__(self, text: str) -> str:
+        return text
+
+
+class Other:
+    def predict(self, text: str) -> str:
+        return text
+
+
+def read(*dicts: Any) -> list[Route]:
+    return routes.read(dicts)
+
+
+def test_the_smallest_route_has_defaults_for_the_rest() -> None:
+    [route] = read({"endpoint": "/p", "callable": predict})
+
+    assert route == Route("/p", predict, ("POST",), "predict", None, False, None, 1, None, view=False)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        route.name = "other"  # type: ignore[misc]  # that it is frozen is the point
+
+
+def test_every_key_is_a_field_of_the_route() -> None:
+    item = {
+        "endpoint": "/p/<int:n>/<lang>",
+        "callable": Model,
+        "methods": ["get", "POST", "GET"],
+        "name": "main",
+        "schema": (None, None),
+        "cache": 60,
+        "timeout": 2,
+        "threads": 4,
+        "warmup": {"text": "a"},
+    }
+
+    [route] = read(item)
+
+    assert {name: getattr(route, name) for name in item} == {**item, "methods": ("GET", "POST")}
+    assert route.path_names == {"n", "lang"}
+    assert not route.view
+
+
+@pytest.mark.parametrize(
+    ("item", "message"),
+    [
+        (
+            {"endpoint": "/p", "callable": predict, "method": ["GET"]},
+            "route '/p': unknown key 'method'; did you mean 'methods'?",
+        ),
+        (
+            {"endpoint": "/p", "callable": predict, "chache": True},
+            "route '/p': unknown key 'chache'; did you mean 'cache'?",
+        ),
+        (
+            {"endpoint": "/p", "callable": predict, "zzz": 1},
+            "route '/p': unknown key 'zzz'; known are endpoint, callable, methods, ",
+        ),
+        ({"endpoint": "/p", "callable": predict, 3: 1}, "route '/p': unknown key 3"),
+        ({"callable": predict}, "route 0: the key 'endpoint' is missing"),
+        ({"endpoint": "/p"}, "route '/p': the key 'callable' is missing"),
+        ({"endpoint": "p", "callable": predict}, "route 'p': key 'endpoint': a path starts with '/'"),
+        ({"endpoint": None, "callable": predict}, "route None: key 'endpoint': a path starts with '/'"),
+        ({"endpoint": "/<int:>", "callable": predict}, "route '/<int:>': key 'endpoint': not a rule"),
+        ({"endpoint": "/<nope:n>", "callable": predict}, "key 'endpoint': not a rule that Flask understands"),
+        ({"endpoint": "/<a>/<a>", "callable": predict}, "key 'endpoint': not a rule that Flask understands"),
+        ({"endpoint": "/p", "callable": "m:f"}, "route '/p': key 'callable': 'm:f' can't be called"),
+        ({"endpoint": "/p", "callable": Other()}, "can't be called: give a function, a class, or an object"),
+        (
+            {"endpoint": "/p", "callable": predict, "methods": "POST"},
+            "route '/p': key 'methods': methods are a list, e.g. ['POST']; this is 'POST'",
+        ),
+        ({"endpoint": "/p", "callable": predict, "methods": 3}, "methods are a list"),
+        (
+            {"endpoint": "/p", "callable": predict, "methods": ["PSOT"]},
+            "key 'methods': unknown method 'PSOT'; did you mean 'POST'?",
+        ),
+        ({"endpoint": "/p", "callable": predict, "methods": []}, "at least one method is needed"),
+        ({"endpoint": "/p", "callable": predict, "name": ""}, "key 'name': a name is text without a dot"),
+        ({"endpoint": "/p", "callable": predict, "name": "a.b"}, "key 'name': a name is text without a dot"),
+        (
+            {"endpoint": "/p", "callable": predict, "cache": -1},
+            "key 'cache': True, False or whole seconds of 1 or more",
+        ),
+        ({"endpoint": "/p", "callable": predict, "cache": "60"}, "key 'cache': True, False or whole seconds"),
+        ({"endpoint": "/p", "callable": predict, "cache": 0.5}, "key 'cache': True, False or whole seconds"),
+        ({"endpoint": "/p", "callable": predict, "cache": None}, "key 'cache': True, False or whole seconds"),
+        ({"endpoint": "/p", "callable": predict, "timeout": 0}, "key 'timeout': seconds above 0"),
+        ({"endpoint": "/p", "callable": predict, "timeout": True}, "key 'timeout': seconds above 0"),
+        ({"endpoint": "/p", "callable": predict, "timeout": float("nan")}, "key 'timeout': seconds above 0"),
+        ({"endpoint": "/p", "callable": predict, "threads": 0}, "key 'threads': a number of 1 or more"),
+        ({"endpoint": "/p", "callable": predict, "threads": 1.5}, "key 'threads': a number of 1 or more"),
+        (
+            {"endpoint": "/p", "callable": predict, "warmup": [1]},
+            "key 'warmup': the fields of an example call",
+        ),
+        (
+            {"endpoint": "/p", "callable": view, "cache": True},
+            "route '/p': key 'cache' has no effect on a view that calls process_json",
+        ),
+        (
+            {
+                "endpoint": "/p",
+                "callable": functools.partial(FlaskAppWrapper.process_json, predict),
+                "timeout": 1,
+            },
+            "key 'timeout' has no effect on a view that calls process_json",
+        ),
+        ("/p", "route 0 has to be a dict, not str"),
+        (None, "route 0 has to be a dict, not NoneType"),
+    ],
+)
+def test_a_mistake_is_told_with_its_place_and_its_cure(item: Any, message: str) -> None:
+    with pytest.raises(ConfigurationError) as told:
+        read(item)
+
+    assert message in str(told.value)
+
+
+@pytest.mark.parametrize("dicts", [{"endpoint": "/p", "callable": predict}, 3])
+def test_routes_that_are_no_list_are_refused(dicts: Any) -> None:
+    with pytest.raises(ConfigurationError, match="routes have to be a list of dicts"):
+        routes.read(dicts)
+
+
+def test_the_place_of_a_mistake_in_a_later_route_is_told() -> None:
+    with pytest.raises(ConfigurationError, match=r"^route 1: the key 'endpoint' is missing"):
+        read({"endpoint": "/p", "callable": predict}, {"callable": predict})
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("/p", "/p"),
+        ("/<lang>", "/<language>"),
+        ("/<int:n>/x", "/<int:m>/x"),
+        ("/<int(min=1):n>", "/<int(min=1):m>"),
+    ],
+)
+def test_two_routes_for_one_path_and_method_are_refused(one: str, other: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"POST is answered by another route already, 'predict'"):
+        read({"endpoint": one, "callable": predict}, {"endpoint": other, "callable": Model})
+
+
+def test_one_path_may_have_a_route_for_each_method() -> None:
+    found = read(
+        {"endpoint": "/p", "callable": predict},
+        {"endpoint": "/p", "callable": predict, "methods": ["GET"]},
+        {"endpoint": "/<int:n>", "callable": predict},
+        {"endpoint": "/<lang>", "callable": predict},
+    )
+
+    assert len({route.name for route in found}) == 4
+
+
+def test_names_are_unique_and_the_users_own_are_kept() -> None:
+    found = read(
+        {"endpoint": "/a", "callable": predict},
+        {"endpoint": "/b.c", "callable": predict},
+        {"endpoint": "/d", "callable": predict, "name": "third"},
+    )
+
+    assert [route.name for route in found] == ["predict", "predict:/b_c", "third"]
+
+
+def test_a_name_that_is_taken_is_refused() -> None:
+    with pytest.raises(
+        ConfigurationError, match="route '/b': key 'name': 'predict' is taken by another route"
+    ):
+        read(
+            {"endpoint": "/a", "callable": predict}, {"endpoint": "/b", "callable": Model, "name": "predict"}
+        )
+
+
+def test_a_callable_without_fields_is_a_view_until_a_key_speaks_to_the_pipeline() -> None:
+    [as_view] = read({"endpoint": "/a", "callable": hello})
+    [as_handler] = read({"endpoint": "/a", "callable": hello, "cache": True})
+    [with_json] = read({"endpoint": "/a", "callable": view})
+
+    assert as_view.view
+    assert not as_handler.view
+    assert with_json.view

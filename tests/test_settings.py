@@ -1,0 +1,77 @@
+"""What an operator may set, and what stops the service when it is set wrongly."""
+
+import dataclasses
+
+import pytest
+
+from aylien_model_serving.errors import ConfigurationError
+from aylien_model_serving.settings import Settings
+
+
+def test_without_variables_the_defaults_hold() -> None:
+    assert Settings.load({}) == Settings()
+    assert Settings().max_body_bytes == 32 * 1024 * 1024
+
+
+def test_settings_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODEL_SERVING_MAX_BODY_MB", "0.5")
+
+    assert Settings.load().max_body_bytes == 512 * 1024
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "setting", "value"),
+    [
+        ("MODEL_SERVING_MAX_BODY_MB", "64", "max_body_mb", 64.0),
+        ("MODEL_SERVING_LOG_FORMAT", "JSON", "log_format", "json"),
+        ("MODEL_SERVING_LOG_LEVEL", " debug ", "log_level", "DEBUG"),
+        ("LOG_LEVEL", "info", "log_level", "INFO"),
+        ("MODEL_SERVING_EXPOSE_ERRORS", "1", "expose_errors", True),
+        ("MODEL_SERVING_EXPOSE_ERRORS", "Yes", "expose_errors", True),
+        ("MODEL_SERVING_EXPOSE_ERRORS", "0", "expose_errors", False),
+        ("MODEL_SERVING_EXPOSE_ERRORS", "off", "expose_errors", False),
+        ("MODEL_SERVING_API_KEYS", "one, two,,", "api_keys", ("one", "two")),
+        ("MODEL_SERVING_API_KEYS", "", "api_keys", ()),
+        ("MODEL_SERVING_METRICS_DIR", "/tmp/m", "metrics_dir", "/tmp/m"),
+        ("MODEL_SERVING_METRICS_DIR", "", "metrics_dir", None),
+        ("PROMETHEUS_MULTIPROC_DIR", "/tmp/p", "metrics_dir", "/tmp/p"),
+    ],
+)
+def test_each_variable_sets_its_field(variable: str, text: str, setting: str, value: object) -> None:
+    found = Settings.load({variable: text})
+
+    assert getattr(found, setting) == value
+    assert dataclasses.replace(found, **{setting: getattr(Settings(), setting)}) == Settings()
+
+
+def test_a_name_of_ones_own_comes_before_that_of_another_tool() -> None:
+    found = Settings.load({"LOG_LEVEL": "debug", "MODEL_SERVING_LOG_LEVEL": "error"})
+
+    assert found.log_level == "ERROR"
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("MODEL_SERVING_MAX_BODY_MB", "many"),
+        ("MODEL_SERVING_MAX_BODY_MB", "0"),
+        ("MODEL_SERVING_MAX_BODY_MB", "-1"),
+        ("MODEL_SERVING_MAX_BODY_MB", "nan"),
+        ("MODEL_SERVING_MAX_BODY_MB", "inf"),
+        ("MODEL_SERVING_MAX_BODY_MB", ""),
+        ("MODEL_SERVING_LOG_FORMAT", "xml"),
+        ("MODEL_SERVING_LOG_LEVEL", "loud"),
+        ("LOG_LEVEL", "loud"),
+        ("MODEL_SERVING_EXPOSE_ERRORS", "perhaps"),
+    ],
+)
+def test_a_value_that_cant_be_used_stops_the_service_with_the_variables_name(
+    variable: str, text: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=f"^{variable}='{text}': "):
+        Settings.load({variable: text})
+
+
+def test_settings_can_not_be_changed_later() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Settings().expose_errors = True  # type: ignore[misc]  # that it is frozen is the point

@@ -1,0 +1,42 @@
+"""Runs the in-process tests in an interpreter patched by gevent: `python -m tests.under_gevent -k json`.
+
+Patching comes before every other import. Tests that start programs of their own gain nothing from it: they
+stay out.
+"""
+
+from gevent import monkey
+
+monkey.patch_all()
+
+# ruff: noqa: E402  (what is imported from here on has to see the patched modules)
+import socket
+import sys
+import threading
+
+import gevent
+import gevent.socket
+import pytest
+
+FOLDERS_WITH_PROGRAMS = ("tests/examples", "tests/packaging", "tests/services")
+
+
+class Patched:
+    """Stops the run unless gevent stands in for the standard library, and says so in the report's header."""
+
+    def pytest_report_header(self) -> str:
+        return f"gevent {gevent.__version__}: sockets and threads are patched"
+
+    def pytest_sessionstart(self) -> None:
+        threads_are_greenlets = threading.get_ident() == id(gevent.getcurrent())
+        if socket.socket is not gevent.socket.socket or not threads_are_greenlets:
+            pytest.exit("gevent has not patched this interpreter", returncode=1)
+
+
+def main(args: list[str]) -> int:
+    """Run pytest on what can run in one process, with the given arguments on top; return its exit status."""
+    ignored = [f"--ignore={folder}" for folder in FOLDERS_WITH_PROGRAMS]
+    return pytest.main([*ignored, "-m", "not processes", *args], plugins=[Patched()])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
