@@ -23,9 +23,6 @@ worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
 # A Unix socket by which others could command the master, at one path for all services of a user.
 control_socket_disable = True
 
-# Its default path is one per user, so that the second service would take it from the first.
-control_socket_disable = True
-
 logger_class = gunicorn_hooks.logger_class
 access_log_format = gunicorn_hooks.access_log_format
 

@@ -52,7 +52,7 @@ class Endpoint:
     timeout: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Work:
     """A run of a handler: the thing that takes time."""
 
@@ -70,7 +70,7 @@ class Work:
         return await self.runner.run_async(self.arguments, self.deadline)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Landing:
     """The end of an equal request's run."""
 

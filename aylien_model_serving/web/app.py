@@ -40,9 +40,6 @@ if TYPE_CHECKING:
 #: Threads that answer what an ASGI server asks of Flask.
 FLASK_THREADS = 16
 
-#: prometheus-flask-exporter's `do_not_track` leaves this mark on a request.
-_EXCLUDED = "prom_do_not_track"
-
 
 class ServingJSON(DefaultJSONProvider):
     """Flask's `jsonify` and the dicts of views, written as the answers of handlers are."""
@@ -68,8 +65,9 @@ class ServingFlask(Flask):
     def __init__(self, name: str, state: ServiceState) -> None:
         super().__init__(name, static_folder=None)
         self.state = state
-        self.table = Table()
+        self.table = Table(self.url_map)
         self.untracked: set[str] = set()
+        self._beside = state.settings.express and contexts.POSSIBLE
         self._guard = Guard(state.settings.api_keys)
         self.extensions[EXTENSION] = state
         self.config["MAX_CONTENT_LENGTH"] = state.settings.max_body_bytes
@@ -105,8 +103,8 @@ class ServingFlask(Flask):
             return
         headers = ScopeHeaders(scope["headers"])
         found = self._find(asgi_door.path_of(scope), scope["method"], headers)
-        if found is None:
-            await self._flask_over_asgi(scope, receive, send)
+        if found is None or "wsgi_app" in self.__dict__:  # where a user's WSGI middleware stands
+            await self._flask_over_asgi(asgi_door.readable(scope), receive, send)
             return
         exchange = Exchange(headers.get("x-request-id"))
         token = current_request_id.set(exchange.request_id)
@@ -118,8 +116,12 @@ class ServingFlask(Flask):
     def _find(self, path: str, method: str, headers: Headers) -> Found | None:
         """Return who answers beside Flask, where nobody could tell the difference."""
         found = self.table.find(path, method)
-        if found is None or not self.state.settings.express or not contexts.POSSIBLE or self._is_watched():
+        if found is None or not self._beside or self._is_watched():
             return None
+        if self.view_functions[found.endpoint.name] is not found.view:
+            return None
+        if self.config["SECRET_KEY"] is not None and headers.get("cookie") is not None:
+            return None  # Flask may renew a session's cookie that the handler itself never looks at
         return found if self._guard.lets_in(headers) else None
 
     def _is_watched(self) -> bool:
@@ -131,6 +133,9 @@ class ServingFlask(Flask):
             or self.teardown_appcontext_funcs
             or self.url_value_preprocessors
             or self.url_map.host_matching
+            or self.subdomain_matching
+            or "session_interface" in self.__dict__
+            or self.config["TRUSTED_HOSTS"] is not None
             or request_started.receivers
             or request_finished.receivers
             or request_tearing_down.receivers
@@ -145,8 +150,7 @@ class ServingFlask(Flask):
         """Made at its first use, on the loop that it serves."""
 
         def wsgi(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-            environ["wsgi.input_terminated"] = True
-            return self.wsgi_app(environ, start_response)
+            return self.wsgi_app(asgi_door.complete(environ), start_response)
 
         return WSGIMiddleware(wsgi, workers=FLASK_THREADS)  # type: ignore[arg-type]  # a narrower environ
 
@@ -163,12 +167,16 @@ class ServingFlask(Flask):
 
     def process_response(self, response: Response) -> Response:
         response = super().process_response(response)
-        exchange = flask_door.exchange()
-        response.headers[REQUEST_ID_HEADER] = exchange.request_id
+        response.headers[REQUEST_ID_HEADER] = flask_door.exchange().request_id
+        return response
+
+    def finalize_request(self, rv: Any, from_error_handler: bool = False) -> Response:
+        """Count the answer that leaves: one whose hooks fail is followed by that of the failure."""
+        response = super().finalize_request(rv, from_error_handler)
         endpoint = request.endpoint or UNMATCHED
-        if endpoint not in self.untracked and not hasattr(request, _EXCLUDED):
-            instruments = self.state.instruments
-            instruments.count_request(request.method, response.status_code, endpoint, exchange.seconds())
+        if endpoint not in self.untracked and not contexts.is_untracked(request):
+            instruments, seconds = self.state.instruments, flask_door.exchange().seconds()
+            instruments.count_request(request.method, response.status_code, endpoint, seconds)
         return response
 
     def log_exception(self, exc_info: Any) -> None:

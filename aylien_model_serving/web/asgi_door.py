@@ -7,20 +7,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from contextlib import aclosing
-from typing import Any
+from typing import Any, NamedTuple
 
 from a2wsgi.wsgi import build_environ
-from flask import Flask
+from flask import Flask, Response, request
 
-from aylien_model_serving.errors import BodyTooLarge, ServingError
+from aylien_model_serving.errors import BodyTooLarge, MalformedBody, ServingError
 from aylien_model_serving.messages import REQUEST_ID_HEADER, Call, Chunks, Reply
+from aylien_model_serving.pipeline import Endpoint, drive_async
 from aylien_model_serving.pipeline import answer as tell_story
-from aylien_model_serving.pipeline import drive_async
 from aylien_model_serving.web.contexts import Contexts, body_environ
-from aylien_model_serving.web.exchange import EXCHANGE, Exchange, ScopeHeaders
-from aylien_model_serving.web.flask_door import to_reply, to_response
+from aylien_model_serving.web.exchange import BODILESS, EXCHANGE, Exchange, ScopeHeaders
+from aylien_model_serving.web.flask_door import finish, to_reply
 from aylien_model_serving.web.table import Found
 
 Scope = MutableMapping[str, Any]
@@ -77,43 +77,49 @@ async def answer(app: Flask, found: Found, channel: Channel, exchange: Exchange)
         exchange: the request's first moment and its id.
     """
     endpoint, method = found.endpoint, channel.scope["method"]
+    call = _call(found, channel, exchange)
+    contexts = Contexts(app, lambda: _environ(channel, call.body, exchange))
     try:
-        reply = await _reply(app, found, channel, exchange)
-        endpoint.instruments.count_request(method, reply.status, endpoint.name, exchange.seconds())
-        await _send(reply, channel, exchange)
+        told = await _tell(endpoint, call, channel, contexts)
+        if contexts.counts():
+            endpoint.instruments.count_request(method, told.status, endpoint.name, exchange.seconds())
+        await _send(told, channel)
     except ClientLeft:
         endpoint.instruments.count_request(method, CLIENT_LEFT, endpoint.name, exchange.seconds())
     finally:
         channel.close()
 
 
-async def _send(reply: Reply, channel: Channel, exchange: Exchange) -> None:
-    headers = _headers(reply, exchange)
-    await channel.send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    if reply.chunks is None:
-        body = b"" if channel.scope["method"] == "HEAD" else reply.body
-        await channel.send({"type": "http.response.body", "body": body})
-    elif channel.scope["method"] == "HEAD":
-        reply.chunks.close()
-        await channel.send({"type": "http.response.body", "body": b""})
-    else:
-        await _send_chunks(reply.chunks, channel)
+class _Told(NamedTuple):
+    """An answer as ASGI has it."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+    chunks: Chunks | None
 
 
-async def _reply(app: Flask, found: Found, channel: Channel, exchange: Exchange) -> Reply:
-    call = _call(found, channel, exchange)
+async def _tell(endpoint: Endpoint, call: Call, channel: Channel, contexts: Contexts) -> _Told:
     try:
-        call.body = await read_body(channel, app.config["MAX_CONTENT_LENGTH"])
+        call.body = await read_body(channel, contexts.app.config["MAX_CONTENT_LENGTH"])
     except ServingError as error:
-        return found.endpoint.failures.reply(error, call)
-    with Contexts(app, lambda: _environ(channel, call.body, exchange)) as contexts:
-        reply = await drive_async(
-            tell_story(found.endpoint, call), lambda work: _watched(work, channel.leaving())
-        )
+        return _of_reply(endpoint.failures.reply(error, call), call)
+    with contexts:
+        reply = await drive_async(tell_story(endpoint, call), lambda work: _watched(work, channel.leaving()))
         if contexts.request_context is None:
-            return reply
-        finished: Reply = to_reply(contexts.finish(to_response(reply)))
-        return finished
+            return _of_reply(reply, call)
+        return _of_response(finish(contexts, reply, endpoint, call), reply.chunks)
+
+
+async def _send(told: _Told, channel: Channel) -> None:
+    await channel.send({"type": "http.response.start", "status": told.status, "headers": told.headers})
+    is_silent = channel.scope["method"] == "HEAD" or told.status in BODILESS
+    if told.chunks is not None and not is_silent:
+        await _send_chunks(told.chunks, channel)
+        return
+    if told.chunks is not None:
+        told.chunks.close()
+    await channel.send({"type": "http.response.body", "body": b"" if is_silent else told.body})
 
 
 async def _send_chunks(chunks: Chunks, channel: Channel) -> None:
@@ -163,31 +169,62 @@ def path_of(scope: Scope) -> str:
 
 def _environ(channel: Channel, body: bytes, exchange: Exchange) -> Any:
     """Return the request as WSGI would have it, for a handler that asks for Flask's `request`."""
-    environ = build_environ(channel.scope, None)  # type: ignore[arg-type]  # the body is put in its place below
-    return {**body_environ(environ, body), EXCHANGE: exchange}
+    environ = build_environ(readable(channel.scope), None)  # type: ignore[arg-type]  # the body comes below
+    return {**body_environ(complete(environ), body), EXCHANGE: exchange}
+
+
+#: Key of the query in a scope that a2wsgi reads, which for its own part takes ASCII alone.
+_QUERY = "model_serving.query"
+
+
+def readable(scope: Scope) -> Scope:
+    """Return a scope whose query a2wsgi does not look at."""
+    return {**scope, "query_string": b"", _QUERY: scope["query_string"].decode("latin-1")}
+
+
+def complete(environ: Any) -> Any:
+    """Return a2wsgi's environ with the query, and with a body that ends where it ends."""
+    environ["QUERY_STRING"] = environ["asgi.scope"][_QUERY]
+    environ["wsgi.input_terminated"] = True
+    return environ
 
 
 async def read_body(channel: Channel, limit: int | None) -> bytes:
     """Return the whole body of an ASGI request.
 
     Raises:
-        BodyTooLarge: its declared or real length is over the limit; a declared one is refused unread.
+        BodyTooLarge: its declared or real length is over the limit; a declared one is refused unread. One
+            that is not declared has to be shorter than the limit, as Werkzeug has it.
+        MalformedBody: it ends before its declared length.
         ClientLeft: the connection ended before the body did.
     """
     declared = channel.headers.get("content-length", "")
-    if limit is not None and declared.isdecimal() and int(declared) > limit:
+    length = int(declared) if declared.isdecimal() else None
+    if limit is not None and length is not None and length > limit:
         raise BodyTooLarge(limit)
     message = await channel.receive()
-    if not message.get("more_body"):
-        return _chunk(message)
-    chunks, size = [_chunk(message)], len(_chunk(message))
-    while message.get("more_body"):
+    body = _chunk(message)
+    if message.get("more_body"):
+        body = await _read_on(body, channel, limit)
+    if length is None:
+        if limit is not None and len(body) >= limit:
+            raise BodyTooLarge(limit)
+    elif len(body) < length:
+        raise MalformedBody(f"The body ends after {len(body)} of {length} declared bytes")
+    return body
+
+
+async def _read_on(begun: bytes, channel: Channel, limit: int | None) -> bytes:
+    """Return the body whose first piece has come."""
+    pieces, size, more = [begun], len(begun), True
+    while more:
         message = await channel.receive()
-        chunks.append(_chunk(message))
-        size += len(chunks[-1])
+        pieces.append(_chunk(message))
+        size += len(pieces[-1])
         if limit is not None and size > limit:
             raise BodyTooLarge(limit)
-    return b"".join(chunks)
+        more = message.get("more_body", False)
+    return b"".join(pieces)
 
 
 def _chunk(message: Message) -> bytes:
@@ -213,14 +250,27 @@ async def _watched(work: Awaitable[Any], leaving: asyncio.Future[Message]) -> An
         running.cancel()
 
 
-def _headers(reply: Reply, exchange: Exchange) -> list[tuple[bytes, bytes]]:
-    """Return the headers in the order in which Flask's response has them."""
-    return [
-        (b"content-type", reply.media_type.encode("latin-1")),
-        *(() if reply.chunks is not None else ((b"content-length", b"%d" % len(reply.body)),)),
-        *((name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in reply.headers),
-        (_REQUEST_ID, exchange.request_id.encode("latin-1")),
-    ]
+def _of_reply(reply: Reply, call: Call) -> _Told:
+    """Return an answer with its headers in the order in which Flask's response has them."""
+    headers = [(b"content-type", reply.media_type.encode("latin-1"))] if reply.media_type else []
+    if reply.chunks is None and reply.status not in BODILESS:
+        headers.append((b"content-length", b"%d" % len(reply.body)))
+    if reply.headers:
+        headers += _as_bytes(reply.headers)
+    headers.append((_REQUEST_ID, call.request_id.encode("latin-1")))
+    return _Told(reply.status, headers, reply.body, reply.chunks)
+
+
+def _of_response(response: Response, chunks: Chunks | None) -> _Told:
+    """Return a response of Flask's; its chunks, if they are still its body, are taken as they are."""
+    given: Reply = to_reply(response)
+    kept = chunks if response.response is chunks else given.chunks
+    headers = _as_bytes(response.get_wsgi_headers(request.environ))
+    return _Told(response.status_code, headers, given.body, kept)
+
+
+def _as_bytes(headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
+    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
 
 
 _REQUEST_ID = REQUEST_ID_HEADER.lower().encode("latin-1")

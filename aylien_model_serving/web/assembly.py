@@ -60,13 +60,13 @@ def build(dicts: Iterable[Mapping[str, Any]], config: Mapping[str, Any] | None =
 def _view(app: ServingFlask, route: Route) -> Callable[..., Response]:
     endpoint = _endpoint(app.state, route)
     app.state.endpoints.append(endpoint)
-    app.table.add(route, endpoint)
     if route.warmup is not None:
         _warm_up(endpoint, route.warmup)
 
     def view(**path_values: Any) -> Response:
         return answer_request(endpoint, path_values)
 
+    app.table.add(route, endpoint, view)
     return view
 
 

@@ -22,6 +22,15 @@ if TYPE_CHECKING:
 POSSIBLE = hasattr(flask.globals, "_cv_request") and hasattr(flask.globals, "_cv_app")
 
 
+#: prometheus-flask-exporter's `do_not_track` leaves this mark on a request.
+_UNTRACKED = "prom_do_not_track"
+
+
+def is_untracked(request: object) -> bool:
+    """Tell whether a request is not to be counted."""
+    return hasattr(request, _UNTRACKED)
+
+
 class Contexts:
     """The contexts of one request that Flask does not dispatch.
 
@@ -30,10 +39,10 @@ class Contexts:
         environ: makes the WSGI environ, its body included.
     """
 
-    __slots__ = ("_app", "_environ", "_tokens", "app_context", "request_context")
+    __slots__ = ("_environ", "_tokens", "app", "app_context", "request_context")
 
     def __init__(self, app: Flask, environ: Callable[[], WSGIEnvironment]) -> None:
-        self._app = app
+        self.app = app
         self._environ = environ
         self.app_context: AppContext | None = None
         self.request_context: RequestContext | None = None
@@ -54,29 +63,32 @@ class Contexts:
     def open_app(self) -> AppContext:
         """Return the application context, made at the first call."""
         if self.app_context is None:
-            self.app_context = self._app.app_context()
+            self.app_context = self.app.app_context()
         return self.app_context
 
     def open_request(self) -> RequestContext:
         """Return the request context, made at the first call as Flask's own `push` makes it."""
         if self.request_context is None:
-            context = self.request_context = self._app.request_context(self._environ())
-            sessions = self._app.session_interface
-            session = sessions.open_session(self._app, context.request)
-            context._session = sessions.make_null_session(self._app) if session is None else session
+            context = self.request_context = self.app.request_context(self._environ())
+            sessions = self.app.session_interface
+            session = sessions.open_session(self.app, context.request)
+            context._session = sessions.make_null_session(self.app) if session is None else session
             context.match_request()
+            context.request.get_data()  # as the Flask door has read it by then
         return self.request_context
+
+    def counts(self) -> bool:
+        """Tell whether the request is to be counted."""
+        return self.request_context is None or not is_untracked(self.request_context.request)
 
     def finish(self, response: Response) -> Response:
         """Do to a response what a handler asked for in its context: `after_this_request` and the session."""
-        context = self.request_context
-        if context is None:
-            return response
+        context = self.open_request()
         for function in context._after_request_functions:
-            response = self._app.ensure_sync(function)(response)
-        sessions, session = self._app.session_interface, context._session
+            response = self.app.ensure_sync(function)(response)
+        sessions, session = self.app.session_interface, context._session
         if session is not None and not sessions.is_null_session(session):
-            sessions.save_session(self._app, session, response)
+            sessions.save_session(self.app, session, response)
         return response
 
 
@@ -89,6 +101,12 @@ class _AppStandIn:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._contexts.open_app(), name)
 
+    def __enter__(self) -> Any:
+        return self._contexts.open_app().__enter__()
+
+    def __exit__(self, *error: Any) -> None:  # noqa: PYI036  # handed on
+        self._contexts.open_app().__exit__(*error)
+
 
 class _RequestStandIn:
     __slots__ = ("_contexts",)
@@ -99,7 +117,13 @@ class _RequestStandIn:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._contexts.open_request(), name)
 
+    def __enter__(self) -> Any:
+        return self._contexts.open_request().__enter__()
+
+    def __exit__(self, *error: Any) -> None:  # noqa: PYI036  # handed on
+        self._contexts.open_request().__exit__(*error)
+
 
 def body_environ(environ: Mapping[str, Any], body: bytes) -> WSGIEnvironment:
     """Return a WSGI environ whose body can be read once more."""
-    return {**environ, "wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+    return {**environ, "wsgi.input": io.BytesIO(body)}

@@ -36,6 +36,10 @@ class Exchange:
 STATUS_LINES = {status: f"{status} {phrase.upper()}" for status, phrase in HTTP_STATUS_CODES.items()}
 
 
+#: Statuses whose answers have no body (RFC 9110, section 6.4.1).
+BODILESS = frozenset((*range(100, 200), 204, 304))
+
+
 def path_of(environ: Mapping[str, Any]) -> str:
     """Return the path of a WSGI request as text; PEP 3333 hands its bytes over as Latin-1."""
     path: str = environ.get("PATH_INFO", "")

@@ -17,8 +17,8 @@ from aylien_model_serving.messages import REQUEST_ID_HEADER, Call, Chunks, Reply
 from aylien_model_serving.pipeline import Endpoint, drive
 from aylien_model_serving.pipeline import answer as tell_story
 from aylien_model_serving.web.contexts import Contexts, body_environ
-from aylien_model_serving.web.exchange import STATUS_LINES, EnvironHeaders, Exchange, path_of
-from aylien_model_serving.web.flask_door import to_response
+from aylien_model_serving.web.exchange import BODILESS, STATUS_LINES, EnvironHeaders, Exchange, path_of
+from aylien_model_serving.web.flask_door import finish
 from aylien_model_serving.web.table import Found
 
 if TYPE_CHECKING:
@@ -41,19 +41,21 @@ def answer(
     call = _call(found, environ, exchange)
     with Contexts(app, lambda: body_environ(environ, call.body)) as contexts:
         reply = _reply(endpoint, call, environ, app.config["MAX_CONTENT_LENGTH"])
-        response = contexts.finish(to_response(reply)) if contexts.request_context is not None else None
-    status = reply.status if response is None else response.status_code
-    endpoint.instruments.count_request(method, status, endpoint.name, exchange.seconds())
+        response = finish(contexts, reply, endpoint, call) if contexts.request_context is not None else None
+    if response is None or contexts.counts():
+        status = reply.status if response is None else response.status_code
+        endpoint.instruments.count_request(method, status, endpoint.name, exchange.seconds())
     if response is not None:
         return response(environ, start_response)
     start_response(STATUS_LINES.get(reply.status) or f"{reply.status} UNKNOWN", _headers(reply, exchange))
+    is_silent = method == "HEAD" or reply.status in BODILESS
     if reply.chunks is not None:
-        return _streamed(reply.chunks, method)
-    return () if method == "HEAD" else (reply.body,)
+        return _streamed(reply.chunks, is_silent)
+    return () if is_silent else (reply.body,)
 
 
-def _streamed(chunks: Chunks, method: str) -> Iterable[bytes]:
-    if method == "HEAD":
+def _streamed(chunks: Chunks, is_silent: bool) -> Iterable[bytes]:
+    if is_silent:
         chunks.close()
         return ()
     return ClosingIterator(chunks, chunks.close)
@@ -83,13 +85,10 @@ def _reply(endpoint: Endpoint, call: Call, environ: WSGIEnvironment, limit: int 
 
 def _headers(reply: Reply, exchange: Exchange) -> list[tuple[str, str]]:
     """Return the headers in the order in which Flask's response has them."""
-    length = [("Content-Length", str(len(reply.body)))] if reply.chunks is None else []
-    return [
-        ("Content-Type", reply.media_type),
-        *length,
-        *reply.headers,
-        (REQUEST_ID_HEADER, exchange.request_id),
-    ]
+    headers = [("Content-Type", reply.media_type)] if reply.media_type else []
+    if reply.chunks is None and reply.status not in BODILESS:
+        headers.append(("Content-Length", str(len(reply.body))))
+    return [*headers, *reply.headers, (REQUEST_ID_HEADER, exchange.request_id)]
 
 
 def read_body(environ: WSGIEnvironment, limit: int | None) -> bytes:

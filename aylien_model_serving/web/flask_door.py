@@ -24,6 +24,7 @@ from aylien_model_serving.failures import Failures, error_body
 from aylien_model_serving.messages import REQUEST_ID_HEADER, Call, Reply
 from aylien_model_serving.pipeline import Endpoint, answer, drive
 from aylien_model_serving.runners.items import Items
+from aylien_model_serving.web.contexts import Contexts
 from aylien_model_serving.web.exchange import EXCHANGE, EnvironHeaders, Exchange
 
 _KNOWN = {
@@ -136,7 +137,20 @@ def to_response(reply: Reply) -> Response:
     response = Response(body, reply.status, content_type=reply.media_type)
     for name, value in reply.headers:
         response.headers.add(name, value)
+    if not reply.media_type:
+        del response.headers["Content-Type"]
     response.headers[REQUEST_ID_HEADER] = exchange().request_id
+    return response
+
+
+def finish(contexts: Contexts, reply: Reply, endpoint: Endpoint, call: Call) -> Response:
+    """Return the response to a handler that looked at the contexts, with all it asked for there."""
+    try:
+        response = contexts.finish(to_response(reply))
+    except Exception as error:
+        response = to_response(endpoint.failures.reply(error, call))
+    if reply.chunks is not None and response.response is not reply.chunks:
+        reply.chunks.close()
     return response
 
 
@@ -147,13 +161,15 @@ def to_reply(result: Any) -> Any:
     chunks = None
     if result.is_streamed:
         chunks = Items((chunk for chunk in result.iter_encoded()), result.close, beside=False)
-    headers = [
-        (name, value)
-        for name, value in result.headers
-        if name.lower() not in ("content-type", "content-length")
-    ]
+    told_apart = _OWN_PLACE if chunks is None else _OWN_PLACE - {"content-length"}
+    given = result.get_wsgi_headers(request.environ if result.autocorrect_location_header else {})
+    headers = [(name, value) for name, value in given if name.lower() not in told_apart]
     body = b"" if chunks is not None else result.get_data()
-    return Reply(result.status_code, body, result.headers.get("Content-Type", ""), headers)
+    return Reply(result.status_code, body, given.get("Content-Type", ""), headers, chunks)
+
+
+#: Headers that the doors write themselves.
+_OWN_PLACE = frozenset({"content-type", "content-length", REQUEST_ID_HEADER.lower()})
 
 
 def replying(handler: Callable[..., Any], failures: Failures) -> Callable[..., Any]:

@@ -1,47 +1,46 @@
 """Which bare handler answers a path and method, without Flask's dispatch.
 
-Only what is certain is found: a path that Flask would redirect, refuse or route elsewhere is left to Flask.
+Flask's own map decides; what it would redirect, refuse or answer by itself is left to Flask.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from werkzeug.exceptions import HTTPException
-from werkzeug.routing import Map, RequestRedirect, Rule
+from werkzeug.routing import Map, RequestRedirect
 
 from aylien_model_serving.pipeline import Endpoint
 from aylien_model_serving.routes import Route
 
 
 class Found(NamedTuple):
-    """An endpoint, and the values that its path gives it."""
+    """An endpoint, the values that its path gives it, and the view that Flask has for it."""
 
     endpoint: Endpoint
     path_values: Mapping[str, Any]
+    view: Callable[..., Any]
 
 
 class Table:
-    """The bare handlers of one app by path and method."""
+    """The bare handlers of one app by path and method.
 
-    def __init__(self) -> None:
-        self._static: dict[tuple[str, str], Found] = {}
-        self._endpoints: dict[str, Endpoint] = {}
-        self._map = Map()
-        self._adapter = self._map.bind("localhost")
+    Args:
+        rules: Flask's map of the same app.
+    """
 
-    def add(self, route: Route, endpoint: Endpoint) -> None:
-        """Add a route with a bare handler."""
-        if "<" in route.endpoint:
-            self._map.add(Rule(route.endpoint, endpoint=endpoint.name, methods=route.methods))
-            self._endpoints[endpoint.name] = endpoint
-            return
-        found = Found(endpoint, {})
-        for method in route.methods:
-            self._static[route.endpoint, method] = found
-            if method == "GET":  # which answers HEAD too, as in Flask
-                self._static.setdefault((route.endpoint, "HEAD"), found)
+    def __init__(self, rules: Map) -> None:
+        self._adapter = rules.bind("localhost")
+        self._bare: dict[str, tuple[Endpoint, Callable[..., Any]]] = {}
+        self._fixed: set[str] = set()
+        self._known: dict[tuple[str, str], Found] = {}
+
+    def add(self, route: Route, endpoint: Endpoint, view: Callable[..., Any]) -> None:
+        """Add a route with a bare handler, and the view that Flask is given for it."""
+        self._bare[endpoint.name] = (endpoint, view)
+        if "<" not in route.endpoint:
+            self._fixed.add(route.endpoint)
 
     def find(self, path: str, method: str) -> Found | None:
         """Return who answers, or None where Flask has to decide.
@@ -50,14 +49,24 @@ class Table:
             path: the decoded path.
             method: the HTTP method in upper case.
         """
-        found = self._static.get((path, method))
-        if found is None and self._endpoints:
-            return self._match(path, method)
+        found = self._known.get((path, method))
+        if found is not None:
+            return found
+        if path not in self._fixed:
+            return self._match(path, method) if len(self._fixed) < len(self._bare) else None
+        found = self._match(path, method)
+        if found is not None:
+            self._known[path, method] = found
         return found
 
     def _match(self, path: str, method: str) -> Found | None:
+        if path.startswith("//"):  # which Flask takes for one slash
+            return None
         try:
-            name, values = self._adapter.match(path, method)
+            rule, values = self._adapter.match(path, method, return_rule=True)
         except (HTTPException, RequestRedirect):
             return None
-        return Found(self._endpoints[name], values)
+        bare = self._bare.get(rule.endpoint)
+        if bare is None or (method == "OPTIONS" and getattr(rule, "provide_automatic_options", False)):
+            return None
+        return Found(bare[0], values, bare[1])

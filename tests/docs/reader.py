@@ -15,7 +15,7 @@ from tests.services.serving import Service, clean_environment, launch
 
 COMMAND_SECONDS = 30
 
-_SERVER = re.compile(r"(?:\w+=\S+ )*(?:make (?:.* )?example-service|gunicorn )")
+_SERVER = re.compile(r"(?:\w+=\S+ )*(?:make (?:.* )?example-service|gunicorn |uvicorn |granian )")
 
 #: What a page writes where an answer differs from one time to the next.
 _ANYTHING = "…"
@@ -67,6 +67,8 @@ class Reader:
             "PORT": port,
             "VENV": self.folder / "venv",
             "GUNICORN_CMD_ARGS": f"'--bind=127.0.0.1:{port}'",
+            "UVICORN_PORT": port,
+            "GRANIAN_PORT": port,
             "PATH": f"{Path(sys.executable).parent}:$PATH",
         }
         exports = " ".join(f"{name}={value}" for name, value in variables.items())

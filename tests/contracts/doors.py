@@ -1,0 +1,289 @@
+"""The four ways to an answer, each driven in this process as a server would drive it.
+
+A service is asked the same requests at each door; what comes back is put into one form, so that it can be
+compared: status, headers in order with their names in lower case, body, and the series that were counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import re
+import urllib.parse
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+from unittest import mock
+
+import flask
+import pytest
+
+from aylien_model_serving.web import app as web_app
+from aylien_model_serving.web.app import ServingFlask
+
+HOST = "service.test"
+REQUEST_ID = "the-request"
+PIECE_BYTES = 7
+
+Build = Callable[[], ServingFlask]
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request as a client sends it.
+
+    Args:
+        target: path and query, percent-encoded.
+        chunked: whether it has no declared length, and arrives in small pieces.
+    """
+
+    method: str
+    target: str
+    body: bytes = b""
+    headers: tuple[tuple[str, str], ...] = ()
+    chunked: bool = False
+
+    def all_headers(self) -> list[tuple[str, str]]:
+        framing: list[tuple[str, str]] = []
+        if self.chunked:
+            framing = [("transfer-encoding", "chunked")]
+        elif self.body or self.method in ("POST", "PUT", "PATCH"):
+            framing = [("content-length", str(len(self.body)))]
+        own = {name for name, _ in self.headers}
+        default = [("host", HOST), ("x-request-id", REQUEST_ID), *framing]
+        return [pair for pair in default if pair[0] not in own] + list(self.headers)
+
+    def with_header(self, name: str, value: str) -> Request:
+        return replace(self, headers=(*self.headers, (name, value)))
+
+
+class Answer(NamedTuple):
+    """What a client sees of an answer."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
+
+class Outcome(NamedTuple):
+    """What some requests left behind, with the doors that were really used for each."""
+
+    answers: list[Answer]
+    counted: dict[str, float]
+    seen: list[Any]
+    taken: list[tuple[str, ...]]
+
+
+def ask_wsgi(app: ServingFlask, request: Request) -> Answer:
+    """Ask as Gunicorn's WSGI workers do."""
+    started: list[Any] = []
+
+    def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+        started[:] = [status, headers]
+
+    produced = app(environ_of(request), start_response)
+    try:
+        body = b"".join(produced)
+    finally:
+        getattr(produced, "close", lambda: None)()
+    status, headers = started
+    return Answer(int(status.split()[0]), [_timeless(name, value) for name, value in headers], body)
+
+
+HTTP_DATE = re.compile(r"\w{3}, \d\d \w{3} \d{4} [\d:]{8} GMT")
+
+
+def _timeless(name: str, value: str) -> tuple[str, str]:
+    """Return a header without the second at which it was made."""
+    return name.lower(), HTTP_DATE.sub("a date", value)
+
+
+def environ_of(request: Request) -> dict[str, Any]:
+    path, _, query = request.target.partition("?")
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": request.method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": urllib.parse.unquote_to_bytes(path).decode("latin-1"),
+        "QUERY_STRING": query,
+        "SERVER_NAME": "127.0.0.1",
+        "SERVER_PORT": "8000",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "REMOTE_ADDR": "127.0.0.1",
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "http",
+        "wsgi.input": io.BytesIO(request.body),
+        "wsgi.errors": io.StringIO(),
+        "wsgi.input_terminated": True,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+    for name, value in request.all_headers():
+        variable = name.upper().replace("-", "_")
+        variable = variable if variable in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_" + variable
+        environ[variable] = f"{environ[variable]},{value}" if variable in environ else value
+    return environ
+
+
+def scope_of(request: Request) -> dict[str, Any]:
+    path, _, query = request.target.partition("?")
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
+        "http_version": "1.1",
+        "method": request.method,
+        "scheme": "http",
+        "path": urllib.parse.unquote(path, errors="replace"),
+        "raw_path": path.encode(),
+        "query_string": query.encode("latin-1"),
+        "root_path": "",
+        "headers": [
+            (name.encode("latin-1"), value.encode("latin-1")) for name, value in request.all_headers()
+        ],
+        "server": ("127.0.0.1", 8000),
+        "client": ("127.0.0.1", 50000),
+    }
+
+
+class _Body:
+    """Gives the body to an app; after it the client stays, and says nothing."""
+
+    def __init__(self, request: Request) -> None:
+        size = PIECE_BYTES if request.chunked else max(1, len(request.body))
+        self._rest = [request.body[at : at + size] for at in range(0, len(request.body), size)] or [b""]
+
+    async def receive(self) -> dict[str, Any]:
+        if not self._rest:
+            await asyncio.Event().wait()
+        piece = self._rest.pop(0)
+        return {"type": "http.request", "body": piece, "more_body": bool(self._rest)}
+
+
+async def ask_asgi_async(app: ServingFlask, request: Request) -> Answer:
+    """Ask as an ASGI server does."""
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await app(scope_of(request), _Body(request).receive, send)
+    start, *pieces = sent
+    assert start["type"] == "http.response.start"
+    assert [piece.get("more_body", False) for piece in pieces] == [True] * (len(pieces) - 1) + [False]
+    headers = [_timeless(name.decode("latin-1"), value.decode("latin-1")) for name, value in start["headers"]]
+    return Answer(start["status"], headers, b"".join(piece["body"] for piece in pieces))
+
+
+def ask_asgi(app: ServingFlask, request: Request) -> Answer:
+    """Ask as an ASGI server does, on an event loop of its own."""
+    return asyncio.run(ask_asgi_async(app, request))
+
+
+@dataclass(frozen=True)
+class Door:
+    """One way to an answer.
+
+    Args:
+        express: the value of MODEL_SERVING_EXPRESS.
+        ask: how a request gets to the app.
+        beside: which rooms answer a bare handler's request here.
+        through: which rooms answer what only Flask can.
+    """
+
+    express: str
+    ask: Callable[[ServingFlask, Request], Answer]
+    beside: tuple[str, ...]
+    through: tuple[str, ...]
+
+
+DOORS = {
+    "flask": Door("0", ask_wsgi, ("flask",), ("flask",)),
+    "express": Door("1", ask_wsgi, ("express",), ("flask",)),
+    "asgi": Door("1", ask_asgi, ("asgi",), ("a2wsgi", "flask")),
+    "asgi to flask": Door("0", ask_asgi, ("a2wsgi", "flask"), ("a2wsgi", "flask")),
+}
+
+
+class House:
+    """One service behind each of its doors, built when a door is first used.
+
+    Args:
+        build: makes the service.
+        environ: the operator's settings.
+    """
+
+    def __init__(self, build: Build, environ: Mapping[str, str]) -> None:
+        self._build = build
+        self._environ = environ
+        self._apps: dict[str, ServingFlask] = {}
+        self._counts: dict[str, dict[str, float]] = {}
+
+    def ask(self, name: str, request: Request) -> Answer:
+        """Ask at one door, without a look at anything but the answer."""
+        return DOORS[name].ask(self._app(name), request)
+
+    def go_through(self, name: str, requests: Sequence[Request]) -> Outcome:
+        """Ask at one door."""
+        door, app = DOORS[name], self._app(name)
+        before = self._counts.get(name, {})
+        answers, taken = [], []
+        with pytest.MonkeyPatch.context() as patch:
+            used = _watch_doors(patch)
+            for request in requests:
+                used.clear()
+                answers.append(door.ask(app, request))
+                taken.append(tuple(used))
+        after = self._counts[name] = series_of(app)
+        more = {series: value - before.get(series, 0) for series, value in after.items()}
+        counted = {series: value for series, value in more.items() if value}
+        return Outcome(answers, counted, app.config.get("SEEN", []), taken)
+
+    def _app(self, name: str) -> ServingFlask:
+        if name not in self._apps:
+            with pytest.MonkeyPatch.context() as patch:
+                settings = {**self._environ, "MODEL_SERVING_EXPRESS": DOORS[name].express}
+                for variable, value in settings.items():
+                    patch.setenv(variable, value)
+                self._apps[name] = self._build()
+        return self._apps[name]
+
+
+def _watch_doors(patch: pytest.MonkeyPatch) -> list[str]:
+    """Return a list to which each door adds its name when a request comes through it."""
+    used: list[str] = []
+
+    def watched(name: str, function: Any) -> Any:
+        def noting(*args: Any, **kwargs: Any) -> Any:
+            used.append(name)
+            return function(*args, **kwargs)
+
+        return noting
+
+    patch.setattr(web_app.express_door, "answer", watched("express", web_app.express_door.answer))
+    patch.setattr(web_app.asgi_door, "answer", watched("asgi", web_app.asgi_door.answer))
+    bridge = web_app.WSGIMiddleware
+    patch.setattr(bridge, "__call__", watched("a2wsgi", bridge.__call__))
+    flask_app = flask.Flask
+    patch.setattr(flask_app, "full_dispatch_request", watched("flask", flask_app.full_dispatch_request))
+    return used
+
+
+COUNTS = [
+    "flask_http_request_duration_seconds_count",
+    "flask_http_request_total",
+    "flask_http_request_exceptions_total",
+    "model_serving_cache_total",
+    "model_serving_handler_seconds_count",
+]
+
+
+def series_of(app: ServingFlask) -> dict[str, float]:
+    """Return what was counted, by name and labels, without times."""
+    lines = app.state.instruments.scrape("", COUNTS)[0].decode().splitlines()
+    pairs = (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+    return {name: float(value) for name, value in pairs}
+
+
+def frozen_signatures() -> Any:
+    """Let signed cookies be equal whenever they are signed."""
+    return mock.patch("itsdangerous.timed.TimestampSigner.get_timestamp", return_value=1_700_000_000)
