@@ -29,10 +29,17 @@ SERVE_gunicorn = $(VENV_PYTHON) -m gunicorn --config "$(HERE)gunicorn.conf.py" -
 	--bind "0.0.0.0:$(PORT)" --workers "$(NUM_WORKERS)" --worker-class "$(WORKER_CLASS)" \
 	--log-level "$(LOG_LEVEL)" "$$target"
 
+# granian makes the app by calling what stands before "()"; its modules are found as Gunicorn finds them.
+SERVE_granian = env PYTHONPATH="$(HERE)$${PYTHONPATH:+:$$PYTHONPATH}" $(VENV_PYTHON) -m granian \
+	--interface $(if $(filter asgi,$(WORKER_CLASS)),asgi,wsgi) --host 0.0.0.0 --port "$(PORT)" \
+	--workers "$(NUM_WORKERS)" --log-level "$(LOG_LEVEL)" \
+	$$([ "$$target" = "$${target%()}" ] || echo --factory) "$${target%()}"
+NEEDED_BY_granian = $(VENV)/.granian
+
 # Version 2 named an app by a dotted path that ends in a call: its last dot becomes the colon.
 define serve
 @target=$$(printf '%s\n' "$$COMMAND" | sed -E 's/^([^:(]+)\.([^.:(]+\(.*)$$/\1:\2/') && \
-	exec $(or $(SERVE_$(SERVER)),$(error SERVER=$(SERVER) is not known; it can be gunicorn))
+	exec $(or $(SERVE_$(SERVER)),$(error SERVER=$(SERVER) is not known; it can be gunicorn or granian))
 endef
 
 define make_venv
@@ -48,18 +55,19 @@ endef
 help: ## List these verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-24s %s\n", $$1, $$2 }' "$(firstword $(MAKEFILE_LIST))"
 	@echo
-	@echo "The services take PORT=$(PORT) NUM_WORKERS=$(NUM_WORKERS) WORKER_CLASS=$(WORKER_CLASS) (or gthread, sync)"
-	@echo "LOG_LEVEL=$(LOG_LEVEL) and COMMAND_UNCACHED or COMMAND_CACHED='some.module:run_app()'."
+	@echo "The services take PORT=$(PORT) NUM_WORKERS=$(NUM_WORKERS) WORKER_CLASS=$(WORKER_CLASS) (or asgi, gthread, sync)"
+	@echo "LOG_LEVEL=$(LOG_LEVEL) SERVER=$(SERVER) (or granian, which speaks WSGI, or ASGI with WORKER_CLASS=asgi)"
+	@echo "and COMMAND_UNCACHED or COMMAND_CACHED='some.module:run_app()'."
 	@echo "The tests take ARGS, as in make test ARGS='-k schema'."
 
 dev: $(DEVELOPMENT) ## Make .venv with everything that work on this project needs
 
 example-service: export COMMAND = $(COMMAND_UNCACHED)
-example-service: $(SERVING) ## Serve the example, or the app that COMMAND_UNCACHED names
+example-service: $(SERVING) $(NEEDED_BY_$(SERVER)) ## Serve the example, or the app that COMMAND_UNCACHED names
 	$(serve)
 
 example-service-cached: export COMMAND = $(COMMAND_CACHED)
-example-service-cached: $(SERVING) ## Serve the example that caches, or the app that COMMAND_CACHED names
+example-service-cached: $(SERVING) $(NEEDED_BY_$(SERVER)) ## Serve the example that caches, or the app that COMMAND_CACHED names
 	$(serve)
 
 test: $(DEVELOPMENT) ## Run every test
@@ -99,8 +107,12 @@ $(SERVING): $(DESCRIPTION)
 	$(PIP_INSTALL) --constraint "$(HERE)requirements.txt" --editable "$(HERE)[examples]"
 	@touch "$@"
 
-# The development set holds the serving set, so that it answers for both.
+$(VENV)/.granian: $(SERVING)
+	$(PIP_INSTALL) --constraint "$(HERE)requirements.txt" granian
+	@touch "$@"
+
+# The development set holds the serving set and granian, so that it answers for all.
 $(DEVELOPMENT): $(DESCRIPTION)
 	$(make_venv)
 	$(PIP_INSTALL) --requirement "$(HERE)requirements.txt" --editable "$(HERE)"
-	@touch "$(SERVING)" "$@"
+	@touch "$(SERVING)" "$(VENV)/.granian" "$@"

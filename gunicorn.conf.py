@@ -20,9 +20,7 @@ timeout = 120
 # Memory, so that a slow disk never stalls the workers' heartbeat.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
 
-# A Unix socket by which others could command the master, at one path for all services of a user.
-control_socket_disable = True
-
+control_socket_disable = gunicorn_hooks.control_socket_disable
 logger_class = gunicorn_hooks.logger_class
 access_log_format = gunicorn_hooks.access_log_format
 

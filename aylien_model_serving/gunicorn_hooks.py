@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import shutil
 import socket
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -67,24 +68,50 @@ def _working_for(request_id: str) -> Iterator[None]:
 
 logger_class = Logger
 
+# A Unix socket by which others could command the master, at one path for all services of a user.
+control_socket_disable = True
+
 
 def write_error(client: socket.socket, status: int, reason: str, message: str) -> None:
     """Answer a request that Gunicorn itself refuses, before any application sees it, as the service would."""
-    request_id = choose_request_id(None)
+    util.write_nonblock(client, _refusal(status, message))
+
+
+def send_error_response(
+    protocol: Any, status: int, message: str, extra_headers: Iterable[tuple[str, str]] = ()
+) -> None:
+    """Do the same for the asgi worker."""
+    protocol._safe_write(_refusal(status, message, extra_headers))
+
+
+def _refusal(status: int, message: str, extra_headers: Iterable[tuple[str, str]] = ()) -> bytes:
+    request_id, reason = choose_request_id(None), reason_of(status)
     with _working_for(request_id):
         logger.warning("Refused with %d before the service saw it: %s", status, message or reason)
-    code = reason_of(status).lower().replace(" ", "_")
-    body, media_type = error_body(status, message or reason_of(status), code, request_id)
-    head = (
-        f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\nContent-Type: {media_type}\r\n"
-        f"{REQUEST_ID_HEADER}: {request_id}\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
-    util.write_nonblock(client, head.encode("latin-1") + body)
+    code = reason.lower().replace(" ", "_")
+    body, media_type = error_body(status, message or reason, code, request_id)
+    headers = [
+        ("Connection", "close"),
+        ("Content-Type", media_type),
+        (REQUEST_ID_HEADER, request_id),
+        ("Content-Length", str(len(body))),
+        *extra_headers,
+    ]
+    lines = [f"HTTP/1.1 {status} {reason}", *(f"{name}: {value}" for name, value in headers), "", ""]
+    return "\r\n".join(lines).encode("latin-1") + body
+
+
+def _tell_refusals() -> None:
+    """Put our words in place of Gunicorn's own, for which it has no hook."""
+    util.write_error = write_error
+    asgi = sys.modules.get("gunicorn.asgi.protocol")  # imported with its worker class alone
+    if asgi is not None:
+        asgi.ASGIProtocol._send_error_response = send_error_response
 
 
 def on_starting(server: Any) -> None:
     """Clear what an earlier service left in a folder of metrics that the operator chose."""
-    util.write_error = write_error  # Gunicorn has no hook for the body of its own refusals.
+    _tell_refusals()
     folder = Settings.load().metrics_dir
     takes_over = bool(server.master_pid)  # after SIGUSR2, from a master that still counts in this folder
     if folder is not None and not takes_over:

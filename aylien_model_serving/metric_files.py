@@ -20,6 +20,9 @@ from aylien_model_serving.settings import Settings
 
 _VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
+#: Times that a scrape is tried while processes come and go.
+_ATTEMPTS = 10
+
 
 def prepare() -> Path | None:
     """Make this process keep its metrics in files if it serves with others, and return their folder.
@@ -81,11 +84,19 @@ def _try_lock(folder: Path, number: int) -> int | None:
 
 def collect(folder: Path) -> Iterable[Metric]:
     """Return the sum of all processes' metrics; gauges of processes that are gone do not count."""
-    files = [
-        str(file) for file in folder.glob("*.db") if not (file.name.startswith("gauge_") and _is_free(file))
-    ]
-    merged: Iterable[Metric] = multiprocess.MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]
-    return merged
+    for attempt in range(_ATTEMPTS):
+        files = [
+            str(file)
+            for file in folder.glob("*.db")
+            if file.exists() and not (file.name.startswith("gauge_") and _is_free(file))
+        ]
+        try:
+            merged: Iterable[Metric] = multiprocess.MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]
+            return merged
+        except FileNotFoundError:  # a process took over a slot and removed its gauges in between
+            if attempt == _ATTEMPTS - 1:
+                raise
+    raise AssertionError("the last attempt returns or raises")
 
 
 def _is_free(file: Path) -> bool:

@@ -50,6 +50,7 @@ class InlineRunner:
         self._observer = observer
         self._pace = Pace()
         self._jobs: set[Future[Any]] = set()
+        self._streams: set[object] = set()
         self._is_async = inspect.iscoroutinefunction(handler)
 
     @cached_property
@@ -68,14 +69,14 @@ class InlineRunner:
         return True
 
     def is_immediate(self) -> bool:
-        return self._pace.quick and not self._jobs
+        return self._pace.quick and not self._jobs and not self._streams
 
     def run(self, arguments: dict[str, Any], deadline: float | None) -> Any:
         if self._is_async:
             return native.run_coroutine(self._await(arguments, deadline))
         if self._slots is None:
             result = self._call(arguments, deadline)
-            return Items(result, _nothing, self._hub_must_go_on) if type(result) in STREAMS else result
+            return self._stream(result, _nothing) if type(result) in STREAMS else result
         if not self._slots.acquire(timeout=threading.TIMEOUT_MAX if deadline is None else _left(deadline)):
             raise DeadlineExceeded
         release = self._slots.release
@@ -88,9 +89,20 @@ class InlineRunner:
             release()
             raise
         if type(result) in STREAMS:
-            return Items(result, release, self._hub_must_go_on)
+            return self._stream(result, release)
         release()
         return result
+
+    def _stream(self, generator: Any, release: Callable[[], None]) -> Items:
+        """Return the items of a generator, whose slot is taken until they end: no loop may wait for it."""
+        stream = object()
+        self._streams.add(stream)
+
+        def end() -> None:
+            self._streams.discard(stream)
+            release()
+
+        return Items(generator, end, self._hub_must_go_on)
 
     async def run_async(self, arguments: dict[str, Any], deadline: float | None) -> Any:
         if self._is_async:

@@ -38,7 +38,7 @@ class Items:
     ) -> None:
         self._generator = generator
         self._release = release
-        self._beside = beside
+        self._beside = beside and not isinstance(generator, AsyncGenerator)  # which has a loop of its own
         self._context = contextvars.copy_context()
         self._closed = False
 

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from a2wsgi import WSGIMiddleware
 from flask import Flask, Response, request
 from flask.json.provider import DefaultJSONProvider
 from flask.signals import (
@@ -28,7 +27,7 @@ from werkzeug.exceptions import HTTPException
 from aylien_model_serving import codecs, errors
 from aylien_model_serving.messages import REQUEST_ID_HEADER, current_request_id
 from aylien_model_serving.metrics import UNMATCHED
-from aylien_model_serving.web import asgi_door, contexts, express_door, flask_door
+from aylien_model_serving.web import asgi_door, bridge, contexts, express_door, flask_door
 from aylien_model_serving.web.exchange import EXCHANGE, EnvironHeaders, Exchange, ScopeHeaders, path_of
 from aylien_model_serving.web.guard import Guard, Headers
 from aylien_model_serving.web.state import EXTENSION, ServiceState
@@ -36,9 +35,6 @@ from aylien_model_serving.web.table import Found, Table
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
-
-#: Threads that answer what an ASGI server asks of Flask.
-FLASK_THREADS = 16
 
 
 class ServingJSON(DefaultJSONProvider):
@@ -81,7 +77,7 @@ class ServingFlask(Flask):
         """Answer a request: two arguments are WSGI's, three are ASGI's."""
         if len(protocol) == 3:
             return self.asgi_app(*protocol)
-        return super().__call__(*protocol)
+        return self.wsgi_app(*protocol)
 
     def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         exchange = environ[EXCHANGE] = Exchange(environ.get("HTTP_X_REQUEST_ID"))
@@ -94,9 +90,7 @@ class ServingFlask(Flask):
         finally:
             current_request_id.reset(token)
 
-    async def asgi_app(
-        self, scope: asgi_door.Scope, receive: asgi_door.Receive, send: asgi_door.Send
-    ) -> None:
+    async def asgi_app(self, scope: bridge.Scope, receive: bridge.Receive, send: bridge.Send) -> None:
         """Answer as an ASGI application: bare handlers natively, everything else through Flask."""
         if scope["type"] != "http":
             await asgi_door.answer_other(scope, receive, send)
@@ -104,7 +98,7 @@ class ServingFlask(Flask):
         headers = ScopeHeaders(scope["headers"])
         found = self._find(asgi_door.path_of(scope), scope["method"], headers)
         if found is None or "wsgi_app" in self.__dict__:  # where a user's WSGI middleware stands
-            await self._flask_over_asgi(asgi_door.readable(scope), receive, send)
+            await self._flask_over_asgi(scope, receive, send)
             return
         exchange = Exchange(headers.get("x-request-id"))
         token = current_request_id.set(exchange.request_id)
@@ -148,11 +142,7 @@ class ServingFlask(Flask):
     @cached_property
     def _flask_over_asgi(self) -> Any:
         """Made at its first use, on the loop that it serves."""
-
-        def wsgi(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-            return self.wsgi_app(asgi_door.complete(environ), start_response)
-
-        return WSGIMiddleware(wsgi, workers=FLASK_THREADS)  # type: ignore[arg-type]  # a narrower environ
+        return bridge.asgi_of(lambda environ, start_response: self.wsgi_app(environ, start_response))
 
     def preprocess_request(self) -> Any:
         if request.endpoint not in self.untracked:

@@ -7,26 +7,21 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Iterable
 from contextlib import aclosing
 from typing import Any, NamedTuple
 
-from a2wsgi.wsgi import build_environ
 from flask import Flask, Response, request
 
 from aylien_model_serving.errors import BodyTooLarge, MalformedBody, ServingError
 from aylien_model_serving.messages import REQUEST_ID_HEADER, Call, Chunks, Reply
 from aylien_model_serving.pipeline import Endpoint, drive_async
 from aylien_model_serving.pipeline import answer as tell_story
-from aylien_model_serving.web.contexts import Contexts, body_environ
-from aylien_model_serving.web.exchange import BODILESS, EXCHANGE, Exchange, ScopeHeaders
+from aylien_model_serving.web.bridge import Message, Receive, Scope, Send, environ_of
+from aylien_model_serving.web.contexts import Contexts
+from aylien_model_serving.web.exchange import BODILESS, Exchange, ScopeHeaders
 from aylien_model_serving.web.flask_door import finish, to_reply
 from aylien_model_serving.web.table import Found
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 
 #: What is counted for a client that left before its answer; nginx's number for the same.
 CLIENT_LEFT = 499
@@ -78,7 +73,7 @@ async def answer(app: Flask, found: Found, channel: Channel, exchange: Exchange)
     """
     endpoint, method = found.endpoint, channel.scope["method"]
     call = _call(found, channel, exchange)
-    contexts = Contexts(app, lambda: _environ(channel, call.body, exchange))
+    contexts = Contexts(app, lambda: environ_of(channel.scope, call.body, exchange))
     try:
         told = await _tell(endpoint, call, channel, contexts)
         if contexts.counts():
@@ -138,12 +133,12 @@ async def _send_chunks(chunks: Chunks, channel: Channel) -> None:
 async def _or_none(piece: Awaitable[bytes | None], leaving: asyncio.Future[Any]) -> bytes | None:
     """Wait for the next piece, or for the client to leave."""
     making = asyncio.ensure_future(piece)
-    await asyncio.wait({making, leaving}, return_when=asyncio.FIRST_COMPLETED)
-    if making.done() and not leaving.done():
-        return making.result()
-    making.cancel()
-    await asyncio.wait({making})
-    return None
+    try:
+        await asyncio.wait({making, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        return making.result() if making.done() and not leaving.done() else None
+    finally:
+        making.cancel()
+        await asyncio.wait({making})  # a generator can't be closed while it runs
 
 
 def _call(found: Found, channel: Channel, exchange: Exchange) -> Call:
@@ -165,28 +160,6 @@ def path_of(scope: Scope) -> str:
     path: str = scope["path"]
     root: str = scope.get("root_path", "")
     return path[len(root) :] if root and path.startswith(root) else path
-
-
-def _environ(channel: Channel, body: bytes, exchange: Exchange) -> Any:
-    """Return the request as WSGI would have it, for a handler that asks for Flask's `request`."""
-    environ = build_environ(readable(channel.scope), None)  # type: ignore[arg-type]  # the body comes below
-    return {**body_environ(complete(environ), body), EXCHANGE: exchange}
-
-
-#: Key of the query in a scope that a2wsgi reads, which for its own part takes ASCII alone.
-_QUERY = "model_serving.query"
-
-
-def readable(scope: Scope) -> Scope:
-    """Return a scope whose query a2wsgi does not look at."""
-    return {**scope, "query_string": b"", _QUERY: scope["query_string"].decode("latin-1")}
-
-
-def complete(environ: Any) -> Any:
-    """Return a2wsgi's environ with the query, and with a body that ends where it ends."""
-    environ["QUERY_STRING"] = environ["asgi.scope"][_QUERY]
-    environ["wsgi.input_terminated"] = True
-    return environ
 
 
 async def read_body(channel: Channel, limit: int | None) -> bytes:

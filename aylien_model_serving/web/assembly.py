@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
 from typing import Any
 
 from flask import Response
@@ -14,6 +15,7 @@ from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.pipeline import Endpoint
 from aylien_model_serving.routes import Route
 from aylien_model_serving.runners.inline import InlineRunner
+from aylien_model_serving.runners.items import Items
 from aylien_model_serving.settings import Settings
 from aylien_model_serving.signatures import Signature
 from aylien_model_serving.web import cache, operations
@@ -116,6 +118,11 @@ def _warm_up(endpoint: Endpoint, fields: Mapping[str, Any]) -> None:
     """
     try:
         arguments = endpoint.schema.arguments(Fields(dict(fields)), {})
-        endpoint.schema.answer(endpoint.runner.run(arguments, None))
+        result = endpoint.runner.run(arguments, None)
+        if isinstance(result, Items):
+            with closing(result):
+                endpoint.schema.answer(next(result, None))
+        else:
+            endpoint.schema.answer(result)
     except Exception as error:
         raise ConfigurationError(f"key 'warmup': the call failed: {error}") from error

@@ -97,10 +97,10 @@ class ScopeHeaders(Mapping[str, str]):
     __slots__ = ("_values",)
 
     def __init__(self, pairs: Iterable[tuple[bytes, bytes]]) -> None:
-        self._values: dict[bytes, bytes] = {}
-        for name, value in pairs:
-            known = self._values.get(name)
-            self._values[name] = value if known is None else known + b"," + value
+        listed = list(pairs)
+        self._values = dict(listed)
+        if len(self._values) < len(listed):
+            self._values = {name: b",".join(v for n, v in listed if n == name) for name in self._values}
 
     def __getitem__(self, name: str) -> str:
         return self._values[name.encode("latin-1")].decode("latin-1")

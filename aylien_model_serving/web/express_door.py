@@ -100,14 +100,14 @@ def read_body(environ: WSGIEnvironment, limit: int | None) -> bytes:
 
     Raises:
         BodyTooLarge: its declared or real length is over the limit; a declared one is refused unread.
-        MalformedBody: it ends before its declared length.
+        MalformedBody: it ends before its declared length, or its framing is broken.
     """
     declared = environ.get("CONTENT_LENGTH")
     if declared and declared.isdecimal():
         return _read_declared(environ["wsgi.input"], int(declared), limit)
     if not environ.get("wsgi.input_terminated"):
         return b""
-    body: bytes = environ["wsgi.input"].read(-1 if limit is None else limit)
+    body = _read(environ["wsgi.input"], -1 if limit is None else limit)
     if limit is not None and len(body) >= limit:
         raise BodyTooLarge(limit)
     return body
@@ -116,7 +116,16 @@ def read_body(environ: WSGIEnvironment, limit: int | None) -> bytes:
 def _read_declared(stream: Any, length: int, limit: int | None) -> bytes:
     if limit is not None and length > limit:
         raise BodyTooLarge(limit)
-    body: bytes = stream.read(length)
+    body = _read(stream, length)
     if len(body) < length:
         raise MalformedBody(f"The body ends after {len(body)} of {length} declared bytes")
+    return body
+
+
+def _read(stream: Any, size: int) -> bytes:
+    """Read from a server; each has its own errors for a body that is cut or wrongly framed."""
+    try:
+        body: bytes = stream.read(size)
+    except Exception as error:
+        raise MalformedBody(f"The body can't be read: {error}") from error
     return body

@@ -11,7 +11,6 @@ from typing import Any
 
 from flask import Response, request
 from werkzeug.exceptions import (
-    ClientDisconnected,
     HTTPException,
     InternalServerError,
     MethodNotAllowed,
@@ -112,14 +111,14 @@ def _body() -> bytes:
 
     Raises:
         BodyTooLarge: its declared or real length is over the limit; a declared one is refused unread.
-        MalformedBody: it ends before its declared length.
+        MalformedBody: it ends before its declared length, or its framing is broken.
     """
     try:
         body = request.get_data(parse_form_data=False)
     except RequestEntityTooLarge:
         raise errors.BodyTooLarge(request.max_content_length) from None
-    except ClientDisconnected:
-        raise errors.MalformedBody("The body ends before its declared length") from None
+    except Exception as error:  # each server has its own for a body that is cut or wrongly framed
+        raise errors.MalformedBody(f"The body can't be read: {error}") from error
     limit = request.max_content_length
     if request.content_length is None:
         if limit is not None and len(body) >= limit:  # Werkzeug stops reading there without a word

@@ -99,5 +99,5 @@ def _stand_in(venv: Path) -> None:
     program = venv / "bin" / "python"
     program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
     program.chmod(0o755)
-    for stamp in (".serving", ".development"):
+    for stamp in (".serving", ".granian", ".development"):
         (venv / stamp).touch()

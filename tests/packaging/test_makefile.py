@@ -31,7 +31,7 @@ def environment_of(folder: Path, python: str) -> Path:
     program = venv / "bin" / "python"
     program.write_text(f"#!/bin/sh\n{python}\n")
     program.chmod(0o755)
-    for stamp in (".serving", ".development"):
+    for stamp in (".serving", ".granian", ".development"):
         (venv / stamp).touch()
     return venv
 
@@ -104,6 +104,45 @@ def test_port_workers_worker_class_and_log_level_reach_gunicorn(echo: Path) -> N
     assert [words[words.index(flag) + 1] for flag in flags] == ["0.0.0.0:8123", "5", "gthread", "debug"]
 
 
+@pytest.mark.parametrize(
+    ("worker_class", "interface"), [("gevent", "wsgi"), ("sync", "wsgi"), ("asgi", "asgi")]
+)
+def test_port_workers_interface_and_log_level_reach_granian(
+    echo: Path, worker_class: str, interface: str
+) -> None:
+    chosen = (
+        "SERVER=granian",
+        "PORT=8123",
+        "NUM_WORKERS=5",
+        f"WORKER_CLASS={worker_class}",
+        "LOG_LEVEL=debug",
+    )
+
+    words = make(f"VENV={echo}", *chosen, "example-service").stdout.splitlines()
+
+    flags = ("--port", "--workers", "--interface", "--log-level")
+    assert [words[words.index(flag) + 1] for flag in flags] == ["8123", "5", interface, "debug"]
+    assert words[-2:] == ["--factory", "examples.example_serving_handler:run_app"]
+
+
+def test_granian_is_given_an_app_that_is_made_already_as_it_is(echo: Path) -> None:
+    served = make(f"VENV={echo}", "SERVER=granian", "COMMAND_UNCACHED=some.module:app", "example-service")
+
+    words = served.stdout.splitlines()
+    assert words[-1] == "some.module:app"
+    assert "--factory" not in words
+
+
+def test_granian_is_installed_when_it_is_asked_for(echo: Path) -> None:
+    (echo / ".granian").unlink()
+
+    asked = make("-n", f"VENV={echo}", "SERVER=granian", "example-service").stdout
+    not_asked = make("-n", f"VENV={echo}", "example-service").stdout
+
+    assert any("pip install" in line and line.endswith(" granian") for line in asked.splitlines())
+    assert "pip install" not in not_asked
+
+
 def test_an_unknown_server_is_refused(echo: Path) -> None:
     refused = make(f"VENV={echo}", "SERVER=apache", "example-service")
 
@@ -111,11 +150,14 @@ def test_an_unknown_server_is_refused(echo: Path) -> None:
     assert "SERVER=apache is not known" in refused.stderr
 
 
-def test_a_module_of_the_folder_in_which_make_runs_is_served_in_the_older_form(real: Path) -> None:
+@pytest.mark.parametrize("server", ["gunicorn", "granian"])
+def test_a_module_of_the_folder_in_which_make_runs_is_served_in_the_older_form(
+    real: Path, server: str
+) -> None:
     folder = real.parent
     (folder / "ServingHandler.py").write_text(SERVICE)
-    command = ["make", "-f", str(PROJECT / "Makefile"), f"VENV={real}", "PORT={port}", "NUM_WORKERS=1"]
-    command += ["COMMAND_UNCACHED=ServingHandler.run_app()", "example-service"]
+    command = ["make", "-f", str(PROJECT / "Makefile"), f"VENV={real}", "PORT={port}", f"SERVER={server}"]
+    command += ["NUM_WORKERS=1", "COMMAND_UNCACHED=ServingHandler.run_app()", "example-service"]
 
     with launch(command, cwd=folder) as service:
         answer = httpx.post(service.url, json={"text": "hello"})

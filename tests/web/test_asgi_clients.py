@@ -1,0 +1,202 @@
+"""Clients of an event loop that leave, or take what they are sent slowly."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from aylien_model_serving.runners import native
+from tests.contracts.cases import post
+from tests.contracts.doors import series_of
+from tests.web.asgi_client import Client, Gate, ask, counted, run, service, until
+
+pytestmark = pytest.mark.skipif(
+    native.is_patched(), reason="where greenlets share a thread, it has room for one event loop"
+)
+
+HELLO = {"text": "hello"}
+
+
+@pytest.fixture
+def gate() -> Iterator[Gate]:
+    gate = Gate()
+    yield gate
+    gate.open.set()
+
+
+def test_a_client_that_leaves_while_it_waits_for_its_turn_never_reaches_the_handler(gate: Gate) -> None:
+    app = service(gate)
+
+    async def story() -> None:
+        first = Client(app, post("/", {"text": "first"}))
+        await until(lambda: gate.entered)
+        second, third = (Client(app, post("/", {"text": text})) for text in ("second", "third"))
+        await asyncio.sleep(0)
+        second.leave()
+        await second.end()
+        gate.open.set()
+        await asyncio.gather(first.end(), third.end())
+
+        assert second.sent == []
+        assert (first.status, third.status) == (200, 200)
+
+    run(story())
+
+    assert gate.entered == ["first", "third"]
+    assert (counted(app, 200), counted(app, 499), counted(app, 500)) == (2, 1, 0)
+
+
+def test_a_client_that_leaves_while_its_call_runs_gets_no_answer(gate: Gate) -> None:
+    app = service(gate)
+
+    async def story() -> None:
+        client = Client(app, post("/", HELLO))
+        await until(lambda: gate.entered)
+        client.leave()
+        await client.end()
+
+        assert client.sent == []
+
+    run(story())
+
+    assert counted(app, 499) == 1
+    assert not any("exceptions" in name for name in series_of(app))
+
+
+def test_a_client_that_leaves_before_its_body_has_come_is_counted_as_one_that_left(gate: Gate) -> None:
+    app = service(gate)
+
+    async def story() -> None:
+        client = Client(app, post("/", HELLO))
+        client.leave(early=True)
+        await client.end()
+
+        assert client.sent == []
+
+    run(story())
+
+    assert (gate.entered, counted(app, 499)) == ([], 1)
+
+
+def test_an_async_handler_is_cancelled_when_its_client_leaves() -> None:
+    events: list[str] = []
+
+    async def wait(text: str) -> None:
+        events.append("entered")
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            events.append("cancelled")
+            raise
+
+    app = service(wait)
+
+    async def story() -> None:
+        client = Client(app, post("/", HELLO))
+        await until(lambda: events)
+        client.leave()
+        await client.end()
+        await until(lambda: len(events) == 2)
+
+    run(story())
+
+    assert events == ["entered", "cancelled"]
+    assert counted(app, 499) == 1
+
+
+def test_who_waits_for_an_equal_request_gets_an_answer_although_its_client_leaves(gate: Gate) -> None:
+    app = service(gate, cache=True)
+
+    async def story() -> None:
+        first = Client(app, post("/", HELLO))
+        await until(lambda: gate.entered)
+        second = Client(app, post("/", HELLO))
+        await asyncio.sleep(0)
+        first.leave()
+        await first.end()
+        gate.open.set()
+        await second.end()
+
+        assert (second.status, second.body) == (200, b'{"text":"hello"}')
+
+    run(story())
+
+
+def test_a_stream_is_closed_when_its_client_leaves() -> None:
+    events: list[str] = []
+
+    def count(text: str) -> Iterator[int]:
+        try:
+            number = 0
+            while True:
+                yield (number := number + 1)
+        finally:
+            events.append("closed")
+
+    app = service(count)
+
+    async def story() -> None:
+        client = Client(app, post("/", HELLO))
+        await client.received(5)
+        client.leave()
+        await client.end()
+        follower = Client(app, post("/", HELLO))
+        await follower.received(2)
+        follower.leave()
+        await follower.end()
+
+    run(story())
+
+    assert events == ["closed", "closed"]
+
+
+def test_a_stream_goes_no_faster_than_its_client_takes_it() -> None:
+    made: list[int] = []
+
+    def count(text: str) -> Iterator[int]:
+        for number in range(3):
+            made.append(number)
+            yield number
+
+    app = service(count)
+
+    async def story() -> None:
+        client = Client(app, post("/", HELLO), slow=True)
+        client.take()
+        await client.received(1)
+        await until(lambda: made == [0])
+        client.take()
+        await client.received(2)
+        await until(lambda: made == [0, 1])
+        for _ in range(4):
+            client.take()
+        await client.end()
+
+        assert client.body == b"0\n1\n2\n"
+
+    run(story())
+
+
+def test_a_stream_that_waits_for_its_client_does_not_hold_up_the_loop() -> None:
+    def count(text: str) -> Iterator[int]:
+        yield from range(3)
+
+    app = service(count)
+
+    async def story() -> None:
+        for _ in range(3):  # by then the handler is known to be quick
+            await ask(app, post("/", HELLO))
+        first = Client(app, post("/", HELLO), slow=True)
+        first.take()
+        await first.received(1)
+        second = Client(app, post("/", HELLO))
+        await asyncio.sleep(0)
+        for _ in range(5):
+            first.take()
+        await asyncio.gather(first.end(), second.end())
+
+        assert first.body == second.body == b"0\n1\n2\n"
+
+    run(story())

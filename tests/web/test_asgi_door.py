@@ -1,0 +1,163 @@
+"""What only an asyncio server has: a loop that must go on, bodies in messages, a lifespan."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from aylien_model_serving.runners import native, pace
+from tests.contracts.cases import get, post
+from tests.contracts.doors import Request
+from tests.web.asgi_client import Gate, ask, run, service
+
+pytestmark = pytest.mark.skipif(
+    native.is_patched(), reason="where greenlets share a thread, it has room for one event loop"
+)
+
+HELLO = {"text": "hello"}
+
+
+@pytest.fixture
+def gate() -> Iterator[Gate]:
+    gate = Gate()
+    yield gate
+    gate.open.set()
+
+
+def test_a_quick_handler_runs_on_the_loop_once_it_has_shown_itself_quick(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pace, "QUICK_SECONDS", float("inf"))
+    monkeypatch.setattr(pace, "SLOW_SECONDS", float("inf"))
+    threads: list[threading.Thread] = []
+
+    def handle(text: str) -> None:
+        threads.append(threading.current_thread())
+
+    app = service(handle)
+
+    async def story() -> None:
+        for _ in range(3):
+            await ask(app, post("/", HELLO))
+
+    run(story())
+
+    main = threading.current_thread()
+    assert [thread is main for thread in threads] == [False, True, True]
+    assert (
+        'model_serving_handler_quick{endpoint="handler"} 1.0' in app.state.instruments.scrape("")[0].decode()
+    )
+
+
+def test_a_slow_handler_runs_on_one_thread_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pace, "QUICK_SECONDS", 0.0)
+    threads: list[int] = []
+
+    def handle(text: str) -> None:
+        threads.append(threading.get_ident())
+
+    app = service(handle)
+
+    async def story() -> None:
+        await asyncio.gather(*(ask(app, post("/", HELLO)) for _ in range(8)))
+
+    run(story())
+
+    assert len(threads) == 8
+    assert len({*threads, threading.get_ident()}) == 2
+
+
+def test_an_answer_that_is_late_is_not_waited_for(gate: Gate) -> None:
+    app = service(gate, timeout=0.05)
+
+    async def story() -> None:
+        client = await ask(app, post("/", HELLO))
+
+        assert client.status == 504
+        assert not gate.open.is_set()
+
+    run(story())
+
+
+def test_a_body_that_is_declared_too_large_is_refused_unread() -> None:
+    app = service(lambda **fields: fields)
+
+    async def story() -> None:
+        request = Request("POST", "/", b"{}", (("content-length", str(2**40)),))
+        client = await ask(app, request)
+
+        assert client.status == 413
+        assert not client.asked_for_body
+
+    run(story())
+
+
+def test_an_undeclared_body_that_comes_in_one_piece_is_limited_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODEL_SERVING_MAX_BODY_MB", str(10 / 2**20))
+    app = service(lambda **fields: fields)
+
+    async def story() -> None:
+        undeclared = replace(Request("POST", "/", b'{"text": "too long"}', chunked=True))
+        client = await ask(app, undeclared)
+
+        assert client.status == 413
+
+    run(story())
+
+
+def test_a_path_below_the_servers_root_is_found() -> None:
+    app = service(lambda text: text)
+
+    async def story() -> None:
+        native = await ask(app, post("/below/?a=b", HELLO), root_path="/below")
+        through_flask = await ask(app, get("/below/__ping"), root_path="/below")
+
+        assert (native.status, through_flask.status) == (200, 200)
+
+    run(story())
+
+
+def test_a_lifespan_is_taken_part_in() -> None:
+    app = service(lambda text: text)
+    sent: list[dict[str, Any]] = []
+
+    async def story() -> None:
+        phases = asyncio.Queue[dict[str, Any]]()
+        for phase in ("startup", "shutdown"):
+            phases.put_nowait({"type": f"lifespan.{phase}"})
+
+        async def send(message: dict[str, Any]) -> None:
+            sent.append(message)
+
+        await app({"type": "lifespan"}, phases.get, send)
+
+    run(story())
+
+    assert sent == [{"type": "lifespan.startup.complete"}, {"type": "lifespan.shutdown.complete"}]
+
+
+def test_a_websocket_is_refused() -> None:
+    app = service(lambda text: text)
+    sent: list[dict[str, Any]] = []
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "websocket.connect"}
+
+    run(app({"type": "websocket"}, receive, send))
+
+    assert sent == [{"type": "websocket.close", "code": 1000}]
+
+
+def test_servers_that_look_at_the_app_take_it_for_an_asgi_application() -> None:
+    app = service(lambda text: text)
+
+    assert inspect.iscoroutinefunction(app.__call__) or asyncio.iscoroutinefunction(app.__call__)
