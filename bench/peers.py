@@ -1,0 +1,192 @@
+"""Who is measured: one entry per server, its command, what it can't do, and why."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench.cases import Shot
+from bench.protocols import open_inference, plain, protobuf
+
+FOLDER = Path(__file__).parent / "peers"
+ROOT = Path(__file__).parent.parent
+WORKERS = 2
+
+HOST = "127.0.0.1"
+BIND = f"{HOST}:{{port}}"
+
+
+@dataclass(frozen=True)
+class Peer:
+    """One server under test.
+
+    Args:
+        name: what --peer and the results call it.
+        title: what the tables call it.
+        folder: of its service and requirements under `bench/peers`; peers that share it share an environment.
+        distribution: whose version the tables show.
+        command: arguments after the environment's Python; {port}, {port2}, {port3} are free ports, {here} is
+            its folder, {bin} that of its environment's scripts.
+        python: the interpreter's version if it is not that of the benchmark.
+        installed: whether the benchmark's own environment serves it.
+        cannot: path of a shot → why it is left out.
+        adapt: turns a shot into the peer's own protocol.
+        environ: variables of its process; the same placeholders as `command`.
+        start_timeout_s: how long it may take to its first right answer.
+    """
+
+    name: str
+    title: str
+    folder: str
+    distribution: str
+    command: tuple[str, ...]
+    python: str | None = None
+    installed: bool = False
+    cannot: Mapping[str, str] = field(default_factory=dict)
+    adapt: Callable[[Shot], Shot] = plain
+    environ: Mapping[str, str] = field(default_factory=dict)
+    start_timeout_s: float = 60.0
+
+    @property
+    def ours(self) -> bool:
+        """Whether it is this library."""
+        return self.folder == "ours"
+
+    @property
+    def home(self) -> Path:
+        """The folder with its service."""
+        return FOLDER / self.folder
+
+
+def _gunicorn(worker_class: str, app: str, *options: str) -> tuple[str, ...]:
+    return ("-m", "gunicorn", "-k", worker_class, "-w", str(WORKERS), "-b", BIND, *options, app)
+
+
+def _granian(interface: str, app: str, *options: str) -> tuple[str, ...]:
+    base = ("-m", "granian", "--interface", interface, "--workers", str(WORKERS), "--log-level", "warning")
+    return (*base, "--host", HOST, "--port", "{port}", *options, app)
+
+
+def _uvicorn(app: str) -> tuple[str, ...]:
+    base = ("-m", "uvicorn", "--host", HOST, "--port", "{port}", "--workers", str(WORKERS), "--no-access-log")
+    return (*base, "--loop", "uvloop", "--http", "httptools", "--log-level", "warning", app)
+
+
+def _our(name: str, title: str, command: tuple[str, ...]) -> Peer:
+    return Peer(name, title, "ours", "model-serving", command, installed=True, adapt=protobuf)
+
+
+_SETTINGS = ("-c", str(ROOT / "gunicorn.conf.py"))
+_FACTORY = "service:run_app()"
+_NO_CACHE = {"/cached": "no cache of answers of its own"}
+_BARE_PATHS = ("/floats", "/binary", "/upload", "/cached")
+_BARE = dict.fromkeys(_BARE_PATHS, "the bare app knows /echo and the verdict only")
+_JSON_ONLY = "takes JSON only"
+
+
+def _bentoml(name: str, title: str, service: str) -> Peer:
+    where = ("--host", HOST, "--port", "{port}", "--working-dir", "{here}")
+    cannot = {**_NO_CACHE, "/binary": "arrays as JSON only"}
+    environ = {"BENTOML_DO_NOT_TRACK": "true"}
+    command = ("-m", "bentoml", "serve", service, *where)
+    return Peer(name, title, "bentoml", "bentoml", command, cannot=cannot, environ=environ)
+
+
+PEERS = (
+    _our("ours-gevent", "this library, Gunicorn gevent", _gunicorn("gevent", _FACTORY, *_SETTINGS)),
+    _our("ours-asgi", "this library, Gunicorn asgi", _gunicorn("asgi", _FACTORY, *_SETTINGS)),
+    _our("ours-granian-wsgi", "this library, granian WSGI", _granian("wsgi", "service:run_app", "--factory")),
+    _our("ours-granian-asgi", "this library, granian ASGI", _granian("asgi", "service:run_app", "--factory")),
+    Peer(
+        "version2",
+        "version 2, Gunicorn sync",
+        "version2",
+        "model-serving",
+        _gunicorn("sync", _FACTORY),
+        python="3.9",
+        cannot={"/binary": _JSON_ONLY, "/upload": _JSON_ONLY},
+    ),
+    Peer("fastapi-def", "FastAPI, def", "fastapi", "fastapi", _uvicorn("service:sync_app"), cannot=_NO_CACHE),
+    Peer(
+        "fastapi-async",
+        "FastAPI, async def",
+        "fastapi",
+        "fastapi",
+        _uvicorn("service:async_app"),
+        cannot=_NO_CACHE,
+    ),
+    Peer(
+        "mosec",
+        "mosec",
+        "mosec",
+        "mosec",
+        ("{here}/service.py",),
+        cannot={**_NO_CACHE, "/upload": "no multipart"},
+    ),
+    Peer(
+        "mlserver",
+        "MLServer",
+        "mlserver",
+        "mlserver",
+        ("{bin}/mlserver", "start", "{here}"),
+        cannot={**_NO_CACHE, "/binary": "binary tensors over gRPC only", "/upload": "no multipart"},
+        adapt=open_inference,
+        environ={
+            "MLSERVER_DEBUG": "false",
+            "MLSERVER_HOST": HOST,
+            "MLSERVER_HTTP_PORT": "{port}",
+            "MLSERVER_GRPC_PORT": "{port2}",
+            "MLSERVER_METRICS_PORT": "{port3}",
+            "MLSERVER_PARALLEL_WORKERS": str(WORKERS),
+        },
+    ),
+    Peer(
+        "litserve",
+        "LitServe",
+        "litserve",
+        "litserve",
+        ("{here}/service.py",),
+        cannot={**_NO_CACHE, "/binary": "takes JSON and forms only"},
+    ),
+    Peer(
+        "apipod",
+        "APIPod",
+        "apipod",
+        "apipod",
+        _uvicorn("service:app"),
+        cannot={**_NO_CACHE, "/binary": _JSON_ONLY},
+    ),
+    _bentoml("bentoml-def", "BentoML, def", "service:SyncBench"),
+    _bentoml("bentoml-async", "BentoML, async def", "service:AsyncBench"),
+    Peer(
+        "ray-serve",
+        "Ray Serve",
+        "rayserve",
+        "ray",
+        ("{here}/service.py",),
+        cannot=_NO_CACHE,
+        environ={
+            "RAY_SERVE_ENABLE_HA_PROXY": "1",
+            "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+            "RAY_USAGE_STATS_ENABLED": "0",
+        },
+        start_timeout_s=120.0,
+    ),
+    Peer(
+        "bare-gevent",
+        "bare WSGI, Gunicorn gevent",
+        "bare",
+        "gunicorn",
+        _gunicorn("gevent", "service:app"),
+        cannot=_BARE,
+    ),
+    Peer(
+        "bare-granian", "bare WSGI, granian", "bare", "granian", _granian("wsgi", "service:app"), cannot=_BARE
+    ),
+)
+
+_TITLES = {peer.name: peer.title for peer in PEERS}
+
+
+def title(name: str) -> str:
+    """Return what the tables call a peer; one that older results alone know keeps its name."""
+    return _TITLES.get(name, name)

@@ -1,0 +1,122 @@
+"""The cases on mosec: two workers behind its Rust front; msgspec validates, as in mosec's own typed mixin."""
+
+import os
+import sys
+from typing import Any
+
+import msgspec
+import numpy as np
+from mosec import Runtime, Server, Worker
+
+
+class Value(msgspec.Struct):
+    """The innermost message."""
+
+    body: str = ""
+
+
+class Enrichment(msgspec.Struct):
+    """One level further out."""
+
+    value: Value | None = None
+
+
+class Enrichments(msgspec.Struct):
+    """And one more."""
+
+    extracted: Enrichment | None = None
+
+
+class Article(msgspec.Struct):
+    """The validated request."""
+
+    id: str = ""
+    title: str = ""
+    body: str = ""
+    enrichments: Enrichments | None = None
+
+
+class Verdict(msgspec.Struct):
+    """The validated answer."""
+
+    version: str = ""
+    language: str = ""
+    confidence: float = 0.0
+    error: str | None = None
+
+
+class EchoWorker(Worker):
+    """Answers what came, with mosec's own JSON codec."""
+
+    def forward(self, data: Any) -> Any:
+        """The same."""
+        return data
+
+
+class ValidatedWorker(Worker):
+    """Answers a constant verdict."""
+
+    def deserialize(self, data: bytes) -> Article:
+        """The validated request."""
+        return msgspec.json.decode(data, type=Article)
+
+    def forward(self, data: Article) -> dict[str, object]:
+        """The verdict."""
+        return {"version": "0.0.1", "language": "en", "confidence": 0.71, "error": "Not an error"}
+
+    def serialize(self, data: dict[str, object]) -> bytes:
+        """The validated answer."""
+        return msgspec.json.encode(msgspec.convert(data, Verdict))
+
+
+class FloatsWorker(Worker):
+    """Doubles every value of a JSON array."""
+
+    def deserialize(self, data: bytes) -> Any:
+        """A NumPy array."""
+        return np.asarray(msgspec.json.decode(data)["values"])
+
+    def forward(self, data: Any) -> Any:
+        """Twice the array."""
+        return data * 2
+
+    def serialize(self, data: Any) -> bytes:
+        """The array as a list."""
+        return msgspec.json.encode({"values": data.tolist()})
+
+
+class BinaryWorker(FloatsWorker):
+    """Doubles every value of an array of bytes."""
+
+    resp_mime_type = "application/octet-stream"
+
+    def deserialize(self, data: bytes) -> Any:
+        """A NumPy array that shares the body's memory."""
+        return np.frombuffer(data, "<f8")
+
+    def serialize(self, data: Any) -> bytes:
+        """The array's bytes."""
+        content: bytes = data.tobytes()
+        return content
+
+
+ROUTES: dict[str, dict[str, type[Worker]]] = {
+    "echo": {"/echo": EchoWorker},
+    "validated": {"/validated": ValidatedWorker},
+    "connections": {"/validated": ValidatedWorker},
+    "floats": {"/floats": FloatsWorker, "/binary": BinaryWorker},
+}
+
+
+def main() -> None:
+    """Serve the case that BENCH_CASE names."""
+    sys.argv += ["--address", "127.0.0.1", "--port", os.environ["BENCH_PORT"], "--log-level", "error"]
+    replicas = int(os.environ["BENCH_WORKERS"])
+    routes = ROUTES[os.environ["BENCH_CASE"]]
+    server = Server()
+    server.register_runtime({path: [Runtime(worker, num=replicas)] for path, worker in routes.items()})
+    server.run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""The cases on Ray Serve: two replicas, access log off, its throughput-optimised mode and HAProxy front."""
+
+import os
+import signal
+
+import numpy as np
+import ray
+from article_models import VERDICT, Article, Echo, Floats, Verdict
+from pydantic import BaseModel
+from ray import serve
+from starlette.requests import Request
+from starlette.responses import Response
+
+
+async def _echo(request: Request) -> Response:
+    return _json(Echo.model_validate_json(await request.body()))
+
+
+async def _validated(request: Request) -> Response:
+    Article.model_validate_json(await request.body())
+    return _json(Verdict.model_validate(VERDICT))
+
+
+async def _floats(request: Request) -> Response:
+    floats = Floats.model_validate_json(await request.body())
+    return _json(Floats(values=(np.asarray(floats.values) * 2).tolist()))
+
+
+async def _binary(request: Request) -> Response:
+    doubled = np.frombuffer(await request.body(), "<f8") * 2
+    return Response(doubled.tobytes(), media_type="application/octet-stream")
+
+
+async def _upload(request: Request) -> Response:
+    form = await request.form()
+    content = await form["image"].read()  # type: ignore[union-attr]  # the field is a file
+    return Response(b'{"size": %d}' % len(content), media_type="application/json")
+
+
+def _json(model: BaseModel) -> Response:
+    return Response(model.model_dump_json(), media_type="application/json")
+
+
+ANSWERS = {
+    "/echo": _echo,
+    "/validated": _validated,
+    "/floats": _floats,
+    "/binary": _binary,
+    "/upload": _upload,
+}
+
+
+@serve.deployment(
+    num_replicas=int(os.environ.get("BENCH_WORKERS", "2")),
+    max_ongoing_requests=300,
+    ray_actor_options={"num_cpus": 0},
+    logging_config={"enable_access_log": False, "log_level": "WARNING"},
+)
+class Bench:
+    """Every path in one deployment."""
+
+    async def __call__(self, request: Request) -> Response:
+        """Answer by path."""
+        return await ANSWERS[request.url.path](request)
+
+
+def main() -> None:
+    """Start a cluster of one machine, serve, and take it down again on SIGTERM."""
+    signals = {signal.SIGTERM, signal.SIGINT}
+    ray.init(include_dashboard=False, num_cpus=2, log_to_driver=False, _temp_dir=os.environ["BENCH_SCRATCH"])
+    serve.start(
+        http_options={"host": "127.0.0.1", "port": int(os.environ["BENCH_PORT"])},
+        logging_config={"enable_access_log": False, "log_level": "WARNING"},
+    )
+    serve.run(Bench.bind(), name="bench", route_prefix="/")
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    signal.sigwait(signals)
+    serve.shutdown()
+    ray.shutdown()
+
+
+if __name__ == "__main__":
+    main()

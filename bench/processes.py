@@ -1,0 +1,80 @@
+"""The processes of one server: found through /proc by parent, session and a mark in their environment."""
+
+import os
+import signal
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+MARK = "BENCH_MARK"
+POLL_S = 0.02
+
+
+def members(leader: int, mark: str) -> set[int]:
+    """Return the leader, its descendants, its session, and every process that inherited the mark."""
+    parents, sessions = {}, {}
+    for pid in _all():
+        try:
+            _, _, after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")
+        except OSError:
+            continue
+        state, parent, _, session, *_ = after_name.split()
+        if state != "Z":
+            parents[pid], sessions[pid] = int(parent), int(session)
+    found = {pid for pid, session in sessions.items() if session == leader or _is_marked(pid, mark)}
+    found |= {leader} & parents.keys()
+    while more := {pid for pid, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found - {os.getpid()}
+
+
+def proportional_memory(pids: Iterable[int]) -> int:
+    """Return the bytes that the processes hold, a page that n share counted as 1/n (PSS, proc(5))."""
+    total = 0
+    for pid in pids:
+        try:
+            text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+        except OSError:
+            continue
+        total += sum(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:"))
+    return total * 1024
+
+
+def stop(leader: int, mark: str, grace_s: float) -> None:
+    """End a server: SIGTERM to its leader, and after the grace SIGKILL to all that is left of it."""
+    known = members(leader, mark)
+    _signal(leader, signal.SIGTERM)
+    _wait(known, leader, mark, grace_s)
+    for pid in members(leader, mark) | _alive(known, mark):
+        _signal(pid, signal.SIGKILL)
+
+
+def _wait(known: set[int], leader: int, mark: str, grace_s: float) -> None:
+    deadline = time.monotonic() + grace_s
+    while time.monotonic() < deadline:
+        if not _alive(known, mark) and not members(leader, mark):
+            return
+        time.sleep(POLL_S)
+
+
+def _alive(known: set[int], mark: str) -> set[int]:
+    """Those of the known that still are themselves: a number that was used again has no mark."""
+    return {pid for pid in known if _is_marked(pid, mark)}
+
+
+def _is_marked(pid: int, mark: str) -> bool:
+    try:
+        return f"{MARK}={mark}".encode() in Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return False
+
+
+def _all() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    try:
+        os.kill(pid, number)
+    except (ProcessLookupError, PermissionError):
+        return

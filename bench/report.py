@@ -1,0 +1,155 @@
+"""Tables for people: Markdown, from results alone."""
+
+from pathlib import Path
+
+from bench import goals, peers, results
+from bench.cases import SWEEP
+from bench.results import CaseResult, Spread
+
+BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
+OURS = [peer.name for peer in peers.PEERS if peer.ours]
+NOTHING = "-"
+
+
+def write(path: Path, found: dict[str, CaseResult]) -> None:
+    """Put the tables between the markers of a file; a file without markers gets them at its end."""
+    text = path.read_text() if path.is_file() else "# Benchmarks\n\n"
+    before, begin, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    body = f"{before}{begin or BEGIN}\n\n{tables(found)}\n{END}{after or chr(10)}"
+    path.write_text(body)
+
+
+def tables(found: dict[str, CaseResult]) -> str:
+    """Return everything: machine, goals, a table per case and shot, start and memory, versions."""
+    parts = [_conditions(found), _goals(found)]
+    parts += [_case(result) for name, result in found.items() if name != "connections"]
+    if "connections" in found:
+        parts.append(_sweep(found["connections"]))
+    if "validated" in found:
+        parts.append(_starts(found["validated"]))
+    parts.append(_versions(found))
+    return "\n".join(part for part in parts if part)
+
+
+def _conditions(found: dict[str, CaseResult]) -> str:
+    cases: dict[str, list[str]] = {}
+    for result in found.values():
+        conditions = f"{result.date}, {result.machine}; {result.rounds} rounds of {result.seconds} s"
+        cases.setdefault(conditions, []).append(result.name)
+    return "\n".join([*(f"- {conditions}: {', '.join(names)}" for conditions, names in cases.items()), ""])
+
+
+def _goals(found: dict[str, CaseResult]) -> str:
+    rows = []
+    for goal in goals.GOALS:
+        seen = goals.reached(goal, found)
+        verdict = NOTHING if seen is None else ("yes" if seen.median >= goal.at_least else "**no**")
+        sides = (
+            f"{peers.title(peer)} ({shot})" if shot != "c16" else peers.title(peer)
+            for peer, shot in (goal.above, goal.below)
+        )
+        rows.append([goal.case, *sides, f"{goal.at_least:g}", _span(seen, 2), verdict])
+    head = ["case", "rate of", "over rate of", "at least", "measured", "reached"]
+    return _section("Goals", head, rows)
+
+
+def _case(result: CaseResult) -> str:
+    sections = []
+    for shot in result.shots():
+        title = result.title if len(result.shots()) == 1 else f"{result.title}: {shot}"
+        sections.append(_section(title, _head(), _rows(result, shot), _left_out(result)))
+    return "\n".join(sections)
+
+
+def _head() -> list[str]:
+    return [
+        "server",
+        "req/s (min-max)",
+        "p50 ms",
+        "p99 ms",
+        *(f"{_short(name)} is x" for name in OURS),
+        "errors",
+    ]
+
+
+def _short(name: str) -> str:
+    return name.removeprefix("ours-")
+
+
+def _rows(result: CaseResult, shot: str) -> list[list[str]]:
+    seen = {peer: results.rates(result, peer, shot) for peer in result.peers()}
+    ranked = sorted((-rate.median, peer) for peer, rate in seen.items() if rate)
+    rows = []
+    for _, peer in ranked:
+        factors = [results.ratio(result, (ours, shot), (peer, shot)) for ours in OURS]
+        errors = sum(run.errors for run in result.of(peer, shot))
+        rows.append(
+            [
+                f"**{peers.title(peer)}**" if peer in OURS else peers.title(peer),
+                _span(seen[peer], 0),
+                _median(results.latency_ms(result, peer, shot, "50")),
+                _median(results.latency_ms(result, peer, shot, "99")),
+                *(_median(factor) for factor in factors),
+                f"**{errors}**" if errors else "0",
+            ]
+        )
+    return rows
+
+
+def _left_out(result: CaseResult) -> str:
+    lines = [f"- {peers.title(peer)}: {reason}" for peer, reason in result.missing.items()]
+    return "\n".join(["Left out:", "", *lines, ""]) if lines else ""
+
+
+def _sweep(result: CaseResult) -> str:
+    rows = []
+    for peer in result.peers():
+        rates = [results.rates(result, peer, f"c{count}") for count in SWEEP]
+        rows.append([peers.title(peer), *(_span(rate, 0) for rate in rates)])
+    head = ["req/s with connections:", *map(str, SWEEP)]
+    flagged = [run for run in result.runs if run.errors]
+    errors = [
+        f"- {peers.title(run.peer)}, {run.shot}, round {run.round + 1}: {run.errors}" for run in flagged
+    ]
+    told = "\n".join(["Runs with errors:", "", *errors, ""]) if errors else ""
+    return _section(result.title, head, rows, told + _left_out(result))
+
+
+def _starts(result: CaseResult) -> str:
+    rows = []
+    for peer in result.peers():
+        start = results.per_start(result, peer, lambda run: run.cold_start_s)
+        memory = results.per_start(result, peer, lambda run: run.memory_bytes / 2**20)
+        each = results.per_start(result, peer, lambda run: run.memory_bytes / 2**20 / 2)
+        rows.append([peers.title(peer), _span(start, 2), _span(memory, 0), _span(each, 0)])
+    head = ["server", "cold start to first answer, s", "memory, all processes, MiB (PSS)", "per worker, MiB"]
+    return _section("Cold start and memory", head, rows)
+
+
+def _versions(found: dict[str, CaseResult]) -> str:
+    seen: dict[str, str] = {}
+    for result in found.values():
+        seen |= result.versions
+    rows = [[peers.title(peer), version] for peer, version in seen.items()]
+    return _section("Versions", ["server", "version"], rows)
+
+
+def _section(title: str, head: list[str], rows: list[list[str]], note: str = "") -> str:
+    lines = [f"### {title}", "", _line(head), _line(["---"] * len(head)), *map(_line, rows), ""]
+    return "\n".join([*lines, note] if note else lines)
+
+
+def _line(cells: list[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _span(seen: Spread | None, digits: int) -> str:
+    if seen is None:
+        return NOTHING
+    low, high = (f"{value:,.{digits}f}" for value in (seen.low, seen.high))
+    return f"{seen.median:,.{digits}f} ({low}-{high})"
+
+
+def _median(seen: Spread | None) -> str:
+    return NOTHING if seen is None else f"{seen.median:,.2f}"

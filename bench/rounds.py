@@ -1,0 +1,95 @@
+"""The order of things: round by round through all peers of a case (ABAB…), a fresh server each time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bench import environments, load
+from bench.cases import Case, Shot
+from bench.environments import Unavailable
+from bench.peers import Peer
+from bench.results import CaseResult, Run, machine, today
+from bench.servers import serving
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long and how often; times in seconds."""
+
+    rounds: int
+    seconds: float
+    warmup_seconds: float
+
+
+def prepare(peers: Sequence[Peer], folder: Path) -> tuple[dict[str, Path], dict[str, str]]:
+    """Return each peer's Python, and why a peer has none."""
+    pythons, missing = {}, {}
+    for peer in peers:
+        try:
+            pythons[peer.name] = environments.prepare(peer, folder)
+        except Unavailable as error:
+            missing[peer.name] = str(error)
+            print(f"{peer.name}: {error}", flush=True)
+    return pythons, missing
+
+
+def run_case(
+    case: Case, peers: Sequence[Peer], pythons: dict[str, Path], missing: dict[str, str], plan: Plan
+) -> CaseResult:
+    """Measure one case; a peer that fails is left out of the rounds that follow, and the result says why."""
+    result = CaseResult(case.name, case.title, today(), machine(), plan.rounds, plan.seconds)
+    result.missing = dict(missing)
+    result.versions = _versions(peers, pythons)
+    for number in range(plan.rounds):
+        for peer in peers:
+            if peer.name in result.missing:
+                continue
+            if case.shots[0].path in peer.cannot:
+                result.missing[peer.name] = peer.cannot[case.shots[0].path]
+                continue
+            try:
+                runs = _one_start(case, peer, pythons[peer.name], plan, number)
+            except Unavailable as error:
+                result.missing[peer.name] = str(error)
+                print(f"  {case.name} {peer.name}: {error}", flush=True)
+                continue
+            result.runs += runs
+            _tell(case, runs)
+    return result
+
+
+def _one_start(case: Case, peer: Peer, python: Path, plan: Plan, number: int) -> list[Run]:
+    runs = []
+    with serving(peer, python, case) as server:
+        for shot in (peer.adapt(shot) for shot in case.shots if shot.path not in peer.cannot):
+            server.check(shot)
+            runs.append(_one_run(shot, peer, server.port, server.cold_start_s, plan, number))
+        memory = server.memory()
+    return [replace(run, memory_bytes=memory) for run in runs]
+
+
+def _one_run(shot: Shot, peer: Peer, port: int, cold_start_s: float, plan: Plan, number: int) -> Run:
+    load.fire(shot, port, plan.warmup_seconds)
+    seen = load.fire(shot, port, max(plan.seconds, shot.least_seconds))
+    return Run(shot.label, peer.name, number, seen.rate, seen.latency_us, seen.errors, cold_start_s)
+
+
+def _versions(peers: Sequence[Peer], pythons: dict[str, Path]) -> dict[str, str]:
+    found = {}
+    for peer in peers:
+        if peer.name in pythons:
+            held = environments.versions(pythons[peer.name])
+            found[peer.name] = f"{held.get(peer.distribution, 'checkout')} (Python {held['python']})"
+    return found
+
+
+def _tell(case: Case, runs: list[Run]) -> None:
+    for run in runs:
+        flag = f"  {run.errors} ERRORS" if run.errors else ""
+        millis = run.latency_us["50"] / 1000, run.latency_us["99"] / 1000
+        print(
+            f"  {case.name:12} {run.shot:8} round {run.round + 1}  {run.peer:18} {run.rate:9.1f}/s"
+            f"  p50 {millis[0]:7.2f} ms  p99 {millis[1]:7.2f} ms  start {run.cold_start_s:5.2f} s"
+            f"  {run.memory_bytes / 2**20:6.0f} MiB{flag}",
+            flush=True,
+        )
