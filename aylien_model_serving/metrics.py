@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
+from copy import copy
 from importlib.metadata import version
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, Metric
@@ -170,9 +171,10 @@ class _Scrape(Collector):
         else:
             found = [*self._registry.collect(), *REGISTRY.collect()]
         for metric in (*found, _exporter_info()):
-            metric.samples = list(self._shown(metric.samples))
-            if metric.samples:
-                yield metric
+            shown = copy(metric)  # a collector may hand out the same one each time
+            shown.samples = list(self._shown(metric.samples))
+            if shown.samples:
+                yield shown
 
     def _shown(self, samples: Iterable[Sample]) -> Iterable[Sample]:
         """Leave out other services, series not asked for, and the label that tells services apart."""

@@ -109,6 +109,14 @@ def test_the_exporter_and_the_process_are_shown() -> None:
     assert any(name == "python_info" for name, _ in found)
 
 
+def test_a_scrape_for_some_series_leaves_the_others_for_the_next_one() -> None:
+    instruments = Instruments()
+
+    scrape(instruments, "flask_exporter_info")
+
+    assert any(name == "python_info" for name, _ in scrape(instruments))
+
+
 def test_a_metric_of_a_handler_is_shown_beside_ours() -> None:
     Counter("words_in_tests", "Words that were read").inc(3)
 
