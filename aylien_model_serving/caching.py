@@ -47,6 +47,11 @@ def cache_key(owner: str, call: Call, arguments: dict[str, Any], media_type: str
     return blake2b(json.encode_sorted(parts), digest_size=20).hexdigest()
 
 
+def is_personal(reply: Reply) -> bool:
+    """Tell whether an answer is one client's own, and nobody else may see it."""
+    return any(name.lower() == "set-cookie" for name, _ in reply.headers)
+
+
 class Answers:
     """Answers in a backend; a backend that fails is a miss, never an error of the request.
 
@@ -75,7 +80,7 @@ class Answers:
 
     def put(self, key: str, reply: Reply) -> None:
         """Keep an answer, unless it tells an error or is one client's own."""
-        if reply.status != 200 or any(name.lower() == "set-cookie" for name, _ in reply.headers):
+        if reply.status != 200 or is_personal(reply):
             return
         try:
             self._backend.set(key, (reply.media_type, reply.body, reply.headers), timeout=self._timeout)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aylien_model_serving import codecs, streaming
-from aylien_model_serving.caching import CACHE_HEADER, Answers, cache_key
+from aylien_model_serving.caching import CACHE_HEADER, Answers, cache_key, is_personal
 from aylien_model_serving.errors import DeadlineExceeded
 from aylien_model_serving.failures import Failures
 from aylien_model_serving.messages import Call, Reply
@@ -168,7 +168,8 @@ def _lead(
 ) -> Story:
     """Run the handler for all who wait for the same answer.
 
-    An error of the handler is everybody's; when this call alone gives up, the others try again.
+    An error of the handler is everybody's; when this call alone gives up, or its answer is its client's own,
+    the others try again.
     """
     outcome: Reply | Exception | None = None
     try:
@@ -180,7 +181,10 @@ def _lead(
         endpoint.instruments.count_cache(endpoint.name, "miss" if kept is None else "hit")
         if kept is None:
             answers.put(key, outcome)
-        return _marked(outcome, "miss" if kept is None else "hit")
+        reply = outcome
+        if is_personal(reply):
+            outcome = None
+        return _marked(reply, "miss" if kept is None else "hit")
     except DeadlineExceeded:
         raise
     except Exception as error:

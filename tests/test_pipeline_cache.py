@@ -6,6 +6,8 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
+import pytest
+
 from aylien_model_serving.errors import DeadlineExceeded, InvalidRequest
 from aylien_model_serving.messages import Reply
 from aylien_model_serving.pipeline import Landing, Work, answer
@@ -53,6 +55,21 @@ def test_errors_are_never_kept() -> None:
     assert [service.ask(b"{}").status for _ in range(5)] == [400, 500, 500, 404, 200]
     assert len(service.backend.kept) == 1
     assert dict(service.ask(b"{}").headers) == {"X-Cache": "hit"}
+
+
+def test_an_answer_that_is_one_clients_own_is_not_shared_with_those_who_wait() -> None:
+    service = Service(lambda: None, cached=True)
+    leader, follower = answer(service.endpoint, call(b"{}")), answer(service.endpoint, call(b"{}"))
+    assert isinstance(next(leader), Work)
+    waiting = next(follower)
+    assert isinstance(waiting, Landing)
+
+    with pytest.raises(StopIteration) as end:
+        leader.send(Reply(200, b"{}", headers=[("Set-Cookie", "session=mine")]))
+
+    assert ("Set-Cookie", "session=mine") in end.value.value.headers
+    assert waiting.wait() is None
+    assert isinstance(follower.send(None), Work)
 
 
 def ask_together(service: Service, bodies: list[bytes], run_under_way: threading.Event) -> list[Reply]:

@@ -7,11 +7,19 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+import pytest
+
 from aylien_model_serving.app_factory import FlaskAppWrapper
+from aylien_model_serving.runners import native
 from aylien_model_serving.web.app import ServingFlask
 from tests.contracts.doors import Request, scope_of, series_of
 
 PATIENCE_SECONDS = 10.0
+
+#: For the tests that run an event loop of their own.
+NEEDS_A_LOOP = pytest.mark.skipif(
+    native.is_patched(), reason="where greenlets share a thread, it has room for one event loop"
+)
 
 
 class Client:

@@ -5,25 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 
-import pytest
-
-from aylien_model_serving.runners import native
 from tests.contracts.cases import post
 from tests.contracts.doors import series_of
-from tests.web.asgi_client import Client, Gate, ask, counted, run, service, until
+from tests.web.asgi_client import NEEDS_A_LOOP, Client, Gate, ask, counted, run, service, until
 
-pytestmark = pytest.mark.skipif(
-    native.is_patched(), reason="where greenlets share a thread, it has room for one event loop"
-)
+pytestmark = NEEDS_A_LOOP
 
 HELLO = {"text": "hello"}
-
-
-@pytest.fixture
-def gate() -> Iterator[Gate]:
-    gate = Gate()
-    yield gate
-    gate.open.set()
 
 
 def test_a_client_that_leaves_while_it_waits_for_its_turn_never_reaches_the_handler(gate: Gate) -> None:

@@ -5,29 +5,19 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from aylien_model_serving.runners import native, pace
+from aylien_model_serving.runners import pace
 from tests.contracts.cases import get, post
 from tests.contracts.doors import Request
-from tests.web.asgi_client import Gate, ask, run, service
+from tests.web.asgi_client import NEEDS_A_LOOP, Gate, ask, run, service
 
-pytestmark = pytest.mark.skipif(
-    native.is_patched(), reason="where greenlets share a thread, it has room for one event loop"
-)
+pytestmark = NEEDS_A_LOOP
 
 HELLO = {"text": "hello"}
-
-
-@pytest.fixture
-def gate() -> Iterator[Gate]:
-    gate = Gate()
-    yield gate
-    gate.open.set()
 
 
 def test_a_quick_handler_runs_on_the_loop_once_it_has_shown_itself_quick(
