@@ -36,6 +36,10 @@ SERVE_granian = env PYTHONPATH="$(HERE)$${PYTHONPATH:+:$$PYTHONPATH}" $(VENV_PYT
 	$$([ "$$target" = "$${target%()}" ] || echo --factory) "$${target%()}"
 NEEDED_BY_granian = $(VENV)/.granian
 
+# What few need, and torch is large, is installed when the example that needs it is asked for.
+NEEDED_BY_EXAMPLE = $(if $(findstring examples.digits,$(COMMAND_UNCACHED)),$(VENV)/.torch) \
+	$(if $(findstring examples.img2img,$(COMMAND_UNCACHED)),$(VENV)/.media)
+
 # Version 2 named an app by a dotted path that ends in a call: its last dot becomes the colon.
 define serve
 @target=$$(printf '%s\n' "$$COMMAND" | sed -E 's/^([^:(]+)\.([^.:(]+\(.*)$$/\1:\2/') && \
@@ -63,7 +67,7 @@ help: ## List these verbs
 dev: $(DEVELOPMENT) ## Make .venv with everything that work on this project needs
 
 example-service: export COMMAND = $(COMMAND_UNCACHED)
-example-service: $(SERVING) $(NEEDED_BY_$(SERVER)) ## Serve the example, or the app that COMMAND_UNCACHED names
+example-service: $(SERVING) $(NEEDED_BY_$(SERVER)) $(NEEDED_BY_EXAMPLE) ## Serve the example, or the app that COMMAND_UNCACHED names
 	$(serve)
 
 example-service-cached: export COMMAND = $(COMMAND_CACHED)
@@ -111,8 +115,16 @@ $(VENV)/.granian: $(SERVING)
 	$(PIP_INSTALL) --constraint "$(HERE)requirements.txt" granian
 	@touch "$@"
 
-# The development set holds the serving set and granian, so that it answers for all.
+$(VENV)/.torch: $(SERVING) $(HERE)requirements-torch.txt
+	$(PIP_INSTALL) --constraint "$(HERE)requirements.txt" --requirement "$(HERE)requirements-torch.txt"
+	@touch "$@"
+
+$(VENV)/.media: $(SERVING)
+	$(PIP_INSTALL) --constraint "$(HERE)requirements.txt" --editable "$(HERE)[media]"
+	@touch "$@"
+
+# The development set holds the serving set, granian and media, so that it answers for all.
 $(DEVELOPMENT): $(DESCRIPTION)
 	$(make_venv)
 	$(PIP_INSTALL) --requirement "$(HERE)requirements.txt" --editable "$(HERE)"
-	@touch "$(SERVING)" "$(VENV)/.granian" "$@"
+	@touch "$(SERVING)" "$(VENV)/.granian" "$(VENV)/.media" "$@"

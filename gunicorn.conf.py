@@ -25,5 +25,7 @@ logger_class = gunicorn_hooks.logger_class
 access_log_format = gunicorn_hooks.access_log_format
 
 on_starting = gunicorn_hooks.on_starting
+on_reload = gunicorn_hooks.on_reload
 post_worker_init = gunicorn_hooks.post_worker_init
+worker_exit = gunicorn_hooks.worker_exit
 on_exit = gunicorn_hooks.on_exit

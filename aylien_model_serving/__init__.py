@@ -5,10 +5,20 @@ The house, floor by floor; imports point down, or to a neighbour, and never in a
     4  app_factory cached_app_factory        what users import: FlaskAppWrapper, CachedFlaskAppWrapper
     4  gunicorn_hooks                        what Gunicorn is told
     4  web/                                  the rooms that know Flask: doors, operators' endpoints, assembly
-    3  pipeline routes                       the way of a request; route dicts and their mistakes
+    4  optimize                              a side door: PyTorch models made quick to ask
+    3  pipeline                              the way of a request
+    3  openapi                               the document that tells clients of the routes
+    3  routes route_keys                     route dicts, what each key may hold, and every mistake
+    3  replicas/                             the processes behind the web workers: supervisor, replicas
     2  runners/                              where a handler runs
+    2  jobs/                                 calls that are kept until they are done
     1  codecs/ schemas/                      pure: bytes ↔ fields, fields → valid fields
-    1  caching metrics metric_files          kept answers; instruments, and the files that hold their counts
+    1  media/                                files: what they are, how they come, decoding, URLs
+    1  caching metrics                       kept answers; instruments
+    1  metric_files metric_values            the files that hold their counts, and the counts in them
+    1  runner_metrics                        the instruments of runners
+    1  background                            what is to be done once an answer has been sent
+    1  batching                              when an idle model takes those who wait
     1  streaming                             items of a generator → chunks of a body
     1  failures logs handlers signatures     how errors are told, log lines, what a callable takes
     0  errors messages settings owner        standard library only
@@ -22,16 +32,40 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from aylien_model_serving.app_factory import FlaskAppWrapper
+    from aylien_model_serving.background import BackgroundTask, BackgroundTasks, TaskResponse
     from aylien_model_serving.cached_app_factory import CachedFlaskAppWrapper
     from aylien_model_serving.errors import InvalidRequest, ServingError
+    from aylien_model_serving.jobs.progress import JobProgress
+    from aylien_model_serving.media import AudioFile, ImageFile, MediaFile, VideoFile
 
-__all__ = ["CachedFlaskAppWrapper", "FlaskAppWrapper", "InvalidRequest", "ServingError"]
+__all__ = [
+    "AudioFile",
+    "BackgroundTask",
+    "BackgroundTasks",
+    "CachedFlaskAppWrapper",
+    "FlaskAppWrapper",
+    "ImageFile",
+    "InvalidRequest",
+    "JobProgress",
+    "MediaFile",
+    "ServingError",
+    "TaskResponse",
+    "VideoFile",
+]
 
 _HOMES = {
     "FlaskAppWrapper": "app_factory",
     "CachedFlaskAppWrapper": "cached_app_factory",
+    "BackgroundTask": "background",
+    "BackgroundTasks": "background",
+    "TaskResponse": "background",
     "InvalidRequest": "errors",
     "ServingError": "errors",
+    "JobProgress": "jobs.progress",
+    "MediaFile": "media",
+    "ImageFile": "media",
+    "AudioFile": "media",
+    "VideoFile": "media",
 }
 
 

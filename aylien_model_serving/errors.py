@@ -8,12 +8,14 @@ that is safe to show to a client.
     │   ├── InvalidRequest       400  invalid_request       raised by handlers
     │   ├── MalformedBody        400  malformed_body
     │   ├── SchemaMismatch       400  schema_mismatch
-    │   └── FieldMismatch        400  field_mismatch
+    │   ├── FieldMismatch        400  field_mismatch
+    │   └── FileNotFetched       400  file_not_fetched
     ├── Unauthorized             401  unauthorized
     ├── Forbidden                403  forbidden
     ├── NotFound                 404  not_found
     ├── MethodNotAllowed         405  method_not_allowed
     ├── BodyTooLarge             413  body_too_large
+    ├── FileTooLarge             413  file_too_large
     ├── UnsupportedMediaType     415  unsupported_media_type
     ├── TooManyRequests          429  too_many_requests     with Retry-After
     ├── HandlerFailed            500  internal_error
@@ -86,6 +88,13 @@ class FieldMismatch(BadRequest):
     code = "field_mismatch"
 
 
+class FileNotFetched(BadRequest):
+    """A file was given as a URL, and could not be fetched from there."""
+
+    code = "file_not_fetched"
+    message = "The file can't be fetched from its URL"
+
+
 class Unauthorized(ServingError):
     """The request carries no API key."""
 
@@ -145,6 +154,14 @@ class BodyTooLarge(ServingError):
 
     def __init__(self, limit: int | None = None) -> None:
         super().__init__(f"The body is larger than the {limit:,} bytes accepted here" if limit else None)
+
+
+class FileTooLarge(ServingError):
+    """A file is larger than is decoded or fetched here, which its bytes may hide."""
+
+    status = 413
+    code = "file_too_large"
+    message = "The file is too large"
 
 
 class UnsupportedMediaType(ServingError):

@@ -22,6 +22,8 @@ from aylien_model_serving import lifecycle, logs, owner
 from aylien_model_serving.errors import reason as reason_of
 from aylien_model_serving.failures import error_body
 from aylien_model_serving.messages import REQUEST_ID_HEADER, choose_request_id, current_request_id
+from aylien_model_serving.runners import afterwards
+from aylien_model_serving.runners.control import Control
 from aylien_model_serving.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -80,7 +82,9 @@ def write_error(client: socket.socket, status: int, reason: str, message: str) -
 def send_error_response(
     protocol: Any, status: int, message: str, extra_headers: Iterable[tuple[str, str]] = ()
 ) -> None:
-    """Do the same for the asgi worker."""
+    """Do the same for the asgi worker, unless there is nobody left to tell."""
+    if protocol.transport is None or protocol.transport.is_closing():
+        return
     protocol._safe_write(_refusal(status, message, extra_headers))
 
 
@@ -118,9 +122,20 @@ def on_starting(server: Any) -> None:
         _remove(Path(folder).glob("*.db"))
 
 
+def on_reload(server: Any) -> None:
+    """Have the runners load models again with the workers, be the code the same or not."""
+    lifecycle.reload()
+
+
 def post_worker_init(worker: Any) -> None:
-    """Let readiness know when the worker is told to go."""
+    """Let readiness know when the worker is told to go, and start what a master with --preload only noted."""
+    Control.of_process().start()
     lifecycle.watch(lambda: not worker.alive)
+
+
+def worker_exit(server: Any, worker: Any) -> None:
+    """Finish the background tasks of a worker that has answered its last request."""
+    afterwards.finish()
 
 
 def on_exit(server: Any) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from types import CodeType
 from typing import Any
 
@@ -15,6 +15,9 @@ from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.signatures import Signature
 
 _VIEW_HELPER = "process_json"
+
+#: Name of the argument by which a class learns where its model belongs.
+DEVICE = "device"
 
 
 def name_of(target: Any) -> str:
@@ -46,6 +49,52 @@ def build(target: Any) -> Callable[..., Any]:
             f"the class {target.__name__} needs {needed} to be built: pass an instance instead"
         )
     return target()  # type: ignore[return-value]  # that instances can be called was looked up
+
+
+def build_with(target: Any, init: Mapping[str, Any], device: str) -> Callable[..., Any]:
+    """Return the callable that answers calls: a class is built.
+
+    Args:
+        target: the class, or what is returned as it is.
+        init: keyword arguments of the class.
+        device: what its argument `device` gets, unless `init` has one.
+    """
+    if not inspect.isclass(target):
+        return build(target)
+    wants_device = DEVICE in Signature.of(target).known and DEVICE not in init
+    return build(target(**init, **({DEVICE: device} if wants_device else {})))
+
+
+def unbuilt(target: Any, given: Collection[str]) -> Callable[..., Any]:
+    """Return what has the signature and the hints of the callable that another process builds of a class.
+
+    Args:
+        target: the class, or a function, which is returned as it is.
+        given: names of the keyword arguments that the class will be built with.
+
+    Raises:
+        ConfigurationError: the class can't be built with these, or its instances can't be called.
+    """
+    if not inspect.isclass(target):
+        if given:
+            raise ConfigurationError("key 'init' has no effect on what is no class")
+        return build(target)
+    if not _instances_are_callable(target):
+        raise ConfigurationError(
+            f"instances of the class {target.__name__} can't be called: give it a __call__"
+        )
+    signature = Signature.of(target)
+    missing = signature.required - set(given) - {DEVICE}
+    if missing:
+        raise ConfigurationError(
+            f"the class {target.__name__} needs {', '.join(sorted(missing))} to be built: "
+            "name the values in {'init': {…}}"
+        )
+    stray = () if signature.open else set(given) - set(signature.known)
+    if stray:
+        raise ConfigurationError(f"key 'init': the class {target.__name__} takes no {min(stray)!r}")
+    blank: Any = object.__new__(target)
+    return blank  # type: ignore[no-any-return]  # that instances can be called was looked up
 
 
 def _instances_are_callable(target: type) -> bool:

@@ -1,6 +1,6 @@
-"""Whether this process is on its way out.
+"""Whether this process is on its way out, and how often its service was told to load its code again.
 
-Floor 0: standard library only. A server's integration says how to tell; readiness asks.
+Floor 0: standard library only. A server's integration says so; readiness and the runners ask.
 """
 
 from __future__ import annotations
@@ -8,6 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable
 
 _signs: list[Callable[[], bool]] = []
+
+#: Whether this process hosts a handler: it imports the service's modules, and serves none of their routes.
+is_replica = False
+
+#: How many times the service's owner was told to reload; the workers that it forks inherit the number.
+generation = 0
+
+
+def reload() -> None:
+    """Take note that the workers from here on belong to the next generation."""
+    global generation
+    generation += 1
 
 
 def watch(is_leaving: Callable[[], bool]) -> None:

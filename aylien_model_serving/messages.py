@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -19,6 +21,33 @@ REQUEST_ID_HEADER = "X-Request-ID"
 current_request_id: ContextVar[str] = ContextVar("model_serving_request_id", default="-")
 
 _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+=@/-]{0,127}")
+
+
+#: The seconds that a client is ready to wait for its answer.
+TIMEOUT_HEADER = "x-request-timeout"
+
+
+def deadline_of(timeout: float | None, headers: Mapping[str, str]) -> float | None:
+    """Return when an answer is due, in `time.monotonic()` seconds, for a request that has just come.
+
+    Args:
+        timeout: the seconds that the route allows; a client may ask for less, and not for more.
+        headers: the request's; what is no number of seconds above 0 there asks for nothing.
+    """
+    asked = headers.get(TIMEOUT_HEADER)
+    if asked is not None:
+        seconds = _seconds(asked)
+        if seconds is not None and (timeout is None or seconds < timeout):
+            timeout = seconds
+    return None if timeout is None else time.monotonic() + timeout
+
+
+def _seconds(text: str) -> float | None:
+    try:
+        seconds = float(text)
+    except ValueError:
+        return None
+    return seconds if 0 < seconds < threading.TIMEOUT_MAX else None
 
 
 def choose_request_id(offered: str | None) -> str:
@@ -74,6 +103,7 @@ class Reply:
         media_type: the value of Content-Type.
         headers: further headers, in order.
         chunks: the body in pieces, sent as they are made.
+        after: called by whoever sends the answer once that is done, also where nobody took it; returns soon.
     """
 
     status: int
@@ -81,3 +111,4 @@ class Reply:
     media_type: str = "application/json"
     headers: list[tuple[str, str]] = field(default_factory=list)
     chunks: Chunks | None = None
+    after: Callable[[], None] | None = None

@@ -15,10 +15,13 @@ from pathlib import Path
 
 from prometheus_client import Metric, multiprocess, values
 
-from aylien_model_serving import owner
+from aylien_model_serving import metric_values, owner
 from aylien_model_serving.settings import Settings
 
 _VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+
+#: The folder of the files within that of the service's owner.
+_NAME = "metrics"
 
 #: Times that a scrape is tried while processes come and go.
 _ATTEMPTS = 10
@@ -33,13 +36,19 @@ def prepare() -> Path | None:
     chosen = Settings.load().metrics_dir
     if chosen is None:
         if not owner.serves_with_others():
+            values.ValueClass = metric_values.Value
             return None
-        chosen = str(owner.folder(owner.find()) / "metrics")
+        chosen = str(owner.folder(owner.find()) / _NAME)
     folder = Path(chosen)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.environ[_VARIABLE] = chosen
-    values.ValueClass = values.MultiProcessValue(Slot(folder))  # type: ignore[no-untyped-call]
+    values.ValueClass = metric_values.kept_in(folder, Slot(folder))
     return folder
+
+
+def folder_of_replicas() -> Path:
+    """Return the folder where the replicas of this service keep their metrics."""
+    return FOLDER or owner.folder(owner.find()) / _NAME
 
 
 class Slot:

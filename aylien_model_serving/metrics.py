@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from bisect import bisect_left
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from copy import copy
 from importlib.metadata import version
 
@@ -17,13 +17,13 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 
-from aylien_model_serving import metric_files
+from aylien_model_serving import metric_files, metric_values
 
 #: The label value that all paths without a route share.
 UNMATCHED = "unmatched"
 
 #: Tells the services of one process apart where all of them write to the same files; never shown.
-_SERVICE = "_model_serving_service"
+SERVICE = "_model_serving_service"
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
 _numbers = itertools.count()
@@ -36,20 +36,34 @@ class QuickHistogram(Histogram):
     """
 
     def observe(self, amount: float, exemplar: dict[str, str] | None = None) -> None:
-        self._sum.inc(amount)
-        self._buckets[bisect_left(self._upper_bounds, amount)].inc(1)
+        bucket = self._buckets[bisect_left(self._upper_bounds, amount)]
+        with metric_values.lock:
+            self._sum.cell[0] += amount
+            bucket.cell[0] += 1
+
+    def observe_all(self, amounts: Sequence[float]) -> None:
+        """Observe several amounts at once."""
+        found = [bisect_left(self._upper_bounds, amount) for amount in amounts]
+        with metric_values.lock:
+            self._sum.cell[0] += sum(amounts)
+            for place in set(found):
+                self._buckets[place].cell[0] += found.count(place)
 
 
 class Instruments:
-    """The instruments of one service."""
+    """The instruments of one service.
 
-    def __init__(self) -> None:
-        self._number = str(next(_numbers))
+    Args:
+        number: tells the service from others of its process; of a replica's, what the web worker has for it.
+    """
+
+    def __init__(self, number: str | None = None) -> None:
+        self.number = str(next(_numbers)) if number is None else number
         self._registry = CollectorRegistry()
         self._durations = QuickHistogram(
             "flask_http_request_duration_seconds",
             "Flask HTTP request duration in seconds",
-            ("method", "endpoint", "status", _SERVICE),
+            ("method", "endpoint", "status", SERVICE),
             registry=self._registry,
         )
         self._totals = self._counter(
@@ -67,21 +81,21 @@ class Instruments:
         self._handlers = QuickHistogram(
             "model_serving_handler_seconds",
             "Time that a handler took for one call, in seconds",
-            ("endpoint", _SERVICE),
+            ("endpoint", SERVICE),
             registry=self._registry,
         )
         self._quick = Gauge(
             "model_serving_handler_quick",
             "1 where a handler is quick enough to run on an event loop or hub, 0 where it gets a thread",
-            ("endpoint", _SERVICE),
+            ("endpoint", SERVICE),
             registry=self._registry,
             multiprocess_mode="livemin",
         )
         self._requests: dict[tuple[str, int, str], tuple[Histogram, Counter]] = {}
-        self._hits: dict[tuple[str, str], Counter] = {}
+        self._hits: dict[tuple[str, str], metric_values.Value] = {}
 
     def _counter(self, name: str, documentation: str, *labels: str) -> Counter:
-        return Counter(name, documentation, (*labels, _SERVICE), registry=self._registry)
+        return Counter(name, documentation, (*labels, SERVICE), registry=self._registry)
 
     def count_request(self, method: str, status: int, endpoint: str, seconds: float) -> None:
         """Count one answered request.
@@ -91,16 +105,19 @@ class Instruments:
             seconds: from the first look at the request to its answer.
         """
         key = (method, status, endpoint)
-        found = self._requests.get(key) or self._open(key)
-        found[0].observe(seconds)
-        found[1].inc()
+        duration, total = self._requests.get(key) or self._open(key)
+        bucket = duration._buckets[bisect_left(duration._upper_bounds, seconds)]
+        with metric_values.lock:
+            duration._sum.cell[0] += seconds
+            bucket.cell[0] += 1
+            total._value.cell[0] += 1
 
     def _open(self, key: tuple[str, int, str]) -> tuple[Histogram, Counter]:
         """Look the labels up once: it costs more than the counting."""
         method = _method_label(key[0])
         children = (
-            self._durations.labels(method, key[2], key[1], self._number),
-            self._totals.labels(method, key[1], self._number),
+            self._durations.labels(method, key[2], key[1], self.number),
+            self._totals.labels(method, key[1], self.number),
         )
         if method == key[0]:
             self._requests[key] = children
@@ -108,20 +125,20 @@ class Instruments:
 
     def count_exception(self, method: str, status: int) -> None:
         """Count a request that the service failed."""
-        self._exceptions.labels(_method_label(method), status, self._number).inc()
+        self._exceptions.labels(_method_label(method), status, self.number).inc()
 
     def count_cache(self, endpoint: str, result: str) -> None:
         """Count a look-up in the cache; the result is "hit" or "miss"."""
         key = (endpoint, result)
-        child = self._hits.get(key)
-        if child is None:
-            child = self._hits[key] = self._cache.labels(*key, self._number)
-        child.inc()
+        found = self._hits.get(key)
+        if found is None:
+            found = self._hits[key] = self._cache.labels(*key, self.number)._value
+        found.inc(1)
 
     def of_handler(self, endpoint: str) -> HandlerInstruments:
         """Return the instruments of one handler."""
         return HandlerInstruments(
-            self._handlers.labels(endpoint, self._number), lambda: self._quick.labels(endpoint, self._number)
+            self._handlers.labels(endpoint, self.number), lambda: self._quick.labels(endpoint, self.number)
         )
 
     def scrape(self, accept: str, names: list[str] | None = None) -> tuple[bytes, str]:
@@ -132,7 +149,7 @@ class Instruments:
             names: return these series only.
         """
         registry = CollectorRegistry()
-        registry.register(_Scrape(self._registry, self._number, frozenset(names or ())))
+        registry.register(_Scrape(self._registry, self.number, frozenset(names or ())))
         encode, media_type = choose_encoder(accept)
         return encode(registry), media_type
 
@@ -159,7 +176,7 @@ class _Scrape(Collector):
 
     def __init__(self, registry: CollectorRegistry, number: str, names: frozenset[str]) -> None:
         self._registry = registry
-        self._number = number
+        self.number = number
         self._names = names
 
     def describe(self) -> Iterable[Metric]:
@@ -169,7 +186,8 @@ class _Scrape(Collector):
         if metric_files.FOLDER is not None:
             found = metric_files.collect(metric_files.FOLDER)
         else:
-            found = [*self._registry.collect(), *REGISTRY.collect()]
+            own = (*self._registry.collect(), *REGISTRY.collect())
+            found = _summed((*own, *metric_files.collect(metric_files.folder_of_replicas())))
         for metric in (*found, _exporter_info()):
             shown = copy(metric)  # a collector may hand out the same one each time
             shown.samples = list(self._shown(metric.samples))
@@ -179,10 +197,27 @@ class _Scrape(Collector):
     def _shown(self, samples: Iterable[Sample]) -> Iterable[Sample]:
         """Leave out other services, series not asked for, and the label that tells services apart."""
         for sample in samples:
-            number = sample.labels.get(_SERVICE, self._number)
-            if number == self._number and (not self._names or sample.name in self._names):
-                labels = {name: value for name, value in sample.labels.items() if name != _SERVICE}
+            number = sample.labels.get(SERVICE, self.number)
+            if number == self.number and (not self._names or sample.name in self._names):
+                labels = {name: value for name, value in sample.labels.items() if name != SERVICE}
                 yield sample._replace(labels=labels)
+
+
+def _summed(metrics: Iterable[Metric]) -> Iterable[Metric]:
+    """Return each metric once, with the sum of its series' numbers from wherever they were kept."""
+    found: dict[str, Metric] = {}
+    numbers: dict[str, dict[tuple[str, tuple[tuple[str, str], ...]], Sample]] = {}
+    for metric in metrics:
+        found.setdefault(metric.name, metric)
+        series = numbers.setdefault(metric.name, {})
+        for sample in metric.samples:
+            key = (sample.name, tuple(sorted(sample.labels.items())))
+            known = series.get(key)
+            series[key] = sample if known is None else sample._replace(value=known.value + sample.value)
+    for name, metric in found.items():
+        whole = copy(metric)  # a collector may hand out the same one each time
+        whole.samples = list(numbers[name].values())
+        yield whole
 
 
 def _method_label(method: str) -> str:

@@ -44,23 +44,39 @@ def _command_line(pid: int) -> bytes:
         return b""
 
 
+def home() -> Path:
+    """Return the folder that all services of this user on this machine share, made if it is not there.
+
+    Raises:
+        PermissionError: it is not this user's alone.
+    """
+    shared = Path(tempfile.gettempdir()) / f"model-serving-{os.getuid()}"
+    shared.mkdir(mode=0o700, exist_ok=True)
+    if shared.is_symlink() or shared.stat().st_uid != os.getuid() or shared.stat().st_mode & 0o077:
+        raise PermissionError(
+            f"{shared} belongs to somebody else or is open to others: remove it, or set TMPDIR"
+        )
+    return shared
+
+
 def folder(pid: int) -> Path:
     """Return the folder of an owner, made if it is not there; folders of owners that are gone are removed."""
-    home = Path(tempfile.gettempdir()) / f"model-serving-{os.getuid()}"
-    home.mkdir(mode=0o700, exist_ok=True)
-    if home.is_symlink() or home.stat().st_uid != os.getuid() or home.stat().st_mode & 0o077:
-        raise PermissionError(
-            f"{home} belongs to somebody else or is open to others: remove it, or set TMPDIR"
-        )
-    for other in home.iterdir():
-        if not _is_alive(other.name):
+    shared = home()
+    for other in shared.iterdir():
+        if other.is_dir() and not is_alive(other.name):
             shutil.rmtree(other, ignore_errors=True)
-    own = home / f"{pid}-{_started(pid)}"
+    own = shared / name_of(pid)
     own.mkdir(mode=0o700, exist_ok=True)
     return own
 
 
-def _is_alive(name: str) -> bool:
+def name_of(pid: int) -> str:
+    """Return what no other process of this machine is called, not even one that gets the same id later."""
+    return f"{pid}-{_started(pid)}"
+
+
+def is_alive(name: str) -> bool:
+    """Tell whether the process of this name is still there."""
     pid, _, started = name.partition("-")
     return pid.isdigit() and started != "gone" and _started(int(pid)) == started
 
@@ -72,7 +88,8 @@ def _started(pid: int) -> str:
     Field 22 of proc(5) stat, counted behind the command's name, which may hold anything.
     """
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+        state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return "gone" if state in "ZX" else fields[18]  # dead, and not yet reaped
     except OSError:
         return _alive_by_signal(pid)
 

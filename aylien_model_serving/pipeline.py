@@ -17,12 +17,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from aylien_model_serving import codecs, streaming
+from aylien_model_serving.background import TaskResponse
 from aylien_model_serving.caching import CACHE_HEADER, Answers, cache_key, is_personal
 from aylien_model_serving.errors import DeadlineExceeded
 from aylien_model_serving.failures import Failures
 from aylien_model_serving.messages import Call, Reply
 from aylien_model_serving.metrics import Instruments
 from aylien_model_serving.runners import Runner
+from aylien_model_serving.runners.afterwards import Errand
 from aylien_model_serving.runners.items import Items
 from aylien_model_serving.schemas import Schema
 
@@ -58,16 +60,17 @@ class Work:
 
     runner: Runner
     arguments: dict[str, Any]
-    deadline: float | None
+    call: Call
+    schema: Schema
 
     def wait(self) -> Any:
-        return self.runner.run(self.arguments, self.deadline)
+        return self.runner.run(self.arguments, self.call)
 
     def is_immediate(self) -> bool:
-        return self.runner.is_immediate()
+        return self.runner.is_immediate() and not self.schema.may_wait(self.arguments)
 
     async def wait_async(self) -> Any:
-        return await self.runner.run_async(self.arguments, self.deadline)
+        return await self.runner.run_async(self.arguments, self.call)
 
 
 @dataclass(slots=True)
@@ -109,7 +112,7 @@ def answer(endpoint: Endpoint, call: Call) -> Story:
     try:
         fields = codecs.decode(call, endpoint.schema.decoders)
         arguments = endpoint.schema.arguments(fields, call.path_values)
-        encoder = codecs.choose_encoder(call.headers.get("accept", ""), endpoint.schema.encoders)
+        encoder = endpoint.schema.encoder(call.headers.get("accept", ""))
         if endpoint.answers is None:
             return (yield from _produce(endpoint, call, arguments, encoder))
         return (yield from _look_up(endpoint, endpoint.answers, call, arguments, encoder))
@@ -119,13 +122,26 @@ def answer(endpoint: Endpoint, call: Call) -> Story:
 
 def _produce(endpoint: Endpoint, call: Call, arguments: dict[str, Any], encoder: codecs.Encoder) -> Story:
     """Run the handler, check what it returns and encode it."""
-    result = yield Work(endpoint.runner, arguments, call.deadline)
+    result = yield Work(endpoint.runner, arguments, call, endpoint.schema)
+    if isinstance(result, _UNUSUAL):
+        return _reply_of(endpoint, call, encoder, result)
+    return encoder.reply(endpoint.schema.answer(result))
+
+
+_UNUSUAL = (Reply, Items, TaskResponse)
+
+
+def _reply_of(endpoint: Endpoint, call: Call, encoder: codecs.Encoder, result: Any) -> Reply:
+    """Return the reply to any result: also one that is a reply, is a stream, or has tasks beside it."""
     if isinstance(result, Reply):
         return result
     if isinstance(result, Items):
         return _stream(endpoint, call, result)
-    checked = endpoint.schema.answer(result)
-    return Reply(200, encoder.encode(checked), encoder.media_type)
+    if isinstance(result, TaskResponse):
+        reply = _reply_of(endpoint, call, encoder, result.result)
+        reply.after = Errand(result.tasks, call.request_id)
+        return reply
+    return encoder.reply(endpoint.schema.answer(result))
 
 
 def _stream(endpoint: Endpoint, call: Call, items: Items) -> Reply:
@@ -175,16 +191,18 @@ def _lead(
     try:
         kept = answers.get(key)  # landed between this call's look and its boarding
         outcome = kept if kept is not None else (yield from _produce(endpoint, call, arguments, encoder))
-        if outcome.chunks is not None:
-            streamed, outcome = outcome, None
-            return streamed
+        if outcome.chunks is not None or outcome.status >= 400:
+            passing, outcome = outcome, None
+            return passing
         endpoint.instruments.count_cache(endpoint.name, "miss" if kept is None else "hit")
         if kept is None:
             answers.put(key, outcome)
         reply = outcome
         if is_personal(reply):
             outcome = None
-        return _marked(reply, "miss" if kept is None else "hit")
+        mine = _marked(reply, "miss" if kept is None else "hit")
+        mine.after = reply.after
+        return mine
     except DeadlineExceeded:
         raise
     except Exception as error:

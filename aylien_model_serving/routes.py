@@ -1,21 +1,18 @@
 """Route dicts → frozen routes. Every mistake in one stops the service at start, with its place and its cure.
 
-Floor 3: knows Werkzeug's rule syntax and nothing of Flask.
+Floor 3: `route_keys` says what each key may hold; here is what holds for a whole route and for all of them.
 """
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from werkzeug.routing import Map, Rule
-
 from aylien_model_serving import handlers
+from aylien_model_serving.batching import Batching
 from aylien_model_serving.errors import ConfigurationError
-
-METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
+from aylien_model_serving.route_keys import READERS, Hosting, Jobs, bound, nearest
 
 
 @dataclass(frozen=True)
@@ -32,6 +29,9 @@ class Route:
         timeout: seconds that a call may take.
         threads: how many calls may run at once in one process.
         warmup: fields of a call that is made before a process says it is ready.
+        runner: how its own processes host the handler; None for the process that got the request.
+        batch: how calls are gathered, for a handler that takes a list of each field.
+        job: how calls are kept as jobs, which its own processes work on later; it implies `runner`.
         view: whether Flask calls it as a view.
     """
 
@@ -44,12 +44,15 @@ class Route:
     timeout: float | None = None
     threads: int = 1
     warmup: Mapping[str, Any] | None = None
+    runner: Hosting | None = None
+    batch: Batching | None = None
+    job: Jobs | None = None
     view: bool = False
 
     @property
     def path_names(self) -> frozenset[str]:
         """The names of the path's values."""
-        return frozenset(_bound(self.endpoint).arguments)
+        return frozenset(bound(self.endpoint).arguments)
 
 
 def read(dicts: Iterable[Mapping[str, Any]]) -> list[Route]:
@@ -63,7 +66,7 @@ def read(dicts: Iterable[Mapping[str, Any]]) -> list[Route]:
     found: list[Route] = []
     for position, item in enumerate(dicts):
         found.append(_named(_read_one(position, item), found))
-    _refuse_collisions(found)
+    refuse_collisions(found)
     return found
 
 
@@ -72,22 +75,22 @@ def _read_one(position: int, item: Any) -> Route:
         raise ConfigurationError(f"route {position} has to be a dict, not {type(item).__name__}")
     place = f"route {item.get('endpoint', position)!r}"
     for key in item:
-        if key not in _READERS:
-            raise ConfigurationError(f"{place}: unknown key {key!r}{_nearest(str(key), _READERS)}")
+        if key not in READERS:
+            raise ConfigurationError(f"{place}: unknown key {key!r}{nearest(str(key), READERS)}")
     for key in ("endpoint", "callable"):
         if key not in item:
             raise ConfigurationError(f"{place}: the key {key!r} is missing")
     values: dict[str, Any] = {}
     for key, value in item.items():
         try:
-            values[key] = _READERS[key](value)
+            values[key] = READERS[key](value)
         except ConfigurationError as error:
             raise ConfigurationError(f"{place}: key {key!r}: {error}") from error
     return _classified(place, Route(**values), item)
 
 
 #: Keys that the pipeline acts on, and that say nothing to a view.
-_PIPELINE_KEYS = ("schema", "cache", "timeout", "threads", "warmup")
+_PIPELINE_KEYS = ("schema", "cache", "timeout", "threads", "warmup", "runner", "batch", "job")
 
 
 def _classified(place: str, route: Route, item: Mapping[str, Any]) -> Route:
@@ -98,7 +101,22 @@ def _classified(place: str, route: Route, item: Mapping[str, Any]) -> Route:
             f"{place}: key {used[0]!r} has no effect on a view that calls process_json: "
             "name the handler itself as 'callable', and its schema as 'schema'"
         )
+    if route.job is not None:
+        route = _with_job(place, route)
+    if route.runner and route.batch and route.runner.max_queue < route.batch.max_size:
+        raise ConfigurationError(
+            f"{place}: key 'runner': a 'max_queue' of {route.runner.max_queue} never fills batches of "
+            f"{route.batch.max_size}: raise it, or lower the 'max_size' of 'batch'"
+        )
     return _replace(route, view=not used and handlers.is_view(route.callable, route.path_names))
+
+
+def _with_job(place: str, route: Route) -> Route:
+    """A job runs in a process that may be ended without harm to the web workers."""
+    for key in ("batch", "cache", "timeout"):
+        if getattr(route, key):
+            raise ConfigurationError(f"{place}: key {key!r} has no effect beside 'job'")
+    return route if route.runner else _replace(route, runner=Hosting())
 
 
 def _replace(route: Route, **changes: Any) -> Route:
@@ -122,7 +140,8 @@ def _named(route: Route, others: list[Route]) -> Route:
     return _replace(route, name=name.replace(".", "_"))
 
 
-def _refuse_collisions(routes: list[Route]) -> None:
+def refuse_collisions(routes: Iterable[Route]) -> None:
+    """Raise ConfigurationError where two routes answer the same method of one path."""
     seen: dict[tuple[str, str], Route] = {}
     for route in routes:
         for method in route.methods:
@@ -138,97 +157,6 @@ def _refuse_collisions(routes: list[Route]) -> None:
 def _shape(endpoint: str) -> str:
     """Two rules that differ in the names of their values alone are one."""
     shape = endpoint
-    for name in _bound(endpoint).arguments:
+    for name in bound(endpoint).arguments:
         shape = shape.replace(f":{name}>", ":>").replace(f"<{name}>", "<:>")
     return shape
-
-
-def _bound(endpoint: str) -> Rule:
-    """Return Werkzeug's reading of a rule; a rule is read only once it is part of a map."""
-    rule = Rule(endpoint)
-    Map([rule])
-    return rule
-
-
-def _endpoint(value: Any) -> str:
-    if not isinstance(value, str) or not value.startswith("/"):
-        raise ConfigurationError(f"a path starts with '/', e.g. '/classify'; this is {value!r}")
-    try:
-        _bound(value)
-    except (ValueError, LookupError, SyntaxError) as error:
-        raise ConfigurationError(f"not a rule that Flask understands: {error}") from error
-    return value
-
-
-def _callable(value: Any) -> Any:
-    if not callable(value):
-        raise ConfigurationError(
-            f"{value!r} can't be called: give a function, a class, or an object with __call__"
-        )
-    return value
-
-
-def _methods(value: Any) -> tuple[str, ...]:
-    if isinstance(value, str) or not isinstance(value, Iterable):
-        raise ConfigurationError(f"methods are a list, e.g. ['POST']; this is {value!r}")
-    methods = tuple(str(method).upper() for method in value)
-    for method in methods:
-        if method not in METHODS:
-            raise ConfigurationError(f"unknown method {method!r}{_nearest(method, METHODS)}")
-    if not methods:
-        raise ConfigurationError("at least one method is needed, e.g. ['POST']")
-    return tuple(dict.fromkeys(methods))
-
-
-def _name(value: Any) -> str:
-    if not isinstance(value, str) or not value.strip() or "." in value:
-        raise ConfigurationError(f"a name is text without a dot; this is {value!r}")
-    return value
-
-
-def _cache(value: Any) -> bool | int:
-    if isinstance(value, bool):
-        return value
-    if not isinstance(value, int) or value < 1:
-        raise ConfigurationError(f"True, False or whole seconds of 1 or more are expected; this is {value!r}")
-    return value
-
-
-def _seconds(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1e9:
-        raise ConfigurationError(f"seconds above 0 are expected; this is {value!r}")
-    return float(value)
-
-
-def _threads(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ConfigurationError(f"a number of 1 or more is expected; this is {value!r}")
-    return value
-
-
-def _warmup(value: Any) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise ConfigurationError(f"the fields of an example call are expected, as a dict; this is {value!r}")
-    return value
-
-
-def _as_it_is(value: Any) -> Any:
-    return value
-
-
-_READERS: dict[str, Callable[[Any], Any]] = {
-    "endpoint": _endpoint,
-    "callable": _callable,
-    "methods": _methods,
-    "name": _name,
-    "schema": _as_it_is,
-    "cache": _cache,
-    "timeout": _seconds,
-    "threads": _threads,
-    "warmup": _warmup,
-}
-
-
-def _nearest(word: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(known)}"

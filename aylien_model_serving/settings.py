@@ -31,6 +31,21 @@ class Settings:
         api_keys: keys, separated by commas, one of which each request must carry; none means open.
         metrics_dir: folder of the metric files that the processes of a service share; chosen when absent.
         express: whether bare handlers may be answered beside Flask's dispatch.
+        parallel_loading: whether replicas may load their models at the same time.
+        background_threads: answers whose background tasks one process works on at a time.
+        background_wait: seconds that a process which ends waits for its background tasks.
+        jobs_url: where jobs are kept: "sqlite:///" and a path, or "memory://" for tests; a file in Flask's
+            instance folder when absent.
+        service_name: tells services apart that keep their jobs in one place; the handlers' modules when
+            absent.
+        webhook_allow: hosts that may be told of the end of a job, separated by commas; none means none.
+        webhook_secret: key of the signature that webhooks carry.
+        url_fetch: whether a file may be given as a URL, which the service then fetches.
+        url_max_mb: largest file in MiB that is fetched from a URL.
+        url_timeout: seconds that fetching one file may take, from its name to its last byte.
+        max_image_pixels: most pixels of an image, or of one frame of a video, that is decoded.
+        max_decoded_mb: largest array in MiB that an audio or a video file is decoded to.
+        max_media_seconds: longest audio or video file that is decoded.
     """
 
     max_body_mb: float = 32
@@ -40,10 +55,31 @@ class Settings:
     api_keys: tuple[str, ...] = ()
     metrics_dir: str | None = None
     express: bool = True
+    parallel_loading: bool = False
+    background_threads: int = 1
+    background_wait: float = 20
+    jobs_url: str | None = None
+    service_name: str | None = None
+    webhook_allow: tuple[str, ...] = ()
+    webhook_secret: str | None = None
+    url_fetch: bool = False
+    url_max_mb: float = 32
+    url_timeout: float = 10
+    max_image_pixels: int = 64_000_000
+    max_decoded_mb: float = 1024
+    max_media_seconds: float = 3600
 
     @property
     def max_body_bytes(self) -> int:
         return int(self.max_body_mb * MEBIBYTE)
+
+    @property
+    def url_max_bytes(self) -> int:
+        return int(self.url_max_mb * MEBIBYTE)
+
+    @property
+    def max_decoded_bytes(self) -> int:
+        return int(self.max_decoded_mb * MEBIBYTE)
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -73,6 +109,13 @@ def _positive(text: str) -> float:
     number = float(text)
     if not 0 < number < 1e6:
         raise ValueError("expected a number above 0")
+    return number
+
+
+def _whole(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError("expected a whole number above 0")
     return number
 
 
@@ -114,6 +157,19 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "api_keys": _listed,
     "metrics_dir": lambda text: text or None,
     "express": _switch,
+    "parallel_loading": _switch,
+    "background_threads": _whole,
+    "background_wait": _positive,
+    "jobs_url": lambda text: text or None,
+    "service_name": lambda text: text or None,
+    "webhook_allow": _listed,
+    "webhook_secret": lambda text: text or None,
+    "url_fetch": _switch,
+    "url_max_mb": _positive,
+    "url_timeout": _positive,
+    "max_image_pixels": _whole,
+    "max_decoded_mb": _positive,
+    "max_media_seconds": _positive,
 }
 
 #: Names under which the tools beside this library, and its version 2, know the same setting.

@@ -52,6 +52,15 @@ class Signature:
             open=any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters),
         )
 
+    def without(self, name: str | None) -> Signature:
+        """Return the signature as callers see it where one name is given by others."""
+        return Signature(
+            positional=tuple(known for known in self.positional if known != name),
+            known=tuple(known for known in self.known if known != name),
+            required=self.required - {name} if name is not None else self.required,
+            open=self.open,
+        )
+
     def check(self, values: Mapping[str, object]) -> None:
         """Refuse values that the handler can't be called with.
 

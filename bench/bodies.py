@@ -8,6 +8,8 @@ import zlib
 SEED = 7
 FLOATS = 55_000
 IMAGE_SIDE_PIXELS = 1_000
+DIGIT_SIDE_PIXELS = 8
+GREYS_OF_DIGIT = 17  # 0 to 16, as in the digits that come with scikit-learn
 BOUNDARY = "bench-boundary-5f3c"
 
 ECHO = {"text": "hello"}
@@ -56,6 +58,12 @@ def values_of_message(data: bytes) -> list[float]:
     while data[end_of_length - 1] & 0x80:
         end_of_length += 1
     return unpacked_doubles(data[end_of_length:])
+
+
+def pixels() -> list[int]:
+    """A picture of a digit's size, of random greys: what a network makes of it costs the same."""
+    source = random.Random(SEED)
+    return [source.randrange(GREYS_OF_DIGIT) for _ in range(DIGIT_SIDE_PIXELS**2)]
 
 
 def image() -> bytes:

@@ -82,7 +82,7 @@ def fire(shot: Shot, port: int, seconds: float) -> Measured:
             ).stdout
         except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
             raise Unavailable(f"wrk failed: {error}") from error
-    return _read(output)
+    return read(output)
 
 
 def _write_script(shot: Shot, folder: Path) -> Path:
@@ -100,10 +100,15 @@ def _write_script(shot: Shot, folder: Path) -> Path:
     return script
 
 
-def _read(output: str) -> Measured:
+def read(output: str) -> Measured:
+    """Return the result that a program told in a line of its output.
+
+    Raises:
+        Unavailable: there is none.
+    """
     marked = [line for line in output.splitlines() if line.startswith("RESULT ")]
     if not marked:
-        raise Unavailable(f"wrk gave no result: {output[-200:]}")
+        raise Unavailable(f"no result in {output[-200:]!r}")
     told = json.loads(marked[0].removeprefix("RESULT "))
     seconds = told["micros"] / 1e6
     right = told["requests"] - told["status"]

@@ -4,12 +4,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.cases import Shot
-from bench.protocols import open_inference, plain, protobuf
+from bench.cases import Case, Shot
+from bench.protocols import bentoml_batches, open_inference, plain, protobuf
 
 FOLDER = Path(__file__).parent / "peers"
 ROOT = Path(__file__).parent.parent
-WORKERS = 2
 
 HOST = "127.0.0.1"
 BIND = f"{HOST}:{{port}}"
@@ -24,14 +23,15 @@ class Peer:
         title: what the tables call it.
         folder: of its service and requirements under `bench/peers`; peers that share it share an environment.
         distribution: whose version the tables show.
-        command: arguments after the environment's Python; {port}, {port2}, {port3} are free ports, {here} is
-            its folder, {bin} that of its environment's scripts.
+        command: arguments after the environment's Python; {port}, {port2}, {port3} are free ports, {workers}
+            the case's workers, {here} its folder, {bin} that of its environment's scripts.
         python: the interpreter's version if it is not that of the benchmark.
         installed: whether the benchmark's own environment serves it.
         cannot: path of a shot → why it is left out.
         adapt: turns a shot into the peer's own protocol.
         environ: variables of its process; the same placeholders as `command`.
         start_timeout_s: how long it may take to its first right answer.
+        serves: whether it is a server; else a program that does the work, ends, and tells its own rate.
     """
 
     name: str
@@ -45,11 +45,16 @@ class Peer:
     adapt: Callable[[Shot], Shot] = plain
     environ: Mapping[str, str] = field(default_factory=dict)
     start_timeout_s: float = 60.0
+    serves: bool = True
 
     @property
     def ours(self) -> bool:
         """Whether it is this library."""
         return self.folder == "ours"
+
+    def takes_part(self, case: Case) -> bool:
+        """Whether a case is one for it."""
+        return self.name in case.peers if case.peers else self.serves
 
     @property
     def home(self) -> Path:
@@ -58,16 +63,16 @@ class Peer:
 
 
 def _gunicorn(worker_class: str, app: str, *options: str) -> tuple[str, ...]:
-    return ("-m", "gunicorn", "-k", worker_class, "-w", str(WORKERS), "-b", BIND, *options, app)
+    return ("-m", "gunicorn", "-k", worker_class, "-w", "{workers}", "-b", BIND, *options, app)
 
 
 def _granian(interface: str, app: str, *options: str) -> tuple[str, ...]:
-    base = ("-m", "granian", "--interface", interface, "--workers", str(WORKERS), "--log-level", "warning")
+    base = ("-m", "granian", "--interface", interface, "--workers", "{workers}", "--log-level", "warning")
     return (*base, "--host", HOST, "--port", "{port}", *options, app)
 
 
 def _uvicorn(app: str) -> tuple[str, ...]:
-    base = ("-m", "uvicorn", "--host", HOST, "--port", "{port}", "--workers", str(WORKERS), "--no-access-log")
+    base = ("-m", "uvicorn", "--host", HOST, "--port", "{port}", "--workers", "{workers}", "--no-access-log")
     return (*base, "--loop", "uvloop", "--http", "httptools", "--log-level", "warning", app)
 
 
@@ -88,7 +93,9 @@ def _bentoml(name: str, title: str, service: str) -> Peer:
     cannot = {**_NO_CACHE, "/binary": "arrays as JSON only"}
     environ = {"BENTOML_DO_NOT_TRACK": "true"}
     command = ("-m", "bentoml", "serve", service, *where)
-    return Peer(name, title, "bentoml", "bentoml", command, cannot=cannot, environ=environ)
+    return Peer(
+        name, title, "bentoml", "bentoml", command, cannot=cannot, adapt=bentoml_batches, environ=environ
+    )
 
 
 PEERS = (
@@ -136,7 +143,7 @@ PEERS = (
             "MLSERVER_HTTP_PORT": "{port}",
             "MLSERVER_GRPC_PORT": "{port2}",
             "MLSERVER_METRICS_PORT": "{port3}",
-            "MLSERVER_PARALLEL_WORKERS": str(WORKERS),
+            "MLSERVER_PARALLEL_WORKERS": "{workers}",
         },
     ),
     Peer(
@@ -181,6 +188,15 @@ PEERS = (
     ),
     Peer(
         "bare-granian", "bare WSGI, granian", "bare", "granian", _granian("wsgi", "service:app"), cannot=_BARE
+    ),
+    Peer(
+        "offline",
+        "plain loop, no server",
+        "offline",
+        "torch",
+        ("{here}/loop.py",),
+        installed=True,
+        serves=False,
     ),
 )
 

@@ -12,6 +12,7 @@ from bench.results import CaseResult, Spread
 OURS = {peer.name for peer in peers.PEERS if peer.ours}
 WIDTH, LABELS, VALUES, MARGIN, ROW, TOP = 820, 215, 130, 24, 24, 46  # pixels
 FINEST_MS = 0.01
+NOT_OF_THROUGHPUT = ("overhead", "memory")
 STYLE = """
   text { font: 12px system-ui, sans-serif; fill: #1f2328 } .title { font-size: 15px; font-weight: 600 }
   .small { font-size: 11px; fill: #59636e } .end { text-anchor: end } .mid { text-anchor: middle }
@@ -35,6 +36,8 @@ def write(folder: Path, found: dict[str, CaseResult]) -> None:
     """Write one picture of throughput per shot, and those of latency, memory and cold start."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, result in found.items():
+        if name in NOT_OF_THROUGHPUT:
+            continue
         for shot in result.shots():
             suffix = f"-{shot}" if len(result.shots()) > 1 else ""
             bars = _bars(result, {peer: results.rates(result, peer, shot) for peer in result.peers()})

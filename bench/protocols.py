@@ -23,6 +23,18 @@ def protobuf(shot: Shot) -> Shot:
     return replace(shot, body=body, content_type=PROTOBUF, accept=PROTOBUF, check=_is_doubled_message)
 
 
+def bentoml_batches(shot: Shot) -> Shot:
+    """The batched shot as BentoML takes it: every request is a batch, here of one, and so is its answer."""
+    if shot.path != "/batched":
+        return shot
+
+    def check(answer: bytes) -> bool:
+        (item,) = json.loads(answer)
+        return shot.check(bodies.compact(item))
+
+    return replace(shot, body=bodies.compact({"texts": [json.loads(shot.body)]}), check=check)
+
+
 def open_inference(shot: Shot) -> Shot:
     """The shot as one tensor of the Open Inference Protocol (KServe v2), whose answer is one tensor too."""
     fields = json.loads(shot.body)

@@ -9,6 +9,7 @@ from bench.results import CaseResult, Spread
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 OURS = [peer.name for peer in peers.PEERS if peer.ours]
 NOTHING = "-"
+TABLES_OF_THEIR_OWN = ("connections", "memory")
 
 
 def write(path: Path, found: dict[str, CaseResult]) -> None:
@@ -23,9 +24,11 @@ def write(path: Path, found: dict[str, CaseResult]) -> None:
 def tables(found: dict[str, CaseResult]) -> str:
     """Return everything: machine, goals, a table per case and shot, start and memory, versions."""
     parts = [_conditions(found), _goals(found)]
-    parts += [_case(result) for name, result in found.items() if name != "connections"]
+    parts += [_case(result) for name, result in found.items() if name not in TABLES_OF_THEIR_OWN]
     if "connections" in found:
         parts.append(_sweep(found["connections"]))
+    if "memory" in found:
+        parts.append(_memory(found["memory"]))
     if "validated" in found:
         parts.append(_starts(found["validated"]))
     parts.append(_versions(found))
@@ -44,14 +47,9 @@ def _goals(found: dict[str, CaseResult]) -> str:
     rows = []
     for goal in goals.GOALS:
         seen = goals.reached(goal, found)
-        verdict = NOTHING if seen is None else ("yes" if seen.median >= goal.at_least else "**no**")
-        sides = (
-            f"{peers.title(peer)} ({shot})" if shot != "c16" else peers.title(peer)
-            for peer, shot in (goal.above, goal.below)
-        )
-        rows.append([goal.case, *sides, f"{goal.at_least:g}", _span(seen, 2), verdict])
-    head = ["case", "rate of", "over rate of", "at least", "measured", "reached"]
-    return _section("Goals", head, rows)
+        verdict = NOTHING if seen is None else ("yes" if goal.is_reached(seen) else "**no**")
+        rows.append([goal.case, goal.figure, goal.bound, _span(seen, 2), verdict])
+    return _section("Goals", ["case", "figure", "goal", "measured", "reached"], rows)
 
 
 def _case(result: CaseResult) -> str:
@@ -125,6 +123,17 @@ def _starts(result: CaseResult) -> str:
         rows.append([peers.title(peer), _span(start, 2), _span(memory, 0), _span(each, 0)])
     head = ["server", "cold start to first answer, s", "memory, all processes, MiB (PSS)", "per worker, MiB"]
     return _section("Cold start and memory", head, rows)
+
+
+def _memory(result: CaseResult) -> str:
+    rows = []
+    for peer in result.peers():
+        memory = results.per_start(result, peer, lambda run: run.memory_bytes / goals.MEGABYTE)
+        count = results.per_start(result, peer, lambda run: run.processes)
+        rows.append([peers.title(peer), _span(memory, 0), _span(count, 0)])
+    return _section(
+        result.title, ["server", "memory, all processes, MB (PSS)", "processes"], rows, _left_out(result)
+    )
 
 
 def _versions(found: dict[str, CaseResult]) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Run:
-    """One shot at one server in one round; `memory_bytes` is the whole process tree's, after the load."""
+    """One shot at one server in one round; `memory_bytes` is what its `processes` hold after the load."""
 
     shot: str
     peer: str
@@ -23,6 +23,7 @@ class Run:
     errors: int
     cold_start_s: float
     memory_bytes: int = 0
+    processes: int = 0
 
 
 @dataclass
@@ -82,6 +83,13 @@ def ratio(result: CaseResult, above: tuple[str, str], below: tuple[str, str]) ->
     bottoms = {run.round: run.rate for run in result.of(*below)}
     pairs = [(run.rate, bottoms[run.round]) for run in result.of(*above) if bottoms.get(run.round)]
     return spread(top / bottom for top, bottom in pairs)
+
+
+def median_delay_ms(result: CaseResult, above: tuple[str, str], below: tuple[str, str]) -> Spread | None:
+    """By how many ms the median of `above` (peer, shot) exceeds that of `below`, taken round by round."""
+    bottoms = {run.round: run.latency_us["50"] for run in result.of(*below)}
+    pairs = [(run.latency_us["50"], bottoms[run.round]) for run in result.of(*above) if run.round in bottoms]
+    return spread((top - bottom) / 1000 for top, bottom in pairs)
 
 
 def per_start(result: CaseResult, peer: str, value: Callable[[Run], float]) -> Spread | None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bench import environments, load
+from bench import environments, load, loops
 from bench.cases import Case, Shot
 from bench.environments import Unavailable
 from bench.peers import Peer
@@ -37,8 +37,9 @@ def run_case(
     case: Case, peers: Sequence[Peer], pythons: dict[str, Path], missing: dict[str, str], plan: Plan
 ) -> CaseResult:
     """Measure one case; a peer that fails is left out of the rounds that follow, and the result says why."""
+    peers = [peer for peer in peers if peer.takes_part(case)]
     result = CaseResult(case.name, case.title, today(), machine(), plan.rounds, plan.seconds)
-    result.missing = dict(missing)
+    result.missing = {peer.name: missing[peer.name] for peer in peers if peer.name in missing}
     result.versions = _versions(peers, pythons)
     for number in range(plan.rounds):
         for peer in peers:
@@ -48,7 +49,8 @@ def run_case(
                 result.missing[peer.name] = peer.cannot[case.shots[0].path]
                 continue
             try:
-                runs = _one_start(case, peer, pythons[peer.name], plan, number)
+                one_start = _one_start if peer.serves else _one_loop
+                runs = one_start(case, peer, pythons[peer.name], plan, number)
             except Unavailable as error:
                 result.missing[peer.name] = str(error)
                 print(f"  {case.name} {peer.name}: {error}", flush=True)
@@ -64,8 +66,13 @@ def _one_start(case: Case, peer: Peer, python: Path, plan: Plan, number: int) ->
         for shot in (peer.adapt(shot) for shot in case.shots if shot.path not in peer.cannot):
             server.check(shot)
             runs.append(_one_run(shot, peer, server.port, server.cold_start_s, plan, number))
-        memory = server.memory()
-    return [replace(run, memory_bytes=memory) for run in runs]
+        memory, processes = server.memory()
+    return [replace(run, memory_bytes=memory, processes=processes) for run in runs]
+
+
+def _one_loop(case: Case, peer: Peer, python: Path, plan: Plan, number: int) -> list[Run]:
+    seen = loops.run(peer, python, case, plan.seconds)
+    return [Run(case.shots[0].label, peer.name, number, seen.rate, seen.latency_us, seen.errors, 0.0)]
 
 
 def _one_run(shot: Shot, peer: Peer, port: int, cold_start_s: float, plan: Plan, number: int) -> Run:
@@ -88,7 +95,7 @@ def _tell(case: Case, runs: list[Run]) -> None:
         flag = f"  {run.errors} ERRORS" if run.errors else ""
         millis = run.latency_us["50"] / 1000, run.latency_us["99"] / 1000
         print(
-            f"  {case.name:12} {run.shot:8} round {run.round + 1}  {run.peer:18} {run.rate:9.1f}/s"
+            f"  {case.name:12} {run.shot:14} round {run.round + 1}  {run.peer:18} {run.rate:9.1f}/s"
             f"  p50 {millis[0]:7.2f} ms  p99 {millis[1]:7.2f} ms  start {run.cold_start_s:5.2f} s"
             f"  {run.memory_bytes / 2**20:6.0f} MiB{flag}",
             flush=True,

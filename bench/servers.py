@@ -16,7 +16,7 @@ from pathlib import Path
 from bench import processes
 from bench.cases import Case, Shot
 from bench.environments import Unavailable
-from bench.peers import FOLDER, HOST, ROOT, WORKERS, Peer
+from bench.peers import FOLDER, HOST, ROOT, Peer
 
 ANSWER_TIMEOUT_S = 10.0
 POLL_S = 0.005
@@ -33,9 +33,10 @@ class Server:
     mark: str
     cold_start_s: float
 
-    def memory(self) -> int:
-        """Return the bytes that all its processes hold together."""
-        return processes.proportional_memory(processes.members(self.leader, self.mark))
+    def memory(self) -> tuple[int, int]:
+        """Return the bytes that all its processes hold together, and how many they are."""
+        members = processes.members(self.leader, self.mark)
+        return processes.proportional_memory(members), len(members)
 
     def check(self, shot: Shot) -> None:
         """Raise Unavailable if the answer to a shot is not right."""
@@ -68,10 +69,18 @@ def serving(peer: Peer, python: Path, case: Case) -> Iterator[Server]:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _start(
-    peer: Peer, python: Path, case: Case, scratch: Path, ports: list[int], mark: str
-) -> subprocess.Popen[bytes]:
-    names = {"port": ports[0], "port2": ports[1], "port3": ports[2], "here": peer.home, "bin": python.parent}
+def program(
+    peer: Peer, python: Path, case: Case, scratch: Path, ports: list[int]
+) -> tuple[list[str], dict[str, str]]:
+    """Return the command of a peer's program and the whole environment in which it runs."""
+    names = {
+        "port": ports[0],
+        "port2": ports[1],
+        "port3": ports[2],
+        "workers": case.workers,
+        "here": peer.home,
+        "bin": python.parent,
+    }
     environ = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     environ |= {name: value.format(**names) for name, value in peer.environ.items()}
     environ |= {
@@ -80,15 +89,20 @@ def _start(
         "BENCH_CASE": case.name,
         "BENCH_PORT": str(ports[0]),
         "BENCH_SCRATCH": str(scratch),
-        "BENCH_WORKERS": str(WORKERS),
-        processes.MARK: mark,
+        "BENCH_WORKERS": str(case.workers),
     }
-    command = [str(python), *(part.format(**names) for part in peer.command)]
+    return [str(python), *(part.format(**names) for part in peer.command)], environ
+
+
+def _start(
+    peer: Peer, python: Path, case: Case, scratch: Path, ports: list[int], mark: str
+) -> subprocess.Popen[bytes]:
+    command, environ = program(peer, python, case, scratch, ports)
     with (scratch / "log.txt").open("wb") as log:
         return subprocess.Popen(
             command,
             cwd=scratch,
-            env=environ,
+            env={**environ, processes.MARK: mark},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

@@ -1,12 +1,13 @@
-"""Request ids: the client's own where it is harmless."""
+"""Request ids: the client's own where it is harmless. Deadlines: the client's own where it is shorter."""
 
 import re
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aylien_model_serving.messages import choose_request_id
+from aylien_model_serving.messages import choose_request_id, deadline_of
 
 
 @pytest.mark.parametrize(
@@ -53,3 +54,33 @@ def test_an_id_never_harms_a_header_or_a_log_line(offered: str) -> None:
 
 def test_two_requests_have_two_ids() -> None:
     assert len({choose_request_id(None) for _ in range(100)}) == 100
+
+
+@pytest.mark.parametrize(
+    ("route", "client", "seconds"),
+    [
+        (None, None, None),
+        (3.0, None, 3.0),
+        (None, "2.5", 2.5),
+        (3.0, "2.5", 2.5),
+        (3.0, "4", 3.0),
+        (3.0, "0", 3.0),
+        (3.0, "-1", 3.0),
+        (3.0, "nan", 3.0),
+        (3.0, "inf", 3.0),
+        (None, "soon", None),
+        (None, "1e400", None),
+    ],
+)
+def test_a_client_may_ask_for_less_time_than_the_route_allows(
+    route: float | None, client: str | None, seconds: float | None
+) -> None:
+    before = time.monotonic()
+
+    deadline = deadline_of(route, {} if client is None else {"x-request-timeout": client})
+
+    if seconds is None:
+        assert deadline is None
+    else:
+        assert deadline is not None
+        assert before + seconds <= deadline <= time.monotonic() + seconds

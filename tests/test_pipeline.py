@@ -27,7 +27,7 @@ def test_the_story_yields_the_one_thing_that_takes_time() -> None:
     work = next(story)
 
     assert isinstance(work, Work)
-    assert (work.arguments, work.deadline) == ({"n": 1}, 7.0)
+    assert (work.arguments, work.call.deadline) == ({"n": 1}, 7.0)
     with pytest.raises(StopIteration) as end:
         story.send("sent")
     assert end.value.value.body == b'"sent"'

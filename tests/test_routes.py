@@ -8,7 +8,9 @@ import pytest
 
 from aylien_model_serving import routes
 from aylien_model_serving.app_factory import FlaskAppWrapper
+from aylien_model_serving.batching import Batching
 from aylien_model_serving.errors import ConfigurationError
+from aylien_model_serving.route_keys import Hosting
 from aylien_model_serving.routes import Route
 
 
@@ -57,9 +59,11 @@ def test_every_key_is_a_field_of_the_route() -> None:
         "timeout": 2,
         "threads": 4,
         "warmup": {"text": "a"},
+        "runner": None,
+        "batch": None,
     }
 
-    [route] = read(item)
+    [route] = read({**item, "runner": False, "batch": False})
 
     assert {name: getattr(route, name) for name in item} == {**item, "methods": ("GET", "POST")}
     assert route.path_names == {"n", "lang"}
@@ -131,6 +135,38 @@ def test_every_key_is_a_field_of_the_route() -> None:
             },
             "key 'timeout' has no effect on a view that calls process_json",
         ),
+        *(
+            ({"endpoint": "/p", "callable": Model, "runner": value}, f"route '/p': key 'runner': {message}")
+            for value, message in (
+                (1, "True, False or a dict of replicas, devices, init, max_queue, start_timeout, kill_after"),
+                ({"replica": 2}, "unknown key 'replica'; did you mean 'replicas'?"),
+                ({"replicas": 0}, "key 'replicas': a number of 1 or more"),
+                ({"devices": "cuda:0"}, "key 'devices': 'auto' or a list like ['cuda:0', 'cpu']"),
+                ({"devices": []}, "key 'devices': 'auto' or a list like"),
+                ({"devices": ["gpu"]}, "key 'devices': 'auto' or a list like"),
+                ({"init": ["a"]}, "key 'init': the keyword arguments of the class are expected"),
+                ({"init": {"a": object()}}, "key 'init': it travels to another process"),
+                ({"init": {"a": (1, 2)}}, "key 'init': it travels to another process"),
+                ({"max_queue": 0}, "key 'max_queue': a number of 1 or more"),
+                ({"start_timeout": 0}, "key 'start_timeout': seconds above 0"),
+                ({"kill_after": -1}, "key 'kill_after': seconds above 0"),
+            )
+        ),
+        *(
+            ({"endpoint": "/p", "callable": Model, "batch": value}, f"route '/p': key 'batch': {message}")
+            for value, message in (
+                ("yes", "True, False or a dict of max_size, max_wait_ms is expected"),
+                ({"max_wait": 1}, "unknown key 'max_wait'; did you mean 'max_wait_ms'?"),
+                ({"max_size": True}, "key 'max_size': a number of 1 or more"),
+                ({"max_wait_ms": -1}, "key 'max_wait_ms': milliseconds from 0 to 60000"),
+                ({"max_wait_ms": "5"}, "key 'max_wait_ms': milliseconds from 0 to 60000"),
+            )
+        ),
+        (
+            {"endpoint": "/p", "callable": Model, "runner": {"max_queue": 8}, "batch": {"max_size": 9}},
+            "route '/p': key 'runner': a 'max_queue' of 8 never fills batches of 9",
+        ),
+        ({"endpoint": "/p", "callable": view, "runner": True}, "key 'runner' has no effect on a view"),
         ("/p", "route 0 has to be a dict, not str"),
         (None, "route 0 has to be a dict, not NoneType"),
     ],
@@ -140,6 +176,22 @@ def test_a_mistake_is_told_with_its_place_and_its_cure(item: Any, message: str) 
         read(item)
 
     assert message in str(told.value)
+
+
+def test_the_options_of_runner_and_batch_have_defaults() -> None:
+    [plain] = read({"endpoint": "/p", "callable": Model, "runner": True, "batch": True})
+    [told] = read(
+        {
+            "endpoint": "/p",
+            "callable": Model,
+            "runner": {"replicas": 2, "devices": ["cuda:0", "cpu"], "init": {"a": [1]}, "kill_after": None},
+            "batch": {"max_size": 8, "max_wait_ms": 2.5},
+        }
+    )
+
+    assert (plain.runner, plain.batch) == (Hosting(), Batching())
+    assert told.runner == Hosting(replicas=2, devices=("cuda:0", "cpu"), init={"a": [1]})
+    assert told.batch == Batching(max_size=8, max_wait=0.0025)
 
 
 @pytest.mark.parametrize("dicts", [{"endpoint": "/p", "callable": predict}, 3])

@@ -35,6 +35,12 @@ def test_settings_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch)
         ("MODEL_SERVING_METRICS_DIR", "/tmp/m", "metrics_dir", "/tmp/m"),
         ("MODEL_SERVING_METRICS_DIR", "", "metrics_dir", None),
         ("PROMETHEUS_MULTIPROC_DIR", "/tmp/p", "metrics_dir", "/tmp/p"),
+        ("MODEL_SERVING_URL_FETCH", "1", "url_fetch", True),
+        ("MODEL_SERVING_URL_MAX_MB", "1", "url_max_mb", 1.0),
+        ("MODEL_SERVING_URL_TIMEOUT", "2.5", "url_timeout", 2.5),
+        ("MODEL_SERVING_MAX_IMAGE_PIXELS", "1000", "max_image_pixels", 1000),
+        ("MODEL_SERVING_MAX_DECODED_MB", "8", "max_decoded_mb", 8.0),
+        ("MODEL_SERVING_MAX_MEDIA_SECONDS", "60", "max_media_seconds", 60.0),
     ],
 )
 def test_each_variable_sets_its_field(variable: str, text: str, setting: str, value: object) -> None:
@@ -59,6 +65,8 @@ def test_a_name_of_ones_own_comes_before_that_of_another_tool() -> None:
         ("MODEL_SERVING_MAX_BODY_MB", "nan"),
         ("MODEL_SERVING_MAX_BODY_MB", "inf"),
         ("MODEL_SERVING_MAX_BODY_MB", ""),
+        ("MODEL_SERVING_MAX_IMAGE_PIXELS", "0"),
+        ("MODEL_SERVING_MAX_IMAGE_PIXELS", "1.5"),
         ("MODEL_SERVING_LOG_FORMAT", "xml"),
         ("MODEL_SERVING_LOG_LEVEL", "loud"),
         ("LOG_LEVEL", "loud"),

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from aylien_model_serving.codecs import forms, json
 from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.errors import MalformedBody, UnsupportedMediaType
-from aylien_model_serving.messages import Call
+from aylien_model_serving.messages import Call, Reply
 
 Decode = Callable[[bytes, str], Fields]
 
@@ -27,6 +27,10 @@ class Encoder(NamedTuple):
 
     media_type: str
     encode: Callable[[Any], bytes]
+
+    def reply(self, result: Any) -> Reply:
+        """Return the answer that a result makes."""
+        return Reply(200, self.encode(result), self.media_type)
 
 
 JSON = Encoder("application/json", json.encode)
@@ -55,6 +59,8 @@ def decode(call: Call, decoders: Mapping[str, Decode]) -> Fields:
         raise UnsupportedMediaType("Compressed bodies are not accepted: send it without Content-Encoding")
     if call.method in QUERY_METHODS and not call.body:
         return forms.decode_query(call.query)
+    if call.path_values and not call.body:
+        return Fields({})  # the path may say all there is to say
     content_type = headers.get("content-type", "")
     known = decoders.get(content_type) or decoders.get(content_type.partition(";")[0].strip().lower())
     if known is not None:
@@ -82,15 +88,16 @@ def choose_encoder(accept: str, encoders: tuple[Encoder, ...]) -> Encoder:
     """
     if len(encoders) == 1 or accept in _ANYTHING:
         return encoders[0]
-    ranges = _ranges(accept)
-    return max(encoders, key=lambda encoder: _preference(encoder.media_type, ranges))
+    ranges = media_ranges(accept)
+    return max(encoders, key=lambda encoder: preference(encoder.media_type, ranges))
 
 
 #: What most clients send, spared the parsing.
 _ANYTHING = frozenset({"", "*/*", "application/json"})
 
 
-def _preference(media_type: str, ranges: dict[str, tuple[float, int]]) -> tuple[float, int]:
+def preference(media_type: str, ranges: dict[str, tuple[float, int]]) -> tuple[float, int]:
+    """Return weight and negative position of the most specific range that names a media type."""
     kind = media_type.partition("/")[0]
     named = (ranges[known] for known in (media_type, f"{kind}/*", "*/*") if known in ranges)
     return next(named, (0.0, 0))
@@ -98,11 +105,11 @@ def _preference(media_type: str, ranges: dict[str, tuple[float, int]]) -> tuple[
 
 def preferred_media_types(accept: str) -> list[str]:
     """Return the media types of an Accept header, best first, without those of weight 0."""
-    ranges = _ranges(accept)
+    ranges = media_ranges(accept)
     return sorted((name for name in ranges if ranges[name][0] > 0), key=ranges.__getitem__, reverse=True)
 
 
-def _ranges(accept: str) -> dict[str, tuple[float, int]]:
+def media_ranges(accept: str) -> dict[str, tuple[float, int]]:
     """Return weight and negative position of each media range of an Accept header."""
     found: dict[str, tuple[float, int]] = {}
     for position, item in enumerate(accept.split(",")[:32]):

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
+
+from aylien_model_serving.media.arrivals import Arrival
+
+_NONE: Mapping[str, Arrival | list[str | Arrival]] = MappingProxyType({})
 
 
 class Fields(NamedTuple):
@@ -12,7 +18,10 @@ class Fields(NamedTuple):
         values: the fields.
         textual: whether each value is text that stands for a number, a switch and so on, as in a query
             string.
+        uploads: the values that came as files, with their names and types; they are among the values too, as
+            mere bytes.
     """
 
     values: dict[str, Any]
     textual: bool = False
+    uploads: Mapping[str, Arrival | list[str | Arrival]] = _NONE

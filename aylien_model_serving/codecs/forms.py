@@ -7,7 +7,8 @@ that is given more than once becomes a list.
 from __future__ import annotations
 
 import io
-from typing import IO
+from collections.abc import Iterable
+from typing import IO, Any
 from urllib.parse import parse_qsl
 
 from werkzeug.exceptions import HTTPException
@@ -17,6 +18,7 @@ from werkzeug.http import parse_options_header
 from aylien_model_serving.codecs import json
 from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.errors import MalformedBody
+from aylien_model_serving.media import arrivals
 
 #: Fields and files that one form may have.
 MAX_PARTS = 1000
@@ -69,9 +71,15 @@ def decode_multipart(body: bytes, content_type: str) -> Fields:
         raise MalformedBody(f"The multipart body can't be read: {error}") from None
     if not form and not files:
         raise MalformedBody("The multipart body has no part")
-    texts: list[tuple[str, str | bytes]] = list(form.items(multi=True))
+    texts = list(form.items(multi=True))
+    parts = [
+        (name, arrivals.uploaded(file.read(), file.content_type, file.filename))
+        for name, file in files.items(multi=True)
+    ]
     return Fields(
-        _gather([*texts, *((name, file.read()) for name, file in files.items(multi=True))]), textual=True
+        _gather([*texts, *((name, part.content) for name, part in parts)]),
+        textual=True,
+        uploads=_gather([*(pair for pair in texts if pair[0] in files), *parts]),
     )
 
 
@@ -80,8 +88,8 @@ def _in_memory(*_: object, **__: object) -> IO[bytes]:
     return io.BytesIO()
 
 
-def _gather(pairs: list[tuple[str, str]] | list[tuple[str, str | bytes]]) -> dict[str, object]:
-    found: dict[str, list[object]] = {}
+def _gather(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, list[Any]] = {}
     for name, value in pairs:
         found.setdefault(name, []).append(value)
     return {name: values[0] if len(values) == 1 else values for name, values in found.items()}

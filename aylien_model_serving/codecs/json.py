@@ -18,6 +18,7 @@ from google.protobuf.message import Message
 
 from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.errors import InvalidAnswer, MalformedBody
+from aylien_model_serving.media.files import MediaFile
 
 #: Containers within containers that a body may have.
 MAX_DEPTH = 64
@@ -187,6 +188,8 @@ def _plain(value: Any) -> Any:
         return _listed(value)
     if hasattr(value, "model_dump"):  # pydantic
         return value.model_dump(mode="json")
+    if isinstance(value, MediaFile):
+        return value.to_json()
     if isinstance(value, Message):
         return MessageToDict(
             value, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
@@ -200,6 +203,11 @@ def _plain(value: Any) -> Any:
     raise InvalidAnswer(f"The answer can't be written as JSON: it holds a {type(value).__name__}")
 
 
+def _identity(value: Any) -> Any:
+    """Return what a key is made of; a file that has not been fetched is known by its URL."""
+    return value.identity() if isinstance(value, MediaFile) else _plain(value)
+
+
 def _listed(value: Any) -> Any:
     """Return an array's items as Python's own; numpy would give times in nanoseconds as mere numbers."""
     dtype = getattr(value, "dtype", None)
@@ -209,5 +217,5 @@ def _listed(value: Any) -> Any:
 
 
 _encoder = msgspec.json.Encoder(enc_hook=_plain)
-_packed_encoder = msgspec.msgpack.Encoder(enc_hook=_plain, order="deterministic")
-_sorted_encoder = msgspec.json.Encoder(enc_hook=_plain, order="deterministic")
+_packed_encoder = msgspec.msgpack.Encoder(enc_hook=_identity, order="deterministic")
+_sorted_encoder = msgspec.json.Encoder(enc_hook=_identity, order="deterministic")

@@ -7,6 +7,11 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from aylien_model_serving.messages import Call
+
+#: The method of a call that asks a replica itself how it is.
+STATUS = "STATUS"
+
 
 class Observer(Protocol):
     """Is told how a handler does."""
@@ -21,12 +26,12 @@ class Observer(Protocol):
 class Runner(Protocol):
     """Runs one handler, for callers that block and for callers on an event loop."""
 
-    def run(self, arguments: dict[str, Any], deadline: float | None) -> Any:
-        """Call the handler and return its result, or raise what it raises.
+    def run(self, arguments: dict[str, Any], call: Call) -> Any:
+        """Call the handler and return its result, or raise what it raises; a `Reply` is the answer as it is.
 
         Args:
             arguments: checked keyword arguments.
-            deadline: `time.monotonic()` seconds after which nobody waits for the result.
+            call: the request that they come from; after its deadline nobody waits for the result.
 
         Raises:
             DeadlineExceeded: the deadline passed before or while the handler ran.
@@ -35,7 +40,7 @@ class Runner(Protocol):
     def is_immediate(self) -> bool:
         """Tell whether `run` is so quick at this moment that an event loop may call it itself."""
 
-    async def run_async(self, arguments: dict[str, Any], deadline: float | None) -> Any:
+    async def run_async(self, arguments: dict[str, Any], call: Call) -> Any:
         """Do the same for a caller on an event loop; a call that is cancelled while it waits never starts."""
 
     def ready(self) -> bool:

@@ -13,11 +13,12 @@ import threading
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from aylien_model_serving.errors import DeadlineExceeded
-from aylien_model_serving.runners import Observer, native
+from aylien_model_serving.messages import Call
+from aylien_model_serving.runners import Observer, afterwards, native
 from aylien_model_serving.runners.items import STREAMS, Items
 from aylien_model_serving.runners.pace import Pace
 from aylien_model_serving.signatures import Signature
@@ -71,7 +72,8 @@ class InlineRunner:
     def is_immediate(self) -> bool:
         return self._pace.quick and not self._jobs and not self._streams
 
-    def run(self, arguments: dict[str, Any], deadline: float | None) -> Any:
+    def run(self, arguments: dict[str, Any], call: Call) -> Any:
+        deadline = call.deadline
         if self._is_async:
             return native.run_coroutine(self._await(arguments, deadline))
         if self._slots is None:
@@ -104,13 +106,17 @@ class InlineRunner:
 
         return Items(generator, end, self._hub_must_go_on)
 
-    async def run_async(self, arguments: dict[str, Any], deadline: float | None) -> Any:
+    async def run_async(self, arguments: dict[str, Any], call: Call) -> Any:
         if self._is_async:
-            return await self._await(arguments, deadline)
-        job = self._pool.submit(contextvars.copy_context().run, self.run, arguments, deadline)
+            return await self._await(arguments, call.deadline)
+        job = self._pool.submit(contextvars.copy_context().run, self.run, arguments, call)
         self._jobs.add(job)
         job.add_done_callback(self._jobs.discard)
-        return await self._within(asyncio.wrap_future(job), deadline)
+        try:
+            return await self._within(asyncio.wrap_future(job), call.deadline)
+        except asyncio.CancelledError:
+            job.add_done_callback(partial(_do_tasks, call.request_id))
+            raise
 
     async def _within(self, work: Awaitable[Any], deadline: float | None) -> Any:
         """Wait for work until the deadline; what has not begun by then is cancelled."""
@@ -142,6 +148,12 @@ class InlineRunner:
         if deadline is not None and time.monotonic() > deadline:
             raise DeadlineExceeded
         return result
+
+
+def _do_tasks(request_id: str, left: Future[Any]) -> None:
+    """Do the background tasks of a call whose client left while its handler ran."""
+    if not left.cancelled() and left.exception() is None:
+        afterwards.do_left(left.result(), request_id)
 
 
 def _nothing() -> None:

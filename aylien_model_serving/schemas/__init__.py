@@ -22,23 +22,28 @@ __all__ = ["Schema", "choose", "open_schema"]
 
 
 def choose(
-    schema: Any, handler: Any, signature: Signature, path_names: frozenset[str] = frozenset()
+    schema: Any,
+    handler: Any,
+    signature: Signature,
+    path_names: frozenset[str] = frozenset(),
+    *,
+    batched: bool = False,
 ) -> Schema:
     """Return the schema that a route declares.
 
     Args:
         schema: a module with `Request` and `Response`, or a pair of such classes, protobuf messages or
-            pydantic
-            models; None for the handler's type hints.
+            pydantic models; None for the handler's type hints.
         handler: the callable that gets the fields.
         signature: what the handler takes.
         path_names: fields that come from the path, and need not be part of the schema.
+        batched: whether the handler takes a list of each field; a schema describes one call all the same.
 
     Raises:
-        ConfigurationError: the schema is of no known kind.
+        ConfigurationError: the schema is of no known kind, or a batched handler's type hint names no list.
     """
     if schema is None:
-        return HintsSchema(handler, signature)
+        return HintsSchema(handler, signature, batched=batched)
     request, response = _pair(schema)
     kinds = [kind for kind in (request, response) if kind is not None]
     if kinds and all(isinstance(kind, type) and issubclass(kind, Message) for kind in kinds):

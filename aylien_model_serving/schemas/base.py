@@ -6,9 +6,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
-from aylien_model_serving.codecs import DECODERS, JSON, Decode, Encoder
+from aylien_model_serving.codecs import DECODERS, JSON, Decode, Encoder, choose_encoder
 from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.errors import FieldMismatch
+from aylien_model_serving.schemas.description import Description
 
 
 class Schema(ABC):
@@ -19,6 +20,14 @@ class Schema(ABC):
 
     decoders: Mapping[str, Decode] = DECODERS
     encoders: tuple[Encoder, ...] = (JSON,)
+
+    def encoder(self, accept: str) -> Encoder:
+        """Return how an Accept header wants the answer."""
+        return choose_encoder(accept, self.encoders)
+
+    def may_wait(self, arguments: dict[str, Any]) -> bool:
+        """Tell whether a handler that uses these arguments may have to wait for a network."""
+        return False
 
     @abstractmethod
     def arguments(self, fields: Fields, path_values: Mapping[str, Any]) -> dict[str, Any]:
@@ -35,6 +44,14 @@ class Schema(ABC):
 
         Raises:
             InvalidAnswer: the result does not fit.
+        """
+
+    @abstractmethod
+    def describe(self, prefix: str) -> Description:
+        """Return what the route takes and answers.
+
+        Args:
+            prefix: what the names of components begin with, where they are the route's own.
         """
 
 

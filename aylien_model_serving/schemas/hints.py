@@ -14,8 +14,13 @@ from typing import Any, get_args, get_type_hints
 import msgspec
 from pydantic import BaseModel, ValidationError
 
+from aylien_model_serving.background import hint_without_tasks
+from aylien_model_serving.codecs import JSON, Encoder, images
 from aylien_model_serving.codecs.fields import Fields
-from aylien_model_serving.errors import InvalidAnswer, SchemaMismatch
+from aylien_model_serving.errors import ConfigurationError, InvalidAnswer, SchemaMismatch
+from aylien_model_serving.media.arrivals import Arrival
+from aylien_model_serving.media.files import MediaFile
+from aylien_model_serving.schemas import columns, description, uploads
 from aylien_model_serving.schemas.base import Schema, merge
 from aylien_model_serving.schemas.pydantic import told
 from aylien_model_serving.signatures import Signature
@@ -28,22 +33,43 @@ class HintsSchema(Schema):
         handler: the callable whose hints are read.
         signature: what the handler takes.
         typed: whether the hints bind; otherwise names alone are checked.
+        batched: whether the handler takes a list of each field, and returns one: what a call sends and gets
+            is checked as an item of them.
+
+    Raises:
+        ConfigurationError: a hint of a batched handler names no list; the files of a hint can't be decoded
+            here, or share it with other types.
     """
 
-    def __init__(self, handler: Callable[..., Any], signature: Signature, *, typed: bool = True) -> None:
+    def __init__(
+        self,
+        handler: Callable[..., Any],
+        signature: Signature,
+        *,
+        typed: bool = True,
+        batched: bool = False,
+    ) -> None:
         self._signature = signature
         hints = _hints(handler) if typed else {}
         self._returns = hints.pop("return", None)
+        if batched:
+            self._returns = columns.result_of(self._returns)
+            hints = {name: _item_hint(name, hint) for name, hint in hints.items() if name in signature.known}
         self._hints = {
             name: hint
             for name, hint in hints.items()
             if name in signature.known and hint is not Any and _is_checkable(hint)
         }
+        self._files = _file_fields(hints, self._hints)
+        self._returns = hint_without_tasks(self._returns)
+        self._pictures = uploads.may_be_file(self._returns)
         fields = [(name, hint, msgspec.UNSET) for name, hint in self._hints.items()]
         self._struct = msgspec.defstruct("Fields", fields, kw_only=True) if fields else None
 
     def arguments(self, fields: Fields, path_values: Mapping[str, Any]) -> dict[str, Any]:
         values = merge(fields.values, path_values)
+        if self._files:
+            values = uploads.put_in(values, fields.uploads, self._files)
         self._signature.check(values)
         if self._struct is None:
             return values
@@ -53,14 +79,26 @@ class HintsSchema(Schema):
             if fields.textual and _wrap_lists(values, self._hints):
                 return self.arguments(Fields(values, textual=True), {})
             raise SchemaMismatch(_told(str(error))) from None
-        return {
+        found = {
             name: getattr(typed, name) if name in self._hints else value for name, value in values.items()
         }
+        for name in self._files & found.keys():
+            uploads.name_files(found[name], name)
+        return found
+
+    def encoder(self, accept: str) -> Encoder:
+        return images.encoder_for(accept) if self._pictures else JSON
+
+    def may_wait(self, arguments: dict[str, Any]) -> bool:
+        return any(uploads.is_remote(arguments[name]) for name in self._files & arguments.keys())
 
     def answer(self, result: Any) -> Any:
         if isinstance(self._returns, type) and issubclass(self._returns, BaseModel):
             return _check_model(self._returns, result)
         return result
+
+    def describe(self, prefix: str) -> description.Description:
+        return description.of_hints(self._signature, self._hints, self._returns, prefix)
 
 
 def _hints(handler: Callable[..., Any]) -> dict[str, Any]:
@@ -77,6 +115,36 @@ def _hints(handler: Callable[..., Any]) -> dict[str, Any]:
         if parameters[name].default is None:  # `x: int = None` takes null too
             hints[name] |= None
     return hints
+
+
+def _item_hint(name: str, hint: Any) -> Any:
+    """Return the hint of one value of a parameter that gets a list of them; Any if it is not checked."""
+    item = columns.item_of(hint)
+    if item is not None:
+        return item
+    if columns.is_open(hint) or not _is_checkable(hint) or any(map(_is_array, (hint, *get_args(hint)))):
+        return Any
+    raise ConfigurationError(
+        f"parameter {name!r} of a batched handler gets a list, one value for each call: "
+        f"write {columns.cure(hint)}, not {inspect.formatannotation(hint)}"
+    )
+
+
+def _file_fields(hints: dict[str, Any], checked: dict[str, Any]) -> frozenset[str]:
+    """Return the names of the parameters that take files, on their own or within something."""
+    for name, hint in hints.items():
+        if name not in checked and uploads.names_file(hint):
+            raise ConfigurationError(
+                f"parameter {name!r} can't be checked: a file stands alone, in a list or beside None, as in "
+                f"ImageFile | None, and MediaFile takes every kind: not {inspect.formatannotation(hint)}"
+            )
+    found = {
+        name: [kind for kind in _foreign(msgspec.inspect.type_info(hint), set()) if uploads.is_file(kind)]
+        for name, hint in checked.items()
+    }
+    for kind in (kind for kinds in found.values() for kind in kinds):
+        kind.ensure_package()
+    return frozenset(name for name, kinds in found.items() if kinds)
 
 
 def _is_checkable(hint: Any) -> bool:
@@ -100,7 +168,7 @@ def _foreign(node: Any, seen: set[int]) -> Iterator[Any]:
 
 
 def _is_buildable(wanted: Any) -> bool:
-    return _is_array(wanted) or (isinstance(wanted, type) and issubclass(wanted, BaseModel))
+    return _is_array(wanted) or (isinstance(wanted, type) and issubclass(wanted, (BaseModel, MediaFile)))
 
 
 def _is_array(wanted: Any) -> bool:
@@ -112,6 +180,8 @@ def _build(wanted: Any, value: Any) -> Any:
     """Build a value of a type that msgspec does not know."""
     if _is_array(wanted):
         return _array(wanted, value)
+    if uploads.is_file(wanted):
+        return wanted.from_any(value)
     try:
         return wanted.model_validate(value)
     except ValidationError as error:
@@ -133,7 +203,7 @@ def _wrap_lists(values: dict[str, Any], hints: dict[str, Any]) -> bool:
     """Make a list of a field that was given once in a query string and is declared as a list."""
     wrapped = False
     for name, hint in hints.items():
-        if isinstance(values.get(name), (str, bytes)) and _is_list(hint):
+        if isinstance(values.get(name), (str, bytes, Arrival)) and _is_list(hint):
             values[name] = [values[name]]
             wrapped = True
     return wrapped

@@ -16,8 +16,10 @@ from google.protobuf.message import Message
 from aylien_model_serving.codecs import DECODERS, JSON, json, protobuf
 from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.errors import InvalidAnswer, SchemaMismatch
+from aylien_model_serving.schemas import descriptors
 from aylien_model_serving.schemas.base import Schema, merge
 from aylien_model_serving.schemas.compiled import compile_accepts
+from aylien_model_serving.schemas.description import Description, JSONSchema, fields_of
 from aylien_model_serving.signatures import Signature
 
 
@@ -62,6 +64,15 @@ class ProtobufSchema(Schema):
     def answer(self, result: Any) -> Any:
         return result if self._response is None else self._response.check_answer(result)
 
+    def describe(self, prefix: str) -> Description:
+        components: dict[str, JSONSchema] = {}
+        fields, result = fields_of(self._signature, {}), JSONSchema()
+        if self._request is not None:
+            fields = descriptors.of_message(self._request.descriptor, components)
+        if self._response is not None:
+            result = descriptors.of_message(self._response.descriptor, components)
+        return Description(fields, result, components=components)
+
 
 class Validator:
     """Judges values by one message type.
@@ -72,7 +83,8 @@ class Validator:
 
     def __init__(self, message_type: type[Message]) -> None:
         self._message_type = message_type
-        self._accepts = compile_accepts(cast(Descriptor, message_type.DESCRIPTOR))
+        self.descriptor = cast(Descriptor, message_type.DESCRIPTOR)
+        self._accepts = compile_accepts(self.descriptor)
 
     def check_fields(self, values: dict[str, Any]) -> None:
         """Refuse fields that do not fit, in the parser's own words.

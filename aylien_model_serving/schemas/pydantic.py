@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.errors import InvalidAnswer, SchemaMismatch
 from aylien_model_serving.schemas.base import Schema, merge
+from aylien_model_serving.schemas.description import Description, JSONSchema, fields_of, of_model
 from aylien_model_serving.signatures import Signature
 
 
@@ -72,6 +73,17 @@ class PydanticSchema(Schema):
             return self._response.model_validate(result, from_attributes=True)
         except ValidationError as error:
             raise InvalidAnswer(f"The answer does not fit its schema: {told(error)}") from error
+
+    def describe(self, prefix: str) -> Description:
+        fields, result = fields_of(self._signature, {}), JSONSchema()
+        components: dict[str, JSONSchema] = {}
+        if self._request is not None:
+            fields, found = of_model(self._request, prefix, answered=False)
+            components.update(found)
+        if self._response is not None:
+            result, found = of_model(self._response, f"{prefix}answer.", answered=True)
+            components.update(found)
+        return Description(fields, result, components=components)
 
 
 def told(error: ValidationError) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +27,7 @@ from werkzeug.exceptions import HTTPException
 from aylien_model_serving import codecs, errors
 from aylien_model_serving.messages import REQUEST_ID_HEADER, current_request_id
 from aylien_model_serving.metrics import UNMATCHED
-from aylien_model_serving.web import asgi_door, bridge, contexts, express_door, flask_door
+from aylien_model_serving.web import asgi_door, bridge, contexts, express_door, flask_door, lifespan
 from aylien_model_serving.web.exchange import EXCHANGE, EnvironHeaders, Exchange, ScopeHeaders, path_of
 from aylien_model_serving.web.guard import Guard, Headers
 from aylien_model_serving.web.state import EXTENSION, ServiceState
@@ -64,6 +64,7 @@ class ServingFlask(Flask):
         self.table = Table(self.url_map)
         self.untracked: set[str] = set()
         self._beside = state.settings.express and contexts.POSSIBLE
+        self._hooks = self._listed_hooks()
         self._guard = Guard(state.settings.api_keys)
         self.extensions[EXTENSION] = state
         self.config["MAX_CONTENT_LENGTH"] = state.settings.max_body_bytes
@@ -93,7 +94,7 @@ class ServingFlask(Flask):
     async def asgi_app(self, scope: bridge.Scope, receive: bridge.Receive, send: bridge.Send) -> None:
         """Answer as an ASGI application: bare handlers natively, everything else through Flask."""
         if scope["type"] != "http":
-            await asgi_door.answer_other(scope, receive, send)
+            await lifespan.answer(scope, receive, send)
             return
         headers = ScopeHeaders(scope["headers"])
         found = self._find(asgi_door.path_of(scope), scope["method"], headers)
@@ -121,22 +122,28 @@ class ServingFlask(Flask):
     def _is_watched(self) -> bool:
         """Tell whether a hook or a signal's receiver would miss a request that Flask does not dispatch."""
         return bool(
-            self.before_request_funcs
-            or self.after_request_funcs
-            or self.teardown_request_funcs
-            or self.teardown_appcontext_funcs
-            or self.url_value_preprocessors
+            any(self._hooks)
             or self.url_map.host_matching
             or self.subdomain_matching
             or "session_interface" in self.__dict__
             or self.config["TRUSTED_HOSTS"] is not None
-            or request_started.receivers
-            or request_finished.receivers
-            or request_tearing_down.receivers
-            or got_request_exception.receivers
-            or appcontext_pushed.receivers
-            or appcontext_popped.receivers
-            or appcontext_tearing_down.receivers
+        )
+
+    def _listed_hooks(self) -> tuple[Collection[Any], ...]:
+        """Return where Flask and its signals list, in place, those who want to see each request."""
+        return (
+            self.before_request_funcs,
+            self.after_request_funcs,
+            self.teardown_request_funcs,
+            self.teardown_appcontext_funcs,
+            self.url_value_preprocessors,
+            request_started.receivers,
+            request_finished.receivers,
+            request_tearing_down.receivers,
+            got_request_exception.receivers,
+            appcontext_pushed.receivers,
+            appcontext_popped.receivers,
+            appcontext_tearing_down.receivers,
         )
 
     @cached_property

@@ -6,15 +6,14 @@ Floor 4. A quick handler runs on the loop; a slower one is waited for, and so is
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import aclosing
 from typing import Any, NamedTuple
 
 from flask import Flask, Response, request
 
 from aylien_model_serving.errors import BodyTooLarge, MalformedBody, ServingError
-from aylien_model_serving.messages import REQUEST_ID_HEADER, Call, Chunks, Reply
+from aylien_model_serving.messages import REQUEST_ID_HEADER, Call, Chunks, Reply, deadline_of
 from aylien_model_serving.pipeline import Endpoint, drive_async
 from aylien_model_serving.pipeline import answer as tell_story
 from aylien_model_serving.web.bridge import Message, Receive, Scope, Send, environ_of
@@ -25,6 +24,10 @@ from aylien_model_serving.web.table import Found
 
 #: What is counted for a client that left before its answer; nginx's number for the same.
 CLIENT_LEFT = 499
+
+
+#: Seconds of a wait in which nobody looks for the client's leaving: a look costs as much as an answer.
+_UNWATCHED = 0.01
 
 
 class ClientLeft(BaseException):
@@ -78,7 +81,11 @@ async def answer(app: Flask, found: Found, channel: Channel, exchange: Exchange)
         told = await _tell(endpoint, call, channel, contexts)
         if contexts.counts():
             endpoint.instruments.count_request(method, told.status, endpoint.name, exchange.seconds())
-        await _send(told, channel)
+        try:
+            await _send(told, channel)
+        finally:
+            if told.after is not None:
+                await asyncio.get_running_loop().run_in_executor(None, told.after)
     except ClientLeft:
         endpoint.instruments.count_request(method, CLIENT_LEFT, endpoint.name, exchange.seconds())
     finally:
@@ -92,6 +99,7 @@ class _Told(NamedTuple):
     headers: list[tuple[bytes, bytes]]
     body: bytes
     chunks: Chunks | None
+    after: Callable[[], None] | None = None
 
 
 async def _tell(endpoint: Endpoint, call: Call, channel: Channel, contexts: Contexts) -> _Told:
@@ -100,10 +108,10 @@ async def _tell(endpoint: Endpoint, call: Call, channel: Channel, contexts: Cont
     except ServingError as error:
         return _of_reply(endpoint.failures.reply(error, call), call)
     with contexts:
-        reply = await drive_async(tell_story(endpoint, call), lambda work: _watched(work, channel.leaving()))
+        reply = await drive_async(tell_story(endpoint, call), lambda work: _watched(work, channel))
         if contexts.request_context is None:
             return _of_reply(reply, call)
-        return _of_response(finish(contexts, reply, endpoint, call), reply.chunks)
+        return _of_response(finish(contexts, reply, endpoint, call), reply)
 
 
 async def _send(told: _Told, channel: Channel) -> None:
@@ -142,7 +150,7 @@ async def _or_none(piece: Awaitable[bytes | None], leaving: asyncio.Future[Any])
 
 
 def _call(found: Found, channel: Channel, exchange: Exchange) -> Call:
-    scope, timeout = channel.scope, found.endpoint.timeout
+    scope = channel.scope
     return Call(
         method=scope["method"],
         path=path_of(scope),
@@ -151,7 +159,7 @@ def _call(found: Found, channel: Channel, exchange: Exchange) -> Call:
         body=b"",
         path_values=found.path_values,
         request_id=exchange.request_id,
-        deadline=time.monotonic() + timeout if timeout else None,
+        deadline=deadline_of(found.endpoint.timeout, channel.headers),
     )
 
 
@@ -207,20 +215,50 @@ def _chunk(message: Message) -> bytes:
     return body
 
 
-async def _watched(work: Awaitable[Any], leaving: asyncio.Future[Message]) -> Any:
+async def _watched(work: Awaitable[Any], channel: Channel) -> Any:
     """Wait for work, and cancel it when the client leaves.
 
     Raises:
         ClientLeft: it has left.
     """
-    running = asyncio.ensure_future(work)
+    watch = _Watch(channel)
     try:
-        await asyncio.wait({running, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        if not running.done():
-            raise ClientLeft
-        return running.result()
+        return await work
+    except asyncio.CancelledError:
+        if watch.has_fired:
+            raise ClientLeft from None
+        raise
     finally:
-        running.cancel()
+        watch.end()
+
+
+class _Watch:
+    """Cancels the task that makes it once its client leaves; looks only where an answer takes its time.
+
+    Args:
+        channel: of the client.
+    """
+
+    __slots__ = ("_channel", "_task", "_timer", "has_fired")
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._task = asyncio.current_task()
+        self._timer = asyncio.get_running_loop().call_later(_UNWATCHED, self._begin)
+        self.has_fired = False
+
+    def _begin(self) -> None:
+        self._channel.leaving().add_done_callback(self._fire)
+
+    def _fire(self, _: object) -> None:
+        if self._task is not None:
+            self.has_fired = True
+            self._task.cancel()
+
+    def end(self) -> None:
+        """Cancel nothing from here on."""
+        self._task = None
+        self._timer.cancel()
 
 
 def _of_reply(reply: Reply, call: Call) -> _Told:
@@ -231,15 +269,15 @@ def _of_reply(reply: Reply, call: Call) -> _Told:
     if reply.headers:
         headers += _as_bytes(reply.headers)
     headers.append((_REQUEST_ID, call.request_id.encode("latin-1")))
-    return _Told(reply.status, headers, reply.body, reply.chunks)
+    return _Told(reply.status, headers, reply.body, reply.chunks, reply.after)
 
 
-def _of_response(response: Response, chunks: Chunks | None) -> _Told:
+def _of_response(response: Response, reply: Reply) -> _Told:
     """Return a response of Flask's; its chunks, if they are still its body, are taken as they are."""
     given: Reply = to_reply(response)
-    kept = chunks if response.response is chunks else given.chunks
+    kept = reply.chunks if response.response is reply.chunks else given.chunks
     headers = _as_bytes(response.get_wsgi_headers(request.environ))
-    return _Told(response.status_code, headers, given.body, kept)
+    return _Told(response.status_code, headers, given.body, kept, reply.after)
 
 
 def _as_bytes(headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
@@ -247,13 +285,3 @@ def _as_bytes(headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
 
 
 _REQUEST_ID = REQUEST_ID_HEADER.lower().encode("latin-1")
-
-
-async def answer_other(scope: Scope, receive: Receive, send: Send) -> None:
-    """Take part in the server's lifespan, and refuse websockets."""
-    if scope["type"] == "websocket":
-        await send({"type": "websocket.close", "code": 1000})
-    elif scope["type"] == "lifespan":
-        for phase in ("startup", "shutdown"):
-            await receive()
-            await send({"type": f"lifespan.{phase}.complete"})

@@ -8,20 +8,28 @@ from typing import Any
 
 from flask import Response
 
-from aylien_model_serving import handlers, logs, routes, schemas
+from aylien_model_serving import handlers, lifecycle, logs, routes, schemas
+from aylien_model_serving.background import without_tasks
 from aylien_model_serving.caching import Answers
 from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.errors import ConfigurationError
+from aylien_model_serving.jobs import progress
+from aylien_model_serving.jobs.enqueuing import JobRunner
+from aylien_model_serving.messages import Call
+from aylien_model_serving.openapi import Described
 from aylien_model_serving.pipeline import Endpoint
 from aylien_model_serving.routes import Route
-from aylien_model_serving.runners.inline import InlineRunner
 from aylien_model_serving.runners.items import Items
 from aylien_model_serving.settings import Settings
 from aylien_model_serving.signatures import Signature
-from aylien_model_serving.web import cache, operations
+from aylien_model_serving.web import cache, operations, running
+from aylien_model_serving.web import jobs as job_routes
 from aylien_model_serving.web.app import ServingFlask
-from aylien_model_serving.web.flask_door import answer_request, replying
-from aylien_model_serving.web.state import ServiceState
+from aylien_model_serving.web.flask_door import answer_request
+from aylien_model_serving.web.state import JobStore, ServiceState
+
+#: What a class is told that is built in the web worker.
+_DEVICE = "cpu"
 
 
 def bare_app(config: Mapping[str, Any] | None = None) -> ServingFlask:
@@ -46,23 +54,49 @@ def build(dicts: Iterable[Mapping[str, Any]], config: Mapping[str, Any] | None =
     """
     described = routes.read(dicts)
     app = bare_app(config)
+    if lifecycle.is_replica:  # which has imported a module that makes its app at once
+        return app
     if any(route.cache for route in described):
         app.state.backend = cache.attach(app)
+    if any(route.job for route in described):
+        app.state.jobs = job_routes.open_jobs(app.instance_path, app.state.settings, described)
     for route in described:
         if route.endpoint in operations.PATHS and "GET" in route.methods:
             raise ConfigurationError(f"route {route.endpoint!r}: GET of this path is the operators' own")
         try:
-            view = route.callable if route.view else _view(app, route)
+            view = _foreign_view(app, route) if route.view else _view(app, route)
         except ConfigurationError as error:
             raise ConfigurationError(f"route {route.endpoint!r}: {error}") from error
         app.add_url_rule(route.endpoint, route.name, view, methods=list(route.methods))
+    if app.state.jobs is not None:
+        _add_job_endpoints(app, app.state.jobs, described)
     return app
 
 
-def _view(app: ServingFlask, route: Route) -> Callable[..., Response]:
+def _add_job_endpoints(app: ServingFlask, jobs: JobStore, described: Iterable[Route]) -> None:
+    runners = [endpoint.runner for endpoint in app.state.endpoints if isinstance(endpoint.runner, JobRunner)]
+    endpoints = job_routes.JobEndpoints(jobs.store, jobs.service, [runner.wake for runner in runners])
+    routes.refuse_collisions([*described, *endpoints.routes()])
+    for route in endpoints.routes():
+        view = _view(app, route, is_own=True)
+        methods = set(route.methods)
+        if "POST" in methods and not route.path_names:
+            methods.discard("POST")
+            posted = job_routes.without_body(view)
+            app.add_url_rule(route.endpoint, f"{route.name}_posted", posted, methods=["POST"])
+        app.add_url_rule(route.endpoint, route.name, view, methods=list(methods))
+
+
+def _foreign_view(app: ServingFlask, route: Route) -> Any:
+    app.state.routes.append(Described(route, None))
+    return route.callable
+
+
+def _view(app: ServingFlask, route: Route, *, is_own: bool = False) -> Callable[..., Response]:
     endpoint = _endpoint(app.state, route)
     app.state.endpoints.append(endpoint)
-    if route.warmup is not None:
+    app.state.routes.append(Described(route, endpoint.schema, is_own))
+    if route.warmup is not None and route.runner is None:
         _warm_up(endpoint, route.warmup)
 
     def view(**path_values: Any) -> Response:
@@ -73,21 +107,24 @@ def _view(app: ServingFlask, route: Route) -> Callable[..., Response]:
 
 
 def _endpoint(state: ServiceState, route: Route) -> Endpoint:
-    handler = handlers.build(route.callable)
+    handler = _handler(state, route)
     signature = Signature.of(handler)
+    if route.job is not None:
+        signature = signature.without(progress.parameter_of(handler))
     _refuse_stray_path_values(route, signature)
     try:
-        schema = schemas.choose(route.schema, handler, signature, route.path_names)
+        schema = schemas.choose(
+            route.schema, handler, signature, route.path_names, batched=route.batch is not None
+        )
     except ConfigurationError as error:
-        raise ConfigurationError(f"key 'schema': {error}") from error
+        key = "schema" if route.schema is not None or route.batch is None else "batch"
+        raise ConfigurationError(f"key '{key}': {error}") from error
     name = route.name
     return Endpoint(
         name=name,
         identity="|".join((name, route.endpoint, handlers.identity(handler), schema.name)),
         schema=schema,
-        runner=InlineRunner(
-            replying(handler, state.failures), signature, route.threads, state.instruments.of_handler(name)
-        ),
+        runner=running.choose(state, route, handler, signature, schema),
         instruments=state.instruments,
         failures=state.failures,
         answers=Answers(state.backend, state.flights, _kept_for(route))
@@ -95,6 +132,16 @@ def _endpoint(state: ServiceState, route: Route) -> Endpoint:
         else None,
         timeout=route.timeout,
     )
+
+
+def _handler(state: ServiceState, route: Route) -> Callable[..., Any]:
+    """Return what answers; of what others host its signature alone is real."""
+    if route.runner is None:
+        return handlers.build(route.callable)
+    unbuilt = handlers.unbuilt(route.callable, route.runner.init)
+    if route.job is not None and state.jobs is not None and state.jobs.is_memory:
+        return handlers.build_with(route.callable, route.runner.init, _DEVICE)
+    return unbuilt
 
 
 def _refuse_stray_path_values(route: Route, signature: Signature) -> None:
@@ -117,12 +164,13 @@ def _warm_up(endpoint: Endpoint, fields: Mapping[str, Any]) -> None:
         ConfigurationError: the call failed, as a client's would.
     """
     try:
+        call = Call("POST", "", "", {}, b"", {}, "warmup")
         arguments = endpoint.schema.arguments(Fields(dict(fields)), {})
-        result = endpoint.runner.run(arguments, None)
+        result = endpoint.runner.run(arguments, call)
         if isinstance(result, Items):
             with closing(result):
                 endpoint.schema.answer(next(result, None))
         else:
-            endpoint.schema.answer(result)
+            endpoint.schema.answer(without_tasks(result))
     except Exception as error:
         raise ConfigurationError(f"key 'warmup': the call failed: {error}") from error

@@ -18,9 +18,12 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
     from typing_extensions import Self
 
-#: Whether this Flask keeps its contexts where the stand-ins are put; else every request takes Flask's way.
-POSSIBLE = hasattr(flask.globals, "_cv_request") and hasattr(flask.globals, "_cv_app")
+#: Where Flask keeps its contexts.
+_APP: Any = getattr(flask.globals, "_cv_app", None)
+_REQUEST: Any = getattr(flask.globals, "_cv_request", None)
 
+#: Whether this Flask keeps its contexts where the stand-ins are put; else every request takes Flask's way.
+POSSIBLE = _APP is not None and _REQUEST is not None
 
 #: prometheus-flask-exporter's `do_not_track` leaves this mark on a request.
 _UNTRACKED = "prom_do_not_track"
@@ -39,7 +42,7 @@ class Contexts:
         environ: makes the WSGI environ, its body included.
     """
 
-    __slots__ = ("_environ", "_tokens", "app", "app_context", "request_context")
+    __slots__ = ("_app_token", "_environ", "_request_token", "app", "app_context", "request_context")
 
     def __init__(self, app: Flask, environ: Callable[[], WSGIEnvironment]) -> None:
         self.app = app
@@ -48,15 +51,13 @@ class Contexts:
         self.request_context: RequestContext | None = None
 
     def __enter__(self) -> Self:
-        self._tokens = (
-            flask.globals._cv_app.set(_AppStandIn(self)),  # type: ignore[arg-type]  # as good as a context
-            flask.globals._cv_request.set(_RequestStandIn(self)),  # type: ignore[arg-type]  # likewise
-        )
+        self._app_token = _APP.set(_AppStandIn(self))
+        self._request_token = _REQUEST.set(_RequestStandIn(self))
         return self
 
     def __exit__(self, *_: object) -> None:
-        flask.globals._cv_app.reset(self._tokens[0])
-        flask.globals._cv_request.reset(self._tokens[1])
+        _APP.reset(self._app_token)
+        _REQUEST.reset(self._request_token)
         if self.request_context is not None:
             self.request_context.request.close()
 

@@ -83,7 +83,8 @@ def _variable(name: str) -> str:
 
 #: Translated once: these are asked for at every request.
 _VARIABLES = {
-    name: _variable(name) for name in ("content-type", "content-length", "content-encoding", "accept")
+    name: _variable(name)
+    for name in ("content-type", "content-length", "content-encoding", "accept", "x-request-timeout")
 }
 
 

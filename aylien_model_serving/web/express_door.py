@@ -5,7 +5,6 @@ Floor 4. It is taken only where nobody could tell it from the Flask door.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ from flask import Flask
 from werkzeug.wsgi import ClosingIterator
 
 from aylien_model_serving.errors import BodyTooLarge, MalformedBody, ServingError
-from aylien_model_serving.messages import REQUEST_ID_HEADER, Call, Chunks, Reply
+from aylien_model_serving.messages import REQUEST_ID_HEADER, Call, Chunks, Reply, deadline_of
 from aylien_model_serving.pipeline import Endpoint, drive
 from aylien_model_serving.pipeline import answer as tell_story
 from aylien_model_serving.web.contexts import Contexts, body_environ
@@ -49,9 +48,17 @@ def answer(
         return response(environ, start_response)
     start_response(STATUS_LINES.get(reply.status) or f"{reply.status} UNKNOWN", _headers(reply, exchange))
     is_silent = method == "HEAD" or reply.status in BODILESS
-    if reply.chunks is not None:
-        return _streamed(reply.chunks, is_silent)
+    if reply.chunks is not None or reply.after is not None:
+        return _watched(reply, is_silent)
     return () if is_silent else (reply.body,)
+
+
+def _watched(reply: Reply, is_silent: bool) -> Iterable[bytes]:
+    """Return a body whose end, which the server's `close` tells, is not the end of the answer."""
+    body: Iterable[bytes] = () if is_silent else (reply.body,)
+    if reply.chunks is not None:
+        body = _streamed(reply.chunks, is_silent)
+    return body if reply.after is None else ClosingIterator(body, reply.after)
 
 
 def _streamed(chunks: Chunks, is_silent: bool) -> Iterable[bytes]:
@@ -62,16 +69,16 @@ def _streamed(chunks: Chunks, is_silent: bool) -> Iterable[bytes]:
 
 
 def _call(found: Found, environ: WSGIEnvironment, exchange: Exchange) -> Call:
-    timeout = found.endpoint.timeout
+    headers = EnvironHeaders(environ)
     return Call(
         method=environ["REQUEST_METHOD"],
         path=path_of(environ),
         query=environ.get("QUERY_STRING", ""),
-        headers=EnvironHeaders(environ),
+        headers=headers,
         body=b"",
         path_values=found.path_values,
         request_id=exchange.request_id,
-        deadline=time.monotonic() + timeout if timeout else None,
+        deadline=deadline_of(found.endpoint.timeout, headers),
     )
 
 
@@ -88,7 +95,10 @@ def _headers(reply: Reply, exchange: Exchange) -> list[tuple[str, str]]:
     headers = [("Content-Type", reply.media_type)] if reply.media_type else []
     if reply.chunks is None and reply.status not in BODILESS:
         headers.append(("Content-Length", str(len(reply.body))))
-    return [*headers, *reply.headers, (REQUEST_ID_HEADER, exchange.request_id)]
+    if reply.headers:
+        headers += reply.headers
+    headers.append((REQUEST_ID_HEADER, exchange.request_id))
+    return headers
 
 
 def read_body(environ: WSGIEnvironment, limit: int | None) -> bytes:

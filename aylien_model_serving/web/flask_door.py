@@ -5,11 +5,11 @@ Floor 4. Views, hooks, blueprints, sessions and whatever else Flask offers go th
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
-from flask import Response, request
+from flask import Response, after_this_request, request
 from werkzeug.exceptions import (
     HTTPException,
     InternalServerError,
@@ -19,8 +19,9 @@ from werkzeug.exceptions import (
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from aylien_model_serving import errors, handlers
+from aylien_model_serving.background import TaskResponse
 from aylien_model_serving.failures import Failures, error_body
-from aylien_model_serving.messages import REQUEST_ID_HEADER, Call, Reply
+from aylien_model_serving.messages import REQUEST_ID_HEADER, Call, Reply, deadline_of
 from aylien_model_serving.pipeline import Endpoint, answer, drive
 from aylien_model_serving.runners.items import Items
 from aylien_model_serving.web.contexts import Contexts
@@ -84,19 +85,29 @@ def answer_request(endpoint: Endpoint, path_values: Mapping[str, Any]) -> Respon
         call = _call(endpoint, path_values)
     except errors.ServingError as error:
         return tell(endpoint.failures, error)
-    return to_response(drive(answer(endpoint, call)))
+    reply = drive(answer(endpoint, call))
+    if reply.after is not None:
+        after_this_request(partial(_followed, reply.after))
+    return to_response(reply)
+
+
+def _followed(after: Callable[[], None], response: Response) -> Response:
+    """Have something done when the response that leaves, which a view may have changed, has been sent."""
+    response.call_on_close(after)
+    return response
 
 
 def _call(endpoint: Endpoint, path_values: Mapping[str, Any]) -> Call:
+    headers = EnvironHeaders(request.environ)
     return Call(
         method=request.method,
         path=request.path,
         query=request.environ.get("QUERY_STRING", ""),
-        headers=EnvironHeaders(request.environ),
+        headers=headers,
         body=_body(),
         path_values=path_values,
         request_id=exchange().request_id,
-        deadline=time.monotonic() + endpoint.timeout if endpoint.timeout else None,
+        deadline=deadline_of(endpoint.timeout, headers),
     )
 
 
@@ -146,16 +157,20 @@ def finish(contexts: Contexts, reply: Reply, endpoint: Endpoint, call: Call) -> 
     """Return the response to a handler that looked at the contexts, with all it asked for there."""
     try:
         response = contexts.finish(to_response(reply))
+        response.headers[REQUEST_ID_HEADER] = call.request_id  # whichever response it is
     except Exception as error:
         response = to_response(endpoint.failures.reply(error, call))
     if reply.chunks is not None and response.response is not reply.chunks:
         reply.chunks.close()
-    return response
+    return response if reply.after is None else _followed(reply.after, response)
 
 
 def to_reply(result: Any) -> Any:
     """Return a response that a handler made as a reply, and any other result as it is."""
-    if not isinstance(result, WerkzeugResponse):
+    if not isinstance(result, _UNWRAPPED):
+        return result
+    if isinstance(result, TaskResponse):
+        result.result = to_reply(result.result)
         return result
     chunks = None
     if result.is_streamed:
@@ -166,6 +181,8 @@ def to_reply(result: Any) -> Any:
     body = b"" if chunks is not None else result.get_data()
     return Reply(result.status_code, body, given.get("Content-Type", ""), headers, chunks)
 
+
+_UNWRAPPED = (WerkzeugResponse, TaskResponse)
 
 #: Headers that the doors write themselves.
 _OWN_PLACE = frozenset({"content-type", "content-length", REQUEST_ID_HEADER.lower()})

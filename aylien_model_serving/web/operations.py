@@ -1,15 +1,17 @@
-"""The endpoints that operators ask: ping, liveness, readiness, metrics. None of them is counted."""
+"""The endpoints that operators ask: ping, liveness, readiness, metrics, runners. None of them is counted."""
 
 from __future__ import annotations
 
 from flask import Response, request
 
-from aylien_model_serving import lifecycle
+from aylien_model_serving import codecs, lifecycle, openapi
 from aylien_model_serving.errors import Unavailable
+from aylien_model_serving.jobs.enqueuing import JobRunner
+from aylien_model_serving.runners.hosted import HostedRunner
 from aylien_model_serving.web.app import ServingFlask
 
 #: Paths that are answered to GET in every service.
-PATHS = ("/__ping", "/livez", "/readyz", "/__metrics", "/metrics")
+PATHS = ("/__ping", "/livez", "/readyz", "/__metrics", "/metrics", "/__runners", "/openapi.json")
 
 _TEXT = "text/plain; charset=utf-8"
 
@@ -33,7 +35,24 @@ def register(app: ServingFlask) -> None:
         body, media_type = app.state.instruments.scrape(request.headers.get("Accept", ""), names)
         return Response(body, content_type=media_type)
 
-    for rule, view in zip(PATHS, (ping, ping, readyz, metrics, metrics), strict=True):
+    def runners() -> Response:
+        hosted = {
+            endpoint.name: endpoint.runner.describe(with_errors=app.state.settings.expose_errors)
+            for endpoint in app.state.endpoints
+            if isinstance(endpoint.runner, (HostedRunner, JobRunner))
+        }
+        return Response(codecs.JSON.encode(hosted), content_type=codecs.JSON.media_type)
+
+    def described() -> Response:
+        settings = app.state.settings
+        title = settings.service_name or "model-serving"
+        shown = openapi.document(
+            app.state.routes, title, request.script_root, with_keys=bool(settings.api_keys)
+        )
+        return Response(codecs.JSON.encode(shown), content_type=codecs.JSON.media_type)
+
+    views = (ping, ping, readyz, metrics, metrics, runners, described)
+    for rule, view in zip(PATHS, views, strict=True):
         endpoint = f"model_serving:{rule}"
         app.untracked.add(endpoint)
         app.add_url_rule(rule, endpoint, view, methods=["GET"])

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from aylien_model_serving import handlers, schemas
 from aylien_model_serving.caching import Answers, Backend, Flights
 from aylien_model_serving.failures import Failures
+from aylien_model_serving.jobs.store import Store
 from aylien_model_serving.metrics import Instruments
+from aylien_model_serving.openapi import Described
 from aylien_model_serving.pipeline import Endpoint
 from aylien_model_serving.runners.inline import InlineRunner
 from aylien_model_serving.settings import Settings
@@ -23,6 +25,22 @@ EXTENSION = "model_serving"
 _REMEMBERED = 256
 
 
+class JobStore(NamedTuple):
+    """Where a service's jobs are kept.
+
+    Args:
+        url: where.
+        store: the same, opened.
+        service: the service's name there.
+        is_memory: whether nobody but this process has it.
+    """
+
+    url: str
+    store: Store
+    service: str
+    is_memory: bool
+
+
 @dataclass
 class ServiceState:
     """Settings, instruments, cache and endpoints of one service.
@@ -30,12 +48,17 @@ class ServiceState:
     Args:
         settings: limits and switches.
         backend: where answers are kept, once a cache is attached.
+        endpoints: of its bare handlers.
+        routes: all of them, as clients are told.
+        jobs: where jobs are kept, if a route has any.
     """
 
     settings: Settings
     backend: Backend | None = None
     instruments: Instruments = field(default_factory=Instruments)
     endpoints: list[Endpoint] = field(default_factory=list)
+    routes: list[Described] = field(default_factory=list)
+    jobs: JobStore | None = None
     flights: Flights = field(default_factory=Flights)
     failures: Failures = field(init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock)

@@ -43,12 +43,16 @@ def test_a_query_string_that_cant_be_read_is_refused(query: str) -> None:
 def test_a_form_is_read_as_text() -> None:
     found = forms.decode_urlencoded(b"text=Guten+Tag&n=3", "")
 
-    assert found == ({"text": "Guten Tag", "n": "3"}, True)
+    assert found.textual
+    assert found.values == {"text": "Guten Tag", "n": "3"}
 
 
 @pytest.mark.parametrize("body", [b'{"text": "a=b"}', b'\n {"text": "a=b"}'])
 def test_json_under_a_forms_media_type_is_read_as_json(body: bytes) -> None:
-    assert forms.decode_urlencoded(body, "") == ({"text": "a=b"}, False)
+    found = forms.decode_urlencoded(body, "")
+
+    assert not found.textual
+    assert found.values == {"text": "a=b"}
 
 
 @pytest.mark.parametrize("body", [b"", b"  ", b"[1]", b'{"text"', b"text=\xff"])

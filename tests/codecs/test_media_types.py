@@ -72,7 +72,8 @@ def test_a_body_as_it_is_may_say_so(coding: str) -> None:
 def test_the_fields_of_a_request_without_body_come_from_its_query(method: str) -> None:
     found = codecs.decode(call(method=method, query="a=1"), codecs.DECODERS)
 
-    assert found == ({"a": "1"}, True)
+    assert found.textual
+    assert found.values == {"a": "1"}
 
 
 def test_a_body_counts_more_than_the_query() -> None:

@@ -225,11 +225,11 @@ class House:
 
     def ask(self, name: str, request: Request) -> Answer:
         """Ask at one door, without a look at anything but the answer."""
-        return DOORS[name].ask(self._app(name), request)
+        return DOORS[name].ask(self.app(name), request)
 
     def go_through(self, name: str, requests: Sequence[Request]) -> Outcome:
         """Ask at one door."""
-        door, app = DOORS[name], self._app(name)
+        door, app = DOORS[name], self.app(name)
         before = self._counts.get(name, {})
         answers, taken = [], []
         with pytest.MonkeyPatch.context() as patch:
@@ -243,7 +243,8 @@ class House:
         counted = {series: value for series, value in more.items() if value}
         return Outcome(answers, counted, app.config.get("SEEN", []), taken)
 
-    def _app(self, name: str) -> ServingFlask:
+    def app(self, name: str) -> ServingFlask:
+        """Return the app behind one door, built at its first use."""
         if name not in self._apps:
             with pytest.MonkeyPatch.context() as patch:
                 settings = {**self._environ, "MODEL_SERVING_EXPRESS": DOORS[name].express}

@@ -16,6 +16,7 @@ from examples import example_schema_pb2
 from tests.contracts.flask_handlers import GET, flask_routes, route
 
 TIMEOUT = 0.01  # seconds
+PATIENCE = 60.0  # seconds
 
 
 def echo(text: str, times: int = 1) -> dict[str, Any]:
@@ -173,6 +174,7 @@ def _failing_routes() -> list[dict[str, Any]]:
         route("/nonsense", answer_nonsense, threads=1),
         route("/against-the-schema", answer_against_the_schema, schema=example_schema_pb2),
         route("/long", take_long, timeout=TIMEOUT),
+        route("/patient", take_long, timeout=PATIENCE, name="patient"),
         route("/async", echo_async),
         route("/async-fails", fail_async),
         route("/async-request", use_request_async),

@@ -93,6 +93,17 @@ def anchors(page: str) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", title).replace(" ", "-") for title in titles}
 
 
+def needs_torch(page: str) -> bool:
+    """Tell whether the blocks of a page use torch, themselves or by the example that does."""
+    uses = re.compile(r"^(?:import|from) torch\b|\bexamples\.digits\b", re.MULTILINE)
+    return any(uses.search(block.text) for block in blocks(page, "python", "console"))
+
+
+def needs_media(page: str) -> bool:
+    """Tell whether the blocks of a page decode files."""
+    return any(re.search(r"\b(?:Image|Audio|Video)File\b", block.text) for block in blocks(page, "python"))
+
+
 def table(page: str, heading: str) -> list[list[str]]:
     """Return the rows of the first table below a heading, without its head; the cells as they are written."""
     below = prose(page).partition(f"# {heading}\n")[2]

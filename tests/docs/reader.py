@@ -69,6 +69,7 @@ class Reader:
             "GUNICORN_CMD_ARGS": f"'--bind=127.0.0.1:{port}'",
             "UVICORN_PORT": port,
             "GRANIAN_PORT": port,
+            "XDG_CACHE_HOME": self.folder / "cache",
             "PATH": f"{Path(sys.executable).parent}:$PATH",
         }
         exports = " ".join(f"{name}={value}" for name, value in variables.items())
@@ -99,5 +100,5 @@ def _stand_in(venv: Path) -> None:
     program = venv / "bin" / "python"
     program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
     program.chmod(0o755)
-    for stamp in (".serving", ".granian", ".development"):
+    for stamp in (".serving", ".granian", ".torch", ".development"):
         (venv / stamp).touch()

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.pages import PAGES, blocks, commands
+from tests.docs.pages import PAGES, blocks, commands, needs_media, needs_torch
 from tests.docs.reader import Reader
+from tests.with_media import need_media
+from tests.with_torch import import_torch
 
 pytestmark = [
     pytest.mark.processes,
@@ -29,6 +31,11 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
 
 @pytest.mark.parametrize("page", PAGES_WITH_CONSOLE)
 def test_who_follows_a_page_gets_the_answers_that_it_prints(reader: Reader, page: str) -> None:
+    if needs_torch(page):
+        import_torch()
+    if needs_media(page):
+        need_media()
+
     compared = sum(reader.follow(block) for block in blocks(page))
 
     typed = [command.line for block in blocks(page, "console") for command in commands(block)]

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.docs.namespace import Namespace
-from tests.docs.pages import PAGES, blocks
+from tests.docs.pages import PAGES, blocks, needs_media, needs_torch
+from tests.with_media import need_media
+from tests.with_torch import import_torch
 
 PAGES_WITH_PYTHON = [page for page in PAGES if blocks(page, "python")]
 
@@ -15,6 +17,10 @@ PAGES_WITH_PYTHON = [page for page in PAGES if blocks(page, "python")]
 def test_the_blocks_of_a_page_run_in_order(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if needs_torch(page):
+        import_torch()
+    if needs_media(page):
+        need_media()
     namespace = Namespace(page)
     monkeypatch.setitem(sys.modules, namespace.module.__name__, namespace.module)
     monkeypatch.chdir(tmp_path)

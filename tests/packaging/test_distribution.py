@@ -81,7 +81,8 @@ def test_the_wheel_holds_its_licence(wheel: zipfile.ZipFile, metadata: email.mes
 def test_the_metadata_names_the_versions_of_python_and_the_extras(metadata: email.message.Message) -> None:
     assert (metadata["Name"], metadata["Version"]) == ("model-serving", "3.0.0")
     assert set(metadata["Requires-Python"].split(",")) == {">=3.10", "<3.14"}
-    assert {"torch", "granian", "redis", "examples", "dev"} <= set(metadata.get_all("Provides-Extra", []))
+    extras = {"torch", "media", "granian", "redis", "examples", "dev"}
+    assert extras <= set(metadata.get_all("Provides-Extra", []))
     assert metadata["Description-Content-Type"] == "text/markdown"
 
 
@@ -91,7 +92,7 @@ def test_the_pinned_set_has_what_the_package_and_its_extras_ask_for(
 ) -> None:
     pinned = pins(python)
 
-    for extra in ("", "granian", "redis", "examples", "dev"):
+    for extra in ("", "media", "granian", "redis", "examples", "dev"):
         for asked in map(Requirement, metadata.get_all("Requires-Dist", [])):
             environment = {"extra": extra, "python_version": python}
             if asked.name == "model-serving" or (asked.marker and not asked.marker.evaluate(environment)):

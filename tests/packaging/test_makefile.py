@@ -31,7 +31,7 @@ def environment_of(folder: Path, python: str) -> Path:
     program = venv / "bin" / "python"
     program.write_text(f"#!/bin/sh\n{python}\n")
     program.chmod(0o755)
-    for stamp in (".serving", ".granian", ".development"):
+    for stamp in (".serving", ".granian", ".torch", ".media", ".development"):
         (venv / stamp).touch()
     return venv
 
@@ -140,6 +140,30 @@ def test_granian_is_installed_when_it_is_asked_for(echo: Path) -> None:
     not_asked = make("-n", f"VENV={echo}", "example-service").stdout
 
     assert any("pip install" in line and line.endswith(" granian") for line in asked.splitlines())
+    assert "pip install" not in not_asked
+
+
+@pytest.mark.parametrize("command", ["examples.digits.app:run_app()", "examples.digits.app.run_app()"])
+def test_torch_is_installed_when_the_example_that_needs_it_is_asked_for(echo: Path, command: str) -> None:
+    (echo / ".torch").unlink()
+
+    asked = make("-n", f"VENV={echo}", f"COMMAND_UNCACHED={command}", "example-service").stdout
+    not_asked = make("-n", f"VENV={echo}", "example-service").stdout
+
+    assert any("pip install" in line and "requirements-torch.txt" in line for line in asked.splitlines())
+    assert "pip install" not in not_asked
+
+
+def test_the_packages_for_files_are_installed_when_the_example_that_needs_them_is_asked_for(
+    echo: Path,
+) -> None:
+    (echo / ".media").unlink()
+
+    command = "COMMAND_UNCACHED=examples.img2img.app:run_app()"
+    asked = make("-n", f"VENV={echo}", command, "example-service").stdout
+    not_asked = make("-n", f"VENV={echo}", "example-service").stdout
+
+    assert any("pip install" in line and line.endswith('[media]"') for line in asked.splitlines())
     assert "pip install" not in not_asked
 
 

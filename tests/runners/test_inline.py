@@ -12,6 +12,7 @@ import pytest
 from aylien_model_serving.errors import DeadlineExceeded
 from aylien_model_serving.runners import native
 from aylien_model_serving.runners.inline import InlineRunner
+from aylien_model_serving.messages import Call
 from aylien_model_serving.signatures import Signature
 
 PATIENCE = 10.0  # seconds after which a test that waits has failed
@@ -37,12 +38,16 @@ def runner_of(
     return InlineRunner(handler, Signature.of(handler), threads, observer or Noted())
 
 
+def call_until(deadline: float | None) -> Call:
+    return Call("POST", "/", "", {}, b"", {}, "id-1", deadline)
+
+
 def run_blocking(runner: InlineRunner, arguments: dict[str, Any], deadline: float | None = None) -> Any:
-    return runner.run(arguments, deadline)
+    return runner.run(arguments, call_until(deadline))
 
 
 def run_on_loop(runner: InlineRunner, arguments: dict[str, Any], deadline: float | None = None) -> Any:
-    return native.run_coroutine(asyncio.wait_for(runner.run_async(arguments, deadline), PATIENCE))
+    return native.run_coroutine(asyncio.wait_for(runner.run_async(arguments, call_until(deadline)), PATIENCE))
 
 
 RUNS = pytest.mark.parametrize("run", [run_blocking, run_on_loop])
@@ -122,7 +127,7 @@ def test_a_quick_handler_is_found_to_be_one() -> None:
     runner = runner_of(lambda: None, observer=observer)
 
     for _ in range(50):
-        runner.run({}, None)
+        runner.run({}, call_until(None))
 
     assert observer.paces[0] is True
 
@@ -157,7 +162,7 @@ class Crowded:
 def test_no_more_calls_run_at_once_than_the_route_allows(threads: int | None, at_once: int) -> None:
     handler = Crowded()
     runner = runner_of(handler, threads)
-    callers = [threading.Thread(target=runner.run, args=({}, None)) for _ in range(6)]
+    callers = [threading.Thread(target=runner.run, args=({}, call_until(None))) for _ in range(6)]
 
     for caller in callers:
         caller.start()
@@ -183,17 +188,17 @@ def test_a_call_whose_deadline_has_passed_does_not_reach_the_handler(run: Callab
 def test_a_call_that_waits_for_its_turn_gives_up_at_its_deadline() -> None:
     handler = Crowded()
     runner = runner_of(handler)
-    first = threading.Thread(target=runner.run, args=({}, None))
+    first = threading.Thread(target=runner.run, args=({}, call_until(None)))
     first.start()
     wait_until(lambda: handler.holds(1))
 
     with pytest.raises(DeadlineExceeded):
-        runner.run({}, time.monotonic() + 0.01)
+        runner.run({}, call_until(time.monotonic() + 0.01))
 
     handler.let_go = True
     first.join(PATIENCE)
     assert handler.most == 1
-    runner.run({}, time.monotonic() + PATIENCE)
+    runner.run({}, call_until(time.monotonic() + PATIENCE))
 
 
 def test_an_answer_that_comes_after_the_deadline_is_none() -> None:
@@ -204,7 +209,7 @@ def test_an_answer_that_comes_after_the_deadline_is_none() -> None:
         return "late"
 
     with pytest.raises(DeadlineExceeded):
-        runner_of(handler).run({}, deadline)
+        runner_of(handler).run({}, call_until(deadline))
 
 
 def test_the_loop_goes_on_while_a_handler_runs() -> None:
@@ -212,7 +217,7 @@ def test_the_loop_goes_on_while_a_handler_runs() -> None:
     runner = runner_of(handler)
 
     async def both() -> None:
-        call = asyncio.ensure_future(runner.run_async({}, None))
+        call = asyncio.ensure_future(runner.run_async({}, call_until(None)))
         while not handler.holds(1):
             await asyncio.sleep(0.001)
         handler.let_go = True
@@ -228,7 +233,7 @@ def test_on_a_loop_too_no_more_calls_run_at_once_than_the_route_allows() -> None
     runner = runner_of(handler, threads=2)
 
     async def many() -> None:
-        calls = [asyncio.ensure_future(runner.run_async({}, None)) for _ in range(5)]
+        calls = [asyncio.ensure_future(runner.run_async({}, call_until(None))) for _ in range(5)]
         while not handler.holds(2):
             await asyncio.sleep(0.001)
         handler.let_go = True

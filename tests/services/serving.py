@@ -33,6 +33,9 @@ SHOWN_CHARACTERS = 4000
 # What a test run may carry in its own environment and a server of its own must not inherit.
 FOREIGN_VARIABLES = ("MODEL_SERVING_", "PROMETHEUS_", "GUNICORN_", "MAKE", "MFLAGS", "PYTEST_")
 
+# A variable by which all processes of a service are found, wherever they keep their files.
+FOLDER = "SERVICE_FOLDER"
+
 RUNNING: list["Service"] = []
 
 
@@ -50,7 +53,7 @@ class Service:
                 command,
                 cwd=cwd,
                 env=clean_environment()
-                | {"TMPDIR": str(self.folder), "PYTHONPATH": str(PROJECT)}
+                | {"TMPDIR": str(self.folder), "PYTHONPATH": str(PROJECT), FOLDER: str(self.folder)}
                 | dict(env),
                 stdin=subprocess.DEVNULL,
                 stdout=log,

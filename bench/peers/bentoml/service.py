@@ -1,6 +1,10 @@
-"""The cases on BentoML: two workers, access log off; plain functions, and coroutines."""
+"""The cases on BentoML: two workers, access log off; plain functions, and coroutines.
+
+A worker holds the model and speaks HTTP, so there is one where one model is batched.
+"""
 
 import os
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,8 +28,12 @@ class Size(BaseModel):
     size: int
 
 
+BATCH_SIZE = 64
+BATCH_SECONDS = 0.005
+MODELS = 1 if os.environ["BENCH_CASE"] == "batched" else int(os.environ["BENCH_WORKERS"])
+
 Array = Annotated[NDArray[np.float64], DType("float64")]
-served = bentoml.service(workers=int(os.environ["BENCH_WORKERS"]), logging={"access": {"enabled": False}})
+served = bentoml.service(workers=MODELS, logging={"access": {"enabled": False}})
 
 
 @served
@@ -57,6 +65,12 @@ class SyncBench:
     def upload(self, image: Path) -> Size:
         """Tell the size of a file."""
         return Size(size=len(image.read_bytes()))
+
+    @bentoml.api(batchable=True, max_batch_size=BATCH_SIZE)
+    def batched(self, texts: list[Echo]) -> list[Echo]:
+        """Answer batches of what came, each in the same time."""
+        time.sleep(BATCH_SECONDS)
+        return texts
 
 
 @served

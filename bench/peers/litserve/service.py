@@ -1,12 +1,20 @@
-"""The cases on LitServe: one API per server, two API servers, two workers, the fast (ZeroMQ) queue."""
+"""The cases on LitServe: one API per server, two API servers, two workers, the fast (ZeroMQ) queue.
+
+Where the model is batched, one worker holds it.
+"""
 
 import os
+import time
 from typing import Any
 
 import litserve as ls
 import numpy as np
 from article_models import VERDICT, Article, Echo, Verdict
 from fastapi import Request
+
+BATCH_SIZE = 64
+BATCH_SECONDS = 0.005
+BATCH_WAIT_SECONDS = 0.005
 
 
 class EchoAPI(ls.LitAPI):
@@ -42,6 +50,15 @@ class ValidatedAPI(EchoAPI):
     def encode_response(self, output: dict[str, object]) -> Verdict:
         """The validated answer."""
         return Verdict.model_validate(output)
+
+
+class BatchedAPI(EchoAPI):
+    """Answers batches of what came, each in the same time."""
+
+    def predict(self, x: list[Echo]) -> list[Echo]:
+        """The same, later."""
+        time.sleep(BATCH_SECONDS)
+        return x
 
 
 class FloatsAPI(EchoAPI):
@@ -83,16 +100,19 @@ APIS = {
     "connections": ValidatedAPI,
     "floats": FloatsAPI,
     "upload": UploadAPI,
+    "batched": BatchedAPI,
 }
 PATHS = {"connections": "/validated"}
+BATCHING = {"batched": {"max_batch_size": BATCH_SIZE, "batch_timeout": BATCH_WAIT_SECONDS}}
 
 
 def main() -> None:
     """Serve the case that BENCH_CASE names."""
     case = os.environ["BENCH_CASE"]
     workers = int(os.environ["BENCH_WORKERS"])
-    api = APIS[case](api_path=PATHS.get(case, f"/{case}"))
-    server = ls.LitServer(api, accelerator="cpu", workers_per_device=workers, fast_queue=True)
+    api = APIS[case](api_path=PATHS.get(case, f"/{case}"), **BATCHING.get(case, {}))
+    models = 1 if case in BATCHING else workers
+    server = ls.LitServer(api, accelerator="cpu", workers_per_device=models, fast_queue=True)
     server.run(
         host="127.0.0.1",
         port=int(os.environ["BENCH_PORT"]),

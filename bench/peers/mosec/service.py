@@ -2,11 +2,16 @@
 
 import os
 import sys
+import time
 from typing import Any
 
 import msgspec
 import numpy as np
 from mosec import Runtime, Server, Worker
+
+BATCH_SIZE = 64
+BATCH_SECONDS = 0.005
+BATCH_WAIT_MS = 5
 
 
 class Value(msgspec.Struct):
@@ -34,6 +39,12 @@ class Article(msgspec.Struct):
     title: str = ""
     body: str = ""
     enrichments: Enrichments | None = None
+
+
+class Echo(msgspec.Struct):
+    """A text, as it came."""
+
+    text: str
 
 
 class Verdict(msgspec.Struct):
@@ -67,6 +78,23 @@ class ValidatedWorker(Worker):
     def serialize(self, data: dict[str, object]) -> bytes:
         """The validated answer."""
         return msgspec.json.encode(msgspec.convert(data, Verdict))
+
+
+class BatchedWorker(Worker):
+    """Answers batches of what came, each in the same time."""
+
+    def deserialize(self, data: bytes) -> Echo:
+        """The validated request."""
+        return msgspec.json.decode(data, type=Echo)
+
+    def forward(self, data: list[Echo]) -> list[Echo]:
+        """The same, later."""
+        time.sleep(BATCH_SECONDS)
+        return data
+
+    def serialize(self, data: Echo) -> bytes:
+        """The answer, typed as the request is."""
+        return msgspec.json.encode(data)
 
 
 class FloatsWorker(Worker):
@@ -105,17 +133,24 @@ ROUTES: dict[str, dict[str, type[Worker]]] = {
     "validated": {"/validated": ValidatedWorker},
     "connections": {"/validated": ValidatedWorker},
     "floats": {"/floats": FloatsWorker, "/binary": BinaryWorker},
+    "batched": {"/batched": BatchedWorker},
 }
 
 
 def main() -> None:
     """Serve the case that BENCH_CASE names."""
     sys.argv += ["--address", "127.0.0.1", "--port", os.environ["BENCH_PORT"], "--log-level", "error"]
-    replicas = int(os.environ["BENCH_WORKERS"])
-    routes = ROUTES[os.environ["BENCH_CASE"]]
     server = Server()
-    server.register_runtime({path: [Runtime(worker, num=replicas)] for path, worker in routes.items()})
+    routes = ROUTES[os.environ["BENCH_CASE"]]
+    server.register_runtime({path: [_runtime(worker)] for path, worker in routes.items()})
     server.run()
+
+
+def _runtime(worker: type[Worker]) -> Runtime:
+    """As many workers as the case asks for, or one that batches."""
+    if worker is BatchedWorker:
+        return Runtime(worker, num=1, max_batch_size=BATCH_SIZE, max_wait_time=BATCH_WAIT_MS)
+    return Runtime(worker, num=int(os.environ["BENCH_WORKERS"]))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
-"""The cases on this library, as its README writes them."""
+"""The cases on this library, as its README writes them; a case with a runner has its routes alone."""
 
+import os
+import time
 from typing import Any
 
 import floats_pb2
@@ -8,6 +10,10 @@ from flask import Flask
 
 from aylien_model_serving.app_factory import FlaskAppWrapper
 from examples import example_schema_pb2
+
+BATCH_SECONDS = 0.005
+BATCH = {"max_size": 64, "max_wait_ms": 5}
+WEIGHTS = 50_000_000  # doubles
 
 
 def echo(text: str) -> dict[str, str]:
@@ -40,14 +46,64 @@ def upload(image: bytes) -> dict[str, int]:
     return {"size": len(image)}
 
 
+class Batched:
+    """Answers batches of what came, each in the same time."""
+
+    def __call__(self, text: list[str]) -> list[dict[str, str]]:
+        time.sleep(BATCH_SECONDS)
+        return [{"text": item} for item in text]
+
+
+class Digits:
+    """Tells the digits in pictures."""
+
+    def __init__(self) -> None:
+        import torch  # in the replica alone: web workers stay light
+        from digits_model import DigitsModel
+
+        self.tensor = torch.tensor
+        self.model = DigitsModel()
+
+    def __call__(self, pixels: list[list[float]]) -> list[dict[str, int]]:
+        return [{"digit": digit} for digit in self.model.digits(self.tensor(pixels))]
+
+
+class Weights:
+    """A model of 400 MB that tells its size."""
+
+    def __init__(self) -> None:
+        self.weights = np.ones(WEIGHTS)
+
+    def __call__(self, text: str) -> dict[str, int]:
+        return {"size": self.weights.nbytes}
+
+
+def echo_batch(text: list[str]) -> list[dict[str, str]]:
+    """Answer what came, batch by batch."""
+    return [{"text": item} for item in text]
+
+
+ROUTES: list[dict[str, Any]] = [
+    {"endpoint": "/echo", "callable": echo},
+    {"endpoint": "/cached", "callable": echo, "name": "cached", "cache": True},
+    {"endpoint": "/validated", "callable": validated, "schema": example_schema_pb2},
+    {"endpoint": "/floats", "callable": floats},
+    {"endpoint": "/binary", "callable": binary, "schema": floats_pb2},
+    {"endpoint": "/upload", "callable": upload},
+]
+ROUTES_OF_RUNNERS: dict[str, list[dict[str, Any]]] = {
+    "batched": [{"endpoint": "/batched", "callable": Batched, "runner": True, "batch": BATCH}],
+    "digits": [{"endpoint": "/digits", "callable": Digits, "runner": True, "batch": BATCH}],
+    "overhead": [
+        {"endpoint": "/inline", "callable": echo},
+        {"endpoint": "/hosted", "callable": echo, "runner": True},
+        {"endpoint": "/hosted-batched", "callable": echo_batch, "runner": True, "batch": BATCH},
+    ],
+    "memory": [{"endpoint": "/weights", "callable": Weights, "runner": True}],
+}
+
+
 def run_app() -> Flask:
-    """The app with a route per case."""
-    routes: list[dict[str, Any]] = [
-        {"endpoint": "/echo", "callable": echo},
-        {"endpoint": "/cached", "callable": echo, "name": "cached", "cache": True},
-        {"endpoint": "/validated", "callable": validated, "schema": example_schema_pb2},
-        {"endpoint": "/floats", "callable": floats},
-        {"endpoint": "/binary", "callable": binary, "schema": floats_pb2},
-        {"endpoint": "/upload", "callable": upload},
-    ]
+    """The app with a route per path of the case."""
+    routes = ROUTES_OF_RUNNERS.get(os.environ["BENCH_CASE"], ROUTES)
     return FlaskAppWrapper.create_app([{**route, "methods": ["POST"]} for route in routes])

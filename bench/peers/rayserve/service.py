@@ -1,5 +1,6 @@
 """The cases on Ray Serve: two replicas, access log off, its throughput-optimised mode and HAProxy front."""
 
+import asyncio
 import os
 import signal
 
@@ -10,6 +11,11 @@ from pydantic import BaseModel
 from ray import serve
 from starlette.requests import Request
 from starlette.responses import Response
+
+BATCH_SIZE = 64
+BATCH_SECONDS = 0.005
+BATCH_WAIT_SECONDS = 0.005
+MODELS = 1 if os.environ.get("BENCH_CASE") == "batched" else int(os.environ.get("BENCH_WORKERS", "2"))
 
 
 async def _echo(request: Request) -> Response:
@@ -41,17 +47,28 @@ def _json(model: BaseModel) -> Response:
     return Response(model.model_dump_json(), media_type="application/json")
 
 
+async def _batched(request: Request) -> Response:
+    return _json(await _answer_batch(Echo.model_validate_json(await request.body())))
+
+
+@serve.batch(max_batch_size=BATCH_SIZE, batch_wait_timeout_s=BATCH_WAIT_SECONDS)
+async def _answer_batch(echoes: list[Echo]) -> list[Echo]:
+    await asyncio.sleep(BATCH_SECONDS)
+    return echoes
+
+
 ANSWERS = {
     "/echo": _echo,
     "/validated": _validated,
     "/floats": _floats,
     "/binary": _binary,
     "/upload": _upload,
+    "/batched": _batched,
 }
 
 
 @serve.deployment(
-    num_replicas=int(os.environ.get("BENCH_WORKERS", "2")),
+    num_replicas=MODELS,
     max_ongoing_requests=300,
     ray_actor_options={"num_cpus": 0},
     logging_config={"enable_access_log": False, "log_level": "WARNING"},

@@ -1,0 +1,102 @@
+"""Background tasks: what a handler asks to have done once its answer has been sent.
+
+Floor 1: pure. Says what is to be done and beside which answer; `runners.afterwards` does it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from types import AsyncGeneratorType, GeneratorType
+from typing import Any, Generic, TypeVar, get_args, get_origin
+
+from aylien_model_serving import handlers
+
+_T = TypeVar("_T")
+
+Task = Callable[[], Any]
+
+
+class BackgroundTask:
+    """One function to call after the answer; a coroutine function is awaited.
+
+    Args:
+        fn: the function.
+        args: its positional arguments.
+        kwargs: its keyword arguments.
+
+    Raises:
+        TypeError: it can't be called.
+    """
+
+    def __init__(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
+        if not callable(fn):
+            raise TypeError(f"a background task has to be callable, not {fn!r}")
+        self.fn = fn
+        self.args = args
+        self.kwargs = kwargs
+        self.__name__ = handlers.name_of(fn)
+
+    def __call__(self) -> Any:
+        """Call the function and return what it returns."""
+        return self.fn(*self.args, **self.kwargs)
+
+    def __repr__(self) -> str:
+        return f"BackgroundTask({self.__name__})"
+
+
+class BackgroundTasks:
+    """Tasks that run one after the other, in the order in which they were added.
+
+    Args:
+        tasks: the first of them.
+    """
+
+    def __init__(self, tasks: Iterable[Task] = ()) -> None:
+        self._tasks = list(tasks)
+
+    def add(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
+        """Add a function with its arguments, or a ready `BackgroundTask`, behind the others.
+
+        Raises:
+            TypeError: it can't be called.
+        """
+        self._tasks.append(fn if isinstance(fn, BackgroundTask) else BackgroundTask(fn, *args, **kwargs))
+
+    def __iter__(self) -> Iterator[Task]:
+        return iter(self._tasks)
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+
+class TaskResponse(Generic[_T]):
+    """A handler's answer, and what is to be done after it has been sent.
+
+    Args:
+        result: what the handler would return without tasks.
+        background: a task, several of them, or any callable that takes no arguments.
+
+    Raises:
+        TypeError: the result is a generator, or a task can't be called.
+    """
+
+    def __init__(self, result: _T, background: Task | BackgroundTasks) -> None:
+        if isinstance(result, (GeneratorType, AsyncGeneratorType)):
+            raise TypeError("a stream has no background tasks: do at its generator's end what is to follow")
+        self.result = result
+        self.tasks = tuple(background) if isinstance(background, BackgroundTasks) else (background,)
+        for task in self.tasks:
+            if not callable(task):
+                raise TypeError(f"a background task has to be callable, not {task!r}")
+
+
+def without_tasks(result: Any) -> Any:
+    """Return what a handler answered, without what is to be done afterwards."""
+    return result.result if isinstance(result, TaskResponse) else result
+
+
+def hint_without_tasks(hint: Any) -> Any:
+    """Return the hint of the answer alone: `dict` for `TaskResponse[dict]`."""
+    if hint is TaskResponse:
+        return None
+    return get_args(hint)[0] if get_origin(hint) is TaskResponse else hint

@@ -1,0 +1,109 @@
+"""The runner of a route whose calls are kept as jobs: it answers at once, and others do the work.
+
+Floor 2.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from aylien_model_serving import codecs
+from aylien_model_serving.jobs.job import NewJob
+from aylien_model_serving.jobs.store import Store
+from aylien_model_serving.jobs.view import show
+from aylien_model_serving.messages import Call, Reply
+from aylien_model_serving.runners import wire
+
+#: What a job asks its handler's answer to be: JSON, or events where it is a stream.
+_ACCEPT = "application/json, text/event-stream"
+
+#: Headers that tell how to read the body.
+_KEPT = ("content-type", "content-encoding")
+
+#: Characters of a client's own name for its job.
+_LONGEST_KEY = 256
+
+
+class Workers(Protocol):
+    """Those who work on the jobs of a route."""
+
+    def ready(self) -> bool:
+        """Tell whether a job would be taken."""
+
+    def wake(self) -> None:
+        """Have them look for jobs."""
+
+    def describe(self, *, with_errors: bool) -> list[dict[str, Any]]:
+        """Return what is known of each replica among them."""
+
+
+class JobRunner:
+    """Keeps calls in the store.
+
+    Args:
+        store: where they are kept.
+        template: what all jobs of the route have in common.
+        check_webhook: returns the URL that may be told of the end, or raises what is wrong with it.
+        workers: who works on them.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        template: Callable[..., NewJob],
+        check_webhook: Callable[[str | None], str | None],
+        workers: Workers,
+    ) -> None:
+        self._store = store
+        self._template = template
+        self._check_webhook = check_webhook
+        self.ready = workers.ready
+        self.wake = workers.wake
+        self.describe = workers.describe
+
+    def is_immediate(self) -> bool:
+        return False
+
+    def run(self, arguments: dict[str, Any], call: Call) -> Reply:
+        """Keep a call, and answer with its job.
+
+        Raises:
+            QueueFull: as many jobs wait as may.
+            StoreUnavailable: the store does not work.
+        """
+        new = self._template(
+            id=uuid.uuid4().hex,
+            call=b"".join(wire.encode_call(0, _plain(call), False)),
+            idempotency_key=_key_of(call),
+            webhook=self._check_webhook(call.headers.get("x-webhook-url")),
+        )
+        job, is_new = self._store.enqueue(new, time.time())
+        if is_new:
+            self.wake()
+        return Reply(202, codecs.JSON.encode(show(job)), headers=[("Location", f"/status/{job.id}")])
+
+    async def run_async(self, arguments: dict[str, Any], call: Call) -> Reply:
+        return await asyncio.to_thread(self.run, arguments, call)
+
+
+def _key_of(call: Call) -> str | None:
+    key = call.headers.get("idempotency-key")
+    return key[:_LONGEST_KEY] if key else None
+
+
+def _plain(call: Call) -> Call:
+    """Return a call as it is worked on later: nobody waits for it, and a job's result is JSON."""
+    headers = {name: call.headers[name] for name in _KEPT if name in call.headers}
+    return Call(
+        call.method,
+        call.path,
+        call.query,
+        {**headers, "accept": _ACCEPT},
+        call.body,
+        call.path_values,
+        call.request_id,
+    )

@@ -1,0 +1,35 @@
+"""How a store of jobs can fail.
+
+Floor 2.
+
+    Unavailable      503
+    └── StoreUnavailable     locked, damaged, full, or not to be written
+    TooManyRequests  429
+    └── QueueFull            as many jobs wait as may wait
+    LeaseLost                for those who work on jobs; no client sees it
+"""
+
+from __future__ import annotations
+
+from aylien_model_serving.errors import TooManyRequests, Unavailable
+
+
+class StoreUnavailable(Unavailable):
+    """The store can't be read or written at the moment; nothing of the transaction was kept."""
+
+    message = "The job store does not work at the moment"
+
+
+class QueueFull(TooManyRequests):
+    """As many jobs of the route wait as may wait.
+
+    Args:
+        queue_size: how many that is.
+    """
+
+    def __init__(self, queue_size: int) -> None:
+        super().__init__(f"The queue is full: {queue_size:,} jobs wait for this route")
+
+
+class LeaseLost(Exception):
+    """The job is not the caller's any more: it has ended, or somebody else works on it."""

@@ -1,0 +1,107 @@
+"""The records of a job.
+
+Floor 2. Pure data. Bodies (the call, the reply, a stream's items) are no part of them: they may be large, and
+are read by calls of their own.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+
+from aylien_model_serving.jobs.states import Status
+from aylien_model_serving.runners.heads import ReplyHead
+
+
+class NewJob(msgspec.Struct, frozen=True, kw_only=True):
+    """A job that is to be kept.
+
+    Args:
+        id: 32 hexadecimal digits that nobody else has, from `uuid.uuid4().hex`.
+        service: tells services that share a store apart.
+        route: the route's name.
+        call: the call as the wire encodes it.
+        priority: jobs of a higher one are taken first.
+        retries: how often a job whose handler failed is tried again.
+        timeout: seconds that one attempt may take.
+        keep: seconds that the job stays readable after its end.
+        idempotency_key: a client's name for the job; an equal one of the same route gives the kept job back.
+        webhook: the URL that is told when the job has ended.
+        queue_size: how many jobs of the route may wait.
+    """
+
+    id: str
+    service: str
+    route: str
+    call: bytes
+    priority: int = 0
+    retries: int = 0
+    timeout: float = 3600.0
+    keep: float = 86400.0
+    idempotency_key: str | None = None
+    webhook: str | None = None
+    queue_size: int = 100
+
+
+class Job(msgspec.Struct, frozen=True):
+    """A job as it is kept; each field is a column of the store's table.
+
+    Args:
+        number: grows with each job of the store; later jobs have higher ones. A page's cursor.
+        id, service, route, priority, retries, timeout, keep, idempotency_key, webhook: as in `NewJob`.
+        status: see `states`.
+        fraction: how much of it is done, 0 to 1.
+        message: what the handler says about its progress.
+        error: why it failed.
+        created_at: when it came.
+        queued_at: when it was put into the queue, for the last time.
+        started_at: when the last attempt began; None in the queue.
+        finished_at: when it ended, in whatever way.
+        not_before: when a job in the queue may be tried again.
+        attempts: how often it was begun, the attempts that were given back aside.
+        kills: how many of the attempts ended with their process.
+        cancel_requested: whether the one who works on it is to stop.
+        lease_owner: who works on it.
+        lease_until: when that one counts as dead unless it says that it lives.
+        expires_at: when it may be removed.
+        webhook_due: when the webhook is to be told, while it is not.
+        webhook_tries: how often that failed.
+        reply: the head of the reply.
+    """
+
+    number: int
+    id: str
+    service: str
+    route: str
+    status: Status
+    created_at: float
+    queued_at: float
+    priority: int
+    retries: int
+    timeout: float
+    keep: float
+    idempotency_key: str | None = None
+    webhook: str | None = None
+    fraction: float = 0.0
+    message: str | None = None
+    error: str | None = None
+    started_at: float | None = None
+    finished_at: float | None = None
+    not_before: float | None = None
+    attempts: int = 0
+    kills: int = 0
+    cancel_requested: bool = False
+    lease_owner: str | None = None
+    lease_until: float | None = None
+    expires_at: float | None = None
+    reply: ReplyHead | None = None
+    webhook_due: float | None = None
+    webhook_tries: int = 0
+
+
+class Claimed(NamedTuple):
+    """A job that the caller is to work on, and its call as the wire encodes it."""
+
+    job: Job
+    call: bytes

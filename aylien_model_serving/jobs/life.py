@@ -1,0 +1,188 @@
+"""A job's life: what each event makes of it.
+
+Floor 2. Pure: a job goes in, the job as it is afterwards comes out. A job whose cancellation was asked for
+never goes back to the queue.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from aylien_model_serving.jobs.job import Job, NewJob
+from aylien_model_serving.jobs.states import ENDED, RUNNING, Status, move
+from aylien_model_serving.runners.heads import ReplyHead
+
+#: Seconds before a failed job is tried again, doubled with each attempt, and their limit.
+RETRY_PAUSE, LONGEST_RETRY_PAUSE = 1.0, 60.0
+
+#: Seconds before a webhook is told again, doubled with each try, and their limit.
+WEBHOOK_PAUSE, LONGEST_WEBHOOK_PAUSE = 2.0, 600.0
+
+#: Tries after which a webhook is given up, an hour or so after the first.
+WEBHOOK_TRIES = 14
+
+#: Characters of a message or an error that are kept.
+LONGEST_TEXT = 10_000
+
+
+def born(new: NewJob, now: float) -> Job:
+    """Return the job that is put into the queue; its number is given by the store."""
+    return Job(
+        number=0,
+        id=new.id,
+        service=new.service,
+        route=new.route,
+        status="queued",
+        created_at=now,
+        queued_at=now,
+        priority=new.priority,
+        retries=new.retries,
+        timeout=new.timeout,
+        keep=new.keep,
+        idempotency_key=new.idempotency_key,
+        webhook=new.webhook,
+    )
+
+
+def claimed(job: Job, owner: str, lease: float, now: float) -> Job:
+    """Somebody begins to work on it."""
+    return replace(
+        job,
+        status=move(job.status, "processing"),
+        started_at=now,
+        not_before=None,
+        attempts=job.attempts + 1,
+        lease_owner=owner,
+        lease_until=now + lease,
+    )
+
+
+def is_held(job: Job, owner: str) -> bool:
+    """Tell whether this owner works on it; one who is late still does, unless somebody took over."""
+    return job.status in RUNNING and job.lease_owner == owner
+
+
+def rested(job: Job) -> Job:
+    """Its pause before a further attempt is over."""
+    return replace(job, not_before=None)
+
+
+def extended(job: Job, lease: float, now: float) -> Job:
+    """Its owner says that it lives."""
+    return replace(job, lease_until=now + lease)
+
+
+def reported(job: Job, fraction: float, message: str | None) -> Job:
+    """Its handler says how far it is; a message of None leaves the last one."""
+    within = min(1.0, max(0.0, fraction))
+    return replace(job, fraction=within, message=job.message if message is None else _text(message))
+
+
+def streaming(job: Job) -> Job:
+    """Its handler makes items."""
+    return replace(job, status=move(job.status, "streaming"))
+
+
+def finished(job: Job, reply: ReplyHead, now: float) -> Job:
+    """It is done."""
+    return _ended(job, "finished", now, fraction=1.0, reply=reply)
+
+
+def failed(job: Job, error: str, now: float, *, again: bool) -> Job:
+    """Its handler failed: it is tried again, after a pause, or has ended.
+
+    Args:
+        again: whether a further attempt may do better.
+    """
+    if again and job.attempts <= job.retries:
+        pause = _pause(RETRY_PAUSE, job.attempts, LONGEST_RETRY_PAUSE)
+        return _queued_again(job, now, not_before=now + pause)
+    return _ended(job, "failed", now, error=_text(error))
+
+
+def lost(job: Job, now: float) -> Job:
+    """Its owner is silent: it is tried again at once, unless it has ended too many processes."""
+    kills = job.kills + 1
+    if kills <= job.retries + 1 or job.cancel_requested:
+        return _queued_again(job, now, kills=kills)
+    return _ended(
+        job,
+        "failed",
+        now,
+        kills=kills,
+        error=f"Its process ended {kills} times while it worked on this job",
+    )
+
+
+def released(job: Job, now: float) -> Job:
+    """Its owner gives it back, and the attempt does not count."""
+    return _queued_again(job, now, attempts=job.attempts - 1)
+
+
+def cancelled(job: Job, now: float) -> Job:
+    """It was taken out of the queue, or its owner has stopped."""
+    return _ended(job, "cancelled", now)
+
+
+def cancel_requested(job: Job, now: float) -> Job:
+    """A client wants it no more: at once in the queue, as soon as its owner stops elsewhere."""
+    if job.status in ENDED:
+        return job
+    return replace(job, cancel_requested=True) if job.status in RUNNING else cancelled(job, now)
+
+
+def is_expired(job: Job, now: float) -> bool:
+    """Tell whether it may be removed: its time is over, and its webhook was told or given up."""
+    return job.expires_at is not None and job.expires_at <= now and job.webhook_due is None
+
+
+def telling(job: Job, hold: float, now: float) -> Job:
+    """Somebody tells its webhook; should that one die, another does after the hold."""
+    return replace(job, webhook_due=now + hold)
+
+
+def told(job: Job) -> Job:
+    """Its webhook knows."""
+    return replace(job, webhook_due=None)
+
+
+def untold(job: Job, now: float) -> Job:
+    """Its webhook was not reached: it is tried again after a pause, or given up."""
+    tries = job.webhook_tries + 1
+    pause = _pause(WEBHOOK_PAUSE, tries, LONGEST_WEBHOOK_PAUSE)
+    return replace(job, webhook_tries=tries, webhook_due=None if tries >= WEBHOOK_TRIES else now + pause)
+
+
+def _queued_again(job: Job, now: float, **changes: Any) -> Job:
+    if job.cancel_requested:
+        changes.pop("not_before", None)
+        return _ended(job, "cancelled", now, **changes)
+    fresh = {"queued_at": now, "started_at": None, "fraction": 0.0, "message": None}
+    return replace(job, status=move(job.status, "queued"), **_UNHELD, **fresh, **changes)
+
+
+def _ended(job: Job, status: Status, now: float, **changes: Any) -> Job:
+    return replace(
+        job,
+        status=move(job.status, status),
+        finished_at=now,
+        not_before=None,
+        expires_at=now + job.keep,
+        webhook_due=None if job.webhook is None else now,
+        **_UNHELD,
+        **changes,
+    )
+
+
+_UNHELD: dict[str, Any] = {"lease_owner": None, "lease_until": None}
+
+
+def _pause(first: float, times: int, longest: float) -> float:
+    return float(min(longest, first * 2 ** min(times - 1, 32)))
+
+
+def _text(text: str) -> str:
+    """A handler's words may be too long to keep, or hold halves of surrogate pairs, which no file takes."""
+    return text[:LONGEST_TEXT].encode("utf-8", "replace").decode()

@@ -1,0 +1,124 @@
+"""The tables of jobs in SQLite, version by version.
+
+Floor 2. A step is never edited after it was released: what changes is another step at the end. The version
+is the file's `user_version`. Columns bear the names of `Job`'s fields; bodies lie in tables of their own, so
+that looks at many jobs stay small.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from aylien_model_serving.errors import ConfigurationError
+
+_JOBS = (
+    """CREATE TABLE jobs (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL UNIQUE,
+        service TEXT NOT NULL,
+        route TEXT NOT NULL,
+        status TEXT NOT NULL,
+        created_at REAL NOT NULL,
+        queued_at REAL NOT NULL,
+        priority INTEGER NOT NULL,
+        retries INTEGER NOT NULL,
+        timeout REAL NOT NULL,
+        keep REAL NOT NULL,
+        idempotency_key TEXT,
+        fraction REAL NOT NULL,
+        message TEXT,
+        error TEXT,
+        started_at REAL,
+        finished_at REAL,
+        not_before REAL,
+        attempts INTEGER NOT NULL,
+        kills INTEGER NOT NULL,
+        cancel_requested INTEGER NOT NULL,
+        lease_owner TEXT,
+        lease_until REAL,
+        expires_at REAL,
+        reply BLOB
+    )""",
+    "CREATE TABLE calls (number INTEGER PRIMARY KEY REFERENCES jobs ON DELETE CASCADE, body BLOB NOT NULL)",
+    "CREATE TABLE bodies (number INTEGER PRIMARY KEY REFERENCES jobs ON DELETE CASCADE, body BLOB NOT NULL)",
+    """CREATE TABLE items (
+        number INTEGER NOT NULL REFERENCES jobs ON DELETE CASCADE,
+        position INTEGER NOT NULL,
+        body BLOB NOT NULL,
+        PRIMARY KEY (number, position)
+    )""",
+    # Every index ends with the row's number, by which pages and claims are ordered.
+    "CREATE INDEX jobs_all ON jobs (service)",
+    "CREATE INDEX jobs_by_status ON jobs (service, status)",
+    "CREATE INDEX jobs_by_route ON jobs (service, route)",
+    "CREATE INDEX jobs_by_route_and_status ON jobs (service, route, status)",
+    "CREATE INDEX jobs_ready ON jobs (service, route, priority DESC)"
+    " WHERE status = 'queued' AND not_before IS NULL",
+    "CREATE INDEX jobs_resting ON jobs (service, route, not_before) WHERE not_before IS NOT NULL",
+    "CREATE INDEX jobs_leased ON jobs (service, route, lease_until) WHERE lease_until IS NOT NULL",
+    "CREATE INDEX jobs_expiring ON jobs (expires_at) WHERE expires_at IS NOT NULL",
+    "CREATE UNIQUE INDEX jobs_by_key ON jobs (service, route, idempotency_key)"
+    " WHERE idempotency_key IS NOT NULL",
+)
+
+_WEBHOOKS = (
+    "ALTER TABLE jobs ADD COLUMN webhook TEXT",
+    "ALTER TABLE jobs ADD COLUMN webhook_due REAL",
+    "ALTER TABLE jobs ADD COLUMN webhook_tries INTEGER NOT NULL DEFAULT 0",
+    "CREATE INDEX jobs_to_tell ON jobs (service, webhook_due) WHERE webhook_due IS NOT NULL",
+)
+
+#: What leads from each version to the following one; a file without tables has version 0.
+STEPS: tuple[tuple[str, ...], ...] = (_JOBS, _WEBHOOKS)
+
+
+def prepare(db: sqlite3.Connection, path: str) -> None:
+    """Bring a file to the last version; what another process does at the same time is waited for.
+
+    Args:
+        db: a connection without a transaction.
+        path: for messages.
+
+    Raises:
+        ConfigurationError: the file is of a later version, or another program's, or can't be shared.
+    """
+    version = _version(db, path)
+    if version == 0:
+        db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # has an effect before the first table alone
+    (mode,) = db.execute("PRAGMA journal_mode = WAL").fetchone()
+    if mode != "wal":
+        raise ConfigurationError(
+            f"{path} lies where processes can't share a SQLite file: name one on a local disk"
+        )
+    if version < len(STEPS):
+        _migrate(db, path)
+
+
+def _version(db: sqlite3.Connection, path: str) -> int:
+    version: int
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    if version > len(STEPS):
+        raise ConfigurationError(
+            f"{path} holds jobs in version {version}, and this program knows versions up to {len(STEPS)}: "
+            "run the model-serving that wrote it, or name another file in MODEL_SERVING_JOBS_URL"
+        )
+    if version == 0 and db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall():
+        raise ConfigurationError(
+            f"{path} is another program's database: name another file in MODEL_SERVING_JOBS_URL"
+        )
+    return version
+
+
+def _migrate(db: sqlite3.Connection, path: str) -> None:
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        # Read again behind the lock: another process may have been quicker.
+        for number, step in enumerate(STEPS[_version(db, path) :], _version(db, path) + 1):
+            for statement in step:
+                db.execute(statement)
+            db.execute(f"PRAGMA user_version = {number}")
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise

@@ -1,0 +1,296 @@
+"""The store of jobs: what can be done with a job, each verb one short transaction.
+
+Floor 2. Safe from many threads and processes. Times are seconds since the epoch, passed in as `now`. What
+becomes of a job is decided in `life`; where it lies is a shelf's matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from aylien_model_serving.errors import ConfigurationError
+from aylien_model_serving.jobs import life
+from aylien_model_serving.jobs.errors import LeaseLost, QueueFull
+from aylien_model_serving.jobs.job import Claimed, Job, NewJob
+from aylien_model_serving.jobs.memory import MemoryShelves
+from aylien_model_serving.jobs.shelf import Shelf, Shelves
+from aylien_model_serving.jobs.sqlite import open_file
+from aylien_model_serving.jobs.states import ENDED, IllegalTransition, Status
+from aylien_model_serving.runners.heads import ReplyHead
+
+#: Jobs that one transaction brings back from a pause or a lost lease, or removes, at most.
+BATCH = 100
+
+
+class Store:
+    """Keeps jobs until they are done, and their results for as long as each job says.
+
+    Every verb may raise `StoreUnavailable`; then nothing of it was kept. The verbs of those who work on a job
+    take the owner that claimed it, and raise `LeaseLost` when it is no longer theirs. An owner's name belongs
+    to one process, for its whole life.
+
+    Args:
+        shelves: where the jobs lie.
+    """
+
+    def __init__(self, shelves: Shelves) -> None:
+        self._shelves = shelves
+
+    def close(self) -> None:
+        """Give back what is held open; the next call opens it again."""
+        self._shelves.close()
+
+    def enqueue(self, new: NewJob, now: float) -> tuple[Job, bool]:
+        """Keep a job, and return it with True; with False the one that has its idempotency key already.
+
+        Raises:
+            QueueFull: as many jobs of the route wait as may.
+        """
+        with self._shelves.write() as shelf:
+            if new.idempotency_key is not None:
+                kept = shelf.find_keyed(new.service, new.route, new.idempotency_key)
+                if kept is not None and not life.is_expired(kept, now):
+                    return kept, False
+                if kept is not None:
+                    shelf.remove(kept)
+            if not shelf.has_room(new.service, new.route, new.queue_size):
+                raise QueueFull(new.queue_size)
+            return shelf.add(life.born(new, now), new.call), True
+
+    def get(self, service: str, job_id: str) -> Job | None:
+        """Return a job, if this service has it."""
+        with self._shelves.read() as shelf:
+            return _of_service(shelf, service, job_id)
+
+    def result(self, service: str, job_id: str) -> tuple[ReplyHead, bytes] | None:
+        """Return the reply of a finished job: its head and its body."""
+        with self._shelves.read() as shelf:
+            job = _of_service(shelf, service, job_id)
+            body = None if job is None else shelf.body(job)
+        return None if job is None or job.reply is None or body is None else (job.reply, body)
+
+    def items(self, service: str, job_id: str, after: int, limit: int) -> list[tuple[int, bytes]]:
+        """Return the items that a job's handler has made, with their indexes, in order.
+
+        Args:
+            after: index of the last item that is known; -1 for the first page.
+            limit: how many items at most.
+        """
+        with self._shelves.read() as shelf:
+            job = _of_service(shelf, service, job_id)
+            return [] if job is None else shelf.items(job, after, limit)
+
+    def page(
+        self,
+        service: str,
+        *,
+        status: Status | None = None,
+        route: str | None = None,
+        limit: int,
+        before: int | None = None,
+    ) -> list[Job]:
+        """Return the service's jobs, the last one first.
+
+        Args:
+            status, route: those of this state and route alone.
+            limit: how many jobs at most.
+            before: the number of the last job of the page before.
+        """
+        with self._shelves.read() as shelf:
+            return shelf.page(service, status, route, limit, before)
+
+    def counts(self, service: str) -> dict[str, dict[Status, int]]:
+        """Return how many jobs are kept, by route and state; what there is none of is left out."""
+        with self._shelves.read() as shelf:
+            return shelf.counts(service)
+
+    def cancel(self, service: str, job_id: str, now: float) -> Job | None:
+        """Cancel a job in the queue, ask the owner of a running one to stop, and return the job."""
+        with self._shelves.write() as shelf:
+            job = _of_service(shelf, service, job_id)
+            return None if job is None else _keep(shelf, job, life.cancel_requested(job, now))
+
+    def claim(
+        self, service: str, routes: Sequence[str], owner: str, lease: float, now: float
+    ) -> Claimed | None:
+        """Take the next job of these routes to work on: of the highest priority, then the oldest.
+
+        A job whose owner was silent for longer than its lease is taken back first, and ends as failed when it
+        has ended too many processes.
+
+        Args:
+            lease: seconds that the job belongs to the owner without a heartbeat.
+        """
+        due = self.next_due(service, routes, now)  # looking first spares the one lock for writing
+        if due is None or due > now:
+            return None
+        with self._shelves.write() as shelf:
+            for route in routes:
+                _bring_back(shelf, service, route, now)
+            ready = [job for route in routes if (job := shelf.first_ready(service, route))]
+            if not ready:
+                return None
+            first = min(ready, key=lambda job: (-job.priority, job.number))
+            job = _keep(shelf, first, life.claimed(first, owner, lease, now))
+            return Claimed(job, shelf.call(job))
+
+    def next_due(self, service: str, routes: Sequence[str], now: float) -> float | None:
+        """Return when the next claim may find a job: `now` if one waits, None if none is in sight."""
+        with self._shelves.read() as shelf:
+            if any(shelf.first_ready(service, route) for route in routes):
+                return now
+            times = [shelf.next_due(service, route) for route in routes]
+        return min((time for time in times if time is not None), default=None)
+
+    def heartbeat(self, job_id: str, owner: str, lease: float, now: float) -> bool:
+        """Keep the lease for as many seconds from here on, and tell whether the job is to be stopped."""
+        return self._work(job_id, owner, lambda job: life.extended(job, lease, now)).cancel_requested
+
+    def report(self, job_id: str, owner: str, fraction: float, message: str | None, now: float) -> bool:
+        """Keep how far the job is, 0 to 1, and tell whether it is to be stopped.
+
+        Args:
+            message: the handler's words; None leaves the last ones.
+        """
+        return self._work(job_id, owner, lambda job: life.reported(job, fraction, message)).cancel_requested
+
+    def streaming(self, job_id: str, owner: str, now: float) -> bool:
+        """Say that items follow, and tell whether the job is to be stopped."""
+        return self._work(job_id, owner, life.streaming).cancel_requested
+
+    def add_item(self, job_id: str, owner: str, index: int, body: bytes) -> bool:
+        """Keep an item of a streaming job, and tell whether the job is to be stopped.
+
+        Raises:
+            IllegalTransition: the job is not streaming.
+        """
+        with self._shelves.write() as shelf:
+            job = _of_owner(shelf, job_id, owner)
+            if job.status != "streaming":
+                raise IllegalTransition(f"A job that is {job.status} has no items")
+            shelf.put_item(job, index, body)
+            return job.cancel_requested
+
+    def finish(self, job_id: str, owner: str, reply: ReplyHead, body: bytes, now: float) -> Job:
+        """End a job with its reply, and return it."""
+        with self._shelves.write() as shelf:
+            job = _of_owner(shelf, job_id, owner)
+            done = _keep(shelf, job, life.finished(job, reply, now))
+            shelf.put_body(done, body)
+            return done
+
+    def fail(self, job_id: str, owner: str, error: str, now: float, *, again: bool) -> Job:
+        """End a job as failed, or put it back while it has retries left, and return it.
+
+        Args:
+            error: why, in words that a client may read.
+            again: whether a further attempt may do better.
+        """
+        return self._work(job_id, owner, lambda job: life.failed(job, error, now, again=again))
+
+    def cancelled(self, job_id: str, owner: str, now: float) -> Job:
+        """End a job whose handler has stopped, and return it."""
+        return self._work(job_id, owner, lambda job: life.cancelled(job, now))
+
+    def release(self, job_id: str, owner: str, now: float) -> Job:
+        """Give a job back that was not begun or must be left, without counting the attempt."""
+        return self._work(job_id, owner, lambda job: life.released(job, now))
+
+    def lost(self, job_id: str, owner: str, now: float) -> Job:
+        """Say that a job's owner is gone, without waiting for the end of its lease, and return the job."""
+        return self._work(job_id, owner, lambda job: life.lost(job, now))
+
+    def sweep(self, now: float) -> int:
+        """Remove expired jobs, of all services, some at a time; return how many, 0 when none is left."""
+        with self._shelves.write() as shelf:
+            return shelf.remove_expired(now, BATCH)
+
+    def webhooks_due(self, service: str, limit: int, hold: float, now: float) -> list[Job]:
+        """Take ended jobs whose webhooks are to be told, the longest due first.
+
+        Args:
+            limit: how many jobs at most.
+            hold: seconds after which they are due again, unless `webhook_done` or `webhook_failed` comes.
+        """
+        with self._shelves.read() as shelf:
+            if not shelf.untold(service, now, 1):
+                return []
+        with self._shelves.write() as shelf:
+            due = shelf.untold(service, now, limit)
+            return [_keep(shelf, job, life.telling(job, hold, now)) for job in due]
+
+    def webhook_done(self, job_id: str) -> None:
+        """Say that a job's webhook was told."""
+        self._tell(job_id, life.told)
+
+    def webhook_failed(self, job_id: str, now: float) -> None:
+        """Say that a job's webhook was not reached: it is due again after a pause, or given up."""
+        self._tell(job_id, lambda job: life.untold(job, now))
+
+    def _work(self, job_id: str, owner: str, event: Callable[[Job], Job]) -> Job:
+        with self._shelves.write() as shelf:
+            job = _of_owner(shelf, job_id, owner)
+            return _keep(shelf, job, event(job))
+
+    def _tell(self, job_id: str, event: Callable[[Job], Job]) -> None:
+        with self._shelves.write() as shelf:
+            job = shelf.find(job_id)
+            if job is not None and job.webhook_due is not None:
+                _keep(shelf, job, event(job))
+
+
+def _of_service(shelf: Shelf, service: str, job_id: str) -> Job | None:
+    job = shelf.find(job_id) if job_id.isascii() else None  # a client may ask for anything
+    return job if job is not None and job.service == service else None
+
+
+def _of_owner(shelf: Shelf, job_id: str, owner: str) -> Job:
+    job = shelf.find(job_id)
+    if job is None or not life.is_held(job, owner):
+        raise LeaseLost(f"Job {job_id} does not belong to {owner}")
+    return job
+
+
+def _bring_back(shelf: Shelf, service: str, route: str, now: float) -> None:
+    for job in shelf.silent(service, route, now, BATCH):
+        _keep(shelf, job, life.lost(job, now))
+    for job in shelf.rested(service, route, now, BATCH):
+        _keep(shelf, job, life.rested(job))
+
+
+def _keep(shelf: Shelf, old: Job, new: Job) -> Job:
+    """Save a job, and drop the bodies that it needs no longer: its call at the end, its items before another
+    attempt makes them again.
+    """
+    shelf.save(old, new)
+    if new.status in ENDED and old.status not in ENDED:
+        shelf.drop_call(new)
+    elif new.status == "queued" and old.status == "streaming":
+        shelf.drop_items(new)
+    return new
+
+
+_memory = MemoryShelves()
+
+
+def open_store(url: str) -> Store:
+    """Return a store.
+
+    Args:
+        url: "sqlite:///" and a path (which begins with a fourth slash when it is absolute), a plain path, or
+            "memory://", which is one store for the whole process and forgets all jobs when it is closed.
+
+    Raises:
+        ConfigurationError: there is no such store, or the file belongs to a later version or another program.
+        StoreUnavailable: the file can't be read or written.
+    """
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        return Store(open_file(url))
+    if scheme == "sqlite" and rest.startswith("/") and rest != "/":
+        return Store(open_file(rest[1:]))
+    if url == "memory://":
+        return Store(_memory)
+    raise ConfigurationError(
+        f"{url!r} is no store of jobs: give a path, 'sqlite:///' and a path, or 'memory://'"
+    )

@@ -1,0 +1,103 @@
+"""Tells webhooks of the ends of a service's jobs, at least once each, from whichever process is there.
+
+Floor 2. A thread looks at the store, and some others tell: one slow receiver does not keep all from hearing.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from aylien_model_serving.errors import BadRequest
+from aylien_model_serving.jobs import webhooks
+from aylien_model_serving.jobs.errors import StoreUnavailable
+from aylien_model_serving.jobs.job import Job
+from aylien_model_serving.jobs.store import Store
+
+logger = logging.getLogger(__name__)
+
+#: Seconds between two looks: a job may end in another process.
+_PAUSE = 0.5
+
+#: Seconds after which another process tells a webhook again that this one took.
+_HOLD = 6 * webhooks.TIMEOUT
+
+#: Webhooks that one process tells at the same time.
+_AT_ONCE = 4
+
+
+class Telling:
+    """Tells webhooks.
+
+    Args:
+        store: where the jobs are.
+        service: whose jobs.
+        allowed: hosts that may be told.
+        secret: key of the signature.
+    """
+
+    def __init__(self, store: Store, service: str, allowed: Sequence[str], secret: str) -> None:
+        self._store = store
+        self._service = service
+        self._allowed = allowed
+        self._secret = secret
+        self._free = threading.Semaphore(_AT_ONCE)
+        self._closed = threading.Event()
+        self._tellers = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="model-serving-webhook")
+
+    def start(self) -> None:
+        """Start the thread."""
+        threading.Thread(target=self._run, name="model-serving-webhooks", daemon=True).start()
+
+    def close(self) -> None:
+        """Take no more; who is not told by the end of the process is told by the next one."""
+        self._closed.set()
+
+    def _run(self) -> None:
+        while not self._closed.is_set():
+            try:
+                if self._tell_next():
+                    continue
+            except StoreUnavailable as error:
+                logger.warning("Webhooks can't be looked at: %s", error.__cause__ or error)
+            except Exception:
+                logger.exception("Webhooks can't be looked at")
+            self._closed.wait(_PAUSE)
+        self._tellers.shutdown(wait=False, cancel_futures=True)
+
+    def _tell_next(self) -> bool:
+        """Have the webhook told that is due for longest, and return whether there was one."""
+        self._free.acquire()
+        due: list[Job] = []
+        try:
+            due = self._store.webhooks_due(self._service, 1, _HOLD, time.time())
+        finally:
+            if not due:
+                self._free.release()
+        for job in due:
+            self._tellers.submit(self._tell, job)
+        return bool(due)
+
+    def _tell(self, job: Job) -> None:
+        try:
+            url = webhooks.check(self._allowed, job.webhook)  # an operator may have changed his mind
+            result = self._store.result(self._service, job.id)
+            body = webhooks.body_of(job, None if result is None else result[1])
+            webhooks.tell(url or "", body, self._secret, int(time.time()))
+            self._store.webhook_done(job.id)
+        except (webhooks.NotTold, BadRequest) as error:
+            self._fail(job, error)
+        except Exception:
+            logger.exception("The webhook of job %s can't be told", job.id)
+        finally:
+            self._free.release()
+
+    def _fail(self, job: Job, error: Exception) -> None:
+        logger.warning("The webhook of job %s was not told: %s", job.id, error)
+        try:
+            self._store.webhook_failed(job.id, time.time())
+        except StoreUnavailable:
+            logger.warning("The webhook of job %s is told again later", job.id)

@@ -1,0 +1,50 @@
+"""Names of those who work on jobs, from which others on the same machine tell whether they are still there.
+
+Floor 2. A name tells the machine since its start, its space of process ids, the process and a draw; of
+processes elsewhere nothing is known but their leases.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from functools import cache
+from pathlib import Path
+
+from aylien_model_serving import owner
+
+
+def name() -> str:
+    """Return a name that belongs to this process for its whole life."""
+    return f"{_place()} {owner.name_of(os.getpid())} {secrets.token_hex(4)}"
+
+
+def is_gone(name: str) -> bool:
+    """Tell whether the process of a name is known to have ended."""
+    place, _, rest = name.rpartition(" ")[0].rpartition(" ")
+    return bool(place) and place == _place() and _is_seen() and not owner.is_alive(rest)
+
+
+@cache
+def _place() -> str:
+    """Return what two processes have in common that see each other: proc(5), pid_namespaces(7)."""
+    return f"{socket.gethostname()}:{_read('/proc/sys/kernel/random/boot_id')}:{_space()}"
+
+
+def _is_seen() -> bool:
+    return not _place().endswith(":")
+
+
+def _space() -> str:
+    try:
+        return str(os.stat("/proc/self/ns/pid").st_ino)
+    except OSError:
+        return ""
+
+
+def _read(file: str) -> str:
+    try:
+        return Path(file).read_text().strip()
+    except OSError:
+        return ""

@@ -1,0 +1,156 @@
+"""The forms in which a file arrives: base64, a data URL, a JSON file object, a URL, the bytes of a form.
+
+Floor 1: pure. Nothing is fetched here; a URL is looked at, so that one that never can be fetched is refused
+before anybody waits for it.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+import msgspec
+
+from aylien_model_serving.media import urls
+from aylien_model_serving.media.trouble import BadFile
+from aylien_model_serving.settings import Settings
+
+#: The names of a JSON file object; all but the content may be left out.
+_NAMES = frozenset({"file_name", "content_type", "content"})
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,64}/[a-z0-9!#$&^_.+-]{1,64}")
+
+#: A form writes "+" as a space; base64 for URLs has "-" and "_"; lines of base64 may be broken.
+_TO_BASE64 = str.maketrans(" -_", "++/", "\r\n\t")
+
+#: Bytes that a file name may have on most systems.
+_LONGEST_NAME = 255
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A file as it came, of a kind that nobody has looked at.
+
+    Args:
+        content: its bytes; None where there is a URL.
+        url: where its bytes are.
+        content_type: what the client says that it is.
+        file_name: without folders.
+    """
+
+    content: bytes | None = None
+    url: str | None = None
+    content_type: str | None = None
+    file_name: str | None = None
+
+    def __bool__(self) -> bool:
+        """Tell whether there is a file: a browser sends a nameless empty one where none was chosen."""
+        return bool(self.content or self.url or self.file_name)
+
+
+def uploaded(content: bytes, content_type: str | None, file_name: str | None) -> Arrival:
+    """Return the file of one part of a multipart form."""
+    return Arrival(content, None, clean_type(content_type), clean_name(file_name))
+
+
+def read(value: Any) -> Arrival:
+    """Return the file that a field's value stands for.
+
+    Raises:
+        BadFile: it is in none of the forms.
+    """
+    if isinstance(value, Arrival):
+        return value
+    if isinstance(value, str):
+        return _read_text(value)
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return Arrival(bytes(value))
+    if isinstance(value, Mapping):
+        return _read_object(value)
+    raise BadFile(f"expected a file: base64, a data URL, a URL or an object with {_listed()}")
+
+
+def _listed() -> str:
+    return "file_name, content_type and content"
+
+
+def _read_text(text: str) -> Arrival:
+    stripped = text.strip()
+    if stripped.startswith("{"):
+        return _read_json(stripped)
+    if stripped[:5].lower() == "data:":
+        return _read_data_url(stripped[5:])
+    if _SCHEME.match(stripped):
+        if not Settings.load().url_fetch:
+            raise BadFile("files are not fetched from URLs here: send the file itself")
+        return Arrival(None, urls.parse(stripped).url, file_name=clean_name(urls.last_part(stripped)))
+    return Arrival(_decode(text))
+
+
+def _read_json(text: str) -> Arrival:
+    try:
+        value = msgspec.json.decode(text)
+    except (msgspec.MsgspecError, RecursionError, UnicodeEncodeError):
+        raise BadFile("the file object is no JSON") from None
+    return _read_object(value)
+
+
+def _read_object(value: Mapping[Any, Any]) -> Arrival:
+    if not value.keys() <= _NAMES or not isinstance(value.get("content"), (str, bytes)):
+        raise BadFile(f"expected a file object with {_listed()}, the content as base64")
+    content = value["content"]
+    if isinstance(content, str) and content.lstrip().startswith("{"):
+        raise BadFile("the content of a file object can't be a file object")
+    inner = read(content)
+    return Arrival(
+        inner.content,
+        inner.url,
+        clean_type(value.get("content_type")) or inner.content_type,
+        clean_name(value.get("file_name")) or inner.file_name,
+    )
+
+
+def _read_data_url(text: str) -> Arrival:
+    """Read what follows "data:" (RFC 2397)."""
+    head, comma, data = text.partition(",")
+    if not comma:
+        raise BadFile("the data URL has no comma")
+    media_type, *parameters = head.split(";")
+    if parameters and parameters[-1].strip().lower() == "base64":
+        return Arrival(_decode(data), None, clean_type(media_type))
+    try:
+        return Arrival(unquote_to_bytes(data.encode()), None, clean_type(media_type))
+    except UnicodeEncodeError:
+        raise BadFile("the data URL holds what is no text") from None
+
+
+def _decode(text: str) -> bytes:
+    text = text.translate(_TO_BASE64)
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        raise BadFile("expected a file as base64, a data URL or a URL") from None
+
+
+def clean_type(media_type: Any) -> str | None:
+    """Return a media type in lower case without parameters, or None for what is none."""
+    if not isinstance(media_type, str):
+        return None
+    name = media_type.partition(";")[0].strip().lower()
+    return name if _MEDIA_TYPE.fullmatch(name) else None
+
+
+def clean_name(name: Any) -> str | None:
+    """Return the last part of a file name, without what could lead out of a folder or break a line."""
+    if not isinstance(name, str):
+        return None
+    last = re.split(r"[/\\]", name)[-1]
+    kept = "".join(letter for letter in last if letter.isprintable()).strip()
+    kept = kept.encode(errors="ignore")[-_LONGEST_NAME:].decode(errors="ignore")
+    return None if kept in ("", ".", "..") else kept

@@ -1,0 +1,232 @@
+"""A file as a value: bytes with a kind and a name, in the hands of a handler.
+
+Floor 1. What a file is gets decided from its bytes when it arrives. What takes longer, to fetch it from a URL
+and to decode it, happens when a handler first uses its content, and so where the handler runs.
+"""
+
+from __future__ import annotations
+
+import base64
+import mimetypes
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from aylien_model_serving.media import arrivals, fetching, kinds, packages
+from aylien_model_serving.media.trouble import BadFile, told
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+_M = TypeVar("_M", bound="MediaFile")
+
+#: What bytes of no known kind are called.
+UNKNOWN = "application/octet-stream"
+
+
+class MediaFile:
+    """A file of any kind.
+
+    Args:
+        content: its bytes.
+        content_type: its media type, where the bytes do not tell it.
+        file_name: without folders.
+    """
+
+    __slots__ = ("_confirmed", "_content", "_content_type", "_field", "_file_name", "_url")
+
+    #: What the media types of this class have before the slash; nothing for any.
+    family: ClassVar[str] = ""
+
+    #: What the class is called in messages.
+    noun: ClassVar[str] = "a file"
+
+    #: The package that decodes it, by the name that it is imported by.
+    package: ClassVar[str | None] = None
+
+    def __init__(
+        self, content: bytes = b"", content_type: str | None = None, file_name: str | None = None
+    ) -> None:
+        self._content: bytes | None = content
+        self._content_type = arrivals.clean_type(content_type)
+        self._file_name = arrivals.clean_name(file_name)
+        self._url: str | None = None
+        self._field: str | None = None
+        self._confirmed = True
+
+    @classmethod
+    def ensure_package(cls) -> None:
+        """Refuse to start where files of this class can't be decoded.
+
+        Raises:
+            ConfigurationError: names the package and the command that brings it.
+        """
+        if cls.package is not None:
+            packages.ensure(cls.package, cls.__name__)
+
+    @classmethod
+    def from_any(cls, value: Any) -> Self:
+        """Return the file that a client sent, in any of the forms in which files arrive.
+
+        Args:
+            value: base64, a data URL, a URL, a JSON file object, bytes, or a file. Never the name of a file.
+
+        Raises:
+            ValueError: it is none of these, or not of this class's kind.
+        """
+        if isinstance(value, MediaFile):
+            return value._as(cls)
+        arrived = arrivals.read(value)
+        file = cls(arrived.content or b"", arrived.content_type, arrived.file_name)
+        file._confirmed = False
+        if arrived.url is None:
+            file._recognize(arrived.content or b"")
+        else:
+            file._url, file._content = arrived.url, None
+        return file
+
+    @classmethod
+    def from_bytes(
+        cls, content: bytes, content_type: str | None = None, file_name: str | None = None
+    ) -> Self:
+        """Return a file with this content.
+
+        Raises:
+            ValueError: the content is not of this class's kind.
+        """
+        file = cls(bytes(content), content_type, file_name)
+        file._recognize(file._held())
+        return file
+
+    @classmethod
+    def from_base64(cls, text: str, file_name: str | None = None) -> Self:
+        """Return the file that base64 stands for, plain or as a data URL.
+
+        Raises:
+            ValueError: the text is neither, or the content is not of this class's kind.
+        """
+        arrived = arrivals.read(text)
+        return cls.from_bytes(arrived.content or b"", arrived.content_type, file_name)
+
+    @classmethod
+    def from_file(cls, path: str | os.PathLike[str]) -> Self:
+        """Return a file of the disk of the service.
+
+        Raises:
+            OSError: it can't be read.
+            ValueError: the content is not of this class's kind.
+        """
+        return cls.from_bytes(Path(path).read_bytes(), mimetypes.guess_type(path)[0], Path(path).name)
+
+    @property
+    def content(self) -> bytes:
+        """Its bytes, which have been found to be what they seem; fetched first, if it came as a URL.
+
+        Raises:
+            BadRequest: the client's file can't be fetched or decoded; the message names the field.
+            FileTooLarge: it is over a limit.
+        """
+        content = self._held()
+        if not self._confirmed:
+            with told(self._field):
+                self._confirm(content)
+            self._confirmed = True
+        return content
+
+    @property
+    def content_type(self) -> str:
+        """Its media type: what its bytes tell, or else what was said about it."""
+        return kinds.media_type_of(self._held()) or self._content_type or UNKNOWN
+
+    @property
+    def file_name(self) -> str | None:
+        """The last part of its name, if it has one."""
+        return self._file_name
+
+    def to_base64(self) -> str:
+        return base64.b64encode(self.content).decode()
+
+    def to_json(self) -> dict[str, str | None]:
+        """Return the JSON file object; a file that nobody has used yet goes back as the URL it came by."""
+        if self._content is None:
+            return {"file_name": self._file_name, "content_type": None, "content": self._url}
+        content = base64.b64encode(self._content).decode()
+        return {"file_name": self._file_name, "content_type": self.content_type, "content": content}
+
+    def to_np_array(self) -> Any:
+        """Return the bytes as an array of numbers from 0 to 255."""
+        numpy = packages.numpy()
+        return numpy.frombuffer(self.content, numpy.uint8)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the content to a file, or under its own name into a folder, and return the path.
+
+        Raises:
+            ValueError: the path is a folder, and the file has no name.
+        """
+        target = Path(path)
+        if target.is_dir():
+            if self._file_name is None:
+                raise ValueError(f"the file has no name: say under which one it is to be saved in {target}")
+            target /= self._file_name
+        target.write_bytes(self.content)
+        return target
+
+    def identity(self) -> list[Any]:
+        """Return what equal files share and no others, without fetching anything."""
+        origin = self._content if self._content is not None else self._url
+        return [type(self).__name__, origin, self._content_type, self._file_name]
+
+    def own_body(self) -> tuple[bytes, str] | None:
+        """Return bytes and media type if the bytes themselves tell that they are of this class's kind."""
+        media_type = None if self._content is None else kinds.media_type_of(self._content)
+        if self._content is None or media_type is None or kinds.family_of(media_type) != self.family:
+            return None
+        return self._content, media_type
+
+    def is_remote(self) -> bool:
+        """Tell whether the content has still to be fetched."""
+        return self._content is None
+
+    def belongs_to(self, field: str) -> None:
+        """Take note of the field in which a client sent this file, for messages."""
+        self._field = field
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        array = self.to_np_array()
+        return array if dtype is None else array.astype(dtype)
+
+    def __repr__(self) -> str:
+        what = self._url if self._content is None else f"{self.content_type}, {len(self._content):,} bytes"
+        return f"<{type(self).__name__} {self._file_name or 'without a name'}: {what}>"
+
+    def _held(self) -> bytes:
+        """Return the bytes as they came, which nobody may have decoded yet."""
+        if self._content is None:
+            assert self._url is not None
+            with told(self._field):
+                fetched = fetching.fetch(self._url)
+                self._recognize(fetched.content)
+            self._content = fetched.content
+            self._content_type = self._content_type or arrivals.clean_type(fetched.content_type)
+        return self._content
+
+    def _as(self, wanted: type[_M]) -> _M:
+        """Return the same file as one of another class."""
+        file = wanted(self._content or b"", self._content_type, self._file_name)
+        file._content, file._url, file._field = self._content, self._url, self._field
+        file._confirmed = False
+        if self._content is not None:
+            file._recognize(self._content)
+        return file
+
+    def _recognize(self, content: bytes) -> None:
+        """Refuse bytes that are not of this class's kind."""
+        if not content:
+            raise BadFile("the file is empty")
+        found = kinds.media_type_of(content)
+        if self.family and kinds.family_of(found) != self.family:
+            raise BadFile(f"expected {self.noun}, not {found or 'bytes of no known kind'}")
+
+    def _confirm(self, content: bytes) -> None:
+        """Refuse bytes that can't be decoded, or that are too large when they are."""

@@ -1,0 +1,106 @@
+"""What a URL may look like from which a file is fetched.
+
+Floor 1: pure. A host that is an address in any spelling that some resolver reads as one (127.1, 2130706433,
+0x7f.0.0.1) is taken for that address; a name is left for the resolver.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+from typing import NamedTuple
+from urllib.parse import quote, unquote, urlsplit
+
+from aylien_model_serving.media import addresses
+from aylien_model_serving.media.trouble import BadFile
+
+_LONGEST = 8000
+_PORTS = {"http": 80, "https": 443}
+_FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\\ud800-\udfff]")
+#: A host that ends in a number is an address or nothing (https://url.spec.whatwg.org/#ends-in-a-number-checker).
+_NUMERIC = re.compile(r"(.*\.)?(0x[0-9a-f]*|[0-9]+)\.?")
+_NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\.?")
+
+
+class Target(NamedTuple):
+    """A URL in its parts.
+
+    Args:
+        url: the whole, without its fragment.
+        host: a name in ASCII, or an address.
+        path: path and query, as they are sent.
+        address: the host, if it is an address.
+    """
+
+    url: str
+    secure: bool
+    host: str
+    port: int
+    path: str
+    address: addresses.Address | None
+
+    @property
+    def authority(self) -> str:
+        """Host and port as the header Host has them (RFC 9110, section 7.2)."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == _PORTS["https" if self.secure else "http"] else f"{host}:{self.port}"
+
+
+def parse(url: str) -> Target:
+    """Return the parts of a URL.
+
+    Raises:
+        BadFile: it is no URL of http or https, it holds a password, or its host is an address that is not
+            public.
+    """
+    if len(url) > _LONGEST or _FORBIDDEN.search(url):
+        raise BadFile("the URL is too long, or holds blanks or backslashes")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+        host = parts.hostname or ""
+    except ValueError:
+        raise BadFile("the URL can't be read") from None
+    if parts.scheme not in _PORTS:
+        raise BadFile("files are fetched by http and https alone")
+    if "@" in parts.netloc:
+        raise BadFile("the URL must not hold a user name or a password")
+    host, address = _host(host)
+    if address is not None and not addresses.is_public(address):
+        raise BadFile(addresses.REFUSED)
+    path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._")
+    query = f"?{quote(parts.query, safe='/?%:@!$&()*+,;=~-._')}" if parts.query else ""
+    target = Target("", parts.scheme == "https", host, port or _PORTS[parts.scheme], path + query, address)
+    return target._replace(url=f"{parts.scheme}://{target.authority}{target.path}")
+
+
+def _host(host: str) -> tuple[str, addresses.Address | None]:
+    """Return a host in ASCII, and the address that it is."""
+    if ":" in host:
+        try:
+            address = ipaddress.IPv6Address("" if "%" in host else host)  # a zone is a neighbour's
+        except ValueError:
+            raise BadFile("the URL's host is no IPv6 address") from None
+        return str(address), address
+    try:
+        host = host.encode("idna").decode().lower()
+    except UnicodeError:
+        raise BadFile("the URL's host is no name") from None
+    if _NUMERIC.fullmatch(host):
+        try:
+            address4 = ipaddress.IPv4Address(socket.inet_aton(host.rstrip(".")))
+        except OSError:
+            raise BadFile("the URL's host is no address") from None
+        return str(address4), address4
+    if not _NAME.fullmatch(host):
+        raise BadFile("the URL's host is no name")
+    return host, None
+
+
+def last_part(url: str) -> str:
+    """Return what stands behind the last slash of a URL's path."""
+    try:
+        return unquote(urlsplit(url).path).rpartition("/")[2]
+    except ValueError:
+        return ""

@@ -1,0 +1,202 @@
+"""One call in a replica: the pipeline's story, told between a connection and the engine.
+
+The story begins where the call is read, waits while the engine runs the handler, and ends where its outcome
+is known; its reply goes back the way the call came.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Protocol
+
+from aylien_model_serving.errors import InvalidAnswer, ServingError
+from aylien_model_serving.messages import Call, Chunks, Reply, current_request_id
+from aylien_model_serving.pipeline import Endpoint, Work, answer
+from aylien_model_serving.runners import wire
+from aylien_model_serving.runners.engine import Engine, Job
+from aylien_model_serving.runners.items import STREAMS, Items
+
+Buffers = Sequence[wire.Buffer]
+After = Callable[[], None]
+
+
+class Outlet(Protocol):
+    """Where a call's reply goes."""
+
+    def put(self, buffers: Buffers) -> None:
+        """Add to what the next flush sends."""
+
+    def flush(self) -> None:
+        """Send what was put."""
+
+    def done(self, number: int) -> None:
+        """Forget a call that has been answered."""
+
+
+class Answering(Job):
+    """A call on its way to its reply.
+
+    Args:
+        number: tells it from all other calls.
+        call: what was asked.
+        suspect: whether a replica died while it ran this call.
+        endpoint: who answers.
+        outlet: where the reply goes.
+        outcomes: where the end of its run is kept until the whole batch is told; None to tell it at once.
+    """
+
+    __slots__ = ("_call", "_credit", "_endpoint", "_story", "number", "outlet")
+
+    def __init__(
+        self,
+        number: int,
+        call: Call,
+        suspect: bool,
+        endpoint: Endpoint,
+        outlet: Outlet,
+        outcomes: Outcomes | None,
+    ) -> None:
+        finish = self.finished if outcomes is None else partial(outcomes.add, self)
+        super().__init__({}, call.deadline, call.request_id, suspect=suspect, finish=finish)
+        self.number = number
+        self._call = call
+        self._endpoint = endpoint
+        self.outlet = outlet
+        self._story = answer(endpoint, call)
+        self._credit: Credit | None = None
+
+    def begin(self, engine: Engine) -> None:
+        """Read the call's fields and hand them to the engine; what can't be read is answered here."""
+        try:
+            engine.check_room()
+            step = self._story.send(None)
+            assert isinstance(step, Work)
+            self.arguments = step.arguments
+            engine.submit(self)
+        except StopIteration as end:
+            self._reply(end.value)
+        except ServingError as error:
+            self._story.close()
+            self._reply(self._endpoint.failures.reply(error, self._call))
+
+    def finished(self, result: Any, error: Exception | None) -> None:
+        """Tell the rest of the story, with what the handler returned or raised, and send the reply."""
+        after = self.tell(result, error)
+        self.outlet.flush()
+        if after is not None:
+            after()
+
+    def tell(self, result: Any, error: Exception | None) -> After | None:
+        """Tell the rest of the story; the reply waits for a flush, after which what is returned is called."""
+        if type(result) in STREAMS:
+            result = Items(result, _nothing, beside=False)
+        token = current_request_id.set(self._call.request_id)
+        try:
+            self._story.send(result) if error is None else self._story.throw(error)
+        except StopIteration as end:
+            return self._reply(end.value)
+        finally:
+            current_request_id.reset(token)
+        return None
+
+    def _reply(self, reply: Reply) -> After | None:
+        if self.abandoned:
+            if reply.chunks is not None:
+                reply.chunks.close()
+        elif reply.chunks is not None:
+            self._stream(reply, reply.chunks)
+        else:
+            self.outlet.put(self._encoded(reply))
+        self.outlet.done(self.number)
+        return reply.after
+
+    def _encoded(self, reply: Reply) -> Buffers:
+        try:
+            return wire.encode_reply(self.number, reply)
+        except wire.WireError as error:
+            told = InvalidAnswer(str(error))
+            return wire.encode_reply(self.number, self._endpoint.failures.reply(told, self._call))
+
+    def _stream(self, reply: Reply, chunks: Chunks) -> None:
+        """Send a body as it is made, no faster than the client takes it, until it ends or nobody listens."""
+        credit = self._credit = Credit()
+        self.outlet.put(wire.encode_reply(self.number, reply, stream=True))
+        self.outlet.flush()
+        try:
+            for chunk in chunks:
+                if not credit.take() or self.abandoned:
+                    return
+                self.outlet.put(wire.encode_item(self.number, chunk))
+                self.outlet.flush()
+        finally:
+            chunks.close()
+            self.outlet.put(wire.encode_end(self.number))
+
+    def grant(self, items: int) -> None:
+        """Let so many more items of the stream be sent."""
+        if self._credit is not None:
+            self._credit.grant(items)
+
+    def abandon(self) -> None:
+        """Stop what nobody waits for: before the handler, or at the next item of its stream."""
+        self.abandoned = True
+        if self._credit is not None:
+            self._credit.end()
+
+
+class Outcomes:
+    """The outcomes of a batch, told together by one thread, while the handler is at the next batch."""
+
+    def __init__(self) -> None:
+        self._untold: deque[tuple[Answering, Any, Exception | None]] = deque()
+
+    def add(self, answering: Answering, result: Any, error: Exception | None) -> None:
+        """Keep one outcome until it is told."""
+        self._untold.append((answering, result, error))
+
+    def tell(self) -> None:
+        """Tell all that is kept; the replies of one connection share a write."""
+        outlets, afters = set(), []
+        for _ in range(len(self._untold)):
+            answering, result, error = self._untold.popleft()
+            after = answering.tell(result, error)
+            if after is not None:
+                afters.append(after)
+            outlets.add(answering.outlet)
+        for outlet in outlets:
+            outlet.flush()
+        for after in afters:
+            after()
+
+
+class Credit:
+    """How many items a client still takes."""
+
+    def __init__(self) -> None:
+        self._left = wire.STREAM_CREDIT
+        self._ended = False
+        self._changed = threading.Condition()
+
+    def take(self) -> bool:
+        """Wait for the right to send one item, and tell whether it came."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._left > 0 or self._ended)
+            self._left -= 1
+            return not self._ended
+
+    def grant(self, items: int) -> None:
+        with self._changed:
+            self._left += items
+            self._changed.notify()
+
+    def end(self) -> None:
+        with self._changed:
+            self._ended = True
+            self._changed.notify()
+
+
+def _nothing() -> None:
+    """The engine itself gives a stream's slot back, when `finished` returns."""

@@ -1,0 +1,144 @@
+"""One web worker's connection to a replica: frames come in, replies go out, many at a time."""
+
+from __future__ import annotations
+
+import itertools
+import socket
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from aylien_model_serving.messages import Reply
+from aylien_model_serving.pipeline import Endpoint
+from aylien_model_serving.replicas.answering import Answering, Outcomes
+from aylien_model_serving.runners import STATUS, wire
+from aylien_model_serving.runners.engine import Engine
+
+#: Buffers that one system call takes; IOV_MAX of Linux is 1024.
+_VECTOR = 512
+
+
+class Connection:
+    """Reads calls on the thread of the server, and writes replies on whichever thread has them.
+
+    Args:
+        sock: the accepted socket, which does not block.
+        endpoint: who answers.
+        engine: runs the handler.
+        outcomes: keeps those of a batch until they are told together.
+        want_write: tells the server that the socket takes no more at the moment.
+        tell_status: answers those who ask the replica itself.
+        wake: is called when jobs may wait.
+    """
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        endpoint: Endpoint,
+        engine: Engine,
+        outcomes: Outcomes | None,
+        want_write: Callable[[Connection], None],
+        tell_status: Callable[[], Reply],
+        wake: Callable[[], None],
+    ) -> None:
+        self.sock = sock
+        self._endpoint = endpoint
+        self._engine = engine
+        self._outcomes = outcomes
+        self._want_write = want_write
+        self._tell_status = tell_status
+        self._wake = wake
+        self._frames = wire.Frames()
+        self._calls: dict[int, Answering] = {}
+        self._outbox: deque[wire.Buffer] = deque()
+        self._lock = threading.Lock()
+        self._is_closed = False
+        self.drains = False
+
+    def receive(self) -> bool:
+        """Take what has come, and tell whether the other end is still there.
+
+        Raises:
+            wire.WireError: it does not speak as a client does.
+        """
+        while True:
+            buffer = self._frames.get_buffer()
+            try:
+                size = self.sock.recv_into(buffer)
+            except BlockingIOError:
+                break
+            except OSError:
+                return False
+            if not size:
+                return False
+            for frame in self._frames.filled(size):
+                self._take(frame)
+            if size < len(buffer):
+                break
+        self.flush()
+        return True
+
+    def _take(self, frame: wire.Frame) -> None:
+        if frame.kind == wire.CALL:
+            self._begin(frame)
+        elif frame.kind == wire.WAKE:
+            self._wake()
+        elif frame.number in self._calls:
+            if frame.kind == wire.CANCEL:
+                self._calls.pop(frame.number).abandon()
+            elif frame.kind == wire.CREDIT:
+                self._calls[frame.number].grant(frame.head)
+
+    def _begin(self, frame: wire.Frame) -> None:
+        if self.drains:
+            self.put(wire.encode_again(frame.number))
+            return
+        call, suspect = wire.call_of(frame)
+        if call.method == STATUS:
+            self.put(wire.encode_reply(frame.number, self._tell_status()))
+            return
+        answering = Answering(frame.number, call, suspect, self._endpoint, self, self._outcomes)
+        self._calls[frame.number] = answering
+        answering.begin(self._engine)
+
+    def put(self, buffers: Sequence[wire.Buffer]) -> None:
+        self._outbox.extend(buffers)
+
+    def done(self, number: int) -> None:
+        self._calls.pop(number, None)
+
+    def flush(self) -> None:
+        """Send what was put, as far as the socket takes it; the rest goes when it takes more."""
+        with self._lock:
+            while self._outbox and not self._is_closed:
+                vector = list(itertools.islice(self._outbox, _VECTOR))
+                try:
+                    sent = self.sock.sendmsg(vector)
+                except BlockingIOError:
+                    self._want_write(self)
+                    return
+                except OSError:
+                    self._outbox.clear()
+                    return
+                self._drop(vector, sent)
+
+    def _drop(self, vector: Sequence[wire.Buffer], sent: int) -> None:
+        for buffer in vector:
+            if sent < len(buffer):
+                self._outbox[0] = memoryview(buffer)[sent:]
+                return
+            sent -= len(buffer)
+            self._outbox.popleft()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether every call has been answered, and every answer has been sent."""
+        return not self._calls and not self._outbox
+
+    def close(self) -> None:
+        """Abandon what nobody waits for any more."""
+        for call in list(self._calls.values()):
+            call.abandon()
+        with self._lock:
+            self._is_closed = True
+            self.sock.close()

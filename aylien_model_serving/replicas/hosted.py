@@ -1,0 +1,205 @@
+"""What a replica hosts: a handler behind an engine, and the socket where calls for it come in."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import closing
+from typing import Any, NoReturn
+
+from aylien_model_serving import codecs
+from aylien_model_serving.background import without_tasks
+from aylien_model_serving.codecs.fields import Fields
+from aylien_model_serving.jobs import progress
+from aylien_model_serving.jobs.store import open_store
+from aylien_model_serving.messages import Reply
+from aylien_model_serving.replicas import model
+from aylien_model_serving.replicas.answering import Outcomes
+from aylien_model_serving.replicas.observing import Observing
+from aylien_model_serving.replicas.server import Server
+from aylien_model_serving.replicas.superior import Superior
+from aylien_model_serving.replicas.workshop import Workshop
+from aylien_model_serving.runner_metrics import RunnerInstruments
+from aylien_model_serving.runners import afterwards
+from aylien_model_serving.runners.announcements import Order, Status
+from aylien_model_serving.runners.engine import Engine, Job
+from aylien_model_serving.runners.items import STREAMS, Items
+from aylien_model_serving.runners.record import Recorder
+from aylien_model_serving.runners.spec import Spec
+from aylien_model_serving.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+#: Seconds before the end of a replica's time at which jobs that are still under way are given back.
+_GIVE_BACK_SECONDS = 0.5
+
+#: Characters of a failure that the supervisor is told; the log has all of it.
+_TOLD = 2000
+
+
+class Hosted:
+    """A built handler and all that stands between it and its callers.
+
+    Args:
+        spec: what to host.
+        order: where.
+        settings: limits and switches.
+    """
+
+    def __init__(self, spec: Spec, order: Order, settings: Settings) -> None:
+        self._spec = spec
+        self._order = order
+        self._handler = model.build(spec, order.device)
+        self._endpoint = model.endpoint_of(spec, self._handler, settings)
+        instruments = RunnerInstruments(spec.name, self._endpoint.instruments)
+        if order.restarts:
+            instruments.restarted()
+        self._outcomes = Outcomes() if spec.batching is not None else None
+        recorder = Recorder(order.record, spec.threads, spec.batching.max_size if spec.batching else 1)
+        self._observing = Observing(recorder, instruments, self._settled)
+        self._engine = Engine(
+            self._handler,
+            model.signature_of(self._handler, spec),
+            batching=spec.batching,
+            threads=spec.threads,
+            max_queue=spec.max_queue,
+            observer=self._observing,
+        )
+        self._until = math.inf
+        self._workshop = self._open_workshop(settings)
+        self._server = Server(self._endpoint, self._engine, self._outcomes, self._tell_status, self._wake)
+
+    def _open_workshop(self, settings: Settings) -> Workshop | None:
+        spec = self._spec
+        if spec.jobs is None:
+            return None
+        return Workshop(
+            open_store(spec.jobs),
+            spec.jobs_service,
+            self._endpoint,
+            self._handler,
+            self._engine,
+            slots=spec.threads,
+            grace=spec.jobs_grace,
+            settings=settings,
+            kill=_end_process,
+        )
+
+    def _wake(self) -> None:
+        if self._workshop is not None:
+            self._workshop.wake()
+
+    def serve(self, superior: Superior, built: Callable[[], None]) -> None:
+        """Answer calls until the supervisor says that it is enough; the handler runs on the calling thread.
+
+        Args:
+            superior: is told how it goes.
+            built: called when the model is loaded and warm.
+        """
+        self._server.watch(superior.sock, lambda: self._hear(superior))
+        self._server.start()
+        threading.Thread(target=self._open, args=(superior, built), daemon=True).start()
+        for _ in range(self._spec.threads - 1):
+            threading.Thread(target=self._engine.work, name="model-serving-handler", daemon=True).start()
+        self._engine.work()
+        self._engine.close(None)
+        self._server.end()
+        afterwards.finish(self._until - time.monotonic() - _GIVE_BACK_SECONDS)
+        close = getattr(self._handler, "close", None)
+        if callable(close):
+            close()
+
+    def _open(self, superior: Superior, built: Callable[[], None]) -> None:
+        try:
+            self._warm_up()
+        except BaseException as error:
+            fail(superior, self._spec, error)
+        built()
+        self._server.listen(self._order.socket)
+        superior.tell(Status(state="ready"))
+        if self._workshop is not None:
+            self._workshop.start()
+
+    def _warm_up(self) -> None:
+        """Make the first call, so that no client waits for what is loaded late."""
+        fields = self._spec.warmup
+        if fields is None:
+            return
+        schema = self._endpoint.schema
+        done: Future[None] = Future()
+
+        def finish(result: Any, error: Exception | None) -> None:
+            try:
+                schema.answer(_first(result) if error is None else _raise(error))
+                done.set_result(None)
+            except Exception as wrong:
+                done.set_exception(wrong)
+
+        arguments = schema.arguments(Fields(dict(fields)), {})
+        parameter = progress.parameter_of(self._handler) if self._workshop is not None else None
+        if parameter is not None:
+            arguments[parameter] = progress.JobProgress(lambda fraction, message: False)
+        self._engine.submit(Job(arguments, None, "warmup", finish=finish))
+        done.result()
+
+    def _hear(self, superior: Superior) -> None:
+        for order in superior.listen():
+            if order.drain is not None:
+                self._until = order.drain
+                self._server.drain()
+                self._close(order.drain)
+
+    def _close(self, until: float) -> None:
+        """Take no more work; give jobs back that will not be done in time."""
+        if self._workshop is not None:
+            self._workshop.close()
+            rest = max(0.0, until - time.monotonic() - _GIVE_BACK_SECONDS)
+            timer = threading.Timer(rest, self._workshop.give_back)
+            timer.daemon = True
+            timer.start()
+        self._engine.close(0)
+
+    def _settled(self) -> None:
+        """Have the server's thread tell the outcomes of a batch: the handler goes on with the next one."""
+        if self._outcomes is not None:
+            self._server.post(self._outcomes.tell)
+
+    def _tell_status(self) -> Reply:
+        status = {
+            "waiting": self._engine.waiting(),
+            "running": self._engine.running(),
+            "tasks": afterwards.counts(),
+            "batch_sizes": {str(size): times for size, times in sorted(self._observing.sizes.items())},
+        }
+        return Reply(200, codecs.JSON.encode(status))
+
+
+def _end_process() -> None:
+    """End at once what can't be stopped otherwise; the supervisor starts another."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _first(result: Any) -> Any:
+    """Return a result, or the first item of a stream."""
+    if type(result) not in STREAMS:
+        return without_tasks(result)
+    with closing(Items(result, lambda: None, beside=False)) as items:
+        return next(items, None)
+
+
+def _raise(error: Exception) -> NoReturn:
+    raise error
+
+
+def fail(superior: Superior, spec: Spec, error: BaseException) -> NoReturn:
+    """Tell why a replica can't be built, and end it."""
+    logger.error("%s can't be built", spec.name, exc_info=error)
+    superior.tell(Status(failed="".join(traceback.format_exception(error))[-_TOLD:]))
+    os._exit(1)

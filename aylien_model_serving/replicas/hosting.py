@@ -1,0 +1,75 @@
+"""One version of a runner: its slots, and the workers that want it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aylien_model_serving.replicas.retirement import Standing
+from aylien_model_serving.replicas.slots import Slot
+from aylien_model_serving.runners.announcements import Replica
+from aylien_model_serving.runners.spec import Spec
+
+#: Seconds that a version that is replaced has for the calls it has begun, unless one may take longer.
+_DRAIN_SECONDS = 30.0
+
+
+class Hosting:
+    """What is hosted under one key.
+
+    Args:
+        spec: what it is.
+        slots: one for each replica.
+    """
+
+    def __init__(self, spec: Spec, slots: Sequence[Slot]) -> None:
+        self.spec = spec
+        self.slots = slots
+        self._workers: set[object] = set()
+        self._since = 0.0
+        self._is_released = False
+
+    def want(self, worker: object, since: float) -> None:
+        """Take note of a worker that wants it, and of when that worker began to host."""
+        self._workers.add(worker)
+        self._since = max(self._since, since)
+        self._is_released = False
+
+    def release(self, worker: object) -> None:
+        """Take note of a worker that says it does not want it any more."""
+        if worker in self._workers:
+            self._workers.remove(worker)
+            self._is_released = not self._workers
+
+    def lose(self, worker: object) -> None:
+        """Take note of a worker that is gone."""
+        self._workers.discard(worker)
+
+    def standing(self) -> Standing:
+        """Return how it stands among the versions."""
+        return Standing(
+            group=(self.spec.service, self.spec.name),
+            since=self._since,
+            is_ready=bool(self.ready()),
+            is_wanted=bool(self._workers),
+            is_released=self._is_released,
+        )
+
+    def replicas(self) -> list[Replica]:
+        """Return what is announced of it."""
+        return [slot.replica() for slot in self.slots]
+
+    def ready(self) -> list[Replica]:
+        """Return the replicas that take calls."""
+        return [replica for replica in self.replicas() if replica.state == "ready"]
+
+    def drain(self, now: float, seconds: float | None = None) -> None:
+        """Have all replicas finish and leave.
+
+        Args:
+            now: `time.monotonic()` seconds.
+            seconds: how long they may take; as long as a call may, when omitted.
+        """
+        if seconds is None:
+            seconds = max(_DRAIN_SECONDS, self.spec.timeout or 0.0)
+        for slot in self.slots:
+            slot.drain(now + seconds)

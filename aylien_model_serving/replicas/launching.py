@@ -1,0 +1,117 @@
+"""How replicas are started: with which variables, devices and files; and what becomes of their files."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import time
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from aylien_model_serving.replicas import cpus, devices
+from aylien_model_serving.replicas.child import Child
+from aylien_model_serving.replicas.peers import Loop
+from aylien_model_serving.replicas.slots import Slot
+from aylien_model_serving.runners import interpreter
+from aylien_model_serving.runners.announcements import Order, Status
+from aylien_model_serving.runners.record import running_since
+from aylien_model_serving.runners.spec import Spec
+
+_METRICS = "PROMETHEUS_MULTIPROC_DIR"
+
+#: Flight recorders that are kept for workers that ask what a lost replica was running.
+_KEPT_RECORDS = 64
+
+
+class Launcher:
+    """Makes slots, and starts their processes.
+
+    Args:
+        loop: of the process.
+        folder: for sockets and flight recorders.
+        command: starts a replica.
+        environ: variables of the service.
+        metrics: folder of the service's metric files.
+    """
+
+    def __init__(
+        self, loop: Loop, folder: Path, command: Sequence[str], environ: Mapping[str, str], metrics: str
+    ) -> None:
+        self._loop = loop
+        self._folder = folder
+        self._command = command
+        self._environ = environ
+        self._metrics = metrics
+        self._gpus = devices.visible(environ)
+        self._cpus = cpus.available()
+        self._incarnations = itertools.count(time.monotonic_ns() // 1000)
+        self._records: deque[str] = deque()
+
+    def slots(self, spec: Spec, others: Iterable[Slot], now: float) -> list[Slot]:
+        """Return the slots of a runner.
+
+        Args:
+            spec: what they host.
+            others: those that there are already, each of which has a device.
+            now: `time.monotonic()` seconds.
+        """
+        taken = Counter(slot.device for slot in others)
+        assigned = devices.assign(spec.devices, spec.replicas, len(self._gpus), taken)
+        return [
+            Slot(spec, number, device, self._launch, running_since, now)
+            for number, device in enumerate(assigned)
+        ]
+
+    def _launch(self, slot: Slot) -> Child:
+        variables = self._variables(slot)
+        slot.incarnation = next(self._incarnations)
+        slot.socket = str(self._folder / f"{slot.incarnation:x}.sock")
+        slot.record = str(self._folder / f"{slot.incarnation:x}.record")
+        order = Order(
+            spec=slot.spec,
+            device=devices.told(slot.device),
+            socket=slot.socket,
+            record=slot.record,
+            restarts=slot.restarts,
+        )
+
+        def heard(status: Status) -> None:
+            _pass_on(status, slot)
+
+        def ended(how: str) -> None:
+            self._bury(slot)
+            slot.ended(how, time.monotonic())
+
+        return Child(self._loop, self._command, variables, order, heard, ended)
+
+    def _variables(self, slot: Slot) -> dict[str, str]:
+        return {
+            **interpreter.environment(self._environ),
+            **cpus.thread_variables(self._environ, self._cpus, slot.spec.replicas),
+            **devices.environment(slot.device, self._gpus),
+            _METRICS: self._metrics,
+        }
+
+    def _bury(self, slot: Slot) -> None:
+        """Remove the files of a replica that is gone; its flight recorder when many more have followed."""
+        self._records.append(slot.record)
+        _remove(slot.socket)
+        if len(self._records) > _KEPT_RECORDS:
+            _remove(self._records.popleft())
+
+
+def _pass_on(status: Status, slot: Slot) -> None:
+    now = time.monotonic()
+    if status.failed is not None:
+        slot.failed(status.failed, now)
+    elif status.state == "loading":
+        slot.loading(now)
+    elif status.state == "ready":
+        slot.ready(now)
+
+
+def _remove(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)

@@ -1,0 +1,80 @@
+"""The handler of a replica: found by its name, built on its device, and put behind an engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from aylien_model_serving import handlers, schemas
+from aylien_model_serving.failures import Failures
+from aylien_model_serving.jobs import progress
+from aylien_model_serving.messages import Call
+from aylien_model_serving.metrics import Instruments
+from aylien_model_serving.pipeline import Endpoint
+from aylien_model_serving.route_keys import bound
+from aylien_model_serving.runners import spec as specs
+from aylien_model_serving.runners.spec import Spec
+from aylien_model_serving.settings import Settings
+from aylien_model_serving.signatures import Signature
+
+
+def build(spec: Spec, device: str) -> Callable[..., Any]:
+    """Return the handler that a spec names, built if it is a class.
+
+    Args:
+        spec: names the handler and what it is built with.
+        device: what an argument `device` of the class gets.
+    """
+    return handlers.build_with(specs.find(spec.target), spec.init, device)
+
+
+def signature_of(handler: Callable[..., Any], spec: Spec) -> Signature:
+    """Return what a handler takes of its callers."""
+    signature = Signature.of(handler)
+    return signature.without(progress.parameter_of(handler)) if spec.jobs is not None else signature
+
+
+def endpoint_of(spec: Spec, handler: Callable[..., Any], settings: Settings) -> Endpoint:
+    """Return the endpoint whose story a replica tells; its runner is the replica's engine.
+
+    Raises:
+        ConfigurationError: the schema's names are not found.
+    """
+    signature = signature_of(handler, spec)
+    instruments = Instruments(spec.service)
+    return Endpoint(
+        name=spec.name,
+        identity=spec.key,
+        schema=schemas.choose(
+            _schema(spec.schema),
+            handler,
+            signature,
+            frozenset(bound(spec.endpoint).arguments),
+            batched=spec.batching is not None,
+        ),
+        runner=_Elsewhere(),
+        instruments=instruments,
+        failures=Failures(settings.expose_errors, instruments.count_exception),
+    )
+
+
+class _Elsewhere:
+    """Stands in an endpoint for the engine: a replica drives its stories itself."""
+
+    def run(self, arguments: dict[str, Any], call: Call) -> NoReturn:
+        raise NotImplementedError
+
+    async def run_async(self, arguments: dict[str, Any], call: Call) -> NoReturn:
+        raise NotImplementedError
+
+    def is_immediate(self) -> bool:
+        return False
+
+    def ready(self) -> bool:
+        return True
+
+
+def _schema(names: str | tuple[str | None, str | None] | None) -> Any:
+    if names is None or isinstance(names, str):
+        return None if names is None else specs.find(names)
+    return tuple(None if name is None else specs.find(name) for name in names)

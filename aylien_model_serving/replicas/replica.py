@@ -1,0 +1,89 @@
+"""The process that holds one copy of a model and answers calls for it.
+
+    python -m aylien_model_serving.replicas.replica <descriptor>
+
+The descriptor is one end of a socket to the supervisor, which says what to host; when it closes, the replica
+ends at once. Its parent has asked the kernel for that too: a handler that holds the interpreter can't delay it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+
+from aylien_model_serving import lifecycle, logs, owner
+from aylien_model_serving.replicas.hosted import Hosted, fail
+from aylien_model_serving.replicas.superior import Superior
+from aylien_model_serving.runners import interpreter
+from aylien_model_serving.runners.announcements import Order, Status
+from aylien_model_serving.runners.spec import Spec, load_main
+from aylien_model_serving.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+#: Seconds after which a thread has to let another one have the interpreter: calls are read while a handler
+#: computes, and a handler that is woken must not wait until a batch of replies has been written.
+_SWITCH_INTERVAL = 0.0005
+
+
+def main(descriptor: int) -> None:
+    """Host what the supervisor says, until it says otherwise."""
+    interpreter.restore(os.environ)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _stay)
+    sys.setswitchinterval(_SWITCH_INTERVAL)
+    lifecycle.is_replica = True
+    superior = Superior(socket.socket(fileno=descriptor))
+    settings = Settings.load()
+    logs.configure(settings)
+    spec, order = _first_order(superior)
+    turn = contextlib.ExitStack()
+    turn.enter_context(_turn(settings))
+    superior.tell(Status(state="loading"))
+    try:
+        _enter(spec)
+        hosted = Hosted(spec, order, settings)
+    except BaseException as error:
+        fail(superior, spec, error)
+    hosted.serve(superior, turn.close)
+
+
+def _stay(number: int, _: object) -> None:
+    """Go on: a replica leaves when its supervisor says so. What the handler starts does not inherit this."""
+
+
+def _first_order(superior: Superior) -> tuple[Spec, Order]:
+    while True:
+        for order in superior.listen():
+            if order.spec is not None:
+                return order.spec, order
+
+
+@contextlib.contextmanager
+def _turn(settings: Settings) -> Iterator[None]:
+    """Wait until no other replica of this user loads a model: two at once need twice the memory."""
+    if settings.parallel_loading:
+        yield
+        return
+    with open(owner.home() / "loading.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _enter(spec: Spec) -> None:
+    """Look at the world as the web worker did that named the handler."""
+    with contextlib.suppress(OSError):  # the folder is gone, and the handler may not need it
+        os.chdir(spec.folder)
+    sys.path[:] = spec.sys_path
+    if spec.main is not None:
+        load_main(spec.main)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

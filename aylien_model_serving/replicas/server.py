@@ -1,0 +1,163 @@
+"""A replica's socket, served by one thread: connections, the supervisor's word, and what others hand over."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+
+from aylien_model_serving.messages import Reply
+from aylien_model_serving.pipeline import Endpoint
+from aylien_model_serving.replicas.answering import Outcomes
+from aylien_model_serving.replicas.connection import Connection
+from aylien_model_serving.runners.engine import Engine
+from aylien_model_serving.runners.wire import WireError
+
+#: Seconds that a replica that leaves waits for clients to take their last answers.
+_LAST_WORDS = 1.0
+
+
+class Server:
+    """Accepts web workers' connections and reads their calls.
+
+    Args:
+        endpoint: who answers.
+        engine: runs the handler.
+        outcomes: keeps those of a batch until they are told together.
+        tell_status: answers those who ask the replica itself.
+        wake: is called when jobs may wait.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        engine: Engine,
+        outcomes: Outcomes | None,
+        tell_status: Callable[[], Reply],
+        wake: Callable[[], None],
+    ) -> None:
+        self._endpoint = endpoint
+        self._engine = engine
+        self._outcomes = outcomes
+        self._tell_status = tell_status
+        self._wake_claims = wake
+        self._selector = selectors.DefaultSelector()
+        self._connections: set[Connection] = set()
+        self._tasks: deque[Callable[[], None]] = deque()
+        self._waker, self._woken = socket.socketpair()
+        self._waker.setblocking(False)
+        self._woken.setblocking(False)
+        self._is_awake = False
+        self._drains = False
+        self._ended = False
+        self._thread = threading.Thread(target=self._serve, name="model-serving-replica", daemon=True)
+        self.watch(self._woken, self._wake_up)
+
+    def watch(self, sock: socket.socket, ready: Callable[[], None]) -> None:
+        """Call a function on the server's thread whenever a socket can be read."""
+        self._selector.register(sock, selectors.EVENT_READ, ready)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def listen(self, path: str) -> None:
+        """Accept connections at a path, which is there when this returns."""
+        listener = socket.socket(socket.AF_UNIX)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+        listener.bind(path)
+        listener.listen(1024)
+        listener.setblocking(False)
+        self.post(lambda: self.watch(listener, partial(self._accept, listener)))
+
+    def post(self, task: Callable[[], None]) -> None:
+        """Have the server's thread do something soon; from any thread."""
+        self._tasks.append(task)
+        if not self._is_awake:
+            self._is_awake = True
+            with contextlib.suppress(BlockingIOError):
+                self._waker.send(b"\0")
+
+    def drain(self) -> None:
+        """Send further calls away."""
+        self._drains = True
+        for connection in self._connections:
+            connection.drains = True
+
+    def end(self) -> None:
+        """Let the clients take their last answers, and stop; from another thread."""
+        until = time.monotonic() + _LAST_WORDS
+        self.post(lambda: self._end_when_idle(until))
+        self._thread.join(2 * _LAST_WORDS)
+
+    def _end_when_idle(self, until: float) -> None:
+        if all(connection.is_idle for connection in self._connections) or time.monotonic() > until:
+            self._ended = True
+        else:
+            time.sleep(0.005)
+            self.post(lambda: self._end_when_idle(until))
+
+    def _serve(self) -> None:
+        while not self._ended:
+            for key, events in self._selector.select():
+                if events & selectors.EVENT_WRITE:
+                    self._write(key.data.args[0])
+                if events & selectors.EVENT_READ:
+                    key.data()
+        for connection in list(self._connections):
+            self._close(connection)
+
+    def _wake_up(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            self._woken.recv(4096)
+        self._is_awake = False
+        for _ in range(len(self._tasks)):
+            self._tasks.popleft()()
+
+    def _accept(self, listener: socket.socket) -> None:
+        with contextlib.suppress(BlockingIOError):
+            sock, _ = listener.accept()
+            sock.setblocking(False)
+            connection = Connection(
+                sock,
+                self._endpoint,
+                self._engine,
+                self._outcomes,
+                self._want_write,
+                self._tell_status,
+                self._wake_claims,
+            )
+            connection.drains = self._drains
+            self._connections.add(connection)
+            self.watch(sock, partial(self._receive, connection))
+
+    def _receive(self, connection: Connection) -> None:
+        try:
+            goes_on = connection.receive()
+        except WireError:
+            goes_on = False
+        if not goes_on:
+            self._close(connection)
+
+    def _close(self, connection: Connection) -> None:
+        self._connections.discard(connection)
+        self._selector.unregister(connection.sock)
+        connection.close()
+
+    def _want_write(self, connection: Connection) -> None:
+        self.post(partial(self._listen_for, connection, selectors.EVENT_READ | selectors.EVENT_WRITE))
+
+    def _listen_for(self, connection: Connection, events: int) -> None:
+        if connection in self._connections:
+            self._selector.modify(connection.sock, events, partial(self._receive, connection))
+
+    def _write(self, connection: Connection) -> None:
+        self._listen_for(connection, selectors.EVENT_READ)
+        connection.flush()

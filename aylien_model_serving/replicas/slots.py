@@ -1,0 +1,178 @@
+"""One place for a replica: what it goes through from one start to the next.
+
+Times are passed in. Whoever owns a slot calls `act` when it is `due`, and tells it what its process said.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from aylien_model_serving.errors import ConfigurationError
+from aylien_model_serving.replicas.child import Process
+from aylien_model_serving.runners.announcements import Replica, State
+from aylien_model_serving.runners.backoff import Backoff
+from aylien_model_serving.runners.spec import Spec
+
+logger = logging.getLogger(__name__)
+
+#: Seconds that a replica which could not be built has to leave by itself.
+_LAST_WORDS = 1.0
+
+#: Characters of an error that are announced: its end, where the exception stands.
+_MAX_ERROR = 2000
+
+
+class Slot:
+    """A place for one replica of a runner, filled again whenever it falls empty.
+
+    Args:
+        spec: what is hosted.
+        number: the place among those of the runner.
+        device: as the operator names it.
+        launch: starts a process for this slot, and gives it `incarnation`, `socket` and `record`.
+        running_since: tells from a flight recorder's path since when the oldest run goes on.
+        now: `time.monotonic()` seconds.
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        number: int,
+        device: str,
+        launch: Callable[[Slot], Process],
+        running_since: Callable[[str], float | None],
+        now: float,
+    ) -> None:
+        self.spec = spec
+        self.number = number
+        self.device = device
+        self.incarnation = 0
+        self.socket = ""
+        self.record = ""
+        self.restarts = -1
+        self.process: Process | None = None
+        self.state: State = "starting"
+        self._launch = launch
+        self._running_since = running_since
+        self._backoff = Backoff()
+        self._error = ""
+        self._reason = ""
+        self._ready_at: float | None = None
+        self.due: float | None = now
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it was drained, and is empty."""
+        return self.state == "draining" and self.process is None
+
+    def replica(self) -> Replica:
+        """Return what is announced."""
+        return Replica(
+            number=self.number,
+            incarnation=self.incarnation,
+            socket=self.socket,
+            record=self.record,
+            pid=0 if self.process is None else self.process.pid,
+            device=self.device,
+            state=self.state,
+            restarts=max(0, self.restarts),
+            error=self._error,
+            version=self.spec.version,
+        )
+
+    def act(self, now: float) -> None:
+        """Do what is due."""
+        if self.due is None or now < self.due:
+            return
+        self.due = None
+        if self.process is None:
+            self._start(now)
+        elif self.state == "ready":
+            self._watch_run(now)
+        elif self.state == "starting":
+            self._fail(f"It was not ready within {self.spec.start_timeout:g} seconds")
+            self.process.kill()
+        else:
+            self.process.kill()
+
+    def _start(self, now: float) -> None:
+        self.restarts += 1
+        self.state = "starting"
+        self._ready_at = None
+        self._reason = ""
+        try:
+            self.process = self._launch(self)
+        except (OSError, ConfigurationError) as error:
+            self._fail(str(error))
+            self._wait(now)
+
+    def _wait(self, now: float) -> None:
+        self.due = now + self._backoff.failed(0.0 if self._ready_at is None else now - self._ready_at)
+
+    def _watch_run(self, now: float) -> None:
+        """Kill a replica whose run takes too long; else look again when it, or one that begins now, would."""
+        assert self.spec.kill_after is not None
+        assert self.process is not None
+        began = self._running_since(self.record)
+        if began is not None and now >= began + self.spec.kill_after:
+            self._reason = f"was killed: one call took longer than {self.spec.kill_after:g} seconds"
+            self.process.kill()
+        else:
+            self.due = (now if began is None else began) + self.spec.kill_after
+
+    def loading(self, now: float) -> None:
+        """Take note that it is the replica's turn to load; its time runs from here."""
+        if self.state == "starting":
+            self.due = now + self.spec.start_timeout
+
+    def ready(self, now: float) -> None:
+        """Take note that the replica takes calls."""
+        if self.state == "starting":
+            self.state = "ready"
+            self._error = ""
+            self._ready_at = now
+            self.due = None if self.spec.kill_after is None else now + self.spec.kill_after
+            logger.info("Replica %d of %s is ready on %s", self.number, self.spec.name, self.device)
+
+    def failed(self, text: str, now: float) -> None:
+        """Take note that the replica could not be built, and leaves."""
+        if self.state == "starting":
+            self._fail(text)
+            self.due = now + _LAST_WORDS
+
+    def _fail(self, text: str) -> None:
+        self.state = "failed"
+        self._error = text[-_MAX_ERROR:]
+        last_line = text.strip().rpartition("\n")[2]
+        logger.error("Replica %d of %s can't be built: %s", self.number, self.spec.name, last_line)
+
+    def ended(self, how: str, now: float) -> None:
+        """Take note that the process is gone; another follows unless this slot was drained."""
+        self.process = None
+        if self.state == "draining":
+            self.due = None
+            return
+        if self.state != "failed":
+            how = self._error = self._reason or how
+            self.state = "waiting"
+        self._wait(now)
+        assert self.due is not None
+        logger.warning(
+            "Replica %d of %s %s; it is started again in %.1f seconds",
+            self.number, self.spec.name, how, self.due - now,
+        )  # fmt: skip
+
+    def drain(self, until: float) -> None:
+        """Have the replica finish what it has, and leave for good, at the latest when that time has come."""
+        is_first, was_ready = self.state != "draining", self.state == "ready"
+        self.state = "draining"
+        self.due = None
+        if self.process is None:
+            return
+        if not was_ready and is_first:
+            self.process.kill()  # it has nothing to finish
+            return
+        if is_first:
+            self.process.drain(until)
+        self.due = until

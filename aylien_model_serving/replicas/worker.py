@@ -1,0 +1,51 @@
+"""One web worker, as the supervisor sees it: what it wants, and what it has been told."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+
+from aylien_model_serving.replicas.peers import Loop, Peer
+from aylien_model_serving.runners.announcements import News, Replica, Wish
+
+
+class Worker:
+    """The connection of a worker.
+
+    Args:
+        loop: tells when it speaks or ends.
+        sock: the accepted socket.
+        heard: takes its wishes.
+        lost: is called when it is gone.
+    """
+
+    def __init__(
+        self,
+        loop: Loop,
+        sock: socket.socket,
+        heard: Callable[[Worker, Wish], None],
+        lost: Callable[[Worker], None],
+    ) -> None:
+        self._peer = Peer(loop, sock, Wish, heard=lambda wish: heard(self, wish), lost=lambda: lost(self))
+        self._told: dict[str, list[Replica] | None] = {}
+
+    def wants(self, key: str) -> None:
+        """Tell it of these replicas from here on, even if they are as they were."""
+        self._told[key] = None
+
+    def wants_no_more(self, key: str) -> None:
+        """Tell it of these replicas no longer."""
+        self._told.pop(key, None)
+
+    def tell(self, replicas_of: Callable[[str], list[Replica]]) -> None:
+        """Tell it what has changed; a worker that is slow to listen hears the latest once it does."""
+        if self._peer.is_behind:
+            return
+        changed: dict[str, list[Replica]] = {}
+        for key, told in self._told.items():
+            replicas = replicas_of(key)
+            if replicas != told:
+                changed[key] = replicas
+        if changed:
+            self._told.update(changed)
+            self._peer.send(News(changed))

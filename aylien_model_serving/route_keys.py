@@ -1,0 +1,269 @@
+"""What each key of a route dict may hold. Every mistake says what is expected instead.
+
+Floor 3: knows Werkzeug's rule syntax and nothing of Flask. A reader takes the value as it was written and
+returns it as `Route` keeps it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from werkzeug.routing import Map, Rule
+
+from aylien_model_serving.batching import Batching
+from aylien_model_serving.errors import ConfigurationError
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
+
+
+@dataclass(frozen=True)
+class Hosting:
+    """How processes of its own host a handler; each field is the key of the same name in `runner`.
+
+    Args:
+        replicas: how many processes hold a copy of the model.
+        devices: "auto" for one GPU each in turn where there are any, else the CPU; or the names of devices.
+        init: keyword arguments that the handler's class is built with.
+        max_queue: calls that may wait for one replica.
+        start_timeout: seconds that a replica may take to build and warm up its handler.
+        kill_after: seconds after which one run of the handler is taken for stuck, and its replica replaced.
+    """
+
+    replicas: int = 1
+    devices: str | tuple[str, ...] = "auto"
+    init: Mapping[str, Any] = field(default_factory=dict)
+    max_queue: int = 256
+    start_timeout: float = 300.0
+    kill_after: float | None = None
+
+
+@dataclass(frozen=True)
+class Jobs:
+    """How the calls of a route are kept as jobs; each field is the key of the same name in `job`.
+
+    Args:
+        queue_size: jobs that may wait; a further one is refused.
+        retries: how often a job is tried again that failed.
+        timeout: seconds that one attempt may take.
+        keep: seconds for which a job stays readable after its end.
+        priority: jobs of a higher one are taken first.
+        grace: seconds that a job has to stop by itself, once it is cancelled or out of time.
+    """
+
+    queue_size: int = 100
+    retries: int = 0
+    timeout: float = 3600.0
+    keep: float = 86400.0
+    priority: int = 0
+    grace: float = 10.0
+
+
+def bound(endpoint: str) -> Rule:
+    """Return Werkzeug's reading of a rule; a rule is read only once it is part of a map."""
+    rule = Rule(endpoint)
+    Map([rule])
+    return rule
+
+
+def _endpoint(value: Any) -> str:
+    if not isinstance(value, str) or not value.startswith("/"):
+        raise ConfigurationError(f"a path starts with '/', e.g. '/classify'; this is {value!r}")
+    try:
+        bound(value)
+    except (ValueError, LookupError, SyntaxError) as error:
+        raise ConfigurationError(f"not a rule that Flask understands: {error}") from error
+    return value
+
+
+def _callable(value: Any) -> Any:
+    if not callable(value):
+        raise ConfigurationError(
+            f"{value!r} can't be called: give a function, a class, or an object with __call__"
+        )
+    return value
+
+
+def _methods(value: Any) -> tuple[str, ...]:
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise ConfigurationError(f"methods are a list, e.g. ['POST']; this is {value!r}")
+    methods = tuple(str(method).upper() for method in value)
+    for method in methods:
+        if method not in METHODS:
+            raise ConfigurationError(f"unknown method {method!r}{nearest(method, METHODS)}")
+    if not methods:
+        raise ConfigurationError("at least one method is needed, e.g. ['POST']")
+    return tuple(dict.fromkeys(methods))
+
+
+def _name(value: Any) -> str:
+    if not isinstance(value, str) or not value.strip() or "." in value:
+        raise ConfigurationError(f"a name is text without a dot; this is {value!r}")
+    return value
+
+
+def _cache(value: Any) -> bool | int:
+    if isinstance(value, bool):
+        return value
+    if not isinstance(value, int) or value < 1:
+        raise ConfigurationError(f"True, False or whole seconds of 1 or more are expected; this is {value!r}")
+    return value
+
+
+def _seconds(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1e9:
+        raise ConfigurationError(f"seconds above 0 are expected; this is {value!r}")
+    return float(value)
+
+
+def _count(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ConfigurationError(f"a number of 1 or more is expected; this is {value!r}")
+    return value
+
+
+def _warmup(value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ConfigurationError(f"the fields of an example call are expected, as a dict; this is {value!r}")
+    return value
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def _runner(value: Any) -> Hosting | None:
+    if isinstance(value, bool):
+        return Hosting() if value else None
+    return Hosting(**_read_nested(value, _HOSTING_READERS))
+
+
+def _batch(value: Any) -> Batching | None:
+    if isinstance(value, bool):
+        return Batching() if value else None
+    found = _read_nested(value, _BATCH_READERS)
+    return Batching(**{_BATCH_FIELDS[key]: item for key, item in found.items()})
+
+
+def _job(value: Any) -> Jobs | None:
+    if isinstance(value, bool):
+        return Jobs() if value else None
+    return Jobs(**_read_nested(value, _JOB_READERS))
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not -1_000_000 <= value <= 1_000_000:
+        raise ConfigurationError(f"a whole number is expected; this is {value!r}")
+    return value
+
+
+def _times(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ConfigurationError(f"a number of 0 or more is expected; this is {value!r}")
+    return value
+
+
+def _read_nested(value: Any, readers: Mapping[str, Callable[[Any], Any]]) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ConfigurationError(
+            f"True, False or a dict of {', '.join(readers)} is expected; this is {value!r}"
+        )
+    found: dict[str, Any] = {}
+    for key, item in value.items():
+        if key not in readers:
+            raise ConfigurationError(f"unknown key {key!r}{nearest(str(key), readers)}")
+        try:
+            found[key] = readers[key](item)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"key {key!r}: {error}") from error
+    return found
+
+
+def _devices(value: Any) -> str | tuple[str, ...]:
+    if value == "auto":
+        return "auto"
+    names = () if isinstance(value, (str, Mapping)) or not isinstance(value, Iterable) else tuple(value)
+    if not names or not all(isinstance(name, str) and _DEVICE.fullmatch(name) for name in names):
+        raise ConfigurationError(f"'auto' or a list like ['cuda:0', 'cpu'] is expected; this is {value!r}")
+    return names
+
+
+_DEVICE = re.compile(r"cpu|cuda:[0-9]{1,3}")
+
+
+def _init(value: Any) -> Mapping[str, Any]:
+    """Arguments travel to another process as MessagePack, and have to be the same there."""
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        raise ConfigurationError(
+            f"the keyword arguments of the class are expected, as a dict; this is {value!r}"
+        )
+    try:
+        same = msgspec.msgpack.decode(msgspec.msgpack.encode(value)) == value
+    except (TypeError, ValueError, OverflowError):
+        same = False
+    if not same:
+        raise ConfigurationError(
+            "it travels to another process: only None, switches, numbers, text, bytes, lists and dicts of "
+            f"them are the same there; this is {value!r}"
+        )
+    return dict(value)
+
+
+def _optional(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda value: None if value is None else read(value)
+
+
+def _milliseconds(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 60_000:
+        raise ConfigurationError(f"milliseconds from 0 to 60000 are expected; this is {value!r}")
+    return value / 1000
+
+
+_HOSTING_READERS: dict[str, Callable[[Any], Any]] = {
+    "replicas": _count,
+    "devices": _devices,
+    "init": _init,
+    "max_queue": _count,
+    "start_timeout": _seconds,
+    "kill_after": _optional(_seconds),
+}
+
+_BATCH_READERS: dict[str, Callable[[Any], Any]] = {"max_size": _count, "max_wait_ms": _milliseconds}
+
+_JOB_READERS: dict[str, Callable[[Any], Any]] = {
+    "queue_size": _count,
+    "retries": _times,
+    "timeout": _seconds,
+    "keep": _seconds,
+    "priority": _whole,
+    "grace": _seconds,
+}
+
+_BATCH_FIELDS = {"max_size": "max_size", "max_wait_ms": "max_wait"}
+
+
+#: The readers of all keys; the names of the keys are those of `Route`.
+READERS: dict[str, Callable[[Any], Any]] = {
+    "endpoint": _endpoint,
+    "callable": _callable,
+    "methods": _methods,
+    "name": _name,
+    "schema": _as_it_is,
+    "cache": _cache,
+    "timeout": _seconds,
+    "threads": _count,
+    "warmup": _warmup,
+    "runner": _runner,
+    "batch": _batch,
+    "job": _job,
+}
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return a hint at the known word that is nearest to an unknown one."""
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(known)}"

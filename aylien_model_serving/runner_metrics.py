@@ -1,0 +1,84 @@
+"""The instruments of a runner: what its replicas note, each in its own file of the service's metrics.
+
+Floor 1: no Flask. They stand beside those of `metrics`, and come out of the same scrape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from prometheus_client import Counter, Gauge
+
+from aylien_model_serving.metrics import SERVICE, Instruments, QuickHistogram
+
+#: Seconds; a call that waits for a batch waits for a few milliseconds.
+_WAITS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+#: Items.
+_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+
+
+class RunnerInstruments:
+    """What one replica counts.
+
+    Args:
+        name: the runner's name.
+        instruments: of the service that the replica belongs to.
+    """
+
+    def __init__(self, name: str, instruments: Instruments) -> None:
+        labels, values = ("runner", SERVICE), (name, instruments.number)
+        self._waits = QuickHistogram(
+            "model_serving_runner_queue_seconds",
+            "Time that a call waited in a replica before its handler ran, in seconds",
+            labels,
+            buckets=_WAITS,
+            registry=None,
+        ).labels(*values)
+        self._sizes = QuickHistogram(
+            "model_serving_runner_batch_size",
+            "Calls that one run of a handler answered",
+            labels,
+            buckets=_SIZES,
+            registry=None,
+        ).labels(*values)
+        self._in_flight = Gauge(
+            "model_serving_runner_in_flight",
+            "Calls that handlers are running",
+            labels,
+            registry=None,
+            multiprocess_mode="livesum",
+        ).labels(*values)
+        self._restarts = Counter(
+            "model_serving_runner_restarts_total",
+            "Times that a replica was started again",
+            labels,
+            registry=None,
+        ).labels(*values)
+        self._dropped = Counter(
+            "model_serving_runner_dropped_total",
+            "Calls that nobody waited for any more when their turn came",
+            ("reason", *labels),
+            registry=None,
+        )
+        self._values = values
+        self._handler = instruments.of_handler(name)
+
+    def starts(self, waits: Sequence[float]) -> None:
+        """Take note that a run begins, with calls that have waited for so many seconds each."""
+        self._in_flight.inc(len(waits))
+        self._waits.observe_all(waits)
+
+    def ended(self, size: int, seconds: float) -> None:
+        """Take note that it has ended, after so many seconds."""
+        self._in_flight.dec(size)
+        self._sizes.observe(size)
+        self._handler.ran(seconds)
+
+    def dropped(self, reason: str) -> None:
+        """Count a call that was "expired" or "abandoned"."""
+        self._dropped.labels(reason, *self._values).inc()
+
+    def restarted(self) -> None:
+        """Count a start that follows a death."""
+        self._restarts.inc()

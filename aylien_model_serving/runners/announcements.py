@@ -1,0 +1,98 @@
+"""What the processes of a service tell one another about replicas.
+
+Floor 2. Each struct is one kind of message; a field that is left out says nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from aylien_model_serving.runners.spec import Spec
+
+State = Literal["starting", "ready", "draining", "waiting", "failed"]
+
+
+class Replica(msgspec.Struct, frozen=True, kw_only=True):
+    """One replica, as the supervisor announces it.
+
+    Args:
+        number: its place among the replicas of its runner, from 0.
+        incarnation: the number of this start, unlike any other on this machine since it was started.
+        socket: path of the Unix socket where it takes calls.
+        record: path of its flight recorder.
+        pid: its process; 0 while there is none.
+        device: the device as the operator names it, e.g. "cuda:1".
+        state: "waiting" for its next start after a death, "failed" if it could not be built.
+        restarts: how many times it has been started again.
+        error: why it failed or died the last time; empty if it never did.
+        version: version of the spec that it hosts.
+    """
+
+    number: int
+    incarnation: int
+    socket: str
+    record: str
+    pid: int
+    device: str
+    state: State
+    restarts: int
+    error: str
+    version: str
+
+
+class Wish(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Web worker → supervisor.
+
+    Args:
+        host: what this worker wants to be hosted.
+        since: `time.monotonic()` seconds at which this worker's process began to host.
+        release: key of what it does not want any more.
+    """
+
+    host: Spec | None = None
+    since: float = 0.0
+    release: str | None = None
+
+
+class News(msgspec.Struct, frozen=True):
+    """Supervisor → web worker, at every change.
+
+    Args:
+        replicas: all replicas of what this worker wants, by key.
+    """
+
+    replicas: dict[str, list[Replica]]
+
+
+class Order(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Supervisor → replica: first where and what it hosts, in the end that it shall finish and leave.
+
+    Args:
+        spec: what it hosts.
+        device: the device as its handler sees it: its only GPU is always "cuda:0".
+        socket: path where it is to take calls.
+        record: path of its flight recorder.
+        restarts: how many times it has been started again.
+        drain: `time.monotonic()` seconds by which it is to have finished what it has, and to leave.
+    """
+
+    spec: Spec | None = None
+    device: str = "cpu"
+    socket: str = ""
+    record: str = ""
+    restarts: int = 0
+    drain: float | None = None
+
+
+class Status(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Replica → supervisor.
+
+    Args:
+        state: "loading" once it is its turn to build its handler, "ready" once it takes calls.
+        failed: why it could not be built; it leaves after this.
+    """
+
+    state: Literal["loading", "ready"] | None = None
+    failed: str | None = None

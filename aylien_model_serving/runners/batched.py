@@ -1,0 +1,188 @@
+"""Batches calls within the process that got them, whether they come from threads, greenlets or event loops.
+
+Floor 2. The outcomes of a batch reach an event loop by one wake-up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from aylien_model_serving.batching import Batching
+from aylien_model_serving.errors import DeadlineExceeded
+from aylien_model_serving.messages import Call
+from aylien_model_serving.runners import Observer, afterwards
+from aylien_model_serving.runners.engine import Engine, Job
+from aylien_model_serving.signatures import Signature
+
+Loop = asyncio.AbstractEventLoop
+_Delivery = tuple["asyncio.Future[Any]", Any, "Exception | None", str]
+
+
+class BatchedRunner:
+    """Runs a handler whose fields and results are lists, for as many calls at once as are there.
+
+    Args:
+        handler: the callable; a coroutine function is awaited.
+        signature: what it takes.
+        batching: the limits of a batch.
+        threads: how many batches may run at once in this process.
+        observer: is told how the handler does.
+        max_queue: calls that may wait; None for no limit.
+    """
+
+    def __init__(
+        self,
+        handler: Callable[..., Any],
+        signature: Signature,
+        batching: Batching,
+        threads: int,
+        observer: Observer,
+        max_queue: int | None = None,
+    ) -> None:
+        self._handler = handler
+        self._signature = signature
+        self._batching = batching
+        self._threads = threads
+        self._observer = observer
+        self._max_queue = max_queue
+        self._lock = threading.Lock()
+        self._place: tuple[int, Engine, Deliveries] | None = None
+
+    def ready(self) -> bool:
+        return True
+
+    def is_immediate(self) -> bool:
+        return False
+
+    def run(self, arguments: dict[str, Any], call: Call) -> Any:
+        bell = threading.Lock()
+        bell.acquire()
+        outcome: list[tuple[Any, Exception | None]] = []
+
+        def finish(result: Any, error: Exception | None) -> None:
+            outcome.append((result, error))
+            bell.release()
+
+        job = Job(arguments, call.deadline, call.request_id, finish=finish)
+        engine, _ = self._here()
+        engine.submit(job)
+        try:
+            if not bell.acquire(timeout=_left(call.deadline)):
+                raise DeadlineExceeded
+        except BaseException:
+            job.abandoned = True
+            raise
+        result, error = outcome[0]
+        if error is not None:
+            raise error
+        return result
+
+    async def run_async(self, arguments: dict[str, Any], call: Call) -> Any:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Any] = loop.create_future()
+        engine, deliveries = self._here()
+
+        def finish(result: Any, error: Exception | None) -> None:
+            deliveries.put(loop, (future, result, error, call.request_id))
+
+        job = Job(arguments, call.deadline, call.request_id, finish=finish)
+        engine.submit(job)
+        alarm = loop.call_later(_left(call.deadline), _expire, future) if call.deadline is not None else None
+        try:
+            result, error = await future
+        except BaseException:
+            job.abandoned = True
+            raise
+        finally:
+            if alarm is not None:
+                alarm.cancel()
+        if error is not None:
+            raise error
+        return result
+
+    def _here(self) -> tuple[Engine, Deliveries]:
+        """Return this process's engine, started at its first use: threads do not survive a fork."""
+        place = self._place
+        if place is None or place[0] != os.getpid():
+            with self._lock:
+                place = self._place
+                if place is None or place[0] != os.getpid():
+                    place = self._place = self._settle_here()
+        return place[1], place[2]
+
+    def _settle_here(self) -> tuple[int, Engine, Deliveries]:
+        deliveries = Deliveries(self._observer)
+        engine = Engine(
+            self._handler,
+            self._signature,
+            batching=self._batching,
+            threads=self._threads,
+            max_queue=self._max_queue,
+            observer=deliveries,
+        )
+        engine.start()
+        return os.getpid(), engine, deliveries
+
+
+class Deliveries:
+    """Brings outcomes to event loops, all of one batch together.
+
+    Args:
+        observer: is told of every run.
+    """
+
+    def __init__(self, observer: Observer) -> None:
+        self._observer = observer
+        self._pending: deque[tuple[Loop, _Delivery]] = deque()
+
+    def put(self, loop: Loop, delivery: _Delivery) -> None:
+        self._pending.append((loop, delivery))
+
+    def starts(self, jobs: Sequence[Job]) -> None:
+        """Nothing is noted of a run before its end."""
+
+    def ended(self, jobs: Sequence[Job], seconds: float) -> None:
+        self._observer.ran(seconds)
+
+    def dropped(self, reason: str) -> None:
+        """Nothing is noted of calls that did not run."""
+
+    def settled(self) -> None:
+        by_loop: dict[Loop, list[_Delivery]] = {}
+        while self._pending:
+            try:
+                loop, delivery = self._pending.popleft()
+            except IndexError:  # another thread's batch has settled meanwhile
+                break
+            by_loop.setdefault(loop, []).append(delivery)
+        for loop, deliveries in by_loop.items():
+            try:
+                loop.call_soon_threadsafe(_deliver, deliveries)
+            except RuntimeError:
+                continue  # the loop is closed: nobody waits
+
+
+def _deliver(deliveries: list[_Delivery]) -> None:
+    for future, result, error, request_id in deliveries:
+        if not future.done():
+            future.set_result((result, error))
+        elif future.cancelled():  # its client has left
+            afterwards.do_left(result, request_id)
+
+
+def _expire(future: asyncio.Future[Any]) -> None:
+    if not future.done():
+        future.set_exception(DeadlineExceeded())
+
+
+def _left(deadline: float | None) -> float:
+    """Return the seconds until a deadline, as a lock's `acquire` takes them: -1 for no limit."""
+    if deadline is None:
+        return -1
+    return min(max(0.0, deadline - time.monotonic()), threading.TIMEOUT_MAX)

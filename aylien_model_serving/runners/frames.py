@@ -1,0 +1,144 @@
+"""Frames ↔ bytes: a fixed prefix, a head in MessagePack and a body as it is.
+
+Floor 2. Pure: no sockets. The prefix is kind, length of the head, number of the call and length of the body,
+little-endian. Small frames are cut out of one buffer; a large body is received where it stays.
+"""
+
+from __future__ import annotations
+
+import struct
+from io import BytesIO
+from typing import Any, NamedTuple
+
+from aylien_model_serving.runners.heads import DECODERS, WireError, decode
+
+#: Bytes that a head and a body may have. A body of 1 GiB may carry 64 KiB of its framing.
+MAX_HEAD = 1 << 20
+MAX_BODY = (1 << 30) + (1 << 16)
+
+#: Bytes of the buffer into which small frames are received, many at once.
+_ROOM = 1 << 18
+
+#: Bytes from which a body that is still arriving gets a buffer of its own.
+_LARGE_BODY = 1 << 16
+
+PREFIX = struct.Struct("<BIQQ")
+
+Buffer = bytes | bytearray | memoryview
+
+
+class Frame(NamedTuple):
+    """One frame: its kind, the number of the call it belongs to, its decoded head and its body."""
+
+    kind: int
+    number: int
+    head: Any
+    body: bytes
+
+
+class _Large:
+    """A body that arrives in a buffer of its own.
+
+    CPython hands out the bytes inside a BytesIO without copying them once nobody can write there any more. An
+    event loop may hold on to the buffer that it has just filled: so the last byte comes another way.
+    """
+
+    __slots__ = ("_frame", "_memory", "_missing", "_size")
+
+    def __init__(self, frame: Frame, size: int) -> None:
+        self._frame = frame
+        self._memory = BytesIO(bytes(size))
+        self._size = self._missing = size
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether the next bytes belong into `rest`."""
+        return self._missing > 1
+
+    def rest(self) -> memoryview:
+        return self._memory.getbuffer()[self._size - self._missing : self._size - 1]
+
+    def filled(self, n: int) -> None:
+        self._missing -= n
+
+    def take(self, came: memoryview) -> int:
+        """Copy what belongs to the body, and return how much that is."""
+        taken, place = min(len(came), self._missing), self._size - self._missing
+        with self._memory.getbuffer() as memory:
+            memory[place : place + taken] = came[:taken]
+        self._missing -= taken
+        return taken
+
+    def frame(self) -> Frame | None:
+        """Return the frame once its body is complete."""
+        return None if self._missing else self._frame._replace(body=self._memory.getvalue())
+
+
+class Frames:
+    """Turns received bytes into frames: ask for a buffer, fill it, say how much came, take the frames."""
+
+    __slots__ = ("_end", "_large", "_view")
+
+    def __init__(self) -> None:
+        self._view = memoryview(bytearray(_ROOM))
+        self._end = 0
+        self._large: _Large | None = None
+
+    def get_buffer(self) -> memoryview:
+        """Return where the next bytes belong; never empty."""
+        large = self._large
+        return large.rest() if large is not None and large.is_direct else self._view[self._end :]
+
+    def filled(self, n: int) -> list[Frame]:
+        """Take note of bytes in the buffer, and return the frames that are complete with them.
+
+        Raises:
+            WireError: they are no frames; nothing can be read after it.
+        """
+        if self._large is None:
+            return self._parse(0, self._end + n)
+        if self._large.is_direct:
+            self._large.filled(n)
+            return []
+        taken = self._large.take(self._view[:n])
+        frame = self._large.frame()
+        if frame is None:
+            return []
+        self._large = None
+        return [frame, *self._parse(taken, n)]
+
+    def _parse(self, start: int, end: int) -> list[Frame]:
+        """Return the frames in a part of the buffer, and keep what has begun there."""
+        view, needed = self._view, PREFIX.size
+        frames: list[Frame] = []
+        while end - start >= PREFIX.size:
+            kind, head_size, number, body_size = PREFIX.unpack_from(view, start)
+            if kind not in DECODERS or head_size > MAX_HEAD or body_size > MAX_BODY:
+                raise WireError(f"No frame begins with {view[start : start + PREFIX.size].hex()}")
+            head_at = start + PREFIX.size
+            body_at = head_at + head_size
+            stop = body_at + body_size
+            if stop <= end:
+                head = decode(kind, view[head_at:body_at])
+                frames.append(Frame(kind, number, head, bytes(view[body_at:stop])))
+                start = stop
+            elif body_at <= end and (body_size > _LARGE_BODY or stop - start > _ROOM):
+                frame = Frame(kind, number, decode(kind, view[head_at:body_at]), b"")
+                self._large = _Large(frame, body_size)
+                self._large.take(view[body_at:end])
+                start = end
+            else:
+                needed = (body_at if body_size > _LARGE_BODY else stop) - start
+                break
+        self._keep(view[start:end], start, needed)
+        return frames
+
+    def _keep(self, begun: memoryview, start: int, needed: int) -> None:
+        """Move the beginning of a frame to the front of a buffer that has room for what is needed of it."""
+        size = max(_ROOM, needed)
+        if size != len(self._view):
+            self._view = memoryview(bytearray(size))
+            self._view[: len(begun)] = begun
+        elif start and begun:
+            self._view[: len(begun)] = bytes(begun)
+        self._end = len(begun)

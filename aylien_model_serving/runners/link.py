@@ -1,0 +1,202 @@
+"""A web worker's connection to one replica, for callers that block: threads and greenlets share it.
+
+Floor 2. One thread reads and wakes all whose replies came in one read; senders share their writes.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
+
+from aylien_model_serving.errors import DeadlineExceeded
+from aylien_model_serving.messages import Call, Reply
+from aylien_model_serving.runners import wire
+from aylien_model_serving.runners.outbox import Outbox
+from aylien_model_serving.runners.pending import Again, Outcome, Pending, ReplicaLost, Stream, numbers
+from aylien_model_serving.runners.wire import Buffer
+
+__all__ = ["Again", "Link", "ReplicaLost"]
+
+logger = logging.getLogger(__name__)
+
+#: Bytes that may be on their way to the replica; the system may allow less.
+SEND_BUFFER = 1 << 20
+
+
+class _Waiter:
+    """A thread or greenlet that waits; a bare lock is the cheapest thing to wait for."""
+
+    __slots__ = ("_lock", "outcome")
+
+    def __init__(self) -> None:
+        self.outcome: Outcome
+        self._lock = threading.Lock()
+        self._lock.acquire()
+
+    def settle(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+        self._lock.release()
+
+    def wait(self, deadline: float | None) -> bool:
+        """Return whether there was an outcome before the deadline."""
+        if deadline is None:
+            return self._lock.acquire()
+        left = max(0.0, deadline - time.monotonic())
+        return self._lock.acquire(timeout=min(left, threading.TIMEOUT_MAX))
+
+
+class _BlockingStream(Stream):
+    """The items of a stream, for a thread or greenlet that waits for each."""
+
+    def __init__(self, number: int, link: Link) -> None:
+        super().__init__(number, link.forget, link.send)
+        self._bell = threading.Lock()
+        self._bell.acquire()
+
+    def ring(self) -> None:
+        if self._bell.locked():
+            with suppress(RuntimeError):  # somebody else has rung meanwhile
+                self._bell.release()
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            for item in self.arrivals():
+                if item is None:
+                    self._bell.acquire()
+                else:
+                    yield item
+        finally:
+            self.close()
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        raise TypeError("This stream is read by blocking; AsyncLink has those for event loops")
+
+
+class Link:
+    """One process's connection to one replica.
+
+    Args:
+        path: the replica's Unix socket.
+
+    Raises:
+        OSError: nobody listens there.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.is_open = True
+        self._path = path
+        self._process = os.getpid()
+        self._numbers = numbers()
+        self._pending = Pending(lambda number: _BlockingStream(number, self))
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+            self._socket.connect(path)
+        except BaseException:
+            self._socket.close()
+            raise
+        self._outbox = Outbox(self._socket)
+        self.forget = self._pending.forget
+        self.send = self._outbox.send
+        self._reader: threading.Thread | None = None
+        self._starting = threading.Lock()
+
+    @property
+    def in_flight(self) -> int:
+        """How many calls wait, and streams are read."""
+        return len(self._pending)
+
+    def call(self, call: Call, suspect: bool) -> Reply:
+        """Send a call and wait for its reply, until the call's deadline at most.
+
+        Args:
+            call: the call.
+            suspect: whether a replica died while it ran this call.
+
+        Raises:
+            ReplicaLost: the connection ended before the reply came.
+            Again: the replica drains and has not begun the call.
+            DeadlineExceeded: the deadline passed; the replica is told.
+            RuntimeError: another process made this connection.
+        """
+        if os.getpid() != self._process:
+            raise RuntimeError("This connection belongs to the process that made it: make another")
+        number = next(self._numbers)
+        buffers = wire.encode_call(number, call, suspect)
+        waiter = _Waiter()
+        self._pending.add(number, waiter)
+        if self._reader is None:
+            self._start()
+        if not self.is_open and self.forget(number):
+            raise ReplicaLost(number)
+        outcome = self._send_and_wait(number, buffers, waiter, call.deadline)
+        if isinstance(outcome, Reply):
+            return outcome
+        raise outcome
+
+    def _send_and_wait(
+        self, number: int, buffers: list[Buffer], waiter: _Waiter, deadline: float | None
+    ) -> Outcome:
+        try:
+            self.send(buffers)
+            in_time = waiter.wait(deadline)
+        except BaseException:  # a greenlet that is killed, say
+            self._abandon(number)
+            raise
+        if not in_time:
+            if self._abandon(number):
+                return DeadlineExceeded()
+            waiter.wait(None)  # the reader has the reply in hand
+        return waiter.outcome
+
+    def _abandon(self, number: int) -> bool:
+        """Tell the replica that nobody waits any more, unless the reply is here; return whether it is not."""
+        waited = self.forget(number)
+        if waited:
+            self.send(wire.encode_cancel(number))
+        return waited
+
+    def _start(self) -> None:
+        with self._starting:
+            if self._reader is None and self.is_open:
+                reader = threading.Thread(target=self._read, name="model-serving-link", daemon=True)
+                reader.start()
+                self._reader = reader
+
+    def _read(self) -> None:
+        frames = wire.Frames()
+        try:
+            while received := self._socket.recv_into(frames.get_buffer()):
+                self._pending.arrived(frames.filled(received))
+        except wire.WireError:
+            logger.exception("The replica at %s is not understood", self._path)
+        except OSError:
+            pass  # it has died with something of ours unread
+        finally:
+            self._end()
+
+    def _end(self) -> None:
+        self.is_open = False
+        self._pending.lose()
+        self._outbox.close()
+
+    def close(self) -> None:
+        """End the connection; calls that wait raise ReplicaLost. A second call does nothing."""
+        if os.getpid() != self._process:
+            self._socket.close()  # this process's copy alone: its maker goes on
+            return
+        with self._starting:
+            was_open, self.is_open = self.is_open, False
+            reader = self._reader
+        if reader is None:
+            if was_open:
+                self._end()
+            return
+        self._outbox.shut()
+        if reader is not threading.current_thread():
+            reader.join()

@@ -1,0 +1,228 @@
+"""A web worker's connection to one replica, for callers on an event loop.
+
+Floor 2. Calls made in one iteration of the loop share one write, and one timer watches over all deadlines.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import socket
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Iterator
+from typing import cast
+
+from aylien_model_serving.errors import DeadlineExceeded
+from aylien_model_serving.messages import Call, Reply
+from aylien_model_serving.runners import wire
+from aylien_model_serving.runners.link import SEND_BUFFER
+from aylien_model_serving.runners.pending import Outcome, Pending, ReplicaLost, Stream, numbers
+from aylien_model_serving.runners.wire import Buffer
+
+logger = logging.getLogger(__name__)
+
+#: Bytes that are handed to the transport at once, which may copy what the socket does not take.
+_PIECE = 1 << 18
+
+
+class _Waiter:
+    """A task that waits."""
+
+    __slots__ = ("_future",)
+
+    def __init__(self, future: asyncio.Future[Outcome]) -> None:
+        self._future = future
+
+    def settle(self, outcome: Outcome) -> None:
+        if not self._future.done():
+            self._future.set_result(outcome)
+
+
+class _AsyncStream(Stream):
+    """The items of a stream, for a task that waits for each."""
+
+    def __init__(self, number: int, link: AsyncLink) -> None:
+        super().__init__(number, link.forget, link.send)
+        self._bell: asyncio.Future[None] | None = None
+
+    def ring(self) -> None:
+        if self._bell is not None and not self._bell.done():
+            self._bell.set_result(None)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            for item in self.arrivals():
+                if item is None:
+                    self._bell = asyncio.get_running_loop().create_future()
+                    await self._bell
+                else:
+                    yield item
+        finally:
+            self.close()
+
+    def __iter__(self) -> Iterator[bytes]:
+        raise TypeError("This stream is read on an event loop; Link has those for callers that block")
+
+
+class AsyncLink(asyncio.BufferedProtocol):
+    """One event loop's connection to one replica; made by `connect`."""
+
+    def __init__(self) -> None:
+        self.is_open = False
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._numbers = numbers()
+        self._pending = Pending(lambda number: _AsyncStream(number, self))
+        self.forget = self._pending.forget
+        self._frames = wire.Frames()
+        self._outgoing: deque[Buffer] = deque()
+        self._flushes = False
+        self._paused = False
+        self._watched: dict[int, tuple[float, asyncio.Future[Outcome]]] = {}
+        self._alarm_at = math.inf
+        self._alarm: asyncio.TimerHandle | None = None
+
+    @classmethod
+    async def connect(cls, path: str) -> AsyncLink:
+        """Return a connection to the replica that listens at a Unix socket.
+
+        Raises:
+            OSError: nobody listens there.
+        """
+        loop = asyncio.get_running_loop()
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            sock.setblocking(False)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+            await loop.sock_connect(sock, path)
+            _, link = await loop.create_unix_connection(cls, sock=sock)
+        except BaseException:
+            sock.close()
+            raise
+        return link
+
+    @property
+    def in_flight(self) -> int:
+        """How many calls wait, and streams are read."""
+        return len(self._pending)
+
+    async def call(self, call: Call, suspect: bool) -> Reply:
+        """Send a call and wait for its reply, until the call's deadline at most.
+
+        Args:
+            call: the call.
+            suspect: whether a replica died while it ran this call.
+
+        Raises:
+            ReplicaLost: the connection ended before the reply came.
+            Again: the replica drains and has not begun the call.
+            DeadlineExceeded: the deadline passed; the replica is told, as it is of a task that is cancelled.
+        """
+        number = next(self._numbers)
+        buffers = wire.encode_call(number, call, suspect)
+        if not self.is_open:
+            raise ReplicaLost(number)
+        future: asyncio.Future[Outcome] = self._loop.create_future()
+        self._pending.add(number, _Waiter(future))
+        if call.deadline is not None:
+            self._watch(number, call.deadline, future)
+        self.send(buffers)
+        try:
+            outcome = await future
+        except BaseException:
+            self._abandon(number)
+            raise
+        finally:
+            self._watched.pop(number, None)
+        if isinstance(outcome, Reply):
+            return outcome
+        raise outcome
+
+    def _abandon(self, number: int) -> None:
+        if self.forget(number):
+            self.send(wire.encode_cancel(number))
+
+    def _watch(self, number: int, deadline: float, future: asyncio.Future[Outcome]) -> None:
+        """Have a call ended at its deadline, unless its caller goes on before."""
+        self._watched[number] = deadline, future
+        if deadline < self._alarm_at:
+            self._set_alarm(deadline)
+
+    def _set_alarm(self, at: float) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm_at = at
+        left = at - time.monotonic()
+        self._alarm = self._loop.call_later(max(0.0, left), self._ring_alarm) if at < math.inf else None
+
+    def _ring_alarm(self) -> None:
+        """End the calls whose time is up, and wait for the next deadline."""
+        now = time.monotonic()
+        overdue = [number for number, (deadline, _) in self._watched.items() if deadline <= now]
+        for number in overdue:
+            _, future = self._watched.pop(number)
+            if not future.done():
+                self._abandon(number)
+                future.set_result(DeadlineExceeded())
+        self._set_alarm(min((deadline for deadline, _ in self._watched.values()), default=math.inf))
+
+    def send(self, buffers: list[Buffer]) -> None:
+        """Send a frame with all others of this iteration of the loop."""
+        if self.is_open:
+            self._outgoing += buffers
+            if not self._flushes:
+                self._flushes = True
+                self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flushes = False
+        while self._outgoing and self._transport is not None and not self._paused:
+            self._transport.write(self._next_piece())
+
+    def _next_piece(self) -> Buffer:
+        """Return small buffers as one, or a piece of a large one."""
+        outgoing = self._outgoing
+        first = outgoing.popleft()
+        if len(first) > _PIECE:
+            view = memoryview(first)
+            outgoing.appendleft(view[_PIECE:])
+            return view[:_PIECE]
+        pieces, size = [first], len(first)
+        while outgoing and size + len(outgoing[0]) <= _PIECE:
+            pieces.append(outgoing.popleft())
+            size += len(pieces[-1])
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def close(self) -> None:
+        """End the connection; calls that wait raise ReplicaLost. A second call does nothing."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by its class
+        self.is_open = True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.is_open = False
+        self._outgoing.clear()
+        self._pending.lose()
+        self._set_alarm(math.inf)
+
+    def pause_writing(self) -> None:
+        self._paused = True
+
+    def resume_writing(self) -> None:
+        self._paused = False
+        self._flush()
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._frames.get_buffer()
+
+    def buffer_updated(self, nbytes: int) -> None:
+        try:
+            self._pending.arrived(self._frames.filled(nbytes))
+        except wire.WireError:
+            logger.exception("The replica is not understood")
+            self.close()

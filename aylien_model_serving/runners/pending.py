@@ -1,0 +1,211 @@
+"""What one connection to a replica has under way: calls that wait, and streams that are read.
+
+Floor 2. Pure: no sockets, threads or event loops. `link` and `link_async` say how one waits and is woken.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from typing import Protocol, TypeVar
+
+from aylien_model_serving.messages import Reply
+from aylien_model_serving.runners import wire
+from aylien_model_serving.runners.wire import Buffer, Frame, WireError
+
+Send = Callable[[list[Buffer]], None]
+
+_Entry = TypeVar("_Entry")
+
+
+class ReplicaLost(Exception):
+    """The connection ended before the call was answered.
+
+    Args:
+        number: the call's number, under which the flight recorder has it.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__("The replica was lost before it answered")
+        self.number = number
+
+
+class Again(Exception):
+    """The replica has not begun the call and takes no more; another one should."""
+
+
+Outcome = Reply | Exception
+
+
+def numbers() -> Iterator[int]:
+    """Return the numbers of a connection's calls: 24 random bits, so that connections differ, and a count."""
+    return itertools.count(int.from_bytes(os.urandom(3), "little") << 40)
+
+
+class Waiter(Protocol):
+    """Whoever waits for a call's outcome."""
+
+    def settle(self, outcome: Outcome) -> None:
+        """Take the outcome and go on; called once at most."""
+
+
+class Stream(ABC):
+    """The body of a stream: its items as they come.
+
+    Args:
+        number: the call's number.
+        forget: drops the stream from what is under way, and tells whether it was there.
+        send: sends buffers to the replica.
+    """
+
+    def __init__(self, number: int, forget: Callable[[int], bool], send: Send) -> None:
+        self._number = number
+        self._forget = forget
+        self._send = send
+        self._items: deque[bytes] = deque()
+        self._taken = 0
+        self._ended = False
+        self._error: Exception | None = None
+
+    @abstractmethod
+    def ring(self) -> None:
+        """Wake the one who waits for the next item."""
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[bytes]: ...
+
+    @abstractmethod
+    def __aiter__(self) -> AsyncIterator[bytes]: ...
+
+    def put(self, item: bytes) -> None:
+        """Take an item that has come."""
+        self._items.append(item)
+        self.ring()
+
+    def end(self, error: Exception | None) -> None:
+        """Take note that no further item comes, and why."""
+        self._error = error
+        self._ended = True
+        self.ring()
+
+    def arrivals(self) -> Iterator[bytes | None]:
+        """Yield the items in order, and None where the caller has to wait until the bell rings.
+
+        Raises:
+            ReplicaLost: the replica did not live to the end of the stream.
+        """
+        while True:
+            ended = self._ended  # read first: what has come before the end is not lost
+            if self._items:
+                item = self._items.popleft()
+                self._renew()
+                yield item
+            elif ended:
+                if self._error is not None:
+                    raise self._error
+                return
+            else:
+                yield None
+
+    def _renew(self) -> None:
+        """Let the replica send more once half of what it may send has been taken."""
+        self._taken += 1
+        if self._taken == wire.STREAM_CREDIT // 2 and not self._ended:
+            self._send(wire.encode_credit(self._number, self._taken))
+            self._taken = 0
+
+    def close(self) -> None:
+        """Stop the stream, if it has not ended; a second call does nothing."""
+        if self._forget(self._number):
+            self._send(wire.encode_cancel(self._number))
+        self._error = None
+        self._ended = True
+        self._items.clear()
+        self.ring()
+
+
+class Pending:
+    """The calls and streams of one connection; frames come from one reader, the rest from any thread.
+
+    Args:
+        open_stream: makes the body of a stream from the call's number.
+    """
+
+    def __init__(self, open_stream: Callable[[int], Stream]) -> None:
+        self._open_stream = open_stream
+        self._calls: dict[int, Waiter] = {}
+        self._streams: dict[int, Stream] = {}
+        self._steps: dict[int, Callable[[Frame], None]] = {
+            wire.REPLY: self._reply,
+            wire.STREAM: self._stream,
+            wire.ITEM: self._item,
+            wire.END: self._end,
+            wire.AGAIN: self._again,
+        }
+        self.add = self._calls.__setitem__
+
+    def __len__(self) -> int:
+        return len(self._calls) + len(self._streams)
+
+    def forget(self, number: int) -> bool:
+        """Drop a call or stream, and tell whether it was there; what comes for it is ignored from then on."""
+        called = self._calls.pop(number, None)
+        streamed = self._streams.pop(number, None)
+        return called is not None or streamed is not None
+
+    def arrived(self, frames: Iterable[Frame]) -> None:
+        """Give frames to those who wait for them.
+
+        Raises:
+            WireError: a replica does not send such a frame.
+        """
+        for frame in frames:
+            step = self._steps.get(frame.kind)
+            if step is None:
+                raise WireError(f"A replica sends no frame of kind {frame.kind}")
+            step(frame)
+
+    def lose(self) -> None:
+        """Tell all that the connection has ended."""
+        for number, waiter in _emptied(self._calls):
+            waiter.settle(ReplicaLost(number))
+        for number, stream in _emptied(self._streams):
+            stream.end(ReplicaLost(number))
+
+    def _reply(self, frame: Frame) -> None:
+        waiter = self._calls.pop(frame.number, None)
+        if waiter is not None:
+            waiter.settle(wire.reply_of(frame))
+
+    def _stream(self, frame: Frame) -> None:
+        waiter = self._calls.pop(frame.number, None)
+        if waiter is not None:
+            reply = wire.reply_of(frame)
+            reply.chunks = self._streams[frame.number] = self._open_stream(frame.number)
+            waiter.settle(reply)
+
+    def _item(self, frame: Frame) -> None:
+        stream = self._streams.get(frame.number)
+        if stream is not None:
+            stream.put(frame.body)
+
+    def _end(self, frame: Frame) -> None:
+        stream = self._streams.pop(frame.number, None)
+        if stream is not None:
+            stream.end(None)
+
+    def _again(self, frame: Frame) -> None:
+        waiter = self._calls.pop(frame.number, None)
+        if waiter is not None:
+            waiter.settle(Again())
+
+
+def _emptied(entries: dict[int, _Entry]) -> Iterator[tuple[int, _Entry]]:
+    """Take out what other threads leave there."""
+    for number in list(entries):
+        entry = entries.pop(number, None)
+        if entry is not None:
+            yield number, entry

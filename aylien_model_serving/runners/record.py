@@ -1,0 +1,109 @@
+"""The flight recorder: what a replica is running, in a file that outlives it.
+
+Floor 2. A mapped file of 64-bit words in the machine's byte order: the number of lanes and their capacity,
+then one lane per thread of the engine: when its run began (nanoseconds of `time.monotonic()`; 0: idle), how
+many calls it runs, and their numbers. One process writes it, any may read it.
+"""
+
+from __future__ import annotations
+
+import mmap
+import threading
+import time
+from array import array
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+_WORD = 8
+_FILE_HEAD = 2
+_LANE_HEAD = 2
+
+
+class Recorder:
+    """Writes down what runs; a process that is killed in the middle leaves it written.
+
+    Args:
+        path: the file, made by this, anew for each start of a replica.
+        lanes: threads on which runs may go on at once.
+        capacity: calls that one run may have at most.
+
+    Raises:
+        OSError: the file can't be made.
+    """
+
+    def __init__(self, path: str, lanes: int, capacity: int) -> None:
+        self._capacity = capacity
+        self._stride = _LANE_HEAD + capacity
+        size = _WORD * (_FILE_HEAD + lanes * self._stride)
+        with open(path, "wb+") as file:
+            file.truncate(size)
+            self._memory = mmap.mmap(file.fileno(), size)
+        self._words = memoryview(self._memory).cast("Q")
+        self._words[0], self._words[1] = lanes, capacity
+        self._free = list(range(lanes))
+        self._lanes: dict[int, int] = {}
+
+    def starts(self, numbers: Sequence[int]) -> None:
+        """Write down, on the thread that runs them, the numbers of the calls that a run has.
+
+        Raises:
+            ValueError: there are more than the capacity, or more threads than lanes.
+        """
+        lane = self._lane()
+        if len(numbers) > self._capacity:
+            raise ValueError(f"A run of {len(numbers)} calls is larger than the recorder's {self._capacity}")
+        words = self._words
+        words[lane + _LANE_HEAD : lane + _LANE_HEAD + len(numbers)] = memoryview(array("Q", numbers))
+        words[lane + 1] = len(numbers)
+        words[lane] = time.monotonic_ns()
+
+    def ended(self) -> None:
+        """Write down that the run on the calling thread has ended."""
+        self._words[self._lane()] = 0
+
+    def _lane(self) -> int:
+        """Return the index of the first word of the calling thread's lane."""
+        thread = threading.get_ident()
+        lane = self._lanes.get(thread)
+        if lane is None:
+            if not self._free:
+                raise ValueError(f"More threads run calls than the recorder's {len(self._lanes)} lanes")
+            lane = self._lanes[thread] = _FILE_HEAD + self._free.pop(0) * self._stride
+        return lane
+
+    def close(self) -> None:
+        """Unmap the file, which stays; a second call does nothing."""
+        self._words.release()
+        self._memory.close()
+
+
+class _Run(NamedTuple):
+    began: int
+    numbers: array[int]
+
+
+def was_running(path: str, number: int) -> bool:
+    """Tell whether a replica that is gone was running a call; False where there is no record."""
+    return any(number in run.numbers for run in _runs(path))
+
+
+def running_since(path: str) -> float | None:
+    """Return when the oldest run of a replica began, in `time.monotonic()` seconds; None when it is idle."""
+    began = [run.began for run in _runs(path)]
+    return min(began) / 1e9 if began else None
+
+
+def _runs(path: str) -> Iterator[_Run]:
+    words = array("Q")
+    try:
+        words.frombytes(Path(path).read_bytes())
+    except (OSError, ValueError):  # none there, or not whole words: its replica died while it made the file
+        return
+    if len(words) < _FILE_HEAD:
+        return
+    stride = _LANE_HEAD + words[1]
+    for lane in range(_FILE_HEAD, len(words) - stride + 1, stride):
+        if words[lane]:
+            first = lane + _LANE_HEAD
+            yield _Run(words[lane], words[first : first + words[lane + 1]])

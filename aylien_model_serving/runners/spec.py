@@ -1,0 +1,248 @@
+"""What a runner hosts, told so that another process can find it: by import path, never by pickling.
+
+Floor 2. A target is named as multiprocessing's spawn names its main module: a script that was started as a
+file is loaded again under another name, so that its `if __name__ == "__main__"` block does not run.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.machinery
+import importlib.util
+import inspect
+import itertools
+import os
+import sys
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+import msgspec
+
+from aylien_model_serving.batching import Batching
+from aylien_model_serving.errors import ConfigurationError
+
+#: Module name under which a replica loads the script that is `__main__` in the web worker.
+MAIN = "__model_serving_main__"
+
+#: Files of a package whose sizes and times are part of its fingerprint.
+_MAX_FILES = 2000
+
+
+class Spec(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a replica has to know to build and serve a handler.
+
+    Args:
+        name: the route's name.
+        target: "module:qualname" of the handler, or of the class to build it from.
+        main: path of the script that is to be loaded as the module `MAIN`, if the target is part of it.
+        sys_path: the web worker's `sys.path`.
+        folder: the web worker's working directory.
+        init: keyword arguments that the class is built with.
+        replicas: how many processes hold a copy.
+        devices: "auto", or the names of devices, given out in turn.
+        max_queue: calls that may wait for one replica.
+        start_timeout: seconds that a replica may take to build and warm up its handler.
+        kill_after: seconds after which one run of the handler counts as stuck.
+        threads: how many calls may run at once in one replica.
+        batching: the limits of a batch, for a handler that takes a list of each field.
+        warmup: fields of a call that is made before a replica is ready.
+        timeout: seconds that a call may take.
+        schema: name of a schema module, or of the request's and the response's schema.
+        endpoint: the route's path rule.
+        methods: the HTTP methods that are answered.
+        service: tells the services of one process apart.
+        jobs: where jobs of this route are taken from, if it has any: the store's URL.
+        jobs_service: whose jobs.
+        jobs_grace: seconds that a job has to stop, once it is told.
+        version: fingerprint of the code, and the generation of the service.
+    """
+
+    name: str
+    target: str
+    main: str | None = None
+    sys_path: tuple[str, ...] = ()
+    folder: str = "/"
+    init: dict[str, Any] = {}
+    replicas: int = 1
+    devices: str | tuple[str, ...] = "auto"
+    max_queue: int = 256
+    start_timeout: float = 300.0
+    kill_after: float | None = None
+    threads: int = 1
+    batching: Batching | None = None
+    warmup: dict[str, Any] | None = None
+    timeout: float | None = None
+    schema: str | tuple[str | None, str | None] | None = None
+    endpoint: str = "/"
+    methods: tuple[str, ...] = ("POST",)
+    service: str = "0"
+    jobs: str | None = None
+    jobs_service: str = ""
+    jobs_grace: float = 10.0
+    version: str = ""
+
+    @classmethod
+    def of_process(cls, *, target: str, generation: int = 0, **given: Any) -> Spec:
+        """Return the spec of a target that this process names, found by its own import path.
+
+        Args:
+            target: what `name_of_target` returned.
+            generation: how often the service was told to load its code again.
+            given: the other fields.
+        """
+        return cls(
+            target=target,
+            main=main_of(target),
+            sys_path=tuple(os.path.abspath(entry) for entry in sys.path),
+            folder=os.getcwd(),
+            version=f"{fingerprint(target.partition(':')[0])}-{generation}",
+            **given,
+        )
+
+    @property
+    def key(self) -> str:
+        """The name of this hosting: equal for equal specs alone.
+
+        Raises:
+            ConfigurationError: `init` or `warmup` holds something that has no place in a message.
+        """
+        try:
+            plain = msgspec.msgpack.encode(self, order="deterministic")
+        except (TypeError, ValueError, OverflowError) as error:
+            raise ConfigurationError(
+                f"{self.name}: 'init' and 'warmup' travel to another process, and may hold text, numbers, "
+                f"bytes, lists and dicts: {error}"
+            ) from error
+        return hashlib.sha256(plain).hexdigest()
+
+
+def name_of_target(target: Any) -> str:
+    """Return "module:qualname", by which another process finds the same function or class.
+
+    Raises:
+        ConfigurationError: it would find something else, or nothing; the message says what to do.
+    """
+    qualname = getattr(target, "__qualname__", None)
+    module = getattr(target, "__module__", None)
+    if isinstance(target, functools.partial):
+        raise _unnamed(target, "a partial has no name there: write a function, or a class that takes 'init'")
+    if not isinstance(qualname, str) or not isinstance(module, str):
+        kind = type(target).__qualname__
+        raise _unnamed(target, f"an object has no name there: name its class, {kind}, and give it 'init'")
+    if qualname.rpartition(".")[2] == "<lambda>":
+        raise _unnamed(target, "a lambda has no name there: write it as a function with def")
+    if "<locals>" in qualname:
+        raise _unnamed(
+            target,
+            f"{qualname} is local to a function: move it to the top of its module "
+            "(a decorator's function keeps the name of what it wraps by functools.wraps)",
+        )
+    if not _is(_look_up(module, qualname), target):
+        raise _unnamed(
+            target, f"{module}.{qualname} is something else: let its name be the one that it was defined by"
+        )
+    return f"{_name_elsewhere(module, target)}:{qualname}"
+
+
+def _unnamed(target: Any, cure: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{_told(target)} can't run in a process of its own, which finds it by import: {cure}"
+    )
+
+
+def _told(target: Any) -> str:
+    """Name a target as its author knows it, without the address of an object."""
+    name = getattr(target, "__qualname__", None) or f"an instance of {type(target).__qualname__}"
+    return str(name)
+
+
+def _look_up(module: str, qualname: str) -> Any:
+    found: Any = sys.modules.get(module)
+    for name in qualname.split("."):
+        found = getattr(found, name, None)
+    return found
+
+
+def _is(found: Any, target: Any) -> bool:
+    """A method that is bound to a class is another object each time it is looked up."""
+    return found is target or (inspect.ismethod(target) and inspect.ismethod(found) and found == target)
+
+
+def _name_elsewhere(module: str, target: Any) -> str:
+    """Return the name under which another process imports a module of this one."""
+    if module != "__main__":
+        return module
+    main = sys.modules["__main__"]
+    name = getattr(getattr(main, "__spec__", None), "name", None)
+    if name and name != "__main__":  # started by `python -m`
+        return str(name)
+    if not os.path.isfile(getattr(main, "__file__", None) or ""):
+        raise _unnamed(target, "this program is not a file: put it into a module, and import it from there")
+    return MAIN
+
+
+def main_of(name: str) -> str | None:
+    """Return the path of the script that a target's name belongs to; None for a module found by import."""
+    if name.partition(":")[0] != MAIN:
+        return None
+    file: str = sys.modules[MAIN if MAIN in sys.modules else "__main__"].__file__ or ""
+    return os.path.abspath(file)
+
+
+def load_main(path: str) -> None:
+    """Run a script as the module `MAIN`, so that `find` finds what it defines."""
+    loader = importlib.machinery.SourceFileLoader(MAIN, path)
+    spec = importlib.util.spec_from_file_location(MAIN, path, loader=loader)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[MAIN] = module
+    try:
+        loader.exec_module(module)
+    except BaseException:
+        del sys.modules[MAIN]
+        raise
+
+
+def find(name: str) -> Any:
+    """Return what "module:qualname" names; a module's name alone stands for the module.
+
+    Raises:
+        ImportError: there is no such module.
+        AttributeError: the module has no such name.
+    """
+    module, _, qualname = name.partition(":")
+    found: Any = importlib.import_module(module)
+    for part in qualname.split(".") if qualname else ():
+        found = getattr(found, part)
+    return found
+
+
+def fingerprint(module: ModuleType | str) -> str:
+    """Return what changes with the code of a module: the sizes and times of its package's *.py files.
+
+    Args:
+        module: an imported module, or the module of a target's name.
+    """
+    name = module if isinstance(module, str) else module.__name__
+    if name == MAIN and MAIN not in sys.modules:
+        name = "__main__"
+    top = sys.modules.get(name.partition(".")[0])
+    folders = sorted(getattr(top, "__path__", ()))
+    file = getattr(top, "__file__", None)
+    files = itertools.chain.from_iterable(map(_sources, folders)) if folders else iter([file] if file else [])
+    digest = hashlib.sha256(sys.version.encode())
+    for path in itertools.islice(files, _MAX_FILES):
+        try:
+            status = os.stat(path)
+        except OSError:  # removed since it was listed, or part of an archive
+            continue
+        digest.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()[:16]
+
+
+def _sources(folder: str) -> Iterator[str]:
+    for place, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith((".", "__pycache__")))
+        yield from (os.path.join(place, file) for file in sorted(files) if file.endswith(".py"))

@@ -1,0 +1,195 @@
+"""The wire between a web worker and a replica: calls and replies ↔ frames.
+
+Floor 2. No sockets, no clocks, no pickle. The client sends CALL, CANCEL and CREDIT; the replica answers with
+REPLY, with AGAIN, or with STREAM, then ITEMs, then END. A stream may send `STREAM_CREDIT` items before the
+client's first CREDIT, and as many more as each CREDIT says.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from aylien_model_serving.errors import BadRequest, BodyTooLarge
+from aylien_model_serving.messages import Call, Reply
+from aylien_model_serving.runners.frames import MAX_BODY, MAX_HEAD, PREFIX, Buffer, Frame, Frames
+from aylien_model_serving.runners.heads import (
+    AGAIN,
+    CALL,
+    CANCEL,
+    CREDIT,
+    DECODERS,
+    END,
+    ITEM,
+    REPLY,
+    STREAM,
+    WAKE,
+    CallHead,
+    ReplyHead,
+    WireError,
+    decode,
+    to_plain,
+)
+
+__all__ = [
+    "AGAIN",
+    "CALL",
+    "CANCEL",
+    "CREDIT",
+    "END",
+    "ITEM",
+    "MAX_BODY",
+    "MAX_HEAD",
+    "REPLY",
+    "STREAM",
+    "STREAM_CREDIT",
+    "WAKE",
+    "Buffer",
+    "Frame",
+    "Frames",
+    "WireError",
+    "call_of",
+    "encode_again",
+    "encode_call",
+    "encode_cancel",
+    "encode_credit",
+    "encode_end",
+    "encode_item",
+    "encode_reply",
+    "encode_wake",
+    "frame_of",
+    "reply_of",
+]
+
+#: Items of a stream that may be on their way, unasked for.
+STREAM_CREDIT = 16
+
+#: Bytes up to which a body is copied behind its head, which is quicker than a second buffer.
+_JOINED_BODY = 1 << 14
+
+_ENCODER = msgspec.msgpack.Encoder()
+
+
+def encode_call(number: int, call: Call, suspect: bool) -> list[Buffer]:
+    """Return the buffers of a call, for one vectored write.
+
+    Args:
+        number: the call's number, 64 bits.
+        call: the call; of its headers those travel that tell how to read the body and write the answer.
+        suspect: whether a replica died while it ran this call.
+
+    Raises:
+        BodyTooLarge: the body is over 1 GiB.
+        BadRequest: the path, the query or a header is not text.
+        TypeError: a path value is neither str, int, float nor UUID.
+    """
+    if len(call.body) > MAX_BODY:
+        raise BodyTooLarge(MAX_BODY)
+    header = call.headers.get
+    head = CallHead(
+        call.method,
+        call.path,
+        call.query,
+        header("content-type"),
+        header("content-encoding"),
+        header("accept"),
+        to_plain(call.path_values) if call.path_values else {},
+        call.request_id,
+        call.deadline,
+        suspect,
+    )
+    try:
+        return _frame(CALL, number, _ENCODER.encode(head), call.body)
+    except UnicodeEncodeError as error:
+        raise BadRequest("The path or a header holds half of a surrogate pair") from error
+
+
+def encode_reply(number: int, reply: Reply, stream: bool = False) -> list[Buffer]:
+    """Return the buffers of a reply, or of the head of a stream whose body follows as items.
+
+    Raises:
+        WireError: the head is over 1 MiB or the body over 1 GiB.
+    """
+    head = _ENCODER.encode(ReplyHead(reply.status, reply.media_type, reply.headers))
+    return _frame(STREAM if stream else REPLY, number, head, b"" if stream else reply.body)
+
+
+def encode_cancel(number: int) -> list[Buffer]:
+    """Return the buffers that say: nobody waits for this call, or takes this stream, any more."""
+    return [PREFIX.pack(CANCEL, 0, number, 0)]
+
+
+def encode_wake() -> list[Buffer]:
+    """Return the buffers that say: jobs wait in the store."""
+    return [PREFIX.pack(WAKE, 0, 0, 0)]
+
+
+def encode_credit(number: int, items: int) -> list[Buffer]:
+    """Return the buffers that allow a stream as many further items."""
+    return _frame(CREDIT, number, _ENCODER.encode(items), b"")
+
+
+def encode_item(number: int, chunk: bytes) -> list[Buffer]:
+    """Return the buffers of a piece of a stream's body."""
+    return _frame(ITEM, number, b"", chunk)
+
+
+def encode_end(number: int) -> list[Buffer]:
+    """Return the buffers that end a stream."""
+    return [PREFIX.pack(END, 0, number, 0)]
+
+
+def encode_again(number: int) -> list[Buffer]:
+    """Return the buffers that say: this call was not begun, send it elsewhere."""
+    return [PREFIX.pack(AGAIN, 0, number, 0)]
+
+
+def _frame(kind: int, number: int, head: bytes, body: bytes) -> list[Buffer]:
+    if len(head) > MAX_HEAD or len(body) > MAX_BODY:
+        raise WireError(f"A frame of {len(head):,} and {len(body):,} bytes is too large")
+    prefix = PREFIX.pack(kind, len(head), number, len(body))
+    if len(body) <= _JOINED_BODY:
+        return [b"".join((prefix, head, body))]
+    return [prefix + head, body]
+
+
+def call_of(frame: Frame) -> tuple[Call, bool]:
+    """Return the call in a CALL frame, and whether it is a suspect."""
+    head: CallHead = frame.head
+    headers = {}
+    if head.content_type is not None:
+        headers["content-type"] = head.content_type
+    if head.content_encoding is not None:
+        headers["content-encoding"] = head.content_encoding
+    if head.accept is not None:
+        headers["accept"] = head.accept
+    call = Call(
+        head.method,
+        head.path,
+        head.query,
+        headers,
+        frame.body,
+        head.path_values,
+        head.request_id,
+        head.deadline,
+    )
+    return call, head.suspect
+
+
+def frame_of(data: bytes) -> Frame:
+    """Return the one frame in bytes that were kept.
+
+    Raises:
+        WireError: they are not one frame.
+    """
+    if len(data) >= PREFIX.size:
+        kind, head_size, number, body_size = PREFIX.unpack_from(data)
+        body_at = PREFIX.size + head_size
+        if kind in DECODERS and len(data) == body_at + body_size:
+            return Frame(kind, number, decode(kind, memoryview(data)[PREFIX.size : body_at]), data[body_at:])
+    raise WireError(f"{len(data)} bytes are not one frame")
+
+
+def reply_of(frame: Frame) -> Reply:
+    """Return the reply in a REPLY frame; that of a STREAM frame has no chunks yet."""
+    head: ReplyHead = frame.head
+    return Reply(head.status, frame.body, head.media_type, head.headers)

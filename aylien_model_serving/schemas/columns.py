@@ -1,0 +1,77 @@
+"""Type hints of a batched handler, whose parameters and result are lists: the hint of one item.
+
+Floor 1: pure.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import operator
+from collections.abc import Collection, Iterable, Sequence
+from types import NoneType, UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+
+_COLUMNS = (list, Sequence, Collection, Iterable)
+
+
+def item_of(hint: Any) -> Any:
+    """Return the hint of one item, or None if a hint names no list.
+
+    `list[str] | None` is a field that each call may leave null: an item is `str | None`. A list without the
+    type of its items holds anything.
+    """
+    parts = _parts(hint)
+    items = [item for part in parts for item in _items(part)]
+    if not items:
+        return None
+    if Any in items:
+        return Any
+    return _union([*items, *([NoneType] if NoneType in parts else [])])
+
+
+def result_of(hint: Any) -> Any:
+    """Return the hint of one result, or None if a hint names no list; exceptions are no results."""
+    item = item_of(hint)
+    results = [part for part in _parts(item) if not _is_exception(part)]
+    return _union(results) if item is not None and results else None
+
+
+def is_open(hint: Any) -> bool:
+    """Tell whether a hint that names no list takes one all the same."""
+    return any(part is Any or isinstance(part, TypeVar) for part in _parts(hint))
+
+
+def cure(hint: Any) -> str:
+    """Return the hint that the author of a parameter meant who hinted one item."""
+    parts = [part for part in _parts(hint) if part is not NoneType]
+    optional = " | None" if NoneType in _parts(hint) else ""
+    inner = " | ".join(inspect.formatannotation(part) for part in parts)
+    return f"list[{inner}]{optional}"
+
+
+def _parts(hint: Any) -> list[Any]:
+    """Return the members of a union, or the hint itself, without what `Annotated` adds."""
+    if get_origin(hint) is Annotated:
+        return _parts(get_args(hint)[0])
+    if get_origin(hint) in (Union, UnionType):
+        return [part for member in get_args(hint) for part in _parts(member)]
+    return [hint]
+
+
+def _items(part: Any) -> list[Any]:
+    """Return the hint of a list's items, as none or one."""
+    kind, inner = get_origin(part) or part, get_args(part)
+    if kind is tuple and (not inner or inner[1:] == (...,)):
+        return [inner[0] if inner else Any]
+    if kind in _COLUMNS:
+        return [inner[0] if inner else Any]
+    return []
+
+
+def _is_exception(part: Any) -> bool:
+    return isinstance(part, type) and issubclass(part, BaseException)
+
+
+def _union(parts: Sequence[Any]) -> Any:
+    return functools.reduce(operator.or_, parts)

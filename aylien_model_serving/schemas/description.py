@@ -1,0 +1,182 @@
+"""What a route takes and answers, as JSON Schema (draft 2020-12, the dialect of OpenAPI 3.1).
+
+Floor 1: pure. Says what the type hints of handlers say; what can't be told is left open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+import msgspec
+from pydantic import BaseModel
+
+from aylien_model_serving.media.files import MediaFile
+from aylien_model_serving.media.images import ImageFile
+from aylien_model_serving.messages import Reply
+from aylien_model_serving.schemas import uploads
+from aylien_model_serving.signatures import Signature
+
+JSONSchema = dict[str, Any]
+
+#: How an answer is sent: one value, an image as it is or as its file object, items in the form that Accept
+#: names, or items as events alone.
+Form = Literal["value", "picture", "items", "events"]
+
+#: The JSON file object, which every form of a file has in answers.
+FILE: JSONSchema = {
+    "type": "object",
+    "properties": {
+        "file_name": {"type": ["string", "null"]},
+        "content_type": {"type": ["string", "null"]},
+        "content": {"type": "string", "contentEncoding": "base64"},
+    },
+    "required": ["content"],
+}
+
+_ITERATORS = (Iterator, Generator, AsyncIterator, AsyncGenerator)
+
+
+@dataclass(frozen=True)
+class Description:
+    """The schemas of one route.
+
+    Args:
+        fields: of an object that holds all fields.
+        result: of the answer, or of one item of it.
+        form: how the answer is sent.
+        files: the media types of each field that is a file, as a range like image/*.
+        components: what the others refer to, by its name there.
+    """
+
+    fields: JSONSchema
+    result: JSONSchema = field(default_factory=dict)
+    form: Form = "value"
+    files: Mapping[str, str] = field(default_factory=dict)
+    components: Mapping[str, JSONSchema] = field(default_factory=dict)
+
+
+def reference(name: str) -> JSONSchema:
+    """Return a schema that stands for the component of a name."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def fields_of(signature: Signature, known: Mapping[str, JSONSchema]) -> JSONSchema:
+    """Return the schema of the fields that a handler takes; one that is not known may hold anything."""
+    shown: JSONSchema = {
+        "type": "object",
+        "properties": {name: known.get(name, {}) for name in signature.known},
+        "additionalProperties": signature.open,
+    }
+    required = [name for name in signature.known if name in signature.required]
+    return {**shown, "required": required} if required else shown
+
+
+def of_hints(signature: Signature, hints: Mapping[str, Any], returns: Any, prefix: str) -> Description:
+    """Return what type hints tell.
+
+    Args:
+        signature: what the handler takes.
+        hints: the hints of the fields that are checked.
+        returns: the hint of the result; of a Reply, `Annotated` may tell what it holds.
+        prefix: what the names of components begin with.
+    """
+    kinds = _Kinds(prefix)
+    returns, is_reply = _held_by_reply(returns)
+    is_stream = get_origin(returns) in _ITERATORS
+    result = kinds.schema_of((get_args(returns) or (Any,))[0] if is_stream else returns, answered=True)
+    return Description(
+        fields=fields_of(signature, {name: kinds.schema_of(hint) for name, hint in hints.items()}),
+        result=result,
+        form=_form(returns, is_stream, is_reply),
+        files={name: found for name, hint in hints.items() if (found := _range_of(hint)) is not None},
+        components=kinds.components,
+    )
+
+
+def of_type(kind: Any) -> tuple[JSONSchema, Mapping[str, JSONSchema]]:
+    """Return the schema of a type of answers, and the components that it refers to."""
+    kinds = _Kinds("")
+    return kinds.schema_of(kind, answered=True), kinds.components
+
+
+def of_model(
+    kind: type[BaseModel], prefix: str, *, answered: bool
+) -> tuple[JSONSchema, dict[str, JSONSchema]]:
+    """Return the schema of a pydantic model, and the components that it refers to."""
+    shown = kind.model_json_schema(
+        ref_template=f"#/components/schemas/{prefix}{{model}}",
+        mode="serialization" if answered else "validation",
+    )
+    components = {f"{prefix}{name}": schema for name, schema in shown.pop("$defs", {}).items()}
+    return shown, components
+
+
+def _held_by_reply(returns: Any) -> tuple[Any, bool]:
+    """Return what the Reply of a handler holds, which its hint may tell beside."""
+    if get_origin(returns) is Annotated and get_args(returns)[0] is Reply:
+        return get_args(returns)[1], True
+    return (Any if returns is Reply else returns), returns is Reply
+
+
+def _form(returns: Any, is_stream: bool, is_reply: bool) -> Form:
+    if is_stream:
+        return "events" if is_reply else "items"
+    named = [part for part in _parts(returns) if part is not NoneType]
+    is_picture = bool(named) and all(isinstance(part, type) and issubclass(part, ImageFile) for part in named)
+    return "picture" if is_picture else "value"
+
+
+def _range_of(hint: Any) -> str | None:
+    """Return the media types of a field that is a file, several files, or perhaps none; else None."""
+    parts = [part for part in _parts(hint) if part is not NoneType]
+    items = [item for part in parts for item in (get_args(part) if get_origin(part) is list else (part,))]
+    if not items or not all(map(uploads.is_file, items)):
+        return None
+    families = {item.family for item in items}
+    return f"{families.pop() or '*'}/*" if len(families) == 1 else "*/*"
+
+
+def _parts(hint: Any) -> tuple[Any, ...]:
+    return get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+
+
+class _Kinds:
+    """Finds the schemas of types, and gathers the components that they refer to.
+
+    Args:
+        prefix: what the names of components begin with.
+    """
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+        self._answered = False
+        self.components: dict[str, JSONSchema] = {}
+
+    def schema_of(self, hint: Any, *, answered: bool = False) -> JSONSchema:
+        """Return the schema of a hint's values, which is open where msgspec can't tell it."""
+        if hint is None or hint is Any:
+            return {}
+        self._answered = answered
+        try:
+            [schema], found = msgspec.json.schema_components(
+                [hint], schema_hook=self._foreign, ref_template=f"#/components/schemas/{self._prefix}{{name}}"
+            )
+        except (TypeError, ValueError, NotImplementedError):
+            return {}
+        self.components.update({f"{self._prefix}{name}": component for name, component in found.items()})
+        return schema
+
+    def _foreign(self, kind: Any) -> JSONSchema:
+        """Return the schema of a type that msgspec does not know."""
+        if not isinstance(kind, type):
+            return {}
+        if issubclass(kind, MediaFile):
+            return reference("File") if self._answered else {"type": "string", "format": "binary"}
+        if issubclass(kind, BaseModel):
+            schema, found = of_model(kind, self._prefix, answered=self._answered)
+            self.components.update(found)
+            return schema
+        return {}

@@ -1,0 +1,89 @@
+"""Protobuf's descriptors → JSON Schema: the JSON that `google.protobuf.json_format` reads for a message.
+
+Floor 1: pure. https://protobuf.dev/programming-guides/json/ is the mapping.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+
+from aylien_model_serving.schemas.description import JSONSchema, reference
+
+_INTEGER: JSONSchema = {"type": "integer"}
+_LONG: JSONSchema = {"type": ["integer", "string"]}  # JSON's numbers lose digits beyond 2**53
+_REAL: JSONSchema = {"type": "number"}
+
+_SCALARS: dict[int, JSONSchema] = {
+    FieldDescriptor.CPPTYPE_INT32: _INTEGER,
+    FieldDescriptor.CPPTYPE_UINT32: _INTEGER,
+    FieldDescriptor.CPPTYPE_INT64: _LONG,
+    FieldDescriptor.CPPTYPE_UINT64: _LONG,
+    FieldDescriptor.CPPTYPE_FLOAT: _REAL,
+    FieldDescriptor.CPPTYPE_DOUBLE: _REAL,
+    FieldDescriptor.CPPTYPE_BOOL: {"type": "boolean"},
+    FieldDescriptor.CPPTYPE_STRING: {"type": "string"},
+}
+
+#: Messages that have a JSON of their own.
+_WELL_KNOWN: dict[str, JSONSchema] = {
+    "google.protobuf.Any": {"type": "object"},
+    "google.protobuf.Struct": {"type": "object"},
+    "google.protobuf.Value": {},
+    "google.protobuf.ListValue": {"type": "array"},
+    "google.protobuf.Timestamp": {"type": "string", "format": "date-time"},
+    "google.protobuf.Duration": {"type": "string"},
+    "google.protobuf.FieldMask": {"type": "string"},
+    "google.protobuf.DoubleValue": {"type": ["number", "null"]},
+    "google.protobuf.FloatValue": {"type": ["number", "null"]},
+    "google.protobuf.Int64Value": {"type": ["integer", "string", "null"]},
+    "google.protobuf.UInt64Value": {"type": ["integer", "string", "null"]},
+    "google.protobuf.Int32Value": {"type": ["integer", "null"]},
+    "google.protobuf.UInt32Value": {"type": ["integer", "null"]},
+    "google.protobuf.BoolValue": {"type": ["boolean", "null"]},
+    "google.protobuf.StringValue": {"type": ["string", "null"]},
+    "google.protobuf.BytesValue": {"type": ["string", "null"], "contentEncoding": "base64"},
+}
+
+
+def of_message(descriptor: Descriptor, found: dict[str, JSONSchema]) -> JSONSchema:
+    """Return the schema of a message, and add those of the messages within it.
+
+    Args:
+        descriptor: of the message.
+        found: components by name, where messages within messages are added.
+    """
+    return {
+        "type": "object",
+        "properties": {field.name: _of_field(field, found) for field in descriptor.fields},
+        "additionalProperties": False,
+    }
+
+
+def _of_field(field: FieldDescriptor, found: dict[str, JSONSchema]) -> JSONSchema:
+    message = field.message_type
+    if message is not None and message.GetOptions().map_entry:
+        return {"type": "object", "additionalProperties": _of_item(message.fields_by_name["value"], found)}
+    item = _of_item(field, found)
+    return {"type": "array", "items": item} if field.is_repeated else item
+
+
+def _of_item(field: FieldDescriptor, found: dict[str, JSONSchema]) -> JSONSchema:
+    if field.type == FieldDescriptor.TYPE_BYTES:
+        return {"type": "string", "contentEncoding": "base64"}
+    if field.cpp_type == FieldDescriptor.CPPTYPE_ENUM:
+        names = [value.name for value in cast(EnumDescriptor, field.enum_type).values]
+        return {"anyOf": [{"enum": names}, _INTEGER]}
+    if field.cpp_type != FieldDescriptor.CPPTYPE_MESSAGE:
+        return _SCALARS[field.cpp_type]
+    return _of_inner(cast(Descriptor, field.message_type), found)
+
+
+def _of_inner(message: Descriptor, found: dict[str, JSONSchema]) -> JSONSchema:
+    if message.full_name in _WELL_KNOWN:
+        return _WELL_KNOWN[message.full_name]
+    if message.full_name not in found:
+        found[message.full_name] = {}  # a message may hold itself
+        found[message.full_name] = of_message(message, found)
+    return reference(message.full_name)

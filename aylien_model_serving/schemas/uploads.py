@@ -1,0 +1,83 @@
+"""Fields that are files: which they are, how those of a form get there, and what they are called in messages.
+
+Floor 1: pure.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Iterator, Mapping
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
+
+import msgspec
+from pydantic import BaseModel
+
+from aylien_model_serving.media.arrivals import Arrival
+from aylien_model_serving.media.files import MediaFile
+
+Uploads = Mapping[str, Arrival | list[str | Arrival]]
+
+
+def is_file(kind: Any) -> bool:
+    """Tell whether this is a class of files."""
+    return isinstance(kind, type) and issubclass(kind, MediaFile)
+
+
+def names_file(hint: Any) -> bool:
+    """Tell whether a hint names a class of files somewhere."""
+    return is_file(hint) or any(map(names_file, get_args(hint)))
+
+
+def may_be_file(hint: Any) -> bool:
+    """Tell whether a result of this hint may be a file; one of no hint may be anything."""
+    parts = get_args(hint) if get_origin(hint) in (Union, UnionType) else [hint]
+    return any(part is None or part is Any or part is object or is_file(part) for part in parts)
+
+
+def put_in(values: dict[str, Any], uploads: Uploads, names: Collection[str]) -> dict[str, Any]:
+    """Return the values with the files of a form in place of their mere bytes.
+
+    A browser sends a nameless empty file where none was chosen: such a field was not given.
+    """
+    found = dict(values)
+    for name in names & uploads.keys():
+        sent = uploads[name]
+        kept = [item for item in (sent if isinstance(sent, list) else [sent]) if item]
+        if not kept:
+            del found[name]
+        else:
+            found[name] = kept if isinstance(sent, list) else kept[0]
+    return found
+
+
+def name_files(value: Any, label: str) -> None:
+    """Tell all files within a value by which name the client knows them."""
+    for file, where in _files_in(value, label):
+        file.belongs_to(where)
+
+
+def is_remote(value: Any) -> bool:
+    """Tell whether a file within a value has still to be fetched."""
+    return any(file.is_remote() for file, _ in _files_in(value, ""))
+
+
+def _files_in(value: Any, label: str) -> Iterator[tuple[MediaFile, str]]:
+    if isinstance(value, MediaFile):
+        yield value, label
+        return
+    for key, item in _parts(value):
+        yield from _files_in(item, f"{label}{key}")
+
+
+def _parts(value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, (list, tuple, set, frozenset)):
+        yield from ((f"[{position}]", item) for position, item in enumerate(value))
+    elif isinstance(value, Mapping):
+        yield from ((f"[{key}]", item) for key, item in value.items())
+    elif isinstance(value, msgspec.Struct):
+        yield from ((f".{name}", getattr(value, name)) for name in value.__struct_fields__)
+    elif isinstance(value, BaseModel):
+        yield from ((f".{name}", getattr(value, name)) for name in type(value).model_fields)
+    elif dataclasses.is_dataclass(value):
+        yield from ((f".{field.name}", getattr(value, field.name)) for field in dataclasses.fields(value))

@@ -1,0 +1,207 @@
+"""The endpoints of jobs: their state, their end, what they make on the way, and a list of them.
+
+They are bare handlers like any other, so every door answers them; a client that waits holds no thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, cast
+
+from flask import Response, request
+
+from aylien_model_serving import codecs
+from aylien_model_serving.errors import BadRequest, ConfigurationError, NotFound
+from aylien_model_serving.jobs.job import Job
+from aylien_model_serving.jobs.states import ENDED, Status
+from aylien_model_serving.jobs.store import Store, open_store
+from aylien_model_serving.jobs.view import JobPage, ListedJob, ShownJob, show
+from aylien_model_serving.messages import Reply
+from aylien_model_serving.routes import Route
+from aylien_model_serving.runners.items import Items
+from aylien_model_serving.settings import Settings
+from aylien_model_serving.streaming import EVENT_STREAM, HEADERS
+from aylien_model_serving.web.state import JobStore
+
+#: Seconds that one request may wait for a job's end.
+LONGEST_WAIT = 300.0
+
+#: Seconds between two looks at a job that somebody waits for: the first, and the most.
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.25
+
+#: Jobs of one page at most.
+_PAGE = 100
+
+#: Seconds after which a stream without news says that it lives, as the standard suggests for old proxies.
+_SILENCE = 15.0
+
+
+#: The store that is the process's memory, where services of one name are told apart by numbers.
+MEMORY = "memory://"
+_numbers = itertools.count(1)
+
+
+def open_jobs(instance_path: str, settings: Settings, routes: Iterable[Route]) -> JobStore:
+    """Return the store of a service's jobs.
+
+    Args:
+        instance_path: folder of the default store.
+        settings: may name another one, and the service.
+        routes: the service's; without a name it is known by their handlers' modules.
+
+    Raises:
+        ConfigurationError: webhooks are allowed, and nothing is there to sign them with.
+    """
+    url = settings.jobs_url
+    if url is None:
+        Path(instance_path).mkdir(mode=0o700, parents=True, exist_ok=True)
+        url = f"sqlite:///{instance_path}/jobs.sqlite3"
+    if settings.webhook_allow and settings.webhook_secret is None:
+        raise ConfigurationError(
+            "MODEL_SERVING_WEBHOOK_ALLOW: webhooks are signed: set MODEL_SERVING_WEBHOOK_SECRET as well"
+        )
+    modules = {str(getattr(route.callable, "__module__", "")) for route in routes if route.job is not None}
+    service = settings.service_name or ",".join(sorted(modules))
+    if url == MEMORY:
+        return JobStore(url, open_store(url), f"{service} {next(_numbers)}", is_memory=True)
+    return JobStore(url, open_store(url), service, is_memory=False)
+
+
+class JobEndpoints:
+    """Answers clients of jobs.
+
+    Args:
+        store: where the jobs are.
+        service: whose they are.
+        wakes: have those who work on jobs look at the store.
+    """
+
+    def __init__(self, store: Store, service: str, wakes: Sequence[Callable[[], None]]) -> None:
+        self._store = store
+        self._service = service
+        self._wakes = wakes
+
+    def routes(self) -> list[Route]:
+        """Return the routes of these endpoints."""
+        return [
+            Route("/status/<job_id>", self.status, ("GET",), "job_status"),
+            Route("/status", self.status, ("GET", "POST"), "job_status_by_field"),
+            Route("/cancel/<job_id>", self.cancel, ("POST",), "job_cancel"),
+            Route("/stream/<job_id>", self.stream, ("GET",), "job_stream"),
+            Route("/jobs", self.jobs, ("GET",), "jobs"),
+        ]
+
+    async def status(self, job_id: str, wait: float = 0.0) -> Annotated[Reply, ShownJob]:
+        """Tell how a job is.
+
+        Args:
+            job_id: the job's id.
+            wait: seconds to wait for its end.
+        """
+        until = time.monotonic() + min(max(wait, 0.0), LONGEST_WAIT)
+        pause = _FIRST_PAUSE
+        job = self._find(job_id)
+        while job.status not in ENDED and time.monotonic() < until:
+            await asyncio.sleep(min(pause, max(0.0, until - time.monotonic())))
+            pause = min(2 * pause, _LONGEST_PAUSE)
+            job = self._find(job_id)
+        return self._told(job)
+
+    async def cancel(self, job_id: str) -> Annotated[Reply, ShownJob]:
+        """Stop a job, or take it out of the queue; one that has ended stays as it is."""
+        job = self._store.cancel(self._service, job_id, time.time())
+        if job is None:
+            raise NotFound(_unknown(job_id))
+        for wake in self._wakes:
+            wake()
+        return self._told(job)
+
+    async def jobs(
+        self,
+        status: Status | None = None,
+        route: str | None = None,
+        limit: int = 20,
+        before: int | None = None,
+    ) -> JobPage:
+        """List jobs, the last one first.
+
+        Args:
+            status: in this state alone.
+            route: of this route alone.
+            limit: how many at most, up to 100.
+            before: what the page before gave as `next`.
+        """
+        if not 1 <= limit <= _PAGE:
+            raise BadRequest(f"limit: 1 to {_PAGE} are expected")
+        page = self._store.page(self._service, status=status, route=route, limit=limit, before=before)
+        shown: JobPage = {"jobs": [cast("ListedJob", {**show(job), "route": job.route}) for job in page]}
+        if len(page) == limit:
+            shown["next"] = page[-1].number
+        return shown
+
+    async def stream(self, job_id: str) -> Annotated[Reply, Iterator[ShownJob]]:
+        """Send what a job makes as it makes it: a generator's items, and how far it is."""
+        self._find(job_id)
+        chunks = Items(self._events(job_id), _nothing, beside=False)
+        return Reply(200, b"", EVENT_STREAM, list(HEADERS), chunks)
+
+    def _events(self, job_id: str) -> Generator[bytes, None, None]:
+        seen, last, told_at, pause = -1, None, time.monotonic(), _FIRST_PAUSE
+        while True:
+            job = self._find(job_id)
+            items = self._store.items(self._service, job_id, seen, _PAGE)
+            for index, item in items:
+                seen = index
+                yield b"data: " + item + b"\n\n"
+            state = (job.status, job.fraction, job.message, job.attempts)
+            if job.status in ENDED and not items:
+                yield _event(job.status, self._told(job).body)
+                return
+            if state != last:
+                last = state
+                yield _event("progress", codecs.JSON.encode(show(job)))
+            elif not items and time.monotonic() - told_at > _SILENCE:
+                yield b": still at it\n\n"
+            elif not items:
+                time.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+                continue
+            told_at, pause = time.monotonic(), _FIRST_PAUSE
+
+    def _find(self, job_id: str) -> Job:
+        job = self._store.get(self._service, job_id)
+        if job is None:
+            raise NotFound(_unknown(job_id))
+        return job
+
+    def _told(self, job: Job) -> Reply:
+        result = self._store.result(self._service, job.id) if job.status == "finished" else None
+        return Reply(200, codecs.JSON.encode(show(job, None if result is None else result[1])))
+
+
+def without_body(view: Callable[..., Response]) -> Callable[..., Response]:
+    """Return a view that takes a query where a POST has no body, which other routes do not."""
+
+    def asked(**path_values: object) -> Response:
+        if not request.content_length and "job_id" in request.args:
+            path_values["job_id"] = request.args["job_id"]
+            path_values["wait"] = request.args.get("wait", 0.0, float)
+        return view(**path_values)
+
+    return asked
+
+
+def _unknown(job_id: str) -> str:
+    return f"There is no job {job_id[:80]!r}: it never was, or its result has expired"
+
+
+def _event(name: str, data: bytes) -> bytes:
+    return b"event: " + name.encode() + b"\ndata: " + data + b"\n\n"
+
+
+def _nothing() -> None:
+    """The endpoint has no slots to give back."""

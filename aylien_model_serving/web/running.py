@@ -1,0 +1,150 @@
+"""Which runner a route's handler gets: its own processes, batches within this one, or a plain call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from types import ModuleType
+from typing import Any
+
+from aylien_model_serving import lifecycle
+from aylien_model_serving.errors import ConfigurationError
+from aylien_model_serving.jobs import webhooks
+from aylien_model_serving.jobs.enqueuing import JobRunner, Workers
+from aylien_model_serving.jobs.job import NewJob
+from aylien_model_serving.pipeline import Endpoint
+from aylien_model_serving.replicas.beside import Beside
+from aylien_model_serving.route_keys import Hosting, Jobs
+from aylien_model_serving.routes import Route
+from aylien_model_serving.runners import Runner, spec
+from aylien_model_serving.runners.batched import BatchedRunner
+from aylien_model_serving.runners.hosted import HostedRunner
+from aylien_model_serving.runners.inline import InlineRunner
+from aylien_model_serving.schemas import Schema
+from aylien_model_serving.signatures import Signature
+from aylien_model_serving.web.flask_door import replying
+from aylien_model_serving.web.state import ServiceState
+
+#: Calls that may wait for a batch within one worker.
+_MAX_WAITING = 1024
+
+
+def choose(
+    state: ServiceState, route: Route, handler: Callable[..., Any], signature: Signature, schema: Schema
+) -> Runner:
+    """Return the runner that a route asks for.
+
+    Args:
+        state: of the service.
+        route: the route.
+        handler: what is run; of a hosted one its signature alone is real.
+        signature: what the handler takes.
+        schema: what validates both ways.
+
+    Raises:
+        ConfigurationError: another process can't find the handler or its schema by name.
+    """
+    if route.job is not None and state.jobs is not None and state.jobs.is_memory:
+        return _keeping(state, route, route.job, _beside(state, route, route.job, handler, signature, schema))
+    if route.runner is not None:
+        hosted = HostedRunner(_spec(state, route, route.runner))
+        hosted.start()
+        return hosted if route.job is None else _keeping(state, route, route.job, hosted)
+    observer = state.instruments.of_handler(route.name)
+    if route.batch is not None:
+        return BatchedRunner(handler, signature, route.batch, route.threads, observer, _MAX_WAITING)
+    return InlineRunner(replying(handler, state.failures), signature, route.threads, observer)
+
+
+def _beside(
+    state: ServiceState,
+    route: Route,
+    options: Jobs,
+    handler: Callable[..., Any],
+    signature: Signature,
+    schema: Schema,
+) -> Beside:
+    """Return those who work on jobs that nobody but this process has."""
+    assert state.jobs is not None
+    endpoint = Endpoint(
+        name=route.name,
+        identity=route.name,
+        schema=schema,
+        runner=InlineRunner(handler, signature, route.threads, state.instruments.of_handler(route.name)),
+        instruments=state.instruments,
+        failures=state.failures,
+    )
+    return Beside(
+        state.jobs.store,
+        state.jobs.service,
+        endpoint,
+        handler,
+        signature,
+        slots=route.threads,
+        grace=options.grace,
+        settings=state.settings,
+    )
+
+
+def _keeping(state: ServiceState, route: Route, options: Jobs, workers: Workers) -> JobRunner:
+    """Return the runner that keeps calls for others to work on."""
+    assert state.jobs is not None
+    template = partial(
+        NewJob,
+        service=state.jobs.service,
+        route=route.name,
+        priority=options.priority,
+        retries=options.retries,
+        timeout=options.timeout,
+        keep=options.keep,
+        queue_size=options.queue_size,
+    )
+    check = partial(webhooks.check, state.settings.webhook_allow)
+    return JobRunner(state.jobs.store, template, check, workers)
+
+
+def _spec(state: ServiceState, route: Route, hosting: Hosting) -> spec.Spec:
+    try:
+        target = spec.name_of_target(route.callable)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"key 'callable': {error}") from error
+    try:
+        schema = _named(route.schema)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"key 'schema': {error}") from error
+    return spec.Spec.of_process(
+        name=route.name,
+        target=target,
+        init=dict(hosting.init),
+        replicas=hosting.replicas,
+        devices=hosting.devices,
+        max_queue=hosting.max_queue,
+        start_timeout=hosting.start_timeout,
+        kill_after=hosting.kill_after,
+        threads=route.threads,
+        batching=route.batch,
+        warmup=None if route.warmup is None else dict(route.warmup),
+        timeout=route.timeout,
+        schema=schema,
+        endpoint=route.endpoint,
+        methods=route.methods,
+        service=state.instruments.number,
+        jobs=state.jobs.url if route.job is not None and state.jobs is not None else None,
+        jobs_service=state.jobs.service if state.jobs is not None else "",
+        jobs_grace=Jobs.grace if route.job is None else route.job.grace,
+        generation=lifecycle.generation,
+    )
+
+
+def _named(schema: Any) -> str | tuple[str | None, str | None] | None:
+    """Return the names by which another process finds a schema."""
+    if schema is None:
+        return None
+    if isinstance(schema, ModuleType):
+        return schema.__name__
+    request, response = schema if isinstance(schema, (tuple, list)) else (schema.Request, schema.Response)
+    return _name_or_none(request), _name_or_none(response)
+
+
+def _name_or_none(kind: Any) -> str | None:
+    return None if kind is None else spec.name_of_target(kind)

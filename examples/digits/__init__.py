@@ -1,0 +1,1 @@
+"""Handwritten digits, read by a convolutional network in a process of its own."""

@@ -1,0 +1,1 @@
+"""Fries, whose making takes its time: a job with progress."""

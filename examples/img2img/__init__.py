@@ -1,0 +1,1 @@
+"""Photographs that become pencil drawings, one after the other."""

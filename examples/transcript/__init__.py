@@ -1,0 +1,1 @@
+"""A speech whose words arrive as they are spoken."""

@@ -1,0 +1,99 @@
+"""Images as answers: which Accept gets the picture, and which the JSON file object."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from aylien_model_serving.codecs import images
+from aylien_model_serving.media import ImageFile, MediaFile
+from aylien_model_serving.messages import Reply
+from tests.media.samples import png_of
+
+PNG = png_of(2, 2)
+TEXT = base64.b64encode(PNG).decode()
+VARIES = [("Vary", "Accept"), ("X-Content-Type-Options", "nosniff")]
+
+CHROME = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8"
+
+
+def answered(accept: str, result: Any) -> Reply:
+    return images.encoder_for(accept).reply(result)
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "*/*",
+        CHROME,
+        "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8",
+        "image/*",
+        "IMAGE/PNG",
+        "image/png, application/json",
+        "application/json;q=0.5, image/png",
+        "text/html, */*;q=0.1",
+    ],
+)
+def test_a_client_that_takes_images_gets_the_picture(accept: str) -> None:
+    assert answered(accept, ImageFile.from_bytes(PNG)) == Reply(200, PNG, "image/png", VARIES)
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "",
+        "application/json",
+        "application/json, text/plain, */*",
+        "application/json, image/*",
+        "image/webp",
+        "image/png;q=0, */*",
+        "image/png;q=0.1, application/json",
+        "text/html",
+        "application/*",
+    ],
+)
+def test_any_other_gets_the_file_object(accept: str) -> None:
+    reply = answered(accept, ImageFile.from_bytes(PNG, file_name="a.png"))
+
+    assert (reply.media_type, reply.headers) == ("application/json", VARIES)
+    told = json.loads(reply.body)
+    assert told == {"file_name": "a.png", "content_type": "image/png", "content": TEXT}
+
+
+@pytest.mark.parametrize("accept", ["", "*/*", "image/*"])
+@pytest.mark.parametrize("result", [{"a": 1}, None, [1], "text"])
+def test_what_is_no_image_is_json_for_all(accept: str, result: Any) -> None:
+    assert answered(accept, result) == Reply(200, json.dumps(result, separators=(",", ":")).encode())
+
+
+@pytest.mark.parametrize("accept", ["", "*/*", "image/*"])
+def test_an_image_within_a_result_is_a_file_object(accept: str) -> None:
+    reply = answered(accept, {"images": [ImageFile.from_bytes(PNG)]})
+
+    [inner] = json.loads(reply.body)["images"]
+    assert inner == {"file_name": None, "content_type": "image/png", "content": TEXT}
+
+
+@pytest.mark.parametrize(
+    "result",
+    [ImageFile(), ImageFile(b"<svg onload=alert(1)>", "image/svg+xml"), MediaFile.from_bytes(PNG)],
+)
+def test_only_bytes_that_are_an_image_go_out_as_one(result: MediaFile) -> None:
+    assert answered("image/*", result).media_type == "application/json"
+
+
+def test_headers_that_no_image_tells_apart_share_their_kept_answers() -> None:
+    kinds = {
+        accept: images.encoder_for(accept).media_type
+        for accept in ("", "application/json", "*/*", "a/b, */*")
+    }
+
+    assert kinds == {
+        "": "application/json",
+        "application/json": "application/json",
+        "*/*": "*/*",
+        "a/b, */*": "*/*",
+    }

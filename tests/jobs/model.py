@@ -1,0 +1,87 @@
+"""A store of jobs as simple as can be, written without a look at the real ones: they are compared with it."""
+
+from dataclasses import dataclass, field
+
+from tests.jobs.stores import LEASE
+
+RUNNING = ("processing", "streaming")
+KEEP = 100.0
+
+
+@dataclass
+class ModelJob:
+    id: str
+    route: str
+    priority: int
+    retries: int
+    key: str | None
+    status: str = "queued"
+    attempts: int = 0
+    kills: int = 0
+    stop: bool = False
+    owner: str | None = None
+    until: float = 0.0
+    not_before: float = 0.0
+    expires: float = 0.0
+    ends: int = 0
+    items: dict[int, bytes] = field(default_factory=dict)
+
+    def end(self, status: str, now: float) -> None:
+        self.status, self.owner, self.expires = status, None, now + KEEP
+        self.ends += 1
+
+    def requeue(self, now: float, pause: float = 0.0) -> None:
+        if self.stop:
+            self.end("cancelled", now)
+            return
+        if self.status == "streaming":
+            self.items.clear()
+        self.status, self.owner, self.not_before = "queued", None, now + pause
+
+    def silent(self, now: float) -> None:
+        self.kills += 1
+        if self.kills >= self.retries + 2 and not self.stop:
+            self.end("failed", now)
+        else:
+            self.requeue(now)
+
+    @property
+    def seen(self) -> tuple[str, str, int, int, bool, str | None]:
+        """What a client or an owner can see of it."""
+        return self.id, self.status, self.attempts, self.kills, self.stop, self.owner
+
+
+class Model:
+    """All jobs, the oldest first; routes are those of one service."""
+
+    def __init__(self) -> None:
+        self.jobs: list[ModelJob] = []
+
+    def add(self, job: ModelJob, queue_size: int, now: float) -> str | None:
+        """Return the id of the job that is kept, None without room."""
+        for kept in self.jobs:
+            if job.key is not None and (kept.route, kept.key) == (job.route, job.key):
+                if not kept.ends or now < kept.expires:
+                    return kept.id
+                self.jobs.remove(kept)
+                break
+        if sum(kept.route == job.route and kept.status == "queued" for kept in self.jobs) >= queue_size:
+            return None
+        self.jobs.append(job)
+        return job.id
+
+    def claim(self, routes: list[str], owner: str, now: float) -> ModelJob | None:
+        for job in self.jobs:
+            if job.route in routes and job.status in RUNNING and job.until <= now:
+                job.silent(now)
+        ready = [
+            job
+            for job in self.jobs
+            if job.route in routes and job.status == "queued" and job.not_before <= now
+        ]
+        if not ready:
+            return None
+        taken = max(ready, key=lambda job: job.priority)  # of equals, the first
+        taken.status, taken.owner, taken.until = "processing", owner, now + LEASE
+        taken.attempts += 1
+        return taken

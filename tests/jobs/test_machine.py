@@ -1,0 +1,207 @@
+"""Whatever happens in whatever order, both stores do what the model does, and a job ends once."""
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from aylien_model_serving.jobs.errors import LeaseLost, QueueFull
+from aylien_model_serving.jobs.memory import MemoryShelves
+from aylien_model_serving.jobs.states import IllegalTransition
+from aylien_model_serving.jobs.store import Store, open_store
+from tests.jobs.model import KEEP, RUNNING, Model, ModelJob
+from tests.jobs.stores import LEASE, NOW, REPLY, new_job
+
+ROUTES = ("a", "b")
+OWNERS = ("one", "two")
+places = st.integers(0, 30)
+strangers = st.integers(0, 9).map(lambda number: number == 9)
+
+ENDS: dict[str, Callable[..., object]] = {
+    "finished": lambda store, job_id, owner, now: store.finish(job_id, owner, REPLY, b"body", now),
+    "failed": lambda store, job_id, owner, now: store.fail(job_id, owner, "why", now, again=False),
+    "cancelled": lambda store, job_id, owner, now: store.cancelled(job_id, owner, now),
+}
+
+
+class Machine(RuleBasedStateMachine):
+    """Two owners work on the jobs of one service, beside a service of which nothing may ever change."""
+
+    @initialize()
+    def open(self) -> None:
+        self.folder = tempfile.mkdtemp()
+        self.stores = [open_store(f"{self.folder}/jobs.db"), Store(MemoryShelves())]
+        self.model = Model()
+        self.now = NOW
+        for store in self.stores:
+            store.enqueue(new_job(id="f" * 32, service="another", route="a"), NOW)
+
+    def teardown(self) -> None:
+        if hasattr(self, "stores"):
+            for store in self.stores:
+                store.close()
+            shutil.rmtree(self.folder)
+
+    def any_job(self, place: int) -> ModelJob:
+        return self.model.jobs[place % len(self.model.jobs)]
+
+    def on_both(self, act: Callable[[Store], Any], wrong: type[Exception] | None = None) -> Any:
+        """Do something to both stores, and return what both return; or see both refuse it."""
+        if wrong is not None:
+            for store in self.stores:
+                with pytest.raises(wrong):
+                    act(store)
+            return None
+        first, second = (act(store) for store in self.stores)
+        assert first == second
+        return first
+
+    def work(
+        self,
+        place: int,
+        stranger: bool,
+        act: Callable[[Store, str, str], Any],
+        refused_in: tuple[str, ...] = (),
+    ) -> ModelJob | None:
+        """Let its owner, or one who is not, do something to a job; return the job if that was right."""
+        running = [job for job in self.model.jobs if job.owner]
+        job = running[place % len(running)] if running else self.any_job(place)
+        if stranger or not job.owner:
+            other = OWNERS[job.owner == OWNERS[0]]
+            self.on_both(lambda store: act(store, job.id, other), LeaseLost)
+            return None
+        owner = job.owner
+        if job.status in refused_in:
+            self.on_both(lambda store: act(store, job.id, owner), IllegalTransition)
+            return None
+        told = self.on_both(lambda store: act(store, job.id, owner))
+        assert told is job.stop or not isinstance(told, bool)
+        return job
+
+    @rule(
+        route=st.sampled_from(ROUTES),
+        priority=st.integers(-1, 1),
+        retries=st.integers(0, 2),
+        key=st.sampled_from([None, "k"]),
+        queue_size=st.integers(1, 6),
+    )
+    def enqueue(self, route: str, priority: int, retries: int, key: str | None, queue_size: int) -> None:
+        new = new_job(
+            route=route, priority=priority, retries=retries, idempotency_key=key, queue_size=queue_size
+        )
+        kept = self.model.add(ModelJob(new.id, route, priority, retries, key), queue_size, self.now)
+        if kept is None:
+            self.on_both(lambda store: store.enqueue(new, self.now), QueueFull)
+        else:
+            job, created = self.on_both(lambda store: store.enqueue(new, self.now))
+            assert (job.id, created) == (kept, kept == new.id)
+
+    @rule(
+        owner=st.sampled_from(OWNERS),
+        routes=st.sampled_from([["a", "b"], ["b", "a"], ["a"]]),
+        later=st.sampled_from([0.0, 4.0, LEASE]),
+    )
+    def claim(self, owner: str, routes: list[str], later: float) -> None:
+        self.now += later
+        expected = self.model.claim(routes, owner, self.now)
+        found = self.on_both(lambda store: store.claim("s", routes, owner, LEASE, self.now))
+        assert (found and found.job.id) == (expected and expected.id)
+
+    @precondition(lambda self: self.model.jobs)
+    @rule(place=places, stranger=strangers, fraction=st.floats(0, 1))
+    def show_life(self, place: int, stranger: bool, fraction: float) -> None:
+        now = self.now
+        self.work(place, stranger, lambda store, *it: store.report(*it, fraction, "m", now))
+        if job := self.work(place, stranger, lambda store, *it: store.heartbeat(*it, LEASE, now)):
+            job.until = now + LEASE
+
+    @precondition(lambda self: self.model.jobs)
+    @rule(place=places, stranger=strangers)
+    def stream(self, place: int, stranger: bool) -> None:
+        now = self.now
+        if job := self.work(place, stranger, lambda store, *it: store.streaming(*it, now), ("streaming",)):
+            job.status = "streaming"
+
+    @precondition(lambda self: self.model.jobs)
+    @rule(place=places, stranger=strangers, index=st.integers(0, 3), body=st.binary(max_size=2))
+    def add_item(self, place: int, stranger: bool, index: int, body: bytes) -> None:
+        if job := self.work(
+            place, stranger, lambda store, *it: store.add_item(*it, index, body), ("processing",)
+        ):
+            job.items[index] = body
+
+    @precondition(lambda self: self.model.jobs)
+    @rule(place=places, stranger=strangers, how=st.sampled_from(sorted(ENDS)))
+    def end(self, place: int, stranger: bool, how: str) -> None:
+        now = self.now
+        if job := self.work(place, stranger, lambda store, *it: ENDS[how](store, *it, now)):
+            job.end(how, now)
+
+    @precondition(lambda self: self.model.jobs)
+    @rule(place=places, stranger=strangers)
+    def fail(self, place: int, stranger: bool) -> None:
+        now = self.now
+        if job := self.work(place, stranger, lambda store, *it: store.fail(*it, "why", now, again=True)):
+            if job.attempts <= job.retries:
+                job.requeue(now, 2.0 ** (job.attempts - 1))
+            else:
+                job.end("failed", now)
+
+    @precondition(lambda self: self.model.jobs)
+    @rule(place=places, stranger=strangers)
+    def release(self, place: int, stranger: bool) -> None:
+        now = self.now
+        if job := self.work(place, stranger, lambda store, *it: store.release(*it, now)):
+            job.attempts -= 1
+            job.requeue(now)
+
+    @precondition(lambda self: self.model.jobs)
+    @rule(place=places)
+    def cancel(self, place: int) -> None:
+        job = self.any_job(place)
+        if job.status == "queued":
+            job.end("cancelled", self.now)
+        elif job.status in RUNNING:
+            job.stop = True
+        self.on_both(lambda store: store.cancel("s", job.id, self.now))
+
+    @rule(seconds=st.sampled_from([0.5, 1.0, 4.0, LEASE, KEEP]))
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+
+    @rule()
+    def sweep(self) -> None:
+        self.on_both(lambda store: store.sweep(self.now))
+        self.model.jobs = [job for job in self.model.jobs if not job.ends or self.now < job.expires]
+
+    @invariant()
+    def all_show_the_same(self) -> None:
+        kept = self.on_both(lambda store: store.page("s", limit=1000))
+        shown = [
+            (job.id, job.status, job.attempts, job.kills, job.cancel_requested, job.lease_owner)
+            for job in kept
+        ]
+        assert shown == [job.seen for job in reversed(self.model.jobs)]
+        assert all(job.ends <= 1 for job in self.model.jobs)
+        for job in self.model.jobs:
+            self.shows_the_bodies_of(job)
+        self.on_both(lambda store: store.counts("s"))
+        self.on_both(lambda store: store.next_due("s", ROUTES, self.now))
+        assert [job.status for job in self.on_both(lambda store: store.page("another", limit=9))] == [
+            "queued"
+        ]
+
+    def shows_the_bodies_of(self, job: ModelJob) -> None:
+        items = self.on_both(lambda store: store.items("s", job.id, -1, 9))
+        assert items == sorted(job.items.items())
+        result = self.on_both(lambda store: store.result("s", job.id))
+        assert result == ((REPLY, b"body") if job.status == "finished" else None)
+
+
+Machine.TestCase.settings = settings(max_examples=60, stateful_step_count=60)
+test_both_stores_do_what_the_model_does = Machine.TestCase

@@ -1,0 +1,117 @@
+"""What is particular to the file: who may read it, how it is searched, its versions, and what can break."""
+
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from aylien_model_serving.errors import ConfigurationError
+from aylien_model_serving.jobs import connections
+from aylien_model_serving.jobs.connections import Connections
+from aylien_model_serving.jobs.sqlite import SqliteShelf
+from aylien_model_serving.jobs.store import Store, open_store
+from tests.jobs.stores import NOW, REPLY, claim, enqueue, modes, raw
+
+
+def test_the_file_and_its_folder_are_for_this_user_alone(file_store: Store, path: Path) -> None:
+    enqueue(file_store)
+
+    assert modes(path.parent) == dict.fromkeys(["jobs.db", "jobs.db-wal", "jobs.db-shm"], 0o600)
+    assert modes(path.parent.parent)["kept"] == 0o700
+
+
+def test_a_path_may_hold_what_means_something_in_a_url(tmp_path: Path) -> None:
+    for name in ("a b?mode=memory", "100%41#x", "ä"):
+        store = open_store(f"sqlite:///{tmp_path / name}")
+        enqueue(store)
+        store.close()
+
+        assert (tmp_path / name).is_file()
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://localhost", "sqlite://", "sqlite:///", "sqlite:jobs://x", "memory://x", ""]
+)
+def test_what_names_no_store_is_refused(url: str) -> None:
+    with pytest.raises(ConfigurationError):
+        open_store(url)
+
+
+def test_a_place_where_no_file_can_be_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    for place in (tmp_path, tmp_path / "file" / "jobs.db"):
+        with pytest.raises(ConfigurationError, match="No jobs can be kept in"):
+            open_store(str(place))
+
+
+#: Each look, and the terms that its index answers.
+LOOKS: dict[str, tuple[Callable[[SqliteShelf], object], str]] = {
+    "find": (lambda shelf: shelf.find("x"), "id=?"),
+    "key": (lambda shelf: shelf.find_keyed("s", "r", "k"), "service=? AND route=? AND idempotency_key=?"),
+    "page": (lambda shelf: shelf.page("s", None, None, 9, None), "service=?"),
+    "page before": (lambda shelf: shelf.page("s", None, None, 9, 7), "service=? AND rowid<?"),
+    "of a status": (
+        lambda shelf: shelf.page("s", "queued", None, 9, 7),
+        "service=? AND status=? AND rowid<?",
+    ),
+    "of a route": (lambda shelf: shelf.page("s", None, "r", 9, 7), "service=? AND route=? AND rowid<?"),
+    "of both": (
+        lambda shelf: shelf.page("s", "queued", "r", 9, 7),
+        "service=? AND route=? AND status=? AND rowid<?",
+    ),
+    "room": (lambda shelf: shelf.has_room("s", "r", 9), "service=? AND route=? AND status=?"),
+    "claim": (lambda shelf: shelf.first_ready("s", "r"), "jobs_ready (service=? AND route=?)"),
+    "pauses": (lambda shelf: shelf.rested("s", "r", NOW, 9), "service=? AND route=? AND not_before<?"),
+    "leases": (lambda shelf: shelf.silent("s", "r", NOW, 9), "service=? AND route=? AND lease_until<?"),
+    "next": (lambda shelf: shelf.next_due("s", "r"), "service=? AND route=? AND not_before>?"),
+    "webhooks": (lambda shelf: shelf.untold("s", NOW, 9), "service=? AND webhook_due<?"),
+    "counts": (lambda shelf: shelf.counts("s"), "COVERING INDEX jobs_by_route_and_status (service=?)"),
+    "sweep": (lambda shelf: shelf.remove_expired(NOW, 9), "expires_at<?"),
+}
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_no_look_scans_or_sorts(path: Path, look: str) -> None:
+    act, terms = LOOKS[look]
+    with closing(Connections(path)) as kept, kept.take() as db:
+        statements: list[str] = []
+        db.set_trace_callback(statements.append)
+        act(SqliteShelf(db))
+        db.set_trace_callback(None)
+
+        plans = [row[3] for each in statements for row in db.execute(f"EXPLAIN QUERY PLAN {each}")]
+
+    assert [plan for plan in plans if terms in plan]
+    assert not [plan for plan in plans if plan.startswith("SCAN") and "subquery" not in plan]
+    assert not [plan for plan in plans if "TEMP B-TREE" in plan]
+
+
+def test_the_log_is_cut_when_large_jobs_have_gone_through(file_store: Store, path: Path) -> None:
+    for _ in range(6):
+        job_id = enqueue(file_store, call=b"x" * (4 << 20))
+        claim(file_store)
+        file_store.finish(job_id, "me", REPLY, b"y" * (4 << 20), NOW)
+    enqueue(file_store)
+
+    assert path.with_name("jobs.db-wal").stat().st_size <= connections.LOG_SIZE
+
+
+def test_a_sweep_gives_space_back(file_store: Store, path: Path) -> None:
+    job_id = enqueue(file_store)
+    claim(file_store)
+    file_store.finish(job_id, "me", REPLY, b"x" * (2 << 20), NOW)
+
+    file_store.sweep(NOW + 100)
+    file_store.close()
+
+    assert path.stat().st_size < 1 << 20
+
+
+def test_a_call_is_forgotten_when_its_job_has_ended(file_store: Store, path: Path) -> None:
+    job_id = enqueue(file_store)
+    file_store.cancel("s", job_id, NOW)
+
+    with raw(path) as db:
+        assert db.execute("SELECT count(*) FROM calls").fetchone() == (0,)

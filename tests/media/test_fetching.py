@@ -1,0 +1,387 @@
+"""Files from URLs: what is fetched, what is capped, and the usual ways around the checks."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import shutil
+import socket
+import ssl
+import subprocess
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aylien_model_serving.media import connecting, fetching
+from aylien_model_serving.media.fetching import Fetcher
+from aylien_model_serving.media.trouble import NotFetched, TooLarge
+from tests.media.origin import PUBLIC, PUBLIC_6, Answer, Network, Origin, answer, redirect
+
+HOST = "files.example"
+NAMES: dict[str, Sequence[str] | list[list[str]]] = {HOST: [PUBLIC]}
+MAX_BYTES = 100_000
+
+
+class Ticking:
+    """A clock that goes on by a second whenever it is read."""
+
+    def __init__(self) -> None:
+        self._now = 0.0
+
+    def __call__(self) -> float:
+        self._now += 1
+        return self._now
+
+
+def fetcher(network: Network, **keys: Any) -> Fetcher:
+    settings: dict[str, Any] = {"max_bytes": MAX_BYTES, "seconds": 30, **keys}
+    return Fetcher(resolve=network.resolve, connect=network.connect, **settings)
+
+
+def fetch(url: str, *answers: Answer, names: Any = NAMES, **keys: Any) -> tuple[fetching.Fetched, Network]:
+    with Origin(*answers) as origin:
+        network = Network(origin, names)
+        return fetcher(network, **keys).fetch(url), network
+
+
+def refused(url: str, *answers: Answer, names: Any = NAMES, match: str | None = None, **keys: Any) -> Network:
+    with Origin(*answers) as origin:
+        network = Network(origin, names)
+        with pytest.raises(NotFetched, match=match):
+            fetcher(network, **keys).fetch(url)
+    return network
+
+
+def test_a_file_is_fetched_from_the_address_that_was_checked() -> None:
+    found, network = fetch(f"http://{HOST}:8080/a.png", answer(b"bytes", "Content-Type: image/png"))
+
+    assert found == (b"bytes", "image/png")
+    assert network.resolved == [HOST]
+    assert network.connected == [(PUBLIC, 8080)]
+
+
+def test_the_server_is_told_the_name_and_asked_for_bytes_as_they_are() -> None:
+    with Origin(answer(b"bytes")) as origin:
+        fetcher(Network(origin, NAMES)).fetch(f"http://{HOST}:8080/a/ü?b=c#d")
+
+    [request] = origin.requests
+    assert request.splitlines()[0] == "GET /a/%C3%BC?b=c HTTP/1.1"
+    assert f"Host: {HOST}:8080" in request.splitlines()
+    assert "Accept-Encoding: identity" in request.splitlines()
+
+
+@pytest.mark.parametrize("body", [b"", b"a", bytes(MAX_BYTES)])
+def test_a_file_of_every_allowed_size_is_fetched(body: bytes) -> None:
+    assert fetch(f"http://{HOST}/", answer(body))[0].content == body
+
+
+def test_a_file_in_chunks_is_fetched() -> None:
+    chunks = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
+
+    assert fetch(f"http://{HOST}/", chunks)[0].content == b"abcde"
+
+
+def test_a_file_whose_length_is_not_declared_is_fetched() -> None:
+    assert fetch(f"http://{HOST}/", b"HTTP/1.0 200 OK\r\n\r\nabc")[0].content == b"abc"
+
+
+def test_the_next_address_is_tried_where_one_does_not_answer() -> None:
+    with Origin(answer(b"bytes")) as origin:
+        network = Network(origin, {HOST: [PUBLIC_6, PUBLIC]})
+
+        def connect(address: str, port: int, seconds: float) -> socket.socket:
+            if address == PUBLIC_6:
+                raise ConnectionRefusedError
+            return network.connect(address, port, seconds)
+
+        found = Fetcher(MAX_BYTES, 30, network.resolve, connect).fetch(f"http://{HOST}/")
+
+    assert found.content == b"bytes"
+
+
+INSIDE = [
+    ["127.0.0.1"],
+    ["10.0.0.1"],
+    ["169.254.169.254"],
+    ["::1"],
+    ["::ffff:10.0.0.1"],
+    ["64:ff9b::7f00:1"],
+    ["2002:7f00:1::"],
+    ["fe80::1%eth0"],
+    ["fd00::1"],
+    [PUBLIC, "192.168.0.1"],
+]
+
+
+@pytest.mark.parametrize("found", INSIDE, ids=" ".join)
+def test_a_name_that_leads_inside_is_never_connected_to(found: list[str]) -> None:
+    network = refused(f"http://{HOST}/", answer(b"secret"), names={HOST: found}, match="not public")
+
+    assert network.connected == []
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "2130706433", "0x7f.1", "017700000001", "[::1]", "[::ffff:127.0.0.1]", "127.1"]
+)
+def test_an_address_inside_is_neither_resolved_nor_connected_to(host: str) -> None:
+    network = refused(f"http://{host}/", answer(b"secret"), match="not public")
+
+    assert network.resolved == network.connected == []
+
+
+def test_a_name_that_changes_its_answer_is_asked_once() -> None:
+    found, network = fetch(f"http://{HOST}/", answer(b"bytes"), names={HOST: [[PUBLIC], ["127.0.0.1"]]})
+
+    assert found.content == b"bytes"
+    assert network.resolved == [HOST]
+    assert network.connected == [(PUBLIC, 80)]
+
+
+def test_a_name_that_changes_its_answer_between_redirects_is_checked_again() -> None:
+    network = refused(
+        f"http://{HOST}/", redirect("/again"), names={HOST: [[PUBLIC], ["127.0.0.1"]]}, match="not public"
+    )
+
+    assert network.connected == [(PUBLIC, 80)]
+
+
+@pytest.mark.parametrize(
+    "to",
+    [
+        "http://127.0.0.1/",
+        "//127.0.0.1/",
+        "http://2130706433/",
+        "http://[::ffff:7f00:1]/",
+        "http://169.254.169.254/latest/meta-data/",
+        "http://inside.example/",
+        "https://inside.example/",
+    ],
+)
+@pytest.mark.parametrize("status", ["301 Moved", "302 Found", "303 See", "307 Temporary", "308 Permanent"])
+def test_a_redirect_inside_is_not_followed(to: str, status: str) -> None:
+    names = {HOST: [PUBLIC], "inside.example": ["10.0.0.1"]}
+
+    network = refused(f"http://{HOST}/", redirect(to, status), names=names, match="not public")
+
+    assert network.connected == [(PUBLIC, 80)]
+
+
+@pytest.mark.parametrize("to", ["file:///etc/passwd", "ftp://files.example/", "http://a:b@files.example/"])
+def test_a_redirect_to_what_is_no_url_of_a_file_is_not_followed(to: str) -> None:
+    network = refused(f"http://{HOST}/", redirect(to))
+
+    assert network.connected == [(PUBLIC, 80)]
+
+
+def test_a_redirect_is_followed_relative_to_its_own_url() -> None:
+    with Origin(redirect("../b?c"), answer(b"bytes")) as origin:
+        found = fetcher(Network(origin, NAMES)).fetch(f"http://{HOST}/d/e/f")
+
+    assert found.content == b"bytes"
+    assert [request.split()[1] for request in origin.requests] == ["/d/e/f", "/d/b?c"]
+
+
+def test_five_redirects_are_followed_and_no_more() -> None:
+    assert fetch(f"http://{HOST}/", *[redirect("/")] * 5, answer(b"bytes"))[0].content == b"bytes"
+
+    network = refused(f"http://{HOST}/", redirect("/"), match="more than 5 times")
+    assert len(network.connected) == 6
+
+
+def test_a_declared_size_over_the_limit_is_refused_unread() -> None:
+    with pytest.raises(TooLarge, match="100,000 bytes"):
+        fetch(f"http://{HOST}/", b"HTTP/1.1 200 OK\r\nContent-Length: 100001\r\n\r\n")
+
+
+def endless(connection: socket.socket) -> None:
+    """Send without end what has no declared length."""
+    connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+    while True:
+        connection.sendall(bytes(4096))
+
+
+def endless_chunks(connection: socket.socket) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    while True:
+        connection.sendall(b"1000\r\n" + bytes(4096) + b"\r\n")
+
+
+def endless_continues(connection: socket.socket) -> None:
+    while True:
+        connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n" * 100)
+
+
+def endless_extension(connection: socket.socket) -> None:
+    """Send one byte in each chunk and much beside it."""
+    connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    while True:
+        connection.sendall(b"1;" + b"x" * 4096 + b"\r\na\r\n")
+
+
+@pytest.mark.parametrize("body", [endless, endless_chunks, endless_continues, endless_extension])
+def test_an_answer_without_end_is_given_up(body: Answer) -> None:
+    with pytest.raises(TooLarge):
+        fetch(f"http://{HOST}/", body)
+
+
+def drip_body(connection: socket.socket) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+    while True:
+        connection.sendall(b"a")
+
+
+def drip_head(connection: socket.socket) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\n")
+    for number in range(90):
+        connection.sendall(b"X-%d: a\r\n" % number)
+
+
+@pytest.mark.parametrize("way", [drip_body, drip_head])
+def test_an_answer_that_drips_ends_with_the_time(way: Any) -> None:
+    def slowly(connection: socket.socket) -> None:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        way(_Slow(connection))
+
+    class _Slow:
+        def __init__(self, connection: socket.socket) -> None:
+            self._connection = connection
+
+        def sendall(self, data: bytes) -> None:
+            for position in range(len(data)):
+                gone.wait(0.005)
+                self._connection.sendall(data[position : position + 1])
+
+    gone = threading.Event()
+    try:
+        refused(f"http://{HOST}/", slowly, seconds=20, clock=Ticking(), match="longer than 20 s")
+    finally:
+        gone.set()
+
+
+def test_a_server_that_says_nothing_is_left_when_the_time_is_over() -> None:
+    over = threading.Event()
+
+    def silent(connection: socket.socket) -> None:
+        over.wait(30)
+
+    with Origin(silent) as origin:
+        with pytest.raises(NotFetched, match=r"longer than 0\.1 s"):
+            fetcher(Network(origin, NAMES), seconds=0.1).fetch(f"http://{HOST}/")
+        over.set()
+
+
+def test_a_resolver_that_takes_too_long_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    over = threading.Event()
+    monkeypatch.setattr(connecting.socket, "getaddrinfo", lambda *_, **__: over.wait(30) and [])
+
+    with pytest.raises(NotFetched, match=r"longer than 0\.05 s"):
+        Fetcher(MAX_BYTES, 0.05).fetch(f"http://{HOST}/")
+
+    over.set()
+
+
+def test_the_systems_resolver_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    entries = [(socket.AF_INET, 1, 6, "", (PUBLIC, 80))] * 2 + [
+        (socket.AF_INET6, 1, 6, "", (PUBLIC_6, 80, 0, 0))
+    ]
+    monkeypatch.setattr(connecting.socket, "getaddrinfo", lambda *_, **__: entries)
+
+    assert connecting.resolve(HOST, 80, 5) == [PUBLIC, PUBLIC_6]
+
+
+def test_a_name_without_an_address_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    refused("http://none.example/", answer(b""), match="has no address")
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise socket.gaierror("no such name")
+
+    monkeypatch.setattr(connecting.socket, "getaddrinfo", fail)
+    with pytest.raises(socket.gaierror):
+        connecting.resolve("none.example", 80, 5)
+
+
+def test_a_compressed_body_is_refused_before_it_is_unpacked() -> None:
+    packed = gzip.compress(bytes(10_000_000))
+
+    refused(f"http://{HOST}/", answer(packed, "Content-Encoding: gzip"), match="compressed")
+
+
+@pytest.mark.parametrize(
+    ("said", "match"),
+    [
+        (answer(b"", status="404 Not Found"), "answers 404"),
+        (answer(b"", status="206 Partial Content"), "answers 206"),
+        (answer(b"", status="302 Found"), "answers 302"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc", "ends early"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab", "does not speak HTTP"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "does not speak HTTP"),
+        (b"SSH-2.0-OpenSSH\r\n", "does not speak HTTP"),
+        (b"", "does not speak HTTP"),
+        (b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 200 + b"\r\n", "does not speak HTTP"),
+        (b"HTTP/1.1 200 " + b"x" * 70_000, "does not speak HTTP"),
+    ],
+)
+def test_what_is_no_file_is_refused(said: bytes, match: str) -> None:
+    refused(f"http://{HOST}/", said, match=match)
+
+
+def test_a_server_that_refuses_to_be_connected_to_is_told() -> None:
+    def connect(address: str, port: int, seconds: float) -> socket.socket:
+        raise ConnectionRefusedError
+
+    with pytest.raises(NotFetched, match="can't be reached"):
+        Fetcher(MAX_BYTES, 5, lambda *_: [PUBLIC], connect).fetch(f"http://{HOST}/")
+
+
+def test_a_connection_goes_to_the_very_address() -> None:
+    with Origin(answer(b"")) as origin, connecting.connect("127.0.0.1", origin.port, 5) as sock:
+        assert sock.getpeername() == ("127.0.0.1", origin.port)
+
+
+def test_no_url_is_fetched_unless_the_operator_says_so() -> None:
+    with pytest.raises(NotFetched, match="not fetched from URLs here"):
+        fetching.fetch(f"http://{HOST}/")
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a file with a key, and a certificate that says that it is the host's."""
+    if shutil.which("openssl") is None:
+        if os.environ.get("CI"):
+            pytest.fail("openssl is not on this machine")
+        pytest.skip("openssl is not on this machine")
+    folder = tmp_path_factory.mktemp("certificate")
+    subject = ["-subj", f"/CN={HOST}", "-addext", f"subjectAltName=DNS:{HOST}"]
+    made = ["-keyout", "key.pem", "-out", "certificate.pem", "-days", "2"]
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", *made, *subject]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    both = folder / "both.pem"
+    both.write_text((folder / "key.pem").read_text() + (folder / "certificate.pem").read_text())
+    return both
+
+
+def secure(certificate: Path) -> Origin:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return Origin(answer(b"bytes"), wrap=lambda sock: context.wrap_socket(sock, server_side=True))
+
+
+@pytest.mark.processes
+def test_tls_verifies_the_name_though_the_address_is_connected_to(certificate: Path) -> None:
+    names = {HOST: [PUBLIC], "other.example": [PUBLIC]}
+    trust = ssl.create_default_context(cafile=str(certificate))
+    with secure(certificate) as origin:
+        network = Network(origin, names)
+        trusting = fetcher(network, trust=lambda: trust)
+
+        assert trusting.fetch(f"https://{HOST}/").content == b"bytes"
+        with pytest.raises(NotFetched, match="not trusted: Hostname mismatch"):
+            trusting.fetch("https://other.example/")
+        with pytest.raises(NotFetched, match="not trusted"):
+            fetcher(network).fetch(f"https://{HOST}/")
+
+    assert network.connected == [(PUBLIC, 443)] * 3
+    assert len(origin.requests) == 1

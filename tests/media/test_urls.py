@@ -1,0 +1,183 @@
+"""What a URL may look like, and which addresses are public."""
+
+from __future__ import annotations
+
+import ipaddress
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from aylien_model_serving.media import addresses, urls
+from aylien_model_serving.media.trouble import BadFile
+
+INSIDE = [
+    "0.0.0.0",
+    "10.1.2.3",
+    "100.100.100.200",  # a cloud's metadata
+    "127.0.0.1",
+    "127.255.255.254",
+    "168.63.129.16",
+    "169.254.169.254",  # clouds' metadata
+    "172.16.0.1",
+    "172.31.255.255",
+    "192.0.0.192",
+    "192.0.2.1",
+    "192.88.99.1",
+    "192.168.1.1",
+    "198.18.0.1",
+    "203.0.113.9",
+    "224.0.0.1",
+    "239.255.255.250",
+    "240.0.0.1",
+    "255.255.255.255",
+    "::",
+    "::1",
+    "::7f00:1",
+    "::ffff:127.0.0.1",
+    "::ffff:10.0.0.1",
+    "64:ff9b::7f00:1",  # NAT64 of 127.0.0.1
+    "64:ff9b::a9fe:a9fe",
+    "64:ff9b:1::1",
+    "100::1",
+    "2001::1",
+    "2001:db8::1",
+    "2002:7f00:1::",  # 6to4 of 127.0.0.1
+    "2002:5db8:d822::",
+    "3fff::1",
+    "4000::1",
+    "fc00::1",
+    "fd00:ec2::254",  # a cloud's metadata
+    "fe80::1",
+    "fec0::1",
+    "ff02::1",
+]
+
+OUTSIDE = [
+    "1.1.1.1",
+    "8.8.8.8",
+    "93.184.215.14",
+    "172.32.0.1",
+    "100.128.0.1",
+    "2606:4700:4700::1111",
+    "::ffff:8.8.8.8",
+    "64:ff9b::808:808",
+]
+
+
+@pytest.mark.parametrize("address", INSIDE)
+def test_an_address_inside_is_not_public(address: str) -> None:
+    assert not addresses.is_public(ipaddress.ip_address(address))
+
+
+@pytest.mark.parametrize("address", OUTSIDE)
+def test_an_address_of_the_internet_is_public(address: str) -> None:
+    assert addresses.is_public(ipaddress.ip_address(address))
+
+
+@given(st.ip_addresses())
+def test_what_python_calls_private_is_never_public(address: addresses.Address) -> None:
+    if address.is_private or address.is_loopback or address.is_link_local or address.is_multicast:
+        assert not addresses.is_public(address) or getattr(address, "ipv4_mapped", None) is not None
+
+
+@given(st.ip_addresses(v=4))
+def test_an_ipv4_address_is_as_public_in_each_of_its_ipv6_forms(address: ipaddress.IPv4Address) -> None:
+    mapped = ipaddress.IPv6Address(f"::ffff:{address}")
+    translated = ipaddress.IPv6Address(f"64:ff9b::{address}")
+
+    assert addresses.is_public(mapped) == addresses.is_public(translated) == addresses.is_public(address)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1",
+        "127.1",
+        "127.0.1",
+        "0",
+        "0x7f.1",
+        "0x7F000001",
+        "0177.0.0.1",
+        "017700000001",
+        "2130706433",
+        "127.0.0.1.",
+        "①②⑦.⓪.⓪.①",
+        "127。0。0。1",
+        "[::1]",
+        "[::ffff:127.0.0.1]",
+        "[::ffff:7f00:1]",
+        "[0:0:0:0:0:ffff:127.0.0.1]",
+        "[fe80::1%25eth0]",
+        "[2606:4700:4700::1111%251]",
+        "169.254.169.254",
+        "2852039166",
+        "0251.0376.0251.0376",
+        "0xA9FEA9FE",
+        "4294967295",
+    ],
+)
+def test_an_address_inside_is_refused_in_every_spelling(host: str) -> None:
+    with pytest.raises(BadFile, match=r"not public|no IPv6 address"):
+        urls.parse(f"http://{host}/latest/meta-data")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://example.com/a",
+        "file:///etc/passwd",
+        "gopher://example.com/",
+        "https:///a",
+        "https://",
+        "http://exa mple.com/",
+        "http://example.com\\@127.0.0.1/",
+        "http://example.com/\r\nHost: inside",
+        "http://user:secret@example.com/",
+        "http://example.com@127.0.0.1/",
+        "http://[::1/",
+        "http://example.com:0x50/",
+        "http://example.com:70000/",
+        "http://1.2.3.4.5/",
+        "http://999.1.1.1/",
+        "http://-a.example/",
+        "http://a..b/",
+        "http://" + "a" * 64 + ".example/",
+        "https://example.com/" + "a" * 9000,
+    ],
+)
+def test_what_is_no_url_of_a_file_is_refused(url: str) -> None:
+    with pytest.raises(BadFile):
+        urls.parse(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "authority", "port", "path"),
+    [
+        ("http://example.com", "example.com", 80, "/"),
+        ("HTTPS://Example.COM/a%20b?c=d&e=%2F#f", "example.com", 443, "/a%20b?c=d&e=%2F"),
+        ("http://example.com:8080/ä?ö=ü", "example.com:8080", 8080, "/%C3%A4?%C3%B6=%C3%BC"),
+        ("https://bücher.example/", "xn--bcher-kva.example", 443, "/"),
+        ("https://8.8.8.8/", "8.8.8.8", 443, "/"),
+        ("http://[2606:4700:4700:0::1111]:81/", "[2606:4700:4700::1111]:81", 81, "/"),
+    ],
+)
+def test_a_url_is_taken_apart(url: str, authority: str, port: int, path: str) -> None:
+    target = urls.parse(url)
+
+    assert (target.authority, target.port, target.path) == (authority, port, path)
+
+
+@given(st.text())
+@example("http://[v1.a]/")
+@example("http://\ud800/")
+@example("http://a/\ud800")
+@example("http://0x/")
+def test_no_text_breaks_the_parser(text: str) -> None:
+    for url in (text, f"http://{text}", f"http://a.example/{text}", f"https://[{text}]/"):
+        try:
+            target = urls.parse(url)
+        except BadFile:
+            continue
+        assert target.url.isascii()
+        assert urls.parse(target.url) == target

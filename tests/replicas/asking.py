@@ -1,0 +1,33 @@
+"""A web worker as a program: `python -m tests.replicas.asking <home> <owner's pid>`.
+
+It says that it is here, waits for a word, hosts a stub, and tells the replica once it is ready.
+"""
+
+import queue
+import sys
+from pathlib import Path
+
+import msgspec
+
+from aylien_model_serving.runners.announcements import Replica
+from aylien_model_serving.runners.control import Control
+from aylien_model_serving.runners.spec import Spec
+from tests.replicas.fleets import STUB
+
+SPEC = Spec(name="asked", target="stub:stub", devices="cpu")
+
+
+def main(home: str, owner_pid: str) -> None:
+    control = Control(Path(home), int(owner_pid), STUB)
+    print("here", flush=True)  # noqa: T201 - this is what the program is for
+    sys.stdin.readline()
+    news: queue.Queue[list[Replica]] = queue.Queue()
+    control.host(SPEC, news.put)
+    while not (replicas := news.get()) or replicas[0].state != "ready":
+        pass
+    print(msgspec.json.encode(replicas[0]).decode(), flush=True)  # noqa: T201 - as above
+    sys.stdin.readline()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

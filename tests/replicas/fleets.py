@@ -1,0 +1,143 @@
+"""A service of stubs for tests: an owner that can be killed, and workers that want replicas."""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from aylien_model_serving.runners import starting
+from aylien_model_serving.runners.announcements import Replica
+from aylien_model_serving.runners.control import Control
+from aylien_model_serving.runners.spec import Spec
+
+PROJECT = Path(__file__).parents[2]
+STUB = [sys.executable, str(Path(__file__).with_name("stub.py"))]
+PATIENCE_SECONDS = 30.0
+POLL_SECONDS = 0.01
+
+#: What the issue of leaving in time allows, from the end of an owner to the end of everything else.
+LEAVING_SECONDS = 2.0
+
+
+def spec(does: str = "serve", *, name: str = "model", replicas: int = 1, **fields: object) -> Spec:
+    """Return a spec of stubs that do something; paths are for the stub, other fields are the spec's own."""
+    init = {"does": does, **{key: str(value) for key, value in fields.items() if isinstance(value, Path)}}
+    rest = {key: value for key, value in fields.items() if not isinstance(value, Path)}
+    return Spec(name=name, target="stub:stub", init=init, replicas=replicas, devices="cpu", **rest)  # type: ignore[arg-type]
+
+
+def wait_until(condition: Callable[[], Any], seconds: float = PATIENCE_SECONDS) -> Any:
+    """Return what `condition()` returns once that is true."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, f"not so within {seconds} seconds"
+        time.sleep(POLL_SECONDS)
+    return found
+
+
+def exists(pid: int) -> bool:
+    """Tell whether there is such a process; one that has ended and was not reaped counts."""
+    return Path(f"/proc/{pid}").exists()
+
+
+def lives(pid: int) -> bool:
+    """Tell whether a process runs; one that waits to be reaped does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def processes_of(home: Path) -> list[int]:
+    """Return the supervisors of a service."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            words = (folder / "cmdline").read_bytes().split(b"\0")
+            if str(home).encode() in words and b"aylien_model_serving.replicas.supervisor" in words:
+                found.append(int(folder.name))
+    return [pid for pid in found if lives(pid)]
+
+
+class Worker:
+    """A web worker, as far as its control goes."""
+
+    def __init__(self, fleet: "Fleet") -> None:
+        self.control = Control(fleet.home, fleet.owner.pid, STUB)
+        self.news: dict[str, list[list[Replica]]] = {}
+
+    def host(self, spec: Spec) -> str:
+        """Ask for what a spec says, and return its key."""
+        heard = self.news.setdefault(spec.key, [])
+        self.control.host(spec, heard.append)
+        return spec.key
+
+    def replicas(self, key: str) -> list[Replica]:
+        heard = self.news[key]
+        return heard[-1] if heard else []
+
+    def states(self, key: str) -> list[str]:
+        return [replica.state for replica in self.replicas(key)]
+
+    def wait_for(self, key: str, *states: str) -> list[Replica]:
+        """Return the replicas once they are in these states."""
+        wait_until(lambda: self.states(key) == list(states))
+        return self.replicas(key)
+
+
+class Fleet:
+    """A service: its owner, its folder, and its workers."""
+
+    def __init__(self) -> None:
+        self.home = Path(tempfile.mkdtemp(prefix="fleet-"))
+        # It ends with this process, by the end of its input.
+        self.owner = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        self.workers: list[Worker] = []
+
+    def worker(self) -> Worker:
+        worker = Worker(self)
+        self.workers.append(worker)
+        return worker
+
+    def supervisor(self) -> int:
+        """Return the process id of the only supervisor."""
+        (pid,) = processes_of(self.home)
+        return pid
+
+    def end_owner(self) -> float:
+        """Kill the owner as nobody expects it, and return when that was."""
+        self.owner.kill()
+        self.owner.wait()
+        return time.monotonic()
+
+    def end(self) -> None:
+        """End everything, and see that it is."""
+        if self.owner.stdin is not None:
+            self.owner.stdin.close()
+        self.end_owner()
+        try:
+            wait_until(lambda: not processes_of(self.home))
+            for worker in self.workers:
+                worker.control.close()
+            starting.reap()
+        finally:
+            for pid in processes_of(self.home):
+                os.kill(pid, signal.SIGKILL)
+            shutil.rmtree(self.home, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def fleet_of_stubs() -> Iterator[Fleet]:
+    """Yield a service that is gone when the block ends."""
+    fleet = Fleet()
+    try:
+        yield fleet
+    finally:
+        fleet.end()

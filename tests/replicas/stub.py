@@ -1,0 +1,99 @@
+"""A replica without a model: it says and does what the `init` of its spec asks for.
+
+does     "serve", or one of the misdeeds below
+gate     a file that has to be there before it is ready
+report   a file that gets what it was told, and its environment
+"""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from aylien_model_serving.runners.announcements import Order, Status
+from aylien_model_serving.runners.framing import Inbox, encode
+from aylien_model_serving.runners.record import Recorder
+
+LONG = 3000
+
+
+def main(descriptor: int) -> None:
+    supervisor, inbox = socket.socket(fileno=descriptor), Inbox(Order)
+    (order,) = inbox.feed(supervisor.recv(65536))
+    assert order.spec is not None
+    wanted: dict[str, Any] = order.spec.init
+    Path(order.socket).touch()
+    if "report" in wanted:
+        told = {"order": msgspec.to_builtins(order), "environ": dict(os.environ), "pid": os.getpid()}
+        Path(wanted["report"]).write_text(json.dumps(told))
+    supervisor.sendall(encode(Status(state="loading")))
+    while "gate" in wanted and not Path(wanted["gate"]).exists():
+        time.sleep(0.01)
+    DEEDS[wanted.get("does", "serve")](supervisor, order)
+    while data := supervisor.recv(65536):
+        if any(further.drain is not None for further in inbox.feed(data)):
+            return
+
+
+def serve(supervisor: socket.socket, order: Order) -> None:
+    supervisor.sendall(encode(Status(state="ready")))
+
+
+def fail(supervisor: socket.socket, order: Order) -> None:
+    supervisor.sendall(encode(Status(failed="x" * LONG + "ValueError: no such model")))
+    sys.exit(1)
+
+
+def die(supervisor: socket.socket, order: Order) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def never_ready(supervisor: socket.socket, order: Order) -> None:
+    """Load for ever."""
+
+
+def be_stuck(supervisor: socket.socket, order: Order) -> None:
+    """Hear nothing: neither a signal, nor the supervisor's word, nor its end."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    serve(supervisor, order)
+    while True:
+        signal.pause()
+
+
+def run_for_ever(supervisor: socket.socket, order: Order) -> None:
+    Recorder(order.record, lanes=1, capacity=1).starts([1])
+    be_stuck(supervisor, order)
+
+
+def have_a_child(supervisor: socket.socket, order: Order) -> None:
+    assert order.spec is not None
+    child = subprocess.Popen(["sleep", "1000"], pass_fds=(supervisor.fileno(),))
+    Path(order.spec.init["child"]).write_text(str(child.pid))
+    serve(supervisor, order)
+
+
+def speak_nonsense(supervisor: socket.socket, order: Order) -> None:
+    supervisor.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+
+
+DEEDS = {
+    "serve": serve,
+    "fail": fail,
+    "die": die,
+    "never ready": never_ready,
+    "be stuck": be_stuck,
+    "run for ever": run_for_ever,
+    "have a child": have_a_child,
+    "speak nonsense": speak_nonsense,
+}
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

@@ -1,0 +1,256 @@
+"""The supervisor with real processes: it starts stubs, tells of them, and leaves nothing behind."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from aylien_model_serving.runners.spec import Spec
+from tests.replicas.fleets import (
+    LEAVING_SECONDS,
+    PROJECT,
+    Fleet,
+    Worker,
+    exists,
+    lives,
+    processes_of,
+    spec,
+    wait_until,
+)
+
+pytestmark = pytest.mark.processes
+
+
+def test_a_worker_that_wants_replicas_gets_them(worker: Worker) -> None:
+    key = worker.host(spec(replicas=2))
+
+    replicas = worker.wait_for(key, "ready", "ready")
+
+    assert [replica.number for replica in replicas] == [0, 1]
+    assert all(exists(replica.pid) and Path(replica.socket).exists() for replica in replicas)
+    assert len({replica.incarnation for replica in replicas}) == 2
+    assert {(replica.restarts, replica.device, replica.error) for replica in replicas} == {(0, "cpu", "")}
+
+
+def test_workers_share_what_they_want_alike(fleet: Fleet) -> None:
+    first, second = fleet.worker(), fleet.worker()
+
+    key = first.host(spec())
+    assert second.host(spec()) == key
+
+    assert first.wait_for(key, "ready") == second.wait_for(key, "ready")
+
+
+def test_of_eight_processes_that_ask_at_once_one_starts_the_supervisor(fleet: Fleet) -> None:
+    command = [sys.executable, "-m", "tests.replicas.asking", str(fleet.home), str(fleet.owner.pid)]
+    asking = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=PROJECT, text=True)
+        for _ in range(8)
+    ]
+    try:
+        for process in asking:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "here\n"
+        for process in asking:
+            assert process.stdin is not None
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        told = {process.stdout.readline() for process in asking if process.stdout is not None}
+        supervisors = processes_of(fleet.home)
+    finally:
+        for process in asking:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.close()
+            process.wait()
+            process.stdout.close()  # whose other end the supervisor has, too
+
+    assert len(supervisors) == 1
+    assert len(told) == 1
+    assert json.loads(told.pop())["pid"] > 0
+
+
+@pytest.mark.parametrize("does", ["serve", "be stuck"])
+def test_all_are_gone_within_two_seconds_of_the_owners_end(fleet: Fleet, worker: Worker, does: str) -> None:
+    key = worker.host(spec(does, replicas=2))
+    pids = [replica.pid for replica in worker.wait_for(key, "ready", "ready")] + [fleet.supervisor()]
+
+    began = fleet.end_owner()
+    wait_until(lambda: not any(lives(pid) for pid in pids), LEAVING_SECONDS)
+
+    assert time.monotonic() - began < LEAVING_SECONDS
+    wait_until(lambda: not any(exists(pid) for pid in pids))
+    assert not fleet.home.exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_the_supervisor_stays_while_its_owner_does(fleet: Fleet, worker: Worker, number: int) -> None:
+    key = worker.host(spec())
+    replica = worker.wait_for(key, "ready")[0]
+
+    os.kill(fleet.supervisor(), number)
+    os.kill(replica.pid, signal.SIGKILL)
+    wait_until(lambda: worker.states(key) == ["ready"] and worker.replicas(key)[0].pid != replica.pid)
+
+    assert exists(fleet.supervisor())
+
+
+@pytest.mark.parametrize("does", ["serve", "be stuck", "never ready"])
+def test_replicas_end_with_a_supervisor_that_is_killed_and_come_back_with_another(
+    fleet: Fleet, worker: Worker, does: str
+) -> None:
+    key = worker.host(spec(does))
+    wait_until(lambda: worker.replicas(key) and worker.replicas(key)[0].pid)
+    replica, supervisor = worker.replicas(key)[0], fleet.supervisor()
+
+    os.kill(supervisor, signal.SIGKILL)
+    wait_until(lambda: worker.replicas(key) and worker.replicas(key)[0].pid not in (0, replica.pid))
+
+    assert not lives(replica.pid)
+    assert fleet.supervisor() != supervisor
+    assert [] in worker.news[key]
+    wait_until(lambda: not exists(supervisor))
+    wait_until(lambda: not Path(replica.socket).exists())
+
+
+def test_a_replica_that_dies_comes_back(worker: Worker) -> None:
+    key = worker.host(spec(replicas=2))
+    first, second = worker.wait_for(key, "ready", "ready")
+
+    os.kill(first.pid, signal.SIGKILL)
+    wait_until(lambda: worker.states(key) == ["ready", "ready"] and worker.replicas(key)[0].restarts == 1)
+
+    again, other = worker.replicas(key)
+    assert other == second
+    assert again.incarnation > first.incarnation
+    assert again.socket != first.socket
+    assert not Path(first.socket).exists()
+    assert not exists(first.pid)
+
+
+def test_a_replica_that_dies_at_every_start_gets_longer_pauses(worker: Worker) -> None:
+    key = worker.host(spec("die"))
+
+    wait_until(lambda: worker.replicas(key) and worker.replicas(key)[0].restarts >= 3)
+
+    waiting = [replica for news in worker.news[key] for replica in news if replica.state == "waiting"]
+    assert {replica.error for replica in waiting} == {"was ended by SIGKILL"}
+    assert {replica.pid for replica in waiting} == {0}
+
+
+def test_a_replica_that_cannot_be_built_is_announced_with_the_end_of_its_error(worker: Worker) -> None:
+    key = worker.host(spec("fail"))
+
+    replica = worker.wait_for(key, "failed")[0]
+    wait_until(lambda: worker.replicas(key)[0].restarts >= 2)
+
+    assert len(replica.error) == 2000
+    assert replica.error.endswith("xValueError: no such model")
+
+
+def test_a_device_that_is_not_there_is_announced(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+
+    key = worker.host(Spec(name="model", target="stub:stub", devices=("cuda:7",)))
+
+    assert "'cuda:7' is not there: 1 GPUs are visible" in worker.wait_for(key, "failed")[0].error
+
+
+def test_a_replica_that_is_not_ready_in_time_is_killed(worker: Worker) -> None:
+    key = worker.host(spec("never ready", start_timeout=0.1))
+
+    wait_until(lambda: worker.replicas(key) and worker.replicas(key)[0].restarts >= 1)
+
+    errors = {replica.error for news in worker.news[key] for replica in news}
+    assert errors == {"", "It was not ready within 0.1 seconds"}
+
+
+def test_a_replica_whose_call_takes_too_long_is_killed(worker: Worker) -> None:
+    key = worker.host(spec("run for ever", kill_after=0.2))
+    replica = worker.wait_for(key, "ready")[0]
+
+    wait_until(lambda: worker.replicas(key)[0].restarts >= 1)
+
+    assert not lives(replica.pid)
+    errors = {replica.error for news in worker.news[key] for replica in news}
+    assert "was killed: one call took longer than 0.2 seconds" in errors
+
+
+def test_an_idle_replica_is_not_killed(worker: Worker, tmp_path: Path) -> None:
+    idle = worker.host(spec(name="idle", kill_after=0.05))
+    busy = worker.host(spec("run for ever", name="busy", kill_after=0.2))
+    replica = worker.wait_for(idle, "ready")
+
+    wait_until(lambda: worker.replicas(busy) and worker.replicas(busy)[0].restarts >= 1)
+
+    assert worker.replicas(idle) == replica
+
+
+def test_what_a_replica_started_ends_with_it(worker: Worker, tmp_path: Path) -> None:
+    key = worker.host(spec("have a child", child=tmp_path / "child"))
+    replica = worker.wait_for(key, "ready")[0]
+    child = int((tmp_path / "child").read_text())
+
+    os.kill(replica.pid, signal.SIGKILL)
+
+    wait_until(lambda: not lives(child))
+
+
+def test_a_replica_that_speaks_nonsense_is_replaced(worker: Worker) -> None:
+    key = worker.host(spec("speak nonsense"))
+
+    wait_until(lambda: worker.replicas(key) and worker.replicas(key)[0].restarts >= 1)
+
+
+def test_a_replica_is_told_what_it_needs(worker: Worker, tmp_path: Path) -> None:
+    report = tmp_path / "report"
+    key = worker.host(spec(report=report, folder="/usr"))
+    replica = worker.wait_for(key, "ready")[0]
+
+    told = json.loads(report.read_text())
+
+    assert told["pid"] == replica.pid
+    assert (told["order"]["socket"], told["order"]["record"]) == (replica.socket, replica.record)
+    assert told["order"].get("device", "cpu") == "cpu"
+    assert told["order"]["spec"]["folder"] == "/usr"
+    assert told["environ"]["CUDA_VISIBLE_DEVICES"] == ""
+    assert int(told["environ"]["OMP_NUM_THREADS"]) >= 1
+    assert Path(told["environ"]["PROMETHEUS_MULTIPROC_DIR"]).name == "metrics"
+
+
+def test_each_gpu_is_shown_to_its_replica_alone(
+    worker: Worker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-aa,GPU-bb")
+    report = tmp_path / "report"
+    two = Spec(name="two", target="stub:stub", replicas=2)
+    third = Spec(name="third", target="stub:stub", init={"report": str(report)})
+
+    first = worker.wait_for(worker.host(two), "ready", "ready")
+    second = worker.wait_for(worker.host(third), "ready")
+
+    told = json.loads(report.read_text())
+    assert [replica.device for replica in (*first, *second)] == ["cuda:0", "cuda:1", "cuda:0"]
+    assert (told["order"]["device"], told["environ"]["CUDA_VISIBLE_DEVICES"]) == ("cuda:0", "GPU-aa")
+
+
+def test_many_starts_and_stops_leave_nothing(fleet: Fleet) -> None:
+    threads = threading.active_count()
+    for _ in range(20):
+        one = Fleet()
+        try:
+            worker = one.worker()
+            replica = worker.wait_for(worker.host(spec("serve")), "ready")[0]
+            pids = [replica.pid, one.supervisor()]
+        finally:
+            one.end()
+        wait_until(lambda pids=pids: not any(exists(pid) for pid in pids))
+        assert not one.home.exists()
+
+    assert threading.active_count() == threads

@@ -1,0 +1,192 @@
+"""What a replica looks like from outside: a real socket, and answers by the call's path."""
+
+from __future__ import annotations
+
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from aylien_model_serving.messages import Call, Reply
+from aylien_model_serving.runners import wire
+
+
+def a_call(path: str = "/echo", body: bytes = b"", timeout: float | None = 60, query: str = "") -> Call:
+    """Return a call that does not wait for ever."""
+    deadline = None if timeout is None else time.monotonic() + timeout
+    return Call("POST", path, query, {"content-type": "text/plain"}, body, {}, "id", deadline)
+
+
+def eventually(condition: Callable[[], object], seconds: float = 20) -> None:
+    """Wait until a condition is true."""
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.002)
+
+
+class StubReplica:
+    """Answers on one thread for each connection.
+
+    /echo replies with the body; /hold waits for `release`; /again sends AGAIN; /die closes the connection;
+    /garbage sends what is no frame; /wrong sends a client's frame; /stream sends as many items as the query
+    says, as the client allows; /endless sends them for ever, /waiting none; /broken two, and then it dies.
+    """
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory()
+        self.path = str(Path(self._folder.name) / "replica.sock")
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._listener.bind(self.path)
+        self._listener.listen()
+        self._threads = [threading.Thread(target=self._accept, daemon=True)]
+        self.connections: list[Connection] = []
+        self._threads[0].start()
+
+    def close(self) -> None:
+        """Leave no thread, socket or file behind."""
+        self.die()
+        self._listener.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join()
+        self._listener.close()
+        self._folder.cleanup()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                sock, _ = self._listener.accept()
+                connection = Connection(sock)
+                self.connections.append(connection)
+                self._threads.append(threading.Thread(target=connection.serve, daemon=True))
+                self._threads[-1].start()
+
+    @property
+    def only(self) -> Connection:
+        """The one connection."""
+        eventually(lambda: self.connections)
+        [connection] = self.connections
+        return connection
+
+    def die(self) -> None:
+        """Close all connections, whatever is in flight."""
+        for connection in self.connections:
+            connection.die()
+
+
+class Connection:
+    """One client's connection, and what it has said.
+
+    Whoever holds `quiet` keeps it from answering, and so from reading on.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self.quiet = threading.Lock()
+        self.reads: list[int] = []
+        self.held: list[int] = []
+        self.suspects: list[int] = []
+        self.cancelled: list[int] = []
+        self.credits: list[int] = []
+        self.sent = 0
+        self._streams: dict[int, list[int]] = {}
+
+    def serve(self) -> None:
+        frames = wire.Frames()
+        with self._sock, suppress(OSError):
+            while received := self._sock.recv_into(frames.get_buffer()):
+                found = frames.filled(received)
+                self.reads.append(len(found))
+                for frame in found:
+                    self._take(frame)
+
+    def _take(self, frame: wire.Frame) -> None:
+        if frame.kind == wire.CALL:
+            self._answer(frame)
+        elif frame.kind == wire.CANCEL:
+            self.cancelled.append(frame.number)
+            self._streams.pop(frame.number, None)
+        elif frame.kind == wire.CREDIT:
+            self.credits.append(frame.head)
+            if frame.number in self._streams:
+                self._streams[frame.number][1] += frame.head
+                self._go_on(frame.number)
+
+    def _answer(self, frame: wire.Frame) -> None:
+        call, suspect = wire.call_of(frame)
+        number = frame.number
+        if suspect:
+            self.suspects.append(number)
+        if call.path == "/echo":
+            self._send(wire.encode_reply(number, Reply(200, call.body, "text/plain", [("x-a", "b")])))
+        elif call.path == "/hold":
+            self.held.append(number)
+        elif call.path == "/again":
+            self._send(wire.encode_again(number))
+        elif call.path == "/die":
+            self.die()
+        elif call.path == "/garbage":
+            self._send([b"no frame at all, and longer than a prefix"])
+        elif call.path == "/wrong":
+            self._send(wire.encode_cancel(number))
+        else:
+            self._stream(number, call)
+
+    def _stream(self, number: int, call: Call) -> None:
+        self._send(wire.encode_reply(number, Reply(200, b"", "text/event-stream"), stream=True))
+        if call.path == "/broken":
+            self._send([*wire.encode_item(number, b"0"), *wire.encode_item(number, b"1")])
+            self.die()
+            return
+        items = int(call.query) if call.path == "/stream" else 10**9
+        self._streams[number] = [items, 0 if call.path == "/waiting" else wire.STREAM_CREDIT]
+        self._go_on(number)
+
+    def _go_on(self, number: int) -> None:
+        left = self._streams[number]
+        while left[0] and left[1]:
+            self._send(wire.encode_item(number, b"%d" % self.sent))
+            self.sent += 1
+            left[0] -= 1
+            left[1] -= 1
+        if not left[0]:
+            self._send(wire.encode_end(number))
+            del self._streams[number]
+
+    def release(self, *numbers: int, body: bytes = b"released") -> None:
+        """Answer held calls in one write."""
+        self._send(
+            [buffer for n in numbers for buffer in wire.encode_reply(n, Reply(200, b"%s %d" % (body, n)))]
+        )
+
+    def _send(self, buffers: list[wire.Buffer]) -> None:
+        with self.quiet, suppress(OSError):
+            self._sock.sendall(b"".join(buffers))
+
+    def die(self) -> None:
+        with suppress(OSError):
+            self._sock.shutdown(socket.SHUT_RDWR)
+
+
+class Calling(threading.Thread):
+    """A call on a thread of its own."""
+
+    def __init__(self, make: Callable[[], Reply]) -> None:
+        super().__init__()
+        self._make = make
+        self.outcome: Reply | Exception | None = None
+        self.start()
+
+    def run(self) -> None:
+        try:
+            self.outcome = self._make()
+        except Exception as error:
+            self.outcome = error
+
+    def ended(self) -> Any:
+        self.join(30)
+        return self.outcome

@@ -1,0 +1,359 @@
+"""Batches within one process, for callers that block and for callers on an event loop."""
+
+import asyncio
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aylien_model_serving.batching import Batching
+from aylien_model_serving.errors import DeadlineExceeded, Unavailable
+from aylien_model_serving.messages import Call, current_request_id
+from aylien_model_serving.runners import native
+from aylien_model_serving.runners.batched import BatchedRunner, Deliveries
+from aylien_model_serving.signatures import Signature
+from tests.runners.engines import PATIENCE, wait_until
+
+ROOT = Path(__file__).parents[2]
+
+
+class Noted:
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+
+    def ran(self, seconds: float) -> None:
+        self.seconds.append(seconds)
+
+    def changed_pace(self, quick: bool) -> None: ...
+
+
+def call(deadline: float | None = None) -> Call:
+    return Call("POST", "/", "", {}, b"", {}, "id-1", deadline)
+
+
+def runner_of(
+    handler: Callable[..., Any],
+    max_size: int = 32,
+    threads: int = 1,
+    observer: Noted | None = None,
+    max_queue: int | None = None,
+) -> BatchedRunner:
+    return BatchedRunner(
+        handler, Signature.of(handler), Batching(max_size), threads, observer or Noted(), max_queue
+    )
+
+
+def run_blocking(runner: BatchedRunner, arguments: dict[str, Any], deadline: float | None = None) -> Any:
+    return runner.run(arguments, call(deadline))
+
+
+def run_on_loop(runner: BatchedRunner, arguments: dict[str, Any], deadline: float | None = None) -> Any:
+    return native.run_coroutine(asyncio.wait_for(runner.run_async(arguments, call(deadline)), PATIENCE))
+
+
+def many_blocking(runner: BatchedRunner, arguments: list[dict[str, Any]]) -> list[Any]:
+    results: list[Any] = [None] * len(arguments)
+
+    def ask(place: int) -> None:
+        try:
+            results[place] = runner.run(arguments[place], call())
+        except Exception as error:
+            results[place] = error
+
+    callers = [threading.Thread(target=ask, args=(place,)) for place in range(len(arguments))]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join(PATIENCE)
+    return results
+
+
+def many_on_loop(runner: BatchedRunner, arguments: list[dict[str, Any]]) -> list[Any]:
+    async def gather() -> list[Any]:
+        calls = [runner.run_async(each, call()) for each in arguments]
+        return await asyncio.wait_for(asyncio.gather(*calls, return_exceptions=True), PATIENCE)
+
+    return native.run_coroutine(gather())
+
+
+RUNS = pytest.mark.parametrize("run", [run_blocking, run_on_loop])
+MANY = pytest.mark.parametrize("many", [many_blocking, many_on_loop])
+
+
+class Held:
+    """A batched handler that holds its batches until it is let go."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[Any]] = []
+        self.let_go = False
+
+    def __call__(self, a: list[Any]) -> list[Any]:
+        self.batches.append(a)
+        wait_until(lambda: self.let_go)
+        return a
+
+
+@RUNS
+def test_a_call_gets_its_own_result(run: Callable[..., Any]) -> None:
+    observer = Noted()
+
+    assert run(runner_of(lambda a: [n + 1 for n in a], observer=observer), {"a": 1}) == 2
+    assert len(observer.seconds) == 1
+
+
+@RUNS
+def test_what_the_handler_raises_is_raised_and_leaves_the_runner_usable(run: Callable[..., Any]) -> None:
+    def handler(a: list[int]) -> list[int]:
+        if 0 in a:
+            raise KeyError("inside")
+        return a
+
+    runner = runner_of(handler)
+
+    for _ in range(3):
+        with pytest.raises(KeyError, match="inside"):
+            run(runner, {"a": 0})
+    assert run(runner, {"a": 1}) == 1
+
+
+@RUNS
+def test_the_handler_knows_the_request_of_a_lone_call(run: Callable[..., Any]) -> None:
+    assert run(runner_of(lambda a: [current_request_id.get()]), {"a": 1}) == "id-1"
+
+
+@MANY
+def test_calls_that_come_while_the_handler_runs_share_a_batch(many: Callable[..., Any]) -> None:
+    handler = Held()
+    runner = runner_of(handler)
+    first = threading.Thread(target=run_blocking, args=(runner, {"a": -1}))
+    first.start()
+    wait_until(lambda: handler.batches == [[-1]])
+    engine, _ = runner._here()
+
+    def let_go() -> None:
+        wait_until(lambda: engine.waiting() == 16)
+        handler.let_go = True
+
+    helper = threading.Thread(target=let_go)
+    helper.start()
+    results = many(runner, [{"a": n} for n in range(16)])
+    first.join(PATIENCE)
+    helper.join(PATIENCE)
+
+    assert results == list(range(16))
+    assert [len(batch) for batch in handler.batches] == [1, 16]
+
+
+@MANY
+def test_the_guilty_alone_fail(many: Callable[..., Any]) -> None:
+    def handler(a: list[int]) -> list[int]:
+        if any(n % 5 == 0 for n in a):
+            raise ValueError
+        return a
+
+    results = many(runner_of(handler), [{"a": n} for n in range(20)])
+
+    assert [type(result) for result in results] == [int if n % 5 else ValueError for n in range(20)]
+    assert [result for result in results if isinstance(result, int)] == [n for n in range(20) if n % 5]
+
+
+@RUNS
+def test_a_call_whose_deadline_has_passed_does_not_reach_the_handler(run: Callable[..., Any]) -> None:
+    seen: list[Any] = []
+
+    def handler(a: list[int]) -> list[int]:
+        seen.extend(a)
+        return a
+
+    runner = runner_of(handler)
+
+    with pytest.raises(DeadlineExceeded):
+        run(runner, {"a": 1}, time.monotonic() - 1)
+    assert run(runner, {"a": 2}, time.monotonic() + PATIENCE) == 2
+    assert seen == [2]
+
+
+@RUNS
+def test_a_call_gives_up_at_its_deadline_while_the_handler_is_stuck(run: Callable[..., Any]) -> None:
+    handler = Held()
+    runner = runner_of(handler)
+
+    with pytest.raises(DeadlineExceeded):
+        run(runner, {"a": 1}, time.monotonic() + 0.01)
+
+    handler.let_go = True
+    assert run(runner, {"a": 2}) == 2
+
+
+@RUNS
+def test_a_full_queue_turns_calls_away(run: Callable[..., Any]) -> None:
+    handler = Held()
+    runner = runner_of(handler, max_queue=1)
+    callers = [threading.Thread(target=run_blocking, args=(runner, {"a": n})) for n in range(2)]
+    engine, _ = runner._here()
+    callers[0].start()
+    wait_until(lambda: engine.running() == 1)
+    callers[1].start()
+    wait_until(lambda: engine.waiting() == 1)
+
+    with pytest.raises(Unavailable):
+        run(runner, {"a": 2})
+
+    handler.let_go = True
+    for caller in callers:
+        caller.join(PATIENCE)
+    assert handler.batches == [[0], [1]]
+
+
+def test_a_cancelled_call_never_reaches_the_handler() -> None:
+    handler = Held()
+    runner = runner_of(handler)
+
+    async def story() -> list[Any]:
+        first = asyncio.ensure_future(runner.run_async({"a": 0}, call()))
+        while handler.batches != [[0]]:
+            await asyncio.sleep(0.001)
+        others = [asyncio.ensure_future(runner.run_async({"a": n}, call())) for n in (1, 2)]
+        await asyncio.sleep(0)
+        others[0].cancel()
+        await asyncio.wait(others[:1])
+        handler.let_go = True
+        return list(await asyncio.gather(first, *others, return_exceptions=True))
+
+    first, cancelled, other = native.run_coroutine(story())
+
+    assert (first, other) == (0, 2)
+    assert isinstance(cancelled, asyncio.CancelledError)
+    assert handler.batches == [[0], [2]]
+
+
+def test_a_batch_wakes_a_loop_once() -> None:
+    handler = Held()
+    runner = runner_of(handler)
+    wakes: list[Any] = []
+
+    async def story() -> None:
+        loop = asyncio.get_running_loop()
+        first = asyncio.ensure_future(runner.run_async({"a": -1}, call()))
+        while not handler.batches:
+            await asyncio.sleep(0.001)
+        calls = [asyncio.ensure_future(runner.run_async({"a": n}, call())) for n in range(8)]
+        await asyncio.sleep(0)
+        wake = loop.call_soon_threadsafe
+
+        def noting(callback: Callable[..., Any], *arguments: Any, **options: Any) -> asyncio.Handle:
+            wakes.append(arguments[0])
+            return wake(callback, *arguments, **options)
+
+        loop.call_soon_threadsafe = noting  # type: ignore[method-assign, assignment]
+        try:
+            handler.let_go = True
+            await asyncio.gather(first, *calls)
+        finally:
+            loop.call_soon_threadsafe = wake  # type: ignore[method-assign]
+
+    native.run_coroutine(asyncio.wait_for(story(), PATIENCE))
+
+    assert [len(deliveries) for deliveries in wakes] == [1, 8]
+
+
+def test_a_loop_that_is_gone_harms_nobody() -> None:
+    gone = asyncio.new_event_loop()
+    future = gone.create_future()
+    gone.close()
+    deliveries = Deliveries(Noted())
+
+    deliveries.put(gone, (future, 1, None))
+    deliveries.settled()
+
+    assert not future.done()
+
+
+def test_no_thread_is_started_before_the_first_call() -> None:
+    before = threading.active_count()
+
+    runner = runner_of(lambda a: a)
+
+    assert threading.active_count() == before
+    assert runner.ready()
+    assert not runner.is_immediate()
+
+
+COMMON = """
+import os, threading, time
+from aylien_model_serving.batching import Batching
+from aylien_model_serving.messages import Call
+from aylien_model_serving.runners.batched import BatchedRunner
+from aylien_model_serving.signatures import Signature
+
+class Observer:
+    def ran(self, seconds): pass
+    def changed_pace(self, quick): pass
+
+def runner_of(handler):
+    return BatchedRunner(handler, Signature.of(handler), Batching(8), 1, Observer())
+
+call = Call("POST", "/", "", {}, b"", {}, "id-1", time.monotonic() + 20)
+"""
+
+AFTER_A_FORK = """
+runner = runner_of(lambda a: [os.getpid() for _ in a])
+assert runner.run({"a": 1}, call) == os.getpid()
+child = os.fork()
+if child == 0:
+    try:
+        os._exit(0 if runner.run({"a": 1}, call) == os.getpid() else 1)
+    finally:
+        os._exit(2)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+assert runner.run({"a": 1}, call) == os.getpid()
+"""
+
+UNDER_GEVENT = """
+import gevent
+really_sleep = gevent.monkey.get_original("time", "sleep")
+progress = []
+
+def handler(a):
+    while not progress:
+        really_sleep(0.001)
+    return [n * 2 for n in a]
+
+runner = runner_of(handler)
+greenlets = [gevent.spawn(runner.run, {"a": n}, call) for n in range(8)]
+gevent.spawn_later(0.01, progress.append, 1)
+gevent.joinall(greenlets, timeout=20)
+assert [greenlet.value for greenlet in greenlets] == [n * 2 for n in range(8)]
+"""
+
+
+def execute(program: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.processes
+def test_a_process_forked_from_one_that_ran_calls_has_threads_of_its_own() -> None:
+    execute(COMMON + AFTER_A_FORK)
+
+
+@pytest.mark.processes
+def test_under_gevent_the_hub_goes_on_while_a_batch_runs() -> None:
+    execute("from gevent import monkey; monkey.patch_all()\n" + COMMON + UNDER_GEVENT)
+
+
+@pytest.mark.processes
+def test_under_gevent_a_forked_process_has_greenlets_of_its_own() -> None:
+    execute("from gevent import monkey; monkey.patch_all()\n" + COMMON + AFTER_A_FORK)

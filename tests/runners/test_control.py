@@ -1,0 +1,234 @@
+"""The line to the supervisor: in forks, under gevent, in a Gunicorn master, and where it can't be had."""
+
+import gc
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from aylien_model_serving.errors import ConfigurationError
+from aylien_model_serving.runners import starting
+from aylien_model_serving.runners.announcements import Replica
+from aylien_model_serving.runners.control import Control
+from aylien_model_serving.runners.spec import Spec
+from tests.replicas.fleets import PROJECT, Fleet, fleet_of_stubs, processes_of, wait_until
+
+SPEC = Spec(name="model", target="stub:stub", devices="cpu")
+
+
+def ignore(replicas: list[Replica]) -> None:
+    """Take no note."""
+
+
+def test_a_process_has_one_control() -> None:
+    assert Control.of_process() is Control.of_process()
+
+
+def test_a_temporary_folder_with_too_long_a_path_is_refused(tmp_path: Path) -> None:
+    home = tmp_path / ("x" * 100)
+
+    with pytest.raises(ConfigurationError, match="bytes too long to hold Unix sockets: set TMPDIR"):
+        Control(home, os.getpid()).host(SPEC, ignore)
+
+
+def test_a_spec_that_cannot_travel_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="travel"):
+        Control(tmp_path, os.getpid()).host(Spec(name="model", target="a:b", init={"a": object()}), ignore)
+
+
+def test_what_nobody_hosts_can_be_released(tmp_path: Path) -> None:
+    Control(tmp_path, os.getpid()).release("unknown")
+
+
+def test_a_gunicorn_master_starts_nothing(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "gunicorn.arbiter", sys)
+    home = Path(os.path.relpath(tmp_path_factory.mktemp("c")))
+    threads = threading.active_count()
+
+    Control(home, os.getpid()).host(SPEC, ignore)
+
+    assert threading.active_count() == threads
+    assert list((home / "runners").iterdir()) == []
+
+
+@pytest.fixture
+def fleet() -> Iterator[Fleet]:
+    with fleet_of_stubs() as fleet:
+        yield fleet
+
+
+@pytest.mark.processes
+def test_a_finalizer_may_release_what_was_hosted(fleet: Fleet) -> None:
+    class Holder:
+        """Something that is collected."""
+
+    worker = fleet.worker()
+    key = worker.host(SPEC)
+    (replica,) = worker.wait_for(key, "ready")
+    holder = Holder()
+    weakref.finalize(holder, worker.control.release, key)
+
+    del holder
+    gc.collect()
+
+    wait_until(lambda: not Path(f"/proc/{replica.pid}").exists())
+
+
+@pytest.mark.processes
+def test_a_listener_that_fails_does_not_end_the_news(fleet: Fleet, caplog: pytest.LogCaptureFixture) -> None:
+    worker = fleet.worker()
+    told: list[str] = []
+
+    def fail_at_first(replicas: list[Replica]) -> None:
+        told.append(replicas[0].state)
+        if len(told) == 1:
+            raise LookupError("in a listener")
+
+    worker.control.host(SPEC, fail_at_first)
+
+    wait_until(lambda: "ready" in told)
+    assert "in a listener" in caplog.text
+
+
+@pytest.mark.processes
+def test_what_is_known_is_told_at_once(fleet: Fleet) -> None:
+    worker = fleet.worker()
+    replicas = worker.wait_for(worker.host(SPEC), "ready")
+    told: list[list[Replica]] = []
+
+    worker.control.host(SPEC, told.append)
+
+    assert told[0] == replicas
+
+
+@pytest.mark.processes
+def test_a_supervisor_that_does_not_start_is_an_error(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MODEL_SERVING_LOG_LEVEL", "nonsense")
+
+    with pytest.raises(starting.StartError, match="ended with status 1 before it was ready"):
+        starting.connect(starting.Place(fleet.home, fleet.owner.pid))
+
+    assert "MODEL_SERVING_LOG_LEVEL='nonsense'" in capfd.readouterr().err
+
+
+@pytest.mark.processes
+def test_a_second_supervisor_is_refused(fleet: Fleet, capfd: pytest.CaptureFixture[str]) -> None:
+    worker = fleet.worker()
+    worker.wait_for(worker.host(SPEC), "ready")
+    Path(starting.Place(fleet.home, 0).socket).unlink()
+
+    with pytest.raises(starting.StartError):
+        starting.connect(starting.Place(fleet.home, fleet.owner.pid))
+
+    assert "another supervisor has" in capfd.readouterr().err
+    assert len(processes_of(fleet.home)) == 1
+
+
+PRELUDE = """
+    import os, queue, sys, threading, time
+    from pathlib import Path
+    from aylien_model_serving.runners.control import Control
+    from aylien_model_serving.runners.spec import Spec
+    from tests.replicas.fleets import STUB
+
+    home, owner = Path(sys.argv[1]), int(sys.argv[2])
+    spec = Spec(name="model", target="stub:stub", devices="cpu")
+
+    def wait_for_ready(news):
+        while not any(replica.state == "ready" for replica in news.get(timeout=30)):
+            pass
+"""
+
+
+def run(fleet: Fleet, program: str) -> str:
+    """Return what a program prints; what it starts may outlive it, and keeps its pipes."""
+    output = fleet.home.with_suffix(".out")
+    text = textwrap.dedent(PRELUDE) + textwrap.dedent(program)
+    command = [sys.executable, "-c", text, str(fleet.home), str(fleet.owner.pid)]
+    with output.open("w") as file:
+        done = subprocess.run(command, cwd=PROJECT, stdout=file, stderr=subprocess.STDOUT, timeout=60)
+    text = output.read_text()
+    output.unlink()
+    assert done.returncode == 0, text
+    return text
+
+
+@pytest.mark.processes
+def test_a_fork_has_a_connection_of_its_own(fleet: Fleet) -> None:
+    program = """
+        Control._current = Control(home, owner, STUB)
+        control, news = Control.of_process(), queue.Queue()
+        control.host(spec, news.put)
+        wait_for_ready(news)
+        child = os.fork()
+        if not child:
+            assert Control.of_process() is not control
+            assert control._socket is None
+            theirs = queue.Queue()
+            mine = Control(home, owner, STUB)
+            mine.host(spec, theirs.put)
+            wait_for_ready(theirs)
+            os._exit(7)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+        assert Control.of_process() is control
+        assert control._socket is not None
+    """
+
+    run(fleet, program)
+
+
+@pytest.mark.processes
+def test_what_a_master_remembers_is_hosted_at_the_first_use_in_its_fork(fleet: Fleet) -> None:
+    program = """
+        sys.modules["gunicorn.arbiter"] = sys
+        news = queue.Queue()
+        Control._current = Control(home, os.getpid(), STUB)
+        Control.of_process().host(spec, news.put)
+        assert threading.active_count() == 1
+        child = os.fork()
+        if not child:
+            assert threading.active_count() == 1
+            Control.of_process().start()
+            wait_for_ready(news)
+            os._exit(7)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+        assert threading.active_count() == 1
+    """
+
+    run(fleet, program)
+
+
+@pytest.mark.processes
+def test_greenlets_go_on_while_a_supervisor_is_started(fleet: Fleet) -> None:
+    program = """
+        from gevent import monkey
+        monkey.patch_all()
+        import gevent
+        ticks = 0
+
+        def tick():
+            global ticks
+            while True:
+                gevent.sleep(0.001)
+                ticks += 1
+
+        gevent.spawn(tick)
+        news = queue.Queue()
+        control = Control(home, owner, STUB)
+        control.host(spec, news.put)
+        wait_for_ready(news)
+        control.close()
+        print(ticks)
+    """
+
+    assert int(run(fleet, program)) > 20

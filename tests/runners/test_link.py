@@ -1,0 +1,228 @@
+"""The connection that threads and greenlets share, against a socket that answers like a replica."""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import pytest
+
+from aylien_model_serving.errors import DeadlineExceeded
+from aylien_model_serving.messages import Reply
+from aylien_model_serving.runners import wire
+from aylien_model_serving.runners.link import Again, Link, ReplicaLost
+from tests.runners.stub_replica import Calling, StubReplica, a_call, eventually
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+
+@pytest.fixture
+def replica() -> Iterator[StubReplica]:
+    with closing(StubReplica()) as replica:
+        yield replica
+
+
+@pytest.fixture
+def link(replica: StubReplica) -> Iterator[Link]:
+    with closing(Link(replica.path)) as link:
+        yield link
+
+
+def test_a_call_is_answered(link: Link) -> None:
+    assert link.call(a_call(body=b"text"), False) == Reply(200, b"text", "text/plain", [("x-a", "b")])
+    assert link.in_flight == 0
+    assert link.is_open
+
+
+def test_the_replica_learns_of_a_suspect(link: Link, replica: StubReplica) -> None:
+    link.call(a_call(), True)
+
+    assert len(replica.only.suspects) == 1
+
+
+def test_many_threads_get_their_own_answers(link: Link) -> None:
+    def many(who: int) -> Reply:
+        answers = {(n, link.call(a_call(body=b"%d %d" % (who, n)), False).body) for n in range(50)}
+        assert answers == {(n, b"%d %d" % (who, n)) for n in range(50)}
+        return Reply(200, b"")
+
+    callers = [Calling(lambda who=who: many(who)) for who in range(16)]  # type: ignore[misc]
+
+    assert [caller.ended() for caller in callers] == [Reply(200, b"")] * 16
+    assert link.in_flight == 0
+
+
+def test_replies_come_in_any_order(link: Link, replica: StubReplica) -> None:
+    callers = [Calling(lambda: link.call(a_call("/hold"), False)) for _ in range(3)]
+    eventually(lambda: len(replica.only.held) == 3)
+    assert link.in_flight == 3
+
+    replica.only.release(*reversed(replica.only.held))
+
+    bodies = {caller.ended().body for caller in callers}
+    assert bodies == {b"released %d" % number for number in replica.only.held}
+
+
+def test_each_call_in_flight_is_told_when_the_replica_dies(link: Link, replica: StubReplica) -> None:
+    callers = [Calling(lambda: link.call(a_call("/hold"), False)) for _ in range(3)]
+    eventually(lambda: len(replica.only.held) == 3)
+
+    replica.die()
+
+    assert {caller.ended().number for caller in callers} == set(replica.only.held)
+    assert all(type(caller.outcome) is ReplicaLost for caller in callers)
+    assert not link.is_open
+    with pytest.raises(ReplicaLost):
+        link.call(a_call(), False)
+
+
+def test_the_deadline_ends_the_wait_and_the_replica_is_told(link: Link, replica: StubReplica) -> None:
+    with pytest.raises(DeadlineExceeded):
+        link.call(a_call("/hold", timeout=0.05), False)
+
+    eventually(lambda: replica.only.cancelled == replica.only.held)
+    replica.only.release(*replica.only.held)
+    assert link.call(a_call(body=b"after"), False).body == b"after"
+    assert link.in_flight == 0
+
+
+def test_a_replica_that_drains_sends_a_call_elsewhere(link: Link) -> None:
+    with pytest.raises(Again):
+        link.call(a_call("/again"), False)
+
+    assert link.in_flight == 0
+
+
+@pytest.mark.parametrize("path", ["/garbage", "/wrong"])
+def test_a_replica_that_is_not_understood_is_left(
+    link: Link, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(ReplicaLost):
+        link.call(a_call(path), False)
+
+    assert not link.is_open
+    assert "is not understood" in caplog.text
+
+
+def test_a_stream_comes_item_by_item(link: Link, replica: StubReplica) -> None:
+    reply = link.call(a_call("/stream", query="100"), False)
+
+    assert reply.media_type == "text/event-stream"
+    assert reply.chunks is not None
+    assert list(reply.chunks) == [b"%d" % n for n in range(100)]
+    assert link.in_flight == 0
+    reply.chunks.close()
+    assert link.call(a_call(body=b"after"), False).body == b"after"
+    assert replica.only.cancelled == []
+
+
+def test_a_stream_runs_no_further_ahead_than_its_credit(link: Link, replica: StubReplica) -> None:
+    chunks = link.call(a_call("/endless"), False).chunks
+    assert chunks is not None
+    items = iter(chunks)
+
+    taken = [next(items) for _ in range(7)]
+    link.call(a_call(), False)
+    assert replica.only.sent == wire.STREAM_CREDIT
+    taken.append(next(items))
+
+    eventually(lambda: replica.only.sent == wire.STREAM_CREDIT + wire.STREAM_CREDIT // 2)
+    assert replica.only.credits == [wire.STREAM_CREDIT // 2]
+    assert taken == [b"%d" % n for n in range(8)]
+    chunks.close()
+    assert list(items) == []
+
+
+@pytest.mark.parametrize("taken", [0, 3])
+def test_closing_a_stream_tells_the_replica_once(link: Link, replica: StubReplica, taken: int) -> None:
+    chunks = link.call(a_call("/endless"), False).chunks
+    assert chunks is not None
+    items = iter(chunks)
+    for _ in range(taken):
+        next(items)
+
+    chunks.close()
+    chunks.close()
+
+    link.call(a_call(), False)
+    assert len(replica.only.cancelled) == 1
+    assert link.in_flight == 0
+
+
+def test_whoever_stops_reading_a_stream_has_closed_it(link: Link, replica: StubReplica) -> None:
+    chunks = link.call(a_call("/endless"), False).chunks
+    assert chunks is not None
+
+    for _ in chunks:
+        break
+
+    eventually(lambda: len(replica.only.cancelled) == 1)
+
+
+def test_a_thread_that_waits_for_an_item_goes_on_when_the_stream_is_closed(link: Link) -> None:
+    chunks = link.call(a_call("/waiting"), False).chunks
+    assert chunks is not None
+    taker = Calling(lambda: Reply(200, b"".join(chunks)))
+
+    chunks.close()
+
+    assert taker.ended() == Reply(200, b"")
+
+
+def test_a_stream_that_its_replica_does_not_end_raises(link: Link) -> None:
+    chunks = link.call(a_call("/broken"), False).chunks
+    assert chunks is not None
+    items = iter(chunks)
+
+    assert [next(items), next(items)] == [b"0", b"1"]
+    with pytest.raises(ReplicaLost):
+        next(items)
+    chunks.close()
+
+
+def test_a_stream_of_a_link_that_blocks_is_not_for_event_loops(link: Link) -> None:
+    chunks = link.call(a_call("/stream", query="1"), False).chunks
+    assert chunks is not None
+
+    with pytest.raises(TypeError, match="AsyncLink"):
+        aiter(chunks)
+    chunks.close()
+
+
+def test_a_large_body_crosses_both_ways(link: Link) -> None:
+    body = os.urandom(1 << 20) * 64
+
+    assert link.call(a_call(body=body), False).body == body
+
+
+def test_nobody_waits_behind_a_write_that_the_replica_does_not_read(replica: StubReplica) -> None:
+    with closing(Link(replica.path)) as link:
+        link.call(a_call(), False)
+        connection = replica.only
+        with connection.quiet:  # its answer to the first call keeps it from reading on
+            stuck = [Calling(lambda: link.call(a_call(body=bytes(32 << 20)), False)) for _ in range(2)]
+            start = time.monotonic()
+            with pytest.raises(DeadlineExceeded):
+                link.call(a_call(timeout=0.05), False)
+            assert time.monotonic() - start < 10
+        assert all(len(caller.ended().body) == 32 << 20 for caller in stuck)
+        assert link.call(a_call(body=b"after"), False).body == b"after"
+
+
+def test_where_nobody_listens_there_is_no_link(tmp_path: Any) -> None:
+    with pytest.raises(OSError, match="No such file"):
+        Link(str(tmp_path / "nobody.sock"))
+
+
+def test_links_number_their_calls_differently(replica: StubReplica) -> None:
+    with closing(Link(replica.path)) as one, closing(Link(replica.path)) as other:
+        for link in (one, other):
+            with pytest.raises(DeadlineExceeded):
+                link.call(a_call("/hold", timeout=0.01), False)
+
+        eventually(lambda: all(len(connection.cancelled) == 1 for connection in replica.connections))
+
+    [[first], [second]] = [connection.cancelled for connection in replica.connections]
+    assert first != second
+    assert max(first, second) < 1 << 64

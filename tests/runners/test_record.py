@@ -1,0 +1,141 @@
+"""The flight recorder: what its file says of a replica that lives, and of one that is gone."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from aylien_model_serving.runners.record import Recorder, running_since, was_running
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> str:
+    return str(tmp_path / "record")
+
+
+def test_a_recorder_that_has_begun_nothing_is_idle(path: str) -> None:
+    Recorder(path, lanes=2, capacity=4).close()
+
+    assert running_since(path) is None
+    assert not was_running(path, 0)
+
+
+def test_the_calls_of_a_run_are_found_until_it_ends(path: str) -> None:
+    recorder = Recorder(path, lanes=1, capacity=4)
+
+    before = time.monotonic()
+    recorder.starts([7, 2**64 - 1])
+
+    assert was_running(path, 7)
+    assert was_running(path, 2**64 - 1)
+    assert not was_running(path, 8)
+    assert before <= (running_since(path) or 0) <= time.monotonic()
+
+    recorder.ended()
+
+    assert not was_running(path, 7)
+    assert running_since(path) is None
+    recorder.close()
+
+
+def test_a_smaller_run_leaves_nothing_of_the_larger_one_before_it(path: str) -> None:
+    recorder = Recorder(path, lanes=1, capacity=4)
+
+    recorder.starts([1, 2, 3, 4])
+    recorder.ended()
+    recorder.starts([5])
+
+    assert [was_running(path, number) for number in (1, 2, 5)] == [False, False, True]
+    recorder.close()
+
+
+def test_every_thread_has_a_lane_of_its_own(path: str) -> None:
+    recorder = Recorder(path, lanes=2, capacity=1)
+    recorder.starts([1])
+    since = running_since(path)
+
+    other = threading.Thread(target=recorder.starts, args=([2],))
+    other.start()
+    other.join()
+    assert was_running(path, 1)
+    assert was_running(path, 2)
+    assert running_since(path) == since
+
+    recorder.ended()
+    assert not was_running(path, 1)
+    assert was_running(path, 2)
+    assert (running_since(path) or 0) >= (since or 0)
+    recorder.close()
+
+
+def test_runs_beyond_what_was_announced_are_refused(path: str) -> None:
+    recorder = Recorder(path, lanes=1, capacity=2)
+
+    with pytest.raises(ValueError, match="3 calls"):
+        recorder.starts([1, 2, 3])
+    recorder.starts([1, 2])
+    refused: list[str] = []
+    other = threading.Thread(target=_refuse, args=(recorder, refused))
+    other.start()
+    other.join()
+
+    assert "1 lanes" in refused[0]
+    recorder.close()
+
+
+def _refuse(recorder: Recorder, refused: list[str]) -> None:
+    try:
+        recorder.starts([3])
+    except ValueError as error:
+        refused.append(str(error))
+
+
+@pytest.mark.parametrize("content", [None, b"", b"short", bytes(8), b"\xff" * 64])
+def test_a_file_that_is_no_record_tells_of_no_run(path: str, content: bytes | None) -> None:
+    if content is not None:
+        Path(path).write_bytes(content)
+
+    assert not was_running(path, 1)
+    assert running_since(path) is None
+
+
+def test_a_recorder_begins_with_an_empty_file(path: str) -> None:
+    Path(path).write_bytes(b"\xff" * 4096)
+
+    Recorder(path, lanes=1, capacity=1).close()
+
+    assert running_since(path) is None
+
+
+def test_closing_twice_does_nothing(path: str) -> None:
+    recorder = Recorder(path, lanes=1, capacity=1)
+
+    recorder.close()
+    recorder.close()
+
+
+@pytest.mark.processes
+def test_what_a_killed_process_was_running_stays_written(path: str) -> None:
+    program = (
+        "import sys, time; from aylien_model_serving.runners.record import Recorder\n"
+        "recorder = Recorder(sys.argv[1], 1, 4); recorder.starts([42, 43]); print('runs', flush=True)\n"
+        "time.sleep(60)"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, path], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    with process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "runs\n"
+
+        os.kill(process.pid, signal.SIGKILL)
+
+    assert was_running(path, 43)
+    assert running_since(path)

@@ -1,0 +1,276 @@
+"""Frames: calls and replies that cross as bytes, however these are cut."""
+
+import contextlib
+import random
+import struct
+import tracemalloc
+import uuid
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aylien_model_serving.errors import BadRequest, BodyTooLarge
+from aylien_model_serving.messages import Call, Reply
+from aylien_model_serving.runners import wire
+from aylien_model_serving.runners.wire import Frame, Frames, WireError
+
+PREFIX = struct.Struct("<BIQQ")
+
+numbers = st.integers(0, 2**64 - 1)
+texts = st.text(max_size=20)
+bodies = st.binary(max_size=40) | st.integers(1, 200_000).map(lambda size: b"b" * size)
+path_values = st.dictionaries(
+    texts, texts | st.integers() | st.floats(allow_nan=False) | st.uuids(), max_size=3
+)
+headers = st.fixed_dictionaries(
+    {}, optional={"content-type": texts, "content-encoding": texts, "accept": texts}
+)
+deadlines = st.none() | st.floats(allow_nan=False)
+calls = st.builds(Call, texts, texts, texts, headers, bodies, path_values, texts, deadlines)
+replies = st.builds(Reply, st.integers(100, 599), bodies, texts, st.lists(st.tuples(texts, texts)))
+encoded = st.one_of(
+    st.builds(wire.encode_call, numbers, calls, st.booleans()),
+    st.builds(wire.encode_reply, numbers, replies, st.booleans()),
+    st.builds(wire.encode_cancel, numbers),
+    st.builds(wire.encode_credit, numbers, st.integers(1, 1000)),
+    st.builds(wire.encode_item, numbers, bodies),
+    st.builds(wire.encode_end, numbers),
+    st.builds(wire.encode_again, numbers),
+)
+
+
+def a_call(body: bytes = b"", **values: Any) -> Call:
+    return Call(
+        "POST", "/path", "q=1", {"content-type": "text/plain", "cookie": "c"}, body, values, "id", 1.5
+    )
+
+
+def feed(frames: Frames, data: bytes, cuts: Iterable[int] = ()) -> list[Frame]:
+    """Return the frames of bytes that arrive in pieces of the given sizes, the rest in few."""
+    found, rest, sizes = [], memoryview(data), iter(cuts)
+    while rest:
+        buffer = frames.get_buffer()
+        assert len(buffer)
+        size = min(len(buffer), len(rest), next(sizes, len(rest)))
+        buffer[:size] = rest[:size]
+        rest = rest[size:]
+        found += frames.filled(size)
+    return found
+
+
+def one(buffers: list[Any]) -> Frame:
+    [frame] = feed(Frames(), b"".join(buffers))
+    return frame
+
+
+@given(st.lists(encoded, max_size=8), st.randoms(use_true_random=False))
+def test_the_same_frames_come_out_however_the_bytes_are_cut(
+    several: list[list[bytes]], chance: random.Random
+) -> None:
+    alone = [one(buffers) for buffers in several]
+    data = b"".join(b"".join(buffers) for buffers in several)
+
+    pieces = (chance.choice((1, 2, 20, 21, 22, 1000, 70_000)) for _ in range(500))
+
+    assert feed(Frames(), data, pieces) == alone
+
+
+def test_small_frames_come_out_when_every_byte_comes_alone() -> None:
+    data = b"".join(b"".join(wire.encode_call(n, a_call(b"body", x=n), False)) for n in range(5))
+
+    found = feed(Frames(), data, [1] * len(data))
+
+    assert [frame.number for frame in found] == [0, 1, 2, 3, 4]
+
+
+@given(numbers, calls, st.booleans())
+def test_a_call_comes_back(number: int, call: Call, suspect: bool) -> None:
+    frame = one(wire.encode_call(number, call, suspect))
+
+    assert frame.kind == wire.CALL
+    assert frame.number == number
+    assert wire.call_of(frame) == (call, suspect)
+
+
+@given(numbers, replies)
+def test_a_reply_comes_back(number: int, reply: Reply) -> None:
+    frame = one(wire.encode_reply(number, reply))
+
+    assert (frame.kind, frame.number) == (wire.REPLY, number)
+    assert wire.reply_of(frame) == reply
+
+
+def test_a_stream_is_told_without_its_body() -> None:
+    frame = one(wire.encode_reply(3, Reply(200, b"", "text/event-stream", [("a", "b")]), stream=True))
+
+    assert frame.kind == wire.STREAM
+    assert wire.reply_of(frame) == Reply(200, b"", "text/event-stream", [("a", "b")])
+
+
+@pytest.mark.parametrize(
+    ("buffers", "frame"),
+    [
+        (wire.encode_cancel(5), Frame(wire.CANCEL, 5, None, b"")),
+        (wire.encode_credit(5, 8), Frame(wire.CREDIT, 5, 8, b"")),
+        (wire.encode_item(5, b"data"), Frame(wire.ITEM, 5, None, b"data")),
+        (wire.encode_end(5), Frame(wire.END, 5, None, b"")),
+        (wire.encode_again(5), Frame(wire.AGAIN, 5, None, b"")),
+    ],
+)
+def test_what_is_said_of_a_call_comes_back(buffers: list[Any], frame: Frame) -> None:
+    assert one(buffers) == frame
+
+
+def test_of_the_headers_those_travel_that_tell_how_to_read_and_write() -> None:
+    call, _ = wire.call_of(one(wire.encode_call(1, a_call(), False)))
+
+    assert call.headers == {"content-type": "text/plain"}
+
+
+@pytest.mark.parametrize("value", [True, None, b"bytes", ["list"], Path("/"), object()])
+def test_a_path_value_of_another_type_is_refused_with_a_cure(value: object) -> None:
+    with pytest.raises(TypeError, match=r"path value 'x' .*converter"):
+        wire.encode_call(1, a_call(x=value), False)
+
+
+def test_path_values_keep_their_types() -> None:
+    values = {"u": uuid.UUID(int=7), "big": 10**40, "low": -(10**40), "i": 1, "f": 1.0, "s": "1"}
+
+    call, _ = wire.call_of(one(wire.encode_call(1, a_call(**values), False)))
+
+    assert call.path_values == values
+    assert [type(value) for value in call.path_values.values()] == [type(value) for value in values.values()]
+
+
+def test_half_of_a_surrogate_pair_is_the_clients_fault() -> None:
+    with pytest.raises(BadRequest):
+        wire.encode_call(1, a_call(x="\ud800"), False)
+
+
+class Endless(bytes):
+    """Says that it is larger than a body may be."""
+
+    def __len__(self) -> int:
+        return wire.MAX_BODY + 1
+
+
+def test_what_is_over_the_limits_is_not_sent() -> None:
+    with pytest.raises(BodyTooLarge):
+        wire.encode_call(1, a_call(Endless()), False)
+    with pytest.raises(WireError, match="too large"):
+        wire.encode_reply(1, Reply(200, Endless()))
+    with pytest.raises(WireError, match="too large"):
+        wire.encode_reply(1, Reply(200, b"", headers=[("x", "y" * wire.MAX_HEAD)]))
+
+
+@pytest.mark.parametrize(
+    ("kind", "head", "body"),
+    [
+        (0, 0, 0),
+        (99, 0, 0),
+        (wire.CALL, wire.MAX_HEAD + 1, 0),
+        (wire.CALL, 2**32 - 1, 2**64 - 1),
+        (wire.REPLY, 10, wire.MAX_BODY + 1),
+        (wire.ITEM, 0, 2**63),
+    ],
+)
+def test_a_prefix_that_claims_too_much_is_refused_before_anything_is_made_for_it(
+    kind: int, head: int, body: int
+) -> None:
+    frames = Frames()
+
+    tracemalloc.start()
+    try:
+        with pytest.raises(WireError):
+            feed(frames, PREFIX.pack(kind, head, 1, body))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert peak < 100_000
+
+
+@pytest.mark.parametrize(
+    ("kind", "head"),
+    [
+        (wire.CALL, b""),
+        (wire.CALL, b"\xc1"),
+        (wire.CALL, b"\x93\x01\x02\x03"),
+        (wire.REPLY, b"\x93\xa1x\xa1y\x90"),
+        (wire.CREDIT, b"\x00"),
+        (wire.CREDIT, b"\xff"),
+        (wire.CANCEL, b"\x01"),
+        (wire.END, b"\xc0"),
+    ],
+)
+def test_a_head_that_can_not_be_read_is_refused(kind: int, head: bytes) -> None:
+    with pytest.raises(WireError):
+        feed(Frames(), PREFIX.pack(kind, len(head), 1, 0) + head)
+
+
+@given(st.binary(max_size=200), st.randoms(use_true_random=False))
+def test_garbage_is_frames_or_refused_and_nothing_else(garbage: bytes, chance: random.Random) -> None:
+    frames = Frames()
+
+    with contextlib.suppress(WireError):
+        feed(frames, garbage, (chance.randint(1, 30) for _ in range(200)))
+
+
+@given(calls, st.data())
+def test_a_bit_that_fell_over_is_no_crash(call: Call, data: st.DataObject) -> None:
+    damaged = bytearray(b"".join(wire.encode_call(1, call, False)))
+    damaged[data.draw(st.integers(0, min(len(damaged), 200) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+
+    with contextlib.suppress(WireError):
+        feed(Frames(), bytes(damaged))
+
+
+def test_a_large_body_is_allocated_once_and_received_where_it_stays() -> None:
+    size = 16 << 20
+    [head, body] = wire.encode_call(1, a_call(bytes(size)), False)
+    frames = Frames()
+    tracemalloc.start()
+    try:
+        assert feed(frames, bytes(head)) == []
+        assert len(frames.get_buffer()) == size - 1
+        assert frames.filled(size - 1) == []
+        [frame] = feed(frames, b"\0")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert frame.body == body
+    assert type(frame.body) is bytes
+    assert size <= peak < size + (1 << 20)
+
+
+def test_a_parser_keeps_no_memory_of_what_it_has_read() -> None:
+    frames = Frames()
+    feed(frames, b"".join(wire.encode_reply(1, Reply(200, b"x", headers=[("a", "b" * 900_000)]))))
+    feed(frames, b"".join(wire.encode_reply(2, Reply(200, bytes(5 << 20)))))
+    tracemalloc.start()
+    try:
+        for n in range(2000):
+            feed(frames, b"".join(wire.encode_reply(n, Reply(200, bytes(1000)))), [700])
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert held < 100_000
+    assert len(frames.get_buffer()) <= 1 << 18
+
+
+def test_a_large_head_is_read() -> None:
+    reply = Reply(200, b"body", headers=[("a", "b" * 900_000)])
+    data = (
+        b"".join(wire.encode_cancel(1)) + b"".join(wire.encode_reply(2, reply)) + b"".join(wire.encode_end(3))
+    )
+
+    found = feed(Frames(), data, [100] * 5)
+
+    assert [frame.number for frame in found] == [1, 2, 3]
+    assert wire.reply_of(found[1]) == reply
