@@ -7,7 +7,7 @@ The house, floor by floor; imports point down, or to a neighbour, and never in a
     4  web/                                  the rooms that know Flask: doors, operators' endpoints, assembly
     4  optimize                              a side door: PyTorch models made quick to ask
     3  pipeline                              the way of a request
-    3  openapi                               the document that tells clients of the routes
+    3  openapi openapi_answers               the document that tells clients of the routes
     3  routes route_keys                     route dicts, what each key may hold, and every mistake
     3  replicas/                             the processes behind the web workers: supervisor, replicas
     2  runners/                              where a handler runs

@@ -40,6 +40,7 @@ class Endpoint:
         runner: runs the handler.
         answers: kept answers, if the route caches.
         timeout: seconds that a call may take, if the route limits it.
+        remote: whether the runner's own process tells the whole story, from the body to the reply.
         instruments: where this service counts.
         failures: how this service tells an error.
     """
@@ -52,6 +53,7 @@ class Endpoint:
     failures: Failures
     answers: Answers | None = None
     timeout: float | None = None
+    remote: bool = False
 
 
 @dataclass(slots=True)
@@ -110,6 +112,9 @@ Story = Generator[Step, Any, Reply]
 def answer(endpoint: Endpoint, call: Call) -> Story:
     """Tell how a call is answered; whatever fails becomes an error reply."""
     try:
+        if endpoint.remote:
+            told: Reply = yield Work(endpoint.runner, {}, call, endpoint.schema)
+            return told
         fields = codecs.decode(call, endpoint.schema.decoders)
         arguments = endpoint.schema.arguments(fields, call.path_values)
         encoder = endpoint.schema.encoder(call.headers.get("accept", ""))

@@ -35,6 +35,8 @@ def test_settings_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch)
         ("MODEL_SERVING_METRICS_DIR", "/tmp/m", "metrics_dir", "/tmp/m"),
         ("MODEL_SERVING_METRICS_DIR", "", "metrics_dir", None),
         ("PROMETHEUS_MULTIPROC_DIR", "/tmp/p", "metrics_dir", "/tmp/p"),
+        ("MODEL_SERVING_BACKGROUND_THREADS", "4", "background_threads", 4),
+        ("MODEL_SERVING_BACKGROUND_WAIT", "0.5", "background_wait", 0.5),
         ("MODEL_SERVING_URL_FETCH", "1", "url_fetch", True),
         ("MODEL_SERVING_URL_MAX_MB", "1", "url_max_mb", 1.0),
         ("MODEL_SERVING_URL_TIMEOUT", "2.5", "url_timeout", 2.5),

@@ -1,4 +1,4 @@
-"""fastsdk for the test that needs it, in an environment of its own: a run without it says so, and CI's fails."""
+"""fastsdk for its test, in an environment of its own: a run without it says so, and CI's fails."""
 
 import os
 from pathlib import Path

@@ -6,10 +6,13 @@ Floor 2.
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 import uuid
 from collections.abc import Callable
 from typing import Any, Protocol
+
+from msgspec.structs import replace
 
 from aylien_model_serving import codecs
 from aylien_model_serving.jobs.job import NewJob
@@ -23,6 +26,8 @@ _ACCEPT = "application/json, text/event-stream"
 
 #: Headers that tell how to read the body.
 _KEPT = ("content-type", "content-encoding")
+
+_WHOLE = re.compile(r"-?[0-9]{1,7}", re.ASCII)
 
 #: Characters of a client's own name for its job.
 _LONGEST_KEY = 256
@@ -81,6 +86,9 @@ class JobRunner:
             idempotency_key=_key_of(call),
             webhook=self._check_webhook(call.headers.get("x-webhook-url")),
         )
+        asked = _priority_of(call)
+        if asked is not None and asked < new.priority:
+            new = replace(new, priority=asked)
         job, is_new = self._store.enqueue(new, time.time())
         if is_new:
             self.wake()
@@ -93,6 +101,12 @@ class JobRunner:
 def _key_of(call: Call) -> str | None:
     key = call.headers.get("idempotency-key")
     return key[:_LONGEST_KEY] if key else None
+
+
+def _priority_of(call: Call) -> int | None:
+    """Return the priority that a client asks for; it may ask for less than its route has, as for time."""
+    text = call.headers.get("x-job-priority", "")
+    return int(text) if _WHOLE.fullmatch(text) else None
 
 
 def _plain(call: Call) -> Call:

@@ -42,7 +42,7 @@ class _Told(TypedDict):
 
 
 class ShownJob(_Told, total=False):
-    """What `show` returns: a job as clients get it."""
+    """A job as clients get it."""
 
     result: Any
     error: str

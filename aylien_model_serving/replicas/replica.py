@@ -3,7 +3,7 @@
     python -m aylien_model_serving.replicas.replica <descriptor>
 
 The descriptor is one end of a socket to the supervisor, which says what to host; when it closes, the replica
-ends at once. Its parent has asked the kernel for that too: a handler that holds the interpreter can't delay it.
+ends at once. Its parent has asked the kernel for that too, which a handler that does not yield can't delay.
 """
 
 from __future__ import annotations

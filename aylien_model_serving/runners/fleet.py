@@ -51,8 +51,7 @@ class Fleet:
 
     def known(self) -> Berths | None:
         """Return this process's view, unless it has none: for a question that is not worth a start."""
-        here = self._here
-        return here if here is not None and here.pid == os.getpid() else None
+        return self._here if self._here is not None and self._here.pid == os.getpid() else None
 
     def _arrive(self) -> Berths:
         with _lock:

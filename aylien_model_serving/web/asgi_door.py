@@ -27,7 +27,7 @@ CLIENT_LEFT = 499
 
 
 #: Seconds of a wait in which nobody looks for the client's leaving: a look costs as much as an answer.
-_UNWATCHED = 0.01
+_UNWATCHED = 0.05
 
 
 class ClientLeft(BaseException):

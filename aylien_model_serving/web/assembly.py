@@ -16,7 +16,7 @@ from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.jobs import progress
 from aylien_model_serving.jobs.enqueuing import JobRunner
 from aylien_model_serving.messages import Call
-from aylien_model_serving.openapi import Described
+from aylien_model_serving.openapi_answers import Described
 from aylien_model_serving.pipeline import Endpoint
 from aylien_model_serving.routes import Route
 from aylien_model_serving.runners.items import Items
@@ -131,6 +131,7 @@ def _endpoint(state: ServiceState, route: Route) -> Endpoint:
         if route.cache and state.backend is not None
         else None,
         timeout=route.timeout,
+        remote=route.runner is not None and route.job is None and not route.cache,
     )
 
 

@@ -1,4 +1,4 @@
-r"""Pencil drawings of photographs: a picture goes in, a picture comes out, and at most ten wait for their turn.
+r"""Pencil drawings of photographs: a picture goes in, a picture comes out, and at most ten wait in a queue.
 
 make COMMAND_UNCACHED='examples.img2img.app:run_app()' example-service
 curl localhost:8000/img2img -F upload_img=@photo.jpg            # answers with the job and its links

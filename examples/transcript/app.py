@@ -1,9 +1,10 @@
-r"""The words of a speech, sent as they are spoken: as a stream, or as a job that can be followed from anywhere.
+r"""The words of a speech, sent as they are spoken: as a stream, or as a job that can be followed by its id.
 
 make COMMAND_UNCACHED='examples.transcript.app:run_app()' example-service
-curl -N localhost:8000/transcribe -d '{"speed": 2}'                                     # a line for each word
-curl -N 'localhost:8000/transcribe?speed=2' -H 'Accept: text/event-stream'              # an event for each word
-curl localhost:8000/transcripts -d '{}'; curl -N localhost:8000/stream/<job_id>         # the same from a job
+curl -N localhost:8000/transcribe -d '{"speed": 2}'                             # a line for each word
+curl -N 'localhost:8000/transcribe?speed=2' -H 'Accept: text/event-stream'      # an event for each word
+curl localhost:8000/transcripts -d '{}'                                         # a job with the same words
+curl -N localhost:8000/stream/<job_id>                                          # as it makes them
 """
 
 import time

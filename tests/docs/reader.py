@@ -81,6 +81,7 @@ class Reader:
         line = line.replace("localhost:8000", f"localhost:{self._service.port}")
         asked = subprocess.run(
             ["bash", "-o", "pipefail", "-c", line],
+            cwd=self.folder,
             env=clean_environment() | {"no_proxy": "localhost"},
             capture_output=True,
             text=True,

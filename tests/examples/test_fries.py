@@ -74,7 +74,9 @@ def test_a_job_that_goes_on_stops_at_the_cooks_next_word(client: httpx.Client) -
     assert "result" not in ended
 
 
-@pytest.mark.parametrize(("fields", "named"), [({}, "fries_name"), ({"fries_name": "a", "amount": "b"}, "amount")])
+@pytest.mark.parametrize(
+    ("fields", "named"), [({}, "fries_name"), ({"fries_name": "a", "amount": "b"}, "amount")]
+)
 def test_what_is_wrong_with_an_order_is_told_before_there_is_a_job(
     client: httpx.Client, fields: dict[str, str], named: str
 ) -> None:

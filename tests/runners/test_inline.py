@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from aylien_model_serving.errors import DeadlineExceeded
+from aylien_model_serving.messages import Call
 from aylien_model_serving.runners import native
 from aylien_model_serving.runners.inline import InlineRunner
-from aylien_model_serving.messages import Call
 from aylien_model_serving.signatures import Signature
 
 PATIENCE = 10.0  # seconds after which a test that waits has failed

@@ -1,6 +1,6 @@
 """What users of fastsdk do, as a program for the environment that has it: prints what came of it as JSON.
 
-    python fastsdk_client.py http://127.0.0.1:8000
+python fastsdk_client.py http://127.0.0.1:8000
 """
 
 import json
@@ -15,18 +15,17 @@ SECONDS = 60
 
 
 def submitted(client, operation, **fields):
-    """Submit a job, and follow it by its id."""
-    sent = client.submit_job(operation, **fields)
-    sent.wait_for_result(timeout_s=SECONDS)
-    return client.track_job(sent.platform_job_id)
+    """Submit a job, which the client follows by itself."""
+    return client.submit_job(operation, **fields)
 
 
 def followed(job):
     """Return what the client has seen of a job until its end."""
     seen = []
     while not job.is_terminal:
-        shown = [job.response.status, job.response.progress, job.response.message]
-        seen += [shown] if shown not in seen else []
+        if job.response is not None:
+            shown = [job.response.status, job.response.progress, job.response.message]
+            seen += [shown] if shown not in seen else []
         time.sleep(0.02)
     return seen
 
@@ -46,6 +45,8 @@ def main(url):
     seen = followed(fries)
     drawn = submitted(client, "img2img", image=picture, strength=250).get_result(timeout_s=SECONDS)
     cancelled = submitted(client, "idle", seconds=30)
+    while cancelled.response is None:  # it is sent by a thread of the client
+        time.sleep(0.02)
     cancelled.cancel(wait=True)
     return {
         "routes": {endpoint.path: endpoint.method for endpoint in contract.endpoints},
@@ -62,4 +63,4 @@ def main(url):
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(sys.argv[1])))
+    sys.stdout.write(json.dumps(main(sys.argv[1])))

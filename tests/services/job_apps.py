@@ -1,4 +1,4 @@
-"""Services with jobs; the tests start them in processes of their own."""
+"""A service with jobs; the environment says which routes it has, and how many replicas work for each."""
 
 import os
 import signal
@@ -9,11 +9,12 @@ from typing import Any
 
 from flask import Flask
 
-from aylien_model_serving.app_factory import FlaskAppWrapper, InvalidRequest
-from aylien_model_serving.jobs.progress import JobProgress
+from aylien_model_serving import FlaskAppWrapper, InvalidRequest, JobProgress
+from tests.services.hosted_apps import wait_at
 
 
 def make_fries(job_progress: JobProgress, fries_name: str, amount: int = 1, pause: float = 0.0) -> str:
+    """Report as the example of FastTaskAPI does."""
     job_progress.set_status(0.1, f"started new fries creation {fries_name}")
     time.sleep(pause)
     job_progress.set_status(0.5, f"I am working on it. Lots of work to do {amount}")
@@ -22,29 +23,61 @@ def make_fries(job_progress: JobProgress, fries_name: str, amount: int = 1, paus
     return f"Your fries {fries_name} are ready"
 
 
-def work(text: str = "", sleep: float = 0.0, die_if: str = "", refuse: bool = False, fail: bool = False) -> Any:
+def work(
+    text: str = "",
+    sleep: float = 0.0,
+    gate: str = "",
+    die_if: str = "",
+    refuse: bool = False,
+    fail_times: int = 0,
+    diary: str = "",
+) -> Any:
+    """Do what a call asks for, without a word on the way."""
+    if diary:
+        with Path(diary).open("a") as file:
+            file.write(f"{text}\n")
+    if gate:
+        wait_at(Path(gate))
     time.sleep(sleep)
     if die_if and Path(die_if).exists():
         os.kill(os.getpid(), signal.SIGKILL)
     if refuse:
         raise InvalidRequest("not this text")
-    if fail:
+    if fail_times and len(Path(diary).read_text().splitlines()) <= fail_times:
         raise ValueError("the secret of the model")
     return {"text": text, "pid": os.getpid()}
 
 
-def count_up(count: int, pause: float = 0.0) -> Iterator[int]:
+def report(job_progress: JobProgress, gate: str = "") -> None:
+    """Report until it is told to stop."""
+    job_progress.set_status(0.25, "at work")
+    Path(gate, "entered").touch()
+    while True:
+        job_progress.set_status(0.25)
+        time.sleep(0.01)
+
+
+def count_up(count: int, pause: float = 0.0) -> Iterator[dict[str, int]]:
     for number in range(count):
-        yield number
+        yield {"number": number}
         time.sleep(pause)
 
 
 def working() -> Flask:
-    """Return a service whose routes keep their calls as jobs."""
+    """Return a service of the routes that ROUTES names, separated by commas."""
+    several = {"replicas": int(os.environ.get("REPLICAS", "1")), "devices": ["cpu"]}
+    limits = {"retries": 1, "queue_size": 1000}
+    routes: dict[str, dict[str, Any]] = {
+        "fries": {"callable": make_fries, "job": True},
+        "work": {"callable": work, "job": limits, "runner": several},
+        "more": {"callable": work, "job": limits, "runner": several},
+        "few": {"callable": work, "job": {"queue_size": 2}},
+        "report": {"callable": report, "job": {"timeout": 30}},
+        "stuck": {"callable": work, "job": {"grace": 0.3}},
+        "hasty": {"callable": work, "job": {"timeout": 0.5, "grace": 0.3, "retries": 3}},
+        "count": {"callable": count_up, "job": True},
+    }
+    chosen = os.environ["ROUTES"].split(",")
     return FlaskAppWrapper.create_app(
-        [
-            {"endpoint": "/fries", "callable": make_fries, "job": {"queue_size": 5}},
-            {"endpoint": "/work", "callable": work, "job": {"retries": 1, "queue_size": 1000}},
-            {"endpoint": "/count", "callable": count_up, "job": True},
-        ]
+        [{"endpoint": f"/{name}", "name": name} | routes[name] for name in chosen]
     )

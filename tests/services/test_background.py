@@ -1,10 +1,12 @@
 """Background tasks on real servers: no client waits for them, and the end of a service does."""
 
+import os
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,8 +22,8 @@ REQUEST_ID = "the-request"
 Start = Callable[..., AbstractContextManager[Service]]
 
 
-def gunicorn(worker_class: str) -> Start:
-    return partial(serve, f"{APP}()", worker_class=worker_class, workers=1)
+def gunicorn(worker_class: str, **keys: Any) -> Start:
+    return partial(serve, f"{APP}()", worker_class=worker_class, workers=1, **keys)
 
 
 def program(*words: str) -> Start:
@@ -32,6 +34,8 @@ SERVERS: dict[str, Start] = {
     "gthread": gunicorn("gthread"),
     "gevent": gunicorn("gevent"),
     "asgi": gunicorn("asgi"),
+    "gthread without hooks": gunicorn("gthread", settings=Path(os.devnull)),
+    "gevent without hooks": gunicorn("gevent", settings=Path(os.devnull)),
     "granian wsgi": program("granian", "--interface", "wsgi", "--factory", APP),
     "granian asgi": program("granian", "--interface", "asgi", "--factory", APP),
     "uvicorn": program("uvicorn", "--factory", APP),
@@ -51,6 +55,8 @@ SERVERS: dict[str, Start] = {
         ("asgi", "async"),
         ("asgi", "view"),
         ("asgi", "batched"),
+        ("gthread without hooks", "inline"),
+        ("gevent without hooks", "inline"),
         ("granian wsgi", "inline"),
         ("granian asgi", "inline"),
         ("uvicorn", "inline"),

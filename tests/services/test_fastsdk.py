@@ -1,4 +1,4 @@
-"""The released fastsdk, pointed at a service: it finds the routes, follows jobs, and sends and gets images."""
+"""The released fastsdk, pointed at a service: it finds routes, follows jobs, sends and gets images."""
 
 from __future__ import annotations
 

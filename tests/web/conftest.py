@@ -3,6 +3,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.web.asgi_client import Gate
+from tests.web.jobs import Door
 
 
 @pytest.fixture
@@ -11,3 +12,17 @@ def gate() -> Iterator[Gate]:
     gate = Gate()
     yield gate
     gate.open.set()
+
+
+@pytest.fixture
+def door() -> Iterator[Door]:
+    """What a job waits at, which no test leaves shut."""
+    door = Door()
+    yield door
+    door.open.set()
+
+
+@pytest.fixture
+def in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep jobs in the memory of this process."""
+    monkeypatch.setenv("MODEL_SERVING_JOBS_URL", "memory://")

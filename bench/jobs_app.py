@@ -1,0 +1,16 @@
+"""The service of `python -m bench.jobs`: one route whose calls are jobs that do nothing."""
+
+from flask import Flask
+
+from aylien_model_serving.app_factory import FlaskAppWrapper
+
+
+def nothing(text: str) -> None:
+    """Do nothing: what is measured is all the rest."""
+
+
+def app() -> Flask:
+    """Return the app, as Gunicorn names it."""
+    return FlaskAppWrapper.create_app(
+        [{"endpoint": "/nothing", "callable": nothing, "job": {"queue_size": 100_000}}]
+    )

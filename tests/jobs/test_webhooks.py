@@ -1,0 +1,256 @@
+"""Webhooks: who may be told, what is told, how it is signed, and what happens where nobody listens."""
+
+import hashlib
+import hmac
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import Any
+
+import pytest
+
+from aylien_model_serving.errors import BadRequest
+from aylien_model_serving.jobs import life, telling, webhooks
+from aylien_model_serving.jobs.store import Store
+from aylien_model_serving.jobs.telling import Telling
+from tests.jobs.receiver import SECRET, receiving
+from tests.jobs.stores import REPLY, enqueue, get
+
+SOON = 20.0
+
+
+@pytest.fixture(autouse=True)
+def _quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(life, "WEBHOOK_PAUSE", 0.05)
+    monkeypatch.setattr(telling, "_PAUSE", 0.02)
+
+
+@pytest.fixture
+def tell(store: Store) -> Iterator[Callable[[], Telling]]:
+    """Start what tells webhooks; it is closed in the end."""
+    started: list[Telling] = []
+
+    def start() -> Telling:
+        started.append(Telling(store, "s", ["127.0.0.1"], SECRET))
+        started[-1].start()
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.close()
+
+
+def finished(store: Store, url: str, body: bytes = b'"the result"') -> str:
+    """Put a job with a webhook in that has ended, and return its id."""
+    now = time.time()
+    job_id = enqueue(store, now, webhook=url)
+    claimed = store.claim("s", ["r"], "me", 60.0, now)
+    assert claimed is not None
+    store.finish(job_id, "me", REPLY, body, now)
+    return job_id
+
+
+def wait_until(condition: Callable[[], Any]) -> None:
+    deadline = time.monotonic() + SOON
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def is_done(store: Store, job_id: str) -> bool:
+    return get(store, job_id).webhook_due is None
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.com/done",
+        "https://example.com:8443/done?a=b",
+        "http://EXAMPLE.com",
+        "http://[::1]/done",
+    ],
+)
+def test_listed_hosts_may_be_told(url: str) -> None:
+    assert webhooks.check(["example.com", "::1"], url) == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://elsewhere.com/done",
+        "http://example.com.elsewhere.com/",
+        "http://example.com@elsewhere.com/",
+        "http://user:password@example.com/",
+        "http://elsewhere.com\\@example.com/",
+        "http://elsewhere.com#@example.com/",
+        "http://example.com:port/",
+        "http://example.com:99999/",
+        "http://[example.com/",
+        "http:///done",
+        "ftp://example.com/",
+        "file:///etc/passwd",
+        "//example.com/",
+        "example.com/done",
+        "http://example.com/a b",
+        "http://example.com/\r\nX-Injected: 1",
+        "http://example.com/größe",
+        "http://2130706433/",
+        "",
+    ],
+)
+def test_nobody_else_may_be_told(url: str) -> None:
+    with pytest.raises(BadRequest, match="X-Webhook-Url: "):
+        webhooks.check(["example.com"], url)
+
+
+def test_no_host_is_listed_by_default() -> None:
+    assert webhooks.check([], None) is None
+    with pytest.raises(BadRequest, match="this service tells nobody at 'example\\.com'"):
+        webhooks.check([], "http://example.com/")
+
+
+def test_the_end_of_a_job_is_told_as_clients_see_it(store: Store, tell: Callable[[], Telling]) -> None:
+    with receiving() as receiver:
+        job_id = finished(store, receiver.url)
+        tell()
+        wait_until(lambda: is_done(store, job_id))
+
+    [told] = receiver.told
+    assert told.path == "/done?of=me"
+    assert told.headers["content-type"] == "application/json"
+    assert (told.job["job_id"], told.job["status"], told.job["result"]) == (job_id, "finished", "the result")
+
+
+def test_the_signature_is_that_of_the_documented_recipe(store: Store, tell: Callable[[], Telling]) -> None:
+    with receiving() as receiver:
+        finished(store, receiver.url)
+        tell()
+        wait_until(lambda: receiver.told)
+
+    [told] = receiver.told
+    timestamp = told.headers["x-webhook-timestamp"]
+    expected = hmac.new(SECRET.encode(), timestamp.encode() + b"." + told.body, hashlib.sha256).hexdigest()
+    assert told.headers["x-webhook-signature"] == f"sha256={expected}"
+    assert abs(time.time() - int(timestamp)) < SOON
+
+
+@pytest.mark.parametrize("status", [500, 404, 301, 307])
+def test_an_answer_that_is_no_success_is_tried_again_and_leads_nowhere(
+    store: Store, tell: Callable[[], Telling], status: int
+) -> None:
+    with receiving(status, status, 200) as receiver:
+        job_id = finished(store, receiver.url)
+        tell()
+        wait_until(lambda: is_done(store, job_id))
+
+    assert [told.job["job_id"] for told in receiver.told] == [job_id] * 3
+    assert get(store, job_id).webhook_tries == 2
+
+
+def test_a_receiver_that_was_away_is_told_when_it_is_back(store: Store, tell: Callable[[], Telling]) -> None:
+    with receiving() as receiver:
+        pass
+    job_id = finished(store, receiver.url)
+    tell()
+    wait_until(lambda: get(store, job_id).webhook_tries >= 2)
+    with receiver.listening():
+        wait_until(lambda: is_done(store, job_id))
+
+    assert [told.job["job_id"] for told in receiver.told] == [job_id]
+
+
+def test_a_receiver_that_stays_away_is_given_up(
+    store: Store, tell: Callable[[], Telling], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(life, "WEBHOOK_TRIES", 3)
+    with receiving() as receiver:
+        pass
+    job_id = finished(store, receiver.url)
+    tell()
+    wait_until(lambda: is_done(store, job_id))
+
+    assert get(store, job_id).webhook_tries == 3
+
+
+def test_a_webhook_that_a_dead_process_took_is_told_by_another(
+    store: Store, tell: Callable[[], Telling]
+) -> None:
+    with receiving() as receiver:
+        job_id = finished(store, receiver.url)
+        taken = store.webhooks_due("s", 1, 0.2, time.time())  # and never a word more
+        tell()
+        wait_until(lambda: is_done(store, job_id))
+
+    assert [job.id for job in taken] == [job_id]
+    assert len(receiver.told) == 1
+
+
+def test_a_receiver_that_never_answers_costs_a_limited_time_and_keeps_nobody_waiting(
+    store: Store, tell: Callable[[], Telling], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhooks, "TIMEOUT", 0.5)
+    with receiving() as receiver, closing(socket.create_server(("127.0.0.1", 0))) as silent:
+        slow = finished(store, f"http://127.0.0.1:{silent.getsockname()[1]}/")
+        quick = finished(store, receiver.url)
+        tell()
+        wait_until(lambda: is_done(store, quick))
+        tries = get(store, slow).webhook_tries
+        wait_until(lambda: get(store, slow).webhook_tries > 0)
+
+    assert tries == 0
+
+
+def test_a_receiver_that_answers_a_byte_at_a_time_costs_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webhooks, "TIMEOUT", 0.5)
+    ends = threading.Event()
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+
+        def drip() -> None:
+            connection, _ = server.accept()
+            with connection:
+                while not ends.wait(0.05):
+                    try:
+                        connection.sendall(b"H")
+                    except OSError:
+                        return
+
+        threading.Thread(target=drip, daemon=True).start()
+        since = time.monotonic()
+        with pytest.raises(webhooks.NotTold):
+            webhooks.tell(f"http://127.0.0.1:{server.getsockname()[1]}/", b"{}", SECRET, 0)
+        ends.set()
+
+    assert time.monotonic() - since < SOON / 2
+
+
+def test_a_host_that_is_listed_no_more_is_not_told(store: Store, tell: Callable[[], Telling]) -> None:
+    job_id = finished(store, "http://elsewhere.test/")
+    tell()
+    wait_until(lambda: get(store, job_id).webhook_tries > 0)
+
+    assert not is_done(store, job_id)
+
+
+def test_a_large_result_is_left_to_the_link(store: Store, tell: Callable[[], Telling]) -> None:
+    with receiving() as receiver:
+        finished(store, receiver.url, json.dumps("a" * webhooks.LARGEST_RESULT).encode())
+        tell()
+        wait_until(lambda: receiver.told)
+
+    [told] = receiver.told
+    assert "result" not in told.job
+    assert told.job["links"]["status"] == f"/status/{told.job['job_id']}"
+
+
+def test_failed_and_cancelled_jobs_are_told_too(store: Store, tell: Callable[[], Telling]) -> None:
+    with receiving() as receiver:
+        cancelled = enqueue(store, time.time(), webhook=receiver.url)
+        store.cancel("s", cancelled, time.time())
+        tell()
+        wait_until(lambda: is_done(store, cancelled))
+
+    [told] = receiver.told
+    assert (told.job["job_id"], told.job["status"]) == (cancelled, "cancelled")

@@ -1,0 +1,192 @@
+"""Takes jobs and keeps them alive: leases, the end of a lease, a store that fails, the end of the process."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pytest
+
+from aylien_model_serving import JobProgress, schemas
+from aylien_model_serving.failures import Failures
+from aylien_model_serving.jobs.errors import StoreUnavailable
+from aylien_model_serving.jobs.job import Job
+from aylien_model_serving.jobs.store import Store, open_store
+from aylien_model_serving.messages import Call
+from aylien_model_serving.metrics import Instruments
+from aylien_model_serving.pipeline import Endpoint
+from aylien_model_serving.replicas import claiming
+from aylien_model_serving.replicas.beside import Beside
+from aylien_model_serving.runners import wire
+from aylien_model_serving.runners.inline import InlineRunner
+from aylien_model_serving.settings import Settings
+from aylien_model_serving.signatures import Signature
+from tests.jobs.stores import enqueue, get
+
+SOON = 20.0
+
+
+def call_of(body: bytes) -> bytes:
+    call = Call("POST", "/r", "", {"accept": "application/json"}, body, {}, "the-request")
+    return b"".join(wire.encode_call(0, call, False))
+
+
+class Scene:
+    """A handler that waits until the test lets it go on, those who work for it, and their store."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.entered = threading.Event()
+        self.open = threading.Event()
+        self.runs = 0
+        instruments = Instruments()
+        signature = Signature.of(self.handle).without("reporter")
+        endpoint = Endpoint(
+            name="r",
+            identity="r",
+            schema=schemas.choose(None, self.handle, signature, frozenset()),
+            runner=InlineRunner(self.handle, signature, 1, mock.Mock()),
+            instruments=instruments,
+            failures=Failures(False, instruments.count_exception),
+        )
+        self.beside = Beside(
+            store, "s", endpoint, self.handle, signature, slots=1, grace=0.2, settings=Settings()
+        )
+
+    def handle(self, text: str, reporter: JobProgress) -> str:
+        self.runs += 1
+        self.entered.set()
+        while not self.open.wait(0.01):
+            if text == "reports":
+                reporter.set_status(0.5)
+        return text
+
+    def begin(self, text: str = "silent", **given: Any) -> str:
+        """Have a job run, and return its id."""
+        job_id = enqueue(self.store, time.time(), call=call_of(f'{{"text": "{text}"}}'.encode()), **given)
+        self.beside.wake()
+        return job_id
+
+    def wait_until(self, condition: Callable[[], Any]) -> None:
+        deadline = time.monotonic() + SOON
+        while not condition():
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+
+    def end_of(self, job_id: str) -> Job:
+        self.wait_until(lambda: get(self.store, job_id).status in ("finished", "failed", "cancelled"))
+        return get(self.store, job_id)
+
+
+@pytest.fixture
+def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
+    monkeypatch.setattr(claiming, "_TICK", 0.02)
+    monkeypatch.setattr(claiming, "_IDLE", 0.05)
+    store = open_store(str(tmp_path / "jobs"))
+    scene = Scene(store)
+    yield scene
+    scene.open.set()
+
+
+def test_a_job_that_takes_long_keeps_its_lease(scene: Scene) -> None:
+    job_id = scene.begin()
+    assert scene.entered.wait(SOON)
+    first = get(scene.store, job_id).lease_until
+    assert first is not None
+    scene.wait_until(lambda: (get(scene.store, job_id).lease_until or 0) > first)
+    scene.open.set()
+
+    assert scene.end_of(job_id).status == "finished"
+
+
+def test_a_job_that_another_has_taken_over_is_left_to_it(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    job_id = scene.begin("reports")
+    assert scene.entered.wait(SOON)
+    owner = get(scene.store, job_id).lease_owner
+    assert owner is not None
+    with mock.patch.object(scene.store, "next_due", return_value=None):  # so that it is not taken again
+        scene.store.lost(job_id, owner, time.time())
+        scene.wait_until(lambda: "this run of it does not count" in caplog.text)
+
+    assert get(scene.store, job_id).status == "queued"
+
+
+def test_a_store_that_fails_for_a_while_costs_no_job(scene: Scene) -> None:
+    job_id = scene.begin()
+    assert scene.entered.wait(SOON)
+    failing = mock.patch.object(scene.store, "finish", side_effect=StoreUnavailable)
+    with failing as finish, mock.patch("aylien_model_serving.jobs.desk._PAUSE", 0.01):
+        scene.open.set()
+        scene.wait_until(lambda: finish.call_count > 2)
+
+    assert scene.end_of(job_id).status == "finished"
+    assert scene.runs == 1
+
+
+def test_a_store_that_can_not_be_looked_at_is_looked_at_again(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    scene.open.set()
+    with mock.patch.object(scene.store, "next_due", side_effect=StoreUnavailable):
+        job_id = scene.begin()
+        scene.wait_until(lambda: "Jobs can't be looked at" in caplog.text)
+
+    assert scene.end_of(job_id).status == "finished"
+
+
+def test_a_call_that_can_not_be_read_ends_as_failed(scene: Scene) -> None:
+    job_id = enqueue(scene.store, time.time(), call=b"\x00" * 40)
+    scene.beside.wake()
+
+    end = scene.end_of(job_id)
+    assert end.status == "failed"
+    assert (end.error or "").startswith("Its call can't be read: ")
+
+
+def test_jobs_are_found_without_being_woken_for(scene: Scene) -> None:
+    scene.open.set()
+    scene.beside.wake()
+    job_id = enqueue(scene.store, time.time(), call=call_of(b'{"text": "a"}'))
+
+    assert scene.end_of(job_id).status == "finished"
+
+
+def test_jobs_that_nobody_needs_any_more_are_removed(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claiming, "_SWEEP", 0.05)
+    scene.open.set()
+    job_id = scene.begin(keep=0.1)
+
+    scene.wait_until(lambda: scene.store.get("s", job_id) is None)
+
+
+def test_what_is_given_back_was_never_begun(scene: Scene) -> None:
+    job_id = scene.begin()
+    assert scene.entered.wait(SOON)
+    assert scene.beside._here is not None
+    workshop = scene.beside._here[1]
+    workshop.close()
+    workshop.give_back()
+    job = get(scene.store, job_id)
+
+    assert (job.status, job.attempts, job.lease_owner) == ("queued", 0, None)
+
+
+def test_others_in_a_process_that_is_ended_are_given_back(scene: Scene) -> None:
+    killed = mock.Mock()
+    stuck = scene.begin(timeout=0.1)
+    assert scene.entered.wait(SOON)
+    assert scene.beside._here is not None
+    claimer = scene.beside._here[1]._claimer
+    claimer._kill = killed
+    claimer._slots = 2
+    other = scene.begin()
+    scene.wait_until(lambda: get(scene.store, other).status == "processing")
+    claimer._slots = 0  # a process that is killed takes no more
+    scene.wait_until(lambda: killed.called)
+
+    assert get(scene.store, stuck).status == "failed"
+    assert get(scene.store, other).attempts == 0

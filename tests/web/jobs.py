@@ -1,0 +1,69 @@
+"""Services whose jobs are kept in the memory of the test, and a client that asks them."""
+
+import json
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+from flask.testing import FlaskClient
+
+from tests.web.asking import post, route, serve
+
+LONG = 30
+
+
+class Door:
+    """What a handler of a test waits at."""
+
+    def __init__(self) -> None:
+        self.entered = threading.Event()
+        self.open = threading.Event()
+
+    def wait(self) -> None:
+        self.entered.set()
+        assert self.open.wait(LONG)
+
+
+def jobs(handler: Callable[..., Any], **options: Any) -> FlaskClient:
+    """Return a client of a service that keeps the calls of one handler as jobs."""
+    return serve(route(handler, job=options or True))
+
+
+def echo(text: str = "hello") -> dict[str, str]:
+    return {"text": text}
+
+
+def begin(client: FlaskClient, fields: Any = None, path: str = "/p", **headers: str) -> str:
+    """Have a job kept, and return its id."""
+    response = post(client, fields, path, **headers)
+    assert response.status_code == 202, response.text
+    job_id: str = response.get_json()["job_id"]
+    return job_id
+
+
+def end_of(client: FlaskClient, job_id: str) -> Any:
+    """Return a job that has ended."""
+    return client.get(f"/status/{job_id}?wait={LONG}").get_json()
+
+
+def events_of(client: FlaskClient, job_id: str) -> list[tuple[str, Any]]:
+    """Return the names and the data of a job's stream, to its end."""
+    response = client.get(f"/stream/{job_id}")
+    assert response.content_type.startswith("text/event-stream")
+    assert response.headers["X-Accel-Buffering"] == "no"
+    found = []
+    for text in response.text.split("\n\n"):
+        lines = dict(line.split(": ", 1) for line in text.splitlines() if not line.startswith(":"))
+        if lines:
+            found.append((lines.get("event", "item"), json.loads(lines["data"])))
+    return found
+
+
+def count(number: int) -> Iterator[dict[str, int]]:
+    for step in range(number):
+        yield {"step": step}
+
+
+async def count_async(number: int) -> AsyncIterator[dict[str, int]]:
+    for step in range(number):
+        yield {"step": step}

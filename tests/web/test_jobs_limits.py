@@ -1,0 +1,143 @@
+"""What holds jobs back, and who is told of their end."""
+
+import time
+from typing import Any
+
+import pytest
+
+from aylien_model_serving.errors import ConfigurationError
+from tests.jobs.receiver import SECRET, receiving
+from tests.web.asking import error, post, route, serve
+from tests.web.jobs import LONG, Door, begin, count, echo, end_of, jobs
+
+pytestmark = pytest.mark.usefixtures("in_memory")
+
+
+def test_a_failed_job_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aylien_model_serving.jobs.life.RETRY_PAUSE", 0.01)
+    tries: list[float] = []
+
+    def fail_twice(text: str = "") -> int:
+        tries.append(time.monotonic())
+        if len(tries) < 3:
+            raise ValueError("not yet")
+        return len(tries)
+
+    client = jobs(fail_twice, retries=2)
+    told = end_of(client, begin(client))
+
+    assert (told["status"], told["result"], told["metrics"]["attempts"]) == ("finished", 3, 3)
+
+
+def test_an_equal_idempotency_key_gives_the_same_job() -> None:
+    client = serve(route(echo, job=True), route(count, "/count", job=True))
+
+    first = begin(client, {"text": "a"}, Idempotency_Key="k")
+    again = begin(client, {"text": "b"}, Idempotency_Key="k")
+    other = begin(client, {"text": "a"}, Idempotency_Key="l")
+    elsewhere = begin(client, {"number": 1}, "/count", Idempotency_Key="k")
+
+    assert first == again
+    assert len({first, other, elsewhere}) == 3
+
+
+def test_a_full_queue_is_429_with_retry_after(door: Door) -> None:
+    client = jobs(lambda text="": door.wait(), queue_size=2)
+    begin(client)
+    assert door.entered.wait(LONG)
+    begin(client, Idempotency_Key="k")
+    begin(client)
+
+    refused = post(client)
+    known = post(client, Idempotency_Key="k")
+
+    assert error(refused)[:2] == (429, "too_many_requests")
+    assert int(refused.headers["Retry-After"]) >= 1
+    assert known.status_code == 202
+
+
+def test_a_client_may_ask_for_less_priority_than_its_route_has_and_not_for_more(door: Door) -> None:
+    ran: list[str] = []
+
+    def work(text: str) -> None:
+        ran.append(text)
+        door.wait()
+
+    client = jobs(work, priority=3)
+    ids = [begin(client, {"text": "first"})]
+    assert door.entered.wait(LONG)
+    asking = ("-1", "2", "3", "9", "nonsense", "")
+    ids += [begin(client, {"text": asked}, X_Job_Priority=asked) for asked in asking]
+    door.open.set()
+    for job_id in ids:
+        end_of(client, job_id)
+
+    assert ran == ["first", "3", "9", "nonsense", "", "2", "-1"]
+
+
+def test_jobs_of_one_route_go_in_their_order(door: Door) -> None:
+    ran: list[str] = []
+
+    def work(text: str) -> None:
+        ran.append(text)
+        door.wait()
+
+    client = jobs(work)
+    ids = [begin(client, {"text": "a"})]
+    assert door.entered.wait(LONG)
+    ids += [begin(client, {"text": text}) for text in "bc"]
+    door.open.set()
+    for job_id in ids:
+        end_of(client, job_id)
+
+    assert ran == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"queue": 1}, "unknown key 'queue'; did you mean 'queue_size'?"),
+        ({"retries": -1}, "key 'retries': a number of 0 or more is expected; this is -1"),
+        ({"timeout": 0}, "key 'timeout': seconds above 0 are expected; this is 0"),
+        ({"priority": "high"}, "key 'priority': a whole number is expected; this is 'high'"),
+    ],
+)
+def test_a_mistake_in_the_key_stops_the_service(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError, match="route '/p': key 'job': ") as raised:
+        jobs(echo, **options)
+
+    assert message in str(raised.value)
+
+
+@pytest.mark.parametrize("path", ["/status/<job_id>", "/jobs", "/cancel/<anything>"])
+def test_a_route_in_the_place_of_an_endpoint_of_jobs_stops_the_service(path: str) -> None:
+    def handler(job_id: str = "", anything: str = "") -> None: ...
+
+    with pytest.raises(ConfigurationError, match="is answered by another route already"):
+        serve(route(echo, job=True), route(handler, path, methods=["GET", "POST"]))
+
+
+def test_webhooks_are_off_unless_the_operator_lists_a_host() -> None:
+    response = post(jobs(echo), X_Webhook_Url="http://127.0.0.1/done")
+
+    assert error(response)[:2] == (400, "bad_request")
+
+
+def test_webhooks_without_a_secret_stop_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODEL_SERVING_WEBHOOK_ALLOW", "127.0.0.1")
+
+    with pytest.raises(ConfigurationError, match="set MODEL_SERVING_WEBHOOK_SECRET as well"):
+        jobs(echo)
+
+
+def test_the_end_of_a_job_is_told_from_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODEL_SERVING_WEBHOOK_ALLOW", "127.0.0.1")
+    monkeypatch.setenv("MODEL_SERVING_WEBHOOK_SECRET", SECRET)
+    client = jobs(echo)
+    with receiving() as receiver:
+        end = end_of(client, begin(client, {"text": "a"}, X_Webhook_Url=receiver.url))
+        deadline = time.monotonic() + LONG
+        while not receiver.told and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+    assert [told.job for told in receiver.told] == [end]
