@@ -1,4 +1,4 @@
-"""A service with jobs; the environment says which routes it has, and how many replicas work for each."""
+"""A service with jobs; the environment says which routes it has, with how many replicas and retries."""
 
 import os
 import signal
@@ -66,7 +66,7 @@ def count_up(count: int, pause: float = 0.0) -> Iterator[dict[str, int]]:
 def working() -> Flask:
     """Return a service of the routes that ROUTES names, separated by commas."""
     several = {"replicas": int(os.environ.get("REPLICAS", "1")), "devices": ["cpu"]}
-    limits = {"retries": 1, "queue_size": 1000}
+    limits = {"retries": int(os.environ.get("RETRIES", "1")), "queue_size": 1000}
     routes: dict[str, dict[str, Any]] = {
         "fries": {"callable": make_fries, "job": True},
         "work": {"callable": work, "job": limits, "runner": several},
