@@ -13,11 +13,12 @@ import time
 from collections.abc import Awaitable, Callable, Generator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
 from aylien_model_serving import codecs, streaming
-from aylien_model_serving.background import TaskResponse
+from aylien_model_serving.background import TaskResponse, without_tasks
 from aylien_model_serving.caching import CACHE_HEADER, Answers, cache_key, is_personal
 from aylien_model_serving.errors import DeadlineExceeded
 from aylien_model_serving.failures import Failures
@@ -160,6 +161,14 @@ def _stream(endpoint: Endpoint, call: Call, items: Items) -> Reply:
         tell=lambda error: context.run(endpoint.failures.reply, error, call).body,
     )
     return Reply(200, b"", framing.media_type, list(streaming.HEADERS), chunks)
+
+
+def check(schema: Schema, result: Any) -> None:
+    """Raise what is wrong with a handler's result that nobody is sent; of a stream with its first item."""
+    if isinstance(result, Items):
+        with closing(result):
+            result = next(result, None)
+    schema.answer(without_tasks(result))
 
 
 def _look_up(

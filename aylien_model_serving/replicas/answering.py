@@ -13,11 +13,11 @@ from functools import partial
 from typing import Any, Protocol
 
 from aylien_model_serving.errors import InvalidAnswer, ServingError
-from aylien_model_serving.messages import Call, Chunks, Reply, current_request_id
-from aylien_model_serving.pipeline import Endpoint, Work, answer
+from aylien_model_serving.messages import Call, Chunks, Reply
+from aylien_model_serving.pipeline import Endpoint
+from aylien_model_serving.replicas.story import StoryJob
 from aylien_model_serving.runners import wire
-from aylien_model_serving.runners.engine import Engine, Job
-from aylien_model_serving.runners.items import STREAMS, Items
+from aylien_model_serving.runners.engine import Engine
 
 Buffers = Sequence[wire.Buffer]
 After = Callable[[], None]
@@ -36,7 +36,7 @@ class Outlet(Protocol):
         """Forget a call that has been answered."""
 
 
-class Answering(Job):
+class Answering(StoryJob):
     """A call on its way to its reply.
 
     Args:
@@ -48,7 +48,7 @@ class Answering(Job):
         outcomes: where the end of its run is kept until the whole batch is told; None to tell it at once.
     """
 
-    __slots__ = ("_call", "_credit", "_endpoint", "_story", "number", "outlet")
+    __slots__ = ("_credit", "number", "outlet")
 
     def __init__(
         self,
@@ -60,27 +60,22 @@ class Answering(Job):
         outcomes: Outcomes | None,
     ) -> None:
         finish = self.finished if outcomes is None else partial(outcomes.add, self)
-        super().__init__({}, call.deadline, call.request_id, suspect=suspect, finish=finish)
+        super().__init__(call, endpoint, call.deadline, finish, suspect=suspect)
         self.number = number
-        self._call = call
-        self._endpoint = endpoint
         self.outlet = outlet
-        self._story = answer(endpoint, call)
         self._credit: Credit | None = None
 
     def begin(self, engine: Engine) -> None:
         """Read the call's fields and hand them to the engine; what can't be read is answered here."""
         try:
             engine.check_room()
-            step = self._story.send(None)
-            assert isinstance(step, Work)
-            self.arguments = step.arguments
-            engine.submit(self)
-        except StopIteration as end:
-            self._reply(end.value)
+            refusal = self.open()
+            if refusal is None:
+                engine.submit(self)
         except ServingError as error:
-            self._story.close()
-            self._reply(self._endpoint.failures.reply(error, self._call))
+            refusal = self.refuse(error)
+        if refusal is not None:
+            self._reply(refusal)
 
     def finished(self, result: Any, error: Exception | None) -> None:
         """Tell the rest of the story, with what the handler returned or raised, and send the reply."""
@@ -91,16 +86,7 @@ class Answering(Job):
 
     def tell(self, result: Any, error: Exception | None) -> After | None:
         """Tell the rest of the story; the reply waits for a flush, after which what is returned is called."""
-        if type(result) in STREAMS:
-            result = Items(result, _nothing, beside=False)
-        token = current_request_id.set(self._call.request_id)
-        try:
-            self._story.send(result) if error is None else self._story.throw(error)
-        except StopIteration as end:
-            return self._reply(end.value)
-        finally:
-            current_request_id.reset(token)
-        return None
+        return self._reply(self.end(result, error))
 
     def _reply(self, reply: Reply) -> After | None:
         if self.abandoned:
@@ -118,7 +104,7 @@ class Answering(Job):
             return wire.encode_reply(self.number, reply)
         except wire.WireError as error:
             told = InvalidAnswer(str(error))
-            return wire.encode_reply(self.number, self._endpoint.failures.reply(told, self._call))
+            return wire.encode_reply(self.number, self.refuse(told))
 
     def _stream(self, reply: Reply, chunks: Chunks) -> None:
         """Send a body as it is made, no faster than the client takes it, until it ends or nobody listens."""
@@ -196,7 +182,3 @@ class Credit:
         with self._changed:
             self._ended = True
             self._changed.notify()
-
-
-def _nothing() -> None:
-    """The engine itself gives a stream's slot back, when `finished` returns."""

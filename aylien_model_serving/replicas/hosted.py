@@ -11,15 +11,14 @@ import time
 import traceback
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import closing
 from typing import Any, NoReturn
 
 from aylien_model_serving import codecs
-from aylien_model_serving.background import without_tasks
 from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.jobs import progress
 from aylien_model_serving.jobs.store import open_store
 from aylien_model_serving.messages import Reply
+from aylien_model_serving.pipeline import check
 from aylien_model_serving.replicas import model
 from aylien_model_serving.replicas.answering import Outcomes
 from aylien_model_serving.replicas.observing import Observing
@@ -137,7 +136,10 @@ class Hosted:
 
         def finish(result: Any, error: Exception | None) -> None:
             try:
-                schema.answer(_first(result) if error is None else _raise(error))
+                if error is not None:
+                    raise error
+                is_stream = type(result) in STREAMS
+                check(schema, Items(result, lambda: None, beside=False) if is_stream else result)
                 done.set_result(None)
             except Exception as wrong:
                 done.set_exception(wrong)
@@ -184,18 +186,6 @@ class Hosted:
 def _end_process() -> None:
     """End at once what can't be stopped otherwise; the supervisor starts another."""
     os.kill(os.getpid(), signal.SIGKILL)
-
-
-def _first(result: Any) -> Any:
-    """Return a result, or the first item of a stream."""
-    if type(result) not in STREAMS:
-        return without_tasks(result)
-    with closing(Items(result, lambda: None, beside=False)) as items:
-        return next(items, None)
-
-
-def _raise(error: Exception) -> NoReturn:
-    raise error
 
 
 def fail(superior: Superior, spec: Spec, error: BaseException) -> NoReturn:

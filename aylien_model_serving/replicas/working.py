@@ -19,12 +19,11 @@ from aylien_model_serving.jobs.desk import Desk
 from aylien_model_serving.jobs.errors import LeaseLost
 from aylien_model_serving.jobs.job import Claimed
 from aylien_model_serving.jobs.progress import JobProgress
-from aylien_model_serving.messages import Chunks, Reply, current_request_id
-from aylien_model_serving.pipeline import Endpoint, Work, answer
+from aylien_model_serving.messages import Chunks, Reply
+from aylien_model_serving.pipeline import Endpoint
+from aylien_model_serving.replicas.story import StoryJob
 from aylien_model_serving.runners import wire
 from aylien_model_serving.runners.engine import Engine
-from aylien_model_serving.runners.engine import Job as EngineJob
-from aylien_model_serving.runners.items import STREAMS, Items
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +35,7 @@ _ITEM, _ERROR = b"data: ", b"event: error\ndata: "
 Reason = Literal["cancelled", "timeout"]
 
 
-class Working(EngineJob):
+class Working(StoryJob):
     """A job on its way to its end.
 
     Args:
@@ -48,14 +47,10 @@ class Working(EngineJob):
     """
 
     __slots__ = (
-        "_call",
         "_desk",
         "_done",
-        "_endpoint",
         "_parameter",
-        "_story",
         "job",
-        "number",
         "progress",
         "reason",
         "stopped_at",
@@ -70,31 +65,27 @@ class Working(EngineJob):
         done: Callable[[Working], None],
     ) -> None:
         self.job = claimed.job
-        self._call, _ = wire.call_of(wire.frame_of(claimed.call))
-        super().__init__({}, None, self._call.request_id, finish=self.finished)
-        self.number = 0
+        call, _ = wire.call_of(wire.frame_of(claimed.call))
+        super().__init__(call, endpoint, None, self.finished)
         self.progress = JobProgress(self._report)
         self.reason: Reason | None = None
         self.stopped_at = 0.0
-        self._endpoint = endpoint
         self._desk = desk
         self._parameter = parameter
         self._done = done
-        self._story = answer(endpoint, self._call)
 
     def begin(self, engine: Engine) -> None:
         """Read the call's fields and hand them to the engine."""
         try:
-            step = self._story.send(None)
-            assert isinstance(step, Work)
-            self.arguments = step.arguments
+            refusal = self.open()
+            if refusal is not None:
+                self._end(refusal)
+                return
             if self._parameter is not None:
                 self.arguments[self._parameter] = self.progress
             engine.submit(self)
-        except StopIteration as end:
-            self._end(end.value)
         except ServingError:  # the engine is closed
-            self._story.close()
+            self.drop()
             self.give_back()
 
     def _report(self, fraction: float, message: str | None) -> bool:
@@ -125,18 +116,10 @@ class Working(EngineJob):
     def finished(self, result: Any, error: Exception | None) -> None:
         """Tell the rest of the story with what the handler returned or raised, on the engine's thread."""
         if error is not None and self.progress.is_stopped and _is_cancellation(error):
-            self._story.close()
+            self.drop()
             self.give_up()
-            return
-        if type(result) in STREAMS:
-            result = Items(result, _nothing, beside=False)
-        token = current_request_id.set(self._call.request_id)
-        try:
-            self._story.send(result) if error is None else self._story.throw(error)
-        except StopIteration as end:
-            self._end(end.value)
-        finally:
-            current_request_id.reset(token)
+        else:
+            self._end(self.end(result, error))
 
     def _end(self, reply: Reply) -> None:
         if reply.chunks is not None:
@@ -201,7 +184,3 @@ def _error_of(body: bytes) -> str:
         return str(msgspec.json.decode(body)["error"])
     except (msgspec.MsgspecError, KeyError, TypeError):
         return "The job failed"
-
-
-def _nothing() -> None:
-    """The engine itself gives a stream's slot back, when `finished` returns."""

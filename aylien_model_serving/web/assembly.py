@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import closing
 from typing import Any
 
 from flask import Response
 
 from aylien_model_serving import handlers, lifecycle, logs, routes, schemas
-from aylien_model_serving.background import without_tasks
 from aylien_model_serving.caching import Answers
 from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.errors import ConfigurationError
@@ -17,9 +15,8 @@ from aylien_model_serving.jobs import progress
 from aylien_model_serving.jobs.enqueuing import JobRunner
 from aylien_model_serving.messages import Call
 from aylien_model_serving.openapi_answers import Described
-from aylien_model_serving.pipeline import Endpoint
+from aylien_model_serving.pipeline import Endpoint, check
 from aylien_model_serving.routes import Route
-from aylien_model_serving.runners.items import Items
 from aylien_model_serving.settings import Settings
 from aylien_model_serving.signatures import Signature
 from aylien_model_serving.web import cache, operations, running
@@ -167,11 +164,6 @@ def _warm_up(endpoint: Endpoint, fields: Mapping[str, Any]) -> None:
     try:
         call = Call("POST", "", "", {}, b"", {}, "warmup")
         arguments = endpoint.schema.arguments(Fields(dict(fields)), {})
-        result = endpoint.runner.run(arguments, call)
-        if isinstance(result, Items):
-            with closing(result):
-                endpoint.schema.answer(next(result, None))
-        else:
-            endpoint.schema.answer(without_tasks(result))
+        check(endpoint.schema, endpoint.runner.run(arguments, call))
     except Exception as error:
         raise ConfigurationError(f"key 'warmup': the call failed: {error}") from error

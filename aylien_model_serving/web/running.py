@@ -115,12 +115,7 @@ def _spec(state: ServiceState, route: Route, hosting: Hosting) -> spec.Spec:
     return spec.Spec.of_process(
         name=route.name,
         target=target,
-        init=dict(hosting.init),
-        replicas=hosting.replicas,
-        devices=hosting.devices,
-        max_queue=hosting.max_queue,
-        start_timeout=hosting.start_timeout,
-        kill_after=hosting.kill_after,
+        **vars(hosting),
         threads=route.threads,
         batching=route.batch,
         warmup=None if route.warmup is None else dict(route.warmup),

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import pytest
 
 from aylien_model_serving.codecs import json
+from tests.with_torch import import_torch
 
 
 @pytest.fixture(scope="module")
 def torch() -> Any:
-    try:
-        import torch
-    except ImportError:
-        if os.environ.get("CI"):
-            pytest.fail("torch is not installed")
-        pytest.skip("torch is not installed: pip install --requirement requirements-torch.txt")
-    return torch
+    return import_torch()
 
 
 def test_scalars_and_tensors_of_every_type_are_written_as_json(torch: Any) -> None:

@@ -2,7 +2,6 @@
 
 import os
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
@@ -15,18 +14,6 @@ from aylien_model_serving.runners.link import Again, Link, ReplicaLost
 from tests.runners.stub_replica import Calling, StubReplica, a_call, eventually
 
 pytestmark = pytest.mark.filterwarnings("error")
-
-
-@pytest.fixture
-def replica() -> Iterator[StubReplica]:
-    with closing(StubReplica()) as replica:
-        yield replica
-
-
-@pytest.fixture
-def link(replica: StubReplica) -> Iterator[Link]:
-    with closing(Link(replica.path)) as link:
-        yield link
 
 
 def test_a_call_is_answered(link: Link) -> None:

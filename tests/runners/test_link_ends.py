@@ -1,26 +1,12 @@
 """How a connection for blocking callers ends: closed, forked away, or left by a greenlet that is killed."""
 
 import os
-from collections.abc import Iterator
-from contextlib import closing
 
 import pytest
 
 from aylien_model_serving.runners import native
 from aylien_model_serving.runners.link import Link, ReplicaLost
 from tests.runners.stub_replica import Calling, StubReplica, a_call, eventually
-
-
-@pytest.fixture
-def replica() -> Iterator[StubReplica]:
-    with closing(StubReplica()) as replica:
-        yield replica
-
-
-@pytest.fixture
-def link(replica: StubReplica) -> Iterator[Link]:
-    with closing(Link(replica.path)) as link:
-        yield link
 
 
 def test_closing_ends_the_calls_in_flight(replica: StubReplica) -> None:

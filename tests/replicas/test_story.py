@@ -1,0 +1,46 @@
+"""The story of a call as a job of the engine."""
+
+import dataclasses
+
+from aylien_model_serving.errors import Unavailable
+from aylien_model_serving.failures import Failures
+from aylien_model_serving.messages import current_request_id
+from aylien_model_serving.replicas.story import StoryJob
+from tests.pipelines import Service, call, told
+
+
+def story_of(body: bytes, seen: list[str]) -> StoryJob:
+    def same(n: int) -> int:
+        return n
+
+    failures = Failures(False, lambda method, status: seen.append(current_request_id.get()))
+    endpoint = dataclasses.replace(Service(same).endpoint, failures=failures)
+    return StoryJob(call(body), endpoint, None, lambda result, error: None)
+
+
+def test_a_call_is_opened_run_elsewhere_and_ended() -> None:
+    story = story_of(b'{"n": 1}', [])
+
+    assert story.open() is None
+    assert story.arguments == {"n": 1}
+    assert story.end(2, None).body == b"2"
+
+
+def test_what_cant_be_read_is_refused_at_once() -> None:
+    refusal = story_of(b"{", []).open()
+
+    assert refusal is not None
+    assert told(refusal)["code"] == "malformed_body"
+
+
+def test_whatever_fails_is_told_under_the_requests_id() -> None:
+    seen: list[str] = []
+    failed, refused = story_of(b'{"n": 1}', seen), story_of(b'{"n": 1}', seen)
+    failed.open()
+    failed.end(None, ValueError("inside"))
+
+    reply = refused.refuse(Unavailable())
+
+    assert (reply.status, told(reply)["request_id"]) == (503, "id-1")
+    assert seen == ["id-1", "id-1"]
+    assert current_request_id.get() == "-"

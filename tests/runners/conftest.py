@@ -1,0 +1,21 @@
+"""What the tests of the blocking connection share."""
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from aylien_model_serving.runners.link import Link
+from tests.runners.stub_replica import StubReplica
+
+
+@pytest.fixture
+def replica() -> Iterator[StubReplica]:
+    with closing(StubReplica()) as replica:
+        yield replica
+
+
+@pytest.fixture
+def link(replica: StubReplica) -> Iterator[Link]:
+    with closing(Link(replica.path)) as link:
+        yield link
