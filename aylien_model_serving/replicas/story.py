@@ -1,4 +1,4 @@
-"""The pipeline's story of a call as a job of the engine: opened where the call is read, ended with its run."""
+"""The pipeline's story of a call as a job of the engine: opened where it is read, ended with its run."""
 
 from __future__ import annotations
 
