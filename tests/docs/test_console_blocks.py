@@ -29,6 +29,7 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
     reader.leave()
 
 
+@pytest.mark.timeout(600)  # a page starts as many as a dozen servers, one after the other
 @pytest.mark.parametrize("page", PAGES_WITH_CONSOLE)
 def test_who_follows_a_page_gets_the_answers_that_it_prints(reader: Reader, page: str) -> None:
     if needs_torch(page):
