@@ -81,12 +81,19 @@ def _one_run(shot: Shot, peer: Peer, port: int, cold_start_s: float, plan: Plan,
     return Run(shot.label, peer.name, number, seen.rate, seen.latency_us, seen.errors, cold_start_s)
 
 
+#: Gunicorn takes it where it is installed.
+_PARSER = "gunicorn_h1c"
+
+
 def _versions(peers: Sequence[Peer], pythons: dict[str, Path]) -> dict[str, str]:
     found = {}
     for peer in peers:
         if peer.name in pythons:
             held = environments.versions(pythons[peer.name])
-            found[peer.name] = f"{held.get(peer.distribution, 'checkout')} (Python {held['python']})"
+            parser = (
+                f", gunicorn_h1c {held[_PARSER]}" if _PARSER in held and "gunicorn" in peer.command else ""
+            )
+            found[peer.name] = f"{held.get(peer.distribution, 'checkout')} (Python {held['python']}{parser})"
     return found
 
 

@@ -10,6 +10,7 @@ from aylien_model_serving import handlers
 from aylien_model_serving.app_factory import FlaskAppWrapper
 from aylien_model_serving.cached_app_factory import CachedFlaskAppWrapper
 from aylien_model_serving.errors import ConfigurationError
+from tests.ids import shown
 
 process_json = FlaskAppWrapper.process_json
 
@@ -93,7 +94,7 @@ class Silent:
         functools.partial(FlaskAppWrapper.process_json, predict),
         functools.partial(cached_view, extra="a"),
     ],
-    ids=repr,
+    ids=shown,
 )
 def test_what_calls_process_json_or_takes_nothing_beyond_the_path_is_a_view(view: Any) -> None:
     assert handlers.is_view(view, frozenset({"lang"}))
@@ -112,7 +113,7 @@ def test_what_calls_process_json_or_takes_nothing_beyond_the_path_is_a_view(view
         len,
         str,
     ],
-    ids=repr,
+    ids=shown,
 )
 def test_what_takes_fields_is_a_handler(handler: Any) -> None:
     assert not handlers.is_view(handler, frozenset({"lang"}))

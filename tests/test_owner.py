@@ -56,7 +56,11 @@ def test_the_folder_of_an_owner_that_is_gone_is_removed(home: Path) -> None:
     assert not folder.exists()
 
 
-@pytest.mark.parametrize("name", [f"{os.getpid()}-1", "4194305-gone", "nonsense", "-", "12x-3"])
+@pytest.mark.parametrize(
+    "name",
+    [f"{os.getpid()}-1", "4194305-gone", "nonsense", "-", "12x-3"],
+    ids=["begun at another time", "gone", "nonsense", "-", "12x-3"],
+)
 def test_a_folder_that_belongs_to_no_living_process_is_removed(home: Path, name: str) -> None:
     (home / name).mkdir(parents=True)
     home.chmod(0o700)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from aylien_model_serving.errors import FieldMismatch
 from aylien_model_serving.signatures import Signature
+from tests.ids import shown
 
 
 def plain(text, count=1): ...  # type: ignore[no-untyped-def]  # signatures alone matter here
@@ -55,7 +56,9 @@ NAMES = st.sets(
 )
 
 
-@pytest.mark.parametrize("handler", HANDLERS, ids=lambda handler: getattr(handler, "__name__", repr(handler)))
+@pytest.mark.parametrize(
+    "handler", HANDLERS, ids=lambda handler: getattr(handler, "__name__", shown(handler))
+)
 @given(names=NAMES)
 def test_the_verdict_is_that_of_a_call(handler: Callable[..., Any], names: set[str]) -> None:
     signature = Signature.of(handler)

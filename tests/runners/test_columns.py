@@ -13,6 +13,7 @@ from aylien_model_serving.errors import HandlerFailed, InvalidRequest
 from aylien_model_serving.messages import current_request_id
 from aylien_model_serving.runners.columns import columns, items
 from aylien_model_serving.runners.queueing import Job
+from tests.ids import shown
 from tests.runners.engines import Bench
 
 
@@ -22,7 +23,7 @@ def test_every_field_becomes_a_list() -> None:
     assert columns(jobs) == {"a": [0, 1, 2], "b": ["0", "1", "2"]}
 
 
-@pytest.mark.parametrize("result", [[1, 2], (1, 2), np.array([1, 2]), range(1, 3), deque([1, 2])], ids=repr)
+@pytest.mark.parametrize("result", [[1, 2], (1, 2), np.array([1, 2]), range(1, 3), deque([1, 2])], ids=shown)
 def test_anything_with_a_length_and_items_is_a_column_of_results(result: Any) -> None:
     assert items(result, 2) == [1, 2]
 
@@ -46,7 +47,7 @@ def test_the_rows_of_an_array_are_results() -> None:
         (iter([1, 2]), "it returned a list_iterator"),
         (np.array(1), "it returned a ndarray"),
     ],
-    ids=repr,
+    ids=shown,
 )
 def test_what_is_no_column_of_results_is_an_error_that_says_so(result: Any, told: str) -> None:
     with pytest.raises(HandlerFailed) as failed:

@@ -17,6 +17,7 @@ from google.protobuf.wrappers_pb2 import StringValue
 from hypothesis import HealthCheck, given, settings
 
 from aylien_model_serving.schemas.compiled import MAX_DEPTH
+from tests.ids import shown
 from tests.schemas.fuzz_compiled import Trial, run
 from tests.schemas.proto_files import message_class, parse_file
 from tests.schemas.proto_oddities import Chameleon, Code, Text, Whole
@@ -110,7 +111,7 @@ def test_ordinary_requests_and_answers_are_accepted_at_once(name: str, value: ob
         None,
         "version",
     ],
-    ids=ascii,
+    ids=shown,
 )
 def test_what_json_never_holds_is_left_to_parse_dict(value: object) -> None:
     trial = trial_of(EXAMPLE, "Response")
