@@ -32,7 +32,7 @@ SERVE_gunicorn = $(VENV_PYTHON) -m gunicorn --config "$(HERE)gunicorn.conf.py" -
 # granian makes the app by calling what stands before "()"; its modules are found as Gunicorn finds them.
 SERVE_granian = env PYTHONPATH="$(HERE)$${PYTHONPATH:+:$$PYTHONPATH}" $(VENV_PYTHON) -m granian \
 	--interface $(if $(filter asgi,$(WORKER_CLASS)),asgi,wsgi) --host 0.0.0.0 --port "$(PORT)" \
-	--workers "$(NUM_WORKERS)" --log-level "$(LOG_LEVEL)" \
+	--workers "$(NUM_WORKERS)" --workers-kill-timeout 25 --log-level "$(LOG_LEVEL)" \
 	$$([ "$$target" = "$${target%()}" ] || echo --factory) "$${target%()}"
 NEEDED_BY_granian = $(VENV)/.granian
 
@@ -54,7 +54,7 @@ endef
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help dev example-service example-service-cached test test-gevent lint format types check bench fuzz proto clean
+.PHONY: help dev example-service example-service-cached test test-gevent lint format types check docs bench fuzz proto clean
 
 help: ## List these verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-24s %s\n", $$1, $$2 }' "$(firstword $(MAKEFILE_LIST))"
@@ -93,7 +93,10 @@ types: $(DEVELOPMENT) ## Check the types
 
 check: lint types test ## Do all that has to pass before a change goes in
 
-bench: $(DEVELOPMENT) ## Measure speed against other servers
+docs: $(DEVELOPMENT) ## Build the documentation into build/site
+	NO_MKDOCS_2_WARNING=1 $(VENV_PYTHON) -m mkdocs build --strict
+
+bench: $(DEVELOPMENT) $(VENV)/.fast ## Measure speed against other servers
 	$(VENV_PYTHON) -m bench $(ARGS)
 
 fuzz: $(DEVELOPMENT) ## Compare the compiled schemas with protobuf's own parser, at length
@@ -121,6 +124,10 @@ $(VENV)/.torch: $(SERVING) $(HERE)requirements-torch.txt
 
 $(VENV)/.media: $(SERVING)
 	$(PIP_INSTALL) --constraint "$(HERE)requirements.txt" --editable "$(HERE)[media]"
+	@touch "$@"
+
+$(VENV)/.fast: $(SERVING) $(HERE)requirements-fast.txt
+	$(PIP_INSTALL) --constraint "$(HERE)requirements.txt" --requirement "$(HERE)requirements-fast.txt"
 	@touch "$@"
 
 # The development set holds the serving set, granian and media, so that it answers for all.

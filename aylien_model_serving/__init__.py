@@ -3,12 +3,17 @@
 The house, floor by floor; imports point down, or to a neighbour, and never in a circle.
 
     4  app_factory cached_app_factory        what users import: FlaskAppWrapper, CachedFlaskAppWrapper
+    4  service/                              the same, written as decorators: Service
     4  gunicorn_hooks                        what Gunicorn is told
+    4  testing/                              a side door: services started for tests, or answering within them
+    4  client/                               a side door: asks services
+    4  cli/ __main__                         a side door: the command line `model-serving`
     4  web/                                  the rooms that know Flask: doors, operators' endpoints, assembly
     4  optimize                              a side door: PyTorch models made quick to ask
     3  pipeline                              the way of a request
-    3  openapi openapi_answers               the document that tells clients of the routes
+    3  openapi openapi_answers openapi_calls  the document that tells clients of the routes
     3  routes route_keys                     route dicts, what each key may hold, and every mistake
+    3  servers programs                      who serves an app in production, and where it finds it
     3  replicas/                             the processes behind the web workers: supervisor, replicas
     2  runners/                              where a handler runs
     2  jobs/                                 calls that are kept until they are done
@@ -21,6 +26,8 @@ The house, floor by floor; imports point down, or to a neighbour, and never in a
     1  batching                              when an idle model takes those who wait
     1  streaming                             items of a generator → chunks of a body
     1  failures logs handlers signatures     how errors are told, log lines, what a callable takes
+    1  context                               what the handlers of a service share within a process
+    1  docstrings                            what a callable says of itself
     0  errors messages settings owner        standard library only
     0  lifecycle                             whether the process is on its way out
 """
@@ -37,6 +44,7 @@ if TYPE_CHECKING:
     from aylien_model_serving.errors import InvalidRequest, ServingError
     from aylien_model_serving.jobs.progress import JobProgress
     from aylien_model_serving.media import AudioFile, ImageFile, MediaFile, VideoFile
+    from aylien_model_serving.service import Service
 
 __all__ = [
     "AudioFile",
@@ -48,6 +56,7 @@ __all__ = [
     "InvalidRequest",
     "JobProgress",
     "MediaFile",
+    "Service",
     "ServingError",
     "TaskResponse",
     "VideoFile",
@@ -62,6 +71,7 @@ _HOMES = {
     "InvalidRequest": "errors",
     "ServingError": "errors",
     "JobProgress": "jobs.progress",
+    "Service": "service",
     "MediaFile": "media",
     "ImageFile": "media",
     "AudioFile": "media",

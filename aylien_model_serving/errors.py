@@ -47,6 +47,9 @@ class ServingError(Exception):
     code: ClassVar[str] = "internal_error"
     message: ClassVar[str] = "The service failed to answer this request"
 
+    #: Of the request that failed, where a client tells of it.
+    request_id: str | None = None
+
     def __init__(self, message: str | None = None) -> None:
         super().__init__(message or self.message)
 

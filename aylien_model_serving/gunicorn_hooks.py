@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import logging
 import shutil
+import signal
 import socket
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from gunicorn import glogging, util
@@ -69,6 +72,18 @@ def _working_for(request_id: str) -> Iterator[None]:
 
 
 logger_class = Logger
+
+# Longer than the idle time of common load balancers, 60 s: else they meet connections that are being closed.
+keepalive = 65
+
+# Seconds that requests in flight are given to end after SIGTERM; Kubernetes kills after 30.
+graceful_timeout = 25
+
+# Seconds without a sign of life after which a sync worker is killed: models may take long.
+timeout = 120
+
+# Memory, so that a slow disk never stalls the workers' heartbeat.
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 # A Unix socket by which others could command the master, at one path for all services of a user.
 control_socket_disable = True
@@ -127,8 +142,44 @@ def on_reload(server: Any) -> None:
     lifecycle.reload()
 
 
+def post_fork(server: Any, worker: Any) -> None:
+    """Let a worker be ended while it loads the app: it has no request to finish.
+
+    Gunicorn's asgi worker hears of signals through its loop, and uvloop forgets those from before it runs.
+    """
+    _end_early(worker)
+    worker.init_signals = partial(_init_signals, worker, worker.init_signals)
+
+
+def _init_signals(worker: Any, its_own: Callable[[], None]) -> None:
+    its_own()
+    _end_early(worker)
+
+
+def _end_early(worker: Any) -> None:
+    """Put ourselves before the worker's own handlers of the signals that end it."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, partial(_told_to_end, worker, signal.getsignal(number)))
+        signal.siginterrupt(number, False)
+
+
+def _told_to_end(worker: Any, its_own: Any, number: int, frame: FrameType | None) -> None:
+    if number == signal.SIGTERM or not worker.booted:
+        worker.alive = False  # heeded once the app is loaded, should that swallow the exit
+    if not worker.booted:
+        sys.exit(0)
+    if callable(its_own):
+        its_own(number, frame)
+
+
 def post_worker_init(worker: Any) -> None:
-    """Let readiness know when the worker is told to go, and start what a master with --preload only noted."""
+    """Let readiness know when the worker is told to go, and start what a master with --preload only noted.
+
+    A `Service` that Gunicorn was given as it is makes its app here, and not for its first request.
+    """
+    app = vars(worker).get("asgi") or worker.wsgi  # each kind of worker has the one or the other
+    if isinstance(getattr(type(app), "wsgi", None), property):
+        app()
     Control.of_process().start()
     lifecycle.watch(lambda: not worker.alive)
 

@@ -1,6 +1,7 @@
 """What kind of callable a route names: a Flask view, a bare handler, or a class to build one from.
 
-Floor 1: pure; looks at signatures and code, and calls nothing but a class's constructor.
+Floor 1: pure; looks at signatures and code, and calls nothing but a class's constructor and
+a service's init.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ from collections.abc import Callable, Collection, Mapping
 from types import CodeType
 from typing import Any
 
+from aylien_model_serving.context import DEVICE, UNBOUND, Binding
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.signatures import Signature
 
 _VIEW_HELPER = "process_json"
 
-#: Name of the argument by which a class learns where its model belongs.
-DEVICE = "device"
+#: Where the model belongs of what is built without a word about it.
+_HERE = "cpu"
 
 
 def name_of(target: Any) -> str:
@@ -29,48 +31,61 @@ def name_of(target: Any) -> str:
     return str(name).strip("<>")
 
 
-def build(target: Any) -> Callable[..., Any]:
+def build(target: Any, binding: Binding = UNBOUND) -> Callable[..., Any]:
     """Return the callable that answers calls: an instance for a class, anything else as it is.
+
+    Args:
+        target: the class, or what can be called.
+        binding: what it gets beside the fields of calls.
 
     Raises:
         ConfigurationError: the class can't be built without arguments, or its instances can't be called.
     """
-    if not inspect.isclass(target):
-        if not callable(target):
-            raise ConfigurationError(f"{target!r} can't be called")
-        return target  # type: ignore[no-any-return]  # callable() narrows Any no further
-    if not _instances_are_callable(target):
+    if not inspect.isclass(target) and not callable(target):
+        raise ConfigurationError(f"{target!r} can't be called")
+    if inspect.isclass(target) and not _instances_are_callable(target):
         raise ConfigurationError(
             f"instances of the class {target.__name__} can't be called: give it a __call__"
         )
-    if Signature.of(target).required:
-        needed = ", ".join(sorted(Signature.of(target).required))
+    binding.prepare(_HERE)
+    if not inspect.isclass(target):
+        return binding.bind(target)
+    given = binding.init(target, ())
+    missing = Signature.of(target).required - given.keys()
+    if missing:
+        needed = ", ".join(sorted(missing))
         raise ConfigurationError(
             f"the class {target.__name__} needs {needed} to be built: pass an instance instead"
         )
-    return target()  # type: ignore[return-value]  # that instances can be called was looked up
+    return binding.bind(target(**given))
 
 
-def build_with(target: Any, init: Mapping[str, Any], device: str) -> Callable[..., Any]:
+def build_with(
+    target: Any, init: Mapping[str, Any], device: str, binding: Binding = UNBOUND
+) -> Callable[..., Any]:
     """Return the callable that answers calls: a class is built.
 
     Args:
         target: the class, or what is returned as it is.
         init: keyword arguments of the class.
         device: what its argument `device` gets, unless `init` has one.
+        binding: what it gets beside the fields of calls.
     """
+    binding.prepare(device)
     if not inspect.isclass(target):
-        return build(target)
+        return build(target, binding)
     wants_device = DEVICE in Signature.of(target).known and DEVICE not in init
-    return build(target(**init, **({DEVICE: device} if wants_device else {})))
+    given = {DEVICE: device} if wants_device else {}
+    return binding.bind(build(target(**init, **given, **binding.init(target, init))))
 
 
-def unbuilt(target: Any, given: Collection[str]) -> Callable[..., Any]:
+def unbuilt(target: Any, given: Collection[str], binding: Binding = UNBOUND) -> Callable[..., Any]:
     """Return what has the signature and the hints of the callable that another process builds of a class.
 
     Args:
         target: the class, or a function, which is returned as it is.
         given: names of the keyword arguments that the class will be built with.
+        binding: what it will get beside the fields of calls.
 
     Raises:
         ConfigurationError: the class can't be built with these, or its instances can't be called.
@@ -78,13 +93,15 @@ def unbuilt(target: Any, given: Collection[str]) -> Callable[..., Any]:
     if not inspect.isclass(target):
         if given:
             raise ConfigurationError("key 'init' has no effect on what is no class")
-        return build(target)
+        if not callable(target):
+            raise ConfigurationError(f"{target!r} can't be called")
+        return binding.bind(target)
     if not _instances_are_callable(target):
         raise ConfigurationError(
             f"instances of the class {target.__name__} can't be called: give it a __call__"
         )
     signature = Signature.of(target)
-    missing = signature.required - set(given) - {DEVICE}
+    missing = signature.required - set(given) - {DEVICE} - binding.init(target, given).keys()
     if missing:
         raise ConfigurationError(
             f"the class {target.__name__} needs {', '.join(sorted(missing))} to be built: "
@@ -94,7 +111,7 @@ def unbuilt(target: Any, given: Collection[str]) -> Callable[..., Any]:
     if stray:
         raise ConfigurationError(f"key 'init': the class {target.__name__} takes no {min(stray)!r}")
     blank: Any = object.__new__(target)
-    return blank  # type: ignore[no-any-return]  # that instances can be called was looked up
+    return binding.bind(blank)
 
 
 def _instances_are_callable(target: type) -> bool:

@@ -12,6 +12,9 @@ _signs: list[Callable[[], bool]] = []
 #: Whether this process hosts a handler: it imports the service's modules, and serves none of their routes.
 is_replica = False
 
+#: Whether this process only wants to know a service's routes: it builds no handler and starts nothing.
+is_looking = False
+
 #: How many times the service's owner was told to reload; the workers that it forks inherit the number.
 generation = 0
 

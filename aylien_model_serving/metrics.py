@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
 from importlib.metadata import version
 
@@ -140,6 +140,11 @@ class Instruments:
         return HandlerInstruments(
             self._handlers.labels(endpoint, self.number), lambda: self._quick.labels(endpoint, self.number)
         )
+
+    def samples(self) -> Iterator[Sample]:
+        """Yield the whole service's numbers, as a scrape shows them."""
+        for metric in _Scrape(self._registry, self.number, frozenset()).collect():
+            yield from metric.samples
 
     def scrape(self, accept: str, names: list[str] | None = None) -> tuple[bytes, str]:
         """Return the whole service's metrics and their media type, in the format that Accept prefers.

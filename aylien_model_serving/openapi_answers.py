@@ -5,13 +5,16 @@ Floor 3. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from aylien_model_serving import errors
+from aylien_model_serving.caching import CACHE_HEADER
 from aylien_model_serving.codecs import JSON, QUERY_METHODS
-from aylien_model_serving.errors import reason
+from aylien_model_serving.docstrings import Docstring
 from aylien_model_serving.failures import PROBLEM_JSON
 from aylien_model_serving.jobs.view import ShownJob
+from aylien_model_serving.messages import REQUEST_ID_HEADER
 from aylien_model_serving.routes import Route
 from aylien_model_serving.schemas import Schema
 from aylien_model_serving.schemas.description import Description, Form, JSONSchema, reference
@@ -24,9 +27,21 @@ _ANSWERS: Mapping[Form, tuple[str, ...]] = {
     "events": (EVENT_STREAM,),
 }
 
+_WORDS: Mapping[Form, str] = {
+    "value": "The answer",
+    "picture": "The image: as it is for clients that take images, else a file object",
+    "items": "The items as they are made: a line of JSON for each, or an event. An error is the last one",
+    "events": "The items as they are made, an event for each",
+}
+
 _ERROR: JSONSchema = {
     "type": "object",
-    "properties": {name: {"type": "string"} for name in ("error", "code", "request_id")},
+    "description": "What every error tells",
+    "properties": {
+        "error": {"type": "string", "description": "A sentence for people"},
+        "code": {"type": "string", "description": "A word for programs"},
+        "request_id": {"type": "string", "description": "What to look for in the service's log"},
+    },
     "required": ["error", "code", "request_id"],
 }
 
@@ -46,6 +61,26 @@ _PROBLEM: JSONSchema = {
 #: Components of every document.
 SCHEMAS = {"Error": _ERROR, "Problem": _PROBLEM}
 
+HEADERS: dict[str, Any] = {
+    REQUEST_ID_HEADER: {
+        "description": "The request's id; a client may choose it by the same header",
+        "schema": {"type": "string"},
+    },
+    CACHE_HEADER: {
+        "description": "Whether the answer was kept from an equal request",
+        "schema": {"enum": ["hit", "miss"]},
+    },
+    "Location": {"description": "Where the job's state is told", "schema": {"type": "string"}},
+    "Retry-After": {
+        "description": "Seconds after which a further try makes sense",
+        "schema": {"type": "integer", "minimum": 0},
+    },
+    "WWW-Authenticate": {"description": "How to send a key", "schema": {"type": "string"}},
+    "Allow": {"description": "The methods that the path answers", "schema": {"type": "string"}},
+}
+
+_OF_STATUS = {401: "WWW-Authenticate", 405: "Allow", 429: "Retry-After", 503: "Retry-After"}
+
 
 class Described(NamedTuple):
     """A route as it is served.
@@ -61,24 +96,57 @@ class Described(NamedTuple):
     is_own: bool = False
 
 
-def of(described: Described, description: Description, method: str, with_keys: bool) -> dict[str, Any]:
-    """Return the answers of one operation by their status, those to what can't be answered included."""
-    route = described.route
-    shown: dict[str, Any]
-    if route.job is not None:
+def of(
+    described: Described, description: Description, method: str, with_keys: bool, told: Docstring
+) -> dict[str, Any]:
+    """Return the answers of one operation by their status, those to what can't be answered included.
+
+    Args:
+        described: the route.
+        description: its schemas.
+        method: of the operation.
+        with_keys: whether clients need an API key.
+        told: what the handler's docstring says, the errors that it raises among it.
+    """
+    if described.route.job is not None:
         shown = {"202": _accepted(description)}
-    elif described.schema is None:
-        shown = {"200": {"description": "The answer"}}
     else:
-        content = {name: _answer(name, description) for name in _ANSWERS[description.form]}
-        content |= {other.media_type: {} for other in described.schema.encoders if other != JSON}
-        shown = {"200": {"description": "The answer", "content": content}}
-    statuses = map(str, _statuses(described, method, with_keys))
-    return shown | {status: {"$ref": f"#/components/responses/{status}"} for status in statuses}
+        shown = {"200": _success(described, description, told)}
+    statuses = {*_statuses(described, method, with_keys), *_raised(told)}
+    return shown | {str(status): {"$ref": f"#/components/responses/{status}"} for status in sorted(statuses)}
+
+
+def _success(described: Described, description: Description, told: Docstring) -> dict[str, Any]:
+    words = told.returns or (_WORDS[description.form] if described.schema is not None else "The answer")
+    headers = _headers(REQUEST_ID_HEADER, *([CACHE_HEADER] if described.route.cache else []))
+    shown = {"description": words, "headers": headers}
+    if described.schema is None:
+        return shown
+    content = {name: _answer(name, description) for name in _ANSWERS[description.form]}
+    content |= {other.media_type: {} for other in described.schema.encoders if other != JSON}
+    return {**shown, "content": content}
+
+
+def _headers(*names: str) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
 def _answer(media_type: str, description: Description) -> dict[str, Any]:
-    return {} if media_type.startswith("image/") else {"schema": description.result}
+    if media_type.startswith("image/"):
+        return {}
+    return {"schema": _event(description) if media_type == EVENT_STREAM else description.result}
+
+
+def _event(description: Description) -> JSONSchema:
+    """Return the schema of one event, as OpenAPI 3.2 has it too; of other streams it is that of an item."""
+    data: JSONSchema = {"type": "string", "contentMediaType": JSON.media_type}
+    if description.form == "items":
+        data["contentSchema"] = description.result
+    return {
+        "type": "object",
+        "properties": {"event": {"type": "string"}, "data": data},
+        "required": ["data"],
+    }
 
 
 def _accepted(description: Description) -> dict[str, Any]:
@@ -86,16 +154,20 @@ def _accepted(description: Description) -> dict[str, Any]:
     is_list = description.form in ("items", "events")
     result = {"type": "array", "items": description.result} if is_list else description.result
     schema = {"allOf": [reference(ShownJob.__name__), {"properties": {"result": result}}]}
-    location = {"description": "Where the job's state is told", "schema": {"type": "string"}}
     return {
         "description": "The job; its result is there once it has finished",
-        "headers": {"Location": location},
+        "headers": _headers(REQUEST_ID_HEADER, "Location"),
         "content": {JSON.media_type: {"schema": schema}},
+        "links": {name: _link(f"job_{name}") for name in ("status", "cancel", "stream")},
     }
 
 
+def _link(operation: str) -> dict[str, Any]:
+    return {"operationId": operation, "parameters": {"job_id": "$response.body#/job_id"}}
+
+
 def _statuses(described: Described, method: str, with_keys: bool) -> list[int]:
-    """Return the statuses of the errors that a route may answer with."""
+    """Return the statuses of the errors that a route may answer with by itself."""
     route = described.route
     cases = {
         400: True,
@@ -103,6 +175,7 @@ def _statuses(described: Described, method: str, with_keys: bool) -> list[int]:
         403: with_keys,
         404: described.is_own or bool(route.path_names),
         413: method not in QUERY_METHODS,
+        414: method in QUERY_METHODS,
         415: method not in QUERY_METHODS,
         429: route.job is not None,
         500: True,
@@ -112,15 +185,40 @@ def _statuses(described: Described, method: str, with_keys: bool) -> list[int]:
     return [status for status, may_be in cases.items() if may_be]
 
 
+def _raised(told: Docstring) -> list[int]:
+    """Return the statuses of the errors that a handler says it raises."""
+    known = {kind.__name__: kind.status for kind in _kinds(errors.ServingError)}
+    return [known[name] for name in told.raises if name in known]
+
+
+def _kinds(kind: type[errors.ServingError]) -> Iterator[type[errors.ServingError]]:
+    """Yield the public errors of the tree; what services add to it is theirs."""
+    if kind.__module__ == errors.__name__ and not kind.__name__.startswith("_"):
+        yield kind
+    for below in kind.__subclasses__():
+        yield from _kinds(below)
+
+
 def _refusal(status: int) -> dict[str, Any]:
+    of_status = {kind.code: kind for kind in _kinds(errors.ServingError) if kind.status == status}
+    headers = _headers(REQUEST_ID_HEADER, *([_OF_STATUS[status]] if status in _OF_STATUS else []))
+    examples = {code: {"value": _example(kind)} for code, kind in of_status.items()}
+    codes = ", ".join(f"`{code}`" for code in of_status)
     return {
-        "description": reason(status),
+        "description": f"{errors.reason(status)}{codes and ': '}{codes}",
+        "headers": headers,
         "content": {
-            JSON.media_type: {"schema": reference("Error")},
+            JSON.media_type: {"schema": reference("Error"), **({"examples": examples} if examples else {})},
             PROBLEM_JSON: {"schema": reference("Problem")},
         },
     }
 
 
-#: The errors of every route by their status.
-REFUSALS = {str(status): _refusal(status) for status in (400, 401, 403, 404, 413, 415, 429, 500, 503, 504)}
+def _example(kind: type[errors.ServingError]) -> dict[str, str]:
+    return {"error": kind.message, "code": kind.code, "request_id": "5f1c0a"}
+
+
+_STATUSES = (400, 401, 403, 404, 405, 413, 414, 415, 429, 500, 503, 504)
+
+#: The errors of every route by their status; 414 is the server's own, which limits the length of a query.
+REFUSALS = {str(status): _refusal(status) for status in _STATUSES}

@@ -1,6 +1,6 @@
 """Makes a PyTorch model quick to ask: `optimize(model)` does what suits model and device, and tells what.
 
-A side door for users: no other room imports it. torch is imported by the call, so that the file alone does
+A side door for users, and for `Service.optimize`. torch is imported by the call, so that the file alone does
 without it.
 """
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from aylien_model_serving import handlers
 from aylien_model_serving.batching import Batching
+from aylien_model_serving.context import UNBOUND, Binding
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.route_keys import READERS, Hosting, Jobs, bound, nearest
 
@@ -33,6 +34,7 @@ class Route:
         batch: how calls are gathered, for a handler that takes a list of each field.
         job: how calls are kept as jobs, which its own processes work on later; it implies `runner`.
         view: whether Flask calls it as a view.
+        binding: what the callable gets beside the fields of calls; it comes with a `BoundDict`.
     """
 
     endpoint: str
@@ -48,11 +50,25 @@ class Route:
     batch: Batching | None = None
     job: Jobs | None = None
     view: bool = False
+    binding: Binding = UNBOUND
 
     @property
     def path_names(self) -> frozenset[str]:
         """The names of the path's values."""
         return frozenset(bound(self.endpoint).arguments)
+
+
+class BoundDict(dict[str, Any]):
+    """A route dict whose callable belongs to a service.
+
+    Args:
+        keys: of the route dict.
+        binding: what the callable gets beside the fields of calls.
+    """
+
+    def __init__(self, keys: Mapping[str, Any], binding: Binding) -> None:
+        super().__init__(keys)
+        self.binding = binding
 
 
 def read(dicts: Iterable[Mapping[str, Any]]) -> list[Route]:
@@ -86,7 +102,8 @@ def _read_one(position: int, item: Any) -> Route:
             values[key] = READERS[key](value)
         except ConfigurationError as error:
             raise ConfigurationError(f"{place}: key {key!r}: {error}") from error
-    return _classified(place, Route(**values), item)
+    binding = item.binding if isinstance(item, BoundDict) else UNBOUND
+    return _classified(place, Route(**values, binding=binding), item)
 
 
 #: Keys that the pipeline acts on, and that say nothing to a view.

@@ -29,8 +29,12 @@ class Settings:
         log_level: name of the lowest level that is logged.
         expose_errors: whether a client sees the text of an unexpected exception.
         api_keys: keys, separated by commas, one of which each request must carry; none means open.
+        host: address that a `Service` listens on; what its `serve()` says when absent.
+        port: TCP port that it listens on, likewise.
+        workers: processes that serve it, likewise.
         metrics_dir: folder of the metric files that the processes of a service share; chosen when absent.
         express: whether bare handlers may be answered beside Flask's dispatch.
+        dashboard: whether the service shows itself at /__dashboard, and lists its jobs at /__jobs.
         parallel_loading: whether replicas may load their models at the same time.
         background_threads: answers whose background tasks one process works on at a time.
         background_wait: seconds that a process which ends waits for its background tasks.
@@ -53,8 +57,12 @@ class Settings:
     log_level: str = "WARNING"
     expose_errors: bool = False
     api_keys: tuple[str, ...] = ()
+    host: str | None = None
+    port: int | None = None
+    workers: int | None = None
     metrics_dir: str | None = None
     express: bool = True
+    dashboard: bool = True
     parallel_loading: bool = False
     background_threads: int = 1
     background_wait: float = 20
@@ -119,6 +127,13 @@ def _whole(text: str) -> int:
     return number
 
 
+def _port(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= 65535:
+        raise ValueError("expected a port from 1 to 65535")
+    return number
+
+
 def _switch(text: str) -> bool:
     words = {
         "1": True,
@@ -155,8 +170,12 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "log_level": _one_of("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
     "expose_errors": _switch,
     "api_keys": _listed,
+    "host": lambda text: text or None,
+    "port": _port,
+    "workers": _whole,
     "metrics_dir": lambda text: text or None,
     "express": _switch,
+    "dashboard": _switch,
     "parallel_loading": _switch,
     "background_threads": _whole,
     "background_wait": _positive,

@@ -5,6 +5,10 @@ import os
 import hypothesis
 import pytest
 
+from tests.browser import browser, page
+
+__all__ = ["browser", "page"]
+
 # A shared machine makes single examples slow: how many there are bounds the time, not how long one takes.
 hypothesis.settings.register_profile("patient", deadline=None, max_examples=100)
 hypothesis.settings.load_profile("patient")

@@ -24,7 +24,19 @@ FILES = {
 HEAVY = ("flask", "gunicorn", "gevent", "torch", "numpy")
 
 #: Third-party packages that a service may lack, or that must not be loaded before they are used.
-OPTIONAL = {"gevent", "numpy", "torch", "granian", "redis", "PIL", "soundfile", "av"}
+OPTIONAL = {
+    "gevent",
+    "numpy",
+    "torch",
+    "granian",
+    "redis",
+    "PIL",
+    "soundfile",
+    "av",
+    "rich",
+    "httpx",
+    "pytest",
+}
 
 
 def read_map() -> dict[str, int]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from aylien_model_serving import handlers, schemas
+from aylien_model_serving.context import Binding
 from aylien_model_serving.failures import Failures
 from aylien_model_serving.jobs import progress
 from aylien_model_serving.messages import Call
@@ -25,7 +26,11 @@ def build(spec: Spec, device: str) -> Callable[..., Any]:
         spec: names the handler and what it is built with.
         device: what an argument `device` of the class gets.
     """
-    return handlers.build_with(specs.find(spec.target), spec.init, device)
+    target = specs.find(spec.target)
+    if spec.context is None:
+        return handlers.build_with(target, spec.init, device)
+    binding = Binding(specs.find(spec.context), spec.takes_body)
+    return handlers.build_with(target, spec.init, device, binding)
 
 
 def signature_of(handler: Callable[..., Any], spec: Spec) -> Signature:

@@ -39,6 +39,8 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
         main: path of the script that is to be loaded as the module `MAIN`, if the target is part of it.
         sys_path: the web worker's `sys.path`.
         folder: the web worker's working directory.
+        context: "module:qualname" of the context that the handler gets from its service.
+        takes_body: whether the handler is called as `handler(context, fields)`.
         init: keyword arguments that the class is built with.
         replicas: how many processes hold a copy.
         devices: "auto", or the names of devices, given out in turn.
@@ -64,6 +66,8 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     main: str | None = None
     sys_path: tuple[str, ...] = ()
     folder: str = "/"
+    context: str | None = None
+    takes_body: bool = False
     init: dict[str, Any] = {}
     replicas: int = 1
     devices: str | tuple[str, ...] = "auto"
@@ -84,20 +88,26 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     version: str = ""
 
     @classmethod
-    def of_process(cls, *, target: str, generation: int = 0, **given: Any) -> Spec:
+    def of_process(
+        cls, *, target: str, context: str | None = None, generation: int = 0, **given: Any
+    ) -> Spec:
         """Return the spec of a target that this process names, found by its own import path.
 
         Args:
             target: what `name_of_target` returned.
+            context: the same of the context.
             generation: how often the service was told to load its code again.
             given: the other fields.
         """
+        names = [target] if context is None else [target, context]
+        prints = [fingerprint(module) for module in dict.fromkeys(name.partition(":")[0] for name in names)]
         return cls(
             target=target,
-            main=main_of(target),
+            context=context,
+            main=next(filter(None, map(main_of, names)), None),
             sys_path=tuple(os.path.abspath(entry) for entry in sys.path),
             folder=os.getcwd(),
-            version=f"{fingerprint(target.partition(':')[0])}-{generation}",
+            version=f"{'+'.join(prints)}-{generation}",
             **given,
         )
 
@@ -143,7 +153,7 @@ def name_of_target(target: Any) -> str:
         raise _unnamed(
             target, f"{module}.{qualname} is something else: let its name be the one that it was defined by"
         )
-    return f"{_name_elsewhere(module, target)}:{qualname}"
+    return f"{name_elsewhere(module, target)}:{qualname}"
 
 
 def _unnamed(target: Any, cure: str) -> ConfigurationError:
@@ -170,7 +180,7 @@ def _is(found: Any, target: Any) -> bool:
     return found is target or (inspect.ismethod(target) and inspect.ismethod(found) and found == target)
 
 
-def _name_elsewhere(module: str, target: Any) -> str:
+def name_elsewhere(module: str, target: Any) -> str:
     """Return the name under which another process imports a module of this one."""
     if module != "__main__":
         return module

@@ -25,6 +25,9 @@ JSONSchema = dict[str, Any]
 #: names, or items as events alone.
 Form = Literal["value", "picture", "items", "events"]
 
+#: The name of the component by which clients of APIPod know that files are file objects here.
+FILE_NAME = "FileModel"
+
 #: The JSON file object, which every form of a file has in answers.
 FILE: JSONSchema = {
     "type": "object",
@@ -174,7 +177,7 @@ class _Kinds:
         if not isinstance(kind, type):
             return {}
         if issubclass(kind, MediaFile):
-            return reference("File") if self._answered else {"type": "string", "format": "binary"}
+            return reference(FILE_NAME) if self._answered else {"type": "string", "format": "binary"}
         if issubclass(kind, BaseModel):
             schema, found = of_model(kind, self._prefix, answered=self._answered)
             self.components.update(found)

@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from flask import Flask, Response, request
+from flask import Response, request
 from flask.json.provider import DefaultJSONProvider
 from flask.signals import (
     appcontext_popped,
@@ -29,7 +30,10 @@ from aylien_model_serving.messages import REQUEST_ID_HEADER, current_request_id
 from aylien_model_serving.metrics import UNMATCHED
 from aylien_model_serving.web import asgi_door, bridge, contexts, express_door, flask_door, lifespan
 from aylien_model_serving.web.exchange import EXCHANGE, EnvironHeaders, Exchange, ScopeHeaders, path_of
-from aylien_model_serving.web.guard import Guard, Headers
+from aylien_model_serving.web.guard import Headers
+from aylien_model_serving.web.mounts.app import MountingFlask
+from aylien_model_serving.web.mounts.asgi import ASGIMount
+from aylien_model_serving.web.mounts.wsgi import Mount
 from aylien_model_serving.web.state import EXTENSION, ServiceState
 from aylien_model_serving.web.table import Found, Table
 
@@ -48,7 +52,7 @@ class ServingJSON(DefaultJSONProvider):
         return Response(body, content_type=codecs.JSON.media_type)
 
 
-class ServingFlask(Flask):
+class ServingFlask(MountingFlask):
     """A Flask app whose errors are JSON, whose answers carry a request id, and whose requests are counted.
 
     Args:
@@ -59,13 +63,11 @@ class ServingFlask(Flask):
     json_provider_class = ServingJSON
 
     def __init__(self, name: str, state: ServiceState) -> None:
-        super().__init__(name, static_folder=None)
-        self.state = state
+        super().__init__(name, state)
         self.table = Table(self.url_map)
         self.untracked: set[str] = set()
         self._beside = state.settings.express and contexts.POSSIBLE
         self._hooks = self._listed_hooks()
-        self._guard = Guard(state.settings.api_keys)
         self.extensions[EXTENSION] = state
         self.config["MAX_CONTENT_LENGTH"] = state.settings.max_body_bytes
         self.config["MAX_FORM_MEMORY_SIZE"] = state.settings.max_body_bytes
@@ -84,6 +86,8 @@ class ServingFlask(Flask):
         exchange = environ[EXCHANGE] = Exchange(environ.get("HTTP_X_REQUEST_ID"))
         token = current_request_id.set(exchange.request_id)
         try:
+            if self._has_mounts and (mount := self.mounts.find(path_of(environ))) is not None:
+                return mount.answer(environ, start_response, exchange)
             found = self._find(path_of(environ), environ["REQUEST_METHOD"], EnvironHeaders(environ))
             if found is None or "werkzeug.debug.preserve_context" in environ:
                 return super().wsgi_app(environ, start_response)
@@ -93,8 +97,13 @@ class ServingFlask(Flask):
 
     async def asgi_app(self, scope: bridge.Scope, receive: bridge.Receive, send: bridge.Send) -> None:
         """Answer as an ASGI application: bare handlers natively, everything else through Flask."""
+        if self._has_mounts and scope["type"] != "lifespan":
+            mount = self.mounts.find(asgi_door.path_of(scope))
+            if mount is not None:
+                await self._ask_mounted(mount, scope, receive, send)
+                return
         if scope["type"] != "http":
-            await lifespan.answer(scope, receive, send)
+            await lifespan.answer(scope, receive, send, self.mounts)
             return
         headers = ScopeHeaders(scope["headers"])
         found = self._find(asgi_door.path_of(scope), scope["method"], headers)
@@ -107,6 +116,26 @@ class ServingFlask(Flask):
             await asgi_door.answer(self, found, asgi_door.Channel(scope, headers, receive, send), exchange)
         finally:
             current_request_id.reset(token)
+
+    async def _ask_mounted(
+        self, mount: Mount, scope: bridge.Scope, receive: bridge.Receive, send: bridge.Send
+    ) -> None:
+        """Have a mounted application answer: natively, or through what speaks or sees WSGI alone."""
+        is_http = scope["type"] == "http"
+        if isinstance(mount, ASGIMount) and not (is_http and "wsgi_app" in self.__dict__):
+            exchange = Exchange(ScopeHeaders(scope["headers"]).get("x-request-id"))
+            token = current_request_id.set(exchange.request_id)
+            try:
+                await mount.answer_asgi(scope, receive, send, exchange)
+            finally:
+                current_request_id.reset(token)
+        elif is_http:
+            if isinstance(mount, ASGIMount):
+                with suppress(errors.Unavailable):  # which the answer tells
+                    await mount.life.start()  # on the server's loop, where it is used from a thread
+            await self._flask_over_asgi(scope, receive, send)
+        else:
+            await lifespan.answer(scope, receive, send, self.mounts)
 
     def _find(self, path: str, method: str, headers: Headers) -> Found | None:
         """Return who answers beside Flask, where nobody could tell the difference."""
@@ -151,9 +180,18 @@ class ServingFlask(Flask):
         """Made at its first use, on the loop that it serves."""
         return bridge.asgi_of(lambda environ, start_response: self.wsgi_app(environ, start_response))
 
+    def check_key(self) -> None:
+        """Refuse the request that Flask works on if it lacks a right key.
+
+        Raises:
+            Unauthorized: it carries no key.
+            Forbidden: it carries a wrong one.
+        """
+        self._guard.check(EnvironHeaders(request.environ))
+
     def preprocess_request(self) -> Any:
         if request.endpoint not in self.untracked:
-            self._guard.check(EnvironHeaders(request.environ))
+            self.check_key()
         return super().preprocess_request()
 
     def make_response(self, rv: Any) -> Response:
@@ -184,7 +222,7 @@ class ServingFlask(Flask):
 _FLASK_TAKES = (str, bytes, bytearray, dict, list, tuple, Iterator)
 
 
-def _mark_as_coroutine_function(function: Any) -> None:
+def mark_as_coroutine_function(function: Any) -> None:
     """Let servers that choose the protocol by inspection take the app for what it also is, an ASGI one."""
     if hasattr(inspect, "markcoroutinefunction"):
         inspect.markcoroutinefunction(function)
@@ -192,4 +230,4 @@ def _mark_as_coroutine_function(function: Any) -> None:
         function._is_coroutine = asyncio.coroutines._is_coroutine  # type: ignore[attr-defined]
 
 
-_mark_as_coroutine_function(ServingFlask.__call__)
+mark_as_coroutine_function(ServingFlask.__call__)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from flask import Response
@@ -17,9 +18,8 @@ from aylien_model_serving.messages import Call
 from aylien_model_serving.openapi_answers import Described
 from aylien_model_serving.pipeline import Endpoint, check
 from aylien_model_serving.routes import Route
-from aylien_model_serving.settings import Settings
 from aylien_model_serving.signatures import Signature
-from aylien_model_serving.web import cache, operations, running
+from aylien_model_serving.web import cache, dashboard, operations, running, standins
 from aylien_model_serving.web import jobs as job_routes
 from aylien_model_serving.web.app import ServingFlask
 from aylien_model_serving.web.flask_door import answer_request
@@ -29,36 +29,44 @@ from aylien_model_serving.web.state import JobStore, ServiceState
 _DEVICE = "cpu"
 
 
-def bare_app(config: Mapping[str, Any] | None = None) -> ServingFlask:
+def bare_app(config: Mapping[str, Any] | None = None, name: str | None = None) -> ServingFlask:
     """Return an app that has the operators' endpoints alone.
 
     Args:
         config: Flask's configuration.
+        name: of the service, where the settings have none.
     """
-    settings = Settings.load()
+    settings = standins.settings()
+    settings = replace(settings, service_name=settings.service_name or name)
     logs.configure(settings)
     app = ServingFlask("aylien_model_serving", ServiceState(settings))
     app.config.update(config or {})
     operations.register(app)
+    dashboard.register(app)
     return app
 
 
-def build(dicts: Iterable[Mapping[str, Any]], config: Mapping[str, Any] | None = None) -> ServingFlask:
-    """Return an app that answers the routes; see `routes.Route` for the keys.
+def build(
+    dicts: Iterable[Mapping[str, Any]], config: Mapping[str, Any] | None = None, name: str | None = None
+) -> ServingFlask:
+    """Return an app that answers the routes; see `routes.Route` for the keys, and `bare_app` for the rest.
 
     Raises:
         ConfigurationError: a route is described wrongly, or its warm-up failed.
     """
-    described = routes.read(dicts)
-    app = bare_app(config)
+    described = standins.applied(routes.read(dicts))
+    app = bare_app(config, name)
     if lifecycle.is_replica:  # which has imported a module that makes its app at once
+        return app
+    if lifecycle.is_looking:
+        app.state.routes += [_look_at(route) for route in described]
         return app
     if any(route.cache for route in described):
         app.state.backend = cache.attach(app)
     if any(route.job for route in described):
         app.state.jobs = job_routes.open_jobs(app.instance_path, app.state.settings, described)
     for route in described:
-        if route.endpoint in operations.PATHS and "GET" in route.methods:
+        if route.endpoint in (*operations.PATHS, *dashboard.PATHS) and "GET" in route.methods:
             raise ConfigurationError(f"route {route.endpoint!r}: GET of this path is the operators' own")
         try:
             view = _foreign_view(app, route) if route.view else _view(app, route)
@@ -86,7 +94,7 @@ def _add_job_endpoints(app: ServingFlask, jobs: JobStore, described: Iterable[Ro
 
 def _foreign_view(app: ServingFlask, route: Route) -> Any:
     app.state.routes.append(Described(route, None))
-    return route.callable
+    return handlers.build(route.callable, route.binding)
 
 
 def _view(app: ServingFlask, route: Route, *, is_own: bool = False) -> Callable[..., Response]:
@@ -103,8 +111,23 @@ def _view(app: ServingFlask, route: Route, *, is_own: bool = False) -> Callable[
     return view
 
 
-def _endpoint(state: ServiceState, route: Route) -> Endpoint:
-    handler = _handler(state, route)
+def _look_at(route: Route) -> Described:
+    """Return a route as it would be served: its handler is neither built nor called.
+
+    Raises:
+        ConfigurationError: it can't be served.
+    """
+    if route.view:
+        return Described(route, None)
+    try:
+        given = route.runner.init if route.runner is not None else {}
+        return Described(route, _checks(route, handlers.unbuilt(route.callable, given, route.binding))[1])
+    except ConfigurationError as error:
+        raise ConfigurationError(f"route {route.endpoint!r}: {error}") from error
+
+
+def _checks(route: Route, handler: Callable[..., Any]) -> tuple[Signature, schemas.Schema]:
+    """Return what a handler takes, and what checks it."""
     signature = Signature.of(handler)
     if route.job is not None:
         signature = signature.without(progress.parameter_of(handler))
@@ -116,6 +139,12 @@ def _endpoint(state: ServiceState, route: Route) -> Endpoint:
     except ConfigurationError as error:
         key = "schema" if route.schema is not None or route.batch is None else "batch"
         raise ConfigurationError(f"key '{key}': {error}") from error
+    return signature, schema
+
+
+def _endpoint(state: ServiceState, route: Route) -> Endpoint:
+    handler = _handler(state, route)
+    signature, schema = _checks(route, handler)
     name = route.name
     return Endpoint(
         name=name,
@@ -135,10 +164,10 @@ def _endpoint(state: ServiceState, route: Route) -> Endpoint:
 def _handler(state: ServiceState, route: Route) -> Callable[..., Any]:
     """Return what answers; of what others host its signature alone is real."""
     if route.runner is None:
-        return handlers.build(route.callable)
-    unbuilt = handlers.unbuilt(route.callable, route.runner.init)
+        return handlers.build(route.callable, route.binding)
+    unbuilt = handlers.unbuilt(route.callable, route.runner.init, route.binding)
     if route.job is not None and state.jobs is not None and state.jobs.is_memory:
-        return handlers.build_with(route.callable, route.runner.init, _DEVICE)
+        return handlers.build_with(route.callable, route.runner.init, _DEVICE, route.binding)
     return unbuilt
 
 

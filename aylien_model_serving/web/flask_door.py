@@ -18,12 +18,13 @@ from werkzeug.exceptions import (
 )
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from aylien_model_serving import errors, handlers
+from aylien_model_serving import codecs, errors, handlers
 from aylien_model_serving.background import TaskResponse
 from aylien_model_serving.failures import Failures, error_body
 from aylien_model_serving.messages import REQUEST_ID_HEADER, Call, Reply, deadline_of
 from aylien_model_serving.pipeline import Endpoint, answer, drive
 from aylien_model_serving.runners.items import Items
+from aylien_model_serving.web import pages
 from aylien_model_serving.web.contexts import Contexts
 from aylien_model_serving.web.exchange import EXCHANGE, EnvironHeaders, Exchange
 
@@ -71,12 +72,41 @@ def tell_http_exception(failures: Failures, error: HTTPException) -> Any:
         return error
     code, message = _told(error)
     accept = request.headers.get("Accept", "")
+    if error is request.routing_exception and _is_read_by_people(accept):
+        return _page(error, message)
     body, media_type = error_body(error.code, message, code, exchange().request_id, accept)
-    response = Response(body, error.code, content_type=media_type)
+    return _with_headers(Response(body, error.code, content_type=media_type), error)
+
+
+def _with_headers(response: Response, error: HTTPException) -> Response:
     for name, value in error.get_headers(request.environ):
         if name.lower() != "content-type":
             response.headers.add(name, ", ".join(sorted(value.split(", "))) if name == "Allow" else value)
     return response
+
+
+def _is_read_by_people(accept: str) -> bool:
+    """Tell whether a client would rather have a page than JSON, as browsers do where a path is typed."""
+    ranges = codecs.media_ranges(accept)
+    return codecs.preference("text/html", ranges) > codecs.preference("application/json", ranges) and (
+        ranges.get("text/html", (0.0, 0))[0] > 0
+    )
+
+
+def _page(error: HTTPException, message: str) -> Response:
+    """Return the page that tells somebody with a browser where the routes are listed."""
+    status = error.code or 404
+    response = pages.page(
+        "refused.html",
+        status,
+        reason=errors.reason(status),
+        method=request.method,
+        path=request.path,
+        message=message,
+        docs=f"{request.script_root}/docs",
+    )
+    response.headers["Vary"] = "Accept"
+    return _with_headers(response, error)
 
 
 def answer_request(endpoint: Endpoint, path_values: Mapping[str, Any]) -> Response:

@@ -1,4 +1,4 @@
-"""What an ASGI server asks beside HTTP: the lifespan protocol, and websockets, which are refused.
+"""What an ASGI server asks beside HTTP: the lifespan protocol, and websockets that nobody takes.
 
 Floor 4. A server ends the lifespan once it has answered all requests: what is left to do is done then.
 """
@@ -7,17 +7,25 @@ from __future__ import annotations
 
 import asyncio
 
+from aylien_model_serving.errors import Unavailable
 from aylien_model_serving.runners import afterwards
 from aylien_model_serving.web.bridge import Receive, Scope, Send
+from aylien_model_serving.web.mounts.table import Mounts
 
 
-async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-    """Take part in the server's lifespan, and refuse websockets."""
+async def answer(scope: Scope, receive: Receive, send: Send, mounts: Mounts) -> None:
+    """Take part in the server's lifespan with all that is mounted, and refuse websockets."""
     if scope["type"] == "websocket":
         await send({"type": "websocket.close", "code": 1000})
     elif scope["type"] == "lifespan":
         await receive()
+        try:
+            await mounts.start()
+        except Unavailable as error:
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
         await send({"type": "lifespan.startup.complete"})
         await receive()
+        await mounts.stop()
         await asyncio.get_running_loop().run_in_executor(None, afterwards.finish)
         await send({"type": "lifespan.shutdown.complete"})

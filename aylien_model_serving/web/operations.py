@@ -8,10 +8,12 @@ from aylien_model_serving import codecs, lifecycle, openapi
 from aylien_model_serving.errors import Unavailable
 from aylien_model_serving.jobs.enqueuing import JobRunner
 from aylien_model_serving.runners.hosted import HostedRunner
+from aylien_model_serving.web import docs
 from aylien_model_serving.web.app import ServingFlask
 
 #: Paths that are answered to GET in every service.
-PATHS = ("/__ping", "/livez", "/readyz", "/__metrics", "/metrics", "/__runners", "/openapi.json")
+_ANSWERED = ("/__ping", "/livez", "/readyz", "/__metrics", "/metrics", "/__runners", "/openapi.json")
+PATHS = (*_ANSWERED, *docs.PATHS)
 
 _TEXT = "text/plain; charset=utf-8"
 
@@ -52,7 +54,8 @@ def register(app: ServingFlask) -> None:
         return Response(codecs.JSON.encode(shown), content_type=codecs.JSON.media_type)
 
     views = (ping, ping, readyz, metrics, metrics, runners, described)
-    for rule, view in zip(PATHS, views, strict=True):
+    for rule, view in zip(_ANSWERED, views, strict=True):
         endpoint = f"model_serving:{rule}"
         app.untracked.add(endpoint)
         app.add_url_rule(rule, endpoint, view, methods=["GET"])
+    docs.register(app)

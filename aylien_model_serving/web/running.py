@@ -7,7 +7,7 @@ from functools import partial
 from types import ModuleType
 from typing import Any
 
-from aylien_model_serving import lifecycle
+from aylien_model_serving import lifecycle, programs
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.jobs import webhooks
 from aylien_model_serving.jobs.enqueuing import JobRunner, Workers
@@ -106,6 +106,7 @@ def _keeping(state: ServiceState, route: Route, options: Jobs, workers: Workers)
 def _spec(state: ServiceState, route: Route, hosting: Hosting) -> spec.Spec:
     try:
         target = spec.name_of_target(route.callable)
+        context = _context_of(route)
     except ConfigurationError as error:
         raise ConfigurationError(f"key 'callable': {error}") from error
     try:
@@ -115,6 +116,8 @@ def _spec(state: ServiceState, route: Route, hosting: Hosting) -> spec.Spec:
     return spec.Spec.of_process(
         name=route.name,
         target=target,
+        context=context,
+        takes_body=route.binding.takes_body,
         **vars(hosting),
         threads=route.threads,
         batching=route.batch,
@@ -129,6 +132,14 @@ def _spec(state: ServiceState, route: Route, hosting: Hosting) -> spec.Spec:
         jobs_grace=Jobs.grace if route.job is None else route.job.grace,
         generation=lifecycle.generation,
     )
+
+
+def _context_of(route: Route) -> str | None:
+    """Return the name by which another process finds what the route's service has for its handler."""
+    context = route.binding.context
+    if context is None or not route.binding.is_needed(route.callable):
+        return None
+    return f"{programs.name_elsewhere(context.owner)}.{context.place}"
 
 
 def _named(schema: Any) -> str | tuple[str | None, str | None] | None:

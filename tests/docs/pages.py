@@ -13,13 +13,15 @@ PROJECT = Path(__file__).parents[2]
 PAGES = (
     "README.md",
     "CHANGELOG.md",
-    "docs/architecture.md",
-    *sorted(str(path.relative_to(PROJECT)) for path in (PROJECT / "docs" / "guide").glob("*.md")),
+    *sorted(str(path.relative_to(PROJECT)) for path in (PROJECT / "docs").rglob("*.md")),
 )
 
 _FENCED = re.compile(r"^(?P<margin> *)```(?P<language>\w*)\n(?P<text>.*?)^ *```$", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"\[[^\]]+\]\((?P<target>[^)\s]+)\)")
 _HEADING = re.compile(r"^#+ (?P<title>.+)$", re.MULTILINE)
+_SERVER = re.compile(
+    r"(?:\w+=\S+ )*(?:make (?:.* )?example-service|gunicorn |uvicorn |granian |model-serving run )"
+)
 _MODULE = re.compile(r"# (?P<name>\w+\.py)\n")
 
 
@@ -51,6 +53,16 @@ class Command:
     line: str
     output: str
 
+    @property
+    def starts_server(self) -> bool:
+        """Whether it serves until it is stopped; a script that prints nothing is a service."""
+        is_script = re.fullmatch(r"python \w+\.py", self.line) is not None
+        return _SERVER.match(self.line) is not None or (is_script and not self.output)
+
+    @property
+    def is_compared(self) -> bool:
+        return not self.starts_server and self.line.startswith(("curl ", "model-serving ", "python "))
+
 
 def read(page: str) -> str:
     return (PROJECT / page).read_text()
@@ -76,6 +88,42 @@ def commands(block: Block) -> Iterator[Command]:
     for part in re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]:
         line, _, output = part.partition("\n")
         yield Command(line, output.removesuffix("\n"))
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """The blocks of a page from one that starts a server, or the first command, to the next that does.
+
+    Args:
+        modules: the modules that the page has shown before.
+        blocks: its blocks, the modules among them.
+    """
+
+    modules: tuple[Block, ...]
+    blocks: tuple[Block, ...]
+
+    @property
+    def line(self) -> int:
+        return self.blocks[0].line
+
+    def typed(self) -> list[Command]:
+        consoles = (block for block in self.blocks if block.language == "console")
+        return [command for block in consoles for command in commands(block)]
+
+
+def chapters(page: str) -> list[Chapter]:
+    """Return the parts of a page that can be followed one without the other."""
+    found = blocks(page)
+    consoles = [number for number, block in enumerate(found) if block.language == "console"]
+    starts = [
+        number
+        for number in consoles
+        if number == consoles[0] or any(command.starts_server for command in commands(found[number]))
+    ]
+    return [
+        Chapter(tuple(block for block in found[:start] if block.module), tuple(found[start:end]))
+        for start, end in zip(starts, [*starts[1:], len(found)], strict=False)
+    ]
 
 
 def prose(page: str) -> str:

@@ -1,7 +1,7 @@
 """Somebody who follows a page: saves its modules, starts its servers, types its commands, reads the answers.
 
-Servers get a free port, and make a virtual environment that is there already; nothing else of a command is
-changed.
+Servers get a free port, which takes the place of 8000 in what asks them, and make a virtual environment that
+is there already; nothing else of a command is changed.
 """
 
 import re
@@ -11,11 +11,12 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from tests.docs.pages import PROJECT, Block, Command, commands
-from tests.services.serving import Service, clean_environment, launch
+from tests.services.serving import BRIEF_SECONDS, Service, clean_environment, launch
 
-COMMAND_SECONDS = 30
+COMMAND_SECONDS = 60
 
-_SERVER = re.compile(r"(?:\w+=\S+ )*(?:make (?:.* )?example-service|gunicorn |uvicorn |granian )")
+#: Where the servers of the pages are.
+_ADDRESS = "localhost:8000"
 
 #: What a page writes where an answer differs from one time to the next.
 _ANYTHING = "…"
@@ -32,14 +33,15 @@ class Reader:
         self.folder = folder
         self._servers = ExitStack()
         self._service: Service | None = None
-        self._has_module = False
+        self._modules: dict[str, str] = {}
         _stand_in(folder / "venv")
+        self._programs = f"{folder / 'venv' / 'bin'}:{Path(sys.executable).parent}"
 
     def follow(self, block: Block) -> int:
         """Do what a block says, and return how many answers were compared."""
         if block.module:
             (self.folder / block.module).write_text(block.text)
-            self._has_module = True
+            self._modules[block.module] = block.text
         if block.language != "console":
             return 0
         return sum(self._type(command) for command in commands(block))
@@ -49,10 +51,10 @@ class Reader:
         self._servers.close()
 
     def _type(self, command: Command) -> bool:
-        if _SERVER.match(command.line):
+        if command.starts_server:
             self._start(command.line)
             return False
-        if command.line.startswith("curl "):
+        if command.is_compared:
             printed = self._ask(command.line)
             assert _fits(printed, command.output), f"$ {command.line}\n{printed}\nand not\n{command.output}"
             return True
@@ -61,7 +63,7 @@ class Reader:
 
     def _start(self, line: str) -> None:
         self._servers.close()
-        cwd = self.folder if self._has_module and "examples." not in line and "make" not in line else PROJECT
+        cwd = self.folder if self._modules and "examples." not in line and "make" not in line else PROJECT
         port = "{port}"  # `launch` fills it in
         variables = {
             "PORT": port,
@@ -69,26 +71,36 @@ class Reader:
             "GUNICORN_CMD_ARGS": f"'--bind=127.0.0.1:{port}'",
             "UVICORN_PORT": port,
             "GRANIAN_PORT": port,
+            "MODEL_SERVING_HOST": "127.0.0.1",
+            "MODEL_SERVING_PORT": port,
             "XDG_CACHE_HOME": self.folder / "cache",
-            "PATH": f"{Path(sys.executable).parent}:$PATH",
+            "PATH": f"{self._programs}:$PATH",
         }
         exports = " ".join(f"{name}={value}" for name, value in variables.items())
         command = ["bash", "-c", f"export {exports}; exec env {line}"]
-        self._service = self._servers.enter_context(launch(command, cwd=cwd))
+        server = launch(command, cwd=cwd, ready="/readyz", stop_seconds=BRIEF_SECONDS)
+        self._service = self._servers.enter_context(server)
 
     def _ask(self, line: str) -> str:
-        assert self._service is not None, f"no server was started before {line!r}"
-        line = line.replace("localhost:8000", f"localhost:{self._service.port}")
+        for name, text in self._modules.items():
+            if _ADDRESS in text and name in line:
+                (self.folder / name).write_text(self._with_port(text))
         asked = subprocess.run(
-            ["bash", "-o", "pipefail", "-c", line],
+            ["bash", "-o", "pipefail", "-c", f"PATH={self._programs}:$PATH; {self._with_port(line)}"],
             cwd=self.folder,
-            env=clean_environment() | {"no_proxy": "localhost"},
+            env=clean_environment() | {"no_proxy": "localhost", "PYTHONPATH": str(PROJECT)},
             capture_output=True,
             text=True,
             timeout=COMMAND_SECONDS,
         )
         assert asked.returncode == 0, f"$ {line}\n{asked.stderr}"
         return asked.stdout.replace("\r\n", "\n").removesuffix("\n")
+
+    def _with_port(self, text: str) -> str:
+        if _ADDRESS not in text:
+            return text
+        assert self._service is not None, f"no server was started before {text!r}"
+        return text.replace(_ADDRESS, f"localhost:{self._service.port}")
 
 
 def _fits(printed: str, said: str) -> bool:
@@ -98,8 +110,9 @@ def _fits(printed: str, said: str) -> bool:
 def _stand_in(venv: Path) -> None:
     """Make what the Makefile takes for its virtual environment, with the Python of the tests."""
     (venv / "bin").mkdir(parents=True)
-    program = venv / "bin" / "python"
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
-    program.chmod(0o755)
+    for name, program in {"python": "", "model-serving": "-m aylien_model_serving"}.items():
+        script = venv / "bin" / name
+        script.write_text(f'#!/bin/sh\nexec "{sys.executable}" {program} "$@"\n')
+        script.chmod(0o755)
     for stamp in (".serving", ".granian", ".torch", ".development"):
         (venv / stamp).touch()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.pages import PAGES, blocks, commands, needs_media, needs_torch
+from tests.docs.pages import PAGES, Chapter, blocks, chapters, needs_media, needs_torch
 from tests.docs.reader import Reader
 from tests.with_media import need_media
 from tests.with_torch import import_torch
@@ -19,7 +19,9 @@ pytestmark = [
     ),
 ]
 
-PAGES_WITH_CONSOLE = [page for page in PAGES if blocks(page, "console")]
+CHAPTERS = [
+    pytest.param(page, chapter, id=f"{page}:{chapter.line}") for page in PAGES for chapter in chapters(page)
+]
 
 
 @pytest.fixture
@@ -30,17 +32,20 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
 
 
 @pytest.mark.timeout(600)  # a page starts as many as a dozen servers, one after the other
-@pytest.mark.parametrize("page", PAGES_WITH_CONSOLE)
-def test_who_follows_a_page_gets_the_answers_that_it_prints(reader: Reader, page: str) -> None:
+@pytest.mark.parametrize(("page", "chapter"), CHAPTERS)
+def test_who_follows_a_page_gets_the_answers_that_it_prints(
+    reader: Reader, page: str, chapter: Chapter
+) -> None:
     if needs_torch(page):
         import_torch()
     if needs_media(page):
         need_media()
+    for module in chapter.modules:
+        reader.follow(module)
 
-    compared = sum(reader.follow(block) for block in blocks(page))
+    compared = sum(reader.follow(block) for block in chapter.blocks)
 
-    typed = [command.line for block in blocks(page, "console") for command in commands(block)]
-    assert compared == sum(line.startswith("curl ") for line in typed) > 0
+    assert compared == sum(command.is_compared for command in chapter.typed()) > 0
 
 
 def test_an_answer_that_a_page_does_not_print_is_found_out(reader: Reader) -> None:

@@ -1,5 +1,6 @@
 """What the pages list is what there is: keys, settings, errors, series, rooms, verbs and links."""
 
+import ast
 import configparser
 import dataclasses
 import re
@@ -26,7 +27,7 @@ def half(number: int) -> float:
 
 
 def route_keys() -> list[str]:
-    return [field.name for field in dataclasses.fields(Route) if field.name != "view"]
+    return [field.name for field in dataclasses.fields(Route) if field.name not in ("view", "binding")]
 
 
 @pytest.mark.parametrize(("page", "heading"), ROUTE_TABLES)
@@ -137,6 +138,14 @@ def test_a_block_without_a_language_holds_known_programs_or_a_log_line(page: str
             assert line.split()[0] in PROGRAMS or re.match(r"\d{4}-\d\d-\d\dT", line), line
 
 
+def test_what_is_shown_of_other_systems_is_python() -> None:
+    shown = blocks("docs/coming-from.md", "py")
+
+    assert shown
+    for block in shown:
+        ast.parse(block.text)
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_the_links_of_a_page_lead_somewhere(page: str) -> None:
     for link in links(page):
@@ -148,8 +157,8 @@ def test_the_links_of_a_page_lead_somewhere(page: str) -> None:
         assert not anchor or anchor in anchors(str(target.resolve().relative_to(PROJECT))), link
 
 
-def test_every_page_is_reached_from_the_readme() -> None:
-    reached, waiting = set(), ["README.md"]
+def test_every_page_is_reached_from_the_readme_or_the_start_of_the_site() -> None:
+    reached, waiting = set(), ["README.md", "docs/index.md"]
     while waiting:
         page = waiting.pop()
         reached.add(page)

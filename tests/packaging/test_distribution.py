@@ -46,7 +46,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ):
         shutil.copy(PROJECT / name, folder)
     for name in ("aylien_model_serving", "examples", "tests"):
-        shutil.copytree(PROJECT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(PROJECT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", ".*"))
     return folder
 
 
@@ -62,13 +62,13 @@ def metadata(wheel: zipfile.ZipFile) -> email.message.Message:
     return email.parser.Parser().parsestr(wheel.read("model_serving-3.0.0.dist-info/METADATA").decode())
 
 
-def test_the_wheel_holds_every_module_of_the_package_and_nothing_else(
+def test_the_wheel_holds_every_file_of_the_package_and_nothing_else(
     wheel: zipfile.ZipFile, sources: Path
 ) -> None:
     names = {name for name in wheel.namelist() if not name.startswith("model_serving-3.0.0.dist-info/")}
 
-    modules = {str(path.relative_to(sources)) for path in (sources / "aylien_model_serving").rglob("*.py")}
-    assert names == modules | {"aylien_model_serving/py.typed"}
+    files = (path for path in (sources / "aylien_model_serving").rglob("*") if path.is_file())
+    assert names == {str(path.relative_to(sources)) for path in files}
 
 
 def test_the_wheel_holds_its_licence(wheel: zipfile.ZipFile, metadata: email.message.Message) -> None:
@@ -81,7 +81,19 @@ def test_the_wheel_holds_its_licence(wheel: zipfile.ZipFile, metadata: email.mes
 def test_the_metadata_names_the_versions_of_python_and_the_extras(metadata: email.message.Message) -> None:
     assert (metadata["Name"], metadata["Version"]) == ("model-serving", "3.0.0")
     assert set(metadata["Requires-Python"].split(",")) == {">=3.10", "<3.14"}
-    extras = {"torch", "media", "granian", "redis", "examples", "dev"}
+    extras = {
+        "client",
+        "dev",
+        "docs",
+        "examples",
+        "fast",
+        "granian",
+        "media",
+        "redis",
+        "swagger",
+        "testing",
+        "torch",
+    }
     assert extras <= set(metadata.get_all("Provides-Extra", []))
     assert metadata["Description-Content-Type"] == "text/markdown"
 
@@ -92,7 +104,7 @@ def test_the_pinned_set_has_what_the_package_and_its_extras_ask_for(
 ) -> None:
     pinned = pins(python)
 
-    for extra in ("", "media", "granian", "redis", "examples", "dev"):
+    for extra in ("", "client", "docs", "examples", "granian", "media", "redis", "swagger", "testing", "dev"):
         for asked in map(Requirement, metadata.get_all("Requires-Dist", [])):
             environment = {"extra": extra, "python_version": python}
             if asked.name == "model-serving" or (asked.marker and not asked.marker.evaluate(environment)):

@@ -9,7 +9,6 @@ import contextlib
 import http.client
 import json
 import os
-import signal
 import sys
 import threading
 import time
@@ -18,8 +17,9 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
+from aylien_model_serving.testing import processes as service_processes
 from tests.services.raw_http import ask, connect, get, post
-from tests.services.serving import FOLDER, Service, launch, serve
+from tests.services.serving import BRIEF_SECONDS, Service, launch, serve
 
 APP = "tests.services.hosted_apps:hosting"
 
@@ -45,14 +45,16 @@ def gunicorn(worker_class: str, *args: str) -> Start:
 def granian(interface: str, *args: str) -> Start:
     def start(workers: int, env: Mapping[str, str]) -> AbstractContextManager[Service]:
         words = ("--interface", interface, "--port", "{port}", "--workers", str(workers), "--factory", APP)
-        return launch([sys.executable, "-m", "granian", *args, *words], env=env)
+        command = [sys.executable, "-m", "granian", *args, *words]
+        return launch(command, env=env, stop_seconds=BRIEF_SECONDS)
 
     return start
 
 
 def uvicorn(workers: int, env: Mapping[str, str]) -> AbstractContextManager[Service]:
     """Start it as one process, which serves by itself."""
-    return launch([sys.executable, "-m", "uvicorn", "--factory", APP, "--port", "{port}"], env=env)
+    command = [sys.executable, "-m", "uvicorn", "--factory", APP, "--port", "{port}"]
+    return launch(command, env=env, stop_seconds=BRIEF_SECONDS)
 
 
 SERVERS: dict[str, Start] = {
@@ -84,19 +86,13 @@ def host(server: str, *, workers: int = 2, ready: bool = True, **variables: obje
 
 @contextmanager
 def gone_in_the_end(started: AbstractContextManager[Service]) -> Iterator[Service]:
-    """See that no process of a service is left when it has been stopped."""
+    """See that a service, which leaves no process behind, has let no failure pass unhandled either."""
     with started as service:
         try:
             yield service
             assert not any(cry in service.log() for cry in UNHEARD), service.log()
         finally:
             service.stop()
-            try:
-                wait_until(lambda: not processes(service), LEAVING_SECONDS + MARGIN)
-            finally:
-                for pid in processes(service):
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(pid, signal.SIGKILL)
 
 
 def wait_until(condition: Callable[[], Any], seconds: float = 30.0) -> Any:
@@ -110,12 +106,7 @@ def wait_until(condition: Callable[[], Any], seconds: float = 30.0) -> Any:
 
 def processes(service: Service) -> dict[int, str]:
     """Return the command lines of all processes that a service has started, by process id."""
-    mark, found = f"{FOLDER}={service.folder}\0".encode(), {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if mark in (folder / "environ").read_bytes():
-                found[int(folder.name)] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-    return found
+    return service_processes.of(service.folder)
 
 
 def shared_memory() -> set[str]:

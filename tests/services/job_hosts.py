@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.services.hosts import gone_in_the_end, wait_until
 from tests.services.raw_http import Answer, ask, get, post
-from tests.services.serving import Service, launch, serve
+from tests.services.serving import BRIEF_SECONDS, Service, launch, serve
 
 APP = "tests.services.job_apps:working"
 
@@ -23,7 +23,8 @@ WAIT = 10
 def start(server: str, workers: int, env: Mapping[str, str]) -> AbstractContextManager[Service]:
     if server.startswith("granian"):
         words = ("--interface", server.split()[1], "--port", "{port}", "--workers", str(workers))
-        return launch([sys.executable, "-m", "granian", *words, "--factory", APP], env=env)
+        command = [sys.executable, "-m", "granian", *words, "--factory", APP]
+        return launch(command, env=env, stop_seconds=BRIEF_SECONDS)
     threads = ("--threads", "16") if server == "gthread" else ()
     return serve(f"{APP}()", worker_class=server, workers=workers, env=env, args=threads)
 

@@ -1,0 +1,104 @@
+"""`model-serving call`: one call of a running service, its answer shown as it comes."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from aylien_model_serving.cli import fields
+from aylien_model_serving.cli.answers import Files, show, show_item
+from aylien_model_serving.cli.asking import client_of, client_options, library, told, whole_url
+from aylien_model_serving.cli.faults import Misused
+from aylien_model_serving.cli.locating import Located, locate
+
+if TYPE_CHECKING:
+    from aylien_model_serving.client import Job
+
+_STANDARD_INPUT = "-"
+
+_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+
+@click.command("call")
+@click.argument("url")
+@click.argument("words", nargs=-1, metavar="[FIELD]...")
+@click.option(
+    "-X", "--method", type=click.Choice(_METHODS, case_sensitive=False), help="POST where there is one."
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Where the answer is saved; - prints a file's bytes.",
+)
+@click.option("--force", is_flag=True, help="Replace files that are there already.")
+@click.option("--no-wait", is_flag=True, help="Print a job's id, and leave.")
+@client_options
+def command(
+    url: str,
+    words: tuple[str, ...],
+    method: str | None,
+    output: Path | None,
+    force: bool,
+    no_wait: bool,
+    api_key: str | None,
+    timeout: float,
+) -> None:
+    """Call the route at URL, e.g. localhost:8000/predict.
+
+    \b
+    name=value    a value, read as the service describes the field
+    name:=json    a value in JSON
+    name@path     a file
+    -             a JSON object from standard input, which the others add to
+
+    A job is followed to its end, a stream is printed as it comes, and a file is saved.
+    """
+    typed = fields.words_of(word for word in words if word != _STANDARD_INPUT)
+    given = fields.of_json(sys.stdin.read()) if _STANDARD_INPUT in words else {}
+    with told():
+        found = locate(whole_url(url), method, partial(client_of, api_key=api_key, timeout=timeout))
+        values = given | _values(found, typed)
+        operation = found.operation
+        answer = found.client.call(f"{operation.method} {operation.path}", **values)
+        _show(answer, Files(Path.cwd(), output, force), no_wait=no_wait)
+
+
+def _values(found: Located, typed: list[fields.Word]) -> dict[str, Any]:
+    """Return the fields of a call, by the type hints of the service's own description."""
+    signature = found.operation.signature
+    hints = {
+        name: parameter.annotation
+        for name, parameter in signature.parameters.items()
+        if parameter.kind is parameter.KEYWORD_ONLY
+    }
+    takes_more = len(hints) < len(signature.parameters) or not found.operation.is_known
+    return fields.read([*found.words, *typed], hints, is_known=not takes_more)
+
+
+def _show(answer: Any, files: Files, *, no_wait: bool) -> None:
+    client = library()
+    if isinstance(answer, client.Job) and no_wait:
+        click.echo(answer.id)
+    elif isinstance(answer, client.Job):
+        show(_result_of(answer), files)
+    elif isinstance(answer, client.Stream):
+        if files.output is not None:
+            raise Misused("-o saves one answer, and this is a stream: redirect standard output instead")
+        with answer:
+            for item in answer:
+                show_item(item, files)
+    else:
+        show(answer, files)
+
+
+def _result_of(job: Job) -> Any:
+    try:
+        return job.result(progress=True)
+    except KeyboardInterrupt:
+        click.echo(f"The job {job.id} goes on", err=True)
+        raise

@@ -1,0 +1,130 @@
+"""What an app answers, as JSON can tell it: for each route what it takes, and how it runs.
+
+Floor 4. Runs beside the service's own modules, in `look`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from flask import Flask
+
+from aylien_model_serving.batching import Batching
+from aylien_model_serving.openapi_answers import Described
+from aylien_model_serving.route_keys import Hosting
+from aylien_model_serving.routes import Route
+from aylien_model_serving.schemas.description import JSONSchema
+from aylien_model_serving.service import Service
+from aylien_model_serving.web.app import ServingFlask
+
+#: Pages for people, of which a service may have some switched off.
+PAGES = ("/docs", "/__dashboard", "/openapi.json")
+
+#: What is not repeated for each rule: Flask adds it to all.
+_IMPLIED_METHODS = {"HEAD", "OPTIONS"}
+
+#: Beginning of the names of this library's own endpoints in Flask's map.
+_OWN = "model_serving:"
+
+_VIEW = "a Flask view"
+
+
+def described(app: Any) -> dict[str, Any]:
+    """Return what an app answers.
+
+    Args:
+        app: a Service, a Flask app, or another WSGI or ASGI application, of which nothing is known.
+    """
+    if isinstance(app, Service):
+        app = app.wsgi
+    if not isinstance(app, Flask):
+        return {"routes": [], "pages": []}
+    routes = app.state.routes if isinstance(app, ServingFlask) else []
+    own = [_shown(route) for route in routes if not route.is_own]
+    pages = {rule.rule for rule in app.url_map.iter_rules()}.intersection(PAGES)
+    return {"routes": [*own, *_views(app), *_mounts(app)], "pages": [page for page in PAGES if page in pages]}
+
+
+def _mounts(app: Flask) -> Iterator[dict[str, Any]]:
+    """Yield what other applications answer, of which the path alone is known."""
+    for mount in app.mounts if isinstance(app, ServingFlask) else ():
+        name = type(getattr(mount, "app", mount)).__name__
+        yield {"path": f"{mount.path}/", "methods": ["*"], "name": name, "fields": [], "runs": "mounted"}
+
+
+def _views(app: Flask) -> Iterator[dict[str, Any]]:
+    """Yield what was added to a Flask app beside this library's routes."""
+    own = app.untracked if isinstance(app, ServingFlask) else ()
+    for rule in app.url_map.iter_rules():
+        if rule.endpoint in own or rule.endpoint.startswith(_OWN):
+            continue
+        methods = sorted(set(rule.methods or ()) - _IMPLIED_METHODS)
+        yield {
+            "path": rule.rule,
+            "methods": methods,
+            "name": rule.endpoint,
+            "fields": [],
+            "runs": "a Flask view",
+        }
+
+
+def _shown(described: Described) -> dict[str, Any]:
+    route = described.route
+    return {
+        "path": route.endpoint,
+        "methods": list(route.methods),
+        "name": route.name,
+        "fields": [] if described.schema is None else list(_fields(described.schema.describe("").fields)),
+        "runs": _VIEW if route.view else "; ".join(_runs(route)),
+    }
+
+
+def _fields(schema: JSONSchema) -> Iterator[str]:
+    """Yield each field as `name: type`, with a question mark where it may be left out."""
+    required = schema.get("required", ())
+    for name, field in schema.get("properties", {}).items():
+        yield f"{name}{'' if name in required else '?'}: {kind_of(field)}"
+
+
+def kind_of(schema: JSONSchema) -> str:
+    """Return one word, or a few, for what a JSON Schema lets in."""
+    if "$ref" in schema:
+        return str(schema["$ref"]).rpartition("/")[2].rpartition(".")[2]
+    for word in ("anyOf", "oneOf"):
+        if word in schema:
+            return " | ".join(dict.fromkeys(kind_of(one) for one in schema[word]))
+    if "enum" in schema:
+        return " | ".join(map(repr, schema["enum"]))
+    kind = schema.get("type", "any")
+    if kind == "array":
+        return f"[{kind_of(schema.get('items', {}))}]"
+    return " | ".join(kind) if isinstance(kind, list) else str(kind)
+
+
+def _runs(route: Route) -> Iterator[str]:
+    if route.job is not None:
+        yield f"as jobs, {route.job.queue_size} may wait"
+    if route.runner is not None:
+        yield _hosting(route.runner)
+    if route.batch is not None:
+        yield _batching(route.batch)
+    if route.cache:
+        yield "cached" if route.cache is True else f"cached for {route.cache} s"
+    if route.timeout is not None:
+        yield f"{route.timeout:g} s at most"
+    if route.threads > 1:
+        yield f"{route.threads} threads"
+
+
+def _hosting(hosting: Hosting) -> str:
+    devices = "" if hosting.devices == "auto" else f" on {_listed(hosting.devices)}"
+    return f"{hosting.replicas} replica{'s' if hosting.replicas > 1 else ''}{devices}"
+
+
+def _batching(batching: Batching) -> str:
+    return f"batches of up to {batching.max_size}"
+
+
+def _listed(words: Iterable[str]) -> str:
+    return ", ".join(words)

@@ -1,0 +1,207 @@
+"""Words of a command line → the fields of a call.
+
+Floor 4. Pure, but for looking whether a file is there. `name=text` is read as the field is described,
+`name:=json` as JSON, and `name@path` is a file.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from types import UnionType
+from typing import IO, Any, Literal, NamedTuple, Union, get_args, get_origin
+
+from aylien_model_serving.cli.faults import Misused, nearest
+
+_WORD = re.compile(r"(?P<name>[^=:@\s]+)(?P<sign>:=|=|@)(?P<text>.*)", re.DOTALL)
+
+_FORMS = "a field is name=value, name:=json or name@path"
+
+_SWITCHES = {
+    **dict.fromkeys(("true", "yes", "on", "1"), True),
+    **dict.fromkeys(("false", "no", "off", "0"), False),
+}
+
+
+class Word(NamedTuple):
+    """A field as it was typed.
+
+    Args:
+        name: the field's.
+        sign: what stands between name and text.
+        text: the rest.
+    """
+
+    name: str
+    sign: str
+    text: str
+
+
+def words_of(texts: Iterable[str]) -> list[Word]:
+    """Return the fields that were typed.
+
+    Raises:
+        Misused: a word is none.
+    """
+    found = []
+    for text in texts:
+        match = _WORD.fullmatch(text)
+        if match is None:
+            raise Misused(f"{text!r} is no field: {_FORMS}")
+        found.append(Word(**match.groupdict()))
+    return found
+
+
+def read(words: Iterable[Word], hints: Mapping[str, Any], *, is_known: bool) -> dict[str, Any]:
+    """Return the values of fields; one that is typed several times is a list.
+
+    Args:
+        words: as they were typed.
+        hints: the type hint of each known field.
+        is_known: whether there are no further fields.
+
+    Raises:
+        Misused: a value is not what it has to be, a file is not there, or there is no such field.
+    """
+    found: dict[str, list[Word]] = {}
+    for word in words:
+        if is_known and word.name not in hints:
+            raise Misused(f"The route has no field {word.name!r}{nearest(word.name, hints)}")
+        found.setdefault(word.name, []).append(word)
+    return {name: _value(same, hints.get(name, Any)) for name, same in found.items()}
+
+
+def _value(words: list[Word], hint: Any) -> Any:
+    """Return the value of one field."""
+    if len(words) == 1 and words[0].sign == ":=":
+        return _json(words[0])
+    item = next((part for part in _parts(hint) if get_origin(part) is list or part is list), None)
+    if item is None or (len(words) == 1 and words[0].text.lstrip().startswith("[")):
+        values = [_read(word, hint) for word in words]
+        return values[0] if len(values) == 1 else values
+    return [_read(word, (*get_args(item), Any)[0]) for word in words]
+
+
+def _read(word: Word, hint: Any) -> Any:
+    if word.sign == ":=":
+        return _json(word)
+    if word.sign == "@":
+        return _file(word)
+    for part in _parts(hint):
+        try:
+            return _READERS.get(get_origin(part) or part, _anything)(word.text, part)
+        except ValueError:
+            continue
+    raise Misused(f"{word.name}={word.text}: {_expected(hint)} is expected")
+
+
+def _parts(hint: Any) -> list[Any]:
+    """Return the types of which a value may be any, text at the end: everything can be read as that."""
+    is_union = get_origin(hint) in (Union, UnionType)
+    return sorted(get_args(hint) if is_union else [hint], key=lambda part: part in _TEXTS)
+
+
+def _json(word: Word) -> Any:
+    try:
+        return json.loads(word.text)
+    except ValueError as error:
+        raise Misused(f"{word.name}:={word.text}: not JSON: {error}") from None
+
+
+def _file(word: Word) -> Path:
+    path = Path(word.text).expanduser()
+    if not path.is_file():
+        near = sorted(file.name for file in path.parent.iterdir()) if path.parent.is_dir() else []
+        raise Misused(f"{word.name}@{word.text}: there is no such file{nearest(path.name, near)}")
+    return path
+
+
+def _whole(text: str, _: Any) -> int:
+    return int(text)
+
+
+def _number(text: str, _: Any) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("JSON has no such number")
+    return int(text) if text.lstrip("+-").isdigit() else number
+
+
+def _switch(text: str, _: Any) -> bool:
+    if text.lower() not in _SWITCHES:
+        raise ValueError("no switch")
+    return _SWITCHES[text.lower()]
+
+
+def _choice(text: str, hint: Any) -> Any:
+    """Return one of a Literal's values; what is none of them is for the service to refuse."""
+    return next((choice for choice in get_args(hint) if str(choice) == text), text)
+
+
+def _nothing(text: str, _: Any) -> None:
+    if text not in ("", "null"):
+        raise ValueError("not null")
+
+
+def _structure(text: str, hint: Any) -> Any:
+    value = json.loads(text)
+    if not isinstance(value, get_origin(hint) or hint):
+        raise ValueError("another type")
+    return value
+
+
+def _anything(text: str, _: Any) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _text(text: str, _: Any) -> str:
+    return text
+
+
+#: A file may also be given as text: its URL, or its content in base64.
+_TEXTS = (str, bytes, Path, IO[bytes])
+
+_READERS: dict[Any, Callable[[str, Any], Any]] = {
+    int: _whole,
+    float: _number,
+    bool: _switch,
+    Literal: _choice,
+    type(None): _nothing,
+    None: _nothing,
+    dict: _structure,
+    list: _structure,
+    **dict.fromkeys((*_TEXTS, IO), _text),
+}
+
+_WORDS = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    dict: "a JSON object",
+    list: "a JSON list",
+}
+
+
+def _expected(hint: Any) -> str:
+    return " or ".join(_WORDS.get(get_origin(part) or part, str(part)) for part in _parts(hint))
+
+
+def of_json(text: str) -> dict[str, Any]:
+    """Return the fields of a JSON object.
+
+    Raises:
+        Misused: it is none.
+    """
+    try:
+        fields = json.loads(text)
+    except ValueError as error:
+        raise Misused(f"standard input is not JSON: {error}") from None
+    if not isinstance(fields, dict):
+        raise Misused(f"standard input has to be a JSON object, and not {type(fields).__name__}")
+    return fields

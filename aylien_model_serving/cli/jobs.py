@@ -1,0 +1,47 @@
+"""`model-serving jobs`: the jobs of a running service, the last one first."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import click
+
+from aylien_model_serving.cli.asking import client_of, client_options, told, whole_url
+from aylien_model_serving.cli.showing import columns
+
+_STATES = ["queued", "processing", "streaming", "finished", "failed", "cancelled"]
+
+
+@click.command("jobs")
+@click.argument("url")
+@click.option("--status", type=click.Choice(_STATES), help="Those in this state alone.")
+@click.option(
+    "--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="How many at most."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print them as JSON, for programs.")
+@client_options
+def command(
+    url: str, status: str | None, limit: int, as_json: bool, api_key: str | None, timeout: float
+) -> None:
+    """List the jobs of the service at URL, e.g. localhost:8000."""
+    with told():
+        client = client_of(whole_url(url), api_key, timeout)
+        states = [job.state for job in client.jobs(status, limit)]
+    if as_json:
+        click.echo(json.dumps([dataclasses.asdict(state) for state in states], indent=2, default=str))
+    elif states:
+        rows = [
+            (
+                state.id,
+                state.status,
+                f"{state.progress:.0%}",
+                state.route or "",
+                str(state.metrics.get("created_at", "")),
+                state.error or state.message,
+            )
+            for state in states
+        ]
+        click.echo("\n".join(columns(rows)))
+    else:
+        click.echo("There are no such jobs" if status else "There are no jobs", err=True)

@@ -1,0 +1,62 @@
+"""This library as a distribution: its version, and how another project asks pip for it.
+
+Floor 4. Apart from the commands, since reading metadata takes longer than most of them.
+"""
+
+from __future__ import annotations
+
+import json
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+NAME = "model-serving"
+
+#: The folder that has this package; a checkout has its setup.cfg as well.
+_HOME = Path(__file__).parents[2]
+
+
+def version() -> str:
+    """Return the installed version; "unknown" where the package runs without being installed."""
+    try:
+        return metadata.version(NAME)
+    except metadata.PackageNotFoundError:
+        return "unknown"
+
+
+def requirement(extra: str = "") -> str:
+    """Return the line of a requirements.txt that brings the library from where this one came.
+
+    Args:
+        extra: name of the extra that is asked for too.
+    """
+    extras = f"[{extra}]" if extra else ""
+    if _is_checkout():
+        return f"-e {_HOME}{extras}"
+    origin = _origin()
+    if "vcs_info" in origin:
+        vcs = origin["vcs_info"]
+        return f"{NAME}{extras} @ {vcs['vcs']}+{origin['url']}@{vcs['commit_id']}"
+    if "url" in origin:
+        return f"{NAME}{extras} @ {origin['url']}"
+    major = version().partition(".")[0]
+    return f"{NAME}{extras}>={version()},<{int(major) + 1}" if major.isdigit() else f"{NAME}{extras}"
+
+
+def is_local(requirement: str) -> bool:
+    """Tell whether a requirement leads to a folder or file of this machine."""
+    return requirement.startswith("-e ") or " @ file:" in requirement
+
+
+def _is_checkout() -> bool:
+    file = _HOME / "setup.cfg"
+    return file.is_file() and f"name = {NAME}\n" in file.read_text()
+
+
+def _origin() -> dict[str, Any]:
+    """Return what pip noted of an installation that came from elsewhere than an index (PEP 610)."""
+    try:
+        text = metadata.distribution(NAME).read_text("direct_url.json")
+    except metadata.PackageNotFoundError:
+        text = None
+    return json.loads(text) if text else {}

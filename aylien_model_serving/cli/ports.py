@@ -1,0 +1,96 @@
+"""Whether a server could listen on a port, and which program has it otherwise.
+
+Floor 4. The tables are those of proc(5), net/tcp; where there are none, nobody is named.
+"""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+from aylien_model_serving.cli.faults import Failed, Misused
+
+_LISTENS = "0A"
+
+#: Ports above the one that is taken among which a free one is looked for.
+_NEXT = 100
+
+
+def refuse_taken(host: str, port: int) -> None:
+    """Refuse a port that nobody can listen on.
+
+    Raises:
+        Misused: the host is no address of this machine.
+        Failed: the port is in use, or is for the system alone.
+    """
+    number = _error_of(host, port)
+    if number == errno.EADDRINUSE:
+        free = next(
+            (other for other in range(port + 1, min(port + _NEXT, 65536)) if not _error_of(host, other)), None
+        )
+        cure = f"choose another one, as by --port {free}" if free else "choose another one by --port"
+        raise Failed(f"Port {port} is in use by {_holder_of(port)}: end that, or {cure}")
+    if number == errno.EACCES:
+        raise Failed(f"Port {port} is for the system alone: choose one above 1023, as by --port 8000")
+    if number:
+        raise Failed(f"{host}:{port} can't be listened on: {os.strerror(number)}")
+
+
+def _error_of(host: str, port: int) -> int:
+    """Return the number of the error that listening ends with; 0 for none."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except socket.gaierror as error:
+        raise Misused(f"--host {host}: {error.strerror}") from None
+    family, kind, protocol, _, address = found[0]
+    with socket.socket(family, kind, protocol) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(address)
+            probe.listen(1)
+        except OSError as error:
+            return error.errno or errno.EIO
+    return 0
+
+
+def _holder_of(port: int) -> str:
+    """Return the program that listens on a port, as its user may know it."""
+    inodes = set(_listening(port))
+    for process in Path("/proc").glob("[0-9]*"):
+        if inodes & set(_sockets(process)):
+            words = _read(process / "cmdline").split("\0")
+            program = " ".join(word for word in words[:6] if word)
+            return f"process {process.name} ({program[:80]})"
+    return "a program of another user"
+
+
+def _listening(port: int) -> Iterator[str]:
+    tables = itertools.chain.from_iterable(
+        _read(Path(f"/proc/net/{table}")).splitlines()[1:] for table in ("tcp", "tcp6")
+    )
+    for line in tables:
+        _, local, _, state, *rest = line.split()
+        if state == _LISTENS and int(local.rpartition(":")[2], 16) == port:
+            yield f"socket:[{rest[5]}]"
+
+
+def _sockets(process: Path) -> Iterator[str]:
+    try:
+        for descriptor in (process / "fd").iterdir():
+            try:
+                yield str(descriptor.readlink())
+            except OSError:
+                continue  # closed meanwhile
+    except OSError:
+        return  # another user's, or gone
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(errors="replace")
+    except OSError:
+        return ""

@@ -1,0 +1,31 @@
+"""`model-serving routes`: what an app answers, without serving it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from aylien_model_serving.cli.looking import look_at
+from aylien_model_serving.cli.options import target_argument, traceback_option
+from aylien_model_serving.cli.showing import route_lines
+from aylien_model_serving.cli.targets import read
+
+
+@click.command("routes")
+@target_argument
+@click.option("--json", "as_json", is_flag=True, help="Print them as JSON, for programs.")
+@traceback_option
+def command(target: str, as_json: bool, with_traceback: bool) -> None:
+    """Show the routes of TARGET: module:app, module:factory() or a file.
+
+    The service's modules are imported, as a server would; handlers are not built.
+    """
+    looked = look_at(read(target, Path.cwd()), with_traceback=with_traceback)
+    if as_json:
+        click.echo(json.dumps({"target": str(looked.target), "routes": looked.routes}, indent=2))
+    elif looked.routes:
+        click.echo("\n".join(route_lines(looked.routes)))
+    else:
+        click.echo(f"{looked.target} has no routes of this library, nor is it a Flask app with any", err=True)

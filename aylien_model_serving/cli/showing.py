@@ -1,0 +1,33 @@
+"""Routes and other rows as columns of text.
+
+Floor 4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+_GAP = "  "
+
+
+def columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return a line for each row, with cells below each other."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        _GAP.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
+
+
+def route_lines(routes: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return a line for each route: methods, path, how it runs, what it takes."""
+    return columns([_cells(route) for route in routes])
+
+
+def _cells(route: Mapping[str, Any]) -> tuple[str, ...]:
+    return (
+        ",".join(route["methods"]),
+        route["path"],
+        route["runs"],
+        f"{route['name']}({', '.join(route['fields'])})",
+    )

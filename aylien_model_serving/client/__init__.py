@@ -1,0 +1,59 @@
+"""A side door: asks a service of this library, from Python, by its own description.
+
+    client = Client("http://localhost:8000")
+    client.classify(text="…")
+
+Two small drivers, one that blocks and one of asyncio, tell the same stories of `core`. The wing knows nothing
+of how services are made: of the other rooms it imports `errors` alone.
+"""
+
+from __future__ import annotations
+
+try:
+    import httpx as _httpx  # noqa: F401  # asked for here, so that a missing one is told in one line
+except ImportError as error:
+    raise ImportError("The client needs httpx: pip install 'model-serving[client]'") from error
+
+from aylien_model_serving.client.awaiting import AsyncClient
+from aylien_model_serving.client.blocking import Client
+from aylien_model_serving.client.errors import (
+    ClientError,
+    ConnectionLost,
+    JobCancelled,
+    JobEnded,
+    JobFailed,
+    NotUnderstood,
+    TimedOut,
+    UnknownRoute,
+    Unreachable,
+)
+from aylien_model_serving.client.files import ReceivedFile
+from aylien_model_serving.client.handles import Job, Stream
+from aylien_model_serving.client.handles_async import AsyncJob, AsyncStream
+from aylien_model_serving.client.jobs import JobState
+from aylien_model_serving.errors import InvalidRequest, ServingError
+
+__all__ = [
+    "AsyncClient",
+    "AsyncJob",
+    "AsyncStream",
+    "Client",
+    "ClientError",
+    "ConnectionLost",
+    "InvalidRequest",
+    "Job",
+    "JobCancelled",
+    "JobEnded",
+    "JobFailed",
+    "JobState",
+    "NotUnderstood",
+    "ReceivedFile",
+    "ServingError",
+    "Stream",
+    "TimedOut",
+    "UnknownRoute",
+    "Unreachable",
+]
+
+for _name in set(__all__) - {"InvalidRequest", "ServingError"}:
+    globals()[_name].__module__ = __name__  # signatures and tracebacks name it where users find it

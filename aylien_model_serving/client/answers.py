@@ -1,0 +1,61 @@
+"""An answer → what the caller gets: a value, a file, a job's state, or an error that is raised.
+
+Pure.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from aylien_model_serving.client.errors import NotUnderstood, error_of
+from aylien_model_serving.client.files import received, restored
+from aylien_model_serving.client.messages import Answer
+from aylien_model_serving.errors import reason
+
+
+def value_of(answer: Answer) -> Any:
+    """Return what an answer says.
+
+    Raises:
+        ServingError: the service refused or failed.
+        NotUnderstood: a redirect, which is not followed, or a body that is not what its media type says.
+    """
+    check(answer)
+    media_type = answer.media_type
+    if not answer.body:
+        return None
+    if media_type == "application/json" or media_type.endswith("+json"):
+        return restored(json_of(answer.body))
+    if media_type.startswith("text/"):
+        return answer.body.decode(errors="replace")
+    return received(answer.body, media_type, answer.headers.get("content-disposition", ""))
+
+
+def check(answer: Answer) -> None:
+    """Raise what an answer tells to be wrong.
+
+    Raises:
+        ServingError: the service refused or failed.
+        NotUnderstood: it is a redirect, which is not followed: whoever is there shall not get the API key.
+    """
+    if answer.status >= 400:
+        raise error_of(answer)
+    if answer.status >= 300:
+        there = answer.headers.get("location", "nowhere")
+        raise NotUnderstood(
+            f"The service answered {answer.status} {reason(answer.status)}, to {there}: "
+            "redirects are not followed; make a client of the address that it has moved to"
+        )
+
+
+def json_of(body: bytes) -> Any:
+    """Return the value of a JSON text.
+
+    Raises:
+        NotUnderstood: it is none.
+    """
+    try:
+        return json.loads(body)
+    except ValueError as error:
+        raise NotUnderstood(f"The answer says that it is JSON, and is not: {error}") from error

@@ -1,0 +1,137 @@
+"""A call of a route, as its fields → the question that is sent.
+
+Pure. Path values go into the path, the fields of GET into the query, all else into a JSON body, or into a
+multipart form where there are files.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from datetime import date, time
+from typing import Any
+from urllib.parse import quote
+
+from aylien_model_serving.client.document import Operation
+from aylien_model_serving.client.files import Upload
+from aylien_model_serving.client.messages import EVENT_STREAM, REPEATABLE, Question
+
+#: Fields of these methods go into the query.
+_QUERY_METHODS = REPEATABLE
+
+#: Types of schemas that text of a form stands for without doubt, by the type of the value.
+_CLEAR = {str: ("string",), bool: ("boolean",), int: ("integer", "number"), float: ("number",)}
+
+
+def question_of(operation: Operation, fields: Mapping[str, Any], key: str) -> Question:
+    """Return what is sent for a call.
+
+    Args:
+        operation: the route.
+        fields: by name.
+        key: tells this call from all others, so that a job which is asked for twice is one job.
+
+    Raises:
+        TypeError: a value of the path is missing, or a value can't be sent.
+        ValueError: a number that JSON does not know, or a value that would lead to another path.
+    """
+    path, left = _path(operation, fields)
+    headers = {"Accept": f"{EVENT_STREAM}, */*;q=0.9" if operation.is_stream else "*/*"}
+    is_repeatable = operation.method in REPEATABLE
+    if operation.is_job:
+        headers["Idempotency-Key"] = key
+        is_repeatable = True
+    if operation.method in _QUERY_METHODS:
+        return Question(operation.method, path, _query(left), headers, repeatable=is_repeatable)
+    form = _form(operation, left)
+    if form is not None:
+        return Question(operation.method, path, (), headers, form=form, repeatable=is_repeatable)
+    headers["Content-Type"] = "application/json"
+    return Question(operation.method, path, (), headers, to_json(left), repeatable=is_repeatable)
+
+
+def _path(operation: Operation, fields: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Return the path with its values, and the fields that are left."""
+    left = dict(fields)
+    path = operation.path
+    for name in operation.path_names:
+        if left.get(name) in (None, ""):
+            raise TypeError(
+                f"{operation.plain_name}() needs {name!r}, which is part of its path {operation.path}"
+            )
+        value = _text(name, left.pop(name))
+        if {".", ".."} & set(value.split("/")):
+            raise ValueError(f"{name}: {value!r} would lead to another path")
+        path = path.replace(f"{{{name}}}", quote(value, safe="/"))
+    return path, left
+
+
+def _query(fields: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Return names and values; what is None is left out, for a query can't tell it."""
+    pairs = [
+        (name, _text(name, item))
+        for name, value in fields.items()
+        for item in (value if isinstance(value, (list, tuple)) else (value,))
+        if item is not None
+    ]
+    return tuple(pairs)
+
+
+def _text(name: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (str, int, float)):
+        return str(value)
+    if isinstance(value, (date, time)):
+        return value.isoformat()
+    raise TypeError(f"{name}: a {type(value).__name__} can't be sent in a URL; call the route by POST")
+
+
+def _form(operation: Operation, fields: Mapping[str, Any]) -> tuple[tuple[str, str | Upload], ...] | None:
+    """Return the parts of a form; None where there is no file, or where a form would blur another field."""
+    parts: list[tuple[str, str | Upload]] = []
+    for name, value in fields.items():
+        items = value if isinstance(value, (list, tuple)) and value else (value,)
+        uploads = [Upload.of(item) for item in items]
+        if all(uploads):
+            parts += [(name, upload) for upload in uploads if upload]
+        elif isinstance(value, (str, int, float)) and _is_clear(operation, name, value):
+            parts.append((name, _text(name, value)))
+        else:
+            return None
+    return tuple(parts) if any(isinstance(part, Upload) for _, part in parts) else None
+
+
+def _is_clear(operation: Operation, name: str, value: Any) -> bool:
+    """Tell whether the service reads the same value again from text; a view has nothing else than that."""
+    return not operation.is_known or operation.fields.get(name, {}).get("type") in _CLEAR[type(value)]
+
+
+def to_json(fields: Mapping[str, Any]) -> bytes:
+    """Return fields as JSON.
+
+    Raises:
+        TypeError: a value can't be told in JSON.
+        ValueError: a number is not finite.
+    """
+    return json.dumps(
+        fields, default=_told, allow_nan=False, ensure_ascii=False, separators=(",", ":")
+    ).encode()
+
+
+def _told(value: Any) -> Any:
+    """Return what JSON tells of a value that it does not know."""
+    upload = Upload.of(value)
+    if upload is not None:
+        return upload.to_json()
+    if isinstance(value, (date, time)):
+        return value.isoformat()
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    if isinstance(value, (set, frozenset)):
+        return list(value)
+    for name in ("tolist", "model_dump"):  # arrays and numbers of numpy and torch, models of pydantic
+        if callable(getattr(value, name, None)):
+            return getattr(value, name)()
+    raise TypeError(f"a {type(value).__name__} can't be sent")

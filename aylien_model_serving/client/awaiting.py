@@ -1,0 +1,177 @@
+"""The client for asyncio: routes of a service as methods that are awaited."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from aylien_model_serving.client import transport
+from aylien_model_serving.client.core import Core
+from aylien_model_serving.client.driver_async import AsyncDriver
+from aylien_model_serving.client.errors import ClientError
+from aylien_model_serving.client.handles_async import AsyncJob, AsyncStream
+from aylien_model_serving.client.jobs import JobState
+from aylien_model_serving.client.messages import Answer
+from aylien_model_serving.client.methods import dress, names_of, signature_of
+from aylien_model_serving.client.options import Options
+from aylien_model_serving.client.streams import items
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+class AsyncClient:
+    """Calls a service from an event loop; see `Client`, which takes and does the same.
+
+    A client belongs to one loop. Once the service's description has been read, as `async with` begins or by
+    `await client.refresh()`, its routes have signatures and docstrings, and a wrong name is an error at once.
+
+    Args:
+        url: where the service is, with the path that it is behind.
+        api_key: sent as a header, and never shown.
+        timeout: seconds that a call may take, further tries included; of a stream, those without a word.
+        connect_timeout: seconds that one try to connect may take.
+        retries: further tries at most, where they do no harm.
+        headers: further headers of every request.
+        max_connections: open at once; a call that needs one more waits for it.
+        idle_connections: kept open for the next call.
+        idle_seconds: for which they are kept.
+        verify: whether TLS certificates are checked, or the ssl.SSLContext that does.
+        http_transport: carries the requests in place of httpx's own, as for a service within this process.
+
+    Raises:
+        ValueError: the address or a number is not valid.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        api_key: str | None = None,
+        timeout: float = 60.0,
+        connect_timeout: float = 5.0,
+        retries: int = 3,
+        headers: Mapping[str, str] | None = None,
+        max_connections: int = 100,
+        idle_connections: int = 20,
+        idle_seconds: float = 5.0,
+        verify: Any = True,
+        http_transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self.url = transport.address_of(url)
+        self._core = Core(Options(timeout, connect_timeout, retries))
+        limits = httpx.Limits(
+            max_connections=max_connections,
+            max_keepalive_connections=idle_connections,
+            keepalive_expiry=idle_seconds,
+        )
+        common = transport.settings(api_key, headers or {})
+        pool = httpx.AsyncClient(**common, limits=limits, verify=verify, transport=http_transport)
+        self._driver = AsyncDriver(self.url, pool, connect_timeout)
+
+    def __getattr__(self, name: str) -> Callable[..., Coroutine[Any, Any, Any]]:
+        if name.startswith("_"):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+        async def route(**fields: Any) -> Any:
+            return await self.call(name, **fields)
+
+        document = self._core.shelf.document
+        if document is None:
+            return route
+        return dress(route, document.find(name), job=AsyncJob, stream=AsyncStream)
+
+    def __dir__(self) -> list[str]:
+        return names_of(self._core.shelf.document, list(super().__dir__()))
+
+    @property
+    def routes(self) -> dict[str, inspect.Signature]:
+        """The names of the service's routes, and what each takes and returns.
+
+        Raises:
+            ClientError: the service's description has not been read.
+        """
+        document = self._core.shelf.document
+        if document is None:
+            raise ClientError("The routes are not known yet: use `async with`, or `await client.refresh()`")
+        return {name: signature_of(document.find(name), AsyncJob, AsyncStream) for name in document.names()}
+
+    async def call(self, name: str, /, **fields: Any) -> Any:
+        """Call a route by its name or its path.
+
+        Args:
+            name: "classify", "/v1/{lang}/classify", or "GET /v1/{lang}/classify".
+            fields: what the route takes, values of the path included.
+
+        Returns:
+            The value that the service answers with; a `ReceivedFile`, an `AsyncJob` or an `AsyncStream` where
+            it is one.
+
+        Raises:
+            ServingError: the service refused or failed; of the class that it is there.
+            ClientError: no answer came.
+        """
+        found = await self._driver.run(self._core.call(name, fields))
+        if isinstance(found, JobState):
+            return AsyncJob(self._core, self._driver, found)
+        if isinstance(found, Answer):
+            story = items(found, self._core.options.timeout)
+            return AsyncStream(self._driver.iterate(story), found.live)
+        return found
+
+    async def protobuf(self, name: str, message: Any, kind: Any) -> Any:
+        """Call a route with a protobuf message.
+
+        Args:
+            name: of the route.
+            message: what is sent.
+            kind: the class of the message that comes back.
+        """
+        return await self._driver.run(self._core.protobuf(name, message, kind))
+
+    async def job(self, job_id: str) -> AsyncJob:
+        """Return a job of which the id is known.
+
+        Raises:
+            NotFound: there is none, or none any more.
+        """
+        return AsyncJob(self._core, self._driver, await self._driver.run(self._core.look(job_id)))
+
+    async def jobs(self, status: str | None = None, limit: int = 50) -> list[AsyncJob]:
+        """Return the service's jobs, the last one first.
+
+        Args:
+            status: of those in this state alone.
+            limit: how many at most.
+        """
+        states = await self._driver.run(self._core.jobs(status, limit))
+        return [AsyncJob(self._core, self._driver, state) for state in states]
+
+    def with_options(self, **changes: Any) -> Self:
+        """Return a client of the same service and connections with another `timeout` or other `retries`."""
+        other = copy.copy(self)
+        other._core = replace(self._core, options=replace(self._core.options, **changes))
+        return other
+
+    async def refresh(self) -> None:
+        """Read the service's description again, as after it has got other routes."""
+        await self._driver.run(self._core.refresh())
+
+    async def aclose(self) -> None:
+        """Close the connections, after which there is no further call."""
+        await self._driver.pool.aclose()
+
+    async def __aenter__(self) -> Self:
+        await self._driver.run(self._core.document())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        return f"<AsyncClient of {self.url}>"

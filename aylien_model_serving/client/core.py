@@ -1,0 +1,105 @@
+"""What a client does, as stories that two drivers tell: one that blocks, and one of asyncio.
+
+Pure: the way of a call from its fields to its value, with no socket in it.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from aylien_model_serving.client import answers, jobs
+from aylien_model_serving.client.asking import question_of
+from aylien_model_serving.client.document import PATH, Document, Operation
+from aylien_model_serving.client.jobs import JobState
+from aylien_model_serving.client.messages import Answer, Question, Story
+from aylien_model_serving.client.options import Options, World
+from aylien_model_serving.client.sending import send
+
+#: The media type of protobuf messages.
+_PROTOBUF = "application/x-protobuf"
+
+
+@dataclass
+class Shelf:
+    """What clients of one service share: its description, once it has been read."""
+
+    document: Document | None = None
+
+
+@dataclass(frozen=True)
+class Core:
+    """The stories of one service.
+
+    Args:
+        options: how calls are made.
+        world: time and chance.
+        shelf: keeps the service's description.
+    """
+
+    options: Options
+    world: World = field(default_factory=World)
+    shelf: Shelf = field(default_factory=Shelf)
+
+    def refresh(self) -> Story:
+        """Read the service's description, and return it."""
+        answer = yield from send(Question("GET", PATH, repeatable=True), self.options, self.world)
+        answers.check(answer)
+        self.shelf.document = Document(answer.body)
+        return self.shelf.document
+
+    def document(self) -> Story:
+        """Return the service's description, which is read once."""
+        return self.shelf.document or (yield from self.refresh())
+
+    def call(self, name: str, fields: Mapping[str, Any]) -> Story:
+        """Call a route, and return its value, the `JobState` of a job, or the live `Answer` of a stream."""
+        document: Document = yield from self.document()
+        return (yield from self._ask(question_of(document.find(name), fields, uuid.uuid4().hex)))
+
+    def _ask(self, question: Question) -> Story:
+        answer: Answer = yield from send(question, self.options, self.world)
+        if answer.live is not None:
+            return answer
+        value = answers.value_of(answer)
+        return jobs.state_of(value) if jobs.is_job(answer, value) else value
+
+    def protobuf(self, name: str, message: Any, kind: Any) -> Story:
+        """Call a route with a protobuf message, and return its answer as another."""
+        document: Document = yield from self.document()
+        operation: Operation = document.find(name)
+        headers = {"Accept": _PROTOBUF, "Content-Type": _PROTOBUF}
+        question = Question(operation.method, operation.path, (), headers, message.SerializeToString())
+        answer = yield from send(question, self.options, self.world)
+        answers.check(answer)
+        return kind.FromString(answer.body)
+
+    def jobs(self, status: str | None, limit: int) -> Story:
+        """Return the states of the service's jobs, the last one first; none where it has no jobs."""
+        document: Document = yield from self.document()
+        if not any(operation.is_own for operation in document.operations):
+            return []
+        return (yield from jobs.page(status, limit, self.options, self.world))
+
+    def look(self, job_id: str) -> Story:
+        """Return a job's state."""
+        return (yield from jobs.look(job_id, self.options, self.world))
+
+    def cancel(self, job_id: str) -> Story:
+        """Have a job stopped, and return its state."""
+        return (yield from jobs.cancel(job_id, self.options, self.world))
+
+    def end_of(self, job_id: str, seconds: float, *, is_shown: bool) -> Story:
+        """Return a job's last state."""
+        return (yield from jobs.end_of(job_id, seconds, self.options, self.world, is_shown=is_shown))
+
+    def items_of(self, job_id: str) -> Story:
+        """Give what a job makes as it makes it.
+
+        Raises:
+            JobEnded: it has failed, or was cancelled.
+        """
+        state: JobState = yield from jobs.items_of(job_id, self.options, self.world)
+        jobs.result_of(state)

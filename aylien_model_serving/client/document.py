@@ -1,0 +1,180 @@
+"""The service's own description, /openapi.json → its operations, by the names under which they are called.
+
+Pure.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aylien_model_serving.client.errors import NotUnderstood, UnknownRoute
+from aylien_model_serving.client.messages import STREAMS
+from aylien_model_serving.client.signatures import Schema, resolved, signature_of, type_of
+
+PATH = "/openapi.json"
+
+#: Of several methods of one path, the first is the one that its plain name calls.
+_METHODS = ("post", "get", "put", "patch", "delete")
+
+_PATH_NAME = re.compile(r"\{(\w+)\}")
+_RULE_VALUE = re.compile(r"<(?:[^<>]*:)?(\w+)>")
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One method of one path.
+
+    Args:
+        name: what the document calls it.
+        method: the HTTP method in upper case.
+        path: with the names of its values in braces.
+        fields: the schema of each field that is known, those of the path included.
+        is_known: whether the document tells the fields; of a view it can't.
+        is_job: whether it is answered with a job.
+        is_stream: whether it is answered item by item, as far as the document tells.
+        is_own: whether every service with jobs has it.
+        text: what is said of it.
+        signature: as a method; what a job or a stream is there is for the client to say.
+    """
+
+    name: str
+    method: str
+    path: str
+    fields: Mapping[str, Schema]
+    is_known: bool
+    is_job: bool
+    is_stream: bool
+    is_own: bool
+    text: str
+    signature: inspect.Signature
+
+    @property
+    def plain_name(self) -> str:
+        """The name without the method, which the document adds where a path has several."""
+        return self.name.removesuffix(f"_{self.method.lower()}")
+
+    @property
+    def path_names(self) -> list[str]:
+        return _PATH_NAME.findall(self.path)
+
+
+class Document:
+    """What a service says of itself.
+
+    Args:
+        body: of /openapi.json.
+
+    Raises:
+        NotUnderstood: it is none.
+    """
+
+    def __init__(self, body: bytes) -> None:
+        try:
+            read = json.loads(body)
+            self.title = str(read["info"]["title"])
+            components = read.get("components", {}).get("schemas", {})
+            operations = [
+                operation
+                for path, methods in read["paths"].items()
+                for operation in _of_path(path, methods, components)
+            ]
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise NotUnderstood(f"{PATH} of this address is no description of a service") from error
+        self.operations = operations
+        self.by_name: dict[str, Operation] = {}
+        for operation in operations:
+            if not operation.is_own:
+                self.by_name.setdefault(operation.plain_name, operation)
+        for operation in operations:
+            self.by_name.setdefault(operation.name, operation)
+
+    def names(self) -> list[str]:
+        """Return the names of the service's routes, one for each path."""
+        return list(
+            dict.fromkeys(operation.plain_name for operation in self.operations if not operation.is_own)
+        )
+
+    def find(self, name: str) -> Operation:
+        """Return the operation of a name or of a path, before which its method may stand.
+
+        Raises:
+            UnknownRoute: there is none.
+        """
+        method, _, path = name.rpartition(" ")
+        if not path.startswith("/"):
+            found = self.by_name.get(name)
+        else:
+            wanted = _RULE_VALUE.sub(r"{\1}", path)
+            found = next(
+                (
+                    operation
+                    for operation in self.operations
+                    if operation.path == wanted and method.upper() in ("", operation.method)
+                ),
+                None,
+            )
+        if found is None:
+            raise UnknownRoute(self._unknown(name))
+        return found
+
+    def _unknown(self, name: str) -> str:
+        names = self.names()
+        near = difflib.get_close_matches(name, names, 1)
+        rest = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(names) or 'none'}"
+        return f"The service has no route {name!r}: {rest}"
+
+
+def _of_path(path: str, methods: Mapping[str, Any], components: Mapping[str, Schema]) -> Iterator[Operation]:
+    for method in _METHODS:
+        if method in methods:
+            yield _operation(path, method, methods[method], components)
+
+
+def _operation(
+    path: str, method: str, told: Mapping[str, Any], components: Mapping[str, Schema]
+) -> Operation:
+    parameters = {
+        item["name"]: item for item in told.get("parameters", ()) if item["in"] in ("path", "query")
+    }
+    body = _body(told, components)
+    fields = {name: item.get("schema", {}) for name, item in parameters.items()} | dict(
+        body.get("properties", {})
+    )
+    required = {name for name, item in parameters.items() if item.get("required")} | set(
+        body.get("required", ())
+    )
+    responses = told.get("responses", {})
+    answered = responses.get("200", {}).get("content", {})
+    is_known = "requestBody" not in told or "properties" in body
+    is_open = not is_known or bool(body.get("additionalProperties"))
+    return Operation(
+        name=told.get("operationId") or path.strip("/"),
+        method=method.upper(),
+        path=path,
+        fields=fields,
+        is_known=is_known,
+        is_job="202" in responses,
+        is_stream=bool(STREAMS & answered.keys()),
+        is_own="jobs" in told.get("tags", ()),
+        text=told.get("description") or told.get("summary") or "",
+        signature=signature_of(
+            fields, required, components, is_open=is_open, returns=_returned(answered, components)
+        ),
+    )
+
+
+def _body(told: Mapping[str, Any], components: Mapping[str, Schema]) -> Schema:
+    """Return the schema of a body's fields; of several forms of it, the first that tells them."""
+    content = told.get("requestBody", {}).get("content", {})
+    return next((resolved(form["schema"], components) for form in content.values() if "schema" in form), {})
+
+
+def _returned(answered: Mapping[str, Any], components: Mapping[str, Schema]) -> Any:
+    schema: Schema = next((form["schema"] for form in answered.values() if "schema" in form), {})
+    return type_of(schema, components)

@@ -1,0 +1,138 @@
+"""Tells the client's stories by blocking: sends, sleeps, reads on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, closing
+from typing import Any
+
+import httpx
+
+from aylien_model_serving.client.errors import TimedOut
+from aylien_model_serving.client.lanes import Processes
+from aylien_model_serving.client.messages import Answer, Ask, Give, Pause, Read, Story
+from aylien_model_serving.client.telling import See, Telling
+from aylien_model_serving.client.transport import allow, answer_of, is_live, request_of, translated
+
+
+class Live:
+    """A body that is read piece by piece.
+
+    Args:
+        response: httpx's, whose head has come.
+        address: of the service, for messages.
+        give_back: called once nobody reads any more.
+    """
+
+    def __init__(self, response: httpx.Response, address: str, give_back: Callable[[], None]) -> None:
+        self._response = response
+        self._address = address
+        self._give_back: Callable[[], None] | None = give_back
+        self._pieces: Iterator[bytes] | None = None
+
+    def read(self, seconds: float) -> bytes | None:
+        """Return what comes next, and None at the end."""
+        if self._pieces is None:
+            allow(self._response, seconds)
+            self._pieces = self._response.iter_bytes()
+        with translated(self._address, seconds):
+            return next(self._pieces, None)
+
+    def close(self) -> None:
+        """Stop to read; a second call does nothing."""
+        give_back, self._give_back = self._give_back, None
+        if give_back is not None:
+            self._response.close()
+            give_back()
+
+
+class Driver:
+    """Tells stories on the calling thread.
+
+    Args:
+        address: of the service.
+        connections: to it.
+        connect_timeout: seconds that one try to connect may take.
+    """
+
+    def __init__(self, address: str, connections: Processes, connect_timeout: float) -> None:
+        self.address = address
+        self.connections = connections
+        self._connect_timeout = connect_timeout
+
+    def run(self, story: Story, see: See | None = None) -> Any:
+        """Return what a story comes to.
+
+        Args:
+            story: the story.
+            see: is shown the states of jobs.
+        """
+        telling = Telling(story, see)
+        with closing(self._tell(telling)) as given:
+            for _ in given:
+                pass
+        return telling.outcome
+
+    def iterate(self, story: Story, see: See | None = None) -> Generator[Any, None, None]:
+        """Return an iterator over what a story gives; see `run`."""
+        return self._tell(Telling(story, see))
+
+    def _tell(self, telling: Telling) -> Generator[Any, None, None]:
+        try:
+            while (step := telling.step()) is not None:
+                if isinstance(step, Give):
+                    yield step.item
+                    continue
+                try:
+                    telling.came(self._do(step))
+                except Exception as error:
+                    telling.failed(error)
+        finally:
+            for live in telling.leave():
+                live.close()
+
+    def _do(self, step: Ask | Read | Pause) -> Any:
+        """Do what takes time, and return what came of it."""
+        if isinstance(step, Ask):
+            return self._ask(step)
+        if isinstance(step, Read):
+            return step.live.read(step.seconds)
+        return time.sleep(step.seconds)
+
+    def _ask(self, step: Ask) -> Answer:
+        until = time.monotonic() + step.seconds
+        lanes = self.connections.lanes()
+        lane = lanes.take(step.seconds)
+        with ExitStack() as ends, translated(self.address, step.seconds):
+            ends.callback(lanes.give, lane)
+            response = self._send(lane, Ask(step.question, _left(until)))
+            ends.callback(response.close)
+            if is_live(response):
+                return answer_of(response, b"", Live(response, self.address, ends.pop_all().close))
+            allow(response, _left(until))
+            return answer_of(response, b"".join(_pieces(response, until)))
+
+    def _send(self, lane: httpx.Client, step: Ask) -> httpx.Response:
+        with ExitStack() as files:
+            request = request_of(lane, self.address, step, self._connect_timeout, files)
+            return lane.send(request, stream=True)
+
+
+def _pieces(response: httpx.Response, until: float) -> Iterator[bytes]:
+    """Yield a body; httpx's seconds are those between two pieces, so the time is looked at too."""
+    for piece in response.iter_bytes():
+        _left(until)
+        yield piece
+
+
+def _left(until: float) -> float:
+    """Return the seconds that are left.
+
+    Raises:
+        TimedOut: there are none.
+    """
+    left = until - time.monotonic()
+    if left <= 0:
+        raise TimedOut("The answer was not there in full when the time was over")
+    return left

@@ -1,0 +1,114 @@
+"""Tells the client's stories on an event loop of asyncio: sends, sleeps, reads on; see `driver`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
+from contextlib import ExitStack, aclosing
+from typing import Any, TypeVar
+
+import httpx
+
+from aylien_model_serving.client.errors import TimedOut
+from aylien_model_serving.client.messages import Answer, Ask, Give, Pause, Read, Story
+from aylien_model_serving.client.telling import See, Telling
+from aylien_model_serving.client.transport import allow, answer_of, is_live, request_of, translated
+
+_T = TypeVar("_T")
+
+
+class AsyncLive:
+    """A body that is read piece by piece.
+
+    Args:
+        response: httpx's, whose head has come.
+        address: of the service, for messages.
+    """
+
+    def __init__(self, response: httpx.Response, address: str) -> None:
+        self._response = response
+        self._address = address
+        self._pieces: AsyncIterator[bytes] | None = None
+
+    async def read(self, seconds: float) -> bytes | None:
+        """Return what comes next, and None at the end."""
+        if self._pieces is None:
+            allow(self._response, seconds)
+            self._pieces = self._response.aiter_bytes()
+        with translated(self._address, seconds):
+            try:
+                return await anext(self._pieces)
+            except StopAsyncIteration:
+                return None
+
+    async def aclose(self) -> None:
+        await self._response.aclose()
+
+
+class AsyncDriver:
+    """Tells stories on the running loop.
+
+    Args:
+        address: of the service.
+        pool: its connections, which belong to one loop.
+        connect_timeout: seconds that one try to connect may take.
+    """
+
+    def __init__(self, address: str, pool: httpx.AsyncClient, connect_timeout: float) -> None:
+        self.address = address
+        self.pool = pool
+        self._connect_timeout = connect_timeout
+
+    async def run(self, story: Story, see: See | None = None) -> Any:
+        """Return what a story comes to.
+
+        Args:
+            story: the story.
+            see: is shown the states of jobs.
+        """
+        telling = Telling(story, see)
+        async with aclosing(self._tell(telling)) as given:
+            async for _ in given:
+                pass
+        return telling.outcome
+
+    def iterate(self, story: Story, see: See | None = None) -> AsyncGenerator[Any, None]:
+        """Return an iterator over what a story gives; see `run`."""
+        return self._tell(Telling(story, see))
+
+    async def _tell(self, telling: Telling) -> AsyncGenerator[Any, None]:
+        try:
+            while (step := telling.step()) is not None:
+                if isinstance(step, Give):
+                    yield step.item
+                    continue
+                try:
+                    telling.came(await self._do(step))
+                except Exception as error:
+                    telling.failed(error)
+        finally:
+            for live in telling.leave():
+                await live.aclose()
+
+    async def _do(self, step: Ask | Read | Pause) -> Any:
+        """Do what takes time, and return what came of it."""
+        if isinstance(step, Ask):
+            return await self._within(step.seconds, self._ask(step))
+        if isinstance(step, Read):
+            return await self._within(step.seconds, step.live.read(step.seconds))
+        return await asyncio.sleep(step.seconds)
+
+    async def _within(self, seconds: float, waiting: Awaitable[_T]) -> _T:
+        try:
+            return await asyncio.wait_for(waiting, seconds)
+        except asyncio.TimeoutError:
+            raise TimedOut(f"{self.address} did not answer within {seconds:.3g} s") from None
+
+    async def _ask(self, step: Ask) -> Answer:
+        with translated(self.address, step.seconds), ExitStack() as files:
+            request = request_of(self.pool, self.address, step, self._connect_timeout, files)
+            response = await self.pool.send(request, stream=True)
+            if is_live(response):
+                return answer_of(response, b"", AsyncLive(response, self.address))
+            async with aclosing(response):
+                return answer_of(response, await response.aread())

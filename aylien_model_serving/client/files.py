@@ -1,0 +1,166 @@
+"""Files on their way: what a caller may give for one, and what one is that came back.
+
+Pure, but for reading a file that can't be read twice.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import mimetypes
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from email.message import Message
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import unquote
+
+#: What a caller may give for a file, beside what is open for reading; text is text, and never a file's name.
+Sendable = Path | bytes
+
+UNKNOWN = "application/octet-stream"
+
+_HARMFUL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file that is to be sent.
+
+    Args:
+        source: its bytes, where it is on the disk, or an open file.
+        name: without folders.
+        media_type: what it is.
+        position: where in an open file it begins.
+    """
+
+    source: bytes | Path | IO[bytes] = field(repr=False)
+    name: str
+    media_type: str
+    position: int = 0
+
+    @classmethod
+    def of(cls, value: Any) -> Upload | None:
+        """Return what is to be sent for a value; None if it is no file.
+
+        Raises:
+            TypeError: it is a file that was opened as text.
+        """
+        if isinstance(value, (bytes, bytearray, memoryview)):
+            return cls(bytes(value), "file", UNKNOWN)
+        if isinstance(value, os.PathLike):
+            path = Path(value)
+            return cls(path, path.name, _guess(path.name))
+        if callable(getattr(value, "read", None)):
+            return cls._of_open(value)
+        content = getattr(value, "content", None)
+        if isinstance(content, bytes):
+            name = getattr(value, "file_name", None) or getattr(value, "name", None) or "file"
+            kind = getattr(value, "content_type", None) or getattr(value, "media_type", None)
+            return cls(content, str(name), str(kind or UNKNOWN))
+        return None
+
+    @classmethod
+    def _of_open(cls, file: Any) -> Upload:
+        if isinstance(file, io.TextIOBase):
+            raise TypeError("a file has to be opened in binary mode, as by open(path, 'rb')")
+        named = getattr(file, "name", None)
+        name = os.path.basename(named) if isinstance(named, str) else "file"
+        if not file.seekable():
+            return cls(file.read(), name, _guess(name))
+        return cls(file, name, _guess(name), file.tell())
+
+    @contextmanager
+    def opened(self) -> Iterator[bytes | IO[bytes]]:
+        """Yield what a form is made of; it may be opened again for a further try."""
+        if isinstance(self.source, bytes):
+            yield self.source
+        elif isinstance(self.source, Path):
+            with self.source.open("rb") as file:
+                yield file
+        else:
+            self.source.seek(self.position)
+            yield self.source
+
+    def to_json(self) -> dict[str, str]:
+        """Return the JSON file object, for bodies that a form can't tell."""
+        with self.opened() as source:
+            content = source if isinstance(source, bytes) else source.read()
+        return {
+            "file_name": self.name,
+            "content_type": self.media_type,
+            "content": base64.b64encode(content).decode(),
+        }
+
+
+def _guess(name: str) -> str:
+    return mimetypes.guess_type(name)[0] or UNKNOWN
+
+
+@dataclass(frozen=True)
+class ReceivedFile:
+    """A file that a service answered with.
+
+    Args:
+        content: its bytes.
+        media_type: what the service says that it is.
+        name: without folders, if it has one.
+    """
+
+    content: bytes = field(repr=False)
+    media_type: str = UNKNOWN
+    name: str | None = None
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the content to a file, or under its own name into a folder, and return the path.
+
+        Raises:
+            ValueError: the path is a folder, and the file has no name.
+        """
+        target = Path(path)
+        if target.is_dir():
+            if self.name is None:
+                raise ValueError(f"the file has no name: say under which one it is to be saved in {target}")
+            target /= self.name
+        target.write_bytes(self.content)
+        return target
+
+
+def received(body: bytes, media_type: str, disposition: str) -> ReceivedFile:
+    """Return the file that is a whole answer.
+
+    Args:
+        body: its bytes.
+        media_type: of the answer's Content-Type.
+        disposition: the answer's Content-Disposition, which may name it (RFC 6266).
+    """
+    header = Message()
+    header["Content-Disposition"] = disposition
+    return ReceivedFile(body, media_type or UNKNOWN, _clean(header.get_filename()))
+
+
+def restored(value: Any) -> Any:
+    """Return JSON with a `ReceivedFile` in place of each file object within it."""
+    if isinstance(value, list):
+        return [restored(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if value.keys() != {"file_name", "content_type", "content"}:
+        return {name: restored(item) for name, item in value.items()}
+    try:
+        content = base64.b64decode(value["content"], validate=True)
+    except (TypeError, ValueError):
+        return value  # a URL that nobody has fetched, or what only looks like a file
+    name = value["file_name"]
+    return ReceivedFile(
+        content, value["content_type"] or UNKNOWN, _clean(name if isinstance(name, str) else None)
+    )
+
+
+def _clean(name: str | None) -> str | None:
+    """Return the last part of a name, which must not lead out of the folder that it is saved in."""
+    last = re.split(r"[/\\]", _HARMFUL.sub("", unquote(name or "")))[-1].strip()
+    return None if last in ("", ".", "..") else last

@@ -1,0 +1,156 @@
+"""What a call of the blocking client may come back with: a job, or a stream."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING, Any
+
+from aylien_model_serving.client.core import Core
+from aylien_model_serving.client.driver import Driver, Live
+from aylien_model_serving.client.jobs import JobState, result_of
+from aylien_model_serving.client.progress import NoBar, bar_for_here
+
+#: Seconds for which a job's state is taken as it was.
+_FRESH = 0.5
+
+#: Seconds that a result may take where the caller does not say.
+JOB_SECONDS = 3600.0
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+class Stream:
+    """The items of a route, as it makes them; to be iterated once, and closed where not all are wanted."""
+
+    def __init__(self, given: Generator[Any, None, None], live: Live) -> None:
+        self._given = given
+        self._live = live
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        try:
+            return next(self._given)
+        except BaseException:
+            self._live.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave the stream, whereupon the service stops to make items."""
+        self._given.close()
+        self._live.close()
+
+    def __del__(self) -> None:
+        self._live.close()  # or its connection would be taken for ever
+
+
+class Job:
+    """A call that the service keeps until it is done.
+
+    `status`, `progress`, `message` are half a second old at most: the service is asked where they are older.
+    Iterating gives the items that a generator makes, from the first one on.
+    """
+
+    def __init__(self, core: Core, driver: Driver, state: JobState) -> None:
+        self._core = core
+        self._driver = driver
+        self._see(state)
+
+    def _see(self, state: JobState) -> None:
+        self._state = state
+        self._seen_at = time.monotonic()
+
+    @property
+    def id(self) -> str:
+        """Its id, by which another client finds it."""
+        return self._state.id
+
+    @property
+    def route(self) -> str | None:
+        """The name of its route, if it came from a list of jobs."""
+        return self._state.route
+
+    @property
+    def state(self) -> JobState:
+        """All that was told of it when the service was last asked."""
+        return self._state
+
+    @property
+    def status(self) -> str:
+        """queued, processing, streaming, finished, failed or cancelled."""
+        return self.look().status
+
+    @property
+    def progress(self) -> float:
+        """How far it is, from 0 to 1."""
+        return self.look().progress
+
+    @property
+    def message(self) -> str:
+        """What its handler says of it."""
+        return self.look().message
+
+    @property
+    def error(self) -> str:
+        """Why it failed."""
+        return self.look().error
+
+    @property
+    def done(self) -> bool:
+        """Whether it has ended, in whatever way."""
+        return self.look().has_ended
+
+    def look(self) -> JobState:
+        """Return how it is, at most half a second ago."""
+        if not self._state.has_ended and time.monotonic() - self._seen_at > _FRESH:
+            self.refresh()
+        return self._state
+
+    def refresh(self) -> JobState:
+        """Ask the service how it is, and return that."""
+        self._see(self._driver.run(self._core.look(self.id)))
+        return self._state
+
+    def result(self, timeout: float = JOB_SECONDS, *, progress: bool = False) -> Any:
+        """Wait for its end, and return what the handler returned.
+
+        Args:
+            timeout: seconds to wait.
+            progress: whether to show a bar, in a terminal or a notebook.
+
+        Raises:
+            JobFailed: the handler refused or failed.
+            JobCancelled: somebody cancelled it.
+            TimedOut: it has not ended; it goes on, and may be waited for again.
+        """
+        bar = bar_for_here() if progress else NoBar()
+
+        def see(state: JobState) -> None:
+            self._see(state)
+            bar.show(state)
+
+        try:
+            state = self._driver.run(self._core.end_of(self.id, timeout, is_shown=progress), see)
+        finally:
+            bar.close()
+        return result_of(state)
+
+    def cancel(self) -> JobState:
+        """Have it stopped, or taken out of the queue; one that has ended stays as it is."""
+        self._see(self._driver.run(self._core.cancel(self.id)))
+        return self._state
+
+    def __iter__(self) -> Iterator[Any]:
+        return self._driver.iterate(self._core.items_of(self.id), self._see)
+
+    def __repr__(self) -> str:
+        return f"<Job {self.id}: {self._state.status}, {self._state.progress:.0%}>"

@@ -1,0 +1,294 @@
+"""How a job is followed: its states as the service tells them, and the stories of waiting for it.
+
+Pure. A service that restarts keeps its jobs, so whoever waits for one is patient with a service that is away.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import quote
+
+from aylien_model_serving.client.answers import check, value_of
+from aylien_model_serving.client.errors import (
+    ConnectionLost,
+    JobCancelled,
+    JobFailed,
+    NotUnderstood,
+    TimedOut,
+    Unreachable,
+)
+from aylien_model_serving.client.files import restored
+from aylien_model_serving.client.messages import (
+    EVENT_STREAM,
+    Answer,
+    Ask,
+    Give,
+    Pause,
+    Question,
+    Read,
+    Story,
+    Tell,
+)
+from aylien_model_serving.client.options import Options, World
+from aylien_model_serving.client.sending import backoff_of, send
+from aylien_model_serving.client.streams import DECODERS, Event
+from aylien_model_serving.errors import ServingError, TooManyRequests, Unavailable
+
+ENDED = frozenset({"finished", "failed", "cancelled"})
+
+#: Seconds that one question waits for a job's end: where somebody sees how far it is, and where nobody does.
+_SHORT_WAIT, _LONG_WAIT = 0.5, 10.0
+
+#: Of the time that is left, what the service may use, so that its answer is there in time.
+_SHARE = 0.8
+
+#: Seconds between two questions that the service answered at once.
+_PAUSE = 0.2
+
+#: Seconds for which a service may be away.
+PATIENCE = 60.0
+
+#: Jobs of one page at most.
+_PAGE = 100
+
+_AWAY = (Unreachable, ConnectionLost, Unavailable, TooManyRequests)
+
+
+@dataclass(frozen=True)
+class JobState:
+    """A job as it was when the service was asked.
+
+    Args:
+        id: its id.
+        status: queued, processing, streaming, finished, failed or cancelled.
+        progress: how far it is, from 0 to 1.
+        message: what its handler says of it.
+        error: why it failed.
+        result: what the handler returned, once it has finished.
+        metrics: when what happened to it, as the service tells it.
+        route: the name of its route, where the service tells it.
+    """
+
+    id: str
+    status: str
+    progress: float = 0.0
+    message: str = ""
+    error: str = ""
+    result: Any = field(default=None, repr=False)
+    metrics: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    route: str | None = None
+
+    @property
+    def has_ended(self) -> bool:
+        return self.status in ENDED
+
+
+def is_job(answer: Answer, value: Any) -> bool:
+    """Tell whether an answer is a job that was kept."""
+    return answer.status == 202 and isinstance(value, dict) and {"job_id", "status"} <= value.keys()
+
+
+def state_of(told: Any) -> JobState:
+    """Return the state that a service's JSON tells.
+
+    Raises:
+        NotUnderstood: it tells of no job.
+    """
+    try:
+        return JobState(
+            str(told["job_id"]),
+            str(told["status"]),
+            float(told.get("progress", 0.0)),
+            str(told.get("message", "")),
+            str(told.get("error", "")),
+            told.get("result"),
+            told.get("metrics", {}),
+            told.get("route"),
+        )
+    except (TypeError, KeyError, ValueError, AttributeError) as error:
+        raise NotUnderstood("The answer tells of no job") from error
+
+
+def look(job_id: str, options: Options, world: World, wait: float = 0.0) -> Story:
+    """Return a job's state.
+
+    Args:
+        job_id: the job's id.
+        options: how to ask.
+        world: time and chance.
+        wait: seconds that the service may hold the answer back until the job ends.
+    """
+    query = (("wait", f"{wait:.3f}"),) if wait else ()
+    question = Question("GET", f"/status/{quote(job_id, safe='')}", query, repeatable=True)
+    return state_of(value_of((yield from send(question, options, world))))
+
+
+def cancel(job_id: str, options: Options, world: World) -> Story:
+    """Have a job stopped, and return its state; one that has ended stays as it is."""
+    question = Question(
+        "POST",
+        f"/cancel/{quote(job_id, safe='')}",
+        headers={"Content-Type": "application/json"},
+        body=b"{}",
+        repeatable=True,
+    )
+    return state_of(value_of((yield from send(question, options, world))))
+
+
+def page(status: str | None, limit: int, options: Options, world: World) -> Story:
+    """Return the states of a service's jobs, the last one first.
+
+    Args:
+        status: of those in this state alone.
+        limit: how many at most.
+        options: how to ask.
+        world: time and chance.
+    """
+    found: list[JobState] = []
+    before: int | None = None
+    while len(found) < limit:
+        asked = {"status": status, "limit": min(_PAGE, limit - len(found)), "before": before}
+        query = tuple((name, str(value)) for name, value in asked.items() if value is not None)
+        told = value_of((yield from send(Question("GET", "/jobs", query, repeatable=True), options, world)))
+        found += [state_of(job) for job in told["jobs"]]
+        before = told.get("next")
+        if before is None:
+            break
+    return found
+
+
+class Patience:
+    """Lets a service be away for a while.
+
+    Args:
+        world: time and chance.
+        until: when it ends in any case.
+    """
+
+    def __init__(self, world: World, until: float | None = None) -> None:
+        self._world = world
+        self._until = until
+        self._since: float | None = None
+        self._tries = 0
+
+    def is_back(self) -> None:
+        """The service has answered."""
+        self._since, self._tries = None, 0
+
+    def bear(self, failure: Exception) -> Story:
+        """Wait a little.
+
+        Raises:
+            Exception: the failure, if it has lasted too long.
+        """
+        now = self._world.now()
+        self._since = now if self._since is None else self._since
+        pause = backoff_of(self._tries, self._world.chance())
+        self._tries += 1
+        until = self._since + PATIENCE
+        if now + pause > (until if self._until is None else min(until, self._until)):
+            raise failure
+        yield Pause(pause)
+
+
+def end_of(job_id: str, seconds: float, options: Options, world: World, *, is_shown: bool) -> Story:
+    """Return the last state of a job, and tell those before.
+
+    Args:
+        job_id: the job's id.
+        seconds: that it may take until then.
+        options: how to ask.
+        world: time and chance.
+        is_shown: whether somebody sees how far it is.
+
+    Raises:
+        TimedOut: it has not ended.
+    """
+    deadline = world.now() + seconds
+    patience = Patience(world, deadline)
+    state: JobState | None = None
+    while (left := deadline - world.now()) > 0:
+        asked_at = world.now()
+        wait = min(_SHORT_WAIT if is_shown else _LONG_WAIT, _SHARE * left)
+        within = replace(options, timeout=min(left, wait + options.timeout), retries=0)
+        try:
+            state = yield from look(job_id, within, world, wait)
+        except TimedOut:
+            continue
+        except _AWAY as failure:
+            yield from patience.bear(failure)
+            continue
+        patience.is_back()
+        yield Tell(state)
+        if state.has_ended:
+            return state
+        if world.now() - asked_at < min(_PAUSE, wait):
+            yield Pause(min(_PAUSE, left))
+    how = f"is {state.status}, {state.progress:.0%} done" if state else "has told nothing"
+    raise TimedOut(f"The job {job_id} {how} after {seconds:g} s; it goes on, and can be waited for again")
+
+
+def result_of(state: JobState) -> Any:
+    """Return the result of a job that has ended.
+
+    Raises:
+        JobFailed: it has none.
+        JobCancelled: it has none.
+    """
+    if state.status == "failed":
+        raise JobFailed(state.id, state.error or f"The job {state.id} failed")
+    if state.status == "cancelled":
+        raise JobCancelled(state.id, f"The job {state.id} was cancelled")
+    return state.result
+
+
+def items_of(job_id: str, options: Options, world: World) -> Story:
+    """Give the items that a job makes, from the first one on, and tell its states; return its last one.
+
+    A connection that breaks is made again, and what has been given is not given twice.
+    """
+    given = 0
+    patience = Patience(world)
+    while True:
+        try:
+            answer = yield from _open(job_id, options)
+            number = 0
+            decoder = DECODERS[EVENT_STREAM]()
+            while (piece := (yield Read(answer.live, options.timeout))) is not None:
+                patience.is_back()
+                for event in decoder.feed(piece):
+                    if event.name != "message":
+                        state = _state_within(event)
+                        yield Tell(state)
+                        if state.has_ended:
+                            return state
+                        continue
+                    number += 1
+                    if number > given:
+                        given = number
+                        yield Give(restored(json.loads(event.data)))
+            failure: Exception = ConnectionLost(f"The stream of the job {job_id} ended before the job")
+        except (*_AWAY, TimedOut) as error:
+            failure = error
+        yield from patience.bear(failure)
+
+
+def _open(job_id: str, options: Options) -> Story:
+    question = Question(
+        "GET", f"/stream/{quote(job_id, safe='')}", headers={"Accept": EVENT_STREAM}, repeatable=True
+    )
+    answer = yield Ask(question, options.timeout)
+    check(answer)
+    if answer.live is None or answer.media_type != EVENT_STREAM:
+        raise NotUnderstood(f"The answer is no stream of the job {job_id}")
+    return answer
+
+
+def _state_within(event: Event) -> JobState:
+    told = json.loads(event.data)
+    if event.name == "error":
+        raise ServingError(str(told.get("error")))
+    return replace(state_of(told), result=restored(told.get("result")))

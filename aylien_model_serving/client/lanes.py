@@ -1,0 +1,119 @@
+"""The connections of a blocking client, each in the hands of one thread at a time.
+
+httpcore's pool takes a connection for dead whose answer comes while another thread looks at it, so threads
+that share a pool lose answers. Here a lane, a client of httpx with one connection, is taken and given back.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+import httpx
+
+from aylien_model_serving.client.errors import TimedOut
+
+
+class Lanes:
+    """The lanes of one process.
+
+    Args:
+        make: makes a lane.
+        most: how many there are at once.
+        kept: how many wait for the next call.
+        seconds: for which they do.
+        now: seconds that only ever grow.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[], httpx.Client],
+        most: int,
+        kept: int,
+        seconds: float,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._make = make
+        self._now = now
+        self._free = threading.BoundedSemaphore(most)
+        self._kept = kept
+        self._seconds = seconds
+        self._idle: deque[tuple[httpx.Client, float]] = deque()
+        self._lock = threading.Lock()
+        self._is_closed = False
+
+    def take(self, seconds: float) -> httpx.Client:
+        """Return the lane that was used last, or one more.
+
+        Args:
+            seconds: to wait until there may be one more.
+
+        Raises:
+            TimedOut: all of them are taken.
+        """
+        if not self._free.acquire(timeout=seconds):
+            raise TimedOut(f"No connection became free within {seconds:.3g} s: raise max_connections")
+        with self._lock:
+            if self._idle:
+                return self._idle.pop()[0]
+        try:
+            return self._make()
+        except BaseException:
+            self._free.release()
+            raise
+
+    def give(self, lane: httpx.Client) -> None:
+        """Take a lane back, and close those that have waited too long."""
+        with self._lock:
+            now = self._now()
+            self._idle.append((lane, now))
+            surplus = self._surplus(0 if self._is_closed else self._kept, now - self._seconds)
+        self._free.release()
+        for old in surplus:
+            old.close()
+
+    def close(self) -> None:
+        """Close all lanes, those that are taken once they are given back."""
+        with self._lock:
+            self._is_closed = True
+            surplus = self._surplus(0, 0.0)
+        for old in surplus:
+            old.close()
+
+    def _surplus(self, kept: int, since: float) -> list[httpx.Client]:
+        """Take out and return the lanes over a number, and those that have waited since before a time."""
+        found = []
+        while self._idle and (len(self._idle) > kept or self._idle[0][1] < since):
+            found.append(self._idle.popleft()[0])
+        return found
+
+
+class Processes:
+    """The lanes of each process that uses a client: connections do not outlive a fork.
+
+    Args:
+        make: makes the lanes of a process.
+    """
+
+    def __init__(self, make: Callable[[], Lanes]) -> None:
+        self._make = make
+        self._lanes: dict[int, Lanes] = {}
+
+    def lanes(self) -> Lanes:
+        """Return this process's; those of the process that it was forked from are left to that one."""
+        pid = os.getpid()
+        lanes = self._lanes.get(pid)
+        if lanes is None:
+            lanes = self._lanes.setdefault(pid, self._make())
+            for other in set(self._lanes) - {pid}:
+                self._lanes.pop(other, None)
+        return lanes
+
+    def close(self) -> None:
+        """Close this process's connections; the next question opens new ones."""
+        lanes = self._lanes.pop(os.getpid(), None)
+        if lanes is not None:
+            lanes.close()

@@ -1,0 +1,77 @@
+"""One question, asked until it is answered: further tries where they do no harm, while there is time.
+
+Pure: a story, see `messages`. A try is repeated if the service can't have done anything, because nobody could
+be reached or because it says by Retry-After that it is to be asked later; or if to do it twice does no harm.
+"""
+
+from __future__ import annotations
+
+from aylien_model_serving.client.errors import ClientError, ConnectionLost, TimedOut, Unreachable
+from aylien_model_serving.client.messages import Answer, Ask, Pause, Question, Story
+from aylien_model_serving.client.options import Options, World
+
+#: Seconds before the first further try, and at most; they double in between.
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
+
+#: Statuses by which a service says when it is to be asked again.
+_LATER = frozenset({429, 503})
+
+#: Statuses of proxies that found nobody behind them, or of a service that is not there for a moment.
+_PASSING = frozenset({502, 503})
+
+
+def send(question: Question, options: Options, world: World) -> Story:
+    """Ask, and return the answer, whatever its status is.
+
+    Args:
+        question: what to ask.
+        options: how long, and how often.
+        world: time and chance.
+
+    Raises:
+        ClientError: there is none.
+    """
+    deadline = world.now() + options.timeout
+    tries = 0
+    while True:
+        answer, failure = yield from _try(question, deadline - world.now())
+        pause = _pause(question, answer, failure, tries, world.chance())
+        tries += 1
+        if pause is None or tries > options.retries or world.now() + pause >= deadline:
+            if failure is not None:
+                raise failure
+            return answer
+        yield Pause(pause)
+
+
+def _try(question: Question, seconds: float) -> Story:
+    """Return the answer of one try, or what was wrong."""
+    if seconds <= 0:
+        return None, TimedOut("no time was left for a further try")
+    try:
+        answer = yield Ask(question, seconds)
+    except ClientError as failure:
+        return None, failure
+    return answer, None
+
+
+def _pause(
+    question: Question, answer: Answer | None, failure: ClientError | None, tries: int, chance: float
+) -> float | None:
+    """Return the seconds before a further try; None where there must not be one."""
+    backoff = backoff_of(tries, chance)
+    if failure is not None:
+        is_harmless = isinstance(failure, Unreachable) or (
+            question.repeatable and isinstance(failure, ConnectionLost)
+        )
+        return backoff if is_harmless else None
+    assert answer is not None
+    told = answer.retry_after()
+    if told is not None and answer.status in _LATER:
+        return told + backoff
+    return backoff if question.repeatable and answer.status in _PASSING else None
+
+
+def backoff_of(tries: int, chance: float) -> float:
+    """Return the seconds before a further try: twice as many each time, of which chance takes up to half."""
+    return min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(tries, 10)) * (1 - chance / 2)

@@ -1,0 +1,129 @@
+"""Bodies that come piece by piece → the items in them.
+
+Pure. Server-sent events are read as the standard says, section 9.2.6 of
+https://html.spec.whatwg.org/multipage/server-sent-events.html; lines of JSON as https://github.com/ndjson/ndjson-spec.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from typing import Any, NamedTuple, Protocol
+
+from aylien_model_serving.client.answers import json_of
+from aylien_model_serving.client.errors import error_within
+from aylien_model_serving.client.files import restored
+from aylien_model_serving.client.messages import EVENT_STREAM, LINES, Answer, Give, Read, Story
+
+_ERROR = {"error", "code", "request_id"}
+
+#: A carriage return at the end may be half of a line's end.
+_LINE = re.compile(r"(.*?)(?:\r\n|\n|\r(?!$))", re.DOTALL)
+
+
+class Event(NamedTuple):
+    """One event.
+
+    Args:
+        name: its kind; "message" where it has none.
+        data: its text.
+    """
+
+    name: str
+    data: str
+
+
+class Decoder(Protocol):
+    """Finds events in pieces of a body."""
+
+    def feed(self, piece: bytes) -> list[Event]:
+        """Return the events that are whole with this piece."""
+
+    def end(self) -> list[Event]:
+        """Return what is left at the end of the body."""
+
+
+class Events:
+    """Finds server-sent events."""
+
+    def __init__(self) -> None:
+        self._text = codecs.getincrementaldecoder("utf-8-sig")("replace")
+        self._rest = ""
+        self._name = ""
+        self._data: list[str] = []
+
+    def feed(self, piece: bytes) -> list[Event]:
+        self._rest += self._text.decode(piece)
+        found, end = [], 0
+        for match in _LINE.finditer(self._rest):
+            end = match.end()
+            event = self._take(match[1])
+            if event is not None:
+                found.append(event)
+        self._rest = self._rest[end:]
+        return found
+
+    def end(self) -> list[Event]:
+        return []  # an event that no empty line has ended is not one
+
+    def _take(self, line: str) -> Event | None:
+        if not line:
+            event = Event(self._name or "message", "\n".join(self._data)) if self._data else None
+            self._name, self._data = "", []
+            return event
+        name, _, value = line.partition(":")
+        value = value.removeprefix(" ")
+        if name == "data":
+            self._data.append(value)
+        elif name == "event":
+            self._name = value
+        return None
+
+
+class Lines:
+    """Finds lines of JSON."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, piece: bytes) -> list[Event]:
+        *lines, self._rest = (self._rest + piece).split(b"\n")
+        return [_line(line) for line in lines if line.strip()]
+
+    def end(self) -> list[Event]:
+        rest, self._rest = self._rest, b""
+        return [_line(rest)] if rest.strip() else []
+
+
+def _line(line: bytes) -> Event:
+    return Event("line", line.decode(errors="replace"))
+
+
+DECODERS: dict[str, type[Decoder]] = {EVENT_STREAM: Events, LINES: Lines}
+
+
+def items(answer: Answer, seconds: float) -> Story:
+    """Give the items of a route that streams.
+
+    Args:
+        answer: its live answer.
+        seconds: that may pass without a word.
+
+    Raises:
+        ServingError: the handler failed on the way.
+    """
+    decoder = DECODERS[answer.media_type]()
+    while True:
+        piece = yield Read(answer.live, seconds)
+        for event in decoder.end() if piece is None else decoder.feed(piece):
+            yield Give(_item(event))
+        if piece is None:
+            return
+
+
+def _item(event: Event) -> Any:
+    value = json_of(event.data.encode())
+    is_told = isinstance(value, dict) and value.keys() >= _ERROR
+    if is_told and (event.name == "error" or (event.name == "line" and value.keys() == _ERROR)):
+        raise error_within(value)
+    return restored(value)

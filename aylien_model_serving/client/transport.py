@@ -1,0 +1,179 @@
+"""Where questions become httpx's requests, and its exceptions this library's: what both drivers share."""
+
+from __future__ import annotations
+
+import math
+import re
+import ssl
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Any
+from urllib.parse import urlencode
+
+import httpx
+
+from aylien_model_serving.client.errors import (
+    ClientError,
+    ConnectionLost,
+    NotUnderstood,
+    TimedOut,
+    Unreachable,
+)
+from aylien_model_serving.client.files import Upload
+from aylien_model_serving.client.lanes import Lanes
+from aylien_model_serving.client.messages import STREAMS, Answer, Ask, Question
+
+#: Characters that a header can hold and a person can see.
+_KEY = re.compile(r"[!-~]+")
+
+#: The seconds that the caller is ready to wait, so that the service does not work for nobody.
+_TIMEOUT_HEADER = "X-Request-Timeout"
+
+
+def address_of(url: str) -> str:
+    """Return the address of a service without a slash at its end.
+
+    Raises:
+        ValueError: it is no address, or holds a user's name and password, which would be seen in logs.
+    """
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise ValueError(f"The service's address can't be read: {error}") from None
+    if parsed.userinfo:
+        raise ValueError("The service's address holds a password: give it as a header, or a key as api_key")
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise ValueError(f"The service's address has to begin with http:// or https://, unlike {url!r}")
+    if parsed.query or parsed.fragment:
+        raise ValueError(f"The service's address ends with its path, unlike {url!r}")
+    return str(parsed).rstrip("/")
+
+
+def headers_of(api_key: str | None) -> dict[str, str]:
+    """Return the header that carries a key; the one whose value httpx itself never shows.
+
+    Raises:
+        ValueError: the key can't be sent.
+    """
+    if api_key is None:
+        return {}
+    if not _KEY.fullmatch(api_key):
+        raise ValueError("api_key: a key is made of visible ASCII characters, without spaces")
+    return {"Authorization": f"Bearer {api_key}"}
+
+
+def settings(api_key: str | None, headers: Mapping[str, str]) -> dict[str, Any]:
+    """Return what all of httpx's clients have in common.
+
+    Args:
+        api_key: sent with every request.
+        headers: sent with every request.
+    """
+    return {"headers": httpx.Headers({**headers, **headers_of(api_key)}), "follow_redirects": False}
+
+
+def lanes(
+    common: Mapping[str, Any],
+    verify: Any,
+    carrier: httpx.BaseTransport | None,
+    most: int,
+    kept: int,
+    seconds: float,
+) -> Lanes:
+    """Return the connections of a process that blocks.
+
+    Args:
+        common: of all clients.
+        verify: whether TLS certificates are checked, or the context that does.
+        carrier: carries all requests in place of connections.
+        most: how many connections there are at once.
+        kept: how many wait for the next call.
+        seconds: for which they do.
+    """
+    if carrier is not None:
+        return Lanes(lambda: httpx.Client(**common, transport=carrier), most, most, math.inf)
+    checked = verify if isinstance(verify, ssl.SSLContext) else httpx.create_ssl_context(verify=verify)
+    one = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=seconds)
+    return Lanes(lambda: httpx.Client(**common, verify=checked, limits=one), most, kept, seconds)
+
+
+def request_of(
+    client: httpx.Client | httpx.AsyncClient,
+    address: str,
+    step: Ask,
+    connect_timeout: float,
+    files: ExitStack,
+) -> httpx.Request:
+    """Return the request that asks a question.
+
+    Args:
+        client: makes the request.
+        address: of the service.
+        step: the question and its seconds.
+        connect_timeout: seconds that connecting may take.
+        files: closes the files that the request is made of, once it has been sent.
+    """
+    question, seconds = step.question, step.seconds
+    return client.build_request(
+        question.method,
+        f"{address}{question.path}" + (f"?{urlencode(question.query)}" if question.query else ""),
+        headers={**question.headers, _TIMEOUT_HEADER: f"{seconds:.3f}"},
+        content=question.body,
+        files=_parts(question, files) or None,
+        timeout=httpx.Timeout(seconds, connect=min(seconds, connect_timeout)),
+    )
+
+
+def _parts(question: Question, files: ExitStack) -> list[tuple[str, Any]]:
+    return [(name, _part(value, files)) for name, value in question.form]
+
+
+def _part(value: str | Upload, files: ExitStack) -> tuple[Any, ...]:
+    if isinstance(value, str):
+        return None, value
+    return value.name, files.enter_context(value.opened()), value.media_type
+
+
+def allow(response: httpx.Response, seconds: float) -> None:
+    """Give the body that follows its own seconds; httpx asks for them when it begins to read."""
+    response.request.extensions["timeout"]["read"] = seconds
+
+
+def is_live(response: httpx.Response) -> bool:
+    """Tell whether a body is to be taken piece by piece."""
+    media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return response.status_code == 200 and media_type in STREAMS
+
+
+def answer_of(response: httpx.Response, body: bytes, live: Any = None) -> Answer:
+    """Return a response in the words of the core."""
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    return Answer(response.status_code, headers, body, live)
+
+
+@contextmanager
+def translated(address: str, seconds: float) -> Iterator[None]:
+    """Raise what httpx raises as what it means to a caller."""
+    try:
+        yield
+    except httpx.HTTPError as error:
+        raise _meaning(error, address, seconds) from error
+    except httpx.InvalidURL as error:
+        raise ClientError(f"The address can't be asked: {error}") from error
+
+
+def _meaning(error: httpx.HTTPError, address: str, seconds: float) -> ClientError:
+    told = str(error) or type(error).__name__
+    if isinstance(error, httpx.ConnectTimeout):
+        return Unreachable(f"No service answers at {address}: connecting took too long")
+    if isinstance(error, (httpx.ConnectError, httpx.ProxyError, httpx.UnsupportedProtocol)):
+        return Unreachable(f"No service answers at {address}: {told}")
+    if isinstance(error, httpx.PoolTimeout):
+        return TimedOut(
+            f"No connection to {address} became free within {seconds:.3g} s: raise max_connections"
+        )
+    if isinstance(error, httpx.TimeoutException):
+        return TimedOut(f"{address} did not answer within {seconds:.3g} s")
+    if isinstance(error, httpx.DecodingError):
+        return NotUnderstood(f"The answer of {address} can't be unpacked: {told}")
+    return ConnectionLost(f"The connection to {address} broke: {told}")

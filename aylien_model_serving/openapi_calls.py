@@ -1,0 +1,167 @@
+"""What a call of a route looks like, in the form of OpenAPI 3.1: parameters, bodies, examples.
+
+Floor 3. Pure. What the fields are the schema says; the handler's docstring, its defaults and the route's
+`warmup` say the rest.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+
+from aylien_model_serving import codecs, docstrings
+from aylien_model_serving.codecs import DECODERS, JSON, QUERY_METHODS
+from aylien_model_serving.openapi_answers import Described
+from aylien_model_serving.routes import Route
+from aylien_model_serving.schemas.description import Description, JSONSchema
+
+_PATH_VALUE = re.compile(r"<(?:[^<>]*:)?(\w+)>")
+
+#: Bytes of JSON up to which a default is shown.
+_SHOWN = 1000
+
+#: What clients may say of a job beside its fields.
+_OF_JOBS: list[dict[str, Any]] = [
+    {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "description": "A name of the client's own: of calls with the same one, the first alone makes a job",
+        "schema": {"type": "string", "maxLength": 256},
+    },
+    {
+        "name": "X-Job-Priority",
+        "in": "header",
+        "description": "Jobs of a higher priority are taken first; the route's own is the highest there is",
+        "schema": {"type": "integer"},
+    },
+]
+
+
+def path_of(endpoint: str) -> str:
+    """Return a path in the document's syntax."""
+    return _PATH_VALUE.sub(r"{\1}", endpoint)
+
+
+def explained(route: Route, description: Description) -> Description:
+    """Return a description whose fields have what the handler's docstring and its defaults say of them."""
+    known: Mapping[str, JSONSchema] = description.fields.get("properties", {})
+    told = docstrings.of(route.callable).arguments
+    defaults = {} if route.batch is not None else _defaults(route.callable)
+    shown: dict[str, JSONSchema] = {}
+    for name, schema in known.items():
+        beside = {"description": told[name]} if name in told else {}
+        if name in defaults and name not in description.files:
+            beside["default"] = defaults[name]
+        shown[name] = {**beside, **schema}
+    fields = {**description.fields, "properties": shown} if known else description.fields
+    return replace(description, fields=fields)
+
+
+def _defaults(handler: Any) -> dict[str, Any]:
+    """Return the values of the fields that are left out, as JSON has them."""
+    try:
+        parameters = inspect.signature(handler.__call__ if inspect.isclass(handler) else handler).parameters
+    except (TypeError, ValueError):
+        return {}
+    given = {name: item.default for name, item in parameters.items() if item.default is not item.empty}
+    return {name: value for name, default in given.items() if (value := _as_json(default)) is not None}
+
+
+def _as_json(value: Any) -> Any:
+    """Return a value as clients would send it, or None where it is none or none to be shown."""
+    if value is None:
+        return None
+    try:
+        text = codecs.JSON.encode(value)
+        return msgspec.json.decode(text) if len(text) <= _SHOWN else None
+    except Exception:  # any object may stand for a field that was left out
+        return None
+
+
+def _examples(route: Route) -> dict[str, Any]:
+    """Return the fields of the call that warms the handler up, as clients would send them."""
+    given = {name: _as_example(value) for name, value in (route.warmup or {}).items()}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _as_example(value: Any) -> Any:
+    try:
+        return msgspec.json.decode(codecs.JSON.encode(value))
+    except Exception:  # a file, say, of which there is nothing to show
+        return None
+
+
+def parameters(route: Route, description: Description, method: str) -> list[dict[str, Any]]:
+    """Return what a call has in its path, its query and its headers."""
+    known: Mapping[str, JSONSchema] = description.fields.get("properties", {})
+    in_path = _PATH_VALUE.findall(route.endpoint)
+    shown = [_parameter(route, "path", name, known.get(name, {"type": "string"})) for name in in_path]
+    if method in QUERY_METHODS:
+        required = description.fields.get("required", ())
+        shown += [
+            {**_parameter(route, "query", name, schema), "required": name in required}
+            for name, schema in known.items()
+            if name not in route.path_names
+        ]
+    return shown + (_OF_JOBS if route.job is not None else [])
+
+
+def _parameter(route: Route, place: str, name: str, schema: JSONSchema) -> dict[str, Any]:
+    plain = {key: value for key, value in schema.items() if key != "description"}
+    examples = _examples(route)
+    return {
+        "name": name,
+        "in": place,
+        **({"description": schema["description"]} if "description" in schema else {}),
+        "required": True,
+        "schema": plain,
+        **({"example": examples[name]} if name in examples else {}),
+    }
+
+
+def body(described: Described, description: Description) -> dict[str, Any]:
+    """Return the bodies that are understood; files are shown as a form, in which they are sent best."""
+    route = described.route
+    fields = _without(description.fields, route.path_names)
+    examples = {name: value for name, value in _examples(route).items() if name not in route.path_names}
+    content: dict[str, Any]
+    if description.files:
+        encoding = {name: {"contentType": kind} for name, kind in description.files.items()}
+        content = {"multipart/form-data": {"schema": _form(fields, examples), "encoding": encoding}}
+    else:
+        content = {JSON.media_type: {"schema": fields, **({"example": examples} if examples else {})}}
+    known = described.schema.decoders if described.schema is not None else {}
+    content.update({name: {} for name in known if name not in DECODERS})
+    return {"required": bool(fields.get("required")), "content": content}
+
+
+def _form(fields: JSONSchema, examples: Mapping[str, Any]) -> JSONSchema:
+    """Return the schema of a form, which has a part for each field that is given, and no word for null."""
+    shown: dict[str, JSONSchema] = {}
+    for name, schema in fields.get("properties", {}).items():
+        shown[name] = _not_null(schema)
+        if name in examples:
+            shown[name] = {**shown[name], "examples": [examples[name]]}
+    return {**fields, "properties": shown}
+
+
+def _not_null(schema: JSONSchema) -> JSONSchema:
+    left = [part for part in schema.get("anyOf", ()) if part != {"type": "null"}]
+    if len(left) != 1:
+        return schema
+    return {**{key: value for key, value in schema.items() if key != "anyOf"}, **left[0]}
+
+
+def _without(fields: JSONSchema, names: frozenset[str]) -> JSONSchema:
+    """Return the schema of the fields that are not part of the path."""
+    if not names or "properties" not in fields:
+        return fields
+    left = {name: schema for name, schema in fields["properties"].items() if name not in names}
+    required = [name for name in fields.get("required", ()) if name not in names]
+    kept = {key: value for key, value in fields.items() if key != "required"}
+    return {**kept, "properties": left, **({"required": required} if required else {})}

@@ -1,0 +1,175 @@
+"""The servers that serve an app in production, and how each is started.
+
+Floor 3: names Gunicorn and granian, and imports neither.
+"""
+
+from __future__ import annotations
+
+import errno
+import importlib.util
+import os
+import socket
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from aylien_model_serving.errors import ConfigurationError
+from aylien_model_serving.route_keys import nearest
+from aylien_model_serving.runners import interpreter
+
+WORKER_CLASSES = ("gevent", "gthread", "sync", "asgi")
+LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
+
+#: Requests that one worker of class gthread works on at a time.
+_THREADS = 16
+
+#: Seconds that granian gives requests in flight to end; Kubernetes kills after 30.
+_KILL_SECONDS = 25
+
+
+@dataclass(frozen=True)
+class ServerOptions:
+    """How an app is served.
+
+    Args:
+        server: "gunicorn" or "granian".
+        host: the address to listen on.
+        port: of TCP; 0 for any that is free.
+        workers: how many processes.
+        worker_class: of Gunicorn, one of WORKER_CLASSES or the path of a class. granian speaks ASGI with
+            "asgi", and WSGI otherwise.
+        reload: whether workers start again when a file of the service changes.
+        log_level: of the server's own lines.
+
+    Raises:
+        ConfigurationError: one of them can't be.
+    """
+
+    server: str = "gunicorn"
+    host: str = "0.0.0.0"
+    port: int = 8000
+    workers: int = 2
+    worker_class: str = "gevent"
+    reload: bool = False
+    log_level: str = "info"
+
+    def __post_init__(self) -> None:
+        if self.server not in _COMMANDS:
+            raise ConfigurationError(f"unknown server {self.server!r}{nearest(self.server, _COMMANDS)}")
+        if type(self.port) is not int or not 0 <= self.port <= 65535:
+            raise ConfigurationError(f"a port is a number from 1 to 65535; this is {self.port!r}")
+        if type(self.workers) is not int or self.workers < 1:
+            raise ConfigurationError(f"at least 1 worker is needed; this is {self.workers!r}")
+        if self.worker_class not in WORKER_CLASSES and "." not in self.worker_class:
+            raise ConfigurationError(
+                f"unknown worker class {self.worker_class!r}{nearest(self.worker_class, WORKER_CLASSES)}"
+            )
+        if self.log_level not in LOG_LEVELS:
+            raise ConfigurationError(
+                f"unknown log level {self.log_level!r}{nearest(self.log_level, LOG_LEVELS)}"
+            )
+
+
+def run(target: str, options: ServerOptions, *, folder: Path) -> NoReturn:
+    """Become the server that serves an app.
+
+    Args:
+        target: the app, "module:app" or "module:factory()".
+        options: how to serve it.
+        folder: from which the module is imported; the working directory stays what it is.
+
+    Raises:
+        ConfigurationError: the port is taken, or the server is not installed.
+    """
+    command = command_of(target, options, folder=folder)
+    _check_port(options.host, options.port)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execve(command[0], command, environment_of(options, folder=folder))
+
+
+def command_of(target: str, options: ServerOptions, *, folder: Path) -> list[str]:
+    """Return the command of a server; see `run` for the arguments.
+
+    Raises:
+        ConfigurationError: the server is not installed.
+    """
+    flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]  # -X dev, -W error and the like
+    return [sys.executable, *flags, "-m", *_COMMANDS[options.server](target, options, folder)]
+
+
+def environment_of(options: ServerOptions, *, folder: Path) -> dict[str, str]:
+    """Return the variables of a server; see `run` for the arguments."""
+    environ = interpreter.environment(os.environ)
+    if options.server == "gunicorn" or str(folder) in sysconfig.get_paths().values():
+        return environ
+    return {**environ, "PYTHONPATH": os.pathsep.join(filter(None, (str(folder), environ.get("PYTHONPATH"))))}
+
+
+def _gunicorn(target: str, options: ServerOptions, folder: Path) -> list[str]:
+    host = f"[{options.host}]" if ":" in options.host else options.host
+    threads = ("--threads", str(_THREADS)) if options.worker_class == "gthread" else ()
+    return [
+        "gunicorn",
+        *("--config", "python:aylien_model_serving.gunicorn_hooks"),
+        *("--pythonpath", str(folder)),
+        *("--bind", f"{host}:{options.port}"),
+        *("--workers", str(options.workers)),
+        *("--worker-class", options.worker_class),
+        *threads,
+        *("--log-level", options.log_level),
+        *(("--reload",) if options.reload else ()),
+        target,
+    ]
+
+
+def _granian(target: str, options: ServerOptions, folder: Path) -> list[str]:
+    _need("granian", "pip install 'model-serving[granian]'")
+    if options.reload:
+        _need("watchfiles", "pip install 'granian[reload]'")
+    return [
+        "granian",
+        *("--interface", "asgi" if options.worker_class == "asgi" else "wsgi"),
+        *("--host", options.host),
+        *("--port", str(options.port)),
+        *("--workers", str(options.workers)),
+        *("--workers-kill-timeout", str(_KILL_SECONDS)),
+        *("--log-level", options.log_level),
+        *(("--reload",) if options.reload else ()),
+        *(("--factory",) if target.endswith("()") else ()),
+        target.removesuffix("()"),
+    ]
+
+
+_COMMANDS: dict[str, Callable[[str, ServerOptions, Path], list[str]]] = {
+    "gunicorn": _gunicorn,
+    "granian": _granian,
+}
+
+
+def _need(package: str, cure: str) -> None:
+    if importlib.util.find_spec(package) is None:
+        raise ConfigurationError(f"{package} is not installed: {cure}")
+
+
+def _check_port(host: str, port: int) -> None:
+    """Say at once what a server says after several tries."""
+    try:
+        [(family, kind, protocol, _, address), *_] = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except socket.gaierror as error:
+        raise ConfigurationError(f"{host!r} is no address of this machine: {error.strerror}") from None
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise ConfigurationError(f"{host}:{port} can't be listened on: {error.strerror}") from None
+        raise ConfigurationError(
+            f"port {port} is in use: end the program that has it, or choose another one, such as {port + 1}"
+        ) from None

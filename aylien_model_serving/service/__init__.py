@@ -1,0 +1,279 @@
+"""The same routes, written as decorators: a service in one file, which `python service.py` serves.
+
+Floor 4. A decorator notes a route dict and returns the function as it was; the app is built of the dicts when
+it is first asked for, once in each process.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from types import FrameType
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from aylien_model_serving import programs, servers
+from aylien_model_serving.context import DEVICE, Context
+from aylien_model_serving.errors import ConfigurationError
+from aylien_model_serving.optimize import optimize
+from aylien_model_serving.servers import ServerOptions
+from aylien_model_serving.service.notes import Notes, check_body_handler, check_init
+from aylien_model_serving.settings import Settings
+from aylien_model_serving.web import assembly
+from aylien_model_serving.web.app import ServingFlask, mark_as_coroutine_function
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from aylien_model_serving.service.notes import RouteKeys
+
+__all__ = ["Service"]
+
+logger = logging.getLogger(__name__)
+
+_Handler = TypeVar("_Handler", bound=Callable[..., Any])
+
+
+class Service:
+    """A service whose routes are written as decorators.
+
+    It is a WSGI and an ASGI application. Called without arguments it returns the app that answers, built by
+    then: `gunicorn 'service:app()'`.
+
+    Args:
+        name: what /openapi.json and the store of jobs call it, unless MODEL_SERVING_SERVICE_NAME does.
+        config: Flask's configuration, that of its cache included.
+    """
+
+    def __init__(self, name: str | None = None, *, config: Mapping[str, Any] | None = None) -> None:
+        self.name = name
+        self._config = config
+        self._context = Context(self, "_context")
+        self._notes = Notes(self._context)
+        self._around: list[Callable[[ServingFlask], None]] = []
+        self._wsgi: ServingFlask | None = None
+        self._lock = threading.RLock()
+
+    @property
+    def routes(self) -> list[dict[str, Any]]:
+        """The route dicts, as `FlaskAppWrapper.create_app` takes them."""
+        return self._notes.dicts()
+
+    @property
+    def wsgi(self) -> ServingFlask:
+        """The app that answers, built at the first look; from then on no route can be added.
+
+        Raises:
+            ConfigurationError: a route can't be served.
+        """
+        with self._lock:
+            if self._wsgi is None:
+                self._wsgi = self.build()
+            return self._wsgi
+
+    def build(self) -> ServingFlask:
+        """Return an app of its own of the routes so far, for tests; `wsgi` is the one that serves.
+
+        Raises:
+            ConfigurationError: a route can't be served.
+        """
+        app = assembly.build(self.routes, self._config, self.name)
+        for add in self._around:
+            add(app)
+        return app
+
+    def __call__(self, *protocol: Any) -> Any:
+        """Answer a request, WSGI with two arguments and ASGI with three; without any, return the app."""
+        app = self.wsgi if self._wsgi is None else self._wsgi
+        return app(*protocol) if protocol else app
+
+    @overload
+    def endpoint(self, path: _Handler, /) -> _Handler: ...
+
+    @overload
+    def endpoint(
+        self, path: str | None = None, **keys: Unpack[RouteKeys]
+    ) -> Callable[[_Handler], _Handler]: ...
+
+    def endpoint(self, path: Any = None, **keys: Any) -> Any:
+        """Have a function, a class of handlers or an instance answer a path.
+
+        Args:
+            path: in Flask's rule syntax; "/" and the callable's name when omitted.
+            keys: those of a route dict.
+
+        Raises:
+            ConfigurationError: a key is wrong, or the path is answered already.
+        """
+        return self._taking(path, keys, sys._getframe(1))
+
+    @overload
+    def task_endpoint(self, path: _Handler, /) -> _Handler: ...
+
+    @overload
+    def task_endpoint(
+        self, path: str | None = None, queue_size: int = 100, **keys: Unpack[RouteKeys]
+    ) -> Callable[[_Handler], _Handler]: ...
+
+    def task_endpoint(self, path: Any = None, queue_size: int = 100, **keys: Any) -> Any:
+        """Have each call of a path kept as a job.
+
+        Args:
+            path: in Flask's rule syntax; "/" and the callable's name when omitted.
+            queue_size: jobs that may wait; a further one is refused.
+            keys: those of a route dict; `job` may say more of the jobs.
+
+        Raises:
+            ConfigurationError: a key is wrong, or the path is answered already.
+        """
+        job = keys.get("job")
+        keys["job"] = {"queue_size": queue_size, **(job if isinstance(job, Mapping) else {})}
+        return self._taking(path, keys, sys._getframe(1))
+
+    @overload
+    def handler(self, function: _Handler, /) -> _Handler: ...
+
+    @overload
+    def handler(self, **keys: Unpack[RouteKeys]) -> Callable[[_Handler], _Handler]: ...
+
+    def handler(self, function: Any = None, **keys: Any) -> Any:
+        """Have a function answer POST / alone, called as `handler(context, json_in)`.
+
+        Args:
+            function: gets the context, and all fields of a request in one dict.
+            keys: those of a route dict.
+
+        Raises:
+            ConfigurationError: there is such a handler already, or it does not take two arguments.
+        """
+        frame = sys._getframe(1)
+
+        def take(target: Any) -> Any:
+            check_body_handler(target)
+            self._notes.once("handler", frame)
+            return self._take(target, "/", keys, frame, takes_body=True)
+
+        return take if function is None else take(function)
+
+    def init(self, function: _Handler) -> _Handler:
+        """Have a function run once in each process that hosts handlers, before it takes requests.
+
+        What it returns, or gives to `set_cache`, is the context. An argument `device` gets the device of the
+        process.
+
+        Raises:
+            ConfigurationError: there is an init already, or this one can't be called by itself.
+        """
+        check_init(function, DEVICE)
+        self._notes.once("init", sys._getframe(1))
+        self._context.make = function
+        return function
+
+    def set_cache(self, context: Any) -> Any:
+        """Make something the context of all handlers in this process, and return it."""
+        self._context.value = context
+        return context
+
+    def get_cache(self) -> Any:
+        """Return the context of this process; an empty dict before it is set."""
+        return self._context.value
+
+    def optimize(self, model: Any, **options: Any) -> Any:
+        """Return what runs a PyTorch model quickly, which is moved and cast; any other model as it is.
+
+        Args:
+            model: the model.
+            options: those of `aylien_model_serving.optimize.optimize`.
+        """
+        torch = sys.modules.get("torch")
+        if torch is None or not isinstance(model, torch.nn.Module):
+            logger.warning("optimize() leaves a %s as it is: no PyTorch module", type(model).__name__)
+            return model
+        return optimize(model, **options)
+
+    def mount_wsgi(self, path: str, app: Any, **options: Any) -> None:
+        """Put a WSGI application below a path; see `ServingFlask.mount_wsgi`."""
+        self._surround(lambda flask: flask.mount_wsgi(path, app, **options))
+
+    def mount_asgi(self, path: str, app: Any, **options: Any) -> None:
+        """Put an ASGI application below a path; see `ServingFlask.mount_asgi`."""
+        self._surround(lambda flask: flask.mount_asgi(path, app, **options))
+
+    def add_middleware(self, kind: Any, **options: Any) -> None:
+        """Put WSGI middleware around everything; see `ServingFlask.add_middleware`."""
+        self._surround(lambda flask: flask.add_middleware(kind, **options))
+
+    def serve(
+        self,
+        port: int = ServerOptions.port,
+        workers: int | None = None,
+        host: str = ServerOptions.host,
+        server: str = ServerOptions.server,
+        worker_class: str = ServerOptions.worker_class,
+        reload: bool = False,
+        log_level: str = ServerOptions.log_level,
+    ) -> None:
+        """Become the server that serves this; where a server or a replica imports the module, do nothing.
+
+        Args:
+            port: of TCP; MODEL_SERVING_PORT goes before it.
+            workers: processes, 2 when omitted, or 1 with `reload`; MODEL_SERVING_WORKERS goes before it.
+            host: the address to listen on; MODEL_SERVING_HOST goes before it.
+            server: "gunicorn" or "granian".
+            worker_class: of Gunicorn; granian speaks ASGI with "asgi", and WSGI otherwise.
+            reload: whether to start again when a file of the service changes, for development.
+            log_level: of the server's own lines.
+
+        Raises:
+            SystemExit: it can't be served; the message says why.
+        """
+        if not programs.is_told_to_run(sys._getframe(1)):
+            return
+        operators = Settings.load()
+        workers = operators.workers or workers or (1 if reload else ServerOptions.workers)
+        try:
+            place = programs.find(self)
+            options = ServerOptions(
+                server=server,
+                host=operators.host or host,
+                port=port if operators.port is None else operators.port,
+                workers=workers,
+                worker_class=worker_class,
+                reload=reload,
+                log_level=log_level,
+            )
+            servers.run(f"{place.target}()", options, folder=place.folder)
+        except ConfigurationError as error:
+            sys.exit(f"{self.name or 'The service'} can't be served: {error}")
+
+    start = serve
+
+    def _taking(self, path: Any, keys: dict[str, Any], frame: FrameType) -> Any:
+        """Return the decorator of one route, or what it would return where it was put on by itself."""
+        if callable(path):
+            return self._take(path, None, keys, frame)
+        return lambda target: self._take(target, path, keys, frame)
+
+    def _take(
+        self,
+        target: Any,
+        path: str | None,
+        keys: dict[str, Any],
+        frame: FrameType,
+        *,
+        takes_body: bool = False,
+    ) -> Any:
+        if self._wsgi is not None:
+            raise ConfigurationError("the app has been built already, and takes no further route")
+        self._notes.add(target, path, keys, frame, takes_body=takes_body)
+        return target
+
+    def _surround(self, add: Callable[[ServingFlask], None]) -> None:
+        if self._wsgi is not None:
+            add(self._wsgi)
+        else:
+            self._around.append(add)
+
+
+mark_as_coroutine_function(Service.__call__)

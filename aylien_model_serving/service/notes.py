@@ -1,0 +1,129 @@
+"""The routes of a service as its decorators note them, each with the line that it was noted at."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from types import FrameType
+from typing import Any, NamedTuple, TypedDict
+
+from aylien_model_serving import handlers, routes
+from aylien_model_serving.context import Binding, Context
+from aylien_model_serving.errors import ConfigurationError
+from aylien_model_serving.routes import BoundDict, Route
+from aylien_model_serving.signatures import Signature
+
+
+class RouteKeys(TypedDict, total=False):
+    """The keys of a route dict beside its path and its callable; `routes.Route` describes them."""
+
+    methods: Sequence[str]
+    name: str
+    schema: Any
+    cache: bool | int
+    timeout: float
+    threads: int
+    warmup: Mapping[str, Any]
+    runner: bool | Mapping[str, Any]
+    batch: bool | Mapping[str, Any]
+    job: bool | Mapping[str, Any]
+
+
+class _Noted(NamedTuple):
+    keys: BoundDict
+    route: Route
+    line: str
+
+
+class Notes:
+    """What the decorators of one service have noted.
+
+    Args:
+        context: of the service, which its handlers get.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._routes: list[_Noted] = []
+        self._lines: dict[str, str] = {}
+
+    def dicts(self) -> list[dict[str, Any]]:
+        """Return the route dicts, in the order of the decorators."""
+        return [noted.keys for noted in self._routes]
+
+    def add(
+        self,
+        target: Any,
+        path: str | None,
+        keys: Mapping[str, Any],
+        frame: FrameType,
+        *,
+        takes_body: bool = False,
+    ) -> None:
+        """Note one route.
+
+        Args:
+            target: what answers.
+            path: in Flask's rule syntax; "/" and the callable's name for None.
+            keys: further keys of the route dict; one that is None counts as not given.
+            frame: where the decorator stands.
+            takes_body: whether it is called as `handler(context, fields)`.
+
+        Raises:
+            ConfigurationError: a key is wrong, or the path is answered already.
+        """
+        given = {key: value for key, value in keys.items() if value is not None}
+        path = f"/{handlers.name_of(target)}" if path is None else path
+        found = {"endpoint": path, "callable": target, **given}
+        bound = BoundDict(found, Binding(self._context, takes_body))
+        [route] = routes.read([bound])
+        for earlier in self._routes:
+            try:
+                routes.refuse_collisions([earlier.route, route])
+            except ConfigurationError as error:
+                raise ConfigurationError(f"{error}, at {earlier.line}") from None
+        self._routes.append(_Noted(bound, route, _line(frame)))
+
+    def once(self, what: str, frame: FrameType) -> None:
+        """Note the only use of a decorator.
+
+        Raises:
+            ConfigurationError: it is not the first.
+        """
+        if what in self._lines:
+            raise ConfigurationError(f"@{what} can be used once, and has been at {self._lines[what]}")
+        self._lines[what] = _line(frame)
+
+
+def check_body_handler(target: Any) -> None:
+    """Refuse what can't be called as `handler(context, json_in)`.
+
+    Raises:
+        ConfigurationError: it takes other arguments.
+    """
+    is_class = inspect.isclass(target)
+    try:
+        inspect.signature(target.__call__ if is_class else target).bind(*[{}] * (3 if is_class else 2))
+    except TypeError:
+        raise ConfigurationError("@handler: it is called with two arguments, (context, json_in)") from None
+
+
+def check_init(function: Any, given: str) -> None:
+    """Refuse what can't be called before there is a request.
+
+    Args:
+        function: the init.
+        given: name of the only argument that it may ask for.
+
+    Raises:
+        ConfigurationError: it is no plain function, or asks for more.
+    """
+    if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
+        raise ConfigurationError("@init: write a plain function: no event loop runs yet")
+    missing = Signature.of(function).required - {given}
+    if missing:
+        raise ConfigurationError(f"@init: nobody gives it {min(missing)!r}; it may ask for {given!r} alone")
+
+
+def _line(frame: FrameType) -> str:
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"

@@ -1,0 +1,66 @@
+"""An app that answers within the test's own process: no server, no replicas, jobs in memory."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from aylien_model_serving.errors import ConfigurationError
+from aylien_model_serving.route_keys import nearest
+from aylien_model_serving.runners.hosted import HostedRunner
+from aylien_model_serving.service import Service
+from aylien_model_serving.testing.targets import load
+from aylien_model_serving.web import standins
+from aylien_model_serving.web.app import ServingFlask
+
+
+def in_process(target: Any, handlers: Mapping[str, Callable[..., Any]] | None = None) -> ServingFlask:
+    """Return an app whose `test_client()` answers without further processes.
+
+    Args:
+        target: "module:app" or "module:factory()", or a Service or a factory itself.
+        handlers: callables that answer instead of handlers, by the name of the route; each gets those fields
+            that it takes. All other handlers are built here, for the CPU.
+
+    Raises:
+        ConfigurationError: the target leads to no such app, a route has no such name, or the app was built
+            before, with runners of its own.
+    """
+    with stub_runners(**(handlers or {})):
+        app = _made(load(target))
+    if not isinstance(app, ServingFlask):
+        raise ConfigurationError(f"{target!r} is no app of this library, but a {type(app).__name__}")
+    jobs = app.state.jobs
+    is_hosted = any(isinstance(endpoint.runner, HostedRunner) for endpoint in app.state.endpoints)
+    if is_hosted or (jobs is not None and not jobs.is_memory):
+        raise ConfigurationError(
+            f"{target!r} was built before, with processes of its own: build it in a factory and name that, "
+            "or let nothing import its module before `in_process` does"
+        )
+    return app
+
+
+@contextmanager
+def stub_runners(**handlers: Callable[..., Any]) -> Iterator[None]:
+    """Have apps that are built until the block ends answer without further processes.
+
+    Args:
+        handlers: callables that answer instead of handlers, by the name of the route.
+
+    Raises:
+        ConfigurationError: no app that was built has a route of such a name.
+    """
+    with standins.placed(handlers) as stand_ins:
+        yield
+    for name in sorted(set(handlers) - stand_ins.names):
+        hint = nearest(name, sorted(stand_ins.names)) if stand_ins.names else ": no app was built meanwhile"
+        raise ConfigurationError(f"no handler has the name {name!r}{hint}")
+
+
+def _made(found: Any) -> Any:
+    """Return the app itself; a Service builds a further one, since it keeps the first for ever."""
+    if isinstance(found, Service):
+        return found.build()
+    return found() if inspect.isroutine(found) else found

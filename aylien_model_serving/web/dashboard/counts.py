@@ -1,0 +1,87 @@
+"""Samples of metrics → the counts of which the dashboard's page makes rates and percentiles.
+
+Pure. Counts are those of the whole service and only grow, so that any two of them, whichever processes told
+them, say what happened in between.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import TypedDict
+
+from prometheus_client.samples import Sample
+
+#: Sample's name → its samples.
+Samples = Mapping[str, list[Sample]]
+
+
+class Spread(TypedDict):
+    """How often what was observed fell between two bounds; what is above all of them comes last."""
+
+    sum: float
+    counts: list[float]
+
+
+class Spreads(TypedDict):
+    """The spreads of one histogram by one of its labels, and the upper bounds that they share."""
+
+    bounds: list[float]
+    of: dict[str, Spread]
+
+
+def by_name(samples: Iterable[Sample]) -> Samples:
+    """Return samples by their names."""
+    found: dict[str, list[Sample]] = {}
+    for sample in samples:
+        found.setdefault(sample.name, []).append(sample)
+    return found
+
+
+def spreads(samples: Samples, name: str, label: str) -> Spreads:
+    """Return the spreads of a histogram, added up over all other labels.
+
+    Args:
+        samples: of the service.
+        name: the histogram's.
+        label: tells the spreads apart.
+    """
+    cumulative: dict[str, dict[float, float]] = {}
+    for sample in samples.get(f"{name}_bucket", ()):
+        steps = cumulative.setdefault(sample.labels[label], {})
+        bound = float(sample.labels["le"])
+        steps[bound] = steps.get(bound, 0.0) + sample.value
+    sums = totals(samples, f"{name}_sum", label)
+    bounds = sorted({bound for steps in cumulative.values() for bound in steps})
+    return {
+        "bounds": [bound for bound in bounds if math.isfinite(bound)],
+        "of": {
+            value: {
+                "sum": sums.get(value, 0.0),
+                "counts": _apart([steps.get(bound, 0.0) for bound in bounds]),
+            }
+            for value, steps in cumulative.items()
+        },
+    }
+
+
+def totals(samples: Samples, name: str, label: str) -> dict[str, float]:
+    """Return the sums of a series by one of its labels."""
+    found: dict[str, float] = {}
+    for sample in samples.get(name, ()):
+        value = sample.labels[label]
+        found[value] = found.get(value, 0.0) + sample.value
+    return found
+
+
+def table(samples: Samples, name: str, label: str, inner: str) -> dict[str, dict[str, float]]:
+    """Return the sums of a series by two of its labels."""
+    found: dict[str, dict[str, float]] = {}
+    for sample in samples.get(name, ()):
+        row = found.setdefault(sample.labels[label], {})
+        row[sample.labels[inner]] = row.get(sample.labels[inner], 0.0) + sample.value
+    return found
+
+
+def _apart(cumulative: list[float]) -> list[float]:
+    return [after - before for before, after in zip([0.0, *cumulative], cumulative, strict=False)]

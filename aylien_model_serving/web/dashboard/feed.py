@@ -1,0 +1,78 @@
+"""Server-sent events of a service's snapshots, made once a second for all who watch through this process.
+
+A stream keeps a place that others may need, so that it ends after a while, and there are few at a time. Who
+gets none has one snapshot and asks again after a second, which looks the same. What a watcher knows of the
+past, it keeps itself: it may meet another process each time.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+from aylien_model_serving import lifecycle
+
+#: Seconds between two snapshots.
+PERIOD = 1.0
+
+#: Seconds that a stream lasts; less than servers give requests in flight at their end.
+STREAM_SECONDS = 20.0
+
+#: Streams of one process at a time; an ASGI server's have a thread each, of the 16 that serve Flask.
+MAX_STREAMS = 4
+
+
+class Feed:
+    """The events of one service, as one process tells them.
+
+    Args:
+        take: makes a snapshot's JSON, on one line.
+        clock: seconds that only go on.
+        sleep: waits for so many of them.
+    """
+
+    def __init__(
+        self,
+        take: Callable[[], bytes],
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = lambda seconds: time.sleep(seconds),
+    ) -> None:
+        self._take = take
+        self._clock = clock
+        self._sleep = sleep
+        self._places = threading.Semaphore(MAX_STREAMS)
+        self._locks: dict[int, threading.Lock] = {}
+        self._kept: tuple[float, bytes] | None = None
+
+    def latest(self) -> bytes:
+        """Return the event of a snapshot that is not older than a second."""
+        with self._lock():
+            now = self._clock()
+            if self._kept is None or now - self._kept[0] >= PERIOD:
+                data = b"retry: %d\ndata: %b\n\n" % (PERIOD * 1000, self._take())
+                self._kept = now, data
+            return self._kept[1]
+
+    def events(self, first: bytes, *, lasting: bool) -> Iterator[bytes]:
+        """Yield a stream's events.
+
+        Args:
+            first: the first of them.
+            lasting: whether others may follow: where waiting keeps nobody else from being answered.
+        """
+        yield first
+        if not lasting or not self._places.acquire(blocking=False):
+            return
+        try:
+            until = self._clock() + STREAM_SECONDS
+            while self._clock() < until and not lifecycle.is_draining():
+                self._sleep(PERIOD)
+                yield self.latest()
+        finally:
+            self._places.release()
+
+    def _lock(self) -> threading.Lock:
+        """Return this process's lock, made once gevent may have patched threads: it is held for long."""
+        return self._locks.get(os.getpid()) or self._locks.setdefault(os.getpid(), threading.Lock())

@@ -1,0 +1,147 @@
+"""What the dashboard shows of a service at one moment, whichever of its processes is asked.
+
+Counts come from the metrics that all processes share, replicas from those who host, jobs from their store.
+What can't be asked is told as an error beside the rest.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from typing import Any
+
+from aylien_model_serving import owner
+from aylien_model_serving.errors import ServingError
+from aylien_model_serving.jobs.enqueuing import JobRunner
+from aylien_model_serving.jobs.job import Job
+from aylien_model_serving.jobs.states import Status
+from aylien_model_serving.jobs.view import ListedJob, show
+from aylien_model_serving.openapi_answers import Described
+from aylien_model_serving.runners.hosted import HostedRunner
+from aylien_model_serving.web.dashboard import counts
+from aylien_model_serving.web.dashboard.counts import Samples, Spread, Spreads
+from aylien_model_serving.web.state import JobStore, ServiceState
+
+#: Jobs of a snapshot: the latest, and as many of each kind that is under way.
+_JOBS = 20
+
+#: Characters of a job's message or error in a snapshot.
+_TOLD = 400
+
+_UNDER_WAY: tuple[Status, ...] = ("processing", "streaming")
+
+
+def take(state: ServiceState) -> dict[str, Any]:
+    """Return a snapshot as JSON has it; times are seconds since 1970.
+
+    Args:
+        state: of the service.
+    """
+    host, serving = socket.gethostname(), owner.find()
+    samples = counts.by_name(state.instruments.samples())
+    seconds = counts.spreads(samples, "flask_http_request_duration_seconds", "endpoint")
+    waits = counts.spreads(samples, "model_serving_runner_queue_seconds", "runner")
+    sizes = counts.spreads(samples, "model_serving_runner_batch_size", "runner")
+    return {
+        "at": time.time(),
+        "instance": f"{host} {owner.name_of(serving)}",
+        "host": host,
+        "process": serving,
+        "service": state.settings.service_name,
+        "bounds": {"seconds": seconds["bounds"], "waits": waits["bounds"], "sizes": sizes["bounds"]},
+        "routes": _routes(state, samples, seconds),
+        "runners": _runners(state, samples, waits, sizes),
+        "jobs": None if state.jobs is None else _jobs(state.jobs),
+    }
+
+
+def listed(jobs: list[Job], longest: int | None = None) -> list[ListedJob]:
+    """Return jobs as a client is shown them.
+
+    Args:
+        jobs: some jobs.
+        longest: characters of a message or error at most.
+    """
+    return [_shown(job, longest) for job in jobs]
+
+
+def _shown(job: Job, longest: int | None) -> Any:
+    shown = {**show(job), "route": job.route}
+    for name in ("message", "error"):
+        if name in shown:
+            shown[name] = shown[name][:longest]
+    return shown
+
+
+def _routes(state: ServiceState, samples: Samples, seconds: Spreads) -> list[dict[str, Any]]:
+    """Return the routes in the service's order, then what else was asked for, each with its counts."""
+    statuses = counts.table(samples, "flask_http_request_duration_seconds_count", "endpoint", "status")
+    cache = counts.table(samples, "model_serving_cache_total", "endpoint", "result")
+    described = {known.route.name: _described(known) for known in state.routes}
+    others: dict[str, dict[str, Any]] = {name: {"name": name} for name in statuses if name not in described}
+    return [
+        {
+            **route,
+            **_counted(seconds, name),
+            "statuses": statuses.get(name, {}),
+            "cache": cache.get(name, {}),
+        }
+        for name, route in (described | others).items()
+    ]
+
+
+def _described(known: Described) -> dict[str, Any]:
+    route = known.route
+    return {
+        "name": route.name,
+        "path": route.endpoint,
+        "methods": list(route.methods),
+        "own": known.is_own,
+        "cached": route.cache is not False,
+        "runner": route.runner is not None,
+        "job": route.job is not None,
+    }
+
+
+def _counted(spreads: Spreads, name: str) -> Spread:
+    return spreads["of"].get(name) or {"sum": 0.0, "counts": [0.0] * (len(spreads["bounds"]) + 1)}
+
+
+def _runners(state: ServiceState, samples: Samples, waits: Spreads, sizes: Spreads) -> list[dict[str, Any]]:
+    in_flight = counts.totals(samples, "model_serving_runner_in_flight", "runner")
+    dropped = counts.table(samples, "model_serving_runner_dropped_total", "runner", "reason")
+    batches = {known.route.name for known in state.routes if known.route.batch is not None}
+    return [
+        {
+            "name": endpoint.name,
+            **_replicas(endpoint.runner, with_errors=state.settings.expose_errors),
+            "batches": endpoint.name in batches,
+            "waits": _counted(waits, endpoint.name),
+            "sizes": _counted(sizes, endpoint.name),
+            "in_flight": in_flight.get(endpoint.name, 0.0),
+            "dropped": dropped.get(endpoint.name, {}),
+        }
+        for endpoint in state.endpoints
+        if isinstance(endpoint.runner, (HostedRunner, JobRunner))
+    ]
+
+
+def _replicas(runner: HostedRunner | JobRunner, *, with_errors: bool) -> dict[str, Any]:
+    try:
+        return {"replicas": runner.describe(with_errors=with_errors)}
+    except (ServingError, OSError) as error:
+        told = str(error) if isinstance(error, ServingError) else "The runner can't be asked"
+        return {"replicas": [], "error": told}
+
+
+def _jobs(jobs: JobStore) -> dict[str, Any]:
+    try:
+        latest = jobs.store.page(jobs.service, limit=_JOBS)
+        under_way = [
+            job for status in _UNDER_WAY for job in jobs.store.page(jobs.service, status=status, limit=_JOBS)
+        ]
+        found = {job.number: job for job in (*latest, *under_way)}
+        ordered = [found[number] for number in sorted(found, reverse=True)]
+        return {"counts": jobs.store.counts(jobs.service), "latest": listed(ordered, _TOLD)}
+    except ServingError as error:
+        return {"counts": {}, "latest": [], "error": str(error)}

@@ -1,0 +1,92 @@
+"""A Flask app in which other applications can be mounted.
+
+Floor 4. Who asks them, and when, is the business of the class that builds on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from flask import Flask
+
+from aylien_model_serving.web.guard import Guard
+from aylien_model_serving.web.mounts import table
+from aylien_model_serving.web.mounts.wsgi import Front, Mount
+from aylien_model_serving.web.state import ServiceState
+
+
+class MountingFlask(Flask):
+    """A Flask app that knows what is mounted where.
+
+    Args:
+        name: Flask's import name.
+        state: settings, instruments and endpoints of the service.
+    """
+
+    #: Looked at by every request; true from the first mount on.
+    _has_mounts = False
+
+    def __init__(self, name: str, state: ServiceState) -> None:
+        super().__init__(name, static_folder=None)
+        self.state = state
+        self.mounts = table.Mounts(self.url_map)
+        self._guard = Guard(state.settings.api_keys)
+
+    def mount_wsgi(self, path: str, app: Any, *, guarded: bool = True) -> None:
+        """Have a WSGI application, such as another Flask app, answer everything at and below a path.
+
+        Args:
+            path: such as "/admin"; the application sees it as its SCRIPT_NAME.
+            app: the application.
+            guarded: whether its requests need one of the service's API keys, where it has any.
+
+        Raises:
+            ConfigurationError: the mount would hide a route, or is none.
+        """
+        self._mount(table.mount_wsgi(path, app, self._front(guarded)))
+
+    def mount_asgi(
+        self, path: str, app: Any, *, middleware: Iterable[Any] = (), guarded: bool = True
+    ) -> None:
+        """Have an ASGI application, such as a FastAPI app, answer everything at and below a path.
+
+        Args:
+            path: such as "/api"; the application sees it as its `root_path`.
+            app: the application; its lifespan starts before its first request and ends with the process.
+            middleware: ASGI middleware around it, the outermost first: classes, or pairs of a class and a
+                dict of its options.
+            guarded: whether its requests need one of the service's API keys, where it has any.
+
+        Raises:
+            ConfigurationError: the mount would hide a route, or is none.
+        """
+        self._mount(table.mount_asgi(path, app, self._front(guarded), middleware))
+
+    def add_middleware(self, kind: Any, **options: Any) -> None:
+        """Put WSGI middleware around the service and all that is mounted in it; the last one is outermost.
+
+        Args:
+            kind: the class, or whatever makes a WSGI application of one: `kind(application, **options)`.
+            options: handed to it.
+
+        Raises:
+            ConfigurationError: it can't be made so, or is not WSGI middleware.
+        """
+        self._check_setup_finished("add_middleware")
+        layer = table.build("middleware", kind, self.wsgi_app, options)
+        table.refuse_asgi(kind, layer)
+        self.wsgi_app = layer  # type: ignore[method-assign]  # as Flask's own documentation does it
+
+    def _front(self, guarded: bool) -> Front:
+        return Front(self._guard if guarded else None, self.state.instruments, self.state.failures)
+
+    def _mount(self, mount: Mount) -> None:
+        self._check_setup_finished("mount")
+        self.mounts.add(mount)
+        self._has_mounts = True
+
+    def add_url_rule(self, rule: str, *arguments: Any, **options: Any) -> None:
+        super().add_url_rule(rule, *arguments, **options)
+        if self._has_mounts:
+            self.mounts.refuse_hidden(self.url_map.iter_rules())

@@ -1,0 +1,156 @@
+"""A mounted ASGI application: called as it is where the server speaks ASGI, beside the server elsewhere.
+
+Floor 4. https://asgi.readthedocs.io/en/stable/specs/www.html says what `root_path` is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import nullcontext
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from werkzeug.wsgi import ClosingIterator
+
+from aylien_model_serving.messages import REQUEST_ID_HEADER, Reply
+from aylien_model_serving.web.asgi_door import path_of
+from aylien_model_serving.web.bridge import Application, Message, Receive, Scope, Send
+from aylien_model_serving.web.exchange import Exchange, ScopeHeaders
+from aylien_model_serving.web.mounts.beside import Answering
+from aylien_model_serving.web.mounts.life import Life
+from aylien_model_serving.web.mounts.wsgi import Front, Mount
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+#: The close code of a websocket that is not let in (RFC 6455, section 7.4.1); servers answer it with 403.
+_POLICY = 1008
+
+_REQUEST_ID = REQUEST_ID_HEADER.lower().encode("latin-1")
+
+
+class ASGIMount(Mount):
+    """An ASGI application below a path.
+
+    Args:
+        path: where; also its label in metrics.
+        app: the application.
+        front: what its requests meet first.
+    """
+
+    protocol = "asgi"
+
+    def __init__(self, path: str, app: Application, front: Front) -> None:
+        super().__init__(path, front)
+        self.app = app
+        self.life = Life(app, f"The application at {path}")
+
+    def _called(self, environ: WSGIEnvironment, head: StartResponse) -> Iterable[bytes]:
+        """Return the pieces of a body whose first one has come, and with it the answer's head."""
+
+        def fail(error: Exception) -> None:
+            method, path = environ["REQUEST_METHOD"], environ["SCRIPT_NAME"] + environ["PATH_INFO"]
+            self.front.failures.tell(error, method, path, environ["HTTP_X_REQUEST_ID"], "")
+
+        pieces = Answering(self.app, self.life, environ, fail).pieces(head)
+        first = next(pieces)
+        return ClosingIterator(chain((first,), pieces), pieces.close)  # type: ignore[attr-defined]  # a generator
+
+    async def answer_asgi(self, scope: Scope, receive: Receive, send: Send, exchange: Exchange) -> None:
+        """Answer a request or a websocket below the path as ASGI has it."""
+        telling = _Telling(self, scope, send, exchange)
+        with nullcontext() if telling.is_websocket else self.life.request():
+            await self._answer_asgi(scope, receive, telling, exchange)
+
+    async def _answer_asgi(
+        self, scope: Scope, receive: Receive, telling: _Telling, exchange: Exchange
+    ) -> None:
+        headers = ScopeHeaders(scope["headers"])
+        try:
+            self.front.check(headers)
+            if not self.life.is_up():
+                await self.life.start()
+            await self.app(self._scope_below(scope, headers, exchange), receive, telling)
+        except Exception as error:
+            if telling.is_websocket and telling.has_begun:
+                raise
+            accept = headers.get("accept", "")
+            told = self.front.failures.tell(error, telling.method, scope["path"], exchange.request_id, accept)
+            if telling.has_begun and not telling.has_told:
+                raise  # so that the server cuts what it can't complete
+            if not telling.has_begun:
+                await telling.refuse(told, receive)
+
+    def _scope_below(self, scope: Scope, headers: ScopeHeaders, exchange: Exchange) -> Scope:
+        root = scope.get("root_path", "")
+        given = scope["headers"]
+        if headers.get("x-request-id") != exchange.request_id:
+            kept = [pair for pair in given if pair[0] != _REQUEST_ID]
+            given = [*kept, (_REQUEST_ID, exchange.request_id.encode("latin-1"))]
+        return {
+            **scope,
+            "root_path": root + self.path,
+            "path": root + path_of(scope),
+            "headers": given,
+            "state": {**scope.get("state", {}), **self.life.state},
+        }
+
+
+class _Telling:
+    """ASGI's `send` of a mounted application.
+
+    Args:
+        mount: whose answer it is.
+        scope: the request's head.
+        send: the server's.
+        exchange: the request's first moment and its id.
+    """
+
+    def __init__(self, mount: ASGIMount, scope: Scope, send: Send, exchange: Exchange) -> None:
+        self.is_websocket = scope["type"] == "websocket"
+        self.method: str = scope.get("method", "GET")
+        self.has_begun = False
+        self.has_told = False
+        self._mount = mount
+        self._send = send
+        self._exchange = exchange
+
+    async def __call__(self, message: Message) -> None:
+        kind = message["type"]
+        if not self.has_begun and kind in _BEGINNINGS:
+            self.has_begun = True
+            status = message.get("status") or _BEGINNINGS[kind]
+            self._mount.count(self.method, status, self._exchange)
+            message = self._identified(message)
+        elif kind == "http.response.body":
+            self.has_told = not message.get("more_body", False)
+        await self._send(message)
+
+    def _identified(self, message: Message) -> Message:
+        if message["type"] == "websocket.close":
+            return message
+        headers = list(message.get("headers") or ())
+        if any(bytes(name).lower() == _REQUEST_ID for name, _ in headers):
+            return message
+        identity = (_REQUEST_ID, self._exchange.request_id.encode("latin-1"))
+        return {**message, "headers": [*headers, identity]}
+
+    async def refuse(self, told: Reply, receive: Receive) -> None:
+        """Answer with an error; a websocket is closed before it opens."""
+        if self.is_websocket:
+            await receive()
+            await self({"type": "websocket.close", "code": _POLICY})
+            return
+        headers = [("content-type", told.media_type), ("content-length", str(len(told.body))), *told.headers]
+        pairs = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+        await self({"type": "http.response.start", "status": told.status, "headers": pairs})
+        await self({"type": "http.response.body", "body": b"" if self.method == "HEAD" else told.body})
+
+
+#: The messages with which an answer begins, and the statuses of those that name none.
+_BEGINNINGS = {
+    "http.response.start": 200,
+    "websocket.accept": 101,
+    "websocket.close": 403,
+    "websocket.http.response.start": 403,
+}

@@ -1,0 +1,193 @@
+"""An ASGI application's answer to a WSGI server's request: it works on its loop, the server's thread waits.
+
+Floor 4. The thread reads the body when it is asked to, a piece at a time, and takes each piece of the answer
+before the next one is made. It is free once the last piece has left: what follows is the application's own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from a2wsgi.asgi import build_scope
+
+from aylien_model_serving.errors import MalformedBody
+from aylien_model_serving.web.bridge import Application, Message, Scope
+from aylien_model_serving.web.exchange import STATUS_LINES, path_of
+from aylien_model_serving.web.mounts import loops
+from aylien_model_serving.web.mounts.life import Life
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+#: Bytes of a body that are read at once.
+_PIECE = 65_536
+
+_READ = "read"
+_END = "end"
+
+
+def scope_of(environ: WSGIEnvironment) -> Scope:
+    """Return a WSGI request's head as ASGI has it.
+
+    a2wsgi's reader is spared what a client or a Unix socket can make of these values: it takes UTF-8, ASCII
+    and numbers alone.
+    """
+    port = str(environ.get("SERVER_PORT", ""))
+    readable = {**environ, "PATH_INFO": "", "SCRIPT_NAME": "", "QUERY_STRING": ""}
+    scope: Scope = dict(build_scope({**readable, "SERVER_PORT": port if port.isdecimal() else "0"}))  # type: ignore[typeddict-item]  # an environ of any server
+    root = path_of({"PATH_INFO": environ.get("SCRIPT_NAME", "")})
+    scope["root_path"], scope["path"] = root, root + path_of(environ)
+    scope["query_string"] = environ.get("QUERY_STRING", "").encode("latin-1")
+    return scope
+
+
+class Body:
+    """The body of a WSGI request, as messages.
+
+    Args:
+        environ: PEP 3333's dictionary.
+    """
+
+    def __init__(self, environ: WSGIEnvironment) -> None:
+        declared = environ.get("CONTENT_LENGTH") or ""
+        is_framed = bool(environ.get("wsgi.input_terminated"))
+        self._stream = environ["wsgi.input"]
+        self._left = int(declared) if declared.isdecimal() else None if is_framed else 0
+        #: What was wrong with it.
+        self.trouble: MalformedBody | None = None
+
+    def read(self) -> Message:
+        """Return the next piece, or that there is nobody left to send one."""
+        size = _PIECE if self._left is None else min(_PIECE, self._left)
+        try:
+            piece = self._stream.read(size) if size else b""
+        except Exception as error:  # each server has its own for a body that is cut or wrongly framed
+            return self._cut(f"The body can't be read: {error}")
+        if self._left is None:
+            return {"type": "http.request", "body": piece, "more_body": bool(piece)}
+        self._left -= len(piece)
+        if size and not piece:
+            return self._cut(f"The body ends {self._left} bytes before its declared length")
+        return {"type": "http.request", "body": piece, "more_body": self._left > 0}
+
+    def _cut(self, why: str) -> Message:
+        self.trouble = MalformedBody(why)
+        return {"type": "http.disconnect"}
+
+
+class Answering:
+    """One request, on its way through both worlds.
+
+    Args:
+        app: answers.
+        life: its lifespan; on its loop the application works.
+        environ: PEP 3333's dictionary.
+        fail: is told of an error that comes when the answer has left.
+    """
+
+    def __init__(
+        self, app: Application, life: Life, environ: WSGIEnvironment, fail: Callable[[Exception], object]
+    ) -> None:
+        self._app = app
+        self._life = life
+        self._fail = fail
+        self._scope = scope_of(environ)
+        self._body = Body(environ)
+        self._loop = life.home
+        self._letters = loops.mailbox()
+        self._waiting: set[asyncio.Future[Any]] = set()
+        self._has_read = False
+        self._has_told = False
+        self._gone = asyncio.Event()
+
+    def pieces(self, start_response: StartResponse) -> Iterator[bytes]:
+        """Yield the pieces of the answer's body; on the server's thread.
+
+        Raises:
+            Exception: what the application raised before its answer was whole.
+        """
+        self._loop.call_soon_threadsafe(self._begin)
+        try:
+            while True:
+                kind, content, done = self._letters.get()
+                if kind == _END:
+                    raise self._body.trouble or content or RuntimeError("It ended without an answer")
+                if kind == _READ:
+                    content = self._body.read()
+                elif kind == "http.response.start":
+                    start_response(*_head(content))
+                elif kind == "http.response.body":
+                    yield content.get("body", b"")
+                    if not content.get("more_body", False):
+                        return
+                self._loop.call_soon_threadsafe(_resolve, done, content)
+        finally:
+            self._loop.call_soon_threadsafe(self._leave)
+
+    def _begin(self) -> None:
+        task = self._loop.create_task(self._run())
+        self._life.underway.add(task)
+        task.add_done_callback(self._life.underway.discard)
+
+    async def _run(self) -> None:
+        try:
+            if not self._life.is_up():
+                await self._life.start()
+            self._scope["state"] = self._life.state
+            await self._app(self._scope, self._receive, self._send)
+        except Exception as error:
+            self._end_with(error)
+        else:
+            self._letters.put((_END, None, None))
+
+    def _end_with(self, error: Exception) -> None:
+        """Tell an error to whom it concerns; kept for nobody, its frames would keep a stream from ending."""
+        if self._has_told:
+            self._fail(error)
+        elif not self._gone.is_set():
+            self._letters.put((_END, error, None))
+
+    async def _receive(self) -> Message:
+        if self._has_read:
+            await self._gone.wait()
+            return {"type": "http.disconnect"}
+        message: Message = await self._hand(_READ, None)
+        self._has_read = not message.get("more_body", False)
+        return message
+
+    async def _send(self, message: Message) -> None:
+        is_last = message["type"] == "http.response.body" and not message.get("more_body", False)
+        self._has_told = self._has_told or is_last
+        if not self._gone.is_set():
+            await self._hand(message["type"], message)
+        if self._gone.is_set() and not self._has_told:
+            raise OSError("The client has left")
+
+    async def _hand(self, kind: str, content: Any) -> Any:
+        done = self._loop.create_future()
+        self._waiting.add(done)
+        try:
+            self._letters.put((kind, content, done))
+            return await done
+        finally:
+            self._waiting.discard(done)
+
+    def _leave(self) -> None:
+        """Let whoever waits for the client know that there is none any more."""
+        self._gone.set()
+        for waiting in self._waiting:
+            _resolve(waiting, {"type": "http.disconnect"})
+
+
+def _resolve(future: asyncio.Future[Any], content: Any) -> None:
+    if not future.done():
+        future.set_result(content)
+
+
+def _head(message: Message) -> tuple[str, list[tuple[str, str]]]:
+    status: int = message["status"]
+    given = message.get("headers", ())
+    headers = [(bytes(name).decode("latin-1"), bytes(value).decode("latin-1")) for name, value in given]
+    return STATUS_LINES.get(status) or f"{status} UNKNOWN", headers

@@ -1,0 +1,193 @@
+"""The lifespan of a mounted ASGI application: started before its first request, ended with the process.
+
+Floor 4. https://asgi.readthedocs.io/en/stable/specs/lifespan.html is the protocol.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+import os
+import queue
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from aylien_model_serving.errors import Unavailable
+from aylien_model_serving.runners import afterwards
+from aylien_model_serving.web.bridge import Application, Message
+from aylien_model_serving.web.mounts import loops
+
+logger = logging.getLogger(__name__)
+
+#: What has been started and is to be ended, even where its service has been given up.
+_alive: set[Life] = set()
+
+#: Seconds that an application is given to end.
+STOP_SECONDS = 20.0
+
+
+class Life:
+    """The lifespan of one application in each process that serves it.
+
+    Args:
+        app: the application.
+        place: where it is mounted, for messages.
+    """
+
+    def __init__(self, app: Application, place: str) -> None:
+        self._app = app
+        self._place = place
+        self._span: _Span | None = None
+        #: Its requests that are under way, what they do behind their answers included.
+        self.underway: set[asyncio.Future[None]] = set()
+
+    @property
+    def home(self) -> asyncio.AbstractEventLoop:
+        """The loop on which the application lives."""
+        span = self._span
+        return loops.of_process() if span is None or span.is_lost() else span.loop
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What the application keeps for its requests, each of which gets a copy."""
+        return {} if self._span is None else self._span.state.copy()
+
+    def is_up(self) -> bool:
+        """Tell whether the application has been started where it still runs."""
+        span = self._span
+        return span is not None and span.is_up and not span.is_lost()
+
+    async def start(self) -> None:
+        """Start the application, unless it has been; whoever comes meanwhile waits.
+
+        Raises:
+            Unavailable: it could not be started; the next one to come tries again.
+        """
+        if self._span is None or self._span.is_lost():
+            _alive.add(self)
+            afterwards.heed(self)
+            self._span = _Span(self._app, self._place, asyncio.get_running_loop())
+        span = self._span
+        try:
+            if span.loop is asyncio.get_running_loop():
+                await span.started()
+            else:
+                await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(span.started(), span.loop))
+        except Unavailable:
+            if self._span is span:
+                self._forget()
+            raise
+
+    @contextmanager
+    def request(self) -> Iterator[None]:
+        """Have the application's end wait for the block's; for servers that do not see to it themselves."""
+        done = asyncio.get_running_loop().create_future()
+        self.underway.add(done)
+        try:
+            yield
+        finally:
+            self.underway.discard(done)
+            done.set_result(None)
+
+    async def stop(self, seconds: float = STOP_SECONDS) -> None:
+        """End the application once it has answered its requests, if this is the loop on which it lives."""
+        span = self._forget()
+        if span is not None and not span.is_lost() and span.loop is asyncio.get_running_loop():
+            if self.underway:
+                await asyncio.wait(set(self.underway), timeout=seconds)
+            await span.end(seconds)
+
+    def _forget(self) -> _Span | None:
+        span, self._span = self._span, None
+        _alive.discard(self)
+        return span
+
+    def finish_tasks(self, until: float) -> int:
+        """End the application of a process that takes no more requests.
+
+        Args:
+            until: `time.monotonic()` seconds.
+        """
+        span, seconds = self._span, max(0.1, until - time.monotonic())
+        if span is not None and not span.is_lost():
+            try:
+                loops.wait_for(self.stop(seconds), span.loop, 2 * seconds)
+            except queue.Empty:
+                logger.warning("%s: the process ends before the application has", self._place)
+        return 0
+
+
+class _Span:
+    """One lifespan on one loop.
+
+    Args:
+        app: the application.
+        place: where it is mounted.
+        loop: where it runs, and who asks for it.
+    """
+
+    def __init__(self, app: Application, place: str, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.state: dict[str, Any] = {}
+        self._place = place
+        self._pid = os.getpid()
+        self._messages: asyncio.Queue[Message] = asyncio.Queue()
+        self._messages.put_nowait({"type": "lifespan.startup"})
+        self._begun: asyncio.Future[None] = loop.create_future()
+        self._ended = asyncio.Event()
+        self._is_to_end = False
+        self.is_up = False
+        # In no request's context: what is logged at the start belongs to none.
+        self._task = contextvars.Context().run(loop.create_task, self._live(app))
+
+    def is_lost(self) -> bool:
+        """Tell whether its loop runs no more, or in another process."""
+        return self._pid != os.getpid() or not self.loop.is_running()
+
+    async def started(self) -> None:
+        """Wait until the application has started, or has shown that it knows no lifespan.
+
+        Raises:
+            Unavailable: it says that it could not start.
+        """
+        await asyncio.shield(self._begun)
+        self.is_up = True
+
+    async def end(self, seconds: float) -> None:
+        """Ask the application to end, and wait so many seconds for it."""
+        self._is_to_end = True
+        self._messages.put_nowait({"type": "lifespan.shutdown"})
+        ended = asyncio.ensure_future(self._ended.wait())
+        await asyncio.wait({ended, self._task}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        if not ended.done() and not self._task.done():
+            logger.warning("%s did not end in %.0f seconds", self._place, seconds)
+        ended.cancel()
+        self._task.cancel()
+
+    async def _live(self, app: Application) -> None:
+        scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self.state}
+        try:
+            await app(scope, self._messages.get, self._send)
+        except Exception as error:
+            if not self._begun.done():
+                logger.debug("%s knows no lifespan: %s", self._place, error)
+            elif not self._ended.is_set() and self._begun.exception() is None:
+                logger.error("%s: its lifespan failed: %s", self._place, error, exc_info=error)
+        finally:
+            if not self._begun.done():
+                self._begun.set_result(None)
+
+    async def _send(self, message: Message) -> None:
+        kind, told = message["type"], str(message.get("message", ""))
+        if kind == "lifespan.startup.complete":
+            self._begun.set_result(None)
+        elif kind == "lifespan.startup.failed":
+            logger.error("%s could not start: %s", self._place, told)
+            self._begun.set_exception(Unavailable(f"{self._place} could not start"))
+        elif kind in ("lifespan.shutdown.complete", "lifespan.shutdown.failed"):
+            if kind == "lifespan.shutdown.failed" and self._is_to_end:
+                logger.error("%s did not end well: %s", self._place, told)
+            self._ended.set()

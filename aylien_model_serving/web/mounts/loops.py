@@ -1,0 +1,129 @@
+"""The event loop of ASGI applications in a process whose server has none.
+
+Floor 4. It starts at its first use: a thread does not survive a fork. Where gevent has patched the process
+its thread is a real one, with a hub of its own, and the thread of the requests' greenlets has no loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import queue
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
+
+from aylien_model_serving.runners import native
+
+#: Seconds after which a greenlet looks again; the hub takes one that waits without end for a deadlock.
+_LOOK_SECONDS = 60.0
+
+
+class Mailbox(Protocol):
+    """What a loop's thread hands to a thread or greenlet that waits."""
+
+    def put(self, item: Any, /) -> None:
+        """Hand over; from any thread."""
+
+    def get(self, *, timeout: float | None = None) -> Any:
+        """Wait for the next item, `timeout` seconds at most.
+
+        Raises:
+            queue.Empty: none came.
+        """
+
+
+class _HubMailbox:
+    """A mailbox of a greenlet: who puts may be on a thread that the greenlet's hub knows nothing of."""
+
+    def __init__(self) -> None:
+        from gevent import get_hub
+        from gevent.event import Event
+
+        self._items: deque[Any] = deque()
+        self._bell = Event()
+        self._hub = get_hub().loop
+
+    def put(self, item: Any, /) -> None:
+        self._items.append(item)
+        self._hub.run_callback_threadsafe(self._bell.set)
+
+    def get(self, *, timeout: float | None = None) -> Any:
+        while not self._items:
+            rang = self._bell.wait(_LOOK_SECONDS if timeout is None else timeout)
+            self._bell.clear()
+            if timeout is not None and not rang and not self._items:
+                raise queue.Empty
+        return self._items.popleft()
+
+
+def mailbox() -> Mailbox:
+    """Return a mailbox for the thread or greenlet that asks for it."""
+    return _HubMailbox() if native.is_patched() else queue.SimpleQueue()
+
+
+_lock = threading.Lock()
+_loops: dict[int, asyncio.AbstractEventLoop] = {}
+
+
+def of_process() -> asyncio.AbstractEventLoop:
+    """Return the loop of this process, which runs on a thread of its own."""
+    loop = _loops.get(os.getpid())
+    if loop is None:
+        with _lock:
+            loop = _loops.get(os.getpid())
+            if loop is None:
+                loop = _loops[os.getpid()] = _started()
+    return loop
+
+
+def _started() -> asyncio.AbstractEventLoop:
+    begun = mailbox()
+    if native.is_patched():
+        _part_locals()
+
+    def run() -> None:
+        loop = asyncio.new_event_loop()
+        loop.call_soon(begun.put, loop)
+        loop.run_forever()
+
+    _start_thread(run)
+    loop: asyncio.AbstractEventLoop = begun.get()
+    return loop
+
+
+def _start_thread(run: Callable[[], None]) -> None:
+    if native.is_patched():
+        from gevent import monkey
+
+        monkey.get_original("_thread", "start_new_thread")(run, ())
+    else:
+        threading.Thread(target=run, name="model-serving-mounts", daemon=True).start()
+
+
+def _part_locals() -> None:
+    """Give each of anyio's workers, greenlets here, values of its own.
+
+    Where a master with --preload imported anyio, that was before gevent patched its workers, and what anyio
+    keeps for each thread is one and the same for all greenlets of a thread.
+    """
+    from gevent.local import local
+
+    parted = local()
+    for name in ("_core._eventloop", "_backends._asyncio", "from_thread"):
+        module = sys.modules.get(f"anyio.{name}")
+        if module is not None and type(getattr(module, "threadlocals", None)).__module__ == "_thread":
+            module.threadlocals = parted  # type: ignore[attr-defined]  # looked for right above
+
+
+def wait_for(coroutine: Coroutine[Any, Any, Any], loop: asyncio.AbstractEventLoop, seconds: float) -> None:
+    """Run a coroutine on a loop of another thread, and wait for its end.
+
+    Raises:
+        queue.Empty: it had not ended in so many seconds.
+    """
+    ended = mailbox()
+    asyncio.run_coroutine_threadsafe(coroutine, loop).add_done_callback(ended.put)
+    ended.get(timeout=seconds).result()

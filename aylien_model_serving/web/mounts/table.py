@@ -1,0 +1,205 @@
+"""Which application is mounted where; a mount that would hide a route or another mount is refused.
+
+Floor 4. The longest path wins, as a fixed route wins over one with variable parts.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from werkzeug.routing import Map, Rule
+
+from aylien_model_serving.errors import ConfigurationError
+from aylien_model_serving.web.bridge import Application
+from aylien_model_serving.web.mounts.asgi import ASGIMount
+from aylien_model_serving.web.mounts.wsgi import Front, Mount, WSGIMount
+
+_PATH = re.compile(r"(?:/[A-Za-z0-9._~!$&'()*+,;=:@-]+)+")
+
+
+class Mounts:
+    """The mounts of one app, longest paths first.
+
+    Args:
+        rules: Flask's map of the same app.
+    """
+
+    def __init__(self, rules: Map) -> None:
+        self._rules = rules
+        self._mounts: list[Mount] = []
+
+    def __iter__(self) -> Iterator[Mount]:
+        return iter(self._mounts)
+
+    def __len__(self) -> int:
+        return len(self._mounts)
+
+    def find(self, path: str) -> Mount | None:
+        """Return what is mounted at a decoded path or above it."""
+        for mount in self._mounts:
+            if mount.takes(path):
+                return mount
+        return None
+
+    def add(self, mount: Mount) -> None:
+        """Take a mount in.
+
+        Raises:
+            ConfigurationError: it would hide a route, or its path is taken.
+        """
+        if any(mount.path == other.path for other in self._mounts):
+            raise ConfigurationError(f"mount {mount.path!r}: something is mounted there already")
+        for rule in self._rules.iter_rules():
+            _refuse_hiding(mount, rule)
+        self._mounts = sorted([*self._mounts, mount], key=lambda each: -len(each.path))
+
+    def refuse_hidden(self, rules: Iterable[Rule]) -> None:
+        """Raise ConfigurationError where a mount hides one of these rules."""
+        for rule in rules:
+            for mount in self._mounts:
+                _refuse_hiding(mount, rule)
+
+    async def start(self) -> None:
+        """Start the ASGI applications, on the server's loop.
+
+        Raises:
+            Unavailable: one could not be started; those before it have been ended.
+        """
+        try:
+            for mount in self._of_asgi():
+                await mount.life.start()
+        except Exception:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """End the ASGI applications, the last one first."""
+        for mount in reversed(self._of_asgi()):
+            await mount.life.stop()
+
+    def _of_asgi(self) -> list[ASGIMount]:
+        return [mount for mount in self._mounts if isinstance(mount, ASGIMount)]
+
+
+def path_of(path: Any) -> str:
+    """Return a mount's path without a slash at its end.
+
+    Raises:
+        ConfigurationError: nothing can be mounted there.
+    """
+    shown = path.rstrip("/") if isinstance(path, str) else ""
+    if not _PATH.fullmatch(shown) or {".", ".."} & set(shown.split("/")):
+        raise ConfigurationError(
+            f"mount {path!r}: a path like '/admin' is expected, without variable parts; "
+            "the service itself is at '/'"
+        )
+    return shown
+
+
+def mount_wsgi(path: Any, app: Any, front: Front) -> Mount:
+    """Return the mount of a WSGI application.
+
+    Raises:
+        ConfigurationError: nothing can be mounted there, or it is none.
+    """
+    path = path_of(path)
+    if not _takes(app, 2):
+        hint = ": it is an ASGI application, for mount_asgi" if _takes(app, 3) else ""
+        raise ConfigurationError(f"mount {path!r}: {app!r} can't be called as a WSGI application{hint}")
+    return WSGIMount(path, app, front)
+
+
+def mount_asgi(path: Any, app: Any, front: Front, middleware: Iterable[Any]) -> ASGIMount:
+    """Return the mount of an ASGI application.
+
+    Args:
+        path: where.
+        app: the application.
+        front: what its requests meet first.
+        middleware: what is put around it, the outermost first: classes, or pairs of a class and its options.
+
+    Raises:
+        ConfigurationError: nothing can be mounted there, or it is none.
+    """
+    path = path_of(path)
+    if not _takes(app, 3):
+        hint = ": it is a WSGI application, for mount_wsgi" if _takes(app, 2) else ""
+        raise ConfigurationError(f"mount {path!r}: {app!r} can't be called as an ASGI application{hint}")
+    return ASGIMount(path, _wrapped(path, app, list(middleware)), front)
+
+
+def _wrapped(path: str, app: Application, middleware: list[Any]) -> Application:
+    for layer in reversed(middleware):
+        kind, options = layer if isinstance(layer, tuple) and len(layer) == 2 else (layer, {})
+        app = build(f"mount {path!r}: middleware", kind, app, options)
+    return app
+
+
+def build(place: str, kind: Any, app: Any, options: Any) -> Any:
+    """Return middleware around an application.
+
+    Raises:
+        ConfigurationError: it can't be made so; the message begins with the place.
+    """
+    name = getattr(kind, "__name__", repr(kind))
+    try:
+        return kind(app, **options)
+    except TypeError as error:
+        raise ConfigurationError(f"{place} {name}: {error}") from error
+
+
+def refuse_asgi(kind: Any, layer: Any) -> None:
+    """Raise ConfigurationError where middleware that was made is not WSGI's."""
+    if not _takes(layer, 2):
+        hint = ": it is ASGI middleware, for mount_asgi(..., middleware=[...])" if _takes(layer, 3) else ""
+        name = getattr(kind, "__name__", repr(kind))
+        raise ConfigurationError(f"middleware {name}: its result can't be called as a WSGI application{hint}")
+
+
+def _takes(app: Any, count: int) -> bool:
+    """Tell whether something can be called with so many arguments: WSGI has two, ASGI three."""
+    if not callable(app):
+        return False
+    try:
+        inspect.signature(app).bind(*range(count))
+    except TypeError:
+        return False
+    except ValueError:  # written in C, and silent about what it takes
+        return True
+    return True
+
+
+def _refuse_hiding(mount: Mount, rule: Rule) -> None:
+    if _may_meet(rule, mount.path):
+        own = "the operators' own" if str(rule.endpoint).startswith("model_serving:") else "a route"
+        raise ConfigurationError(f"mount {mount.path!r}: it would hide {rule.rule!r}, which is {own}")
+
+
+def _may_meet(rule: Rule, path: str) -> bool:
+    """Tell whether a rule answers a path that the mount takes; one of any depth takes what is left."""
+    parts = [part for part in _PART.findall(rule.rule) if part]
+    wanted = path.strip("/").split("/")
+    if len(parts) < len(wanted):
+        return False
+    converters = rule._converters
+    for part, segment in zip(parts, wanted, strict=False):
+        names = _VARIABLE.findall(part)
+        if any(not converters[name].part_isolating for name in names):
+            return False
+        pattern = "".join(
+            converters[piece].regex if index % 2 else re.escape(piece)
+            for index, piece in enumerate(_VARIABLE.split(part))
+        )
+        if not re.fullmatch(pattern, segment):
+            return False
+    return True
+
+
+#: The segments of a rule; what is in angle brackets may hold a slash.
+_PART = re.compile(r"(?:<[^>]*>|[^/<])+")
+
+#: The name of a variable part, behind its converter.
+_VARIABLE = re.compile(r"<(?:[^>]*:)?(\w+)>")

@@ -1,0 +1,118 @@
+"""What stands in for hosted handlers while an app is built, so that it answers without further processes.
+
+For tests: a handler runs in the process that builds the app, or another callable runs in its place.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from aylien_model_serving import handlers
+from aylien_model_serving.context import UNBOUND
+from aylien_model_serving.errors import ConfigurationError
+from aylien_model_serving.routes import Route
+from aylien_model_serving.settings import Settings
+from aylien_model_serving.signatures import Signature
+from aylien_model_serving.web.jobs import MEMORY
+
+#: What a class is told that a replica would build on its own device.
+_DEVICE = "cpu"
+
+
+@dataclasses.dataclass
+class StandIns:
+    """Callables in place of handlers, and what became of them.
+
+    Args:
+        callables: by the name of the route.
+        names: of all routes of which an app was built meanwhile, but Flask's views.
+    """
+
+    callables: Mapping[str, Callable[..., Any]]
+    names: set[str] = dataclasses.field(default_factory=set)
+
+
+_current: ContextVar[StandIns | None] = ContextVar("stand_ins", default=None)
+
+
+@contextmanager
+def placed(callables: Mapping[str, Callable[..., Any]]) -> Iterator[StandIns]:
+    """Have apps that are built until the block ends host nothing, and keep jobs in memory.
+
+    Args:
+        callables: what answers instead of the handler, by the name of the route.
+    """
+    stand_ins = StandIns(callables)
+    token = _current.set(stand_ins)
+    try:
+        yield stand_ins
+    finally:
+        _current.reset(token)
+
+
+def settings() -> Settings:
+    """Return the settings of an app that is being built."""
+    loaded = Settings.load()
+    return loaded if _current.get() is None else dataclasses.replace(loaded, jobs_url=MEMORY)
+
+
+def applied(routes: Iterable[Route]) -> list[Route]:
+    """Return the routes as they are to be built.
+
+    Raises:
+        ConfigurationError: a handler's class can't be built as the route says.
+    """
+    stand_ins = _current.get()
+    return list(routes) if stand_ins is None else [_applied(stand_ins, route) for route in routes]
+
+
+def _applied(stand_ins: StandIns, route: Route) -> Route:
+    if route.view:
+        return route
+    stand_ins.names.add(route.name)
+    callable_ = stand_ins.callables.get(route.name)
+    if callable_ is None and route.runner is None:
+        return route
+    init = {} if route.runner is None else route.runner.init
+    try:
+        real = handlers.unbuilt(route.callable, init, route.binding)
+        if callable_ is not None:
+            real = _like(real, handlers.build(callable_))
+        elif route.job is None:
+            real = handlers.build_with(route.callable, init, _DEVICE, route.binding)
+        else:
+            return route  # a store in memory has them worked on here
+    except ConfigurationError as error:
+        raise ConfigurationError(f"route {route.endpoint!r}: {error}") from error
+    runner = None if route.runner is None or route.job is None else dataclasses.replace(route.runner, init={})
+    return dataclasses.replace(route, callable=real, runner=runner, binding=UNBOUND)
+
+
+def _like(real: Callable[..., Any], stand_in: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what calls the stand-in with the fields that it takes, and is described as the real one."""
+    described: Any = real if inspect.isroutine(real) else getattr(real, "__call__", real)  # noqa: B004  # its hints
+    positional, takes = Signature.of(real).positional, Signature.of(stand_in)
+
+    def values(args: tuple[Any, ...], fields: dict[str, Any]) -> dict[str, Any]:
+        given = dict(zip(positional, args, strict=False)) | fields
+        return {name: value for name, value in given.items() if takes.open or name in takes.known}
+
+    if handlers.is_async(stand_in):
+
+        @functools.wraps(described)
+        async def answer(*args: Any, **fields: Any) -> Any:
+            return await takes.call(stand_in, values(args, fields))
+
+        return answer
+
+    @functools.wraps(described)
+    def answer_at_once(*args: Any, **fields: Any) -> Any:
+        return takes.call(stand_in, values(args, fields))
+
+    return answer_at_once

@@ -1,0 +1,137 @@
+"""`model-serving new`: the project that it makes passes its own tests, and is served as its README says."""
+
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from aylien_model_serving.cli import library
+from tests.cli.conftest import Invoke, one_line
+from tests.services.serving import PROJECT, clean_environment, launch
+
+FILES = {
+    ".dockerignore",
+    ".gitignore",
+    "Dockerfile",
+    "Makefile",
+    "README.md",
+    "handler.py",
+    "requirements-dev.txt",
+    "requirements.txt",
+    "schema.py",
+    "service.py",
+    "test_service.py",
+}
+
+
+@pytest.fixture
+def project(folder: Path, invoke: Invoke) -> Path:
+    result = invoke("new", "my-model")
+    assert result.exit_code == 0, result.stderr
+    return folder / "my-model"
+
+
+@pytest.fixture
+def venv(folder: Path, project: Path) -> Path:
+    """A stand-in for the project's virtual environment, in which this checkout is installed."""
+    program = folder / "venv" / "bin" / "python"
+    program.parent.mkdir(parents=True)
+    program.write_text(f'#!/bin/sh\nPYTHONPATH="{PROJECT}" exec "{sys.executable}" "$@"\n')
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    (folder / "venv" / ".installed").touch()
+    return folder / "venv"
+
+
+def test_a_project_has_its_files_and_its_name(project: Path) -> None:
+    assert {file.name for file in project.iterdir()} == FILES
+    assert (project / "README.md").read_text().startswith("# my-model\n")
+    assert not [file.name for file in project.iterdir() if "{{" in file.read_text()]
+
+
+def test_a_project_depends_on_the_library_that_made_it(project: Path) -> None:
+    assert (project / "requirements.txt").read_text() == f"-e {PROJECT}\n"
+    assert (project / "requirements-dev.txt").read_text() == f"-r requirements.txt\n-e {PROJECT}[testing]\n"
+
+
+@pytest.mark.parametrize(
+    ("origin", "line"),
+    [
+        ({}, "model-serving[testing]>=3.0.0,<4"),
+        ({"url": "file:///a/b.whl", "archive_info": {}}, "model-serving[testing] @ file:///a/b.whl"),
+        (
+            {"url": "https://git.example/x", "vcs_info": {"vcs": "git", "commit_id": "abc"}},
+            "model-serving[testing] @ git+https://git.example/x@abc",
+        ),
+    ],
+)
+def test_the_requirement_leads_to_where_the_library_came_from(
+    monkeypatch: pytest.MonkeyPatch, origin: dict[str, object], line: str
+) -> None:
+    monkeypatch.setattr(library, "_is_checkout", lambda: False)
+    monkeypatch.setattr(library, "_origin", lambda: origin)
+    monkeypatch.setattr(library, "version", lambda: "3.0.0")
+
+    assert library.requirement("testing") == line
+
+
+@pytest.mark.processes
+def test_the_tests_of_a_project_pass(project: Path, venv: Path) -> None:
+    done = subprocess.run(
+        ["make", "test", f"VENV={venv}"], cwd=project, env=clean_environment(), capture_output=True, text=True
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "4 passed" in done.stdout
+
+
+@pytest.mark.processes
+def test_a_project_is_served_by_its_own_verb(project: Path, venv: Path) -> None:
+    command = ["make", "run", f"VENV={venv}", "PORT={port}", "WORKERS=1", "ARGS=--host 127.0.0.1"]
+
+    with launch(command, cwd=project) as running:
+        answer = running.post("/predict", json={"text": "What a great day"})
+
+    assert answer.json() == {"label": "glad", "confidence": 0.6667}
+
+
+@pytest.mark.processes
+def test_the_verbs_of_a_project_are_listed(project: Path) -> None:
+    listed = subprocess.run(["make"], cwd=project, env=clean_environment(), capture_output=True, text=True)
+
+    assert [line.split()[1] for line in listed.stdout.splitlines()] == [
+        "help",
+        "run",
+        "dev",
+        "test",
+        "image",
+        "clean",
+    ]
+
+
+def test_an_empty_folder_may_be_there_already(folder: Path, invoke: Invoke) -> None:
+    (folder / "model").mkdir()
+
+    assert invoke("new", "model").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("full", "full is not empty"),
+        ("file", "file is a file"),
+        ("2fast", "'2fast' is no name for a project"),
+        ("a b", "'a b' is no name for a project"),
+    ],
+)
+def test_a_place_for_no_project_is_refused(folder: Path, invoke: Invoke, name: str, told: str) -> None:
+    (folder / "full").mkdir()
+    (folder / "full" / "kept.txt").touch()
+    (folder / "file").touch()
+
+    result = invoke("new", name)
+
+    assert told in one_line(result)
+    assert result.exit_code == 2
+    assert [file.name for file in (folder / "full").iterdir()] == ["kept.txt"]

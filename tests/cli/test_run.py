@@ -1,0 +1,106 @@
+"""`model-serving run`: real servers, and what keeps one from starting."""
+
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from aylien_model_serving.cli import looking, ports
+from tests.cli.conftest import Invoke, one_line
+from tests.services.serving import PROJECT, free_port, launch
+
+pytestmark = pytest.mark.processes
+
+SERVICE = """
+from aylien_model_serving.service import Service
+
+app = Service("shouting")
+
+@app.endpoint("/shout")
+def shout(text: str) -> str:
+    return text.upper()
+"""
+
+
+@pytest.fixture
+def service(folder: Path) -> Path:
+    file = folder / "service.py"
+    file.write_text(SERVICE)
+    return file
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield listener.getsockname()[1]
+
+
+@pytest.mark.parametrize(
+    ("server", "worker_class", "told"),
+    [
+        ("gunicorn", "gthread", "by gunicorn with 1 gthread worker\n"),
+        ("gunicorn", "asgi", "by gunicorn with 1 asgi worker\n"),
+        ("granian", "gevent", "by granian with 1 worker\n"),
+    ],
+)
+def test_a_summary_is_shown_and_the_server_serves(
+    service: Path, folder: Path, server: str, worker_class: str, told: str
+) -> None:
+    if server == "granian":
+        pytest.importorskip("granian")
+    command = [sys.executable, "-m", "aylien_model_serving", "run", "service.py", "--host", "127.0.0.1"]
+    command += ["--port", "{port}", "--workers", "1", "--server", server, "--worker-class", worker_class]
+
+    with launch(command, env={"PYTHONPATH": str(PROJECT)}, cwd=folder) as running:
+        assert running.post("/shout", json={"text": "hi"}).json() == "HI"
+        log = running.log()
+
+    assert f"serves service:app {told}" in log
+    assert "  POST  /shout" in log
+    assert "shout(text: string)\n" in log
+    assert f"  {running.url}/openapi.json" in log
+
+
+def test_a_port_in_use_is_told_with_who_has_it_and_a_free_one(
+    service: Path, invoke: Invoke, taken: int
+) -> None:
+    line = one_line(invoke("run", "service.py", "--host", "127.0.0.1", "--port", str(taken)))
+
+    assert f"Port {taken} is in use by process " in line
+    assert "pytest" in line
+    free = int(line.rpartition("--port ")[2])
+    ports.refuse_taken("127.0.0.1", free)
+
+
+def test_a_host_that_is_none_is_told(service: Path, invoke: Invoke) -> None:
+    result = invoke("run", "service.py", "--host", "256.1.1.1", "--port", str(free_port()))
+
+    assert "--host 256.1.1.1: " in one_line(result)
+    assert result.exit_code == 2
+
+
+def test_a_worker_class_that_is_none_is_told_with_the_nearest(service: Path, invoke: Invoke) -> None:
+    assert "did you mean 'gevent'?" in one_line(invoke("run", "service.py", "--worker-class", "gvent"))
+
+
+def test_a_service_that_fails_to_import_does_not_start_a_server(folder: Path, invoke: Invoke) -> None:
+    (folder / "service.py").write_text("import nothing_of_this_name\n")
+
+    result = invoke("run", "service.py", "--port", str(free_port()))
+
+    assert "service.py, line 1: ModuleNotFoundError" in one_line(result)
+
+
+def test_a_server_that_is_not_installed_is_told_with_what_brings_it(
+    service: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "granian", None)
+    monkeypatch.setattr(looking, "look_at", None)
+
+    assert "pip install 'model-serving[granian]'" in one_line(
+        invoke("run", "service.py", "--server", "granian")
+    )

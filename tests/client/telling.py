@@ -1,0 +1,64 @@
+"""Tells stories without a network: what comes of a question is written down before, and time is a number."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from aylien_model_serving.client.messages import Answer, Ask, Give, Pause, Question, Read, Story, Tell
+from aylien_model_serving.client.options import World
+
+JSON = {"content-type": "application/json"}
+EVENTS = {"content-type": "text/event-stream"}
+
+
+class Script:
+    """A service that answers what a test says, and notes what it was asked.
+
+    Args:
+        outcomes: an answer or an error for each question, in order.
+        seconds: that each question takes.
+    """
+
+    def __init__(self, *outcomes: Answer | Exception, seconds: float = 0.0) -> None:
+        self._outcomes = list(outcomes)
+        self._seconds = seconds
+        self.time = 1000.0
+        self.world = World(now=lambda: self.time, chance=lambda: 0.0)
+        self.asked: list[Ask] = []
+        self.pauses: list[float] = []
+        self.given: list[Any] = []
+        self.told: list[Any] = []
+
+    @property
+    def questions(self) -> list[Question]:
+        return [ask.question for ask in self.asked]
+
+    def tell(self, story: Story) -> Any:
+        """Return what a story comes to."""
+        came: Any = None
+        failure: Exception | None = None
+        while True:
+            try:
+                step = story.send(came) if failure is None else story.throw(failure)
+            except StopIteration as end:
+                return end.value
+            came, failure = None, None
+            if isinstance(step, Ask):
+                self.asked.append(step)
+                self.time += self._seconds
+                came = self._outcomes.pop(0)
+            elif isinstance(step, Read):
+                came = next(step.live, None)
+            elif isinstance(step, Pause):
+                self.pauses.append(step.seconds)
+                self.time += step.seconds
+            elif isinstance(step, Give):
+                self.given.append(step.item)
+            elif isinstance(step, Tell):
+                self.told.append(step.state)
+            if isinstance(came, Exception):
+                came, failure = None, came
+
+
+def streamed(pieces: Iterable[bytes | Exception]) -> Answer:
+    """Return an answer whose body comes in pieces."""
+    return Answer(200, EVENTS, live=iter(pieces))

@@ -1,0 +1,237 @@
+"""The fields of a call go where the service looks for them, and arrive as what they are."""
+
+import dataclasses
+import io
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aylien_model_serving.client import ReceivedFile
+from aylien_model_serving.client.asking import question_of
+from aylien_model_serving.client.document import Document, Operation
+from aylien_model_serving.client.files import Upload
+
+BINARY = {"type": "string", "format": "binary"}
+
+
+def operation(
+    path: str = "/p", method: str = "post", fields: dict[str, Any] | None = None, **keys: Any
+) -> Operation:
+    """Return what a document tells of one operation, whose fields are those of a JSON body."""
+    schema = {"type": "object", **({"properties": fields} if fields is not None else {})}
+    told = {"operationId": "p", "responses": {"200": {}}, **keys}
+    if method == "post":
+        told["requestBody"] = {"content": {"application/json": {"schema": schema}}}
+    document = {"info": {"title": "test"}, "paths": {path: {method: told}}}
+    return Document(json.dumps(document).encode()).find("p")
+
+
+def test_fields_are_a_json_body() -> None:
+    question = question_of(operation(fields={"text": {}}), {"text": "ü", "top": None}, "key")
+
+    assert (question.method, question.path, question.query) == ("POST", "/p", ())
+    assert question.body == '{"text":"ü","top":null}'.encode()
+    assert not question.repeatable
+
+
+def test_fields_of_get_are_a_query_in_which_nothing_is_left_out() -> None:
+    question = question_of(
+        operation(method="get"), {"a": [1, 2.5], "b": True, "c": None, "d": date(2026, 1, 2)}, ""
+    )
+
+    assert question.query == (("a", "1"), ("a", "2.5"), ("b", "true"), ("d", "2026-01-02"))
+    assert question.body is None
+    assert question.repeatable
+
+
+def test_a_query_does_not_take_what_it_can_not_tell() -> None:
+    with pytest.raises(TypeError, match="a: a dict can't be sent in a URL"):
+        question_of(operation(method="get"), {"a": {}}, "")
+
+
+def test_values_of_the_path_are_quoted_into_it() -> None:
+    question = question_of(operation("/v1/{lang}/p"), {"lang": "ü?#&", "text": "x"}, "")
+
+    assert question.path == "/v1/%C3%BC%3F%23%26/p"
+    assert question.body == b'{"text":"x"}'
+
+
+@pytest.mark.parametrize("fields", [{}, {"lang": None}, {"lang": ""}])
+def test_a_value_that_is_part_of_the_path_can_not_be_left_out(fields: dict[str, Any]) -> None:
+    with pytest.raises(TypeError, match=r"p\(\) needs 'lang', which is part of its path /v1/\{lang\}/p"):
+        question_of(operation("/v1/{lang}/p"), fields, "")
+
+
+@pytest.mark.parametrize("value", ["..", "../admin", "a/./b"])
+def test_a_value_of_the_path_leads_to_no_other_path(value: str) -> None:
+    with pytest.raises(ValueError, match="would lead to another path"):
+        question_of(operation("/v1/{lang}/p"), {"lang": value}, "")
+
+
+def test_a_job_is_asked_for_with_a_key_so_that_it_may_be_asked_for_again() -> None:
+    question = question_of(operation(responses={"202": {}}), {}, "the key")
+
+    assert question.headers["Idempotency-Key"] == "the key"
+    assert question.repeatable
+
+
+def test_a_stream_is_asked_for_as_events() -> None:
+    content = {"application/x-ndjson": {}, "text/event-stream": {}}
+
+    question = question_of(operation(responses={"200": {"content": content}}), {}, "")
+
+    assert question.headers["Accept"].startswith("text/event-stream,")
+
+
+class Picture:
+    """As the files of this library are."""
+
+    content = b"picture"
+    content_type = "image/png"
+    file_name = "cat.png"
+
+
+@pytest.mark.parametrize(
+    ("value", "name", "media_type"),
+    [
+        (b"picture", "file", "application/octet-stream"),
+        (Picture(), "cat.png", "image/png"),
+        (ReceivedFile(b"picture", "image/png", "cat.png"), "cat.png", "image/png"),
+        (io.BytesIO(b"picture"), "file", "application/octet-stream"),
+    ],
+)
+def test_files_are_parts_of_a_form(value: Any, name: str, media_type: str) -> None:
+    question = question_of(operation(fields={"image": BINARY}), {"image": value}, "")
+
+    [(field, part)] = question.form
+    assert field == "image"
+    assert isinstance(part, Upload)
+    assert (part.name, part.media_type) == (name, media_type)
+    assert read(part) == b"picture"
+    assert "Content-Type" not in question.headers
+
+
+def read(upload: Upload) -> bytes:
+    with upload.opened() as source:
+        return source if isinstance(source, bytes) else source.read()
+
+
+def test_a_path_is_a_file_and_text_is_not(tmp_path: Path) -> None:
+    path = tmp_path / "cat.png"
+    path.write_bytes(b"picture")
+    fields = {"image": BINARY, "note": {"type": "string"}}
+
+    question = question_of(operation(fields=fields), {"image": path, "note": str(path)}, "")
+
+    [(_, part), note] = question.form
+    assert isinstance(part, Upload)
+    assert (part.name, part.media_type, read(part)) == ("cat.png", "image/png", b"picture")
+    assert note == ("note", str(path))
+
+
+def test_an_open_file_is_sent_from_where_it_stands_also_a_second_time(tmp_path: Path) -> None:
+    path = tmp_path / "cat.png"
+    path.write_bytes(b"head body")
+    with path.open("rb") as file:
+        file.seek(5)
+        part = Upload.of(file)
+        assert part is not None
+
+        assert [read(part), read(part)] == [b"body", b"body"]
+
+
+def test_a_file_that_can_not_go_back_is_read_once() -> None:
+    class Pipe(io.BytesIO):
+        def seekable(self) -> bool:
+            return False
+
+    part = Upload.of(Pipe(b"once"))
+    assert part is not None
+
+    assert [read(part), read(part)] == [b"once", b"once"]
+
+
+def test_a_file_that_was_opened_as_text_is_refused() -> None:
+    with pytest.raises(TypeError, match="binary mode"):
+        question_of(operation(fields={"image": BINARY}), {"image": io.StringIO("text")}, "")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"image": b"x", "options": {"a": 1}},
+        {"image": b"x", "options": None},
+        {"image": b"x", "options": 3},
+        {"image": b"x", "options": []},
+        {"images": {"a": b"x"}},
+    ],
+)
+def test_what_a_form_would_blur_goes_as_json_with_files_in_base64(fields: dict[str, Any]) -> None:
+    question = question_of(operation(fields={"image": BINARY, "options": {}}), fields, "")
+
+    assert not question.form
+    assert question.body is not None
+    assert b'"content":"eA=="' in question.body
+
+
+def test_numbers_and_switches_of_a_known_type_go_with_the_form() -> None:
+    known = {
+        "image": BINARY,
+        "top": {"type": "integer"},
+        "fast": {"type": "boolean"},
+        "share": {"type": "number"},
+    }
+
+    question = question_of(operation(fields=known), {"image": b"x", "top": 3, "fast": True, "share": 0.5}, "")
+
+    assert question.form[1:] == (("top", "3"), ("fast", "true"), ("share", "0.5"))
+
+
+def test_several_files_of_one_field_are_several_parts() -> None:
+    schema = {"type": "array", "items": BINARY}
+
+    question = question_of(operation(fields={"images": schema}), {"images": [b"a", b"b"]}, "")
+
+    assert [name for name, _ in question.form] == ["images", "images"]
+
+
+def test_a_view_gets_files_as_a_form_whatever_is_beside_them() -> None:
+    question = question_of(operation(fields=None), {"image": b"x", "top": 3}, "")
+
+    assert question.form[1] == ("top", "3")
+
+
+@dataclasses.dataclass
+class Point:
+    x: int
+
+
+class Array:
+    def tolist(self) -> list[float]:
+        return [1.0, 2.0]
+
+
+class Model:
+    def model_dump(self) -> dict[str, int]:
+        return {"a": 1}
+
+
+def test_values_of_models_and_arrays_are_told_in_json() -> None:
+    fields = {"a": Array(), "b": Point(1), "c": Model(), "d": date(2026, 1, 2), "e": {1}, "f": (1, 2)}
+
+    question = question_of(operation(fields={}), fields, "")
+
+    assert question.body == b'{"a":[1.0,2.0],"b":{"x":1},"c":{"a":1},"d":"2026-01-02","e":[1],"f":[1,2]}'
+
+
+@pytest.mark.parametrize(
+    ("value", "error"), [(float("nan"), ValueError), (object(), TypeError), (Point, TypeError)]
+)
+def test_what_json_can_not_tell_is_refused_before_anything_is_sent(
+    value: object, error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        question_of(operation(fields={}), {"a": value}, "")

@@ -1,0 +1,262 @@
+"""Both clients call the routes of a service alike: one that runs in the process of the test."""
+
+import inspect
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from flask import Response
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
+
+import examples.example_schema_pb2 as schema
+from aylien_model_serving.client import (
+    Client,
+    JobCancelled,
+    JobFailed,
+    NotUnderstood,
+    ReceivedFile,
+    TimedOut,
+    UnknownRoute,
+)
+from aylien_model_serving.errors import FieldMismatch, InvalidRequest, NotFound, ServingError, Unauthorized
+from tests.client import apps
+from tests.client.twins import NAMES, Twin, calling, carrier
+
+URL = "http://service.test/"
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(40)
+
+
+@pytest.fixture(params=NAMES)
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def twin(kind: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Twin]:
+    monkeypatch.setenv("MODEL_SERVING_JOBS_URL", "memory://")
+    with calling(kind, URL, http_transport=carrier(kind, apps.calling())) as twin:
+        twin.do(twin.client.call("classify", text="first"))
+        yield twin
+
+
+def test_a_route_is_a_method_that_takes_its_fields(twin: Twin) -> None:
+    assert twin.do(twin.client.classify(text="ü", top=5)) == {"text": "ü", "top": 5}
+
+
+def test_a_route_of_several_methods_has_all_of_them(twin: Twin) -> None:
+    assert twin.do(twin.client.classify_get(text="ü&=", top=5)) == {"text": "ü&=", "top": 5}
+    assert twin.do(twin.client.call("GET /classify", text="x")) == {"text": "x", "top": 3}
+
+
+def test_a_method_says_what_it_takes(twin: Twin) -> None:
+    method = twin.client.classify
+
+    assert inspect.isfunction(method)
+    assert list(inspect.signature(method).parameters) == ["text", "top"]
+    assert "text: what to read." in (inspect.getdoc(method) or "")
+    assert str(twin.client.routes["translate"]) == "(*, lang: str, text: str) -> list[str]"
+
+
+def test_tab_completion_finds_the_routes(twin: Twin) -> None:
+    assert {"classify", "translate", "fry", "call", "jobs"} <= set(dir(twin.client))
+
+
+def test_values_of_the_path_are_fields(twin: Twin) -> None:
+    assert twin.do(twin.client.translate(lang="a?#;", text="a")) == ["a?#;", "a"]
+    assert twin.do(twin.client.call("GET /v1/{lang}/translate", lang="x y", text="b c")) == ["x y", "b c"]
+
+
+def test_a_field_may_have_the_name_of_an_argument_of_call(twin: Twin) -> None:
+    with pytest.raises(FieldMismatch, match="Unexpected field 'name'"):
+        twin.do(twin.client.call("classify", name="a", text="b"))
+
+
+def test_a_route_that_is_not_there_is_an_attribute_that_is_not_there(twin: Twin) -> None:
+    with pytest.raises(UnknownRoute, match="did you mean 'classify'"):
+        _ = twin.client.clasify
+    assert not hasattr(twin.client, "nothing")
+    assert not hasattr(twin.client, "_nothing")
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "message"),
+    [
+        ("refuse", InvalidRequest, "not this text"),
+        ("gone", NotFound, "There is no such text"),
+        ("break", ServingError, "The service failed"),
+    ],
+)
+def test_what_the_service_refuses_is_raised(
+    twin: Twin, text: str, error: type[ServingError], message: str
+) -> None:
+    with pytest.raises(error, match=message) as raised:
+        twin.do(twin.client.classify(text=text))
+
+    assert type(raised.value) is error
+    assert vars(raised.value)["request_id"]
+
+
+def test_files_of_every_kind_arrive(twin: Twin, tmp_path: Path) -> None:
+    path = tmp_path / "cat.png"
+    path.write_bytes(PNG)
+
+    assert twin.do(twin.client.measure(file=path)) == {
+        "sizes": [len(PNG)], "name": "cat.png", "type": "image/png", "note": None,
+    }  # fmt: skip
+    with path.open("rb") as opened:
+        assert twin.do(twin.client.measure(file=opened, factor=2))["sizes"] == [2 * len(PNG)]
+    several = [b"ab", io.BytesIO(b"abc"), ReceivedFile(b"abcd")]
+    assert twin.do(twin.client.measure(file=b"a", others=several))["sizes"] == [1, 2, 3, 4]
+
+
+def test_what_stands_beside_a_file_arrives_as_what_it_is(twin: Twin) -> None:
+    answer = twin.do(twin.client.measure(file=b"a", note={"deep": [1, None]}, factor=3))
+
+    assert answer["note"] == {"deep": [1, None]}
+    assert answer["sizes"] == [3]
+
+
+def test_files_come_back(twin: Twin) -> None:
+    file = twin.do(twin.client.call("/give-back", file=ReceivedFile(PNG, "image/png", "cat.png")))
+
+    assert file == ReceivedFile(PNG, "image/png", "cat.png")
+
+
+def test_a_view_gets_a_form_and_answers_with_a_file(twin: Twin) -> None:
+    assert twin.do(twin.client.call("/view-files", file=PNG)) == ReceivedFile(PNG, "image/png", "a.png")
+
+
+def test_a_protobuf_message_is_answered_by_one(twin: Twin) -> None:
+    message = schema.Request(id="7", title="en")
+
+    answer = twin.do(twin.client.protobuf("detect", message, schema.Response))
+
+    assert (answer.language, answer.confidence) == ("en", 0.5)
+
+
+def test_a_stream_is_iterated(twin: Twin) -> None:
+    stream = twin.do(twin.client.count(number=3))
+
+    assert twin.items(stream) == [{"step": 0}, {"step": 1}, {"step": 2}]
+
+
+def test_a_stream_that_fails_raises_after_its_items(twin: Twin) -> None:
+    with pytest.raises(InvalidRequest, match="no further"):
+        twin.items(twin.do(twin.client.count(number=5, pause=-1)))
+
+
+def test_a_job_is_waited_for(twin: Twin) -> None:
+    job = twin.do(twin.client.fry(name="curly"))
+
+    assert job.id in repr(job)
+    assert twin.do(job.result(30)) == "curly fries"
+    assert (job.status, job.progress, job.message, job.done) == ("finished", 1.0, "peeling for curly", True)
+
+
+def test_a_job_that_fails_says_why(twin: Twin) -> None:
+    job = twin.do(twin.client.fry(name="burnt"))
+
+    with pytest.raises(JobFailed, match="no such fries"):
+        twin.do(job.result(30))
+    assert (job.status, job.error) == ("failed", "no such fries")
+
+
+def test_a_job_that_takes_longer_goes_on_and_can_be_cancelled(twin: Twin, tmp_path: Path) -> None:
+    job = twin.do(twin.client.fry(name="slow", gate=str(tmp_path)))
+
+    with pytest.raises(TimedOut, match="it goes on"):
+        twin.do(job.result(0.3))
+    twin.do(job.cancel())
+    with pytest.raises(JobCancelled):
+        twin.do(job.result(30))
+
+
+def test_the_items_of_a_job_are_iterated(twin: Twin) -> None:
+    job = twin.do(twin.client.numbers(number=3))
+
+    assert twin.items(job) == [{"step": 0}, {"step": 1}, {"step": 2}]
+    assert job.status == "finished"
+
+
+def test_jobs_are_found_again(twin: Twin) -> None:
+    job = twin.do(twin.client.fry(name="curly"))
+    twin.do(job.result(30))
+
+    same = twin.do(twin.client.job(job.id))
+    listed = twin.do(twin.client.jobs("finished", limit=5))
+
+    assert same.status == "finished"
+    assert [(each.id, each.route) for each in listed] == [(job.id, "fry")]
+    with pytest.raises(NotFound, match="There is no job"):
+        twin.do(twin.client.job("nothing"))
+
+
+def test_a_service_without_jobs_has_none(kind: str) -> None:
+    app = apps.FlaskAppWrapper.create_app([{"endpoint": "/classify", "callable": apps.classify}])
+
+    with calling(kind, URL, http_transport=carrier(kind, app)) as twin:
+        assert twin.do(twin.client.jobs()) == []
+
+
+def test_a_redirect_is_told_and_not_followed(kind: str) -> None:
+    app = apps.FlaskAppWrapper.create_app([{"endpoint": "/classify", "callable": apps.classify}])
+    app.before_request(lambda: apps.redirect("http://elsewhere.test/"))
+    elsewhere = r"302 Found, to http://elsewhere\.test/"
+
+    with (
+        calling(kind, URL, http_transport=carrier(kind, app), api_key="secret") as twin,
+        pytest.raises(NotUnderstood, match=elsewhere),
+    ):
+        twin.do(twin.client.refresh())
+
+
+def test_a_key_opens_a_service_that_has_one(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODEL_SERVING_API_KEYS", "secret")
+    app = apps.FlaskAppWrapper.create_app([{"endpoint": "/classify", "callable": apps.classify}])
+    with calling(kind, URL, http_transport=carrier(kind, app), api_key="secret") as twin:
+        assert twin.do(twin.client.call("classify", text="a")) == {"text": "a", "top": 3}
+    with calling(kind, URL, http_transport=carrier(kind, app)) as twin, pytest.raises(Unauthorized):
+        twin.do(twin.client.call("classify", text="a"))
+
+
+def test_a_service_behind_a_prefix_is_called_there() -> None:
+    app = apps.FlaskAppWrapper.create_app([{"endpoint": "/classify", "callable": apps.classify}])
+    outer = httpx.WSGITransport(DispatcherMiddleware(Response(status=404), {"/behind": app}))
+
+    with Client(f"{URL}behind/", http_transport=outer) as client:
+        assert client.call("classify", text="a") == {"text": "a", "top": 3}
+
+
+def test_options_are_changed_for_some_calls(twin: Twin) -> None:
+    quick = twin.client.with_options(timeout=1.5, retries=0)
+
+    assert twin.do(quick.classify(text="a")) == {"text": "a", "top": 3}
+    assert repr(quick) == repr(twin.client)
+    with pytest.raises(TypeError):
+        twin.client.with_options(patience=1)
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("localhost:8000", "begin with http://"),
+        ("ftp://localhost", "begin with http://"),
+        ("http://", "begin with http://"),
+        ("http://user:secret@localhost", "holds a password"),
+        ("http://localhost/?a=1", "ends with its path"),
+        ("http://a\nb", "can't be read"),
+    ],
+)
+def test_an_address_that_is_none_is_refused(kind: str, url: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message) as raised:
+        calling(kind, url).__enter__()
+    assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize("key", ["", "secret\n", "sec ret", "sécret"])
+def test_a_key_that_can_not_be_sent_is_refused_and_not_shown(kind: str, key: str) -> None:
+    with pytest.raises(ValueError, match="visible ASCII") as raised:
+        calling(kind, URL, api_key=key).__enter__()
+    assert not key or key.strip() not in str(raised.value)

@@ -1,0 +1,147 @@
+"""A job is waited for with patience: for its service too, but never without end."""
+
+import json
+from typing import Any
+
+import pytest
+
+from aylien_model_serving.client import jobs
+from aylien_model_serving.client.errors import (
+    ConnectionLost,
+    JobCancelled,
+    JobFailed,
+    NotUnderstood,
+    TimedOut,
+    Unreachable,
+)
+from aylien_model_serving.client.messages import Answer
+from aylien_model_serving.client.options import Options
+from aylien_model_serving.errors import NotFound
+from tests.client.telling import JSON, Script, streamed
+
+OPTIONS = Options()
+AWAY = Answer(503, {"retry-after": "1"})
+
+
+def told(status: str, **members: Any) -> Answer:
+    return Answer(200, JSON, json.dumps({"job_id": "j", "status": status, **members}).encode())
+
+
+def event(name: str, **members: Any) -> bytes:
+    return f"event: {name}\ndata: {json.dumps({'job_id': 'j', 'status': name, **members})}\n\n".encode()
+
+
+def item(value: object) -> bytes:
+    return f"data: {json.dumps(value)}\n\n".encode()
+
+
+def test_the_end_of_a_job_is_waited_for_in_long_questions_whose_states_are_told() -> None:
+    script = Script(told("queued"), told("processing", progress=0.5), told("finished", result=7), seconds=10)
+
+    state = script.tell(jobs.end_of("j", 3600, OPTIONS, script.world, is_shown=False))
+
+    assert jobs.result_of(state) == 7
+    assert [state.progress for state in script.told] == [0, 0.5, 0]
+    assert {question.path for question in script.questions} == {"/status/j"}
+    assert script.questions[0].query == (("wait", "10.000"),)
+
+
+def test_somebody_who_sees_the_progress_sees_it_often() -> None:
+    script = Script(told("finished"))
+
+    script.tell(jobs.end_of("j", 3600, OPTIONS, script.world, is_shown=True))
+
+    assert script.questions[0].query == (("wait", "0.500"),)
+
+
+def test_a_job_that_takes_longer_than_the_callers_seconds_is_told_with_its_state() -> None:
+    script = Script(*[told("processing", progress=0.4)] * 20, seconds=1)
+
+    with pytest.raises(TimedOut, match=r"j is processing, 40% done after 5 s; it goes on"):
+        script.tell(jobs.end_of("j", 5, OPTIONS, script.world, is_shown=False))
+
+    assert script.time <= 1006
+
+
+def test_a_service_that_does_not_wait_is_not_asked_without_a_pause() -> None:
+    script = Script(*[told("queued")] * 100)
+
+    with pytest.raises(TimedOut):
+        script.tell(jobs.end_of("j", 5, OPTIONS, script.world, is_shown=False))
+
+    assert len(script.asked) < 40
+
+
+@pytest.mark.parametrize("failure", [Unreachable(), ConnectionLost(), AWAY])
+def test_a_service_that_restarts_is_waited_for(failure: Answer | Exception) -> None:
+    script = Script(told("queued"), *[failure] * 5, told("finished", result="done"), seconds=1)
+
+    state = script.tell(jobs.end_of("j", 3600, OPTIONS, script.world, is_shown=False))
+
+    assert state.result == "done"
+
+
+def test_a_service_that_does_not_come_back_is_given_up() -> None:
+    script = Script(*[Unreachable("nobody")] * 100)
+
+    with pytest.raises(Unreachable, match="nobody"):
+        script.tell(jobs.end_of("j", 3600, OPTIONS, script.world, is_shown=False))
+
+    assert script.time - 1000 <= jobs.PATIENCE
+
+
+def test_a_job_that_is_not_known_is_not_waited_for() -> None:
+    script = Script(Answer(404, JSON, b'{"error":"There is no job","code":"not_found","request_id":"r"}'))
+
+    with pytest.raises(NotFound, match="There is no job"):
+        script.tell(jobs.end_of("j", 3600, OPTIONS, script.world, is_shown=False))
+
+
+def test_a_failed_and_a_cancelled_job_have_no_result() -> None:
+    with pytest.raises(JobFailed, match="no fries") as raised:
+        jobs.result_of(jobs.state_of({"job_id": "j", "status": "failed", "error": "no fries"}))
+    assert raised.value.job_id == "j"
+
+    with pytest.raises(JobCancelled):
+        jobs.result_of(jobs.state_of({"job_id": "j", "status": "cancelled"}))
+
+
+@pytest.mark.parametrize(
+    "wrong", [None, [], {}, {"job_id": "j"}, {"job_id": "j", "status": "x", "progress": "?"}]
+)
+def test_what_tells_of_no_job_is_not_understood(wrong: Any) -> None:
+    with pytest.raises(NotUnderstood):
+        jobs.state_of(wrong)
+
+
+def test_items_are_given_once_though_the_connection_breaks() -> None:
+    first = streamed([event("progress"), item("a"), item("b")])
+    again = streamed([b": still at it\n\n", item("a"), item("b") + item("c"), event("finished", result=3)])
+    script = Script(Unreachable(), first, AWAY, again)
+
+    state = script.tell(jobs.items_of("j", OPTIONS, script.world))
+
+    assert script.given == ["a", "b", "c"]
+    assert (state.status, state.result) == ("finished", 3)
+    assert len(script.pauses) == 3
+
+
+def test_a_stream_that_never_ends_well_is_given_up() -> None:
+    script = Script(*(streamed([]) for _ in range(100)))
+
+    with pytest.raises(ConnectionLost, match="ended before the job"):
+        script.tell(jobs.items_of("j", OPTIONS, script.world))
+
+
+def test_a_list_of_jobs_is_read_page_by_page_up_to_what_is_wanted() -> None:
+    page = {"jobs": [{"job_id": str(number), "status": "queued", "route": "fries"} for number in range(100)]}
+    pages = [Answer(200, JSON, json.dumps(page | {"next": 7}).encode()) for _ in range(2)]
+    script = Script(*pages)
+
+    states = script.tell(jobs.page("queued", 150, OPTIONS, script.world))
+
+    assert states[0].route == "fries"
+    assert [dict(question.query) for question in script.questions] == [
+        {"status": "queued", "limit": "100"},
+        {"status": "queued", "limit": "50", "before": "7"},
+    ]

@@ -1,0 +1,93 @@
+"""The key is in the requests to the service, and nowhere else."""
+
+import http.server
+import logging
+import threading
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from aylien_model_serving.client import ClientError
+from aylien_model_serving.errors import ServingError
+from tests.client.twins import NAMES, Twin, calling
+from tests.services.serving import free_port
+
+KEY = "the-secret-key"
+
+
+@contextmanager
+def origin(status: int, headers: dict[str, str], body: bytes = b"{}") -> Iterator[tuple[str, list[Any]]]:
+    """Answer every request alike until the block ends; yield the URL and the headers of what was asked."""
+    asked: list[Any] = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            asked.append(self.headers)
+            self.send_response(status)
+            for name, value in {"Content-Length": str(len(body)), **headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}", asked
+        finally:
+            server.shutdown()
+
+
+def trouble(twin: Twin) -> str:
+    """Return all that is told of a call that fails, with the values of every function on the way."""
+    with pytest.raises((ClientError, ServingError)) as raised:
+        twin.do(twin.client.refresh())
+    told = traceback.TracebackException.from_exception(raised.value, capture_locals=True)
+    return "".join(told.format())
+
+
+@pytest.mark.parametrize("kind", NAMES)
+@pytest.mark.parametrize("status", [200, 401, 503])
+def test_the_key_is_in_no_log_line_and_no_error(
+    kind: str, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    with (
+        caplog.at_level(logging.NOTSET),
+        caplog.at_level(1, "httpx"),
+        caplog.at_level(1, "httpcore"),
+        origin(status, {}) as (url, asked),
+        calling(kind, url, api_key=KEY, retries=0) as twin,
+    ):
+        told = trouble(twin)
+
+        assert asked[0]["Authorization"] == f"Bearer {KEY}"
+        assert KEY not in told
+        assert caplog.records
+        assert KEY not in caplog.text
+        assert KEY not in repr(twin.client) + repr(vars(twin.client))
+
+
+@pytest.mark.parametrize("kind", NAMES)
+def test_the_key_is_in_no_error_where_nobody_answers(kind: str) -> None:
+    with calling(kind, f"http://127.0.0.1:{free_port()}", api_key=KEY, retries=0) as twin:
+        assert KEY not in trouble(twin)
+
+
+@pytest.mark.parametrize("kind", NAMES)
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_no_other_host_is_asked_because_a_service_says_so(kind: str, status: int) -> None:
+    with (
+        origin(200, {}) as (elsewhere, asked),
+        origin(status, {"Location": elsewhere}) as (url, _),
+        calling(kind, url, api_key=KEY) as twin,
+    ):
+        assert "redirects are not followed" in trouble(twin)
+        assert not asked

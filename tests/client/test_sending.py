@@ -1,0 +1,131 @@
+"""A question is asked again where that does no harm, and only while there is time."""
+
+import pytest
+
+from aylien_model_serving.client.errors import ConnectionLost, TimedOut, Unreachable
+from aylien_model_serving.client.messages import Answer, Question
+from aylien_model_serving.client.options import Options
+from aylien_model_serving.client.sending import LONGEST_PAUSE, backoff_of, send
+from tests.client.telling import Script
+
+POST = Question("POST", "/predict")
+GET = Question("GET", "/predict", repeatable=True)
+KEYED = Question("POST", "/fries", headers={"Idempotency-Key": "one"}, repeatable=True)
+LATER = {"retry-after": "7"}
+GOOD = Answer(200)
+
+
+@pytest.mark.parametrize("question", [POST, GET, KEYED])
+def test_whoever_could_not_be_reached_is_tried_again_after_growing_pauses(question: Question) -> None:
+    script = Script(Unreachable(), Unreachable(), GOOD)
+
+    answer = script.tell(send(question, Options(), script.world))
+
+    assert answer is GOOD
+    assert script.pauses == [0.2, 0.4]
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("question", [POST, GET, KEYED])
+def test_a_service_that_says_when_is_asked_then_and_not_before(question: Question, status: int) -> None:
+    script = Script(Answer(status, LATER), GOOD)
+
+    answer = script.tell(send(question, Options(), script.world))
+
+    assert answer is GOOD
+    [pause] = script.pauses
+    assert pause >= 7
+
+
+def test_a_date_to_ask_again_counts_from_the_date_of_the_answer() -> None:
+    dates = {"date": "Sat, 21 Nov 2026 10:00:00 GMT", "retry-after": "Sat, 21 Nov 2026 10:00:09 GMT"}
+
+    assert Answer(503, dates).retry_after() == 9
+
+
+@pytest.mark.parametrize("told", ["soon", "-1", "", "Sat, 21 Nov 2026 10:00:09 GMT"])
+def test_what_tells_no_time_asks_for_nothing(told: str) -> None:
+    assert Answer(503, {"retry-after": told}).retry_after() is None
+
+
+def test_a_service_that_wants_more_time_than_there_is_is_not_waited_for() -> None:
+    script = Script(Answer(503, {"retry-after": "61"}))
+
+    answer = script.tell(send(POST, Options(timeout=60), script.world))
+
+    assert answer.status == 503
+    assert not script.pauses
+
+
+@pytest.mark.parametrize("question", [GET, KEYED])
+@pytest.mark.parametrize("outcome", [ConnectionLost(), Answer(502), Answer(503)])
+def test_what_may_be_done_twice_is_tried_again_when_nobody_knows_whether_it_was_done(
+    question: Question, outcome: Answer | Exception
+) -> None:
+    script = Script(outcome, GOOD)
+
+    assert script.tell(send(question, Options(), script.world)) is GOOD
+
+
+def test_what_must_not_be_done_twice_is_not_tried_again() -> None:
+    script = Script(ConnectionLost())
+
+    with pytest.raises(ConnectionLost):
+        script.tell(send(POST, Options(), script.world))
+
+    assert len(script.asked) == 1
+
+
+@pytest.mark.parametrize("status", [200, 400, 500, 502, 503, 504])
+def test_an_answer_to_what_must_not_be_done_twice_is_taken_as_it_is(status: int) -> None:
+    script = Script(Answer(status))
+
+    assert script.tell(send(POST, Options(), script.world)).status == status
+
+
+@pytest.mark.parametrize("question", [POST, GET])
+def test_an_answer_that_took_too_long_is_not_asked_for_again(question: Question) -> None:
+    script = Script(TimedOut())
+
+    with pytest.raises(TimedOut):
+        script.tell(send(question, Options(), script.world))
+
+
+def test_the_number_of_further_tries_is_the_callers() -> None:
+    script = Script(*[Unreachable("nobody")] * 3)
+
+    with pytest.raises(Unreachable, match="nobody"):
+        script.tell(send(GET, Options(retries=2), script.world))
+
+    assert len(script.asked) == 3
+
+
+def test_all_tries_share_the_callers_seconds() -> None:
+    script = Script(Unreachable(), Unreachable(), GOOD, seconds=2)
+
+    script.tell(send(GET, Options(timeout=10), script.world))
+
+    assert [round(ask.seconds, 1) for ask in script.asked] == [10, 7.8, 5.4]
+
+
+def test_there_is_no_try_for_which_no_time_is_left() -> None:
+    script = Script(*[Unreachable()] * 9, seconds=2)
+
+    with pytest.raises(Unreachable):
+        script.tell(send(GET, Options(timeout=5, retries=9), script.world))
+
+    assert len(script.asked) == 3
+
+
+@pytest.mark.parametrize("tries", [0, 3, 30, 3000])
+def test_chance_takes_up_to_half_of_a_pause_which_has_an_upper_bound(tries: int) -> None:
+    longest, shortest = backoff_of(tries, 0.0), backoff_of(tries, 1.0)
+
+    assert 0 < shortest == longest / 2
+    assert longest <= LONGEST_PAUSE
+
+
+@pytest.mark.parametrize("wrong", [{"timeout": 0}, {"connect_timeout": -1}, {"retries": -1}])
+def test_options_that_can_not_be_kept_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=r"above 0|from 0 on"):
+        Options(**wrong)  # type: ignore[arg-type]  # also of the wrong type

@@ -1,0 +1,219 @@
+"""Which server `serve` becomes, what it is started with, and where `serve` does nothing."""
+
+import importlib
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+
+from aylien_model_serving import Service, lifecycle, programs, servers
+from aylien_model_serving.errors import ConfigurationError
+from aylien_model_serving.servers import ServerOptions
+
+GLOBAL = Service()
+CHECK_PORT = servers._check_port
+
+SCRIPT = """
+from aylien_model_serving import Service
+
+app = Service("mine")
+app.serve(8123, 3)
+
+def main():
+    app.start(port=8123)
+"""
+
+
+class Became(BaseException):
+    """Stands for the end of the program, which has become another one."""
+
+    def __init__(self, command: list[str], environ: dict[str, str]) -> None:
+        super().__init__(command)
+        self.command = command
+        self.environ = environ
+
+    def word_after(self, flag: str) -> str:
+        return self.command[self.command.index(flag) + 1]
+
+
+@pytest.fixture(autouse=True)
+def _no_exec(monkeypatch: pytest.MonkeyPatch) -> None:
+    def become(path: str, command: list[str], environ: dict[str, str]) -> NoReturn:
+        raise Became(command, environ)
+
+    monkeypatch.setattr(os, "execve", become)
+    monkeypatch.setattr(servers, "_check_port", lambda host, port: None)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.syspath_prepend(tmp_path)
+    before = set(sys.modules)
+    yield tmp_path
+    for name in set(sys.modules) - before:
+        del sys.modules[name]
+
+
+def run_script(path: Path, monkeypatch: pytest.MonkeyPatch) -> Became:
+    """Run a file as `python path` does, up to where it becomes another program."""
+    main = type(sys)("__main__")
+    main.__file__, main.__spec__ = str(path), None
+    monkeypatch.setitem(sys.modules, "__main__", main)
+    with pytest.raises(Became) as became:
+        exec(compile(path.read_text(), path, "exec"), main.__dict__)
+    return became.value
+
+
+def test_a_script_becomes_the_server_of_the_module_that_it_is(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = folder / "mine.py"
+    script.write_text(SCRIPT)
+
+    became = run_script(script, monkeypatch)
+
+    assert became.command[0] == sys.executable
+    assert became.command[-1] == "mine:app()"
+    assert became.word_after("--bind") == "0.0.0.0:8123"
+    assert became.word_after("--workers") == "3"
+    assert became.word_after("--worker-class") == "gevent"
+    assert became.word_after("--pythonpath") == str(folder)
+
+
+def test_an_operator_goes_before_the_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"HOST": "::1", "PORT": "9000", "WORKERS": "1"}.items():
+        monkeypatch.setenv(f"MODEL_SERVING_{name}", value)
+    script = folder / "mine.py"
+    script.write_text(SCRIPT)
+
+    became = run_script(script, monkeypatch)
+
+    assert became.word_after("--bind") == "[::1]:9000"
+    assert became.word_after("--workers") == "1"
+
+
+def test_a_module_that_is_imported_serves_nothing_until_its_function_is_called(folder: Path) -> None:
+    (folder / "mine.py").write_text(SCRIPT)
+
+    module = importlib.import_module("mine")
+
+    with pytest.raises(Became) as became:
+        module.main()
+    assert became.value.command[-1] == "mine:app()"
+
+
+def test_a_module_of_a_package_is_served_by_its_full_name(folder: Path) -> None:
+    (folder / "package" / "inner").mkdir(parents=True)
+    (folder / "package" / "inner" / "__init__.py").write_text(SCRIPT)
+
+    found = programs.find(importlib.import_module("package.inner").app)
+
+    assert found == ("package.inner:app", folder)
+
+
+def test_a_replica_and_who_only_looks_serve_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    for sign in ("is_replica", "is_looking"):
+        with monkeypatch.context() as patch:
+            patch.setattr(lifecycle, sign, True)
+            assert GLOBAL.serve() is None  # type: ignore[func-returns-value]  # that it returns is what is tested
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("no-suffix", "no-suffix can't be imported"), ("my.service.py", "give it a name like service.py")],
+)
+def test_a_script_that_nobody_could_import_ends_with_a_line(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, message: str
+) -> None:
+    script = folder / name
+    script.write_text(SCRIPT)
+    main: Any = type(sys)("__main__")
+    main.__file__, main.__spec__ = str(script), None
+    monkeypatch.setitem(sys.modules, "__main__", main)
+
+    with pytest.raises(SystemExit, match=message):
+        exec(compile(SCRIPT, script, "exec"), main.__dict__)
+
+
+def test_a_service_within_a_function_can_not_be_served() -> None:
+    with pytest.raises(SystemExit, match="let it stand at the top of a module"):
+        Service().serve()
+
+
+@pytest.mark.parametrize(
+    ("worker_class", "interface"), [("gevent", "wsgi"), ("gthread", "wsgi"), ("asgi", "asgi")]
+)
+def test_granian_speaks_what_the_worker_class_says(worker_class: str, interface: str, tmp_path: Path) -> None:
+    pytest.importorskip("granian")
+    options = ServerOptions(server="granian", worker_class=worker_class, port=8123)
+
+    with pytest.raises(Became) as became:
+        servers.run("mine:make()", options, folder=tmp_path)
+
+    assert became.value.word_after("--interface") == interface
+    assert became.value.word_after("--port") == "8123"
+    assert became.value.command[-2:] == ["--factory", "mine:make"]
+    assert became.value.environ["PYTHONPATH"].split(os.pathsep)[0] == str(tmp_path)
+
+
+def test_gunicorn_gets_the_hooks_and_reloads_where_it_is_told(tmp_path: Path) -> None:
+    command = servers.command_of("mine:app", ServerOptions(reload=True), folder=tmp_path)
+
+    assert command[command.index("--config") + 1] == "python:aylien_model_serving.gunicorn_hooks"
+    assert command[-2:] == ["--reload", "mine:app"]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"server": "gunicorm"}, "unknown server 'gunicorm'; did you mean 'gunicorn'"),
+        ({"port": 70000}, "a port is a number from 1 to 65535; this is 70000"),
+        ({"port": "8000"}, "this is '8000'"),
+        ({"workers": 0}, "at least 1 worker"),
+        ({"worker_class": "gevnt"}, "did you mean 'gevent'"),
+        ({"log_level": "loud"}, "unknown log level"),
+    ],
+)
+def test_wrong_options_are_refused(given: Any, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        ServerOptions(**given)
+
+
+@pytest.mark.parametrize(
+    ("package", "options", "message"),
+    [
+        ("granian", ServerOptions(server="granian"), r"pip install 'model-serving\[granian\]'"),
+        ("watchfiles", ServerOptions(server="granian", reload=True), r"pip install 'granian\[reload\]'"),
+    ],
+)
+def test_a_server_that_is_not_installed_is_told_with_its_cure(
+    monkeypatch: pytest.MonkeyPatch, package: str, options: ServerOptions, message: str, tmp_path: Path
+) -> None:
+    real = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: real("missing" if name == package else "os")
+    )
+
+    with pytest.raises(ConfigurationError, match=message):
+        servers.run("mine:app", options, folder=tmp_path)
+
+
+def test_a_port_in_use_is_told_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(servers, "_check_port", CHECK_PORT)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        options = ServerOptions(host="127.0.0.1", port=port)
+
+        with pytest.raises(ConfigurationError, match=rf"port {port} is in use.* such as {port + 1}"):
+            servers.run("mine:app", options, folder=tmp_path)
+
+
+def test_a_host_that_is_not_here_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(servers, "_check_port", CHECK_PORT)
+
+    with pytest.raises(ConfigurationError, match="can't be listened on"):
+        servers.run("mine:app", ServerOptions(host="192.0.2.1", port=0), folder=tmp_path)

@@ -1,0 +1,79 @@
+"""The dashboard's page before other servers, with keys, and while processes come and go."""
+
+import os
+import signal
+import urllib.request
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.services.dashboards import PLAIN, answered, text_of, until, watch
+from tests.services.raw_http import ask, post
+from tests.services.serving import serve
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+pytestmark = pytest.mark.processes
+
+
+def test_a_page_finds_its_way_back_to_a_service_that_was_away(page: "Page") -> None:
+    with serve(PLAIN, worker_class="gthread", workers=1) as service:
+        page.clock.install()
+        watch(page, service)
+        for worker in service.workers():
+            os.kill(worker, signal.SIGSTOP)
+        page.clock.fast_forward("01:00")
+        page.locator("#state", has_text="Reconnecting").wait_for()
+        page.locator("#notice", has_text="does not answer").wait_for()
+        for worker in service.workers():
+            os.kill(worker, signal.SIGCONT)
+
+        page.locator("#state", has_text="Live").wait_for()
+        assert page.locator("#notice").is_hidden()
+
+
+@pytest.mark.parametrize("worker_class", ["sync", "gthread"])
+def test_who_watches_keeps_no_worker_from_answering(page: "Page", worker_class: str) -> None:
+    with serve(PLAIN, worker_class=worker_class, workers=1) as service:
+        watch(page, service)
+        before = answered(service)
+
+        assert all(
+            ask(service.port, post({"text": "hello"}, path="/detect")).status == 200 for _ in range(20)
+        )
+
+        service.wait_until(lambda: answered(service) == before + 20)
+        until(page, lambda: "20" in text_of(page, "#tile-rate .tile-more"))
+
+
+def test_a_stream_of_an_event_loop_goes_on() -> None:
+    with (
+        serve(PLAIN, worker_class="asgi", workers=1) as service,
+        urllib.request.urlopen(service.url + "/__dashboard/events") as stream,
+    ):
+        events = [stream.readline() for _ in range(8)]
+
+        assert sum(line.startswith(b"data: ") for line in events) >= 2
+        assert service.stop() == 0
+
+
+def test_a_reader_signs_in_with_a_key_and_out_again(page: "Page") -> None:
+    with serve(PLAIN, worker_class="gthread", workers=1, env={"MODEL_SERVING_API_KEYS": "schlüssel"}) as it:
+        page.goto(it.url + "/__dashboard")
+        assert page.locator("#numbers").is_hidden()
+
+        for wrong in ("other", "鍵"):
+            page.get_by_label("API key").fill(wrong)
+            page.keyboard.press("Enter")
+            page.get_by_role("alert").filter(has_text="not one of the service's").wait_for()
+        page.get_by_label("API key").fill("schlüssel")
+        page.keyboard.press("Enter")
+        page.locator("#state", has_text="Live").wait_for()
+        page.reload()
+        page.locator("#state", has_text="Live").wait_for()
+        page.get_by_role("button", name="Sign out").click()
+
+        assert page.locator("#numbers").is_hidden()
+        page.reload()
+        page.get_by_label("API key").wait_for()

@@ -1,0 +1,96 @@
+"""A worker that is told to go while it loads the app goes at once; one that serves ends what it has begun."""
+
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.services.hosts import processes, wait_until
+from tests.services.raw_http import connect, head
+from tests.services.serving import Service, serve
+
+pytestmark = pytest.mark.processes
+
+SERVICE = """
+import time
+from pathlib import Path
+
+from aylien_model_serving import FlaskAppWrapper
+
+for name in ("{entered}", "{loading}"):
+    Path(name).touch()
+    while name == "{loading}" and Path(name).exists():
+        time.sleep(0.01)
+
+def slow(seconds: float) -> str:
+    Path("{entered}").touch()
+    time.sleep(seconds)
+    return "done"
+
+app = FlaskAppWrapper.create_app([{{"endpoint": "/slow", "callable": slow, "methods": ["GET"]}}])
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    names = {name: tmp_path / name for name in ("entered", "loading")}
+    (tmp_path / "loads.py").write_text(SERVICE.format(**names))
+    return tmp_path
+
+
+def seconds_until_gone(service: Service, number: signal.Signals) -> float:
+    start = time.monotonic()
+    service.process.send_signal(number)
+    service.process.wait(10)
+    wait_until(lambda: not processes(service))
+    return time.monotonic() - start
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("worker_class", ["asgi", "gevent", "gthread"])
+def test_a_worker_that_loads_the_app_goes_at_once(
+    worker_class: str, number: signal.Signals, folder: Path
+) -> None:
+    with serve("loads:app", worker_class=worker_class, workers=1, cwd=folder, ready=None) as service:
+        wait_until((folder / "loading").exists)
+        seconds = seconds_until_gone(service, number)
+        log = service.log()
+
+    assert seconds < 3
+    assert "Traceback" not in log
+    assert "SIGKILL" not in log
+
+
+@pytest.mark.parametrize("worker_class", ["asgi", "gevent", "gthread"])
+def test_a_worker_that_serves_answers_what_is_in_flight_before_it_goes(
+    worker_class: str, folder: Path
+) -> None:
+    with serve("loads:app", worker_class=worker_class, workers=1, cwd=folder, ready=None) as service:
+        wait_until((folder / "loading").exists)
+        (folder / "loading").unlink()
+        service.wait_until(lambda: service.status("/__ping") == 200)
+        (folder / "entered").unlink()
+        with connect(service.port) as connection:
+            connection.send(head("Connection: close", method="GET", path="/slow?seconds=1"))
+            wait_until((folder / "entered").exists)
+            seconds = seconds_until_gone(service, signal.SIGTERM)
+            answer = connection.answer()
+
+    assert answer is not None
+    assert (answer.status, answer.json()) == (200, "done")
+    assert seconds < 6
+
+
+def test_a_quick_end_of_an_asgi_worker_waits_for_nobody(folder: Path) -> None:
+    with serve("loads:app", worker_class="asgi", workers=1, cwd=folder, ready=None) as service:
+        wait_until((folder / "loading").exists)
+        (folder / "loading").unlink()
+        service.wait_until(lambda: service.status("/__ping") == 200)
+        (folder / "entered").unlink()
+        with connect(service.port) as connection:
+            connection.send(head(method="GET", path="/slow?seconds=2"))
+            wait_until((folder / "entered").exists)
+            seconds = seconds_until_gone(service, signal.SIGINT)
+
+    assert seconds < 5
