@@ -167,7 +167,8 @@ def path_of(scope: Scope) -> str:
     """Return the decoded path below the application's root."""
     path: str = scope["path"]
     root: str = scope.get("root_path", "")
-    return path[len(root) :] if root and path.startswith(root) else path
+    is_below = root and path.startswith(root) and path[len(root) :][:1] in ("", "/")
+    return path[len(root) :] if is_below else path
 
 
 async def read_body(channel: Channel, limit: int | None) -> bytes:

@@ -108,7 +108,9 @@ def test_a_path_below_the_servers_root_is_found() -> None:
         native = await ask(app, post("/below/?a=b", HELLO), root_path="/below")
         through_flask = await ask(app, get("/below/__ping"), root_path="/below")
 
-        assert (native.status, through_flask.status) == (200, 200)
+        beside = await ask(app, post("/belowground", HELLO), root_path="/below")
+
+        assert (native.status, through_flask.status, beside.status) == (200, 200, 404)
 
     run(story())
 
