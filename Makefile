@@ -111,7 +111,7 @@ clean: ## Remove the virtual environment and everything else that was made here
 
 $(SERVING): $(DESCRIPTION)
 	$(make_venv)
-	$(PIP_INSTALL) --constraint "$(HERE)requirements.txt" --editable "$(HERE)[examples]"
+	$(PIP_INSTALL) --constraint "$(HERE)requirements.txt" --editable "$(HERE)[examples,swagger]"
 	@touch "$@"
 
 $(VENV)/.granian: $(SERVING)

@@ -11,7 +11,7 @@ from prometheus_client.samples import Sample
 from aylien_model_serving import lifecycle
 from aylien_model_serving.jobs.errors import StoreUnavailable
 from aylien_model_serving.jobs.store import Store
-from aylien_model_serving.web.dashboard import counts
+from aylien_model_serving.web.dashboard import counts, feed
 from aylien_model_serving.web.dashboard.feed import MAX_STREAMS, PERIOD, STREAM_SECONDS, Feed
 from tests.web.asking import error, post, route, serve
 from tests.web.jobs import begin, echo, end_of, jobs
@@ -24,12 +24,19 @@ def predict(text: str) -> dict[str, str]:
     return {"text": text}
 
 
+@pytest.fixture
+def one_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a stream end at once, where gevent would have it last."""
+    monkeypatch.setattr(feed, "STREAM_SECONDS", 0.0)
+
+
 def snapshot(client: FlaskClient) -> dict[str, Any]:
     [_, data] = client.get("/__dashboard/events").text.strip().splitlines()
     found: dict[str, Any] = json.loads(data.removeprefix("data: "))
     return found
 
 
+@pytest.mark.usefixtures("one_event")
 class TestPage:
     """What a browser loads."""
 
@@ -76,6 +83,7 @@ class TestPage:
             serve(route(predict, path, methods=["GET"]))
 
 
+@pytest.mark.usefixtures("one_event")
 class TestKeys:
     """With API keys set."""
 
@@ -96,6 +104,7 @@ class TestKeys:
         assert client.get("/__dashboard/main.js").status_code == 200
 
 
+@pytest.mark.usefixtures("one_event")
 class TestSnapshot:
     """What is shown of a service at one moment."""
 
