@@ -29,7 +29,7 @@ that is safe to show to a client.
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class ConfigurationError(ValueError):
@@ -53,9 +53,20 @@ class ServingError(Exception):
     def __init__(self, message: str | None = None) -> None:
         super().__init__(message or self.message)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _again, (type(self), self.args, vars(self))
+
     def headers(self) -> list[tuple[str, str]]:
         """Return the response headers that belong to this error."""
         return []
+
+
+def _again(kind: type[ServingError], args: tuple[Any, ...], members: dict[str, Any]) -> ServingError:
+    """Return an error as it was before it was pickled, whatever its constructor takes."""
+    error = kind.__new__(kind)
+    error.args = args
+    vars(error).update(members)
+    return error
 
 
 class BadRequest(ServingError):

@@ -22,6 +22,9 @@ from aylien_model_serving.schemas.description import Description, JSONSchema
 
 _PATH_VALUE = re.compile(r"<(?:[^<>]*:)?(\w+)>")
 
+#: Values that go over several segments of a path: a slash in another one would lead to another route.
+_WITH_SLASHES = re.compile(r"<path(?:\([^<>]*\))?:(\w+)>")
+
 #: Bytes of JSON up to which a default is shown.
 _SHOWN = 1000
 
@@ -79,21 +82,14 @@ def _as_json(value: Any) -> Any:
     try:
         text = codecs.JSON.encode(value)
         return msgspec.json.decode(text) if len(text) <= _SHOWN else None
-    except Exception:  # any object may stand for a field that was left out
+    except Exception:  # any object may stand for a field that was left out, and a file has nothing to show
         return None
 
 
 def _examples(route: Route) -> dict[str, Any]:
     """Return the fields of the call that warms the handler up, as clients would send them."""
-    given = {name: _as_example(value) for name, value in (route.warmup or {}).items()}
+    given = {name: _as_json(value) for name, value in (route.warmup or {}).items()}
     return {name: value for name, value in given.items() if value is not None}
-
-
-def _as_example(value: Any) -> Any:
-    try:
-        return msgspec.json.decode(codecs.JSON.encode(value))
-    except Exception:  # a file, say, of which there is nothing to show
-        return None
 
 
 def parameters(route: Route, description: Description, method: str) -> list[dict[str, Any]]:
@@ -101,6 +97,11 @@ def parameters(route: Route, description: Description, method: str) -> list[dict
     known: Mapping[str, JSONSchema] = description.fields.get("properties", {})
     in_path = _PATH_VALUE.findall(route.endpoint)
     shown = [_parameter(route, "path", name, known.get(name, {"type": "string"})) for name in in_path]
+    several = _WITH_SLASHES.findall(route.endpoint)
+    shown = [
+        {**item, "schema": {**item["schema"], "x-path": True}} if item["name"] in several else item
+        for item in shown
+    ]
     if method in QUERY_METHODS:
         required = description.fields.get("required", ())
         shown += [

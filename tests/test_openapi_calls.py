@@ -106,6 +106,12 @@ def test_the_call_that_warms_up_is_the_example_of_a_query() -> None:
     assert [parameter.get("example") for parameter in shown["parameters"]] == [None, None, 3, None]
 
 
+def test_a_large_value_that_warms_up_is_no_example() -> None:
+    shown = operation(callable=measure, warmup={"text": "a" * 2000, "limit": 3})
+
+    assert shown["requestBody"]["content"]["application/json"]["example"] == {"limit": 3}
+
+
 def test_files_are_parts_of_a_form_and_say_what_they_may_be() -> None:
     need_media()
 
@@ -180,3 +186,9 @@ def test_a_pydantic_schema_is_described_by_its_models() -> None:
 
 def test_nothing_is_said_of_what_a_view_takes() -> None:
     assert body(operation(callable=view)) == {"type": "object"}
+
+
+def test_a_value_of_the_path_says_whether_it_takes_slashes() -> None:
+    shown = operation(endpoint="/<lang>/<path:file>", callable=anything)
+
+    assert [item["schema"].get("x-path") for item in shown["parameters"]] == [None, True]

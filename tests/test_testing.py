@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -217,6 +218,17 @@ def test_a_program_that_does_not_heed_the_signal_is_ended_by_force_in_time() -> 
 
     assert time.monotonic() - start < 5
     assert running.process.returncode < 0
+
+
+def test_a_program_that_can_not_be_started_leaves_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    with pytest.raises(FileNotFoundError), launch(["./no-such-program"]):
+        pass
+
+    assert list(tmp_path.iterdir()) == []
 
 
 CONFTEST = """

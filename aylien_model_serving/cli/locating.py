@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 from aylien_model_serving.cli.asking import library
 from aylien_model_serving.cli.faults import Failed, Misused, nearest
 from aylien_model_serving.cli.fields import Word
-from aylien_model_serving.errors import ServingError
+from aylien_model_serving.errors import NotFound, ServingError
 
 if TYPE_CHECKING:
     from aylien_model_serving.client import Client
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 #: Segments of a path, at most, that a service may be behind.
 _DEEPEST = 4
 
-_VALUE = re.compile(r"\\\{(\w+)\\\}")
+_VALUE = re.compile(r"\{(\w+)\}")
 
 
 class Located(NamedTuple):
@@ -51,17 +51,25 @@ def locate(url: str, method: str | None, connect: Callable[[str], Client]) -> Lo
     Raises:
         Failed: there is no service that describes itself.
         Misused: it has no such route.
+        ServingError: it tells nothing to this caller, who has no API key, say.
     """
     query = [Word(name, "=", value) for name, value in parse_qsl(urlsplit(url).query, keep_blank_values=True)]
     known: list[str] = []
+    refusal: ServingError | None = None
     for base, path in _splits(url):
         client = connect(base)
-        operations = _operations(client)
-        for operation in operations:
-            values = _match(operation.path, path)
-            if values is not None and method in (None, operation.method):
-                return Located(client, operation, [*values, *query])
-        known += [_shown(operation) for operation in operations if not operation.is_own]
+        try:
+            operations = _operations(client)
+        except ServingError as error:
+            refusal = refusal or error
+            continue
+        found = _nearest([item for item in operations if method in (None, item.method)], path)
+        if found is not None:
+            operation, values = found
+            return Located(client, operation, [*values, *query])
+        known += [operation.path for operation in operations if not operation.is_own]
+    if not known and refusal is not None:
+        raise refusal
     if not known:
         raise Failed(f"{url}: no service that describes itself in /openapi.json answers there")
     path = urlsplit(url).path or "/"
@@ -69,32 +77,52 @@ def locate(url: str, method: str | None, connect: Callable[[str], Client]) -> Lo
 
 
 def _operations(client: Client) -> list[Operation]:
-    """Return the operations of a service; none where there is no description of one."""
+    """Return the operations of a service; none where there is no description of one.
+
+    Raises:
+        ServingError: there may be one, and it is not shown.
+    """
     try:
         return list(client._document().operations)
-    except (ServingError, library().NotUnderstood):
+    except (NotFound, library().NotUnderstood):
         return []
 
 
 def _splits(url: str) -> Iterator[tuple[str, str]]:
     """Yield each address that a service might have, and the path below it."""
     parts = urlsplit(url)
-    segments = parts.path.strip("/").split("/") if parts.path.strip("/") else []
-    for count in range(min(len(segments), _DEEPEST) + 1):
+    segments = parts.path.lstrip("/").split("/")  # the last is empty where the path ends with a slash
+    deepest = len(segments) if segments[-1] else len(segments) - 1
+    for count in range(min(deepest, _DEEPEST) + 1):
         base = "/".join(segments[:count])
         yield urlunsplit((parts.scheme, parts.netloc, f"/{base}", "", "")), "/" + "/".join(segments[count:])
 
 
-def _match(template: str, path: str) -> list[Word] | None:
+def _nearest(operations: list[Operation], path: str) -> tuple[Operation, list[Word]] | None:
+    """Return the operation that a path leads to, and its values: of several, the one with the least in them.
+
+    A slash at the end, more or less, makes a difference only where both are routes.
+    """
+    for end in ("", "/"):
+        matches = [
+            (operation, values)
+            for operation in operations
+            if (values := _match(operation, operation.path.removesuffix(end), path.removesuffix(end)))
+            is not None
+        ]
+        if matches:
+            return min(matches, key=lambda match: sum(len(word.text) for word in match[1]))
+    return None
+
+
+def _match(operation: Operation, template: str, path: str) -> list[Word] | None:
     """Return the values of a path; None where the template is another one's."""
-    pattern = _VALUE.sub(r"(?P<\1>.+)", re.escape(template))
+    parts = _VALUE.split(template)  # text and names by turns
+    pattern = re.escape(parts[0])
+    for name, text in zip(parts[1::2], parts[2::2], strict=True):
+        value = ".+" if operation.takes_slashes(name) else "[^/]+"
+        pattern += f"(?P<{name}>{value}){re.escape(text)}"
     found = re.fullmatch(pattern, path)
-    return (
-        None
-        if found is None
-        else [Word(name, "=", unquote(value)) for name, value in found.groupdict().items()]
-    )
-
-
-def _shown(operation: Operation) -> str:
-    return operation.path
+    if found is None:
+        return None
+    return [Word(name, "=", unquote(value)) for name, value in found.groupdict().items()]

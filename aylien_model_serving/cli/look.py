@@ -24,7 +24,7 @@ from aylien_model_serving.cli.targets import Target, modules_near
 
 
 def main(pipe: int, target: Target) -> None:
-    """Write what is found into a pipe, and end the process whatever else is running in it.
+    """Write what is found into a pipe, as one line, and end the process whatever else is running in it.
 
     Args:
         pipe: file descriptor.
@@ -39,7 +39,7 @@ def main(pipe: int, target: Target) -> None:
     except BaseException as error:  # a service may do anything at its import, SystemExit included
         told = {"error": fault_of(error, target)}
     with open(pipe, "w") as out:
-        json.dump(told, out)
+        out.write(json.dumps(told) + "\n")
     sys.stdout.flush()
     os._exit(0)
 

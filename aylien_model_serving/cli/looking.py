@@ -69,7 +69,8 @@ def _ask(target: Target) -> tuple[bytes, int]:
         finally:
             os.close(writer)
         with child:
-            return answer.read(), child.wait()
+            # Not to the end of the file: what the service has forked may keep the pipe open.
+            return answer.readline(), child.wait()
 
 
 def _ended(status: int) -> str:

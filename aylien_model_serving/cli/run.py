@@ -51,6 +51,7 @@ _EVERYWHERE = {"0.0.0.0": "localhost", "::": "localhost", "": "localhost"}
 )
 @click.option(
     "--workers",
+    envvar="MODEL_SERVING_WORKERS",
     type=click.IntRange(min=1),
     default=_DEFAULTS.workers,
     show_default=True,

@@ -15,7 +15,7 @@ from aylien_model_serving.errors import reason
 
 
 def value_of(answer: Answer) -> Any:
-    """Return what an answer says.
+    """Return what an answer says; None where it says nothing, but an empty text or file is one.
 
     Raises:
         ServingError: the service refused or failed.
@@ -23,10 +23,10 @@ def value_of(answer: Answer) -> Any:
     """
     check(answer)
     media_type = answer.media_type
-    if not answer.body:
+    if answer.status == 204 or not (answer.body or media_type):
         return None
     if media_type == "application/json" or media_type.endswith("+json"):
-        return restored(json_of(answer.body))
+        return restored(json_of(answer.body)) if answer.body else None
     if media_type.startswith("text/"):
         return answer.body.decode(errors="replace")
     return received(answer.body, media_type, answer.headers.get("content-disposition", ""))

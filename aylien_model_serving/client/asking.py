@@ -44,6 +44,7 @@ def question_of(operation: Operation, fields: Mapping[str, Any], key: str) -> Qu
         is_repeatable = True
     if operation.method in _QUERY_METHODS:
         return Question(operation.method, path, _query(left), headers, repeatable=is_repeatable)
+    left = {name: _with_uploads(value) for name, value in left.items()}
     form = _form(operation, left)
     if form is not None:
         return Question(operation.method, path, (), headers, form=form, repeatable=is_repeatable)
@@ -61,7 +62,8 @@ def _path(operation: Operation, fields: Mapping[str, Any]) -> tuple[str, dict[st
                 f"{operation.plain_name}() needs {name!r}, which is part of its path {operation.path}"
             )
         value = _text(name, left.pop(name))
-        if {".", ".."} & set(value.split("/")):
+        steps = value.split("/")
+        if {".", ".."} & set(steps) or (len(steps) > 1 and not operation.takes_slashes(name)):
             raise ValueError(f"{name}: {value!r} would lead to another path")
         path = path.replace(f"{{{name}}}", quote(value, safe="/"))
     return path, left
@@ -88,14 +90,22 @@ def _text(name: str, value: Any) -> str:
     raise TypeError(f"{name}: a {type(value).__name__} can't be sent in a URL; call the route by POST")
 
 
+def _with_uploads(value: Any) -> Any:
+    """Return a value with an `Upload` in place of each file of a form: some can be read only once."""
+    if isinstance(value, (list, tuple)):
+        return [item if (upload := Upload.of(item)) is None else upload for item in value]
+    upload = Upload.of(value)
+    return value if upload is None else upload
+
+
 def _form(operation: Operation, fields: Mapping[str, Any]) -> tuple[tuple[str, str | Upload], ...] | None:
     """Return the parts of a form; None where there is no file, or where a form would blur another field."""
     parts: list[tuple[str, str | Upload]] = []
     for name, value in fields.items():
-        items = value if isinstance(value, (list, tuple)) and value else (value,)
-        uploads = [Upload.of(item) for item in items]
-        if all(uploads):
-            parts += [(name, upload) for upload in uploads if upload]
+        items = value if isinstance(value, list) and value else (value,)
+        uploads = [item for item in items if isinstance(item, Upload)]
+        if len(uploads) == len(items):
+            parts += [(name, upload) for upload in uploads]
         elif isinstance(value, (str, int, float)) and _is_clear(operation, name, value):
             parts.append((name, _text(name, value)))
         else:
@@ -105,7 +115,7 @@ def _form(operation: Operation, fields: Mapping[str, Any]) -> tuple[tuple[str, s
 
 def _is_clear(operation: Operation, name: str, value: Any) -> bool:
     """Tell whether the service reads the same value again from text; a view has nothing else than that."""
-    return not operation.is_known or operation.fields.get(name, {}).get("type") in _CLEAR[type(value)]
+    return not operation.is_known or operation.fields.get(name, {}).get("type") in _CLEAR.get(type(value), ())
 
 
 def to_json(fields: Mapping[str, Any]) -> bytes:

@@ -64,7 +64,7 @@ class AsyncClient:
         http_transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self.url = transport.address_of(url)
-        self._core = Core(Options(timeout, connect_timeout, retries))
+        self._core = Core(Options(timeout, retries))
         limits = httpx.Limits(
             max_connections=max_connections,
             max_keepalive_connections=idle_connections,

@@ -67,7 +67,7 @@ class Client:
         http_transport: httpx.BaseTransport | None = None,
     ) -> None:
         self.url = transport.address_of(url)
-        self._core = Core(Options(timeout, connect_timeout, retries))
+        self._core = Core(Options(timeout, retries))
         common = transport.settings(api_key, headers or {})
         limits = (max_connections, idle_connections, idle_seconds)
         connections = Processes(lambda: transport.lanes(common, verify, http_transport, *limits))

@@ -13,6 +13,7 @@ from typing import Any
 from aylien_model_serving.client import answers, jobs
 from aylien_model_serving.client.asking import question_of
 from aylien_model_serving.client.document import PATH, Document, Operation
+from aylien_model_serving.client.errors import NotUnderstood
 from aylien_model_serving.client.jobs import JobState
 from aylien_model_serving.client.messages import Answer, Question, Story
 from aylien_model_serving.client.options import Options, World
@@ -67,14 +68,27 @@ class Core:
         return jobs.state_of(value) if jobs.is_job(answer, value) else value
 
     def protobuf(self, name: str, message: Any, kind: Any) -> Story:
-        """Call a route with a protobuf message, and return its answer as another."""
+        """Call a route with a protobuf message, and return its answer as another.
+
+        Raises:
+            TypeError: the route's path has values, which a message does not hold.
+            NotUnderstood: the answer is no such message.
+        """
         document: Document = yield from self.document()
         operation: Operation = document.find(name)
+        if operation.path_names:
+            raise TypeError(f"{operation.path} has values, which a protobuf message can't give: send fields")
         headers = {"Accept": _PROTOBUF, "Content-Type": _PROTOBUF}
         question = Question(operation.method, operation.path, (), headers, message.SerializeToString())
         answer = yield from send(question, self.options, self.world)
         answers.check(answer)
-        return kind.FromString(answer.body)
+        if answer.media_type != _PROTOBUF:
+            told = answer.media_type or "of no media type"
+            raise NotUnderstood(f"The answer to a protobuf message is {told}, with status {answer.status}")
+        try:
+            return kind.FromString(answer.body)
+        except Exception as error:  # protobuf's own, which only callers of this method have to have installed
+            raise NotUnderstood(f"The answer is no protobuf message of this type: {error}") from error
 
     def jobs(self, status: str | None, limit: int) -> Story:
         """Return the states of the service's jobs, the last one first; none where it has no jobs."""

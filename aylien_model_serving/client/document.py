@@ -32,6 +32,7 @@ class Operation:
 
     Args:
         name: what the document calls it.
+        plain_name: without the method, which the document adds where one route has several of a path.
         method: the HTTP method in upper case.
         path: with the names of its values in braces.
         fields: the schema of each field that is known, those of the path included.
@@ -44,6 +45,7 @@ class Operation:
     """
 
     name: str
+    plain_name: str
     method: str
     path: str
     fields: Mapping[str, Schema]
@@ -55,13 +57,12 @@ class Operation:
     signature: inspect.Signature
 
     @property
-    def plain_name(self) -> str:
-        """The name without the method, which the document adds where a path has several."""
-        return self.name.removesuffix(f"_{self.method.lower()}")
-
-    @property
     def path_names(self) -> list[str]:
         return _PATH_NAME.findall(self.path)
+
+    def takes_slashes(self, name: str) -> bool:
+        """Tell whether a value of the path may go over several of its segments."""
+        return self.fields.get(name, {}).get("x-path") is True
 
 
 class Document:
@@ -88,11 +89,12 @@ class Document:
             raise NotUnderstood(f"{PATH} of this address is no description of a service") from error
         self.operations = operations
         self.by_name: dict[str, Operation] = {}
-        for operation in operations:
-            if not operation.is_own:
-                self.by_name.setdefault(operation.plain_name, operation)
-        for operation in operations:
-            self.by_name.setdefault(operation.name, operation)
+        routes = [operation for operation in operations if not operation.is_own]
+        names = [(operation.name, operation) for operation in routes]
+        names += [(operation.plain_name, operation) for operation in routes]
+        names += [(operation.name, operation) for operation in operations]
+        for name, operation in names:
+            self.by_name.setdefault(name, operation)
 
     def names(self) -> list[str]:
         """Return the names of the service's routes, one for each path."""
@@ -131,13 +133,30 @@ class Document:
 
 
 def _of_path(path: str, methods: Mapping[str, Any], components: Mapping[str, Schema]) -> Iterator[Operation]:
-    for method in _METHODS:
-        if method in methods:
-            yield _operation(path, method, methods[method], components)
+    names = {
+        method: methods[method].get("operationId") or path.strip("/")
+        for method in _METHODS
+        if method in methods
+    }
+    bases = {method: _base(name, method) for method, name in names.items()}
+    for method, name in names.items():
+        is_only = list(bases.values()).count(bases[method]) == 1
+        plain_name = name if is_only else bases[method] or name
+        yield _operation(path, method, (name, plain_name), methods[method], components)
+
+
+def _base(name: str, method: str) -> str | None:
+    """Return a name without the method, and the number after it, that the document may have added."""
+    found = re.fullmatch(rf"(.+)_{method}(?:_\d+)?", name)
+    return None if found is None else found[1]
 
 
 def _operation(
-    path: str, method: str, told: Mapping[str, Any], components: Mapping[str, Schema]
+    path: str,
+    method: str,
+    names: tuple[str, str],
+    told: Mapping[str, Any],
+    components: Mapping[str, Schema],
 ) -> Operation:
     parameters = {
         item["name"]: item for item in told.get("parameters", ()) if item["in"] in ("path", "query")
@@ -154,7 +173,8 @@ def _operation(
     is_known = "requestBody" not in told or "properties" in body
     is_open = not is_known or bool(body.get("additionalProperties"))
     return Operation(
-        name=told.get("operationId") or path.strip("/"),
+        name=names[0],
+        plain_name=names[1],
         method=method.upper(),
         path=path,
         fields=fields,

@@ -12,6 +12,7 @@ import httpx
 from aylien_model_serving.client.errors import TimedOut
 from aylien_model_serving.client.lanes import Processes
 from aylien_model_serving.client.messages import Answer, Ask, Give, Pause, Read, Story
+from aylien_model_serving.client.options import above_zero
 from aylien_model_serving.client.telling import See, Telling
 from aylien_model_serving.client.transport import allow, answer_of, is_live, request_of, translated
 
@@ -22,7 +23,7 @@ class Live:
     Args:
         response: httpx's, whose head has come.
         address: of the service, for messages.
-        give_back: called once nobody reads any more.
+        give_back: closes the response and sets its connection free; called once nobody reads any more.
     """
 
     def __init__(self, response: httpx.Response, address: str, give_back: Callable[[], None]) -> None:
@@ -32,18 +33,23 @@ class Live:
         self._pieces: Iterator[bytes] | None = None
 
     def read(self, seconds: float) -> bytes | None:
-        """Return what comes next, and None at the end."""
+        """Return what comes next, and None at the end, which closes it as a failure does."""
         if self._pieces is None:
             allow(self._response, seconds)
             self._pieces = self._response.iter_bytes()
+        piece = None
         with translated(self._address, seconds):
-            return next(self._pieces, None)
+            try:
+                piece = next(self._pieces, None)
+            finally:
+                if piece is None:
+                    self.close()
+        return piece
 
     def close(self) -> None:
         """Stop to read; a second call does nothing."""
         give_back, self._give_back = self._give_back, None
         if give_back is not None:
-            self._response.close()
             give_back()
 
 
@@ -54,12 +60,15 @@ class Driver:
         address: of the service.
         connections: to it.
         connect_timeout: seconds that one try to connect may take.
+
+    Raises:
+        ValueError: the seconds are none.
     """
 
     def __init__(self, address: str, connections: Processes, connect_timeout: float) -> None:
         self.address = address
         self.connections = connections
-        self._connect_timeout = connect_timeout
+        self._connect_timeout = above_zero("connect_timeout", connect_timeout)
 
     def run(self, story: Story, see: See | None = None) -> Any:
         """Return what a story comes to.

@@ -11,6 +11,7 @@ import httpx
 
 from aylien_model_serving.client.errors import TimedOut
 from aylien_model_serving.client.messages import Answer, Ask, Give, Pause, Read, Story
+from aylien_model_serving.client.options import above_zero
 from aylien_model_serving.client.telling import See, Telling
 from aylien_model_serving.client.transport import allow, answer_of, is_live, request_of, translated
 
@@ -31,15 +32,18 @@ class AsyncLive:
         self._pieces: AsyncIterator[bytes] | None = None
 
     async def read(self, seconds: float) -> bytes | None:
-        """Return what comes next, and None at the end."""
+        """Return what comes next, and None at the end, which closes it as a failure does."""
         if self._pieces is None:
             allow(self._response, seconds)
             self._pieces = self._response.aiter_bytes()
+        piece = None
         with translated(self._address, seconds):
             try:
-                return await anext(self._pieces)
-            except StopAsyncIteration:
-                return None
+                piece = await anext(self._pieces, None)
+            finally:
+                if piece is None:
+                    await self.aclose()
+        return piece
 
     async def aclose(self) -> None:
         await self._response.aclose()
@@ -52,12 +56,15 @@ class AsyncDriver:
         address: of the service.
         pool: its connections, which belong to one loop.
         connect_timeout: seconds that one try to connect may take.
+
+    Raises:
+        ValueError: the seconds are none.
     """
 
     def __init__(self, address: str, pool: httpx.AsyncClient, connect_timeout: float) -> None:
         self.address = address
         self.pool = pool
-        self._connect_timeout = connect_timeout
+        self._connect_timeout = above_zero("connect_timeout", connect_timeout)
 
     async def run(self, story: Story, see: See | None = None) -> Any:
         """Return what a story comes to.

@@ -61,6 +61,9 @@ class JobEnded(ClientError):
         super().__init__(message)
         self.job_id = job_id
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.job_id, str(self)), vars(self)
+
 
 class JobFailed(JobEnded):
     """A job's handler refused or raised, took too long, or its process died too often."""
@@ -80,6 +83,17 @@ _KINDS = [
 ]
 _BY_CODE = {kind.code: kind for kind in reversed(_KINDS)}
 _BY_STATUS = {kind.status: kind for kind in reversed(_KINDS)}
+
+
+#: Statuses of a service that is not there for a moment, and of the proxies before it.
+_AWAY = frozenset({429, 502, 503, 504})
+
+
+def is_away(failure: Exception) -> bool:
+    """Tell whether a service may be back soon."""
+    if isinstance(failure, ServingError):
+        return failure.status in _AWAY
+    return isinstance(failure, (Unreachable, ConnectionLost))
 
 
 def error_of(answer: Answer) -> ServingError:

@@ -34,13 +34,11 @@ class Upload:
         source: its bytes, where it is on the disk, or an open file.
         name: without folders.
         media_type: what it is.
-        position: where in an open file it begins.
     """
 
     source: bytes | Path | IO[bytes] = field(repr=False)
     name: str
     media_type: str
-    position: int = 0
 
     @classmethod
     def of(cls, value: Any) -> Upload | None:
@@ -49,6 +47,8 @@ class Upload:
         Raises:
             TypeError: it is a file that was opened as text.
         """
+        if isinstance(value, Upload):
+            return value
         if isinstance(value, (bytes, bytearray, memoryview)):
             return cls(bytes(value), "file", UNKNOWN)
         if isinstance(value, os.PathLike):
@@ -69,9 +69,10 @@ class Upload:
             raise TypeError("a file has to be opened in binary mode, as by open(path, 'rb')")
         named = getattr(file, "name", None)
         name = os.path.basename(named) if isinstance(named, str) else "file"
-        if not file.seekable():
+        can_seek = getattr(file, "seekable", None)  # which SpooledTemporaryFile has from Python 3.11 on
+        if can_seek is None or not can_seek() or file.tell():  # a form would begin at the file's first byte
             return cls(file.read(), name, _guess(name))
-        return cls(file, name, _guess(name), file.tell())
+        return cls(file, name, _guess(name))
 
     @contextmanager
     def opened(self) -> Iterator[bytes | IO[bytes]]:
@@ -82,7 +83,7 @@ class Upload:
             with self.source.open("rb") as file:
                 yield file
         else:
-            self.source.seek(self.position)
+            self.source.seek(0)
             yield self.source
 
     def to_json(self) -> dict[str, str]:
@@ -161,6 +162,6 @@ def restored(value: Any) -> Any:
 
 
 def _clean(name: str | None) -> str | None:
-    """Return the last part of a name, which must not lead out of the folder that it is saved in."""
-    last = re.split(r"[/\\]", _HARMFUL.sub("", unquote(name or "")))[-1].strip()
-    return None if last in ("", ".", "..") else last
+    """Return the last part of a name: it must neither lead out of a folder nor be a hidden file within it."""
+    last = re.split(r"[/\\]", _HARMFUL.sub("", unquote(name or "")))[-1]
+    return last.strip().lstrip(". ") or None

@@ -5,20 +5,20 @@ Pure. A service that restarts keeps its jobs, so whoever waits for one is patien
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
 
-from aylien_model_serving.client.answers import check, value_of
+from aylien_model_serving.client.answers import check, json_of, value_of
 from aylien_model_serving.client.errors import (
+    ClientError,
     ConnectionLost,
     JobCancelled,
     JobFailed,
     NotUnderstood,
     TimedOut,
-    Unreachable,
+    is_away,
 )
 from aylien_model_serving.client.files import restored
 from aylien_model_serving.client.messages import (
@@ -35,7 +35,7 @@ from aylien_model_serving.client.messages import (
 from aylien_model_serving.client.options import Options, World
 from aylien_model_serving.client.sending import backoff_of, send
 from aylien_model_serving.client.streams import DECODERS, Event
-from aylien_model_serving.errors import ServingError, TooManyRequests, Unavailable
+from aylien_model_serving.errors import ServingError
 
 ENDED = frozenset({"finished", "failed", "cancelled"})
 
@@ -53,8 +53,6 @@ PATIENCE = 60.0
 
 #: Jobs of one page at most.
 _PAGE = 100
-
-_AWAY = (Unreachable, ConnectionLost, Unavailable, TooManyRequests)
 
 
 @dataclass(frozen=True)
@@ -218,7 +216,9 @@ def end_of(job_id: str, seconds: float, options: Options, world: World, *, is_sh
             state = yield from look(job_id, within, world, wait)
         except TimedOut:
             continue
-        except _AWAY as failure:
+        except (ClientError, ServingError) as failure:
+            if not is_away(failure):
+                raise
             yield from patience.bear(failure)
             continue
         patience.is_back()
@@ -269,9 +269,11 @@ def items_of(job_id: str, options: Options, world: World) -> Story:
                     number += 1
                     if number > given:
                         given = number
-                        yield Give(restored(json.loads(event.data)))
+                        yield Give(restored(json_of(event.data.encode())))
             failure: Exception = ConnectionLost(f"The stream of the job {job_id} ended before the job")
-        except (*_AWAY, TimedOut) as error:
+        except (ClientError, ServingError) as error:
+            if not (is_away(error) or isinstance(error, TimedOut)):
+                raise
             failure = error
         yield from patience.bear(failure)
 
@@ -288,7 +290,7 @@ def _open(job_id: str, options: Options) -> Story:
 
 
 def _state_within(event: Event) -> JobState:
-    told = json.loads(event.data)
-    if event.name == "error":
+    told = json_of(event.data.encode())
+    if event.name == "error" and isinstance(told, dict):
         raise ServingError(str(told.get("error")))
     return replace(state_of(told), result=restored(told.get("result")))

@@ -11,6 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from queue import Empty, SimpleQueue
 
 import httpx
 
@@ -19,6 +20,9 @@ from aylien_model_serving.client.errors import TimedOut
 
 class Lanes:
     """The lanes of one process.
+
+    There is no lock: a stream that is collected as garbage gives its lane back from within whatever its
+    thread does, this class's own methods included. What is shared is changed by calls that nothing splits.
 
     Args:
         make: makes a lane.
@@ -38,11 +42,12 @@ class Lanes:
     ) -> None:
         self._make = make
         self._now = now
-        self._free = threading.BoundedSemaphore(most)
+        self._slots: SimpleQueue[None] = SimpleQueue()
+        for _ in range(most):
+            self._slots.put(None)
         self._kept = kept
         self._seconds = seconds
         self._idle: deque[tuple[httpx.Client, float]] = deque()
-        self._lock = threading.Lock()
         self._is_closed = False
 
     def take(self, seconds: float) -> httpx.Client:
@@ -54,40 +59,48 @@ class Lanes:
         Raises:
             TimedOut: all of them are taken.
         """
-        if not self._free.acquire(timeout=seconds):
-            raise TimedOut(f"No connection became free within {seconds:.3g} s: raise max_connections")
-        with self._lock:
-            if self._idle:
-                return self._idle.pop()[0]
+        try:
+            self._slots.get(timeout=min(seconds, threading.TIMEOUT_MAX))
+        except Empty:
+            raise TimedOut(
+                f"No connection became free within {seconds:.3g} s: raise max_connections"
+            ) from None
+        try:
+            return self._idle.pop()[0]
+        except IndexError:
+            return self._made()
+
+    def _made(self) -> httpx.Client:
+        """Return one more, whose slot has been taken."""
         try:
             return self._make()
         except BaseException:
-            self._free.release()
+            self._slots.put(None)
             raise
 
     def give(self, lane: httpx.Client) -> None:
         """Take a lane back, and close those that have waited too long."""
-        with self._lock:
-            now = self._now()
-            self._idle.append((lane, now))
-            surplus = self._surplus(0 if self._is_closed else self._kept, now - self._seconds)
-        self._free.release()
+        now = self._now()
+        self._idle.append((lane, now))
+        surplus = self._surplus(0 if self._is_closed else self._kept, now - self._seconds)
+        self._slots.put(None)
         for old in surplus:
             old.close()
 
     def close(self) -> None:
         """Close all lanes, those that are taken once they are given back."""
-        with self._lock:
-            self._is_closed = True
-            surplus = self._surplus(0, 0.0)
-        for old in surplus:
+        self._is_closed = True
+        for old in self._surplus(0, 0.0):
             old.close()
 
     def _surplus(self, kept: int, since: float) -> list[httpx.Client]:
         """Take out and return the lanes over a number, and those that have waited since before a time."""
         found = []
-        while self._idle and (len(self._idle) > kept or self._idle[0][1] < since):
-            found.append(self._idle.popleft()[0])
+        try:
+            while len(self._idle) > kept or self._idle[0][1] < since:
+                found.append(self._idle.popleft()[0])
+        except IndexError:
+            pass  # none is left
         return found
 
 

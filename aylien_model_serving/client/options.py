@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
@@ -18,21 +18,34 @@ class Options:
     Args:
         timeout: seconds that a call may take in all, its further tries included; of a stream and of a job's
             items, the seconds that may pass without a word.
-        connect_timeout: seconds that one try to connect may take.
         retries: further tries at most, where they do no harm.
-        headers: sent with every request.
+
+    Raises:
+        ValueError: a number is not valid.
     """
 
     timeout: float = 60.0
-    connect_timeout: float = 5.0
     retries: int = 3
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        if not self.timeout > 0 or not self.connect_timeout > 0:
-            raise ValueError("timeout and connect_timeout are seconds above 0")
+        above_zero("timeout", self.timeout)
         if self.retries < 0:
             raise ValueError("retries is a number from 0 on")
+
+
+def above_zero(name: str, seconds: float) -> float:
+    """Return seconds as they are.
+
+    Args:
+        name: what they are called, for the message.
+        seconds: how many.
+
+    Raises:
+        ValueError: they are none.
+    """
+    if not seconds > 0:
+        raise ValueError(f"{name} is a number of seconds above 0")
+    return seconds
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from typing import Any, NamedTuple, Protocol
+from typing import Any, AnyStr, NamedTuple, Protocol
 
 from aylien_model_serving.client.answers import json_of
 from aylien_model_serving.client.errors import error_within
@@ -17,8 +17,7 @@ from aylien_model_serving.client.messages import EVENT_STREAM, LINES, Answer, Gi
 
 _ERROR = {"error", "code", "request_id"}
 
-#: A carriage return at the end may be half of a line's end.
-_LINE = re.compile(r"(.*?)(?:\r\n|\n|\r(?!$))", re.DOTALL)
+_END = re.compile(r"\r\n|\n|\r")
 
 
 class Event(NamedTuple):
@@ -48,20 +47,16 @@ class Events:
 
     def __init__(self) -> None:
         self._text = codecs.getincrementaldecoder("utf-8-sig")("replace")
-        self._rest = ""
+        self._held = ""
+        self._parts: list[str] = []
         self._name = ""
         self._data: list[str] = []
 
     def feed(self, piece: bytes) -> list[Event]:
-        self._rest += self._text.decode(piece)
-        found, end = [], 0
-        for match in _LINE.finditer(self._rest):
-            end = match.end()
-            event = self._take(match[1])
-            if event is not None:
-                found.append(event)
-        self._rest = self._rest[end:]
-        return found
+        text = self._held + self._text.decode(piece)
+        self._held = "\r" if text.endswith("\r") else ""  # may be half of a line's end
+        cut = _END.split(text.removesuffix(self._held))
+        return [event for line in _whole(self._parts, cut) if (event := self._take(line)) is not None]
 
     def end(self) -> list[Event]:
         return []  # an event that no empty line has ended is not one
@@ -84,15 +79,31 @@ class Lines:
     """Finds lines of JSON."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._parts: list[bytes] = []
 
     def feed(self, piece: bytes) -> list[Event]:
-        *lines, self._rest = (self._rest + piece).split(b"\n")
-        return [_line(line) for line in lines if line.strip()]
+        return [_line(line) for line in _whole(self._parts, piece.split(b"\n")) if line.strip()]
 
     def end(self) -> list[Event]:
-        rest, self._rest = self._rest, b""
+        rest, self._parts = b"".join(self._parts), []
         return [_line(rest)] if rest.strip() else []
+
+
+def _whole(parts: list[AnyStr], cut: list[AnyStr]) -> list[AnyStr]:
+    """Return the lines that are whole with a piece; each part of a long line is looked at once.
+
+    Args:
+        parts: of the line that has begun; those of the next one afterwards.
+        cut: the piece, split at the ends of lines.
+    """
+    parts.append(cut[0])
+    nothing = cut[0][:0]
+    lines = []
+    for tail in cut[1:]:
+        lines.append(nothing.join(parts))
+        parts.clear()
+        parts.append(tail)
+    return lines
 
 
 def _line(line: bytes) -> Event:

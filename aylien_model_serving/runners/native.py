@@ -55,15 +55,20 @@ async def _in_context(coroutine: Coroutine[Any, Any, _T], context: contextvars.C
     return await coroutine
 
 
-_lock = threading.Lock()
+#: Both of the process with this id: a thread does not survive a fork, and a lock that is made before gevent
+#: patches a worker holds up all its greenlets.
+_locks: dict[int, threading.Lock] = {}
 _loops: dict[int, asyncio.AbstractEventLoop] = {}
 
 
 def _loop() -> asyncio.AbstractEventLoop:
-    """Return the loop of this process, started at its first use: a thread does not survive a fork."""
-    with _lock:
-        loop = _loops.get(os.getpid())
+    """Return the loop of this process, started at its first use."""
+    process = os.getpid()
+    if (known := _loops.get(process)) is not None:
+        return known  # perhaps not yet begun; what is handed to it waits
+    with _locks.get(process) or _locks.setdefault(process, threading.Lock()):
+        loop = _loops.get(process)
         if loop is None:
-            loop = _loops[os.getpid()] = asyncio.new_event_loop()
+            loop = _loops[process] = asyncio.new_event_loop()
             threading.Thread(target=loop.run_forever, name="model-serving-loop", daemon=True).start()
     return loop

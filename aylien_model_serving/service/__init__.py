@@ -166,6 +166,7 @@ class Service:
             ConfigurationError: there is an init already, or this one can't be called by itself.
         """
         check_init(function, DEVICE)
+        self._refuse_late("init")
         self._notes.once("init", sys._getframe(1))
         self._context.make = function
         return function
@@ -264,10 +265,13 @@ class Service:
         *,
         takes_body: bool = False,
     ) -> Any:
-        if self._wsgi is not None:
-            raise ConfigurationError("the app has been built already, and takes no further route")
+        self._refuse_late("route")
         self._notes.add(target, path, keys, frame, takes_body=takes_body)
         return target
+
+    def _refuse_late(self, what: str) -> None:
+        if self._wsgi is not None:
+            raise ConfigurationError(f"the app has been built already, and takes no further {what}")
 
     def _surround(self, add: Callable[[ServingFlask], None]) -> None:
         if self._wsgi is not None:

@@ -71,17 +71,24 @@ class RunningService:
             processes.MARK: str(self.folder),
             "MODEL_SERVING_JOBS_URL": f"sqlite:///{self.folder}/jobs.sqlite3",
         }
+        try:
+            self.process = self._started(command, clean_environment() | own | dict(env), cwd)
+        except BaseException:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise
+        RUNNING.append(self)
+
+    def _started(self, command: Sequence[str], env: Mapping[str, str], cwd: Path) -> subprocess.Popen[bytes]:
         with self.log_file.open("wb") as log:
-            self.process = subprocess.Popen(
+            return subprocess.Popen(
                 command,
                 cwd=cwd,
-                env=clean_environment() | own | dict(env),
+                env=env,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        RUNNING.append(self)
 
     @property
     def pid(self) -> int:

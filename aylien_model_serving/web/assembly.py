@@ -65,8 +65,9 @@ def build(
         app.state.backend = cache.attach(app)
     if any(route.job for route in described):
         app.state.jobs = job_routes.open_jobs(app.instance_path, app.state.settings, described)
+    taken = (*operations.PATHS, *(dashboard.PATHS if app.state.settings.dashboard else ()))
     for route in described:
-        if route.endpoint in (*operations.PATHS, *dashboard.PATHS) and "GET" in route.methods:
+        if route.endpoint in taken and "GET" in route.methods:
             raise ConfigurationError(f"route {route.endpoint!r}: GET of this path is the operators' own")
         try:
             view = _foreign_view(app, route) if route.view else _view(app, route)
@@ -88,7 +89,7 @@ def _add_job_endpoints(app: ServingFlask, jobs: JobStore, described: Iterable[Ro
         if "POST" in methods and not route.path_names:
             methods.discard("POST")
             posted = job_routes.without_body(view)
-            app.add_url_rule(route.endpoint, f"{route.name}_posted", posted, methods=["POST"])
+            app.add_url_rule(route.endpoint, f"{route.name}{job_routes.POSTED}", posted, methods=["POST"])
         app.add_url_rule(route.endpoint, route.name, view, methods=list(methods))
 
 

@@ -5,8 +5,9 @@ Floor 4. a2wsgi does the work; here is what it leaves to its users.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from typing import Any, TypeVar
 
 from a2wsgi import WSGIMiddleware
 from a2wsgi.wsgi import build_environ
@@ -20,26 +21,113 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+T = TypeVar("T")
+
 #: Threads that answer what an ASGI server asks of Flask.
 FLASK_THREADS = 16
 
 #: Key of the query in a scope that a2wsgi reads, which for its own part takes ASCII alone.
 _QUERY = "model_serving.query"
 
+#: Key of the way to the client in a scope that a2wsgi reads.
+_LINE = "model_serving.line"
+
 
 def asgi_of(wsgi: Callable[[Any, Any], Any]) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
     """Return an ASGI application that has a WSGI application answer on threads."""
-    middleware: Any = WSGIMiddleware(
-        lambda environ, start_response: wsgi(_complete(environ), start_response), workers=FLASK_THREADS
-    )
+    middleware: Any = WSGIMiddleware(_while_heard(wsgi), workers=FLASK_THREADS)
+    underway: set[asyncio.Future[None]] = set()  # the loop itself holds its tasks weakly
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        async def received() -> Message:  # a2wsgi needs a coroutine; granian's own is another awaitable
-            return await receive()
-
-        await middleware(_readable(scope), received, send)
+        line = _Line(receive, send)
+        work = asyncio.ensure_future(middleware({**_readable(scope), _LINE: line}, line.receive, line.send))
+        underway.add(work)
+        work.add_done_callback(underway.discard)
+        try:
+            await asyncio.shield(work)  # cancelled, it would leave a thread waiting for room in its queue
+        finally:
+            line.cut()
+        if line.failure is not None:
+            raise line.failure
 
     return answer
+
+
+class _Line:
+    """The way to a client and back, which swallows what is said once the client has left.
+
+    Args:
+        receive: the server's.
+        send: the server's.
+    """
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self.failure: BaseException | None = None
+        self._receive = receive
+        self._send = send
+        self._left: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def is_cut(self) -> bool:
+        """Tell, on any thread, whether the client has left."""
+        return self._left.done()
+
+    def cut(self) -> None:
+        """Let nobody wait for the client any more."""
+        if not self._left.done():
+            self._left.set_result(None)
+
+    async def receive(self) -> Message:
+        """Return the server's next message, or what ASGI says of a client that has left."""
+        received = None if self.is_cut() else await self._ended(self._receive())
+        return {"type": "http.disconnect"} if received is None else received.result()
+
+    async def send(self, message: Message) -> None:
+        """Return once the server has taken a message, and never raise: a thread waits for what follows."""
+        if self.is_cut():
+            return
+        sent = await self._ended(self._send(message))
+        if sent is None:
+            return
+        if sent.cancelled():
+            self.cut()
+        elif (error := sent.exception()) is not None:
+            if not isinstance(error, OSError):  # the server's word for a client that has left
+                self.failure = error
+            self.cut()
+
+    async def _ended(self, awaitable: Awaitable[T]) -> asyncio.Task[T] | None:
+        """Return what has come to its end, or nothing if the client left before."""
+
+        async def awaited() -> T:  # a task needs a coroutine; granian's own is another awaitable
+            return await awaitable
+
+        task = asyncio.ensure_future(awaited())
+        either: set[asyncio.Future[Any]] = {task, self._left}
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            return task if task.done() else None
+        finally:
+            task.cancel()
+
+
+def _while_heard(wsgi: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Iterator[bytes]]:
+    """Return a WSGI application that is not asked, or is closed, once the client has left."""
+
+    def pieces(environ: Any, start_response: Any) -> Iterator[bytes]:
+        line: _Line = environ["asgi.scope"][_LINE]
+        if line.is_cut():
+            return
+        body = wsgi(_complete(environ), start_response)
+        try:
+            for piece in body:
+                yield piece
+                if line.is_cut():
+                    break
+        finally:
+            if hasattr(body, "close"):
+                body.close()
+
+    return pieces
 
 
 def environ_of(scope: Scope, body: bytes, exchange: Exchange) -> Any:

@@ -183,6 +183,10 @@ class JobEndpoints:
         return Reply(200, codecs.JSON.encode(show(job, None if result is None else result[1])))
 
 
+#: What follows a route's name in the name of the view that answers POST in its place.
+POSTED = "_posted"
+
+
 def without_body(view: Callable[..., Response]) -> Callable[..., Response]:
     """Return a view that takes a query where a POST has no body, which other routes do not."""
 

@@ -1,11 +1,13 @@
 """`model-serving routes`, and with it how targets are read and services are looked at."""
 
 import json
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Invoke, one_line
+from tests.cli.conftest import SECONDS, Invoke, one_line
 from tests.services.serving import PROJECT
 
 pytestmark = pytest.mark.processes
@@ -61,6 +63,21 @@ def test_an_app_is_found_by_each_of_its_names(words: Path, invoke: Invoke, targe
 
     assert result.exit_code == 0, result.stderr
     assert [line.split() for line in result.stdout.splitlines()] == [line.split() for line in LINES]
+
+
+def test_a_service_that_forks_when_it_is_imported_is_not_waited_for(folder: Path, invoke: Invoke) -> None:
+    gate, fork = folder / "gate", "import os\nif os.fork() == 0:\n    open('gate').read()\n    os._exit(0)\n"
+    os.mkfifo(gate)
+    (folder / "words.py").write_text(fork + WORDS)
+
+    with ThreadPoolExecutor() as threads:
+        looking = threads.submit(invoke, "routes", "words.py")
+        try:
+            shown = looking.result(timeout=SECONDS / 4).stdout.splitlines()
+        finally:
+            gate.open("w").close()  # the forked process ends
+
+    assert [line.split() for line in shown] == [line.split() for line in LINES]
 
 
 def test_looking_builds_no_handler_and_opens_no_store(words: Path, invoke: Invoke, folder: Path) -> None:

@@ -104,3 +104,10 @@ def test_a_server_that_is_not_installed_is_told_with_what_brings_it(
     assert "pip install 'model-serving[granian]'" in one_line(
         invoke("run", "service.py", "--server", "granian")
     )
+
+
+def test_the_environment_says_how_many_workers_there_are(service: Path, invoke: Invoke) -> None:
+    result = invoke("run", "service.py", env={"MODEL_SERVING_WORKERS": "0"})
+
+    assert "'--workers'" in result.stderr
+    assert result.exit_code == 2

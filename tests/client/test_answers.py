@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from aylien_model_serving import errors
-from aylien_model_serving.client import NotUnderstood, ReceivedFile
+from aylien_model_serving.client import JobCancelled, JobFailed, NotUnderstood, ReceivedFile
 from aylien_model_serving.client.answers import value_of
 from aylien_model_serving.client.errors import error_of
 from aylien_model_serving.client.files import received
@@ -63,8 +63,18 @@ def test_a_refusal_of_somebody_on_the_way_is_told_by_its_status(body: bytes) -> 
     assert (error.status, vars(error)["request_id"]) == (502, "demo-2")
 
 
-def test_an_error_goes_through_pickle_as_between_processes() -> None:
-    error = error_of(refused(400, "invalid_request"))
+ERRORS = [
+    *(error_of(refused(kind.status, kind.code, retry_after="7", allow="GET, POST")) for kind in KINDS),
+    *(kind() for kind in KINDS),
+    errors.MethodNotAllowed(("GET",)),
+    errors.BodyTooLarge(1_000_000),
+    JobFailed("j", "no fries"),
+    JobCancelled("j", "cancelled"),
+]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+def test_an_error_goes_through_pickle_as_between_processes(error: Exception) -> None:
 
     again = pickle.loads(pickle.dumps(error))
 
@@ -78,12 +88,19 @@ def test_an_error_goes_through_pickle_as_between_processes() -> None:
         ("application/vnd.model+json; charset=utf-8", b"1", 1),
         ("text/plain; charset=utf-8", "ü".encode(), "ü"),
         ("application/json", b"", None),
+        ("", b"", None),
+        ("text/plain; charset=utf-8", b"", ""),
+        ("image/png", b"", ReceivedFile(b"", "image/png")),
         ("image/png", b"picture", ReceivedFile(b"picture", "image/png")),
         ("", b"bytes", ReceivedFile(b"bytes")),
     ],
 )
 def test_an_answer_is_what_its_media_type_says(media_type: str, body: bytes, expected: object) -> None:
     assert value_of(Answer(200, {"content-type": media_type}, body)) == expected
+
+
+def test_an_answer_without_content_is_none() -> None:
+    assert value_of(Answer(204, {"content-type": "text/html; charset=utf-8"})) is None
 
 
 def test_json_that_is_none_is_not_understood() -> None:
@@ -123,6 +140,8 @@ def test_file_objects_within_an_answer_are_files() -> None:
         ('attachment; filename="..%2F..%2Fpasswd"', "passwd"),
         ('attachment; filename="C:\\\\cat.png"', "cat.png"),
         ('attachment; filename=".."', None),
+        ('attachment; filename=".bashrc"', "bashrc"),
+        ('attachment; filename=". .ssh"', "ssh"),
         ("inline", None),
         ("", None),
     ],

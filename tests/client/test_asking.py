@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from aylien_model_serving.client import ReceivedFile
@@ -65,10 +66,18 @@ def test_a_value_that_is_part_of_the_path_can_not_be_left_out(fields: dict[str, 
         question_of(operation("/v1/{lang}/p"), fields, "")
 
 
-@pytest.mark.parametrize("value", ["..", "../admin", "a/./b"])
+@pytest.mark.parametrize("value", ["..", "../admin", "a/./b", "en/admin"])
 def test_a_value_of_the_path_leads_to_no_other_path(value: str) -> None:
     with pytest.raises(ValueError, match="would lead to another path"):
         question_of(operation("/v1/{lang}/p"), {"lang": value}, "")
+
+
+def test_a_value_of_several_segments_keeps_its_slashes() -> None:
+    parameter = {"name": "file", "in": "path", "required": True, "schema": {"type": "string", "x-path": True}}
+
+    question = question_of(operation("/files/{file}", parameters=[parameter]), {"file": "a/b c"}, "")
+
+    assert question.path == "/files/a/b%20c"
 
 
 def test_a_job_is_asked_for_with_a_key_so_that_it_may_be_asked_for_again() -> None:
@@ -144,14 +153,64 @@ def test_an_open_file_is_sent_from_where_it_stands_also_a_second_time(tmp_path: 
 
 
 def test_a_file_that_can_not_go_back_is_read_once() -> None:
-    class Pipe(io.BytesIO):
-        def seekable(self) -> bool:
-            return False
-
     part = Upload.of(Pipe(b"once"))
     assert part is not None
 
     assert [read(part), read(part)] == [b"once", b"once"]
+
+
+class Pipe(io.BytesIO):
+    """Can be read once."""
+
+    def seekable(self) -> bool:
+        return False
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_a_file_that_can_not_go_back_arrives_also_where_another_field_forces_json(several: bool) -> None:
+    pipe = Pipe(b"x")
+    fields = {"image": [pipe] if several else pipe, "options": {"a": 1}}
+
+    question = question_of(operation(fields={"image": BINARY, "options": {}}), fields, "")
+
+    assert b'"content":"eA=="' in (question.body or b"")
+
+
+def test_a_form_begins_where_an_open_file_stands() -> None:
+    file = io.BytesIO(b"head body")
+    file.seek(5)
+    part = Upload.of(file)
+    assert part is not None
+
+    with part.opened() as source:
+        sent = httpx.Request("POST", "http://service.test/", files={"file": source}).read()
+
+    assert b"body" in sent
+    assert b"head" not in sent
+
+
+def test_a_file_that_does_not_tell_whether_it_can_go_back_is_read_at_once() -> None:
+    class Spooled:
+        """As SpooledTemporaryFile is in Python 3.10."""
+
+        def read(self) -> bytes:
+            return b"spooled"
+
+    part = Upload.of(Spooled())
+    assert part is not None
+
+    assert read(part) == b"spooled"
+
+
+def test_a_number_of_a_kind_of_its_own_goes_beside_a_file() -> None:
+    class Share(float):
+        pass
+
+    fields = {"image": b"x", "share": Share(0.5)}
+
+    question = question_of(operation(fields={"image": BINARY, "share": {"type": "number"}}), fields, "")
+
+    assert json.loads(question.body or b"")["share"] == 0.5
 
 
 def test_a_file_that_was_opened_as_text_is_refused() -> None:

@@ -20,8 +20,12 @@ from aylien_model_serving.client import (
     TimedOut,
     UnknownRoute,
 )
+from aylien_model_serving.client.core import Core
+from aylien_model_serving.client.messages import Answer
+from aylien_model_serving.client.options import Options
 from aylien_model_serving.errors import FieldMismatch, InvalidRequest, NotFound, ServingError, Unauthorized
 from tests.client import apps
+from tests.client.telling import Script
 from tests.client.twins import NAMES, Twin, calling, carrier
 
 URL = "http://service.test/"
@@ -136,6 +140,31 @@ def test_a_protobuf_message_is_answered_by_one(twin: Twin) -> None:
     assert (answer.language, answer.confidence) == ("en", 0.5)
 
 
+def test_a_protobuf_message_has_no_values_for_a_path(twin: Twin) -> None:
+    with pytest.raises(TypeError, match=r"/v1/\{lang\}/translate has values"):
+        twin.do(twin.client.protobuf("translate", schema.Request(), schema.Response))
+
+
+@pytest.mark.parametrize(
+    ("status", "media_type", "body"),
+    [
+        (202, "application/json", b'{"job_id": "7"}'),
+        (200, "text/event-stream", b""),
+        (200, "application/x-protobuf", b"\xff"),
+    ],
+)
+def test_an_answer_that_is_no_protobuf_message_is_not_understood(
+    monkeypatch: pytest.MonkeyPatch, status: int, media_type: str, body: bytes
+) -> None:
+    monkeypatch.setenv("MODEL_SERVING_JOBS_URL", "memory://")
+    described = Answer(200, body=apps.calling().test_client().get("/openapi.json").data)
+    script = Script(described, Answer(status, {"content-type": media_type}, body))
+    core = Core(Options(), script.world)
+
+    with pytest.raises(NotUnderstood, match="protobuf message"):
+        script.tell(core.protobuf("detect", schema.Request(), schema.Response))
+
+
 def test_a_stream_is_iterated(twin: Twin) -> None:
     stream = twin.do(twin.client.count(number=3))
 
@@ -234,8 +263,18 @@ def test_options_are_changed_for_some_calls(twin: Twin) -> None:
 
     assert twin.do(quick.classify(text="a")) == {"text": "a", "top": 3}
     assert repr(quick) == repr(twin.client)
-    with pytest.raises(TypeError):
-        twin.client.with_options(patience=1)
+
+
+@pytest.mark.parametrize("name", ["patience", "connect_timeout", "headers"])
+def test_what_can_not_be_changed_for_some_calls_is_refused(twin: Twin, name: str) -> None:
+    with pytest.raises(TypeError, match=name):
+        twin.client.with_options(**{name: 1})
+
+
+@pytest.mark.parametrize("seconds", [0, -1])
+def test_seconds_to_connect_that_are_none_are_refused(kind: str, seconds: float) -> None:
+    with pytest.raises(ValueError, match="connect_timeout is a number of seconds above 0"):
+        calling(kind, URL, connect_timeout=seconds).__enter__()
 
 
 @pytest.mark.parametrize(

@@ -163,3 +163,32 @@ def test_a_description_of_openapi_3_0_is_understood_too() -> None:
     found = Document(json.dumps(document).encode()).find("draw")
 
     assert found.signature.parameters["image"].annotation == Path | bytes | None
+
+
+def named(paths: dict[str, dict[str, str]]) -> Document:
+    """Return a description of operations, by path, method and id."""
+    told = {
+        path: {method: {"operationId": name, "responses": {}} for method, name in methods.items()}
+        for path, methods in paths.items()
+    }
+    return Document(json.dumps({"info": {"title": ""}, "paths": told}).encode())
+
+
+def test_a_name_that_ends_as_a_method_does_is_whole() -> None:
+    document = named({"/posts": {"post": "create_post", "get": "list_posts"}, "/get": {"get": "do_get"}})
+
+    assert document.names() == ["create_post", "list_posts", "do_get"]
+
+
+def test_the_name_that_the_description_has_goes_before_one_without_its_method() -> None:
+    document = named(
+        {
+            "/blog_post": {"post": "blog_post"},
+            "/blog": {"post": "blog_post_2", "get": "blog_get"},
+            "/other": {"get": "blog"},
+        }
+    )
+
+    assert document.find("blog_post").path == "/blog_post"
+    assert document.find("blog").path == "/other"
+    assert named({"/blog": {"post": "blog_post_2", "get": "blog_get"}}).find("blog").method == "POST"

@@ -72,7 +72,9 @@ def test_a_service_that_does_not_wait_is_not_asked_without_a_pause() -> None:
     assert len(script.asked) < 40
 
 
-@pytest.mark.parametrize("failure", [Unreachable(), ConnectionLost(), AWAY])
+@pytest.mark.parametrize(
+    "failure", [Unreachable(), ConnectionLost(), AWAY, *map(Answer, (429, 502, 503, 504))]
+)
 def test_a_service_that_restarts_is_waited_for(failure: Answer | Exception) -> None:
     script = Script(told("queued"), *[failure] * 5, told("finished", result="done"), seconds=1)
 
@@ -124,6 +126,25 @@ def test_items_are_given_once_though_the_connection_breaks() -> None:
     assert script.given == ["a", "b", "c"]
     assert (state.status, state.result) == ("finished", 3)
     assert len(script.pauses) == 3
+
+
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+def test_items_are_asked_for_again_while_a_proxy_finds_no_service(status: int) -> None:
+    script = Script(Answer(status), streamed([item("a"), event("finished", result=1)]))
+
+    script.tell(jobs.items_of("j", OPTIONS, script.world))
+
+    assert script.given == ["a"]
+
+
+@pytest.mark.parametrize(
+    "wrong", [b"data: <html>\n\n", b"event: finished\ndata: {\n\n", b"event: error\ndata: 1\n\n"]
+)
+def test_a_stream_of_a_job_that_is_no_json_is_not_understood(wrong: bytes) -> None:
+    script = Script(streamed([wrong]))
+
+    with pytest.raises(NotUnderstood):
+        script.tell(jobs.items_of("j", OPTIONS, script.world))
 
 
 def test_a_stream_that_never_ends_well_is_given_up() -> None:

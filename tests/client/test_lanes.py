@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -92,6 +93,39 @@ def test_lanes_in_use_are_closed_when_they_are_given_back(made: Made) -> None:
     assert (idle.is_closed, taken.is_closed) == (True, False)
     lanes.give(taken)
     assert taken.is_closed
+
+
+def test_a_lane_may_come_back_while_its_thread_gives_another_one_back(made: Made) -> None:
+    collected: list[httpx.Client] = []
+
+    def collect() -> float:
+        if collected:
+            lanes.give(collected.pop())
+        return 1000.0
+
+    lanes = Lanes(made, 2, 2, math.inf, collect)
+    lane, left = lanes.take(0), lanes.take(0)
+    collected.append(left)
+
+    giving = threading.Thread(target=lanes.give, args=(lane,), daemon=True)
+    giving.start()
+    giving.join(30)
+
+    assert not giving.is_alive()
+    assert {lanes.take(0), lanes.take(0)} == {lane, left}
+
+
+def test_threads_that_take_and_give_lose_no_lane(made: Made) -> None:
+    lanes = Lanes(made, 3, 2, math.inf)
+
+    def use(_: int) -> None:
+        lanes.give(lanes.take(30))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(use, range(500)))
+    lanes.close()
+
+    assert made.open() == 0
 
 
 def test_a_lane_that_can_not_be_made_takes_no_place() -> None:

@@ -1,5 +1,7 @@
 """A question is asked again where that does no harm, and only while there is time."""
 
+import math
+
 import pytest
 
 from aylien_model_serving.client.errors import ConnectionLost, TimedOut, Unreachable
@@ -125,7 +127,7 @@ def test_chance_takes_up_to_half_of_a_pause_which_has_an_upper_bound(tries: int)
     assert longest <= LONGEST_PAUSE
 
 
-@pytest.mark.parametrize("wrong", [{"timeout": 0}, {"connect_timeout": -1}, {"retries": -1}])
+@pytest.mark.parametrize("wrong", [{"timeout": 0}, {"timeout": math.nan}, {"retries": -1}])
 def test_options_that_can_not_be_kept_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=r"above 0|from 0 on"):
         Options(**wrong)  # type: ignore[arg-type]  # also of the wrong type

@@ -1,6 +1,7 @@
 """Items are found in a body however it is cut into pieces."""
 
 import json
+import time
 from itertools import pairwise
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from aylien_model_serving.client import ReceivedFile
 from aylien_model_serving.client.errors import NotUnderstood
 from aylien_model_serving.client.messages import Answer
-from aylien_model_serving.client.streams import Event, Events, Lines, items
+from aylien_model_serving.client.streams import Decoder, Event, Events, Lines, items
 from aylien_model_serving.errors import InvalidRequest
 from tests.client.telling import Script, streamed
 
@@ -62,6 +63,17 @@ def test_a_line_end_that_is_cut_in_two_is_one() -> None:
     ]
 
     assert found == [Event("message", "a\nb")]
+
+
+@pytest.mark.parametrize(("decoder", "pieces", "end"), [(Events(), 30, b"\n\n"), (Lines(), 4000, b"\n")])
+def test_an_item_of_many_pieces_takes_as_long_as_it_is(decoder: Decoder, pieces: int, end: bytes) -> None:
+    piece = b"x" * 4000
+    began = time.process_time()
+
+    found = [event for _ in range(pieces) for event in decoder.feed(piece)] + decoder.feed(end)
+
+    assert time.process_time() - began < 5
+    assert len(found) == isinstance(decoder, Lines)
 
 
 def test_an_event_without_its_end_is_none() -> None:

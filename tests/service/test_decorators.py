@@ -183,6 +183,8 @@ def test_a_route_that_comes_after_the_app_was_built_is_refused() -> None:
 
     with pytest.raises(ConfigurationError, match="has been built already"):
         app.endpoint("/late")(shout)
+    with pytest.raises(ConfigurationError, match="has been built already"):
+        app.init(dict)
 
 
 def test_a_method_of_an_object_answers_and_gets_the_context() -> None:

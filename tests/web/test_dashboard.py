@@ -1,18 +1,14 @@
 """The dashboard's endpoints: what they show, who may see it, and how little they hold."""
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from prometheus_client.samples import Sample
 
-from aylien_model_serving import lifecycle
 from aylien_model_serving.jobs.errors import StoreUnavailable
 from aylien_model_serving.jobs.store import Store
-from aylien_model_serving.web.dashboard import counts, feed
-from aylien_model_serving.web.dashboard.feed import MAX_STREAMS, PERIOD, STREAM_SECONDS, Feed
+from aylien_model_serving.web.dashboard import feed
 from tests.web.asking import error, post, route, serve
 from tests.web.jobs import begin, echo, end_of, jobs
 
@@ -77,6 +73,12 @@ class TestPage:
 
         assert {client.get(path).status_code for path in (*FILES, *DATA)} == {404}
 
+    def test_its_paths_are_free_where_it_is_off(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("MODEL_SERVING_DASHBOARD", "0")
+        client = serve(route(predict, "/__jobs", methods=["GET"]))
+
+        assert client.get("/__jobs?text=mine").json == {"text": "mine"}
+
     @pytest.mark.parametrize("path", ["/__dashboard", "/__jobs"])
     def test_a_route_on_its_path_stops_the_start(self, path: str) -> None:
         with pytest.raises(ValueError, match=path):
@@ -129,6 +131,7 @@ class TestSnapshot:
 
         assert snapshot(client)["routes"][1] | {"counts": [], "sum": 0} == {
             "name": "unmatched",
+            "own": False,
             "statuses": {"404": 1},
             "cache": {},
             "counts": [],
@@ -152,6 +155,17 @@ class TestSnapshot:
             1,
         )
         assert "result" not in job
+
+    @pytest.mark.usefixtures("in_memory")
+    def test_what_follows_jobs_is_the_librarys_own(self) -> None:
+        client = jobs(echo)
+        for method in (client.get, client.post):
+            method("/status?job_id=none")
+
+        asked = [known for known in snapshot(client)["routes"] if known["statuses"]]
+
+        assert [known["statuses"] for known in asked] == [{"404": 1}, {"404": 1}]
+        assert all(known["own"] for known in asked)
 
     @pytest.mark.usefixtures("in_memory")
     def test_a_store_that_does_not_work_is_told_beside_the_rest(
@@ -194,103 +208,3 @@ class TestJobs:
     )
     def test_a_wrong_question_is_refused(self, query: str) -> None:
         assert error(serve(route(predict)).get(f"/__jobs?{query}"))[:2] == (400, "bad_request")
-
-
-class Clock:
-    """Time that goes on when somebody sleeps."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
-
-
-class TestFeed:
-    """Streams of one process."""
-
-    @pytest.fixture
-    def clock(self) -> Clock:
-        return Clock()
-
-    @pytest.fixture
-    def feed(self, clock: Clock) -> Feed:
-        self.taken = 0
-
-        def take() -> bytes:
-            self.taken += 1
-            return b"%d" % self.taken
-
-        return Feed(take, clock, clock.sleep)
-
-    def test_all_who_watch_share_one_snapshot_a_second(self, feed: Feed, clock: Clock) -> None:
-        same = {feed.latest() for _ in range(5)}
-        clock.sleep(PERIOD)
-
-        assert same == {b"retry: 1000\ndata: 1\n\n"}
-        assert feed.latest() == b"retry: 1000\ndata: 2\n\n"
-
-    def test_a_stream_ends_after_a_while(self, feed: Feed, clock: Clock) -> None:
-        begun = clock()
-
-        events = list(feed.events(feed.latest(), lasting=True))
-
-        assert len(events) == len(set(events)) == 1 + STREAM_SECONDS / PERIOD
-        assert clock() - begun == STREAM_SECONDS
-
-    def test_where_waiting_would_keep_others_away_one_event_is_all(self, feed: Feed) -> None:
-        assert len(list(feed.events(feed.latest(), lasting=False))) == 1
-
-    def test_who_finds_no_place_gets_one_event_until_another_leaves(self, feed: Feed) -> None:
-        streams = [feed.events(b"first", lasting=True) for _ in range(MAX_STREAMS)]
-        for stream in streams:
-            assert next(stream) == b"first"
-            next(stream)
-
-        assert len(list(feed.events(b"first", lasting=True))) == 1
-        streams[0].close()  # type: ignore[attr-defined]  # a generator, which is all that close asks for
-
-        assert len(list(feed.events(b"first", lasting=True))) > 1
-
-    def test_a_stream_ends_when_its_process_is_told_to_go(
-        self, feed: Feed, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        stream = feed.events(feed.latest(), lasting=True)
-        next(stream)
-        next(stream)
-        monkeypatch.setattr(lifecycle, "_signs", [lambda: True])
-
-        assert list(stream) == []
-
-
-class TestCounts:
-    """Samples → counts."""
-
-    @pytest.fixture
-    def bucket(self) -> Callable[..., Sample]:
-        def make(method: str, le: str, value: float) -> Sample:
-            return Sample("h_bucket", {"endpoint": "e", "method": method, "le": le}, value)
-
-        return make
-
-    def test_buckets_are_taken_apart_and_added_up_over_other_labels(self, bucket: Any) -> None:
-        samples = counts.by_name(
-            [
-                *(bucket("GET", le, value) for le, value in (("0.1", 1), ("1.0", 3), ("+Inf", 4))),
-                *(bucket("POST", le, value) for le, value in (("+Inf", 5), ("0.1", 5), ("1.0", 5))),
-                Sample("h_sum", {"endpoint": "e", "method": "GET"}, 2.5),
-                Sample("h_sum", {"endpoint": "e", "method": "POST"}, 0.25),
-            ]
-        )
-
-        assert counts.spreads(samples, "h", "endpoint") == {
-            "bounds": [0.1, 1.0],
-            "of": {"e": {"sum": 2.75, "counts": [6, 2, 1]}},
-        }
-
-    def test_a_series_that_nobody_has_begun_is_empty(self) -> None:
-        assert counts.spreads({}, "h", "endpoint") == {"bounds": [], "of": {}}
-        assert counts.table({}, "c", "endpoint", "result") == {}

@@ -20,6 +20,7 @@ from aylien_model_serving.openapi_answers import Described
 from aylien_model_serving.runners.hosted import HostedRunner
 from aylien_model_serving.web.dashboard import counts
 from aylien_model_serving.web.dashboard.counts import Samples, Spread, Spreads
+from aylien_model_serving.web.jobs import POSTED
 from aylien_model_serving.web.state import JobStore, ServiceState
 
 #: Jobs of a snapshot: the latest, and as many of each kind that is under way.
@@ -78,7 +79,10 @@ def _routes(state: ServiceState, samples: Samples, seconds: Spreads) -> list[dic
     statuses = counts.table(samples, "flask_http_request_duration_seconds_count", "endpoint", "status")
     cache = counts.table(samples, "model_serving_cache_total", "endpoint", "result")
     described = {known.route.name: _described(known) for known in state.routes}
-    others: dict[str, dict[str, Any]] = {name: {"name": name} for name in statuses if name not in described}
+    own = {f"{known.route.name}{POSTED}" for known in state.routes if known.is_own}
+    others: dict[str, dict[str, Any]] = {
+        name: {"name": name, "own": name in own} for name in statuses if name not in described
+    }
     return [
         {
             **route,

@@ -18,7 +18,7 @@ from aylien_model_serving.web.bridge import Application, Message, Receive, Scope
 from aylien_model_serving.web.exchange import Exchange, ScopeHeaders
 from aylien_model_serving.web.mounts.beside import Answering
 from aylien_model_serving.web.mounts.life import Life
-from aylien_model_serving.web.mounts.wsgi import Front, Mount
+from aylien_model_serving.web.mounts.wsgi import Front, Mount, told
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -47,39 +47,34 @@ class ASGIMount(Mount):
 
     def _called(self, environ: WSGIEnvironment, head: StartResponse) -> Iterable[bytes]:
         """Return the pieces of a body whose first one has come, and with it the answer's head."""
-
-        def fail(error: Exception) -> None:
-            method, path = environ["REQUEST_METHOD"], environ["SCRIPT_NAME"] + environ["PATH_INFO"]
-            self.front.failures.tell(error, method, path, environ["HTTP_X_REQUEST_ID"], "")
-
+        fail = self._fail_of(environ)
         pieces = Answering(self.app, self.life, environ, fail).pieces(head)
         first = next(pieces)
-        return ClosingIterator(chain((first,), pieces), pieces.close)  # type: ignore[attr-defined]  # a generator
+        return ClosingIterator(chain((first,), told(pieces, fail)), pieces.close)  # type: ignore[attr-defined]  # a generator
 
     async def answer_asgi(self, scope: Scope, receive: Receive, send: Send, exchange: Exchange) -> None:
         """Answer a request or a websocket below the path as ASGI has it."""
-        telling = _Telling(self, scope, send, exchange)
+        telling = _Telling(self, scope, receive, send, exchange)
         with nullcontext() if telling.is_websocket else self.life.request():
-            await self._answer_asgi(scope, receive, telling, exchange)
+            await self._answer_asgi(scope, telling, exchange)
 
-    async def _answer_asgi(
-        self, scope: Scope, receive: Receive, telling: _Telling, exchange: Exchange
-    ) -> None:
+    async def _answer_asgi(self, scope: Scope, telling: _Telling, exchange: Exchange) -> None:
         headers = ScopeHeaders(scope["headers"])
         try:
             self.front.check(headers)
             if not self.life.is_up():
                 await self.life.start()
-            await self.app(self._scope_below(scope, headers, exchange), receive, telling)
+            await self.app(self._scope_below(scope, headers, exchange), telling.receive, telling)
         except Exception as error:
             if telling.is_websocket and telling.has_begun:
                 raise
             accept = headers.get("accept", "")
-            told = self.front.failures.tell(error, telling.method, scope["path"], exchange.request_id, accept)
+            method, path = telling.method, scope["path"]
+            reply = self.front.failures.tell(error, method, path, exchange.request_id, accept)
             if telling.has_begun and not telling.has_told:
                 raise  # so that the server cuts what it can't complete
             if not telling.has_begun:
-                await telling.refuse(told, receive)
+                await telling.refuse(reply)
 
     def _scope_below(self, scope: Scope, headers: ScopeHeaders, exchange: Exchange) -> Scope:
         root = scope.get("root_path", "")
@@ -97,21 +92,26 @@ class ASGIMount(Mount):
 
 
 class _Telling:
-    """ASGI's `send` of a mounted application.
+    """ASGI's `send` of a mounted application, and its `receive`.
 
     Args:
         mount: whose answer it is.
         scope: the request's head.
+        receive: the server's.
         send: the server's.
         exchange: the request's first moment and its id.
     """
 
-    def __init__(self, mount: ASGIMount, scope: Scope, send: Send, exchange: Exchange) -> None:
+    def __init__(
+        self, mount: ASGIMount, scope: Scope, receive: Receive, send: Send, exchange: Exchange
+    ) -> None:
         self.is_websocket = scope["type"] == "websocket"
         self.method: str = scope.get("method", "GET")
         self.has_begun = False
         self.has_told = False
         self._mount = mount
+        self._receive = receive
+        self._has_received = False
         self._send = send
         self._exchange = exchange
 
@@ -126,6 +126,11 @@ class _Telling:
             self.has_told = not message.get("more_body", False)
         await self._send(message)
 
+    async def receive(self) -> Message:
+        message = await self._receive()
+        self._has_received = True
+        return message
+
     def _identified(self, message: Message) -> Message:
         if message["type"] == "websocket.close":
             return message
@@ -135,10 +140,11 @@ class _Telling:
         identity = (_REQUEST_ID, self._exchange.request_id.encode("latin-1"))
         return {**message, "headers": [*headers, identity]}
 
-    async def refuse(self, told: Reply, receive: Receive) -> None:
+    async def refuse(self, told: Reply) -> None:
         """Answer with an error; a websocket is closed before it opens."""
         if self.is_websocket:
-            await receive()
+            if not self._has_received:  # what asks for the connection comes once
+                await self._receive()
             await self({"type": "websocket.close", "code": _POLICY})
             return
         headers = [("content-type", told.media_type), ("content-length", str(len(told.body))), *told.headers]

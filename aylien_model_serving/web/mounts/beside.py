@@ -137,8 +137,8 @@ class Answering:
                 await self._life.start()
             self._scope["state"] = self._life.state
             await self._app(self._scope, self._receive, self._send)
-        except Exception as error:
-            self._end_with(error)
+        except BaseException as error:  # none may take the loop from the others, or leave a thread waiting
+            self._end_with(_as_exception(error))
         else:
             self._letters.put((_END, None, None))
 
@@ -150,7 +150,7 @@ class Answering:
             self._letters.put((_END, error, None))
 
     async def _receive(self) -> Message:
-        if self._has_read:
+        if self._has_read or self._gone.is_set():
             await self._gone.wait()
             return {"type": "http.disconnect"}
         message: Message = await self._hand(_READ, None)
@@ -179,6 +179,15 @@ class Answering:
         self._gone.set()
         for waiting in self._waiting:
             _resolve(waiting, {"type": "http.disconnect"})
+
+
+def _as_exception(error: BaseException) -> Exception:
+    """Return what may be told of an end that is no error of its own, such as that of a cancelled task."""
+    if isinstance(error, Exception):
+        return error
+    told = RuntimeError(f"It ended with {error!r}")
+    told.__cause__ = error
+    return told
 
 
 def _resolve(future: asyncio.Future[Any], content: Any) -> None:

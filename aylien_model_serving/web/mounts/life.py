@@ -171,7 +171,9 @@ class _Span:
         scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self.state}
         try:
             await app(scope, self._messages.get, self._send)
-        except Exception as error:
+        except (asyncio.CancelledError, GeneratorExit):
+            raise  # the end of this task alone
+        except BaseException as error:  # none may take the loop from the others
             if not self._begun.done():
                 logger.debug("%s knows no lifespan: %s", self._place, error)
             elif not self._ended.is_set() and self._begun.exception() is None:

@@ -7,6 +7,7 @@ its thread is a real one, with a hub of its own, and the thread of the requests'
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import queue
 import sys
@@ -16,6 +17,8 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
 from aylien_model_serving.runners import native
+
+logger = logging.getLogger(__name__)
 
 #: Seconds after which a greenlet looks again; the hub takes one that waits without end for a deadlock.
 _LOOK_SECONDS = 60.0
@@ -64,7 +67,7 @@ def mailbox() -> Mailbox:
     return _HubMailbox() if native.is_patched() else queue.SimpleQueue()
 
 
-_lock = threading.Lock()
+_locks: dict[int, threading.Lock] = {}
 _loops: dict[int, asyncio.AbstractEventLoop] = {}
 
 
@@ -72,11 +75,16 @@ def of_process() -> asyncio.AbstractEventLoop:
     """Return the loop of this process, which runs on a thread of its own."""
     loop = _loops.get(os.getpid())
     if loop is None:
-        with _lock:
+        with _lock():
             loop = _loops.get(os.getpid())
             if loop is None:
                 loop = _loops[os.getpid()] = _started()
     return loop
+
+
+def _lock() -> threading.Lock:
+    """Return this process's lock, made once gevent may have patched threads: its holder waits."""
+    return _locks.get(os.getpid()) or _locks.setdefault(os.getpid(), threading.Lock())
 
 
 def _started() -> asyncio.AbstractEventLoop:
@@ -87,11 +95,22 @@ def _started() -> asyncio.AbstractEventLoop:
     def run() -> None:
         loop = asyncio.new_event_loop()
         loop.call_soon(begun.put, loop)
-        loop.run_forever()
+        _run_until_stopped(loop)
 
     _start_thread(run)
     loop: asyncio.AbstractEventLoop = begun.get()
     return loop
+
+
+def _run_until_stopped(loop: asyncio.AbstractEventLoop) -> None:
+    """Run a loop that several applications share: a task of one that asks for the exit ends alone."""
+    while True:
+        try:
+            loop.run_forever()
+        except (SystemExit, KeyboardInterrupt) as error:
+            logger.error("A task of a mounted application ended with %r", error, exc_info=error)
+        else:
+            return
 
 
 def _start_thread(run: Callable[[], None]) -> None:

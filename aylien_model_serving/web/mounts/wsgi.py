@@ -6,8 +6,12 @@ Floor 4. https://peps.python.org/pep-3333/ says what SCRIPT_NAME and PATH_INFO a
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, islice
+from types import GeneratorType
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from werkzeug.wsgi import ClosingIterator
 
 from aylien_model_serving.failures import Failures
 from aylien_model_serving.messages import REQUEST_ID_HEADER, Reply
@@ -74,11 +78,20 @@ class Mount:
             return self._called(self._below(environ, exchange), head)
         except Exception as error:
             path, accept = path_of(environ), headers.get("accept", "")
-            told = self.front.failures.tell(error, head.method, path, exchange.request_id, accept)
-            return head.refuse(told)
+            reply = self.front.failures.tell(error, head.method, path, exchange.request_id, accept)
+            return head.refuse(reply)
 
-    def _called(self, environ: WSGIEnvironment, head: StartResponse) -> Iterable[bytes]:
+    def _called(self, environ: WSGIEnvironment, head: _Head) -> Iterable[bytes]:
         raise NotImplementedError
+
+    def _fail_of(self, environ: WSGIEnvironment) -> Callable[[Exception], object]:
+        """Return what is told of an error for which the answer has no room left."""
+
+        def fail(error: Exception) -> None:
+            method, path = environ["REQUEST_METHOD"], environ["SCRIPT_NAME"] + environ["PATH_INFO"]
+            self.front.failures.tell(error, method, path, environ["HTTP_X_REQUEST_ID"], "")
+
+        return fail
 
     def _below(self, environ: WSGIEnvironment, exchange: Exchange) -> WSGIEnvironment:
         return {
@@ -108,8 +121,34 @@ class WSGIMount(Mount):
         super().__init__(path, front)
         self.app = app
 
-    def _called(self, environ: WSGIEnvironment, head: StartResponse) -> Iterable[bytes]:
-        return self.app(environ, head)
+    def _called(self, environ: WSGIEnvironment, head: _Head) -> Iterable[bytes]:
+        """Return the pieces of a body whose head has come; a generator sends it with its first piece."""
+        pieces = self.app(environ, head)
+        if head.is_begun and not isinstance(pieces, (GeneratorType, ClosingIterator)):
+            return pieces  # as it is, since it may be the server's file wrapper
+        close = getattr(pieces, "close", _nothing)
+        rest = iter(pieces)
+        try:
+            first = () if head.is_begun else tuple(islice(rest, 1))
+            if not head.is_begun:
+                raise RuntimeError("It ended without an answer")
+        except BaseException:
+            close()
+            raise
+        return ClosingIterator(chain(first, told(rest, self._fail_of(environ))), close)
+
+
+def _nothing() -> None:
+    """Close a body that has nothing to close."""
+
+
+def told(pieces: Iterator[bytes], fail: Callable[[Exception], object]) -> Iterator[bytes]:
+    """Yield the rest of a body, and tell of an error that cuts it."""
+    try:
+        yield from pieces
+    except Exception as error:
+        fail(error)
+        raise
 
 
 class _Head:
@@ -127,15 +166,15 @@ class _Head:
         self._mount = mount
         self._start_response = start_response
         self._exchange = exchange
-        self._is_begun = False
+        self.is_begun = False
 
     def __call__(
         self, status: str, headers: list[tuple[str, str]], exc_info: Any = None, /
     ) -> Callable[[bytes], object]:
         if not any(name.lower() == _REQUEST_ID for name, _ in headers):
             headers = [*headers, (REQUEST_ID_HEADER, self._exchange.request_id)]
-        if not self._is_begun:
-            self._is_begun = True
+        if not self.is_begun:
+            self.is_begun = True
             self._mount.count(self.method, int(status[:3]), self._exchange)
         return self._start_response(status, headers, *(() if exc_info is None else (exc_info,)))
 
@@ -147,7 +186,7 @@ class _Head:
             *told.headers,
         ]
         line = STATUS_LINES.get(told.status) or f"{told.status} UNKNOWN"
-        self(line, headers, sys.exc_info() if self._is_begun else None)
+        self(line, headers, sys.exc_info() if self.is_begun else None)
         return () if self.method == "HEAD" else (told.body,)
 
 

@@ -121,10 +121,12 @@ async function open(url, request) {
 
 function pause(milliseconds, wanted) {
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, milliseconds);
-    wanted.addEventListener("abort", () => {
+    const end = () => {
       clearTimeout(timer);
+      wanted.removeEventListener("abort", end);
       resolve();
-    }, { once: true });
+    };
+    const timer = setTimeout(end, milliseconds);
+    wanted.addEventListener("abort", end);
   });
 }

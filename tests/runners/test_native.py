@@ -1,0 +1,29 @@
+"""The loop beside the caller, in a worker that gevent patches after its master has imported the library."""
+
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.processes
+
+BURST = """
+from aylien_model_serving import gunicorn_hooks
+from gevent import monkey
+monkey.patch_all()
+import gevent
+from aylien_model_serving.runners import native
+
+async def answer(number):
+    return number
+
+burst = [gevent.spawn(native.run_coroutine, answer(number)) for number in range(8)]
+gevent.joinall(burst, timeout=10)
+print([call.value for call in burst])
+"""
+
+
+def test_the_first_coroutines_of_a_patched_worker_may_come_at_once() -> None:
+    told = subprocess.run([sys.executable, "-c", BURST], capture_output=True, text=True, timeout=60)
+
+    assert told.stdout == f"{list(range(8))}\n", told.stderr
