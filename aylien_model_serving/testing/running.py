@@ -186,7 +186,9 @@ class RunningService:
     def _refuse_leftovers(self) -> None:
         if left := self._left_after(LEAVING_SECONDS):
             processes.kill(left)
-            self._left_after(LEAVING_SECONDS)  # on a busy machine a killed process is there for a moment longer
+            self._left_after(
+                LEAVING_SECONDS
+            )  # on a busy machine a killed process is there for a moment longer
             shown = "\n".join(f"{pid}: {line}" for pid, line in left.items())
             raise self.failed(f"left processes behind:\n{shown}\n")
         processes.kill_group(self.pid)
