@@ -112,7 +112,7 @@ def test_a_job_that_another_has_taken_over_is_left_to_it(
         scene.store.lost(job_id, owner, time.time())
         scene.wait_until(lambda: "this run of it does not count" in caplog.text)
 
-    assert get(scene.store, job_id).status == "queued"
+        assert get(scene.store, job_id).status == "queued"
 
 
 def test_a_store_that_fails_for_a_while_costs_no_job(scene: Scene) -> None:

@@ -14,6 +14,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Coroutine
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol
 
 from aylien_model_serving.runners import native
@@ -22,6 +23,9 @@ logger = logging.getLogger(__name__)
 
 #: Seconds after which a greenlet looks again; the hub takes one that waits without end for a deadlock.
 _LOOK_SECONDS = 60.0
+
+#: Calls that applications may have beside their loop at a time, as many as asyncio's own pool at most.
+_MOST_CALLS = 32
 
 
 class Mailbox(Protocol):
@@ -94,12 +98,40 @@ def _started() -> asyncio.AbstractEventLoop:
 
     def run() -> None:
         loop = asyncio.new_event_loop()
+        if native.is_patched():
+            loop.set_default_executor(_Greenlets())
         loop.call_soon(begun.put, loop)
         _run_until_stopped(loop)
 
     _start_thread(run)
     loop: asyncio.AbstractEventLoop = begun.get()
     return loop
+
+
+class _Greenlets(ThreadPoolExecutor):
+    """Runs an application's calls beside its loop; the end of the process does not wait for them.
+
+    The threads of its base would be joined then, as greenlets of a hub that has no reason to go on.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._room = threading.Semaphore(_MOST_CALLS)
+
+    def submit(self, function: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
+        answer: Future[Any] = Future()
+
+        def work() -> None:
+            with self._room:
+                if not answer.set_running_or_notify_cancel():
+                    return
+                try:
+                    answer.set_result(function(*arguments, **named))
+                except BaseException as error:
+                    answer.set_exception(error)
+
+        threading.Thread(target=work, name="model-serving-mounts-call", daemon=True).start()
+        return answer
 
 
 def _run_until_stopped(loop: asyncio.AbstractEventLoop) -> None:
