@@ -28,7 +28,7 @@ The house, floor by floor; imports point down, or to a neighbour, and never in a
     1  failures logs handlers signatures     how errors are told, log lines, what a callable takes
     1  context                               what the handlers of a service share within a process
     1  docstrings                            what a callable says of itself
-    0  errors messages settings owner        standard library only
+    0  errors messages settings owner hints  standard library only
     0  lifecycle                             whether the process is on its way out
 """
 

@@ -6,7 +6,6 @@ returns it as `Route` keeps it.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from werkzeug.routing import Map, Rule
 
 from aylien_model_serving.batching import Batching
 from aylien_model_serving.errors import ConfigurationError
+from aylien_model_serving.hints import nearest
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 
@@ -261,9 +261,3 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "batch": _batch,
     "job": _job,
 }
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Return a hint at the known word that is nearest to an unknown one."""
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(known)}"

@@ -13,7 +13,8 @@ from aylien_model_serving import handlers
 from aylien_model_serving.batching import Batching
 from aylien_model_serving.context import UNBOUND, Binding
 from aylien_model_serving.errors import ConfigurationError
-from aylien_model_serving.route_keys import READERS, Hosting, Jobs, bound, nearest
+from aylien_model_serving.hints import nearest
+from aylien_model_serving.route_keys import READERS, Hosting, Jobs, bound
 
 
 @dataclass(frozen=True)

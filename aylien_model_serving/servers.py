@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from aylien_model_serving.errors import ConfigurationError
-from aylien_model_serving.route_keys import nearest
+from aylien_model_serving.hints import nearest
 from aylien_model_serving.runners import interpreter
 
 WORKER_CLASSES = ("gevent", "gthread", "sync", "asgi")

@@ -25,7 +25,11 @@ INNER = ("data", "blob", "about")
 
 LOOPBACK = ("127.0.0.1", "localhost")
 
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 60.0
+
+#: Chromium's own sandbox does not work for root, whom tests in containers run as. Its process for a GPU takes
+#: long to find out that there is none; nothing is drawn until then, and only what is drawn can be clicked.
+ARGUMENTS = ["--no-sandbox", "--disable-gpu"]
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +43,7 @@ def browser() -> Iterator["Browser"]:
     except ImportError:
         _lack("playwright is not installed: pip install playwright")
     with sync_playwright() as playwright:
-        # Chromium's own sandbox does not work for root, whom tests in containers run as.
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
         yield browser
         browser.close()
 

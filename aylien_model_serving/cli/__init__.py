@@ -12,7 +12,8 @@ from typing import Any
 
 import click
 
-from aylien_model_serving.cli.faults import Misused, nearest
+from aylien_model_serving.cli.faults import Misused
+from aylien_model_serving.hints import nearest
 
 #: What each command does, known without importing its module.
 COMMANDS = {

@@ -87,9 +87,9 @@ def _show(answer: Any, files: Files, *, no_wait: bool) -> None:
     elif isinstance(answer, client.Job):
         show(_result_of(answer), files)
     elif isinstance(answer, client.Stream):
-        if files.output is not None:
-            raise Misused("-o saves one answer, and this is a stream: redirect standard output instead")
         with answer:
+            if files.output is not None:
+                raise Misused("-o saves one answer, and this is a stream: redirect standard output instead")
             for item in answer:
                 show_item(item, files)
     else:

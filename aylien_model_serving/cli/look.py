@@ -18,9 +18,10 @@ from typing import Any
 
 from aylien_model_serving import lifecycle
 from aylien_model_serving.cli.describing import described
-from aylien_model_serving.cli.faults import Misused, nearest, pip_install
+from aylien_model_serving.cli.faults import Misused, pip_install
 from aylien_model_serving.cli.finding import Found, find
 from aylien_model_serving.cli.targets import Target, modules_near
+from aylien_model_serving.hints import nearest
 
 
 def main(pipe: int, target: Target) -> None:

@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from aylien_model_serving.cli.faults import Misused, nearest
+from aylien_model_serving.cli.faults import Misused
+from aylien_model_serving.hints import nearest
 
 _FORMS = "a target is module:app, module:factory() or a file, e.g. service.py"
 

@@ -5,7 +5,6 @@ Pure.
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import json
 import re
@@ -16,6 +15,7 @@ from typing import Any
 from aylien_model_serving.client.errors import NotUnderstood, UnknownRoute
 from aylien_model_serving.client.messages import STREAMS
 from aylien_model_serving.client.signatures import Schema, resolved, signature_of, type_of
+from aylien_model_serving.hints import nearest
 
 PATH = "/openapi.json"
 
@@ -122,14 +122,8 @@ class Document:
                 None,
             )
         if found is None:
-            raise UnknownRoute(self._unknown(name))
+            raise UnknownRoute(f"The service has no route {name!r}{nearest(name, self.names())}")
         return found
-
-    def _unknown(self, name: str) -> str:
-        names = self.names()
-        near = difflib.get_close_matches(name, names, 1)
-        rest = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(names) or 'none'}"
-        return f"The service has no route {name!r}: {rest}"
 
 
 def _of_path(path: str, methods: Mapping[str, Any], components: Mapping[str, Schema]) -> Iterator[Operation]:

@@ -55,18 +55,32 @@ async def _in_context(coroutine: Coroutine[Any, Any, _T], context: contextvars.C
     return await coroutine
 
 
-#: Both of the process with this id: a thread does not survive a fork, and a lock that is made before gevent
-#: patches a worker holds up all its greenlets.
-_locks: dict[int, threading.Lock] = {}
+class ProcessLock:
+    """A lock of this process, made at its first use; to be used by `with`.
+
+    One that is made before gevent patches a worker would hold up all of its greenlets.
+    """
+
+    def __init__(self) -> None:
+        self._locks: dict[int, threading.Lock] = {}
+
+    def __enter__(self) -> None:
+        (self._locks.get(os.getpid()) or self._locks.setdefault(os.getpid(), threading.Lock())).acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._locks[os.getpid()].release()
+
+
+_lock = ProcessLock()
 _loops: dict[int, asyncio.AbstractEventLoop] = {}
 
 
 def _loop() -> asyncio.AbstractEventLoop:
-    """Return the loop of this process, started at its first use."""
+    """Return the loop of this process, started at its first use: a thread does not survive a fork."""
     process = os.getpid()
     if (known := _loops.get(process)) is not None:
         return known  # perhaps not yet begun; what is handed to it waits
-    with _locks.get(process) or _locks.setdefault(process, threading.Lock()):
+    with _lock:
         loop = _loops.get(process)
         if loop is None:
             loop = _loops[process] = asyncio.new_event_loop()

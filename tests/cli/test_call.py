@@ -197,6 +197,27 @@ def test_a_wrong_call_ends_in_one_line(
     assert result.exit_code == status
 
 
+def test_a_stream_that_is_not_shown_is_closed(url: str, invoke: Invoke) -> None:
+    before = _sockets()
+
+    result = invoke("call", f"{url}/spell", "text=a", "-o", "x")
+
+    assert result.exit_code == 2
+    assert _sockets() == before
+
+
+def _sockets() -> set[str]:
+    links = map(_link, Path("/proc/self/fd").iterdir())
+    return {link for link in links if link.startswith("socket:")}
+
+
+def _link(descriptor: Path) -> str:
+    try:
+        return os.readlink(descriptor)
+    except FileNotFoundError:  # the one by which the folder was read
+        return ""
+
+
 @pytest.mark.parametrize("command", ["call", "jobs"])
 def test_a_service_that_is_not_there_is_told_in_one_line(invoke: Invoke, command: str) -> None:
     result = invoke(command, f"localhost:{free_port()}")

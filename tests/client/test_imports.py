@@ -16,12 +16,12 @@ def run(program: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True)
 
 
-def test_the_client_loads_of_the_package_nothing_but_itself_and_the_errors() -> None:
+def test_the_client_loads_of_the_package_nothing_but_itself_and_what_is_below_all() -> None:
     done = run(f"import {PACKAGE}.client, sys\nprint(*sys.modules)")
 
     loaded = set(done.stdout.split())
     rooms = {name.split(".")[1] for name in loaded if name.startswith(f"{PACKAGE}.")}
-    assert rooms == {"client", "errors"}
+    assert rooms == {"client", "errors", "hints"}
     assert not loaded & {
         "flask",
         "werkzeug",

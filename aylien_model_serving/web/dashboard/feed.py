@@ -7,12 +7,12 @@ past, it keeps itself: it may meet another process each time.
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
 
 from aylien_model_serving import lifecycle
+from aylien_model_serving.runners import native
 
 #: Seconds between two snapshots.
 PERIOD = 1.0
@@ -43,12 +43,12 @@ class Feed:
         self._clock = clock
         self._sleep = sleep
         self._places = threading.Semaphore(MAX_STREAMS)
-        self._locks: dict[int, threading.Lock] = {}
+        self._lock = native.ProcessLock()
         self._kept: tuple[float, bytes] | None = None
 
     def latest(self) -> bytes:
         """Return the event of a snapshot that is not older than a second."""
-        with self._lock():
+        with self._lock:
             now = self._clock()
             if self._kept is None or now - self._kept[0] >= PERIOD:
                 data = b"retry: %d\ndata: %b\n\n" % (PERIOD * 1000, self._take())
@@ -72,7 +72,3 @@ class Feed:
                 yield self.latest()
         finally:
             self._places.release()
-
-    def _lock(self) -> threading.Lock:
-        """Return this process's lock, made once gevent may have patched threads: it is held for long."""
-        return self._locks.get(os.getpid()) or self._locks.setdefault(os.getpid(), threading.Lock())

@@ -71,7 +71,7 @@ def mailbox() -> Mailbox:
     return _HubMailbox() if native.is_patched() else queue.SimpleQueue()
 
 
-_locks: dict[int, threading.Lock] = {}
+_lock = native.ProcessLock()
 _loops: dict[int, asyncio.AbstractEventLoop] = {}
 
 
@@ -79,16 +79,11 @@ def of_process() -> asyncio.AbstractEventLoop:
     """Return the loop of this process, which runs on a thread of its own."""
     loop = _loops.get(os.getpid())
     if loop is None:
-        with _lock():
+        with _lock:
             loop = _loops.get(os.getpid())
             if loop is None:
                 loop = _loops[os.getpid()] = _started()
     return loop
-
-
-def _lock() -> threading.Lock:
-    """Return this process's lock, made once gevent may have patched threads: its holder waits."""
-    return _locks.get(os.getpid()) or _locks.setdefault(os.getpid(), threading.Lock())
 
 
 def _started() -> asyncio.AbstractEventLoop:
