@@ -13,7 +13,7 @@ The house, floor by floor; imports point down, or to a neighbour, and never in a
     3  pipeline                              the way of a request
     3  openapi openapi_answers openapi_calls  the document that tells clients of the routes
     3  routes route_keys                     route dicts, what each key may hold, and every mistake
-    3  servers programs                      who serves an app in production, and where it finds it
+    3  servers programs ports                who serves an app in production, and where it finds it
     3  replicas/                             the processes behind the web workers: supervisor, replicas
     2  runners/                              where a handler runs
     2  jobs/                                 calls that are kept until they are done

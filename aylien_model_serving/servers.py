@@ -5,10 +5,8 @@ Floor 3: names Gunicorn and granian, and imports neither.
 
 from __future__ import annotations
 
-import errno
 import importlib.util
 import os
-import socket
 import subprocess
 import sys
 import sysconfig
@@ -17,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from aylien_model_serving import ports
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.hints import nearest
 from aylien_model_serving.runners import interpreter
@@ -86,7 +85,7 @@ def run(target: str, options: ServerOptions, *, folder: Path) -> NoReturn:
         ConfigurationError: the port is taken, or the server is not installed.
     """
     command = command_of(target, options, folder=folder)
-    _check_port(options.host, options.port)
+    ports.check(options.host, options.port)
     sys.stdout.flush()
     sys.stderr.flush()
     os.execve(command[0], command, environment_of(options, folder=folder))
@@ -154,22 +153,3 @@ _COMMANDS: dict[str, Callable[[str, ServerOptions, Path], list[str]]] = {
 def _need(package: str, cure: str) -> None:
     if importlib.util.find_spec(package) is None:
         raise ConfigurationError(f"{package} is not installed: {cure}")
-
-
-def _check_port(host: str, port: int) -> None:
-    """Say at once what a server says after several tries."""
-    try:
-        [(family, kind, protocol, _, address), *_] = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except socket.gaierror as error:
-        raise ConfigurationError(f"{host!r} is no address of this machine: {error.strerror}") from None
-    except OSError as error:
-        if error.errno != errno.EADDRINUSE:
-            raise ConfigurationError(f"{host}:{port} can't be listened on: {error.strerror}") from None
-        raise ConfigurationError(
-            f"port {port} is in use: end the program that has it, or choose another one, such as {port + 1}"
-        ) from None

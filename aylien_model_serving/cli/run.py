@@ -6,8 +6,7 @@ from pathlib import Path
 
 import click
 
-from aylien_model_serving import servers
-from aylien_model_serving.cli import ports
+from aylien_model_serving import ports, servers
 from aylien_model_serving.cli.faults import Failed, Misused
 from aylien_model_serving.cli.library import version
 from aylien_model_serving.cli.looking import Looked, look_at
@@ -80,13 +79,22 @@ def command(target: str, quiet: bool, with_traceback: bool, **chosen: object) ->
         servers.command_of(str(found), options, folder=found.folder)  # is the server installed?
     except ConfigurationError as error:
         raise Misused(str(error)) from None
-    ports.refuse_taken(options.host, options.port)
+    _check_port(options)
     if not quiet or not found.expression:
         looked = look_at(found, with_traceback=with_traceback)
         found = looked.target
         if not quiet:
             click.echo("\n".join(_summary(looked, options)))
     _become_server(found, options)
+
+
+def _check_port(options: ServerOptions) -> None:
+    try:
+        ports.check(options.host, options.port)
+    except ports.UnknownHost as error:
+        raise Misused(f"--host: {error}") from None
+    except ConfigurationError as error:
+        raise Failed(f"--port: {error}") from None
 
 
 def _become_server(target: Target, options: ServerOptions) -> None:

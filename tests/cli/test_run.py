@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from aylien_model_serving.cli import looking, ports
+from aylien_model_serving import ports
+from aylien_model_serving.cli import looking
 from tests.cli.conftest import Invoke, one_line
 from tests.services.serving import PROJECT, free_port, launch
 
@@ -71,15 +72,15 @@ def test_a_port_in_use_is_told_with_who_has_it_and_a_free_one(
 ) -> None:
     line = one_line(invoke("run", "service.py", "--host", "127.0.0.1", "--port", str(taken)))
 
-    assert f"Port {taken} is in use by process {os.getpid()} (" in line
-    free = int(line.rpartition("--port ")[2])
-    ports.refuse_taken("127.0.0.1", free)
+    assert f"--port: port {taken} is in use by process {os.getpid()} (" in line
+    free = int(line.rpartition("such as ")[2])
+    ports.check("127.0.0.1", free)
 
 
 def test_a_host_that_is_none_is_told(service: Path, invoke: Invoke) -> None:
     result = invoke("run", "service.py", "--host", "256.1.1.1", "--port", str(free_port()))
 
-    assert "--host 256.1.1.1: " in one_line(result)
+    assert "--host: '256.1.1.1' is no address" in one_line(result)
     assert result.exit_code == 2
 
 

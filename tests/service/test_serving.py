@@ -10,12 +10,12 @@ from typing import Any, NoReturn
 
 import pytest
 
-from aylien_model_serving import Service, lifecycle, programs, servers
+from aylien_model_serving import Service, lifecycle, ports, programs, servers
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.servers import ServerOptions
 
 GLOBAL = Service()
-CHECK_PORT = servers._check_port
+CHECK_PORT = ports.check
 
 SCRIPT = """
 from aylien_model_serving import Service
@@ -46,7 +46,7 @@ def _no_exec(monkeypatch: pytest.MonkeyPatch) -> None:
         raise Became(command, environ)
 
     monkeypatch.setattr(os, "execve", become)
-    monkeypatch.setattr(servers, "_check_port", lambda host, port: None)
+    monkeypatch.setattr(ports, "check", lambda host, port: None)
 
 
 @pytest.fixture
@@ -203,17 +203,19 @@ def test_a_server_that_is_not_installed_is_told_with_its_cure(
 
 
 def test_a_port_in_use_is_told_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(servers, "_check_port", CHECK_PORT)
+    monkeypatch.setattr(ports, "check", CHECK_PORT)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         options = ServerOptions(host="127.0.0.1", port=port)
 
-        with pytest.raises(ConfigurationError, match=rf"port {port} is in use.* such as {port + 1}"):
+        with pytest.raises(
+            ConfigurationError, match=rf"{port} is in use by process {os.getpid()} .* such as \d+"
+        ):
             servers.run("mine:app", options, folder=tmp_path)
 
 
 def test_a_host_that_is_not_here_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(servers, "_check_port", CHECK_PORT)
+    monkeypatch.setattr(ports, "check", CHECK_PORT)
 
     with pytest.raises(ConfigurationError, match="can't be listened on"):
         servers.run("mine:app", ServerOptions(host="192.0.2.1", port=0), folder=tmp_path)

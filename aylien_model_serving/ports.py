@@ -1,6 +1,6 @@
 """Whether a server could listen on a port, and which program has it otherwise.
 
-Floor 4. The tables are those of proc(5), net/tcp; where there are none, nobody is named.
+Floor 3. The tables are those of proc(5), net/tcp; where there are none, nobody is named.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
-from aylien_model_serving.cli.faults import Failed, Misused
+from aylien_model_serving.errors import ConfigurationError
 
 _LISTENS = "0A"
 
@@ -20,24 +20,35 @@ _LISTENS = "0A"
 _NEXT = 100
 
 
-def refuse_taken(host: str, port: int) -> None:
-    """Refuse a port that nobody can listen on.
+class UnknownHost(ConfigurationError):
+    """What should be listened on is the address of no machine."""
+
+
+def check(host: str, port: int) -> None:
+    """Say at once what a server says after several tries.
+
+    Args:
+        host: the address to listen on.
+        port: of TCP; 0 for any that is free.
 
     Raises:
-        Misused: the host is no address of this machine.
-        Failed: the port is in use, or is for the system alone.
+        UnknownHost: the host is no address.
+        ConfigurationError: nobody can listen there: the port is in use, say, or is for the system alone.
     """
     number = _error_of(host, port)
     if number == errno.EADDRINUSE:
-        free = next(
-            (other for other in range(port + 1, min(port + _NEXT, 65536)) if not _error_of(host, other)), None
-        )
-        cure = f"choose another one, as by --port {free}" if free else "choose another one by --port"
-        raise Failed(f"Port {port} is in use by {_holder_of(port)}: end that, or {cure}")
+        holder, free = _holder_of(port), _free_above(host, port)
+        raise ConfigurationError(f"port {port} is in use by {holder}: end that, or choose another one{free}")
     if number == errno.EACCES:
-        raise Failed(f"Port {port} is for the system alone: choose one above 1023, as by --port 8000")
+        raise ConfigurationError(f"port {port} is for the system alone: choose one above 1023, such as 8000")
     if number:
-        raise Failed(f"{host}:{port} can't be listened on: {os.strerror(number)}")
+        raise ConfigurationError(f"{host}:{port} can't be listened on: {os.strerror(number)}")
+
+
+def _free_above(host: str, port: int) -> str:
+    above = range(port + 1, min(port + _NEXT, 65536))
+    free = next((other for other in above if not _error_of(host, other)), None)
+    return f", such as {free}" if free else ""
 
 
 def _error_of(host: str, port: int) -> int:
@@ -45,7 +56,7 @@ def _error_of(host: str, port: int) -> int:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except socket.gaierror as error:
-        raise Misused(f"--host {host}: {error.strerror}") from None
+        raise UnknownHost(f"{host!r} is no address of this machine: {error.strerror}") from None
     family, kind, protocol, _, address = found[0]
     with socket.socket(family, kind, protocol) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
