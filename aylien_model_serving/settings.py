@@ -34,7 +34,7 @@ class Settings:
         workers: processes that serve it, likewise.
         metrics_dir: folder of the metric files that the processes of a service share; chosen when absent.
         express: whether bare handlers may be answered beside Flask's dispatch.
-        dashboard: whether the service shows itself at /__dashboard, and lists its jobs at /__jobs.
+        dashboard: whether the service shows itself at /__dashboard.
         parallel_loading: whether replicas may load their models at the same time.
         background_threads: answers whose background tasks one process works on at a time.
         background_wait: seconds that a process which ends waits for its background tasks.

@@ -6,7 +6,7 @@ Floor 2. Pure. What is not known is left out.
 from __future__ import annotations
 
 from datetime import datetime, timezone
-from typing import Any, TypedDict
+from typing import Any, TypedDict, cast
 
 import msgspec
 
@@ -91,6 +91,11 @@ def show(job: Job, result: bytes | None = None) -> dict[str, Any]:
         },
     }
     return _without_nulls(shown)
+
+
+def listed(job: Job) -> ListedJob:
+    """Return what JSON tells of a job among others: its route too, and no result."""
+    return cast("ListedJob", {**show(job), "route": job.route})
 
 
 def _metrics(job: Job) -> dict[str, Any]:

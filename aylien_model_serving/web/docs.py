@@ -97,12 +97,7 @@ def _file(name: str) -> Response:
             kept = _FOR_GOOD
     else:
         raise NotFound
-    response = Response(content, mimetype="text/css" if name.endswith(".css") else "text/javascript")
-    response.headers["Cache-Control"] = kept
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.add_etag()
-    response.make_conditional(request)
-    return response
+    return pages.file(content, "text/css" if name.endswith(".css") else "text/javascript", kept=kept)
 
 
 @cache

@@ -10,7 +10,7 @@ import itertools
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated
 
 from flask import Response, request
 
@@ -19,7 +19,7 @@ from aylien_model_serving.errors import BadRequest, ConfigurationError, NotFound
 from aylien_model_serving.jobs.job import Job
 from aylien_model_serving.jobs.states import ENDED, Status
 from aylien_model_serving.jobs.store import Store, open_store
-from aylien_model_serving.jobs.view import JobPage, ListedJob, ShownJob, show
+from aylien_model_serving.jobs.view import JobPage, ShownJob, listed, show
 from aylien_model_serving.messages import Reply
 from aylien_model_serving.routes import Route
 from aylien_model_serving.runners.items import Items
@@ -138,7 +138,7 @@ class JobEndpoints:
         if not 1 <= limit <= _PAGE:
             raise BadRequest(f"limit: 1 to {_PAGE} are expected")
         page = self._store.page(self._service, status=status, route=route, limit=limit, before=before)
-        shown: JobPage = {"jobs": [cast("ListedJob", {**show(job), "route": job.route}) for job in page]}
+        shown: JobPage = {"jobs": [listed(job) for job in page]}
         if len(page) == limit:
             shown["next"] = page[-1].number
         return shown

@@ -12,7 +12,7 @@ from aylien_model_serving.web.dashboard import feed
 from tests.web.asking import error, post, route, serve
 from tests.web.jobs import begin, echo, end_of, jobs
 
-DATA = ("/__dashboard/events", "/__jobs")
+EVENTS = "/__dashboard/events"
 FILES = ("/__dashboard", "/__dashboard/main.js", "/__dashboard/base.css", "/__dashboard/icon.svg")
 
 
@@ -27,7 +27,7 @@ def one_event(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def snapshot(client: FlaskClient) -> dict[str, Any]:
-    [_, data] = client.get("/__dashboard/events").text.strip().splitlines()
+    [_, data] = client.get(EVENTS).text.strip().splitlines()
     found: dict[str, Any] = json.loads(data.removeprefix("data: "))
     return found
 
@@ -62,7 +62,7 @@ class TestPage:
 
     def test_none_of_it_is_counted(self) -> None:
         client = serve(route(predict))
-        for path in (*FILES, *DATA):
+        for path in (*FILES, EVENTS):
             client.get(path)
 
         assert "flask_http_request_total{" not in client.get("/metrics").text
@@ -71,15 +71,15 @@ class TestPage:
         monkeypatch.setenv("MODEL_SERVING_DASHBOARD", "0")
         client = serve(route(predict))
 
-        assert {client.get(path).status_code for path in (*FILES, *DATA)} == {404}
+        assert {client.get(path).status_code for path in (*FILES, EVENTS)} == {404}
 
     def test_its_paths_are_free_where_it_is_off(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("MODEL_SERVING_DASHBOARD", "0")
-        client = serve(route(predict, "/__jobs", methods=["GET"]))
+        client = serve(route(predict, "/__dashboard", methods=["GET"]))
 
-        assert client.get("/__jobs?text=mine").json == {"text": "mine"}
+        assert client.get("/__dashboard?text=mine").json == {"text": "mine"}
 
-    @pytest.mark.parametrize("path", ["/__dashboard", "/__jobs"])
+    @pytest.mark.parametrize("path", ["/__dashboard", EVENTS])
     def test_a_route_on_its_path_stops_the_start(self, path: str) -> None:
         with pytest.raises(ValueError, match=path):
             serve(route(predict, path, methods=["GET"]))
@@ -94,12 +94,11 @@ class TestKeys:
         monkeypatch.setenv("MODEL_SERVING_API_KEYS", "one")
         return serve(route(predict))
 
-    @pytest.mark.parametrize("path", DATA)
-    def test_data_needs_a_right_key(self, client: FlaskClient, path: str) -> None:
-        statuses = [client.get(path, headers=headers).status_code for headers in ({}, {"X-API-Key": "two"})]
+    def test_data_needs_a_right_key(self, client: FlaskClient) -> None:
+        statuses = [client.get(EVENTS, headers=headers).status_code for headers in ({}, {"X-API-Key": "two"})]
 
         assert statuses == [401, 403]
-        assert client.get(path, headers={"X-API-Key": "one"}).status_code == 200
+        assert client.get(EVENTS, headers={"X-API-Key": "one"}).status_code == 200
 
     def test_the_page_needs_none_and_knows_that_its_reader_does(self, client: FlaskClient) -> None:
         assert 'data-key="needed"' in client.get("/__dashboard").text
@@ -183,28 +182,3 @@ class TestSnapshot:
         shown = snapshot(serve(route(predict)))
 
         assert (shown["jobs"], shown["runners"]) == (None, [])
-
-
-class TestJobs:
-    """The list of jobs."""
-
-    def test_a_service_without_jobs_has_an_empty_list(self) -> None:
-        assert serve(route(predict)).get("/__jobs").get_json() == []
-
-    @pytest.mark.usefixtures("in_memory")
-    def test_the_last_job_comes_first(self) -> None:
-        client = jobs(echo)
-        ids = [begin(client, {"text": str(number)}) for number in range(3)]
-        for job_id in ids:
-            end_of(client, job_id)
-
-        assert [job["job_id"] for job in client.get("/__jobs").get_json()] == ids[::-1]
-        assert [job["job_id"] for job in client.get("/__jobs?limit=1").get_json()] == ids[-1:]
-        assert len(client.get("/__jobs?status=finished").get_json()) == 3
-        assert client.get("/__jobs?status=failed").get_json() == []
-
-    @pytest.mark.parametrize(
-        "query", ["limit=0", "limit=101", "limit=ten", "limit=-1", "limit=", "status=odd"]
-    )
-    def test_a_wrong_question_is_refused(self, query: str) -> None:
-        assert error(serve(route(predict)).get(f"/__jobs?{query}"))[:2] == (400, "bad_request")

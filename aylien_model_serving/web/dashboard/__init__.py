@@ -1,4 +1,4 @@
-"""The dashboard: one page that shows the whole service while it works, and the list of its jobs.
+"""The dashboard: one page that shows the whole service while it works.
 
 The page and its files hold no data and are open to everybody; what they ask for needs a key of the service
 where it has any. None of it is counted.
@@ -12,19 +12,16 @@ from pathlib import Path
 from flask import Response, request
 
 from aylien_model_serving import codecs
-from aylien_model_serving.errors import BadRequest, NotFound
-from aylien_model_serving.jobs.states import STATUSES, Status
+from aylien_model_serving.errors import NotFound
 from aylien_model_serving.runners import native
 from aylien_model_serving.streaming import EVENT_STREAM, HEADERS
+from aylien_model_serving.web import pages
 from aylien_model_serving.web.app import ServingFlask
 from aylien_model_serving.web.dashboard import snapshot
 from aylien_model_serving.web.dashboard.feed import Feed
 
 #: Paths that are answered to GET in every service that does not switch the dashboard off.
-PATHS = ("/__dashboard", "/__dashboard/", "/__dashboard/events", "/__dashboard/<name>", "/__jobs")
-
-#: Jobs of one answer: without a word, and at most.
-_FEW, _MANY = 50, 100
+PATHS = ("/__dashboard", "/__dashboard/", "/__dashboard/events", "/__dashboard/<name>")
 
 _ASSETS = Path(__file__).parent / "assets"
 
@@ -42,7 +39,6 @@ _SAFE = (
     ("Content-Security-Policy", _POLICY),
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "no-referrer"),
-    ("Cache-Control", "no-cache"),
 )
 
 
@@ -54,7 +50,7 @@ def register(app: ServingFlask) -> None:
 
     def page() -> Response:
         asked = b"needed" if app.state.settings.api_keys else b"none"
-        return _static(_assets()[_PAGE].replace(b"{key}", asked), _TYPES[".html"])
+        return pages.file(_assets()[_PAGE].replace(b"{key}", asked), _TYPES[".html"], headers=_SAFE)
 
     def page_below() -> Response:
         return Response(status=308, headers={"Location": "../__dashboard"})
@@ -62,23 +58,15 @@ def register(app: ServingFlask) -> None:
     def asset(name: str) -> Response:
         if name == _PAGE or name not in _assets():
             raise NotFound
-        return _static(_assets()[name], _TYPES[Path(name).suffix])
+        return pages.file(_assets()[name], _TYPES[Path(name).suffix], headers=_SAFE)
 
     def events() -> Response:
         app.check_key()
         lasting = native.is_patched() or "asgi.scope" in request.environ
         body = feed.events(feed.latest(), lasting=lasting)
-        return Response(body, content_type=EVENT_STREAM, headers=[*HEADERS, *_SAFE[1:3]])
+        return Response(body, content_type=EVENT_STREAM, headers=[*HEADERS, *_SAFE[1:]])
 
-    def jobs() -> Response:
-        app.check_key()
-        kept = app.state.jobs
-        status, limit = _status(), _limit()
-        page = [] if kept is None else kept.store.page(kept.service, status=status, limit=limit)
-        shown = codecs.JSON.encode(snapshot.listed(page))
-        return Response(shown, content_type=codecs.JSON.media_type, headers=[("Cache-Control", "no-store")])
-
-    for rule, view in zip(PATHS, (page, page_below, events, asset, jobs), strict=True):
+    for rule, view in zip(PATHS, (page, page_below, events, asset), strict=True):
         endpoint = f"model_serving:{rule}"
         app.untracked.add(endpoint)
         app.add_url_rule(rule, endpoint, view, methods=["GET"])
@@ -88,26 +76,3 @@ def register(app: ServingFlask) -> None:
 def _assets() -> dict[str, bytes]:
     """Return the files of the page by name."""
     return {file.name: file.read_bytes() for file in _ASSETS.iterdir() if file.is_file()}
-
-
-def _static(body: bytes, media_type: str) -> Response:
-    """Return a file that a browser keeps, and asks about at each use."""
-    response = Response(body, content_type=f"{media_type}; charset=utf-8", headers=[*_SAFE])
-    response.add_etag()
-    response.make_conditional(request)
-    return response
-
-
-def _status() -> Status | None:
-    asked = request.args.get("status")
-    found = next((status for status in STATUSES if status == asked), None)
-    if asked and found is None:
-        raise BadRequest(f"status: one of {', '.join(STATUSES)} is expected")
-    return found
-
-
-def _limit() -> int:
-    asked = request.args.get("limit", str(_FEW))
-    if not (asked.isascii() and asked.isdecimal() and len(asked) < 4 and 1 <= int(asked) <= _MANY):
-        raise BadRequest(f"limit: 1 to {_MANY} are expected")
-    return int(asked)

@@ -15,7 +15,7 @@ from aylien_model_serving.errors import ServingError
 from aylien_model_serving.jobs.enqueuing import JobRunner
 from aylien_model_serving.jobs.job import Job
 from aylien_model_serving.jobs.states import Status
-from aylien_model_serving.jobs.view import ListedJob, show
+from aylien_model_serving.jobs.view import listed
 from aylien_model_serving.openapi_answers import Described
 from aylien_model_serving.runners.hosted import HostedRunner
 from aylien_model_serving.web.dashboard import counts
@@ -54,24 +54,6 @@ def take(state: ServiceState) -> dict[str, Any]:
         "runners": _runners(state, samples, waits, sizes),
         "jobs": None if state.jobs is None else _jobs(state.jobs),
     }
-
-
-def listed(jobs: list[Job], longest: int | None = None) -> list[ListedJob]:
-    """Return jobs as a client is shown them.
-
-    Args:
-        jobs: some jobs.
-        longest: characters of a message or error at most.
-    """
-    return [_shown(job, longest) for job in jobs]
-
-
-def _shown(job: Job, longest: int | None) -> Any:
-    shown = {**show(job), "route": job.route}
-    for name in ("message", "error"):
-        if name in shown:
-            shown[name] = shown[name][:longest]
-    return shown
 
 
 def _routes(state: ServiceState, samples: Samples, seconds: Spreads) -> list[dict[str, Any]]:
@@ -146,6 +128,11 @@ def _jobs(jobs: JobStore) -> dict[str, Any]:
         ]
         found = {job.number: job for job in (*latest, *under_way)}
         ordered = [found[number] for number in sorted(found, reverse=True)]
-        return {"counts": jobs.store.counts(jobs.service), "latest": listed(ordered, _TOLD)}
+        return {"counts": jobs.store.counts(jobs.service), "latest": [_shortened(job) for job in ordered]}
     except ServingError as error:
         return {"counts": {}, "latest": [], "error": str(error)}
+
+
+def _shortened(job: Job) -> dict[str, Any]:
+    shown = dict[str, Any](listed(job))
+    return {name: value[:_TOLD] if name in ("message", "error") else value for name, value in shown.items()}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 from html import escape
 from importlib.resources import files
 from string import Template
 
-from flask import Response
+from flask import Response, request
 
 #: What a page without scripts may use.
 PLAIN = (
@@ -19,6 +20,26 @@ PLAIN = (
 def text(name: str) -> str:
     """Return a file of this folder."""
     return files(__name__).joinpath(name).read_text(encoding="utf-8")
+
+
+def file(
+    body: bytes, media_type: str, *, kept: str = "no-cache", headers: Iterable[tuple[str, str]] = ()
+) -> Response:
+    """Return a file of a page, unless the browser that asks has it already.
+
+    Args:
+        body: its text, in UTF-8.
+        media_type: of it.
+        kept: how long a browser may have it without asking, as Cache-Control says it.
+        headers: further ones.
+    """
+    response = Response(body, content_type=f"{media_type}; charset=utf-8")
+    response.headers["Cache-Control"] = kept
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers.update(headers)
+    response.add_etag()
+    response.make_conditional(request)
+    return response
 
 
 def page(name: str, status: int = 200, *, policy: str = PLAIN, **values: object) -> Response:

@@ -34,7 +34,7 @@ const inPath = encodeURIComponent;
 
 export const service = {
   /** Returns the latest jobs of one state. */
-  jobs: (status) => ask(`__jobs?limit=50&status=${inPath(status)}`),
+  jobs: async (status) => (await ask(`jobs?limit=50&status=${inPath(status)}`)).jobs,
   /** Returns a job with its result. */
   status: (id) => ask(`status/${inPath(id)}`),
   /** Has a job stopped, and returns it. */
