@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from aylien_model_serving.client.core import Core
 from aylien_model_serving.client.driver import Driver, Live
+from aylien_model_serving.client.handle import JOB_SECONDS, Handle
 from aylien_model_serving.client.jobs import JobState, result_of
 from aylien_model_serving.client.progress import NoBar, bar_for_here
 
 #: Seconds for which a job's state is taken as it was.
 _FRESH = 0.5
-
-#: Seconds that a result may take where the caller does not say.
-JOB_SECONDS = 3600.0
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -53,7 +51,7 @@ class Stream:
         self._live.close()  # or its connection would be taken for ever
 
 
-class Job:
+class Job(Handle):
     """A call that the service keeps until it is done.
 
     `status`, `progress`, `message` are half a second old at most: the service is asked where they are older.
@@ -61,53 +59,12 @@ class Job:
     """
 
     def __init__(self, core: Core, driver: Driver, state: JobState) -> None:
-        self._core = core
+        super().__init__(core, state)
         self._driver = driver
-        self._see(state)
 
     def _see(self, state: JobState) -> None:
-        self._state = state
+        super()._see(state)
         self._seen_at = time.monotonic()
-
-    @property
-    def id(self) -> str:
-        """Its id, by which another client finds it."""
-        return self._state.id
-
-    @property
-    def route(self) -> str | None:
-        """The name of its route, if it came from a list of jobs."""
-        return self._state.route
-
-    @property
-    def state(self) -> JobState:
-        """All that was told of it when the service was last asked."""
-        return self._state
-
-    @property
-    def status(self) -> str:
-        """queued, processing, streaming, finished, failed or cancelled."""
-        return self.look().status
-
-    @property
-    def progress(self) -> float:
-        """How far it is, from 0 to 1."""
-        return self.look().progress
-
-    @property
-    def message(self) -> str:
-        """What its handler says of it."""
-        return self.look().message
-
-    @property
-    def error(self) -> str:
-        """Why it failed."""
-        return self.look().error
-
-    @property
-    def done(self) -> bool:
-        """Whether it has ended, in whatever way."""
-        return self.look().has_ended
 
     def look(self) -> JobState:
         """Return how it is, at most half a second ago."""
@@ -151,6 +108,3 @@ class Job:
 
     def __iter__(self) -> Iterator[Any]:
         return self._driver.iterate(self._core.items_of(self.id), self._see)
-
-    def __repr__(self) -> str:
-        return f"<Job {self.id}: {self._state.status}, {self._state.progress:.0%}>"

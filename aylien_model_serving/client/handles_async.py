@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from aylien_model_serving.client.core import Core
 from aylien_model_serving.client.driver_async import AsyncDriver, AsyncLive
-from aylien_model_serving.client.handles import JOB_SECONDS
+from aylien_model_serving.client.handle import JOB_SECONDS, Handle
 from aylien_model_serving.client.jobs import JobState, result_of
 from aylien_model_serving.client.progress import NoBar, bar_for_here
 
@@ -44,7 +44,7 @@ class AsyncStream:
         await self._live.aclose()
 
 
-class AsyncJob:
+class AsyncJob(Handle):
     """A call that the service keeps until it is done.
 
     `status`, `progress` and `message` are as they were when the service was last asked, as by `refresh`.
@@ -52,52 +52,8 @@ class AsyncJob:
     """
 
     def __init__(self, core: Core, driver: AsyncDriver, state: JobState) -> None:
-        self._core = core
+        super().__init__(core, state)
         self._driver = driver
-        self._state = state
-
-    def _see(self, state: JobState) -> None:
-        self._state = state
-
-    @property
-    def id(self) -> str:
-        """Its id, by which another client finds it."""
-        return self._state.id
-
-    @property
-    def route(self) -> str | None:
-        """The name of its route, if it came from a list of jobs."""
-        return self._state.route
-
-    @property
-    def state(self) -> JobState:
-        """All that was told of it when the service was last asked."""
-        return self._state
-
-    @property
-    def status(self) -> str:
-        """queued, processing, streaming, finished, failed or cancelled."""
-        return self._state.status
-
-    @property
-    def progress(self) -> float:
-        """How far it is, from 0 to 1."""
-        return self._state.progress
-
-    @property
-    def message(self) -> str:
-        """What its handler says of it."""
-        return self._state.message
-
-    @property
-    def error(self) -> str:
-        """Why it failed."""
-        return self._state.error
-
-    @property
-    def done(self) -> bool:
-        """Whether it has ended, in whatever way."""
-        return self._state.has_ended
 
     async def refresh(self) -> JobState:
         """Ask the service how it is, and return that."""
@@ -135,6 +91,3 @@ class AsyncJob:
 
     def __aiter__(self) -> AsyncIterator[Any]:
         return self._driver.iterate(self._core.items_of(self.id), self._see)
-
-    def __repr__(self) -> str:
-        return f"<AsyncJob {self.id}: {self._state.status}, {self._state.progress:.0%}>"

@@ -1,0 +1,72 @@
+"""What the handles of a job have in common, whether they block or are awaited."""
+
+from __future__ import annotations
+
+from aylien_model_serving.client.core import Core
+from aylien_model_serving.client.jobs import JobState
+
+#: Seconds that a result may take where the caller does not say.
+JOB_SECONDS = 3600.0
+
+
+class Handle:
+    """A job as it was when the service was last asked, or as `look` finds it.
+
+    Args:
+        core: asks the service.
+        state: how the job is.
+    """
+
+    def __init__(self, core: Core, state: JobState) -> None:
+        self._core = core
+        self._see(state)
+
+    def _see(self, state: JobState) -> None:
+        self._state = state
+
+    def look(self) -> JobState:
+        """Return how it is, as far as that can be told at once."""
+        return self._state
+
+    @property
+    def id(self) -> str:
+        """Its id, by which another client finds it."""
+        return self._state.id
+
+    @property
+    def route(self) -> str | None:
+        """The name of its route, if it came from a list of jobs."""
+        return self._state.route
+
+    @property
+    def state(self) -> JobState:
+        """All that was told of it when the service was last asked."""
+        return self._state
+
+    @property
+    def status(self) -> str:
+        """queued, processing, streaming, finished, failed or cancelled."""
+        return self.look().status
+
+    @property
+    def progress(self) -> float:
+        """How far it is, from 0 to 1."""
+        return self.look().progress
+
+    @property
+    def message(self) -> str:
+        """What its handler says of it."""
+        return self.look().message
+
+    @property
+    def error(self) -> str:
+        """Why it failed."""
+        return self.look().error
+
+    @property
+    def done(self) -> bool:
+        """Whether it has ended, in whatever way."""
+        return self.look().has_ended
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.id}: {self._state.status}, {self._state.progress:.0%}>"
