@@ -14,6 +14,9 @@ SERVER ?= gunicorn
 COMMAND_UNCACHED ?= examples.example_serving_handler:run_app()
 COMMAND_CACHED ?= examples.example_serving_handler_cached:run_app()
 
+# Tests of one file share the servers that it starts, so a file is never split between processes.
+TEST_PROCESSES ?= 2
+
 ARGS ?=
 PROTO_OUT ?= .
 
@@ -62,7 +65,8 @@ help: ## List these verbs
 	@echo "The services take PORT=$(PORT) NUM_WORKERS=$(NUM_WORKERS) WORKER_CLASS=$(WORKER_CLASS) (or asgi, gthread, sync)"
 	@echo "LOG_LEVEL=$(LOG_LEVEL) SERVER=$(SERVER) (or granian, which speaks WSGI, or ASGI with WORKER_CLASS=asgi)"
 	@echo "and COMMAND_UNCACHED or COMMAND_CACHED='some.module:run_app()'."
-	@echo "The tests take ARGS, as in make test ARGS='-k schema'."
+	@echo "The tests take ARGS, as in make test ARGS='-k schema', and run in TEST_PROCESSES=$(TEST_PROCESSES);"
+	@echo "a debugger wants the one that it is called in: make test TEST_PROCESSES=0 ARGS=--pdb."
 
 dev: $(DEVELOPMENT) ## Make .venv with everything that work on this project needs
 
@@ -75,7 +79,7 @@ example-service-cached: $(SERVING) $(NEEDED_BY_$(SERVER)) ## Serve the example t
 	$(serve)
 
 test: $(DEVELOPMENT) ## Run every test
-	$(VENV_PYTHON) -m pytest $(ARGS)
+	$(VENV_PYTHON) -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile $(ARGS)
 
 test-gevent: $(DEVELOPMENT) ## Run the in-process tests in an interpreter that gevent has patched
 	$(VENV_PYTHON) -m tests.under_gevent $(ARGS)

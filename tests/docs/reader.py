@@ -13,7 +13,8 @@ from pathlib import Path
 from tests.docs.pages import PROJECT, Block, Command, commands
 from tests.services.serving import BRIEF_SECONDS, Service, clean_environment, launch
 
-COMMAND_SECONDS = 60
+#: Seconds for one line of a page: some train a model, with other tests beside them.
+COMMAND_SECONDS = 200
 
 #: Where the servers of the pages are.
 _ADDRESS = "localhost:8000"
@@ -78,7 +79,9 @@ class Reader:
         }
         exports = " ".join(f"{name}={value}" for name, value in variables.items())
         command = ["bash", "-c", f"export {exports}; exec env {line}"]
-        server = launch(command, cwd=cwd, ready="/readyz", stop_seconds=BRIEF_SECONDS)
+        server = launch(
+            command, cwd=cwd, ready="/readyz", stop_seconds=BRIEF_SECONDS, start_seconds=COMMAND_SECONDS
+        )
         self._service = self._servers.enter_context(server)
 
     def _ask(self, line: str) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from aylien_model_serving.testing import fixtures, running
-from aylien_model_serving.testing.running import POLL_SECONDS, START_SECONDS, clean_environment, free_port
+from aylien_model_serving.testing.running import POLL_SECONDS, clean_environment, free_port
 
 __all__ = [
     "BRIEF_SECONDS",
@@ -32,6 +32,9 @@ __all__ = [
 
 PROJECT = Path(__file__).parents[2]
 SETTINGS = PROJECT / "gunicorn.conf.py"
+
+#: Seconds for a server to become ready, where several start at once on a busy machine.
+START_SECONDS = 100.0
 
 #: Seconds for a server that knows nothing of our hooks, and may miss a signal while it loads the app.
 BRIEF_SECONDS = 2.0
@@ -70,6 +73,7 @@ def launch(
     cwd: Path = PROJECT,
     ready: str | None = "/__ping",
     stop_seconds: float = running.STOP_SECONDS,
+    start_seconds: float = START_SECONDS,
 ) -> AbstractContextManager[Service]:
     """Run any server program until the block ends.
 
@@ -79,6 +83,7 @@ def launch(
         cwd: the folder the program runs in; the project's modules are found from everywhere.
         ready: the path whose answer 200 says that the program serves; None not to wait for it.
         stop_seconds: how long the program may take to end before it is ended by force.
+        start_seconds: how long it may take until it is ready.
     """
     return running.launch(
         command,
@@ -86,6 +91,7 @@ def launch(
         cwd=cwd,
         ready=lambda service: ready is None or service.status(ready) == 200,
         stop_seconds=stop_seconds,
+        start_seconds=start_seconds,
         kind=Service,
     )
 

@@ -75,7 +75,8 @@ def test_a_request_that_gunicorn_refuses_is_found_in_the_log_by_its_id(text_log:
 
     assert refused.status == 400
     [line] = lines_with(text_log, refused.headers["x-request-id"], count=1)
-    assert re.search(r"Invalid HTTP method: '(post|Lowercase letters)\b", line)  # as either of its parsers says
+    as_either_parser_says = r"Invalid HTTP method: '(post|Lowercase letters)\b"
+    assert re.search(as_either_parser_says, line)
 
 
 def test_every_line_of_a_log_in_json_is_a_json_object(json_log: Service) -> None:
