@@ -131,14 +131,26 @@ def _tell_refusals() -> None:
 def on_starting(server: Any) -> None:
     """Clear what an earlier service left in a folder of metrics that the operator chose."""
     _tell_refusals()
+    _choose_parser(server.cfg)
     folder = Settings.load().metrics_dir
     takes_over = bool(server.master_pid)  # after SIGUSR2, from a master that still counts in this folder
     if folder is not None and not takes_over:
         _remove(Path(folder).glob("*.db"))
 
 
+def _choose_parser(cfg: Any) -> None:
+    """Have the asgi worker parse in Python, unless the operator has said otherwise.
+
+    With gunicorn_h1c 0.6.9 that worker, of Gunicorn 27.0.1, now and then takes a body that came in pieces for
+    one that is not whole, and ends the connection after its answer: the next request there is lost.
+    """
+    if cfg.worker_class_str == "asgi" and cfg.http_parser == "auto":
+        cfg.set("http_parser", "python")
+
+
 def on_reload(server: Any) -> None:
     """Have the runners load models again with the workers, be the code the same or not."""
+    _choose_parser(server.cfg)
     lifecycle.reload()
 
 
