@@ -20,6 +20,7 @@ from types import FrameType
 from typing import Any
 
 from gunicorn import glogging, util
+from gunicorn.workers import SUPPORTED_WORKERS
 
 from aylien_model_serving import lifecycle, logs, owner
 from aylien_model_serving.errors import reason as reason_of
@@ -138,13 +139,17 @@ def on_starting(server: Any) -> None:
         _remove(Path(folder).glob("*.db"))
 
 
+#: The names of Gunicorn's own asgi worker.
+_ASGI_WORKER = ("asgi", SUPPORTED_WORKERS["asgi"])
+
+
 def _choose_parser(cfg: Any) -> None:
     """Have the asgi worker parse in Python, unless the operator has said otherwise.
 
     With gunicorn_h1c 0.6.9 that worker, of Gunicorn 27.0.1, now and then takes a body that came in pieces for
     one that is not whole, and ends the connection after its answer: the next request there is lost.
     """
-    if cfg.worker_class_str == "asgi" and cfg.http_parser == "auto":
+    if cfg.worker_class_str in _ASGI_WORKER and cfg.http_parser == "auto":
         cfg.set("http_parser", "python")
 
 

@@ -94,7 +94,7 @@ def _check_port(options: ServerOptions) -> None:
     except ports.UnknownHost as error:
         raise Misused(f"--host: {error}") from None
     except ConfigurationError as error:
-        raise Failed(f"--port: {error}") from None
+        raise Failed(str(error)) from None
 
 
 def _become_server(target: Target, options: ServerOptions) -> None:

@@ -10,7 +10,7 @@ JOB_SECONDS = 3600.0
 
 
 class Handle:
-    """A job as it was when the service was last asked, or as `look` finds it.
+    """A job as it was when the service was last asked, or as `_latest` finds it.
 
     Args:
         core: asks the service.
@@ -24,8 +24,7 @@ class Handle:
     def _see(self, state: JobState) -> None:
         self._state = state
 
-    def look(self) -> JobState:
-        """Return how it is, as far as that can be told at once."""
+    def _latest(self) -> JobState:
         return self._state
 
     @property
@@ -46,27 +45,27 @@ class Handle:
     @property
     def status(self) -> str:
         """queued, processing, streaming, finished, failed or cancelled."""
-        return self.look().status
+        return self._latest().status
 
     @property
     def progress(self) -> float:
         """How far it is, from 0 to 1."""
-        return self.look().progress
+        return self._latest().progress
 
     @property
     def message(self) -> str:
         """What its handler says of it."""
-        return self.look().message
+        return self._latest().message
 
     @property
     def error(self) -> str:
         """Why it failed."""
-        return self.look().error
+        return self._latest().error
 
     @property
     def done(self) -> bool:
         """Whether it has ended, in whatever way."""
-        return self.look().has_ended
+        return self._latest().has_ended
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.id}: {self._state.status}, {self._state.progress:.0%}>"

@@ -72,6 +72,9 @@ class Job(Handle):
             self.refresh()
         return self._state
 
+    def _latest(self) -> JobState:
+        return self.look()
+
     def refresh(self) -> JobState:
         """Ask the service how it is, and return that."""
         self._see(self._driver.run(self._core.look(self.id)))

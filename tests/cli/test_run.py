@@ -72,7 +72,8 @@ def test_a_port_in_use_is_told_with_who_has_it_and_a_free_one(
 ) -> None:
     line = one_line(invoke("run", "service.py", "--host", "127.0.0.1", "--port", str(taken)))
 
-    assert f"--port: port {taken} is in use by process {os.getpid()} (" in line
+    program, *_ = Path("/proc/self/cmdline").read_text().split("\0")
+    assert f"port {taken} is in use by process {os.getpid()} ({program} " in line
     free = int(line.rpartition("such as ")[2])
     ports.check("127.0.0.1", free)
 

@@ -1,34 +1,50 @@
 """Large bodies, one after the other on connections that stay open."""
 
+import os
+import signal
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
 
 import pytest
 
-from tests.services.serving import serve
+from tests.services.serving import Service, serve
 
 pytestmark = pytest.mark.processes
 
+TARGET = "tests.services.apps:answering()"
 CLIENTS, CALLS = 8, 15
 BODY = b'{"text": "' + b"x" * 1_000_000 + b'"}'
 
 
-@pytest.mark.parametrize("worker_class", ["asgi", "gevent", "gthread"])
+@pytest.mark.parametrize("worker_class", ["asgi", "gunicorn.workers.gasgi.ASGIWorker", "gevent", "gthread"])
 def test_a_connection_outlasts_large_bodies(worker_class: str) -> None:
-    with serve("tests.services.apps:answering()", worker_class=worker_class) as service:
+    with serve(TARGET, worker_class=worker_class) as service:
+        assert statuses(service) == [[200] * CALLS] * CLIENTS
 
-        def ask(_: int) -> list[int]:
-            connection = HTTPConnection("127.0.0.1", service.port, timeout=60)
-            statuses = []
-            for _ in range(CALLS):
-                connection.request("POST", "/", BODY, {"Content-Type": "application/json"})
-                answer = connection.getresponse()
-                answer.read()
-                statuses.append(answer.status)
-            connection.close()
-            return statuses
 
-        with ThreadPoolExecutor(CLIENTS) as clients:
-            statuses = list(clients.map(ask, range(CLIENTS)))
+def test_it_does_after_a_reload_too() -> None:
+    with serve(TARGET, worker_class="asgi") as service:
+        before = set(service.workers())
+        os.kill(service.pid, signal.SIGHUP)
+        service.wait_until(lambda: len(service.workers()) == 2 and not before & set(service.workers()))
+        service.wait_until(lambda: service.status("/__ping") == 200)
 
-    assert statuses == [[200] * CALLS] * CLIENTS
+        assert statuses(service) == [[200] * CALLS] * CLIENTS
+
+
+def statuses(service: Service) -> list[list[int]]:
+    """Return what each client is answered, call by call."""
+
+    def ask(_: int) -> list[int]:
+        connection = HTTPConnection("127.0.0.1", service.port, timeout=60)
+        told = []
+        for _ in range(CALLS):
+            connection.request("POST", "/", BODY, {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            answer.read()
+            told.append(answer.status)
+        connection.close()
+        return told
+
+    with ThreadPoolExecutor(CLIENTS) as clients:
+        return list(clients.map(ask, range(CLIENTS)))
