@@ -20,11 +20,11 @@ from types import FrameType
 from typing import Any
 
 from gunicorn import glogging, util
-from gunicorn.workers import SUPPORTED_WORKERS
 
 from aylien_model_serving import lifecycle, logs, owner
 from aylien_model_serving.errors import reason as reason_of
 from aylien_model_serving.failures import error_body
+from aylien_model_serving.gunicorn_parser import keeping_tails
 from aylien_model_serving.messages import REQUEST_ID_HEADER, choose_request_id, current_request_id
 from aylien_model_serving.runners import afterwards
 from aylien_model_serving.runners.control import Control
@@ -47,6 +47,8 @@ class Logger(glogging.Logger):  # type: ignore[misc]  # Gunicorn carries no type
 
     def access(self, resp: Any, req: Any, environ: Any, request_time: Any) -> None:
         """Log an answer under the id that it carries: the application is done with the request by then."""
+        if not self.access_log_enabled:
+            return
         with _working_for(_request_id(resp)):
             super().access(resp, req, environ, request_time)
 
@@ -121,41 +123,38 @@ def _refusal(status: int, message: str, extra_headers: Iterable[tuple[str, str]]
     return "\r\n".join(lines).encode("latin-1") + body
 
 
+def _asgi_protocol() -> Any:
+    """Return what Gunicorn's asgi worker does for a connection, or None under another worker."""
+    module = sys.modules.get("gunicorn.asgi.protocol")  # imported with its worker class alone
+    return None if module is None else module.ASGIProtocol
+
+
 def _tell_refusals() -> None:
     """Put our words in place of Gunicorn's own, for which it has no hook."""
     util.write_error = write_error
-    asgi = sys.modules.get("gunicorn.asgi.protocol")  # imported with its worker class alone
-    if asgi is not None:
-        asgi.ASGIProtocol._send_error_response = send_error_response
+    if protocol := _asgi_protocol():
+        protocol._send_error_response = send_error_response
+
+
+def _keep_tails() -> None:
+    """Keep the asgi worker from ending connections whose next request comes early, where it parses in C."""
+    protocol = _asgi_protocol()
+    if protocol and protocol._check_h1c_protocol_available():
+        protocol._h1c_protocol_class = keeping_tails(protocol._h1c_protocol_class)
 
 
 def on_starting(server: Any) -> None:
     """Clear what an earlier service left in a folder of metrics that the operator chose."""
     _tell_refusals()
-    _choose_parser(server.cfg)
+    _keep_tails()
     folder = Settings.load().metrics_dir
     takes_over = bool(server.master_pid)  # after SIGUSR2, from a master that still counts in this folder
     if folder is not None and not takes_over:
         _remove(Path(folder).glob("*.db"))
 
 
-#: The names of Gunicorn's own asgi worker.
-_ASGI_WORKER = ("asgi", SUPPORTED_WORKERS["asgi"])
-
-
-def _choose_parser(cfg: Any) -> None:
-    """Have the asgi worker parse in Python, unless the operator has said otherwise.
-
-    With gunicorn_h1c 0.6.9 that worker, of Gunicorn 27.0.1, now and then takes a body that came in pieces for
-    one that is not whole, and ends the connection after its answer: the next request there is lost.
-    """
-    if cfg.worker_class_str in _ASGI_WORKER and cfg.http_parser == "auto":
-        cfg.set("http_parser", "python")
-
-
 def on_reload(server: Any) -> None:
     """Have the runners load models again with the workers, be the code the same or not."""
-    _choose_parser(server.cfg)
     lifecycle.reload()
 
 

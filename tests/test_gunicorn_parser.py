@@ -1,0 +1,106 @@
+"""Gunicorn's parser in C keeps what follows a request until its worker lets go of that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aylien_model_serving.gunicorn_parser import keeping_tails
+from tests.with_packages import need
+
+
+@pytest.fixture(scope="module", autouse=True)
+def parser_in_c() -> None:
+    need("gunicorn_h1c")
+
+
+def request(body: bytes) -> bytes:
+    return b"POST / HTTP/1.1\r\nHost: here\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+
+
+def parser(on_body: Callable[[bytes], None] | None = None) -> Any:
+    from gunicorn_h1c import H1CProtocol
+
+    return keeping_tails(H1CProtocol)(on_headers_complete=lambda: False, on_body=on_body)
+
+
+def test_a_long_request_that_comes_early_is_kept_whole() -> None:
+    later = request(b"x" * 1_000_000)
+    begun = parser()
+    begun.feed(request(b"first"))
+
+    for start in range(0, len(later), 65536):
+        begun.feed(later[start : start + 65536])
+
+    assert begun.remaining() == later
+    assert not begun.remaining_truncated
+
+
+def test_what_follows_is_gone_once_the_next_request_begins() -> None:
+    begun = parser()
+    begun.feed(request(b"first"))
+    begun.feed(request(b"second"))
+
+    begun.reset()
+
+    assert begun.remaining() == b""
+    assert not begun.is_complete
+
+
+def test_a_client_can_not_fill_the_memory_with_what_follows() -> None:
+    begun = parser()
+    begun.feed(request(b"first"))
+
+    for _ in range(100):
+        begun.feed(b"x" * 100_000)
+
+    assert begun.remaining_truncated
+    assert len(begun.remaining()) < 5_000_000
+
+
+def test_what_the_parser_itself_has_cut_counts_as_cut() -> None:
+    begun = parser()
+
+    begun.feed(request(b"first") + b"x" * 1_000_000)
+
+    assert begun.remaining_truncated
+
+
+@given(
+    st.lists(st.binary(max_size=200), min_size=1, max_size=5),
+    st.lists(st.integers(min_value=1, max_value=300), min_size=1, max_size=10),
+)
+def test_requests_come_out_as_they_were_however_their_bytes_are_cut(
+    bodies: list[bytes], sizes: list[int]
+) -> None:
+    stream = b"".join(map(request, bodies))
+    pieces = list(cut(stream, sizes))
+    body = bytearray()
+    reading = parser(body.extend)
+    found = []
+
+    while len(found) < len(bodies):
+        while pieces and (not reading.is_complete or len(pieces) % 2):  # some come before the worker lets go
+            reading.feed(pieces.pop(0))
+        found.append(bytes(body))
+        body.clear()
+        tail = reading.remaining()
+        reading.reset()
+        if tail:
+            reading.feed(tail)
+
+    assert found == bodies
+
+
+def cut(stream: bytes, sizes: list[int]) -> list[bytes]:
+    """Return a stream in pieces of the given sizes, over and over."""
+    pieces = []
+    while stream:
+        size = sizes[len(pieces) % len(sizes)]
+        pieces.append(stream[:size])
+        stream = stream[size:]
+    return pieces
