@@ -232,19 +232,18 @@ def _marked(reply: Reply, found: str) -> Reply:
 
 def drive(story: Story) -> Reply:
     """Tell a story to its end on the calling thread, waiting where it waits."""
-    outcome: Any = None
-    error: BaseException | None = None
-    while True:
-        try:
-            step = story.send(outcome) if error is None else story.throw(error)
-        except StopIteration as end:
-            reply: Reply = end.value
-            return reply
-        outcome, error = None, None
-        try:
-            outcome = step.wait()
-        except Exception as raised:
-            error = raised
+    try:
+        step = next(story)
+        while True:
+            try:
+                outcome = step.wait()
+            except Exception as error:
+                step = story.throw(error)
+            else:
+                step = story.send(outcome)
+    except StopIteration as end:
+        reply: Reply = end.value
+        return reply
 
 
 async def drive_async(story: Story, watched: Callable[[Awaitable[Any]], Awaitable[Any]]) -> Reply:
@@ -254,19 +253,17 @@ async def drive_async(story: Story, watched: Callable[[Awaitable[Any]], Awaitabl
         story: what `answer` returned.
         watched: waits for what takes longer, and raises to abandon it.
     """
-    outcome: Any = None
-    error: BaseException | None = None
     try:
+        step = next(story)
         while True:
             try:
-                step = story.send(outcome) if error is None else story.throw(error)
-            except StopIteration as end:
-                reply: Reply = end.value
-                return reply
-            outcome, error = None, None
-            try:
                 outcome = step.wait() if step.is_immediate() else await watched(step.wait_async())
-            except Exception as raised:
-                error = raised
+            except Exception as error:
+                step = story.throw(error)
+            else:
+                step = story.send(outcome)
+    except StopIteration as end:
+        reply: Reply = end.value
+        return reply
     finally:
         story.close()

@@ -55,7 +55,8 @@ def decode(call: Call, decoders: Mapping[str, Decode]) -> Fields:
         UnsupportedMediaType: no decoder knows the media type or the content coding.
     """
     headers = call.headers
-    if headers.get("content-encoding", "").strip().lower() not in ("", "identity"):
+    coding = headers.get("content-encoding")
+    if coding and coding.strip().lower() not in ("", "identity"):
         raise UnsupportedMediaType("Compressed bodies are not accepted: send it without Content-Encoding")
     if call.method in QUERY_METHODS and not call.body:
         return forms.decode_query(call.query)

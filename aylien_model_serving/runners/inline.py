@@ -79,7 +79,7 @@ class InlineRunner:
         if self._slots is None:
             result = self._call(arguments, deadline)
             return self._stream(result, _nothing) if type(result) in STREAMS else result
-        if not self._slots.acquire(timeout=threading.TIMEOUT_MAX if deadline is None else _left(deadline)):
+        if not (self._slots.acquire(blocking=False) or self._slots.acquire(timeout=_patience(deadline))):
             raise DeadlineExceeded
         release = self._slots.release
         try:
@@ -169,3 +169,8 @@ def _slots(threads: int | None) -> threading.Lock | threading.Semaphore | None:
 
 def _left(deadline: float) -> float:
     return max(0.0, deadline - time.monotonic())
+
+
+def _patience(deadline: float | None) -> float:
+    """Return how many seconds to wait for a slot; locks have a limit of their own."""
+    return threading.TIMEOUT_MAX if deadline is None else _left(deadline)

@@ -86,36 +86,48 @@ class ServingFlask(MountingFlask):
         exchange = environ[EXCHANGE] = Exchange(environ.get("HTTP_X_REQUEST_ID"))
         token = current_request_id.set(exchange.request_id)
         try:
-            if self._has_mounts and (mount := self.mounts.find(path_of(environ))) is not None:
+            path, headers = path_of(environ), EnvironHeaders(environ)
+            if self._has_mounts and (mount := self.mounts.find(path)) is not None:
                 return mount.answer(environ, start_response, exchange)
-            found = self._find(path_of(environ), environ["REQUEST_METHOD"], EnvironHeaders(environ))
+            found = self._find(path, environ["REQUEST_METHOD"], headers)
             if found is None or "werkzeug.debug.preserve_context" in environ:
                 return super().wsgi_app(environ, start_response)
-            return express_door.answer(self, found, environ, start_response, exchange)
+            call = express_door.call_of(found, path, headers, environ, exchange)
+            return express_door.answer(self, found.endpoint, call, environ, start_response, exchange)
         finally:
             current_request_id.reset(token)
 
     async def asgi_app(self, scope: bridge.Scope, receive: bridge.Receive, send: bridge.Send) -> None:
         """Answer as an ASGI application: bare handlers natively, everything else through Flask."""
-        if self._has_mounts and scope["type"] != "lifespan":
-            mount = self.mounts.find(asgi_door.path_of(scope))
-            if mount is not None:
-                await self._ask_mounted(mount, scope, receive, send)
-                return
         if scope["type"] != "http":
-            await lifespan.answer(scope, receive, send, self.mounts)
+            await self._beside_http(scope, receive, send)
+            return
+        path = asgi_door.path_of(scope)
+        if self._has_mounts and (mount := self.mounts.find(path)) is not None:
+            await self._ask_mounted(mount, scope, receive, send)
             return
         headers = ScopeHeaders(scope["headers"])
-        found = self._find(asgi_door.path_of(scope), scope["method"], headers)
+        found = self._find(path, scope["method"], headers)
         if found is None or "wsgi_app" in self.__dict__:  # where a user's WSGI middleware stands
             await self._flask_over_asgi(scope, receive, send)
             return
         exchange = Exchange(headers.get("x-request-id"))
         token = current_request_id.set(exchange.request_id)
         try:
-            await asgi_door.answer(self, found, asgi_door.Channel(scope, headers, receive, send), exchange)
+            channel = asgi_door.Channel(scope, headers, receive, send)
+            call = asgi_door.call_of(found, path, channel, exchange)
+            await asgi_door.answer(self, found.endpoint, call, channel, exchange)
         finally:
             current_request_id.reset(token)
+
+    async def _beside_http(self, scope: bridge.Scope, receive: bridge.Receive, send: bridge.Send) -> None:
+        """Answer what a server asks beside requests: the start and end of its life, and websockets."""
+        is_asked = self._has_mounts and scope["type"] == "websocket"
+        mount = self.mounts.find(asgi_door.path_of(scope)) if is_asked else None
+        if mount is None:
+            await lifespan.answer(scope, receive, send, self.mounts)
+        else:
+            await self._ask_mounted(mount, scope, receive, send)
 
     async def _ask_mounted(
         self, mount: Mount, scope: bridge.Scope, receive: bridge.Receive, send: bridge.Send

@@ -65,29 +65,28 @@ class Channel:
             self._leaving.cancel()
 
 
-async def answer(app: Flask, found: Found, channel: Channel, exchange: Exchange) -> None:
+async def answer(app: Flask, endpoint: Endpoint, call: Call, channel: Channel, exchange: Exchange) -> None:
     """Answer a request for a bare handler.
 
     Args:
         app: whose contexts the handler may ask for, and whose configuration limits the body.
-        found: the endpoint and the path's values.
-        channel: the request and the way back.
+        endpoint: the handler's.
+        call: the request, its body not yet read.
+        channel: the rest of the request and the way back.
         exchange: the request's first moment and its id.
     """
-    endpoint, method = found.endpoint, channel.scope["method"]
-    call = _call(found, channel, exchange)
     contexts = Contexts(app, lambda: environ_of(channel.scope, call.body, exchange))
     try:
         told = await _tell(endpoint, call, channel, contexts)
         if contexts.counts():
-            endpoint.instruments.count_request(method, told.status, endpoint.name, exchange.seconds())
+            endpoint.instruments.count_request(call.method, told.status, endpoint.name, exchange.seconds())
         try:
-            await _send(told, channel)
+            await _send(told, call, channel)
         finally:
             if told.after is not None:
                 await asyncio.get_running_loop().run_in_executor(None, told.after)
     except ClientLeft:
-        endpoint.instruments.count_request(method, CLIENT_LEFT, endpoint.name, exchange.seconds())
+        endpoint.instruments.count_request(call.method, CLIENT_LEFT, endpoint.name, exchange.seconds())
     finally:
         channel.close()
 
@@ -114,9 +113,9 @@ async def _tell(endpoint: Endpoint, call: Call, channel: Channel, contexts: Cont
         return _of_response(finish(contexts, reply, endpoint, call), reply)
 
 
-async def _send(told: _Told, channel: Channel) -> None:
+async def _send(told: _Told, call: Call, channel: Channel) -> None:
     await channel.send({"type": "http.response.start", "status": told.status, "headers": told.headers})
-    is_silent = channel.scope["method"] == "HEAD" or told.status in BODILESS
+    is_silent = call.method == "HEAD" or told.status in BODILESS
     if told.chunks is not None and not is_silent:
         await _send_chunks(told.chunks, channel)
         return
@@ -149,11 +148,12 @@ async def _or_none(piece: Awaitable[bytes | None], leaving: asyncio.Future[Any])
         await asyncio.wait({making})  # a generator can't be closed while it runs
 
 
-def _call(found: Found, channel: Channel, exchange: Exchange) -> Call:
+def call_of(found: Found, path: str, channel: Channel, exchange: Exchange) -> Call:
+    """Return the call that a request makes, without its body."""
     scope = channel.scope
     return Call(
         method=scope["method"],
-        path=path_of(scope),
+        path=path,
         query=scope["query_string"].decode("latin-1"),
         headers=channel.headers,
         body=b"",

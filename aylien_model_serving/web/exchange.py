@@ -104,10 +104,10 @@ class ScopeHeaders(Mapping[str, str]):
             self._values = {name: b",".join(v for n, v in listed if n == name) for name in self._values}
 
     def __getitem__(self, name: str) -> str:
-        return self._values[name.encode("latin-1")].decode("latin-1")
+        return self._values[name.encode()].decode("latin-1")
 
     def get(self, name: str, default: Any = None) -> Any:
-        value = self._values.get(name.encode("latin-1"))
+        value = self._values.get(name.encode())
         return default if value is None else value.decode("latin-1")
 
     def __iter__(self) -> Iterator[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from flask import Flask
+from flask import Flask, Response
 from werkzeug.wsgi import ClosingIterator
 
 from aylien_model_serving.errors import BodyTooLarge, MalformedBody, ServingError
@@ -16,7 +16,7 @@ from aylien_model_serving.messages import REQUEST_ID_HEADER, Call, Chunks, Reply
 from aylien_model_serving.pipeline import Endpoint, drive
 from aylien_model_serving.pipeline import answer as tell_story
 from aylien_model_serving.web.contexts import Contexts, body_environ
-from aylien_model_serving.web.exchange import BODILESS, STATUS_LINES, EnvironHeaders, Exchange, path_of
+from aylien_model_serving.web.exchange import BODILESS, STATUS_LINES, EnvironHeaders, Exchange
 from aylien_model_serving.web.flask_door import finish
 from aylien_model_serving.web.table import Found
 
@@ -25,32 +25,44 @@ if TYPE_CHECKING:
 
 
 def answer(
-    app: Flask, found: Found, environ: WSGIEnvironment, start_response: StartResponse, exchange: Exchange
+    app: Flask,
+    endpoint: Endpoint,
+    call: Call,
+    environ: WSGIEnvironment,
+    start_response: StartResponse,
+    exchange: Exchange,
 ) -> Iterable[bytes]:
     """Answer a request for a bare handler.
 
     Args:
         app: whose contexts the handler may ask for, and whose configuration limits the body.
-        found: the endpoint and the path's values.
+        endpoint: the handler's.
+        call: the request, its body not yet read.
         environ: PEP 3333's environment.
         start_response: PEP 3333's callable.
         exchange: the request's first moment and its id.
     """
-    endpoint, method = found.endpoint, environ["REQUEST_METHOD"]
-    call = _call(found, environ, exchange)
     with Contexts(app, lambda: body_environ(environ, call.body)) as contexts:
         reply = _reply(endpoint, call, environ, app.config["MAX_CONTENT_LENGTH"])
-        response = finish(contexts, reply, endpoint, call) if contexts.request_context is not None else None
-    if response is None or contexts.counts():
-        status = reply.status if response is None else response.status_code
-        endpoint.instruments.count_request(method, status, endpoint.name, exchange.seconds())
-    if response is not None:
-        return response(environ, start_response)
+        if contexts.request_context is not None:
+            return _finished(contexts, reply, endpoint, call, exchange)(environ, start_response)
+    endpoint.instruments.count_request(call.method, reply.status, endpoint.name, exchange.seconds())
     start_response(STATUS_LINES.get(reply.status) or f"{reply.status} UNKNOWN", _headers(reply, exchange))
-    is_silent = method == "HEAD" or reply.status in BODILESS
+    is_silent = call.method == "HEAD" or reply.status in BODILESS
     if reply.chunks is not None or reply.after is not None:
         return _watched(reply, is_silent)
     return () if is_silent else (reply.body,)
+
+
+def _finished(
+    contexts: Contexts, reply: Reply, endpoint: Endpoint, call: Call, exchange: Exchange
+) -> Response:
+    """Return Flask's response where the handler looked at Flask's contexts."""
+    response = finish(contexts, reply, endpoint, call)
+    if contexts.counts():
+        seconds = exchange.seconds()
+        endpoint.instruments.count_request(call.method, response.status_code, endpoint.name, seconds)
+    return response
 
 
 def _watched(reply: Reply, is_silent: bool) -> Iterable[bytes]:
@@ -68,11 +80,13 @@ def _streamed(chunks: Chunks, is_silent: bool) -> Iterable[bytes]:
     return ClosingIterator(chunks, chunks.close)
 
 
-def _call(found: Found, environ: WSGIEnvironment, exchange: Exchange) -> Call:
-    headers = EnvironHeaders(environ)
+def call_of(
+    found: Found, path: str, headers: EnvironHeaders, environ: WSGIEnvironment, exchange: Exchange
+) -> Call:
+    """Return the call that a request makes, without its body."""
     return Call(
         method=environ["REQUEST_METHOD"],
-        path=path_of(environ),
+        path=path,
         query=environ.get("QUERY_STRING", ""),
         headers=headers,
         body=b"",
