@@ -20,8 +20,10 @@ class Fields(NamedTuple):
             string.
         uploads: the values that came as files, with their names and types; they are among the values too, as
             mere bytes.
+        proven: names of values that are certain to fit the schema, since its own decoder made them.
     """
 
     values: dict[str, Any]
     textual: bool = False
     uploads: Mapping[str, Arrival | list[str | Arrival]] = _NONE
+    proven: frozenset[str] = frozenset()

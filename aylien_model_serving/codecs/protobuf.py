@@ -7,35 +7,45 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
-from google.protobuf.descriptor import FieldDescriptor
-from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.json_format import Error, MessageToDict, ParseDict, ParseError
 from google.protobuf.message import DecodeError, Message
 
-from aylien_model_serving.codecs import Decode, Encoder, json
+from aylien_model_serving.codecs import Decode, Encoder, json, packed
 from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.errors import InvalidAnswer, MalformedBody
 
 MEDIA_TYPE = "application/x-protobuf"
 
 
-def decoder(message_type: type[Message], needed: frozenset[str] = frozenset()) -> Decode:
+def decoder(
+    message_type: type[Message],
+    needed: frozenset[str] = frozenset(),
+    arrays: frozenset[str] = frozenset(),
+) -> Decode:
     """Return the decoder of one message type's bytes.
 
     Args:
         message_type: a generated message class.
         needed: fields that are given with their default where the bytes lack them, since bytes do not hold
             the defaults of fields without presence.
+        arrays: fields of which the handler gets arrays. Their numbers are given as they are, as a list or as
+            an array that is a view of the bytes.
     """
+    fields = cast(Descriptor, message_type.DESCRIPTOR).fields
+    fixed = {field.number: field for field in fields if field.name in arrays and packed.is_fixed(field)}
 
     def decode(body: bytes, content_type: str) -> Fields:
         message = message_type()
         try:
-            message.ParseFromString(body)
-            values = _take_lists(message) | MessageToDict(message, preserving_proto_field_name=True)
-            return Fields(values | _defaults(message, needed - values.keys()))
-        except (DecodeError, ValueError) as error:
+            rest, found = packed.cut(body, fixed) if fixed else (body, {})
+            message.ParseFromString(rest)
+            found |= _take_lists(message, arrays)
+            values = found | MessageToDict(message, preserving_proto_field_name=True)
+            return Fields(values | _defaults(message, needed - values.keys()), proven=frozenset(found))
+        except (DecodeError, Error, TypeError, ValueError) as error:  # TypeError: an Any of an unknown type
             name = message_type.DESCRIPTOR.full_name
             raise MalformedBody(f"The body is not a protobuf message of type {name}: {error}") from None
 
@@ -55,37 +65,27 @@ _SAME_IN_JSON = {
 }
 
 
-def _take_lists(message: Message) -> dict[str, list[Any]]:
-    """Take the long lists out of a message and return them; one with NaN or an infinity stays."""
+def _take_lists(message: Message, arrays: frozenset[str]) -> dict[str, list[Any]]:
+    """Take lists out of a message and return them: those that will be arrays, and the long ones."""
     taken = {}
     for field, items in message.ListFields():
-        if field.is_repeated and field.type != FieldDescriptor.TYPE_BYTES and field.cpp_type in _SAME_IN_JSON:
-            listed = list(items) if len(items) >= _LONG else []
-            if listed and (field.cpp_type != FieldDescriptor.CPPTYPE_DOUBLE or math.isfinite(sum(listed))):
+        if field.is_repeated and not field.is_extension:
+            will_be_array = field.name in arrays and packed.dtype_of(field) is not None
+            listed = list(items) if will_be_array else _long_list(field, items)
+            if listed:
                 taken[field.name] = listed
     for name in taken:
         message.ClearField(name)
     return taken
 
 
-def _put_lists(message: Message, values: dict[str, Any]) -> dict[str, Any]:
-    """Put the long lists into a message, and return the values that are left."""
-    return {name: value for name, value in values.items() if not _put_list(message, name, value)}
-
-
-def _put_list(message: Message, name: str, items: Any) -> bool:
-    field = message.DESCRIPTOR.fields_by_name.get(name)
-    kind = _SAME_IN_JSON.get(field.cpp_type) if field is not None and field.is_repeated else None
-    if kind is None or type(items) is not list or len(items) < _LONG or set(map(type, items)) != {kind}:
-        return False
-    if kind is float and not math.isfinite(sum(items)):
-        return False
-    try:
-        getattr(message, name).extend(items)
-    except (TypeError, ValueError):  # for ParseDict to say what is wrong
-        message.ClearField(name)
-        return False
-    return True
+def _long_list(field: FieldDescriptor, items: Any) -> list[Any]:
+    """Return the items of a long list that are the same in JSON; a list with NaN or an infinity has none."""
+    if len(items) < _LONG or field.type == FieldDescriptor.TYPE_BYTES or field.cpp_type not in _SAME_IN_JSON:
+        return []
+    listed = list(items)
+    is_double = field.cpp_type == FieldDescriptor.CPPTYPE_DOUBLE
+    return [] if is_double and not math.isfinite(sum(listed)) else listed
 
 
 def _defaults(message: Message, names: frozenset[str]) -> dict[str, Any]:
@@ -107,10 +107,49 @@ def _encode(message_type: type[Message]) -> Callable[[Any], bytes]:
         try:
             if isinstance(result, message_type):
                 return result.SerializeToString()
-            message = message_type()
-            rest = _put_lists(message, result) if type(result) is dict else result
-            return ParseDict(json.as_received(rest), message).SerializeToString()
+            if type(result) is dict:
+                return _encode_dict(message_type(), result)
+            return ParseDict(json.as_received(result), message_type()).SerializeToString()
         except ParseError as error:
             raise InvalidAnswer(f"The answer does not fit its schema: {error}") from error
 
     return encode
+
+
+def _encode_dict(message: Message, values: dict[str, Any]) -> bytes:
+    """Return a message's bytes; arrays and long lists of its values are spared the way through JSON."""
+    fields = cast(Descriptor, message.DESCRIPTOR).fields_by_name
+    rest, records = {}, []
+    for name, value in values.items():
+        field = fields.get(name)
+        if field is not None and packed.fits(field, value):
+            records.append(_put_array(message, field, value))
+        elif field is None or not _put_list(message, field, value):
+            rest[name] = value
+    ParseDict(json.as_received(rest), message)
+    return b"".join((message.SerializeToString(), *records))
+
+
+def _put_array(message: Message, field: FieldDescriptor, array: Any) -> bytes:
+    """Put an array that fits into a message, or return the record that its bytes will end with."""
+    if array.size and field.is_packed and packed.is_fixed(field):
+        return packed.record_of(field, array)
+    getattr(message, field.name).extend(array.tolist())
+    return b""
+
+
+def _put_list(message: Message, field: FieldDescriptor, items: Any) -> bool:
+    """Put a long list into a message, if its items are the same in JSON."""
+    kind = _SAME_IN_JSON.get(field.cpp_type) if field.is_repeated else None
+    if kind is None or type(items) is not list or len(items) < _LONG:
+        return False
+    if kind is not float and set(map(type, items)) != {kind}:
+        return False
+    try:
+        getattr(message, field.name).extend(items)
+        is_put = kind is not float or math.isfinite(sum(items))
+    except (OverflowError, TypeError, ValueError):
+        is_put = False
+    if not is_put:  # for ParseDict to say what is wrong
+        message.ClearField(field.name)
+    return is_put

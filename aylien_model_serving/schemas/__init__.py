@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.schemas.base import Schema
-from aylien_model_serving.schemas.hints import HintsSchema
+from aylien_model_serving.schemas.hints import HintsSchema, array_hints
 from aylien_model_serving.schemas.protobuf import ProtobufSchema
 from aylien_model_serving.schemas.pydantic import PydanticSchema
 from aylien_model_serving.signatures import Signature
@@ -47,7 +47,8 @@ def choose(
     request, response = _pair(schema)
     kinds = [kind for kind in (request, response) if kind is not None]
     if kinds and all(isinstance(kind, type) and issubclass(kind, Message) for kind in kinds):
-        return ProtobufSchema(request, response, signature, path_names)
+        arrays = array_hints(handler, signature, batched=batched)
+        return ProtobufSchema(request, response, signature, path_names, arrays)
     if kinds and all(isinstance(kind, type) and issubclass(kind, BaseModel) for kind in kinds):
         return PydanticSchema(request, response, signature, path_names)
     raise ConfigurationError(

@@ -21,7 +21,7 @@ def item_of(hint: Any) -> Any:
     `list[str] | None` is a field that each call may leave null: an item is `str | None`. A list without the
     type of its items holds anything.
     """
-    parts = _parts(hint)
+    parts = members_of(hint)
     items = [item for part in parts for item in _items(part)]
     if not items:
         return None
@@ -33,29 +33,29 @@ def item_of(hint: Any) -> Any:
 def result_of(hint: Any) -> Any:
     """Return the hint of one result, or None if a hint names no list; exceptions are no results."""
     item = item_of(hint)
-    results = [part for part in _parts(item) if not _is_exception(part)]
+    results = [part for part in members_of(item) if not _is_exception(part)]
     return _union(results) if item is not None and results else None
 
 
 def is_open(hint: Any) -> bool:
     """Tell whether a hint that names no list takes one all the same."""
-    return any(part is Any or isinstance(part, TypeVar) for part in _parts(hint))
+    return any(part is Any or isinstance(part, TypeVar) for part in members_of(hint))
 
 
 def cure(hint: Any) -> str:
     """Return the hint that the author of a parameter meant who hinted one item."""
-    parts = [part for part in _parts(hint) if part is not NoneType]
-    optional = " | None" if NoneType in _parts(hint) else ""
+    parts = [part for part in members_of(hint) if part is not NoneType]
+    optional = " | None" if NoneType in members_of(hint) else ""
     inner = " | ".join(inspect.formatannotation(part) for part in parts)
     return f"list[{inner}]{optional}"
 
 
-def _parts(hint: Any) -> list[Any]:
+def members_of(hint: Any) -> list[Any]:
     """Return the members of a union, or the hint itself, without what `Annotated` adds."""
     if get_origin(hint) is Annotated:
-        return _parts(get_args(hint)[0])
+        return members_of(get_args(hint)[0])
     if get_origin(hint) in (Union, UnionType):
-        return [part for member in get_args(hint) for part in _parts(member)]
+        return [part for member in get_args(hint) for part in members_of(member)]
     return [hint]
 
 

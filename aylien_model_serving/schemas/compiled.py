@@ -113,6 +113,13 @@ def _spellings(descriptor: Descriptor) -> dict[str, FieldDescriptor]:
     return {name: field for name, field in names.items() if name not in oneofs}
 
 
+def own_names(descriptor: Descriptor) -> dict[str, FieldDescriptor]:
+    """Return the fields that ParseDict is certain to find under their own names."""
+    if not _is_provable(descriptor):
+        return {}
+    return {name: field for name, field in _spellings(descriptor).items() if field.name == name}
+
+
 def _choices(spellings: Mapping[str, FieldDescriptor]) -> dict[str, int]:
     """Return a bit per oneof for the names that exclude each other: its fields, and one field's two names."""
     members: dict[str, list[str]] = {}

@@ -7,7 +7,6 @@ numpy; a hint that holds any other is not checked at all.
 from __future__ import annotations
 
 import inspect
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, get_args, get_type_hints
 
@@ -20,7 +19,7 @@ from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.errors import ConfigurationError, InvalidAnswer, SchemaMismatch
 from aylien_model_serving.media.arrivals import Arrival
 from aylien_model_serving.media.files import MediaFile
-from aylien_model_serving.schemas import columns, description, uploads
+from aylien_model_serving.schemas import arrays, columns, description, uploads
 from aylien_model_serving.schemas.base import Schema, merge
 from aylien_model_serving.schemas.pydantic import told
 from aylien_model_serving.signatures import Signature
@@ -117,12 +116,23 @@ def _hints(handler: Callable[..., Any]) -> dict[str, Any]:
     return hints
 
 
+def array_hints(
+    handler: Callable[..., Any], signature: Signature, *, batched: bool
+) -> dict[str, arrays.ArrayHint]:
+    """Return the parameters of a handler that get an array, whatever else is checked."""
+    hints = _hints(handler)
+    if batched:
+        hints = {name: columns.item_of(hint) for name, hint in hints.items()}
+    found = {name: arrays.hint_of(hints[name]) for name in signature.known if name in hints}
+    return {name: hint for name, hint in found.items() if hint is not None}
+
+
 def _item_hint(name: str, hint: Any) -> Any:
     """Return the hint of one value of a parameter that gets a list of them; Any if it is not checked."""
     item = columns.item_of(hint)
     if item is not None:
         return item
-    if columns.is_open(hint) or not _is_checkable(hint) or any(map(_is_array, (hint, *get_args(hint)))):
+    if columns.is_open(hint) or not _is_checkable(hint) or any(map(arrays.is_array, (hint, *get_args(hint)))):
         return Any
     raise ConfigurationError(
         f"parameter {name!r} of a batched handler gets a list, one value for each call: "
@@ -168,35 +178,21 @@ def _foreign(node: Any, seen: set[int]) -> Iterator[Any]:
 
 
 def _is_buildable(wanted: Any) -> bool:
-    return _is_array(wanted) or (isinstance(wanted, type) and issubclass(wanted, (BaseModel, MediaFile)))
-
-
-def _is_array(wanted: Any) -> bool:
-    numpy = sys.modules.get("numpy")
-    return numpy is not None and getattr(wanted, "__origin__", wanted) is numpy.ndarray
+    return arrays.is_array(wanted) or (
+        isinstance(wanted, type) and issubclass(wanted, (BaseModel, MediaFile))
+    )
 
 
 def _build(wanted: Any, value: Any) -> Any:
     """Build a value of a type that msgspec does not know."""
-    if _is_array(wanted):
-        return _array(wanted, value)
+    if arrays.is_array(wanted):
+        return arrays.build(wanted, value)
     if uploads.is_file(wanted):
         return wanted.from_any(value)
     try:
         return wanted.model_validate(value)
     except ValidationError as error:
         raise ValueError(told(error)) from None
-
-
-def _array(wanted: Any, value: Any) -> Any:
-    """Return an array of the type that the hint names, as in `NDArray[np.float32]`, or of numpy's choice."""
-    numpy = sys.modules["numpy"]
-    named = [kind for part in get_args(wanted) for kind in get_args(part) if isinstance(kind, type)]
-    dtype = next((kind for kind in named if issubclass(kind, numpy.generic)), None)
-    array = numpy.asarray(value, dtype=dtype)
-    if array.dtype.hasobject:
-        raise ValueError("Expected an array of numbers or text")
-    return array
 
 
 def _wrap_lists(values: dict[str, Any], hints: dict[str, Any]) -> bool:

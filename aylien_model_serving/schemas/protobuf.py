@@ -1,7 +1,8 @@
 """Schemas given as protobuf messages.
 
 Floor 1: pure. The verdict and the words of a refusal are those of `google.protobuf.json_format.ParseDict`; a
-compiled predicate spares the call where the verdict is certain. Fields pass as the client sent them.
+compiled predicate spares the call where the verdict is certain. Fields pass as the client sent them, but for
+the arrays that a handler asks for.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.json_format import Error, ParseDict
 from google.protobuf.message import Message
 
-from aylien_model_serving.codecs import DECODERS, JSON, json, protobuf
+from aylien_model_serving.codecs import DECODERS, JSON, json, packed, protobuf
 from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.errors import InvalidAnswer, SchemaMismatch
-from aylien_model_serving.schemas import descriptors
+from aylien_model_serving.schemas import arrays, descriptors
+from aylien_model_serving.schemas.arrays import ArrayHint
 from aylien_model_serving.schemas.base import Schema, merge
-from aylien_model_serving.schemas.compiled import compile_accepts
+from aylien_model_serving.schemas.compiled import compile_accepts, own_names
 from aylien_model_serving.schemas.description import Description, JSONSchema, fields_of
 from aylien_model_serving.signatures import Signature
 
@@ -31,6 +33,7 @@ class ProtobufSchema(Schema):
         response: message type of the answer.
         signature: what the handler takes.
         path_names: fields of the path; those that the request message lacks are not given to it.
+        array_hints: the parameters that get an array.
     """
 
     def __init__(
@@ -39,14 +42,16 @@ class ProtobufSchema(Schema):
         response: type[Message] | None,
         signature: Signature,
         path_names: frozenset[str],
+        array_hints: Mapping[str, ArrayHint],
     ) -> None:
         self._request = Validator(request) if request else None
         self._response = Validator(response) if response else None
         self._signature = signature
+        self._array_hints = array_hints
         self._beside = path_names - set(request.DESCRIPTOR.fields_by_name if request else ())
         self.name = "|".join(kind.DESCRIPTOR.full_name if kind else "" for kind in (request, response))
         if request:
-            binary = protobuf.decoder(request, signature.required)
+            binary = protobuf.decoder(request, signature.required, frozenset(array_hints))
             self.decoders = {**DECODERS, protobuf.MEDIA_TYPE: binary, "application/protobuf": binary}
         if response:
             self.encoders = (JSON, protobuf.encoder(response))
@@ -56,10 +61,29 @@ class ProtobufSchema(Schema):
         if self._request is not None:
             if fields.textual:
                 values = self._request.coerce(values)
-            inside = {n: v for n, v in values.items() if n not in self._beside} if self._beside else values
-            self._request.check_fields(inside)
+            sure = self._beside | fields.proven
+            self._request.check_fields({n: v for n, v in values.items() if n not in sure} if sure else values)
         self._signature.check(values)
-        return values
+        return {**values, **self._built(values)} if self._array_hints else values
+
+    def _built(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Return the arrays that the handler asks for."""
+        return {
+            name: self._array(name, hint, values[name])
+            for name, hint in self._array_hints.items()
+            if name in values
+        }
+
+    def _array(self, name: str, hint: ArrayHint, value: Any) -> Any:
+        """Return one array, or None where the hint allows it."""
+        if value is None and hint.nullable:
+            return None
+        try:
+            if self._request is None:
+                return arrays.build(hint.kind, value)
+            return self._request.array(name, hint.kind, value)
+        except ValueError as error:
+            raise SchemaMismatch(f"{name}: {error}") from None
 
     def answer(self, result: Any) -> Any:
         return result if self._response is None else self._response.check_answer(result)
@@ -85,6 +109,7 @@ class Validator:
         self._message_type = message_type
         self.descriptor = cast(Descriptor, message_type.DESCRIPTOR)
         self._accepts = compile_accepts(self.descriptor)
+        self._own_names = own_names(self.descriptor)
 
     def check_fields(self, values: dict[str, Any]) -> None:
         """Refuse fields that do not fit, in the parser's own words.
@@ -98,22 +123,56 @@ class Validator:
             except (Error, ValueError, RecursionError) as error:
                 raise SchemaMismatch(str(error)) from None
 
+    def array(self, name: str, kind: Any, value: Any) -> Any:
+        """Return the value of a field as an array of the numbers that a message would hold.
+
+        Raises:
+            ValueError: it makes no array of this kind.
+        """
+        source = packed.dtype_of(self.descriptor.fields_by_name.get(name))
+        try:
+            return arrays.build(kind, value, source)
+        except ValueError:
+            if source is None or not _holds_text(value):
+                raise
+            # Numpy does not read all texts of numbers that JSON may hold for a message, such as "1e3".
+            message = ParseDict({name: value}, self._message_type())
+            return arrays.build(kind, getattr(message, name), source)
+
     def check_answer(self, result: Any) -> Any:
-        """Return a result whose arrays are lists, judged as the client will receive it.
+        """Return a result, judged as the client will receive it.
+
+        Arrays of it that are certain to fit stay as they are, others are lists.
 
         Raises:
             InvalidAnswer: what `ParseDict` says.
         """
         if self._accepts(result) or isinstance(result, self._message_type):
             return result
+        kept = self._fitting_arrays(result) if type(result) is dict else {}
+        if not kept:
+            return self._check_rest(result)
+        rest = self._check_rest({name: value for name, value in result.items() if name not in kept})
+        return {name: kept[name] if name in kept else rest[name] for name in result}
+
+    def _check_rest(self, result: Any) -> Any:
+        """Return a result whose arrays are lists, if it fits."""
         result = json.with_lists(result)
-        if self._accepts(result):
-            return result
-        try:
-            ParseDict(json.as_received(result), self._message_type())
-        except (Error, ValueError, TypeError, AttributeError, RecursionError) as error:
-            raise InvalidAnswer(f"The answer does not fit its schema: {error}") from error
+        if not self._accepts(result):
+            try:
+                ParseDict(json.as_received(result), self._message_type())
+            except (Error, ValueError, TypeError, AttributeError, RecursionError) as error:
+                raise InvalidAnswer(f"The answer does not fit its schema: {error}") from error
         return result
+
+    def _fitting_arrays(self, result: dict[Any, Any]) -> dict[str, Any]:
+        """Return the arrays of a result that need no look at each number; a field's second name needs one."""
+        fields = {name: self._own_names[name] for name in result if name in self._own_names}
+        return {
+            name: result[name]
+            for name, field in fields.items()
+            if packed.fits(field, result[name]) and (field.json_name == name or field.json_name not in result)
+        }
 
     def coerce(self, values: dict[str, Any]) -> dict[str, Any]:
         """Return text of a form or query string as the JSON that the message's fields expect.
@@ -131,6 +190,10 @@ class Validator:
             items = value if isinstance(value, list) else [value]
             return [_coerce_item(descriptor, item) for item in items]
         return _coerce_item(descriptor, value)
+
+
+def _holds_text(value: Any) -> bool:
+    return type(value) is str or (type(value) is list and str in map(type, value))
 
 
 _SWITCHES = {"true": True, "1": True, "false": False, "0": False}

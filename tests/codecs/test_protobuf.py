@@ -35,6 +35,22 @@ def test_bytes_that_are_no_such_message_are_refused(body: bytes) -> None:
         protobuf.decoder(Request)(body, "")
 
 
+@pytest.mark.parametrize(
+    ("field", "body"),
+    [
+        ("Struct x", b"\x0a\x10\x0a\x0e\x0a\x01a\x12\x09\x11" + b"\x00\x00\x00\x00\x00\x00\xf8\x7f"),
+        ("Any x", b"\x0a\x0b\x0a\x09of/nobody"),
+    ],
+    ids=["NaN in a Struct", "a type that nobody knows"],
+)
+def test_a_message_that_json_can_not_express_is_refused(field: str, body: bytes) -> None:
+    message = message_class(f"message M\n{field}", "M")
+    message().ParseFromString(body)  # protobuf itself takes it
+
+    with pytest.raises(MalformedBody, match="is not a protobuf message of type"):
+        protobuf.decoder(message)(body, "")
+
+
 @pytest.mark.parametrize("make", [dict, lambda **fields: Response(**fields)], ids=["dict", "message"])
 def test_an_answer_is_written_as_the_message_that_it_describes(make: Callable[..., Any]) -> None:
     encoder = protobuf.encoder(Response)

@@ -214,7 +214,12 @@ def test_hints_that_name_what_is_not_there_are_not_checked() -> None:
 
 @pytest.mark.parametrize(
     ("hint", "dtype"),
-    [(np.ndarray, np.int64), (npt.NDArray[np.float32], np.float32), (npt.NDArray[Any], np.int64)],
+    [
+        (np.ndarray, np.int64),
+        (npt.NDArray[np.float32], np.float32),
+        (npt.NDArray[Any], np.int64),
+        (npt.NDArray[np.integer[Any]], np.int64),
+    ],
 )
 def test_an_array_is_built_of_a_list(hint: Any, dtype: Any) -> None:
     arrived = given(taking(hint), [[1, 2], [3, 4]])
@@ -224,7 +229,16 @@ def test_an_array_is_built_of_a_list(hint: Any, dtype: Any) -> None:
     assert arrived.tolist() == [[1, 2], [3, 4]]
 
 
-@pytest.mark.parametrize("value", [[[1], [1, 2]], {"a": 1}, [None], [{}]])
-def test_what_makes_no_array_is_refused(value: Any) -> None:
+@pytest.mark.parametrize(
+    ("hint", "value"),
+    [
+        *((np.ndarray, value) for value in ([[1], [1, 2]], {"a": 1}, [None], [{}], None)),
+        (npt.NDArray[np.float64], None),
+        (npt.NDArray[np.float64], {"a": 1}),
+        (npt.NDArray[np.int8], [300]),
+    ],
+    ids=repr,
+)
+def test_what_makes_no_array_is_refused(hint: Any, value: Any) -> None:
     with pytest.raises(SchemaMismatch, match=r"^x: "):
-        given(taking(np.ndarray), value)
+        given(taking(hint), value)

@@ -36,9 +36,9 @@ def floats(values: np.ndarray) -> dict[str, Any]:
     return {"values": values * 2}
 
 
-def binary(values: Any) -> dict[str, Any]:
+def binary(values: np.ndarray) -> dict[str, Any]:
     """Double every value of a protobuf message."""
-    return {"values": np.asarray(values) * 2}
+    return {"values": values * 2}
 
 
 def upload(image: bytes) -> dict[str, int]:

@@ -1,0 +1,129 @@
+"""Repeated numbers of protobuf ↔ arrays of numpy, without a Python object for each number.
+
+Floor 1: pure. Does not import numpy: where there is an array, or one is wanted, somebody else has.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from google.protobuf.descriptor import FieldDescriptor
+
+from aylien_model_serving.codecs import records
+
+_DTYPES = {
+    FieldDescriptor.TYPE_DOUBLE: "<f8",
+    FieldDescriptor.TYPE_FLOAT: "<f4",
+    FieldDescriptor.TYPE_INT32: "<i4",
+    FieldDescriptor.TYPE_SINT32: "<i4",
+    FieldDescriptor.TYPE_SFIXED32: "<i4",
+    FieldDescriptor.TYPE_INT64: "<i8",
+    FieldDescriptor.TYPE_SINT64: "<i8",
+    FieldDescriptor.TYPE_SFIXED64: "<i8",
+    FieldDescriptor.TYPE_UINT32: "<u4",
+    FieldDescriptor.TYPE_FIXED32: "<u4",
+    FieldDescriptor.TYPE_UINT64: "<u8",
+    FieldDescriptor.TYPE_FIXED64: "<u8",
+    FieldDescriptor.TYPE_BOOL: "?",
+}
+
+#: Types whose numbers have as many bytes on the wire as in memory, and the same ones.
+_FIXED = frozenset(
+    {
+        FieldDescriptor.TYPE_DOUBLE,
+        FieldDescriptor.TYPE_FLOAT,
+        FieldDescriptor.TYPE_FIXED32,
+        FieldDescriptor.TYPE_FIXED64,
+        FieldDescriptor.TYPE_SFIXED32,
+        FieldDescriptor.TYPE_SFIXED64,
+    }
+)
+
+#: Kinds of arrays that a field takes, by its dtype. An integer on its way to a 32-bit float is rounded twice
+#: by protobuf, and once by numpy.
+_KINDS = {"<f8": "fiu", "<f4": "f", "<i4": "iu", "<i8": "iu", "<u4": "iu", "<u8": "iu", "?": "b"}
+
+#: Bytes of a number beyond which numpy's are no longer Python's.
+_WIDEST = 8
+
+#: Records of a message up to which looking through them costs little beside parsing it.
+_MOST_RECORDS = 100
+
+
+def dtype_of(field: FieldDescriptor | None) -> str | None:
+    """Return the dtype of a field's numbers, or None if it holds none."""
+    return None if field is None else _DTYPES.get(field.type)
+
+
+def is_fixed(field: FieldDescriptor) -> bool:
+    """Tell whether a field is repeated, and its numbers are the same on the wire as in memory."""
+    return field.is_repeated and field.type in _FIXED
+
+
+def cut(body: bytes, fields: Mapping[int, FieldDescriptor]) -> tuple[bytes, dict[str, Any]]:
+    """Cut arrays out of a message's bytes: return what is left of them, and the arrays by the fields' names.
+
+    Bytes that are not well-formed, or where one of the fields is empty, unpacked or in more than one piece,
+    are returned whole: protobuf says what is wrong, and joins what belongs together.
+
+    Args:
+        body: the bytes; the arrays are views of them.
+        fields: the fixed fields to cut out, by number.
+    """
+    found: dict[int, records.Record] = {}
+    try:
+        for record in records.split(body, _MOST_RECORDS):
+            field = fields.get(record.number)
+            if field is not None:
+                if record.number in found or not _is_whole(record, field):
+                    return body, {}
+                found[record.number] = record
+    except ValueError:
+        return body, {}
+    arrays = {fields[number].name: _view(body, record, fields[number]) for number, record in found.items()}
+    return records.without(body, found.values()), arrays
+
+
+def _is_whole(record: records.Record, field: FieldDescriptor) -> bool:
+    length = record.end - record.content
+    return record.kind == records.LEN and length > 0 and length % _width(field) == 0
+
+
+def _view(body: bytes, record: records.Record, field: FieldDescriptor) -> Any:
+    count = (record.end - record.content) // _width(field)
+    return sys.modules["numpy"].frombuffer(body, _DTYPES[field.type], count, record.content)
+
+
+def _width(field: FieldDescriptor) -> int:
+    return int(_DTYPES[field.type][-1])
+
+
+def fits(field: FieldDescriptor, value: Any) -> bool:
+    """Tell whether a value is an array of which numpy can prove that a repeated field takes it.
+
+    False is no verdict: `ParseDict` takes more, as whole numbers among the floats of an array.
+    """
+    numpy, dtype = sys.modules.get("numpy"), _DTYPES.get(field.type)
+    if numpy is None or dtype is None or not field.is_repeated:
+        return False
+    if type(value) is not numpy.ndarray or value.ndim != 1:
+        return False
+    if value.dtype.kind not in _KINDS[dtype] or value.dtype.itemsize > _WIDEST:
+        return False
+    return dtype == "?" or not value.size or _is_within(value, dtype)
+
+
+def _is_within(array: Any, dtype: str) -> bool:
+    """Tell whether all numbers lie within a dtype's limits; NaN, which is least and greatest, does not."""
+    numpy = sys.modules["numpy"]
+    limits = numpy.finfo(dtype) if dtype[1] == "f" else numpy.iinfo(dtype)
+    # All as Python's numbers: numpy would round what it compares with a float of 32 bits.
+    low, high = numpy.array([limits.min, limits.max], dtype).tolist()
+    return bool(low <= array.min().item() and array.max().item() <= high)
+
+
+def record_of(field: FieldDescriptor, array: Any) -> bytes:
+    """Return an array that fits a fixed field as bytes that may end a message's."""
+    return records.written(field.number, array.astype(_DTYPES[field.type], copy=False).tobytes())

@@ -1,0 +1,100 @@
+"""The records that a protobuf message's bytes are made of: one for a field, or for an item of a repeated one.
+
+Floor 1: pure. The wire format is that of https://protobuf.dev/programming-guides/encoding/.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+VARINT, I64, LEN, I32 = 0, 1, 2, 5
+_WIDTHS = {I64: 8, I32: 4}
+
+#: Bytes of the longest varint, and of the longest that is a tag or a length.
+_LONGEST, _LONGEST_SIZE = 10, 5
+
+
+class Record(NamedTuple):
+    """Where a record stands, and its content within.
+
+    Args:
+        number: the field's number.
+        kind: the wire type.
+        start: where the tag begins.
+        content: where the content begins.
+        end: where the next record begins.
+    """
+
+    number: int
+    kind: int
+    start: int
+    content: int
+    end: int
+
+
+def split(body: bytes, most: int) -> Iterator[Record]:
+    """Yield the records of a message, those of nested messages left aside.
+
+    Raises:
+        ValueError: the bytes are no message, hold a group, or have more than `most` records.
+    """
+    at = 0
+    for _ in range(most):
+        if at == len(body):
+            return
+        record = _record(body, at)
+        yield record
+        at = record.end
+    if at < len(body):
+        raise ValueError("Too many records")
+
+
+def _record(body: bytes, start: int) -> Record:
+    tag, content = _varint(body, start, _LONGEST_SIZE)
+    kind = tag & 0b111
+    if kind == VARINT:
+        end = _varint(body, content, _LONGEST)[1]
+    elif kind == LEN:
+        length, content = _varint(body, content, _LONGEST_SIZE)
+        end = content + length
+    elif kind in _WIDTHS:
+        end = content + _WIDTHS[kind]
+    else:
+        raise ValueError("A group, or no record")
+    if end > len(body):
+        raise ValueError("A record goes on beyond the end")
+    return Record(tag >> 3, kind, start, content, end)
+
+
+def _varint(body: bytes, start: int, longest: int) -> tuple[int, int]:
+    """Return a varint and where it ends."""
+    value = 0
+    for position, byte in enumerate(body[start : start + longest]):
+        value |= (byte & 0x7F) << 7 * position
+        if byte < 0x80:
+            return value, start + position + 1
+    raise ValueError("A varint goes on beyond its end")
+
+
+def without(body: bytes, records: Iterable[Record]) -> bytes:
+    """Return a message's bytes without some of its records, which are given in their order."""
+    kept, at = [], 0
+    for record in records:
+        kept.append(body[at : record.start])
+        at = record.end
+    return b"".join((*kept, body[at:]))
+
+
+def written(number: int, content: bytes) -> bytes:
+    """Return the record of a field whose content has a length."""
+    return b"".join((_as_varint(number << 3 | LEN), _as_varint(len(content)), content))
+
+
+def _as_varint(value: int) -> bytes:
+    written = bytearray()
+    while value >= 0x80:
+        written.append(value & 0x7F | 0x80)
+        value >>= 7
+    written.append(value)
+    return bytes(written)
