@@ -15,6 +15,7 @@ logger_class = gunicorn_hooks.logger_class
 access_log_format = gunicorn_hooks.access_log_format
 
 on_starting = gunicorn_hooks.on_starting
+when_ready = gunicorn_hooks.when_ready
 on_reload = gunicorn_hooks.on_reload
 post_fork = gunicorn_hooks.post_fork
 post_worker_init = gunicorn_hooks.post_worker_init

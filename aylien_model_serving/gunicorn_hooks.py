@@ -153,6 +153,12 @@ def on_starting(server: Any) -> None:
         _remove(Path(folder).glob("*.db"))
 
 
+def when_ready(server: Any) -> None:
+    """Let the workers share what a master with --preload has loaded: no collector is to write to it."""
+    if server.cfg.preload_app:
+        lifecycle.loaded()
+
+
 def on_reload(server: Any) -> None:
     """Have the runners load models again with the workers, be the code the same or not."""
     lifecycle.reload()
@@ -198,6 +204,7 @@ def post_worker_init(worker: Any) -> None:
         app()
     Control.of_process().start()
     lifecycle.watch(lambda: not worker.alive)
+    lifecycle.loaded()
 
 
 def worker_exit(server: Any, worker: Any) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, NoReturn
 
-from aylien_model_serving import codecs
+from aylien_model_serving import codecs, lifecycle
 from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.jobs import progress
 from aylien_model_serving.jobs.store import open_store
@@ -120,6 +120,7 @@ class Hosted:
             self._warm_up()
         except BaseException as error:
             fail(superior, self._spec, error)
+        lifecycle.loaded()
         built()
         self._server.listen(self._order.socket)
         superior.tell(Status(state="ready"))

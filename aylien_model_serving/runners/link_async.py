@@ -1,6 +1,6 @@
 """A web worker's connection to one replica, for callers on an event loop.
 
-Floor 2. Calls made in one iteration of the loop share one write, and one timer watches over all deadlines.
+Floor 2. Calls made in one iteration of the loop share writes, and one timer watches over all deadlines.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ logger = logging.getLogger(__name__)
 
 #: Bytes that are handed to the transport at once, which may copy what the socket does not take.
 _PIECE = 1 << 18
+
+#: Buffers, two for a call, up to which a write waits for the end of the loop's iteration.
+_TOGETHER = 6
 
 
 class _Waiter:
@@ -169,15 +172,20 @@ class AsyncLink(asyncio.BufferedProtocol):
         self._set_alarm(min((deadline for deadline, _ in self._watched.values()), default=math.inf))
 
     def send(self, buffers: list[Buffer]) -> None:
-        """Send a frame with all others of this iteration of the loop."""
+        """Send a frame with others of this iteration of the loop, whose end a replica need not wait for."""
         if self.is_open:
             self._outgoing += buffers
-            if not self._flushes:
+            if len(self._outgoing) >= _TOGETHER:
+                self._flush()
+            elif not self._flushes:
                 self._flushes = True
-                self._loop.call_soon(self._flush)
+                self._loop.call_soon(self._flush_rest)
+
+    def _flush_rest(self) -> None:
+        self._flushes = False
+        self._flush()
 
     def _flush(self) -> None:
-        self._flushes = False
         while self._outgoing and self._transport is not None and not self._paused:
             self._transport.write(self._next_piece())
 
