@@ -1,5 +1,6 @@
 """The cases on this library, as its README writes them; a case with a runner has its routes alone."""
 
+import gc
 import os
 import time
 from typing import Any
@@ -106,4 +107,7 @@ ROUTES_OF_RUNNERS: dict[str, list[dict[str, Any]]] = {
 def run_app() -> Flask:
     """The app with a route per path of the case."""
     routes = ROUTES_OF_RUNNERS.get(os.environ["BENCH_CASE"], ROUTES)
-    return FlaskAppWrapper.create_app([{**route, "methods": ["POST"]} for route in routes])
+    app = FlaskAppWrapper.create_app([{**route, "methods": ["POST"]} for route in routes])
+    gc.collect()
+    gc.freeze()  # as the guide has it for granian; Gunicorn's settings do it anyway
+    return app
