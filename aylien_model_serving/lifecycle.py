@@ -23,7 +23,7 @@ generation = 0
 def loaded() -> None:
     """Set aside what has been loaded: it stays, and the garbage collector need not look through it again.
 
-    One such look holds up all requests, for 40 ms where just this library is loaded, and longer with a model.
+    One such look holds up all requests, for some 30 ms where just this library is loaded, and 90 with torch.
     """
     gc.collect()
     gc.freeze()

@@ -38,7 +38,8 @@ def tables(found: dict[str, CaseResult]) -> str:
 def _conditions(found: dict[str, CaseResult]) -> str:
     cases: dict[str, list[str]] = {}
     for result in found.values():
-        conditions = f"{result.date}, {result.machine}; {result.rounds} rounds of {result.seconds} s"
+        rounds = "1 round" if result.rounds == 1 else f"{result.rounds} rounds"
+        conditions = f"{result.date}, {result.machine}; {rounds} of {result.seconds} s"
         cases.setdefault(conditions, []).append(result.name)
     return "\n".join([*(f"- {conditions}: {', '.join(names)}" for conditions, names in cases.items()), ""])
 

@@ -26,8 +26,8 @@ logger = logging.getLogger(__name__)
 #: Bytes that are handed to the transport at once, which may copy what the socket does not take.
 _PIECE = 1 << 18
 
-#: Buffers, two for a call, up to which a write waits for the end of the loop's iteration.
-_TOGETHER = 6
+#: Buffers, one for a small call, that leave without waiting for the end of the loop's iteration.
+_TOGETHER = 3
 
 
 class _Waiter:
