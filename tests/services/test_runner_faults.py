@@ -170,10 +170,7 @@ def hosting(service: Service) -> list[int]:
 
 def test_a_start_after_everything_was_killed_is_clean() -> None:
     with host("gthread", routes="model") as service:
-        watching = supervisor(service)
-        os.kill(watching, signal.SIGSTOP)  # else it might tidy up between the two kills
-        for pid in (service.pid, watching):
-            os.kill(pid, signal.SIGKILL)
+        kill_all(service)
         service.process.wait()
         wait_until(lambda: not processes(service), LEAVING_SECONDS + MARGIN)
         left = folders(service.folder)
@@ -184,6 +181,17 @@ def test_a_start_after_everything_was_killed_is_clean() -> None:
     assert len(left) == len(found) == 1
     assert not set(left) & set(found)
     assert answer.status == 200
+
+
+def kill_all(service: Service) -> None:
+    """Kill a service's processes together: whoever outlived another would tidy up, or start it again."""
+    stopped: set[int] = set()
+    while new := processes(service).keys() - stopped:
+        for pid in new:
+            os.kill(pid, signal.SIGSTOP)
+        stopped |= new
+    for pid in stopped:
+        os.kill(pid, signal.SIGKILL)
 
 
 def folders(temporary: Path) -> list[str]:
