@@ -9,7 +9,8 @@ import logging
 import time
 from typing import Any
 
-from aylien_model_serving.codecs import json
+import msgspec
+
 from aylien_model_serving.messages import current_request_id
 from aylien_model_serving.settings import Settings
 
@@ -47,7 +48,7 @@ class JsonFormatter(_Formatter):
             "request_id": current_request_id.get(),
             "message": self.line(record),
         }
-        return json.encode(fields).decode()
+        return msgspec.json.encode(fields).decode()
 
 
 _FORMATTERS = {"text": TextFormatter, "json": JsonFormatter}

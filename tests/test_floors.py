@@ -27,6 +27,7 @@ HEAVY = ("flask", "gunicorn", "gevent", "torch", "numpy")
 OPTIONAL = {
     "gevent",
     "numpy",
+    "pydantic",
     "torch",
     "granian",
     "redis",
@@ -184,7 +185,14 @@ def test_the_package_alone_loads_none_of_its_rooms() -> None:
 def test_the_app_factory_needs_no_array_library_and_no_server() -> None:
     loaded = loaded_after(f"import {PACKAGE}.app_factory, {PACKAGE}.cached_app_factory")
 
-    assert not loaded & {"torch", "numpy", "gunicorn", "gevent"}
+    assert not loaded & {"torch", "numpy", "pydantic", "gunicorn", "gevent"}
+
+
+@pytest.mark.processes
+def test_the_supervisor_loads_no_library_that_only_answers_need() -> None:
+    loaded = loaded_after(f"import {PACKAGE}.replicas.supervisor")
+
+    assert not loaded & {"flask", "werkzeug", "google.protobuf", "pydantic", "prometheus_client"}
 
 
 def test_the_public_names_are_exported() -> None:

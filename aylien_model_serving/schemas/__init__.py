@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 from google.protobuf.message import Message
-from pydantic import BaseModel
 
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.schemas.base import Schema
 from aylien_model_serving.schemas.hints import HintsSchema, array_hints
+from aylien_model_serving.schemas.models import is_model
 from aylien_model_serving.schemas.protobuf import ProtobufSchema
 from aylien_model_serving.schemas.pydantic import PydanticSchema
 from aylien_model_serving.signatures import Signature
@@ -49,7 +49,7 @@ def choose(
     if kinds and all(isinstance(kind, type) and issubclass(kind, Message) for kind in kinds):
         arrays = array_hints(handler, signature, batched=batched)
         return ProtobufSchema(request, response, signature, path_names, arrays)
-    if kinds and all(isinstance(kind, type) and issubclass(kind, BaseModel) for kind in kinds):
+    if kinds and all(map(is_model, kinds)):
         return PydanticSchema(request, response, signature, path_names)
     raise ConfigurationError(
         "a schema is a *_pb2 module with Request and Response, or a pair (Request, Response) of protobuf "

@@ -8,16 +8,19 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
 import msgspec
-from pydantic import BaseModel
 
 from aylien_model_serving.media.files import MediaFile
 from aylien_model_serving.media.images import ImageFile
 from aylien_model_serving.messages import Reply
 from aylien_model_serving.schemas import uploads
+from aylien_model_serving.schemas.models import is_model
 from aylien_model_serving.signatures import Signature
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 JSONSchema = dict[str, Any]
 
@@ -178,7 +181,7 @@ class _Kinds:
             return {}
         if issubclass(kind, MediaFile):
             return reference(FILE_NAME) if self._answered else {"type": "string", "format": "binary"}
-        if issubclass(kind, BaseModel):
+        if is_model(kind):
             schema, found = of_model(kind, self._prefix, answered=self._answered)
             self.components.update(found)
             return schema

@@ -11,17 +11,14 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, get_args, get_type_hints
 
 import msgspec
-from pydantic import BaseModel, ValidationError
 
 from aylien_model_serving.background import hint_without_tasks
 from aylien_model_serving.codecs import JSON, Encoder, images
 from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.errors import ConfigurationError, InvalidAnswer, SchemaMismatch
 from aylien_model_serving.media.arrivals import Arrival
-from aylien_model_serving.media.files import MediaFile
-from aylien_model_serving.schemas import arrays, columns, description, uploads
+from aylien_model_serving.schemas import arrays, columns, description, models, uploads
 from aylien_model_serving.schemas.base import Schema, merge
-from aylien_model_serving.schemas.pydantic import told
 from aylien_model_serving.signatures import Signature
 
 
@@ -61,6 +58,7 @@ class HintsSchema(Schema):
         }
         self._files = _file_fields(hints, self._hints)
         self._returns = hint_without_tasks(self._returns)
+        self._model = self._returns if models.is_model(self._returns) else None
         self._pictures = uploads.may_be_file(self._returns)
         fields = [(name, hint, msgspec.UNSET) for name, hint in self._hints.items()]
         self._struct = msgspec.defstruct("Fields", fields, kw_only=True) if fields else None
@@ -92,9 +90,12 @@ class HintsSchema(Schema):
         return any(uploads.is_remote(arguments[name]) for name in self._files & arguments.keys())
 
     def answer(self, result: Any) -> Any:
-        if isinstance(self._returns, type) and issubclass(self._returns, BaseModel):
-            return _check_model(self._returns, result)
-        return result
+        if self._model is None:
+            return result
+        try:
+            return models.validated(self._model, result, from_attributes=True)
+        except models.Misfit as error:
+            raise InvalidAnswer(f"The answer does not fit {self._model.__name__}: {error}") from error
 
     def describe(self, prefix: str) -> description.Description:
         return description.of_hints(self._signature, self._hints, self._returns, prefix)
@@ -178,9 +179,7 @@ def _foreign(node: Any, seen: set[int]) -> Iterator[Any]:
 
 
 def _is_buildable(wanted: Any) -> bool:
-    return arrays.is_array(wanted) or (
-        isinstance(wanted, type) and issubclass(wanted, (BaseModel, MediaFile))
-    )
+    return arrays.is_array(wanted) or uploads.is_file(wanted) or models.is_model(wanted)
 
 
 def _build(wanted: Any, value: Any) -> Any:
@@ -189,10 +188,7 @@ def _build(wanted: Any, value: Any) -> Any:
         return arrays.build(wanted, value)
     if uploads.is_file(wanted):
         return wanted.from_any(value)
-    try:
-        return wanted.model_validate(value)
-    except ValidationError as error:
-        raise ValueError(told(error)) from None
+    return models.validated(wanted, value)
 
 
 def _wrap_lists(values: dict[str, Any], hints: dict[str, Any]) -> bool:
@@ -211,13 +207,6 @@ def _is_list(hint: Any) -> bool:
         *(getattr(arg, "__origin__", arg) for arg in getattr(hint, "__args__", ())),
     )
     return any(kind in (list, tuple, set, frozenset) for kind in kinds)
-
-
-def _check_model(model: type[BaseModel], result: Any) -> Any:
-    try:
-        return model.model_validate(result, from_attributes=True)
-    except ValidationError as error:
-        raise InvalidAnswer(f"The answer does not fit {model.__name__}: {told(error)}") from error
 
 
 def _told(message: str) -> str:

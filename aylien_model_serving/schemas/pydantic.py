@@ -7,15 +7,17 @@ hold.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
-
-from pydantic import BaseModel, ValidationError
+from typing import TYPE_CHECKING, Any
 
 from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.errors import InvalidAnswer, SchemaMismatch
 from aylien_model_serving.schemas.base import Schema, merge
 from aylien_model_serving.schemas.description import Description, JSONSchema, fields_of, of_model
+from aylien_model_serving.schemas.models import Misfit, validated
 from aylien_model_serving.signatures import Signature
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 
 class PydanticSchema(Schema):
@@ -62,17 +64,17 @@ class PydanticSchema(Schema):
     def _validate(self, values: dict[str, Any]) -> BaseModel:
         assert self._request is not None
         try:
-            return self._request.model_validate(values)
-        except ValidationError as error:
-            raise SchemaMismatch(told(error)) from None
+            return validated(self._request, values)
+        except Misfit as error:
+            raise SchemaMismatch(str(error)) from None
 
     def answer(self, result: Any) -> Any:
         if self._response is None:
             return result
         try:
-            return self._response.model_validate(result, from_attributes=True)
-        except ValidationError as error:
-            raise InvalidAnswer(f"The answer does not fit its schema: {told(error)}") from error
+            return validated(self._response, result, from_attributes=True)
+        except Misfit as error:
+            raise InvalidAnswer(f"The answer does not fit its schema: {error}") from error
 
     def describe(self, prefix: str) -> Description:
         fields, result = fields_of(self._signature, {}), JSONSchema()
@@ -84,9 +86,3 @@ class PydanticSchema(Schema):
             result, found = of_model(self._response, f"{prefix}answer.", answered=True)
             components.update(found)
         return Description(fields, result, components=components)
-
-
-def told(error: ValidationError) -> str:
-    """Name the fields and what is wrong with them, without echoing the values."""
-    found = error.errors(include_url=False, include_input=False, include_context=False)
-    return "; ".join(f"{'.'.join(map(str, item['loc'])) or 'fields'}: {item['msg']}" for item in found[:5])

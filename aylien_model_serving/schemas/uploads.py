@@ -11,10 +11,10 @@ from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
 import msgspec
-from pydantic import BaseModel
 
 from aylien_model_serving.media.arrivals import Arrival
 from aylien_model_serving.media.files import MediaFile
+from aylien_model_serving.schemas.models import is_model
 
 Uploads = Mapping[str, Arrival | list[str | Arrival]]
 
@@ -77,7 +77,7 @@ def _parts(value: Any) -> Iterator[tuple[str, Any]]:
         yield from ((f"[{key}]", item) for key, item in value.items())
     elif isinstance(value, msgspec.Struct):
         yield from ((f".{name}", getattr(value, name)) for name in value.__struct_fields__)
-    elif isinstance(value, BaseModel):
+    elif is_model(type(value)):
         yield from ((f".{name}", getattr(value, name)) for name in type(value).model_fields)
     elif dataclasses.is_dataclass(value):
         yield from ((f".{field.name}", getattr(value, field.name)) for field in dataclasses.fields(value))

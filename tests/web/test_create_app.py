@@ -154,7 +154,7 @@ def test_an_app_is_made_without_the_libraries_that_only_some_services_need() -> 
         "import sys\nfrom aylien_model_serving.app_factory import FlaskAppWrapper\n"
         "app = FlaskAppWrapper.create_app([{'endpoint': '/p', 'callable': lambda n: n}])\n"
         "assert app.test_client().post('/p', data=b'{\"n\": 1}').status_code == 200\n"
-        "print(sorted({'torch', 'numpy', 'gevent', 'gunicorn', 'redis'} & set(sys.modules)))"
+        "print(sorted({'torch', 'numpy', 'pydantic', 'gevent', 'gunicorn', 'redis'} & set(sys.modules)))"
     )
 
     done = subprocess.run(
