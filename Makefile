@@ -14,8 +14,9 @@ SERVER ?= gunicorn
 COMMAND_UNCACHED ?= examples.example_serving_handler:run_app()
 COMMAND_CACHED ?= examples.example_serving_handler_cached:run_app()
 
-# Tests of one file share the servers that it starts, so a file is never split between processes.
-TEST_PROCESSES ?= 2
+# Tests of one file share the servers that it starts, so a file is never split between processes. Files come in the
+# order of their names: by their numbers of tests, those with few and slow ones would be left for the end.
+TEST_PROCESSES ?= 3
 
 ARGS ?=
 PROTO_OUT ?= .
@@ -79,7 +80,7 @@ example-service-cached: $(SERVING) $(NEEDED_BY_$(SERVER)) ## Serve the example t
 	$(serve)
 
 test: $(DEVELOPMENT) ## Run every test
-	$(VENV_PYTHON) -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile $(ARGS)
+	$(VENV_PYTHON) -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-gevent: $(DEVELOPMENT) ## Run the in-process tests in an interpreter that gevent has patched
 	$(VENV_PYTHON) -m tests.under_gevent $(ARGS)

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -254,3 +255,26 @@ def test_many_starts_and_stops_leave_nothing(fleet: Fleet) -> None:
         assert not one.home.exists()
 
     assert threading.active_count() == threads
+
+
+def test_a_process_that_ends_before_its_supervisor_is_not_warned_of_it() -> None:
+    program = (
+        "from tests.services.hosted_apps import hosting\n"
+        "answer = hosting().test_client().post('/model', data=b'{}')\n"
+        "print(answer.status_code)"
+    )
+
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own are too deep for a socket
+        done = subprocess.run(
+            [sys.executable, "-W", "always::ResourceWarning", "-c", program],
+            cwd=PROJECT,
+            env={**os.environ, "TMPDIR": folder, "ROUTES": "model"},
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        )
+        wait_until(lambda: not any(found.is_dir() for found in Path(folder).glob("model-serving-*/*")))
+
+    assert done.stdout == "200\n"
+    assert "ResourceWarning" not in done.stderr
