@@ -30,6 +30,7 @@ The house, floor by floor; imports point down, or to a neighbour, and never in a
     1  docstrings                            what a callable says of itself
     0  errors messages settings owner hints  standard library only
     0  lifecycle                             whether the process is on its way out
+    0  allocator                             what it keeps of freed memory
 """
 
 from __future__ import annotations
