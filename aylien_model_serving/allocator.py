@@ -1,7 +1,7 @@
 """What a process keeps of the memory that it is done with.
 
-Floor 0: standard library only. The C library gives large blocks back when they are freed, and the system clears
-them again, page by page, for the next request or batch.
+Floor 0: standard library only. The C library gives large blocks back when they are freed, and the system
+clears them again, page by page, for the next request or batch.
 """
 
 from __future__ import annotations

@@ -62,6 +62,11 @@ class Peer:
         return FOLDER / self.folder
 
 
+#: What the guide has for granian; Gunicorn's settings do it anyway.
+_KEEPING = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(128 << 20)}
+_PLAIN: Mapping[str, str] = {}
+
+
 def _gunicorn(worker_class: str, app: str, *options: str) -> tuple[str, ...]:
     return ("-m", "gunicorn", "-k", worker_class, "-w", "{workers}", "-b", BIND, *options, app)
 
@@ -76,8 +81,10 @@ def _uvicorn(app: str) -> tuple[str, ...]:
     return (*base, "--loop", "uvloop", "--http", "httptools", "--log-level", "warning", app)
 
 
-def _our(name: str, title: str, command: tuple[str, ...]) -> Peer:
-    return Peer(name, title, "ours", "model-serving", command, installed=True, adapt=protobuf)
+def _our(name: str, title: str, command: tuple[str, ...], environ: Mapping[str, str] = _PLAIN) -> Peer:
+    return Peer(
+        name, title, "ours", "model-serving", command, installed=True, adapt=protobuf, environ=environ
+    )
 
 
 _SETTINGS = ("-c", str(ROOT / "gunicorn.conf.py"))
@@ -101,8 +108,18 @@ def _bentoml(name: str, title: str, service: str) -> Peer:
 PEERS = (
     _our("ours-gevent", "this library, Gunicorn gevent", _gunicorn("gevent", _FACTORY, *_SETTINGS)),
     _our("ours-asgi", "this library, Gunicorn asgi", _gunicorn("asgi", _FACTORY, *_SETTINGS)),
-    _our("ours-granian-wsgi", "this library, granian WSGI", _granian("wsgi", "service:run_app", "--factory")),
-    _our("ours-granian-asgi", "this library, granian ASGI", _granian("asgi", "service:run_app", "--factory")),
+    _our(
+        "ours-granian-wsgi",
+        "this library, granian WSGI",
+        _granian("wsgi", "service:run_app", "--factory"),
+        _KEEPING,
+    ),
+    _our(
+        "ours-granian-asgi",
+        "this library, granian ASGI",
+        _granian("asgi", "service:run_app", "--factory"),
+        _KEEPING,
+    ),
     Peer(
         "version2",
         "version 2, Gunicorn sync",
