@@ -19,7 +19,7 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 #: Bytes of a block above which it is the system's once it is freed: the most that glibc lets one choose.
 _OF_THE_SYSTEM = 32 << 20
 
-#: Bytes that are kept of what is freed below that.
+#: Bytes that the main thread keeps of what is freed below that; the arenas of others are smaller, 64 MiB.
 _KEPT = 128 << 20
 
 

@@ -64,7 +64,6 @@ class Peer:
 
 #: What the guide has for granian; Gunicorn's settings do it anyway.
 _KEEPING = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(128 << 20)}
-_PLAIN: Mapping[str, str] = {}
 
 
 def _gunicorn(worker_class: str, app: str, *options: str) -> tuple[str, ...]:
@@ -81,7 +80,7 @@ def _uvicorn(app: str) -> tuple[str, ...]:
     return (*base, "--loop", "uvloop", "--http", "httptools", "--log-level", "warning", app)
 
 
-def _our(name: str, title: str, command: tuple[str, ...], environ: Mapping[str, str] = _PLAIN) -> Peer:
+def _our(name: str, title: str, command: tuple[str, ...], **environ: str) -> Peer:
     return Peer(
         name, title, "ours", "model-serving", command, installed=True, adapt=protobuf, environ=environ
     )
@@ -112,13 +111,13 @@ PEERS = (
         "ours-granian-wsgi",
         "this library, granian WSGI",
         _granian("wsgi", "service:run_app", "--factory"),
-        _KEEPING,
+        **_KEEPING,
     ),
     _our(
         "ours-granian-asgi",
         "this library, granian ASGI",
         _granian("asgi", "service:run_app", "--factory"),
-        _KEEPING,
+        **_KEEPING,
     ),
     Peer(
         "version2",

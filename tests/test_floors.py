@@ -27,7 +27,6 @@ HEAVY = ("flask", "gunicorn", "gevent", "torch", "numpy")
 OPTIONAL = {
     "gevent",
     "numpy",
-    "pydantic",
     "torch",
     "granian",
     "redis",

@@ -34,11 +34,9 @@ def validated(model: type[BaseModel], value: Any, *, from_attributes: bool | Non
     Raises:
         Misfit: the value does not fit, and where.
     """
-    from pydantic import ValidationError
-
     try:
         return model.model_validate(value, from_attributes=from_attributes)
-    except ValidationError as error:
+    except sys.modules["pydantic"].ValidationError as error:
         raise Misfit(_told(error)) from error
 
 
