@@ -194,11 +194,22 @@ def _told_to_end(worker: Any, its_own: Any, number: int, frame: FrameType | None
         its_own(number, frame)
 
 
+def _keep_backlog(worker: Any) -> None:
+    """Let as many clients wait to be accepted as the operator allows, 2,048 unless told otherwise.
+
+    The asgi worker has its loop listen again, on the socket that all workers share, with asyncio's 100. The
+    other clients of a burst try again a second later.
+    """
+    if loop := vars(worker).get("loop"):  # which the asgi worker alone has
+        loop.create_server = partial(loop.create_server, backlog=worker.cfg.backlog)
+
+
 def post_worker_init(worker: Any) -> None:
     """Let readiness know when the worker is told to go, and start what a master with --preload only noted.
 
     A `Service` that Gunicorn was given as it is makes its app here, and not for its first request.
     """
+    _keep_backlog(worker)
     app = vars(worker).get("asgi") or worker.wsgi  # each kind of worker has the one or the other
     if isinstance(getattr(type(app), "wsgi", None), property):
         app()
