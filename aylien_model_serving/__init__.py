@@ -4,7 +4,7 @@ The house, floor by floor; imports point down, or to a neighbour, and never in a
 
     4  app_factory cached_app_factory        what users import: FlaskAppWrapper, CachedFlaskAppWrapper
     4  service/                              the same, written as decorators: Service
-    4  gunicorn_hooks gunicorn_parser        what Gunicorn is told
+    4  gunicorn_hooks gunicorn_mends/        what Gunicorn is told, and does otherwise
     4  testing/                              a side door: services started for tests, or answering within them
     4  client/                               a side door: asks services
     4  cli/ __main__                         a side door: the command line `model-serving`

@@ -24,7 +24,8 @@ from gunicorn import glogging, util
 from aylien_model_serving import lifecycle, logs, owner
 from aylien_model_serving.errors import reason as reason_of
 from aylien_model_serving.failures import error_body
-from aylien_model_serving.gunicorn_parser import keeping_tails
+from aylien_model_serving.gunicorn_mends.closing import Closer
+from aylien_model_serving.gunicorn_mends.parser import keeping_tails
 from aylien_model_serving.messages import REQUEST_ID_HEADER, choose_request_id, current_request_id
 from aylien_model_serving.runners import afterwards
 from aylien_model_serving.runners.control import Control
@@ -136,6 +137,11 @@ def _tell_refusals() -> None:
         protocol._send_error_response = send_error_response
 
 
+def _close_beside() -> None:
+    """Keep clients that are slow to close from holding up a threaded or a sync worker."""
+    util.close_graceful = Closer().close
+
+
 def _keep_tails() -> None:
     """Keep the asgi worker from ending connections whose next request comes early, where it parses in C."""
     protocol = _asgi_protocol()
@@ -146,6 +152,7 @@ def _keep_tails() -> None:
 def on_starting(server: Any) -> None:
     """Clear what an earlier service left in a folder of metrics that the operator chose."""
     _tell_refusals()
+    _close_beside()
     _keep_tails()
     folder = Settings.load().metrics_dir
     takes_over = bool(server.master_pid)  # after SIGUSR2, from a master that still counts in this folder

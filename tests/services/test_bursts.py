@@ -17,7 +17,7 @@ CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 60.0
 
 
-@pytest.mark.parametrize("worker_class", ["asgi", "gevent"])
+@pytest.mark.parametrize("worker_class", ["asgi", "gevent", "gthread"])
 def test_the_clients_of_a_burst_are_connected_before_a_worker_has_time_for_them(worker_class: str) -> None:
     serving = serve("tests.services.apps:answering()", worker_class=worker_class, workers=1)
     with serving as service, ExitStack() as open_sockets:

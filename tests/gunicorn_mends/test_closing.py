@@ -1,0 +1,137 @@
+"""Connections are closed as Gunicorn closes them, and nobody waits for the client to do the same."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from aylien_model_serving.gunicorn_mends import closing
+from aylien_model_serving.gunicorn_mends.closing import Closer
+
+DEADLINE_SECONDS = 30.0
+NEVER = 3600.0
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """A server's end of a connection, and the client's."""
+    server, client = socket.socketpair()
+    client.settimeout(DEADLINE_SECONDS)
+    with server, client:
+        yield server, client
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def is_closed(sock: socket.socket) -> bool:
+    return sock.fileno() == -1
+
+
+def waits() -> bool:
+    return any(thread.name == "model-serving-closing" for thread in threading.enumerate())
+
+
+def test_a_client_is_told_at_once_and_given_time_to_close(pair: tuple[socket.socket, socket.socket]) -> None:
+    server, client = pair
+    server.sendall(b"answer")
+
+    Closer().close(server, timeout=NEVER)
+
+    assert client.recv(100) + client.recv(100) == b"answer"
+    assert not is_closed(server)
+    client.close()
+    until(lambda: is_closed(server))
+
+
+def test_what_a_client_still_sends_does_not_take_its_answer_away() -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+    with listener, socket.create_connection(listener.getsockname(), DEADLINE_SECONDS) as client:
+        server, _ = listener.accept()
+        client.sendall(b"a body that nobody reads")
+        server.sendall(b"refusal")
+
+        Closer().close(server, timeout=NEVER)
+        client.sendall(b"and the rest of it")
+
+        assert client.recv(100) + client.recv(100) == b"refusal"
+        client.close()
+        until(lambda: is_closed(server))
+
+
+def test_a_client_that_has_closed_is_not_waited_for(pair: tuple[socket.socket, socket.socket]) -> None:
+    server, client = pair
+    client.close()
+
+    Closer().close(server, timeout=NEVER)
+
+    assert is_closed(server)
+
+
+def test_a_client_that_does_not_close_is_given_up(pair: tuple[socket.socket, socket.socket]) -> None:
+    server, _ = pair
+
+    Closer().close(server, timeout=0.1)
+
+    until(lambda: is_closed(server))
+
+
+def test_a_client_that_goes_on_sending_is_given_up(pair: tuple[socket.socket, socket.socket]) -> None:
+    server, client = pair
+    Closer().close(server, timeout=NEVER, max_drain=1000)
+
+    client.sendall(b"x" * 1000)
+
+    until(lambda: is_closed(server))
+
+
+def test_clients_beyond_the_most_are_closed_at_once(
+    pair: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(closing, "MOST", 1)
+    server, client = pair
+    closer = Closer()
+    closer.close(server, timeout=NEVER)
+    another, its_client = socket.socketpair()
+
+    with its_client:
+        closer.close(another, timeout=NEVER)
+
+    assert is_closed(another)
+    assert not is_closed(server)
+    client.close()
+    until(lambda: is_closed(server))
+
+
+def test_the_thread_that_waits_goes_with_the_last_client_and_comes_back_with_the_next() -> None:
+    closer = Closer()
+    for _ in range(2):
+        pairs = [socket.socketpair() for _ in range(3)]
+        for server, _ in pairs:
+            closer.close(server, timeout=NEVER)
+        assert waits()
+
+        for _, client in pairs:
+            client.close()
+
+        until(lambda: not waits())
+        assert all(is_closed(server) for server, _ in pairs)
+
+
+def test_a_connection_that_the_client_has_reset_is_closed() -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+    with listener:
+        client = socket.create_connection(listener.getsockname())
+        server, _ = listener.accept()
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        client.close()
+
+        Closer().close(server, timeout=NEVER)
+
+        assert is_closed(server)
