@@ -19,5 +19,6 @@ when_ready = gunicorn_hooks.when_ready
 on_reload = gunicorn_hooks.on_reload
 post_fork = gunicorn_hooks.post_fork
 post_worker_init = gunicorn_hooks.post_worker_init
+post_request = gunicorn_hooks.post_request
 worker_exit = gunicorn_hooks.worker_exit
 on_exit = gunicorn_hooks.on_exit

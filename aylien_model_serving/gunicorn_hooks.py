@@ -27,7 +27,7 @@ from aylien_model_serving.failures import error_body
 from aylien_model_serving.gunicorn_mends.closing import Closer
 from aylien_model_serving.gunicorn_mends.parser import keeping_tails
 from aylien_model_serving.messages import REQUEST_ID_HEADER, choose_request_id, current_request_id
-from aylien_model_serving.runners import afterwards
+from aylien_model_serving.runners import afterwards, native
 from aylien_model_serving.runners.control import Control
 from aylien_model_serving.settings import Settings
 
@@ -223,6 +223,15 @@ def post_worker_init(worker: Any) -> None:
     Control.of_process().start()
     lifecycle.watch(lambda: not worker.alive)
     lifecycle.loaded()
+
+
+def post_request(worker: Any, req: Any, environ: Any, resp: Any) -> None:
+    """Let a gevent worker's other connections have their turn.
+
+    What a busy client asks next is often there by the time its answer has left. A connection that is read
+    without a wait keeps the worker to itself, and the others were seen to wait for a second.
+    """
+    native.give_way()
 
 
 def worker_exit(server: Any, worker: Any) -> None:

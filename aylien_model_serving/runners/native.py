@@ -24,6 +24,14 @@ def is_patched() -> bool:
     return monkey is not None and bool(monkey.is_module_patched("threading"))
 
 
+def give_way() -> None:
+    """Let the other greenlets of a patched process run; threads are given their turns by the system."""
+    if is_patched():
+        from gevent import sleep
+
+        sleep(0)
+
+
 def call(function: Callable[..., _T], *arguments: Any) -> _T:
     """Call a function on a thread of gevent's pool, in the caller's context; for a patched process."""
     from gevent import get_hub

