@@ -26,6 +26,7 @@ from aylien_model_serving.errors import reason as reason_of
 from aylien_model_serving.failures import error_body
 from aylien_model_serving.gunicorn_mends.closing import Closer
 from aylien_model_serving.gunicorn_mends.parser import keeping_tails
+from aylien_model_serving.gunicorn_mends.repeated import Dates, found_when_written
 from aylien_model_serving.messages import REQUEST_ID_HEADER, choose_request_id, current_request_id
 from aylien_model_serving.runners import afterwards, native
 from aylien_model_serving.runners.control import Control
@@ -149,11 +150,19 @@ def _keep_tails() -> None:
         protocol._h1c_protocol_class = keeping_tails(protocol._h1c_protocol_class)
 
 
+def _repeat_less() -> None:
+    """Spare each request what one can do for many."""
+    util.http_date = Dates(util.http_date)
+    if wsgi := sys.modules.get("gunicorn.http.wsgi"):
+        vars(wsgi)["WSGIErrorsWrapper"] = found_when_written(wsgi.WSGIErrorsWrapper)
+
+
 def on_starting(server: Any) -> None:
     """Clear what an earlier service left in a folder of metrics that the operator chose."""
     _tell_refusals()
     _close_beside()
     _keep_tails()
+    _repeat_less()
     folder = Settings.load().metrics_dir
     takes_over = bool(server.master_pid)  # after SIGUSR2, from a master that still counts in this folder
     if folder is not None and not takes_over:

@@ -1,0 +1,74 @@
+"""The date and the error log are what Gunicorn's own are, and made when they are needed."""
+
+import logging
+import time
+
+import pytest
+from gunicorn import util
+from gunicorn.config import Config
+from gunicorn.http import wsgi
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aylien_model_serving.gunicorn_mends.repeated import Dates, found_when_written
+
+
+@given(moments=st.lists(st.floats(0, 4e9), max_size=6))
+def test_a_date_is_what_gunicorn_makes_of_it(moments: list[float]) -> None:
+    dates = Dates(util.http_date)
+
+    assert [dates(moment) for moment in moments] == [util.http_date(moment) for moment in moments]
+
+
+def test_a_date_is_formed_once_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    formed: list[float] = []
+
+    def form(timestamp: float) -> str:
+        formed.append(timestamp)
+        return str(timestamp)
+
+    dates = Dates(form)
+    told = []
+    for now in (7.0, 7.9, 8.0, 8.5):
+        monkeypatch.setattr(time, "time", lambda now=now: now)
+        told.append(dates())
+
+    assert told == ["7", "7", "8", "8"]
+    assert formed == [7, 8]
+
+
+def test_what_is_written_to_the_error_log_gets_to_where_the_log_is_by_then(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Kept(logging.StreamHandler):  # type: ignore[type-arg]
+        """Keeps what is written."""
+
+        def __init__(self) -> None:
+            self.written: list[str] = []
+            super().__init__(self)
+
+        def write(self, data: str) -> None:
+            self.written.append(data)
+
+        def flush(self) -> None:
+            pass
+
+    errors = found_when_written(wsgi.WSGIErrorsWrapper)(Config())
+    log, reopened = logging.getLogger("gunicorn.error"), Kept()
+    monkeypatch.setattr(log, "handlers", [logging.StreamHandler(), reopened])
+
+    print("told", file=errors)
+
+    assert capsys.readouterr().err == "told\n"
+    assert "".join(reopened.written) == "told\n"
+
+
+def test_nobody_looks_for_the_log_before() -> None:
+    class Looking:
+        def __init__(self, cfg: object) -> None:
+            raise AssertionError("somebody has looked")
+
+    errors = found_when_written(Looking)(Config())
+
+    with pytest.raises(AssertionError, match="somebody has looked"):
+        errors.write("told")
