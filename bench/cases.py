@@ -139,6 +139,7 @@ def doubled(values: list[float]) -> bool:
 
 OURS = ("ours-gevent", "ours-asgi", "ours-granian-wsgi", "ours-granian-asgi")
 BATCHING = ("litserve", "mosec", "bentoml-def", "ray-serve")
+BARE_ASGI = ("bare-asgi", "bare-granian-asgi")
 
 CASES = (
     Case("echo", "Tiny echo", (_shot_of_echo(),)),
@@ -163,7 +164,7 @@ CASES = (
         "batched",
         "Batches of up to 64 that take 5 ms, one model, 64 connections",
         (_shot_of_batched(),),
-        (*OURS, *BATCHING),
+        (*OURS, *BATCHING, *BARE_ASGI),
     ),
     Case(
         "digits",

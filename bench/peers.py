@@ -206,6 +206,22 @@ PEERS = (
         "bare-granian", "bare WSGI, granian", "bare", "granian", _granian("wsgi", "service:app"), cannot=_BARE
     ),
     Peer(
+        "bare-asgi",
+        "bare ASGI, Gunicorn asgi",
+        "bare",
+        "gunicorn",
+        _gunicorn("asgi", "asgi:app"),
+        cannot=_BARE,
+    ),
+    Peer(
+        "bare-granian-asgi",
+        "bare ASGI, granian",
+        "bare",
+        "granian",
+        _granian("asgi", "asgi:app"),
+        cannot=_BARE,
+    ),
+    Peer(
         "offline",
         "plain loop, no server",
         "offline",
