@@ -14,10 +14,10 @@ from aylien_model_serving.gunicorn_mends.repeated import Dates, found_when_writt
 
 
 @given(moments=st.lists(st.floats(0, 4e9), max_size=6))
-def test_a_date_is_what_gunicorn_makes_of_it(moments: list[float]) -> None:
+def test_a_date_is_what_gunicorn_makes_of_its_second(moments: list[float]) -> None:
     dates = Dates(util.http_date)
 
-    assert [dates(moment) for moment in moments] == [util.http_date(moment) for moment in moments]
+    assert [dates(moment) for moment in moments] == [util.http_date(int(moment)) for moment in moments]
 
 
 def test_a_date_is_formed_once_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
