@@ -8,7 +8,6 @@ other: a client that does not close holds up everybody. Here they wait beside th
 
 from __future__ import annotations
 
-import contextlib
 import selectors
 import socket
 import threading
@@ -64,6 +63,8 @@ class Closer:
     def close(self, sock: socket.socket, timeout: float = 2.0, max_drain: int = 1 << 16) -> None:
         """End a connection as `gunicorn.util.close_graceful` does, without waiting for it.
 
+        The caller's socket is closed when this returns, as it is there: a worker may close it once more.
+
         Args:
             sock: the connection, answered.
             timeout: seconds that the client may take to end its side.
@@ -71,13 +72,14 @@ class Closer:
         """
         try:
             sock.shutdown(socket.SHUT_WR)
-            sock.setblocking(False)
         except OSError:
             sock.close()
             return
-        closing = _Closing(sock, time.monotonic() + timeout, max_drain)
+        own = socket.socket(fileno=sock.detach())
+        own.setblocking(False)
+        closing = _Closing(own, time.monotonic() + timeout, max_drain)
         if closing.is_over() or not self._take(closing):
-            sock.close()
+            own.close()
 
     def _take(self, closing: _Closing) -> bool:
         """Have a connection closed later, unless too many are waiting."""
@@ -116,7 +118,6 @@ class Closer:
 
     def _end(self, selector: selectors.BaseSelector, closing: _Closing) -> None:
         selector.unregister(closing.sock)
-        with contextlib.suppress(OSError):
-            closing.sock.close()
+        closing.sock.close()
         with self._lock:
             self._count -= 1

@@ -1,5 +1,6 @@
 """Connections are closed as Gunicorn closes them, and nobody waits for the client to do the same."""
 
+import os
 import socket
 import threading
 import time
@@ -30,8 +31,18 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def is_closed(sock: socket.socket) -> bool:
-    return sock.fileno() == -1
+class End:
+    """One end of a connection, whichever object of Python's has it."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._descriptor = sock.fileno()
+        self._inode = os.fstat(self._descriptor).st_ino
+
+    def is_closed(self) -> bool:
+        try:
+            return os.fstat(self._descriptor).st_ino != self._inode
+        except OSError:
+            return True
 
 
 def waits() -> bool:
@@ -40,20 +51,22 @@ def waits() -> bool:
 
 def test_a_client_is_told_at_once_and_given_time_to_close(pair: tuple[socket.socket, socket.socket]) -> None:
     server, client = pair
+    end = End(server)
     server.sendall(b"answer")
 
     Closer().close(server, timeout=NEVER)
 
     assert client.recv(100) + client.recv(100) == b"answer"
-    assert not is_closed(server)
+    assert not end.is_closed()
     client.close()
-    until(lambda: is_closed(server))
+    until(end.is_closed)
 
 
 def test_what_a_client_still_sends_does_not_take_its_answer_away() -> None:
     listener = socket.create_server(("127.0.0.1", 0))
     with listener, socket.create_connection(listener.getsockname(), DEADLINE_SECONDS) as client:
         server, _ = listener.accept()
+        end = End(server)
         client.sendall(b"a body that nobody reads")
         server.sendall(b"refusal")
 
@@ -62,33 +75,50 @@ def test_what_a_client_still_sends_does_not_take_its_answer_away() -> None:
 
         assert client.recv(100) + client.recv(100) == b"refusal"
         client.close()
-        until(lambda: is_closed(server))
+        until(end.is_closed)
+
+
+def test_a_worker_may_close_a_connection_again(pair: tuple[socket.socket, socket.socket]) -> None:
+    server, client = pair
+    end = End(server)
+    closer = Closer()
+
+    closer.close(server, timeout=NEVER)
+    closer.close(server, timeout=NEVER)
+
+    assert server.fileno() == -1
+    assert not end.is_closed()
+    client.close()
+    until(end.is_closed)
 
 
 def test_a_client_that_has_closed_is_not_waited_for(pair: tuple[socket.socket, socket.socket]) -> None:
     server, client = pair
+    end = End(server)
     client.close()
 
     Closer().close(server, timeout=NEVER)
 
-    assert is_closed(server)
+    assert end.is_closed()
 
 
 def test_a_client_that_does_not_close_is_given_up(pair: tuple[socket.socket, socket.socket]) -> None:
     server, _ = pair
+    end = End(server)
 
     Closer().close(server, timeout=0.1)
 
-    until(lambda: is_closed(server))
+    until(end.is_closed)
 
 
 def test_a_client_that_goes_on_sending_is_given_up(pair: tuple[socket.socket, socket.socket]) -> None:
     server, client = pair
+    end = End(server)
     Closer().close(server, timeout=NEVER, max_drain=1000)
 
     client.sendall(b"x" * 1000)
 
-    until(lambda: is_closed(server))
+    until(end.is_closed)
 
 
 def test_clients_beyond_the_most_are_closed_at_once(
@@ -96,23 +126,26 @@ def test_clients_beyond_the_most_are_closed_at_once(
 ) -> None:
     monkeypatch.setattr(closing, "MOST", 1)
     server, client = pair
+    end = End(server)
     closer = Closer()
     closer.close(server, timeout=NEVER)
     another, its_client = socket.socketpair()
+    its_end = End(another)
 
     with its_client:
         closer.close(another, timeout=NEVER)
 
-    assert is_closed(another)
-    assert not is_closed(server)
+    assert its_end.is_closed()
+    assert not end.is_closed()
     client.close()
-    until(lambda: is_closed(server))
+    until(end.is_closed)
 
 
 def test_the_thread_that_waits_goes_with_the_last_client_and_comes_back_with_the_next() -> None:
     closer = Closer()
     for _ in range(2):
         pairs = [socket.socketpair() for _ in range(3)]
+        ends = [End(server) for server, _ in pairs]
         for server, _ in pairs:
             closer.close(server, timeout=NEVER)
         assert waits()
@@ -121,7 +154,7 @@ def test_the_thread_that_waits_goes_with_the_last_client_and_comes_back_with_the
             client.close()
 
         until(lambda: not waits())
-        assert all(is_closed(server) for server, _ in pairs)
+        assert all(end.is_closed() for end in ends)
 
 
 def test_a_connection_that_the_client_has_reset_is_closed() -> None:
@@ -129,9 +162,10 @@ def test_a_connection_that_the_client_has_reset_is_closed() -> None:
     with listener:
         client = socket.create_connection(listener.getsockname())
         server, _ = listener.accept()
+        end = End(server)
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         client.close()
 
         Closer().close(server, timeout=NEVER)
 
-        assert is_closed(server)
+        assert end.is_closed()

@@ -7,26 +7,25 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
+from tests.services.raw_http import ask, connect, get
 from tests.services.serving import Service, serve
 
 pytestmark = pytest.mark.processes
 
-REQUEST = b"GET /__ping HTTP/1.1\r\nHost: localhost\r\n\r\n"
+REQUEST = get("/__ping")
 STATUS = b"HTTP/1.1 200"
 REQUESTS = 20_000  # seconds of work
-ANSWER_SECONDS = 100.0
+BEGIN_SECONDS = 100.0
 
 
 @pytest.mark.parametrize("worker_class", ["gevent", "asgi"])
 def test_a_busy_client_leaves_the_others_their_turn(worker_class: str) -> None:
     serving = serve("tests.services.apps:answering()", worker_class=worker_class, workers=1)
     with serving as service, busy_client(service) as busy:
-        busy.has_begun.wait(ANSWER_SECONDS)
+        busy.has_begun.wait(BEGIN_SECONDS)
 
-        with connected(service) as other:
-            other.sendall(REQUEST)
-            assert other.recv(len(STATUS)) == STATUS
-            assert 0 < busy.answers < REQUESTS
+        assert ask(service.port, REQUEST).status == 200
+        assert 0 < busy.answers < REQUESTS
 
 
 class BusyClient:
@@ -53,18 +52,14 @@ class BusyClient:
 
 @contextmanager
 def busy_client(service: Service) -> Iterator[BusyClient]:
-    with connected(service) as sock:
-        client = BusyClient(sock)
+    with connect(service.port) as connection:
+        client = BusyClient(connection.socket)
         threads = [threading.Thread(target=work) for work in (client.send, client.count)]
         for thread in threads:
             thread.start()
         try:
             yield client
         finally:
-            sock.shutdown(socket.SHUT_RDWR)
+            connection.socket.shutdown(socket.SHUT_RDWR)
             for thread in threads:
                 thread.join()
-
-
-def connected(service: Service) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", service.port), ANSWER_SECONDS)
