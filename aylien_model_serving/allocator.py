@@ -1,6 +1,6 @@
 """What a process keeps of the memory that it is done with.
 
-Floor 0: standard library only. The C library gives large blocks back when they are freed, and the system
+Standard library only. The C library gives large blocks back when they are freed, and the system
 clears them again, page by page, for the next request or batch.
 """
 

@@ -1,6 +1,6 @@
 """Background tasks: what a handler asks to have done once its answer has been sent.
 
-Floor 1: pure. Says what is to be done and beside which answer; `runners.afterwards` does it.
+Pure. Says what is to be done and beside which answer; `runners.afterwards` does it.
 """
 
 from __future__ import annotations

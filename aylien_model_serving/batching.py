@@ -1,6 +1,6 @@
 """When an idle model takes the calls that wait, and when it waits for company to fill the batch.
 
-Floor 1: pure; times are passed in, in `time.monotonic()` seconds. A model whose batch of n takes a + b·n
+Pure; times are passed in, in `time.monotonic()` seconds. A model whose batch of n takes a + b·n
 serves clients who ask again once answered, the first after l seconds and the others g seconds apart. If S of
 them wait or are on their way, then S as one batch make S / (a + b·S + l + g·S) answers a second, and two
 halves in turn S / (2·a + b·S): waiting pays as long as l + g·S < a. Calls that come by chance come no faster

@@ -1,6 +1,6 @@
 """Answers kept for equal requests: the key, the stored form, and single flight.
 
-Floor 1: pure. Which backend keeps the answers is flask-caching's affair; it is handed in as a `Backend`.
+Pure. Which backend keeps the answers is flask-caching's affair; it is handed in as a `Backend`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What the handlers of one service share within a process, and how it reaches those that want it.
 
-Floor 1. Whoever builds a handler, in whichever process, is told its binding: what it gets beside the fields
+Whoever builds a handler, in whichever process, is told its binding: what it gets beside the fields
 of a call.
 """
 

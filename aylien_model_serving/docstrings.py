@@ -1,6 +1,6 @@
 """Docstrings of handlers: what they say of a call, its fields, its answer and its errors.
 
-Floor 1: pure. The form is Google's, https://google.github.io/styleguide/pyguide.html#383-functions-and-methods:
+Pure. The form is Google's, https://google.github.io/styleguide/pyguide.html#383-functions-and-methods:
 a paragraph, more of them, then sections like "Args:" whose items are indented.
 """
 

@@ -1,6 +1,6 @@
 """Every way a request can fail, as one tree of exceptions.
 
-Floor 0: standard library only. Each class carries the HTTP status, a machine-readable code, and a message
+Standard library only. Each class carries the HTTP status, a machine-readable code, and a message
 that is safe to show to a client.
 
     ServingError                 500  internal_error

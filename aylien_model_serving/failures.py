@@ -1,6 +1,6 @@
 """How an error is told: to the client in a body that is safe to show, to the operator in the log.
 
-Floor 1: pure. Every front door tells its errors through here.
+Pure. Every front door tells its errors through here.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What kind of callable a route names: a Flask view, a bare handler, or a class to build one from.
 
-Floor 1: pure; looks at signatures and code, and calls nothing but a class's constructor and
+Pure; looks at signatures and code, and calls nothing but a class's constructor and
 a service's init.
 """
 

@@ -1,6 +1,6 @@
 """What to say of a word that nobody knows.
 
-Floor 0: standard library only.
+Standard library only.
 """
 
 from __future__ import annotations

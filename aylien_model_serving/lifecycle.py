@@ -1,6 +1,6 @@
 """Where this process is in its life: it has loaded, it leaves, and how often it was told to load again.
 
-Floor 0: standard library only. A server's integration says so; readiness and the runners ask.
+Standard library only. A server's integration says so; readiness and the runners ask.
 """
 
 from __future__ import annotations

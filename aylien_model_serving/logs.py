@@ -1,6 +1,6 @@
 """Log lines: one line each, as text or JSON, each with the id of the request that it belongs to.
 
-Floor 1: no Flask.
+No Flask.
 """
 
 from __future__ import annotations

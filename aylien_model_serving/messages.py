@@ -1,6 +1,6 @@
 """What comes in and what goes out, free of any web framework.
 
-Floor 0: standard library only. A front door turns its protocol's request into a `Call` and a `Reply` back
+Standard library only. A front door turns its protocol's request into a `Call` and a `Reply` back
 into its protocol's response.
 """
 

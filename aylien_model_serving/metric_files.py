@@ -1,6 +1,6 @@
 """Metrics of all processes of a service, in files that they share.
 
-Floor 1: no Flask. prometheus_client names the files of its multi-process mode after the process, so that they
+No Flask. prometheus_client names the files of its multi-process mode after the process, so that they
 grow in number with every worker that has lived. Here they are named after a slot: a process holds its slot by
 a file lock, and the next one to take a free slot counts on from where the last one stopped. Counters never go
 back, and there are as many files as there were processes at one time.

@@ -1,6 +1,6 @@
 """The numbers behind prometheus_client's metrics, in this process's memory or in files for all to read.
 
-Floor 1: no Flask. The files are those of prometheus_client's multi-process mode (its mmap_dict.py). A number
+No Flask. The files are those of prometheus_client's multi-process mode (its mmap_dict.py). A number
 is changed where it lies, in a few instructions; nothing asks at each change whether this is a forked child.
 """
 

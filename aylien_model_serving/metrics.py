@@ -1,6 +1,6 @@
 """Every instrument of a service, declared once.
 
-Floor 1: no Flask. The series of requests are those of prometheus-flask-exporter, grouped by endpoint; ours
+No Flask. The series of requests are those of prometheus-flask-exporter, grouped by endpoint; ours
 start with model_serving_. Labels come from routes, never from raw paths or methods.
 """
 

@@ -1,6 +1,6 @@
 """Routes → the document that tells clients of them, in the form of OpenAPI 3.1.
 
-Floor 3. Pure. https://spec.openapis.org/oas/v3.1.1 is the form. Clients of APIPod read from the component
+Pure. https://spec.openapis.org/oas/v3.1.1 is the form. Clients of APIPod read from the component
 `FileModel` that jobs and files have the form that they know, and from the path `/status` that there are jobs.
 """
 

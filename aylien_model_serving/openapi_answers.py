@@ -1,6 +1,6 @@
 """What a route answers, in the form of OpenAPI 3.1: results, jobs, and every error that there may be.
 
-Floor 3. Pure.
+Pure.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a call of a route looks like, in the form of OpenAPI 3.1: parameters, bodies, examples.
 
-Floor 3. Pure. What the fields are the schema says; the handler's docstring, its defaults and the route's
+Pure. What the fields are the schema says; the handler's docstring, its defaults and the route's
 `warmup` say the rest.
 """
 

@@ -1,6 +1,6 @@
 """Which process owns the service that this process works for, and the folder that belongs to it.
 
-Floor 0: standard library only. The owner is Gunicorn's master, the parent of a worker that multiprocessing
+Standard library only. The owner is Gunicorn's master, the parent of a worker that multiprocessing
 started, or the process itself. Its folder is private (mode 0700) and goes when the owner is gone.
 """
 

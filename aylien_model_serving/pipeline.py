@@ -1,6 +1,6 @@
 """The way of a request, from fields to answer.
 
-Floor 3: knows routes, codecs, schemas and runners, and nothing of Flask, sockets or threads. `answer` is a
+Knows routes, codecs, schemas and runners, and nothing of Flask, sockets or threads. `answer` is a
 generator: it yields the one thing that takes time and is sent its outcome, so that a blocking and an asyncio
 driver tell the same story.
 """

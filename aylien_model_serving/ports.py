@@ -1,6 +1,6 @@
 """Whether a server could listen on a port, and which program has it otherwise.
 
-Floor 3. The tables are those of proc(5), net/tcp; where there are none, nobody is named.
+The tables are those of proc(5), net/tcp; where there are none, nobody is named.
 """
 
 from __future__ import annotations

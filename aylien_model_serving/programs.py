@@ -1,7 +1,4 @@
-"""Where another process, which imports it, finds an object of this program: module, name and folder.
-
-Floor 3.
-"""
+"""Where another process, which imports it, finds an object of this program: module, name and folder."""
 
 from __future__ import annotations
 

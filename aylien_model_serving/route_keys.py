@@ -1,6 +1,6 @@
 """What each key of a route dict may hold. Every mistake says what is expected instead.
 
-Floor 3: knows Werkzeug's rule syntax and nothing of Flask. A reader takes the value as it was written and
+Knows Werkzeug's rule syntax and nothing of Flask. A reader takes the value as it was written and
 returns it as `Route` keeps it.
 """
 

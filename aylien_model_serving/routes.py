@@ -1,6 +1,6 @@
 """Route dicts → frozen routes. Every mistake in one stops the service at start, with its place and its cure.
 
-Floor 3: `route_keys` says what each key may hold; here is what holds for a whole route and for all of them.
+`route_keys` says what each key may hold; here is what holds for a whole route and for all of them.
 """
 
 from __future__ import annotations

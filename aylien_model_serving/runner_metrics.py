@@ -1,6 +1,6 @@
 """The instruments of a runner: what its replicas note, each in its own file of the service's metrics.
 
-Floor 1: no Flask. They stand beside those of `metrics`, and come out of the same scrape.
+No Flask. They stand beside those of `metrics`, and come out of the same scrape.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The servers that serve an app in production, and how each is started.
 
-Floor 3: names Gunicorn and granian, and imports neither.
+Names Gunicorn and granian, and imports neither.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What an operator may set from outside.
 
-Floor 0: standard library only, and the only room that reads the environment. Every variable starts with
+Standard library only, and the only room that reads the environment. Every variable starts with
 MODEL_SERVING_; a value that can't be read stops the service with the variable's name.
 """
 

@@ -1,6 +1,6 @@
 """What a handler takes: the names of its fields, found once from its signature.
 
-Floor 1: pure. A missing or unexpected field is found before the handler runs, so that a TypeError from inside
+Pure. A missing or unexpected field is found before the handler runs, so that a TypeError from inside
 the handler stays an error of the handler.
 """
 

@@ -1,6 +1,6 @@
 """Streams: the items of a generator handler → server-sent events or lines of JSON.
 
-Floor 1: pure. An error in the middle becomes the last event, since the status has been sent by then.
+Pure. An error in the middle becomes the last event, since the status has been sent by then.
 """
 
 from __future__ import annotations

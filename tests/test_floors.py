@@ -3,7 +3,6 @@
 import ast
 import graphlib
 import importlib.util
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -23,6 +22,15 @@ FILES = {
 }
 HEAVY = ("flask", "gunicorn", "gevent", "torch", "numpy")
 
+#: Rooms that stand on the standard library alone.
+GROUND = {"errors", "messages", "settings", "owner", "lifecycle", "allocator", "hints"}
+
+#: Rooms that a process may load which neither serves nor computes.
+LIGHT = GROUND | {"background", "codecs", "schemas", "caching", "handlers", "signatures", "failures", "logs"}
+
+#: Rooms that may know the web framework and the server.
+KNOW_FLASK = {"app_factory", "cached_app_factory", "cli", "gunicorn_hooks", "service", "testing", "web"}
+
 #: Third-party packages that a service may lack, or that must not be loaded before they are used.
 OPTIONAL = {
     "gevent",
@@ -39,22 +47,14 @@ OPTIONAL = {
 }
 
 
-def read_map() -> dict[str, int]:
-    """Return the floor of each room that the package's docstring names."""
-    rows = re.findall(r"^    (\d)  (\S+(?: \S+)*)  ", aylien_model_serving.__doc__ or "", re.MULTILINE)
-    return {room.rstrip("/"): int(floor) for floor, rooms in rows for room in rooms.split()}
-
-
-MAP = read_map()
-
-
 @cache
 def tree(module: str) -> ast.Module:
     return ast.parse(FILES[module].read_text())
 
 
-def floor(module: str) -> int:
-    return MAP.get(module.partition(".")[0], 9)
+def room(module: str) -> str:
+    """Return the room that a module belongs to: a file, or a folder with all that is below it."""
+    return module.partition(".")[0]
 
 
 def is_typing_only(node: ast.AST) -> bool:
@@ -87,29 +87,24 @@ def arrows(module: str) -> set[str]:
     return {name for name in found if not any(other.startswith(f"{name}.") for other in found)} - {module}
 
 
-@pytest.mark.parametrize("module", FILES)
-def test_every_room_is_on_the_map(module: str) -> None:
-    assert module.partition(".")[0] in MAP
+def levels() -> dict[str, int]:
+    """Return how high each room stands: one above the highest room that it imports.
 
-
-def test_every_room_on_the_map_is_there() -> None:
-    assert {module.partition(".")[0] for module in FILES} == set(MAP)
+    Raises:
+        graphlib.CycleError: rooms import each other in a circle.
+    """
+    graph: dict[str, set[str]] = {room(module): set() for module in FILES}
+    for module in FILES:
+        graph[room(module)] |= {room(other) for other in arrows(module)} - {room(module)}
+    found: dict[str, int] = {}
+    for name in graphlib.TopologicalSorter(graph).static_order():
+        found[name] = 1 + max((found[other] for other in graph[name]), default=-1)
+    return found
 
 
 @pytest.mark.parametrize("module", FILES)
 def test_every_module_says_what_it_is_for(module: str) -> None:
-    docstring = ast.get_docstring(tree(module))
-
-    assert docstring
-    stated = re.search(r"\bFloor (\d)\b", docstring)
-    assert stated is None or int(stated[1]) == floor(module)
-
-
-@pytest.mark.parametrize("module", FILES)
-def test_imports_point_down(module: str) -> None:
-    upward = {other for other in arrows(module) if floor(other) > floor(module)}
-
-    assert not upward
+    assert ast.get_docstring(tree(module))
 
 
 def test_imports_form_no_circle() -> None:
@@ -128,21 +123,21 @@ def test_only_optional_packages_are_imported_inside_a_function(module: str) -> N
     assert late <= OPTIONAL
 
 
-@pytest.mark.parametrize("module", [module for module in FILES if floor(module) < 4])
-def test_only_the_top_floor_imports_flask(module: str) -> None:
+@pytest.mark.parametrize("module", [module for module in FILES if room(module) not in KNOW_FLASK])
+def test_the_web_rooms_alone_import_flask_and_gunicorn(module: str) -> None:
     roots = {name.partition(".")[0] for node, _ in walk(tree(module)) for name in imported(node)}
 
     assert not roots & {"flask", "flask_caching", "gunicorn"}
 
 
-@pytest.mark.parametrize("module", [module for module in FILES if floor(module) == 0])
+@pytest.mark.parametrize("module", [module for module in FILES if room(module) in GROUND])
 def test_the_ground_floor_needs_the_standard_library_alone(module: str) -> None:
     roots = {name.partition(".")[0] for node, _ in walk(tree(module)) for name in imported(node)}
 
     assert roots <= sys.stdlib_module_names | {PACKAGE}
 
 
-@pytest.mark.parametrize("module", [module for module in FILES if floor(module) != 0])
+@pytest.mark.parametrize("module", [module for module in FILES if room(module) not in GROUND])
 def test_the_environment_is_read_on_the_ground_floor_alone(module: str) -> None:
     reads = [
         ast.unparse(node)
@@ -164,7 +159,7 @@ def loaded_after(statement: str) -> set[str]:
 
 @pytest.mark.processes
 def test_the_lower_floors_drag_in_neither_a_web_framework_nor_an_array_library() -> None:
-    low = [module for module in FILES if floor(module) < 2]
+    low = [module for module in FILES if room(module) in LIGHT]
 
     loaded = loaded_after("\n".join(f"import {PACKAGE}.{module}" for module in low))
 

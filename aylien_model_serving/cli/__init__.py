@@ -1,6 +1,6 @@
 """The command line `model-serving`: a module for each command, imported when the command is asked for.
 
-Floor 4. What is wrong ends in one line on standard error, and in exit status 2 for wrong use or 1.
+What is wrong ends in one line on standard error, and in exit status 2 for wrong use or 1.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Answers as they are shown: JSON and text are printed, files are saved.
 
-Floor 4. A service names its files, and is not trusted with where they go: one that it names stays within the
+A service names its files, and is not trusted with where they go: one that it names stays within the
 folder, replaces none, and is not hidden.
 """
 

@@ -1,6 +1,6 @@
 """What `call` and `jobs` share: the client that they ask with, and its errors in one line.
 
-Floor 4. The client needs packages that a service does not: it is imported when it is asked for.
+The client needs packages that a service does not: it is imported when it is asked for.
 """
 
 from __future__ import annotations

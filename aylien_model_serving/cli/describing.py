@@ -1,6 +1,6 @@
 """What an app answers, as JSON can tell it: for each route what it takes, and how it runs.
 
-Floor 4. Runs beside the service's own modules, in `look`.
+Runs beside the service's own modules, in `look`.
 """
 
 from __future__ import annotations

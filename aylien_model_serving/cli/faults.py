@@ -1,6 +1,6 @@
 """How the commands fail: each error is one line and carries the exit status, and what to do is a part of it.
 
-Floor 4. Wrong use is click's UsageError, with status 2.
+Wrong use is click's UsageError, with status 2.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Words of a command line → the fields of a call.
 
-Floor 4. Pure, but for looking whether a file is there. `name=text` is read as the field is described,
+Pure, but for looking whether a file is there. `name=text` is read as the field is described,
 `name:=json` as JSON, and `name@path` is a file.
 """
 

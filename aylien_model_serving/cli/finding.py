@@ -1,7 +1,4 @@
-"""Which object of a module is the app, and how a server has to name it.
-
-Floor 4.
-"""
+"""Which object of a module is the app, and how a server has to name it."""
 
 from __future__ import annotations
 

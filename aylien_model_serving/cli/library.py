@@ -1,6 +1,6 @@
 """This library as a distribution: its version, and how another project asks pip for it.
 
-Floor 4. Apart from the commands, since reading metadata takes longer than most of them.
+Apart from the commands, since reading metadata takes longer than most of them.
 """
 
 from __future__ import annotations

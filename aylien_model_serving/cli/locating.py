@@ -1,6 +1,6 @@
 """Which service, and which of its routes, a URL leads to.
 
-Floor 4. A service may be behind a path of its own, so its description is looked for at the host first, and
+A service may be behind a path of its own, so its description is looked for at the host first, and
 then along the URL's path.
 """
 

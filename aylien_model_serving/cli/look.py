@@ -1,6 +1,6 @@
 """Imports a service in a process of its own, and tells as JSON what it serves, or why it does not.
 
-Floor 4. Run as a module by `looking`. No handler is built, so that no model is loaded which the service loads
+Run as a module by `looking`. No handler is built, so that no model is loaded which the service loads
 by itself.
 """
 

@@ -1,7 +1,4 @@
-"""Asks `look` what a service serves: its modules are imported in a process of their own, and not in this one.
-
-Floor 4.
-"""
+"""Asks `look` what a service serves: its modules are imported in a process of their own, and not in this one."""
 
 from __future__ import annotations
 

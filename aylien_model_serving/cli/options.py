@@ -1,7 +1,4 @@
-"""Words that several commands share.
-
-Floor 4.
-"""
+"""Words that several commands share."""
 
 from __future__ import annotations
 

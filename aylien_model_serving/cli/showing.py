@@ -1,7 +1,4 @@
-"""Routes and other rows as columns of text.
-
-Floor 4.
-"""
+"""Routes and other rows as columns of text."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What TARGET names: the folder that modules are found from, the module, and what in it makes the app.
 
-Floor 4. Looks at files, and imports nothing.
+Looks at files, and imports nothing.
 """
 
 from __future__ import annotations

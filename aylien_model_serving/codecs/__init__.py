@@ -1,6 +1,6 @@
 """Media types: bytes ↔ fields.
 
-Floor 1: pure. A decoder turns a body into `Fields`, an encoder a handler's result into bytes. To add a media
+Pure. A decoder turns a body into `Fields`, an encoder a handler's result into bytes. To add a media
 type, write its sibling here and name it in a table.
 """
 

@@ -1,6 +1,6 @@
 """Query strings and HTML forms.
 
-Floor 1: pure. Every value arrives as text (files of a multipart body as bytes); the schema coerces it. A name
+Pure. Every value arrives as text (files of a multipart body as bytes); the schema coerces it. A name
 that is given more than once becomes a list.
 """
 

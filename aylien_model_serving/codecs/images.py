@@ -1,6 +1,6 @@
 """Images as answers: their own bytes for a client that takes them, else the JSON file object.
 
-Floor 1: pure; knows no image library. An image goes out as it is where Accept ranks its media type at least
+Pure; knows no image library. An image goes out as it is where Accept ranks its media type at least
 as high as JSON: browsers and curl get a picture, a client that names application/json, or sends no Accept,
 the object.
 """

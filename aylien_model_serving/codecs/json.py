@@ -1,6 +1,6 @@
 """JSON bodies, strictly read and generously written.
 
-Floor 1: pure. Reading refuses what RFC 8259 leaves to the reader and what hides mistakes: duplicate keys,
+Pure. Reading refuses what RFC 8259 leaves to the reader and what hides mistakes: duplicate keys,
 NaN, deep nesting. Writing knows the values that models answer with, without importing numpy or torch.
 """
 

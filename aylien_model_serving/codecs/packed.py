@@ -1,6 +1,6 @@
 """Repeated numbers of protobuf ↔ arrays of numpy, without a Python object for each number.
 
-Floor 1: pure. Does not import numpy: where there is an array, or one is wanted, somebody else has.
+Pure. Does not import numpy: where there is an array, or one is wanted, somebody else has.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Protobuf bodies for routes whose schema is a protobuf message.
 
-Floor 1: pure. The fields read as the same message's JSON would: handlers need not know which one was sent.
+Pure. The fields read as the same message's JSON would: handlers need not know which one was sent.
 """
 
 from __future__ import annotations

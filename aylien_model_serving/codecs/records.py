@@ -1,6 +1,6 @@
 """The records that a protobuf message's bytes are made of: one for a field, or for an item of a repeated one.
 
-Floor 1: pure. The wire format is that of https://protobuf.dev/programming-guides/encoding/.
+Pure. The wire format is that of https://protobuf.dev/programming-guides/encoding/.
 """
 
 from __future__ import annotations

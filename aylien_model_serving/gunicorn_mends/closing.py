@@ -1,6 +1,6 @@
 """Connections whose clients take their time to close.
 
-Floor 4. Who closes a connection while its client still sends may thereby take away the answer (RFC 9112,
+Who closes a connection while its client still sends may thereby take away the answer (RFC 9112,
 section 9.6): Gunicorn ends its own direction, and gives the client 2 s to end the other. Its threaded worker
 waits for that on the one thread that accepts connections and hands out requests, and its sync worker has no
 other: a client that does not close holds up everybody. Here they wait beside the worker.

@@ -1,6 +1,6 @@
 """Gunicorn's parser of HTTP in C, made to keep all of what follows a request.
 
-Floor 4. Gunicorn 27.0.1's asgi worker feeds a connection's bytes to its parser also while it has not yet let
+Gunicorn 27.0.1's asgi worker feeds a connection's bytes to its parser also while it has not yet let
 go of a request that is whole. The parser of gunicorn_h1c 0.6.9 keeps 64 KiB of them, and the worker ends the
 connection of a client whose next request is longer and came that early.
 """

@@ -1,6 +1,6 @@
 """What Gunicorn makes anew for each request, and need not: the date of the answer, the way to the error log.
 
-Floor 4. By py-spy they were 8 % of what a gevent worker does for a small request.
+By py-spy they were 8 % of what a gevent worker does for a small request.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Connections to one SQLite file: opened when they are needed, kept for the next, closed before a fork.
 
-Floor 2. A connection serves one caller at a time, on whatever thread. SQLite's locks are the process's: a
+A connection serves one caller at a time, on whatever thread. SQLite's locks are the process's: a
 child that inherits an open connection works without locks, on every connection it opens afterwards too
 (sqlite.org/howtocorrupt.html, 2.6).
 """

@@ -1,6 +1,6 @@
 """Where one process works on jobs: the store, with the process's name on every job that it has taken.
 
-Floor 2. A store that does not answer is asked again for a while: an end that is not kept means that the job
+A store that does not answer is asked again for a while: an end that is not kept means that the job
 runs once more.
 """
 

@@ -1,7 +1,4 @@
-"""The runner of a route whose calls are kept as jobs: it answers at once, and others do the work.
-
-Floor 2.
-"""
+"""The runner of a route whose calls are kept as jobs: it answers at once, and others do the work."""
 
 from __future__ import annotations
 

@@ -1,12 +1,10 @@
 """How a store of jobs can fail.
 
-Floor 2.
-
-    Unavailable      503
-    └── StoreUnavailable     locked, damaged, full, or not to be written
-    TooManyRequests  429
-    └── QueueFull            as many jobs wait as may wait
-    LeaseLost                for those who work on jobs; no client sees it
+Unavailable      503
+└── StoreUnavailable     locked, damaged, full, or not to be written
+TooManyRequests  429
+└── QueueFull            as many jobs wait as may wait
+LeaseLost                for those who work on jobs; no client sees it
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The records of a job.
 
-Floor 2. Pure data. Bodies (the call, the reply, a stream's items) are no part of them: they may be large, and
+Pure data. Bodies (the call, the reply, a stream's items) are no part of them: they may be large, and
 are read by calls of their own.
 """
 

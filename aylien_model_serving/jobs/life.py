@@ -1,6 +1,6 @@
 """A job's life: what each event makes of it.
 
-Floor 2. Pure: a job goes in, the job as it is afterwards comes out. A job whose cancellation was asked for
+Pure: a job goes in, the job as it is afterwards comes out. A job whose cancellation was asked for
 never goes back to the queue.
 """
 

@@ -1,6 +1,6 @@
 """Jobs in the memory of one process, for tests and for services that may forget: a fork gets a copy.
 
-Floor 2. Scans, because it is small; `sqlite` has indexes.
+Scans, because it is small; `sqlite` has indexes.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How a job's handler says how far it is, and hears that it is to stop.
 
-Floor 2. A handler gets its `JobProgress` by naming a parameter `job_progress`, or by the type.
+A handler gets its `JobProgress` by naming a parameter `job_progress`, or by the type.
 """
 
 from __future__ import annotations

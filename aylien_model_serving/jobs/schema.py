@@ -1,6 +1,6 @@
 """The tables of jobs in SQLite, version by version.
 
-Floor 2. A step is never edited after it was released: what changes is another step at the end. The version
+A step is never edited after it was released: what changes is another step at the end. The version
 is the file's `user_version`. Columns bear the names of `Job`'s fields; bodies lie in tables of their own, so
 that looks at many jobs stay small.
 """

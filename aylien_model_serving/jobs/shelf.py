@@ -1,6 +1,6 @@
 """What a transaction can do with kept jobs: the part of a store that knows where they lie.
 
-Floor 2. A shelf decides nothing about a job's life; it finds, adds and replaces.
+A shelf decides nothing about a job's life; it finds, adds and replaces.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Jobs in a SQLite file, shared by all processes of a machine that know its path.
 
-Floor 2. SQL alone; `schema` has the tables, `connections` what speaks to the file. Each look at many jobs is
+SQL alone; `schema` has the tables, `connections` what speaks to the file. Each look at many jobs is
 served by an index in its own order, without sorting.
 """
 

@@ -1,6 +1,6 @@
 """What may become of a job: the one table of its states.
 
-Floor 2. Pure.
+Pure.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The store of jobs: what can be done with a job, each verb one short transaction.
 
-Floor 2. Safe from many threads and processes. Times are seconds since the epoch, passed in as `now`. What
+Safe from many threads and processes. Times are seconds since the epoch, passed in as `now`. What
 becomes of a job is decided in `life`; where it lies is a shelf's matter.
 """
 

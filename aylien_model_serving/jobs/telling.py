@@ -1,6 +1,6 @@
 """Tells webhooks of the ends of a service's jobs, at least once each, from whichever process is there.
 
-Floor 2. A thread looks at the store, and some others tell: one slow receiver does not keep all from hearing.
+A thread looks at the store, and some others tell: one slow receiver does not keep all from hearing.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A job as clients see it, in the words of FastTaskAPI and APIPod 1.0.
 
-Floor 2. Pure. What is not known is left out.
+Pure. What is not known is left out.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Webhooks: URLs that are told of the end of a job, what they are told, and how they know by whom.
-
-Floor 2.
-"""
+"""Webhooks: URLs that are told of the end of a job, what they are told, and how they know by whom."""
 
 from __future__ import annotations
 

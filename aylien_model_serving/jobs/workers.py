@@ -1,6 +1,6 @@
 """Names of those who work on jobs, from which others on the same machine tell whether they are still there.
 
-Floor 2. A name tells the machine since its start, its space of process ids, the process and a draw; of
+A name tells the machine since its start, its space of process ids, the process and a draw; of
 processes elsewhere nothing is known but their leases.
 """
 

@@ -1,6 +1,6 @@
 """Files as values: what a handler gets for a picture, a recording or a film, and what it answers with.
 
-Floor 1. Pillow, soundfile and PyAV are imported when a file is first decoded; sockets are opened for files
+Pillow, soundfile and PyAV are imported when a file is first decoded; sockets are opened for files
 that come as URLs, if the operator lets them.
 """
 

@@ -1,6 +1,6 @@
 """Which addresses belong to the public internet.
 
-Floor 1: pure. The networks are those of https://www.iana.org/assignments/iana-ipv4-special-registry and
+Pure. The networks are those of https://www.iana.org/assignments/iana-ipv4-special-registry and
 https://www.iana.org/assignments/iana-ipv6-special-registry. The table is our own because what `ipaddress`
 calls global differs from one release of Python to the next.
 """

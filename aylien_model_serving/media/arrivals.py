@@ -1,6 +1,6 @@
 """The forms in which a file arrives: base64, a data URL, a JSON file object, a URL, the bytes of a form.
 
-Floor 1: pure. Nothing is fetched here; a URL is looked at, so that one that never can be fetched is refused
+Pure. Nothing is fetched here; a URL is looked at, so that one that never can be fetched is refused
 before anybody waits for it.
 """
 

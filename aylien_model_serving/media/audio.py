@@ -1,6 +1,6 @@
 """Recordings, by soundfile.
 
-Floor 1. Samples are read block by block, so that a file that unpacks to more than the limit is given up on
+Samples are read block by block, so that a file that unpacks to more than the limit is given up on
 the way.
 """
 

@@ -1,6 +1,6 @@
 """Names → addresses, addresses → connections, and reading that ends when its time or its bytes are used up.
 
-Floor 1; the one room of it that touches the network.
+The one module of media that touches the network.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Files from URLs, and never from inside.
 
-Floor 1. A name is resolved once, and the address that was checked is the one that is connected to; TLS still
+A name is resolved once, and the address that was checked is the one that is connected to; TLS still
 verifies the name. Each redirect is a URL like the first. Proxies of the environment are not used: they would
 resolve the name again.
 """

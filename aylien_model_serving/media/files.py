@@ -1,6 +1,6 @@
 """A file as a value: bytes with a kind and a name, in the hands of a handler.
 
-Floor 1. What a file is gets decided from its bytes when it arrives. What takes longer, to fetch it from a URL
+What a file is gets decided from its bytes when it arrives. What takes longer, to fetch it from a URL
 and to decode it, happens when a handler first uses its content, and so where the handler runs.
 """
 

@@ -1,6 +1,6 @@
 """Images, by Pillow.
 
-Floor 1. Only the decoder of the format that the bytes begin with is tried; the size that a header promises is
+Only the decoder of the format that the bytes begin with is tried; the size that a header promises is
 checked before anything is unpacked.
 """
 

@@ -1,6 +1,6 @@
 """Which kind of file some bytes are, by the marks that its format begins with.
 
-Floor 1: pure. The marks are those of the formats' own specifications; what a client says about a file counts
+Pure. The marks are those of the formats' own specifications; what a client says about a file counts
 for nothing here. Text has no mark: it is of no known kind.
 """
 

@@ -1,6 +1,6 @@
 """The packages of the extra `media`, imported when they are first needed.
 
-Floor 1. The one room that imports them; a package that is missing is named with the command that brings it.
+The one room that imports them; a package that is missing is named with the command that brings it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What can be wrong with a file, in words that a client may read.
 
-Floor 1: pure. A file that the service made itself raises these, which are errors of the service; for one that
+Pure. A file that the service made itself raises these, which are errors of the service; for one that
 a client sent they become errors of the request that name the field.
 """
 

@@ -1,6 +1,6 @@
 """What a URL may look like from which a file is fetched.
 
-Floor 1: pure. A host that is an address in any spelling that some resolver reads as one (127.1, 2130706433,
+Pure. A host that is an address in any spelling that some resolver reads as one (127.1, 2130706433,
 0x7f.0.0.1) is taken for that address; a name is left for the resolver.
 """
 

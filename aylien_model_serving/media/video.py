@@ -1,6 +1,6 @@
 """Films, by PyAV.
 
-Floor 1. The demuxer is the one of the format that the bytes begin with: others would open what a playlist
+The demuxer is the one of the format that the bytes begin with: others would open what a playlist
 names. Frames are decoded one by one, so that a long film needs no more memory than the handler keeps of it.
 """
 

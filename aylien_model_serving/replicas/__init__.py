@@ -1,5 +1,5 @@
 """The processes behind the web workers: a supervisor for each service, and the replicas that it starts.
 
-Floor 3. The supervisor knows no handler: it starts, watches and ends processes. A replica builds one handler
+The supervisor knows no handler: it starts, watches and ends processes. A replica builds one handler
 and answers calls for it. Neither of them outlives the service's owner.
 """

@@ -1,6 +1,6 @@
 """Runners: where a handler runs.
 
-Floor 2. `inline` runs it in the process that got the request.
+`inline` runs it in the process that got the request.
 """
 
 from __future__ import annotations

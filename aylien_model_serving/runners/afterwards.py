@@ -1,6 +1,6 @@
 """Does what is to be done once an answer has been sent: the background tasks of this process.
 
-Floor 2. The tasks of one answer run in order, on threads that no request waits for. They know their request's
+The tasks of one answer run in order, on threads that no request waits for. They know their request's
 id, and nothing else of it: whatever they need is handed to them.
 """
 

@@ -1,6 +1,6 @@
 """What the processes of a service tell one another about replicas.
 
-Floor 2. Each struct is one kind of message; a field that is left out says nothing.
+Each struct is one kind of message; a field that is left out says nothing.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How long to wait before something that has just failed is started again.
 
-Floor 2. Pure: times are passed in.
+Pure: times are passed in.
 """
 
 from __future__ import annotations

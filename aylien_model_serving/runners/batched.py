@@ -1,6 +1,6 @@
 """Batches calls within the process that got them, whether they come from threads, greenlets or event loops.
 
-Floor 2. The outcomes of a batch reach an event loop by one wake-up.
+The outcomes of a batch reach an event loop by one wake-up.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Runs a handler for a batch: each field goes in as a column, and a column of results comes out.
 
-Floor 2. A batch that fails is halved until the guilty stand alone, so that the innocent get their answers.
+A batch that fails is halved until the guilty stand alone, so that the innocent get their answers.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A process's line to the supervisor of its service: says what is to be hosted, and hears of the replicas.
 
-Floor 2. Whoever finds no supervisor starts one. Nothing waits while it holds a lock, since a lock may be
+Whoever finds no supervisor starts one. Nothing waits while it holds a lock, since a lock may be
 older than gevent's patches; `release` takes none, since a finalizer may call it in the middle of anything.
 """
 

@@ -1,6 +1,6 @@
 """The engine: calls queue up here, and its threads run the handler for them, in batches or one by one.
 
-Floor 2. One thread at a time looks at the queue, so that a call that arrives wakes one thread or none; the
+One thread at a time looks at the queue, so that a call that arrives wakes one thread or none; the
 others wait for their turn.
 """
 

@@ -1,6 +1,6 @@
 """What one process knows of the replicas of a runner: which are ready, and its connections to them.
 
-Floor 2. The supervisor announces replicas; calls go to the one that has the fewest of this process's calls,
+The supervisor announces replicas; calls go to the one that has the fewest of this process's calls,
 and wait for one that starts. Nothing here survives a fork: the child asks again.
 """
 

@@ -1,6 +1,6 @@
 """Frames ↔ bytes: a fixed prefix, a head in MessagePack and a body as it is.
 
-Floor 2. Pure: no sockets. The prefix is kind, length of the head, number of the call and length of the body,
+Pure: no sockets. The prefix is kind, length of the head, number of the call and length of the body,
 little-endian. Small frames are cut out of one buffer; a large body is received where it stays.
 """
 

@@ -1,6 +1,6 @@
 """Messages between the processes of one service: MessagePack, each behind its length as a big-endian u32.
 
-Floor 2. Sans-I/O: what arrives goes in as bytes, what is to be sent comes out as bytes.
+Sans-I/O: what arrives goes in as bytes, what is to be sent comes out as bytes.
 """
 
 from __future__ import annotations

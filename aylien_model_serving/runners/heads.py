@@ -1,6 +1,6 @@
 """The heads of frames: what is told of a call and of a reply beside the body, in MessagePack.
 
-Floor 2. Pure. `wire` puts heads and bodies into frames.
+Pure. `wire` puts heads and bodies into frames.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Runs a handler in the processes that host it: the web worker's side.
 
-Floor 2. A call whose replica dies is tried once more; one that was still waiting there is sent again as often
+A call whose replica dies is tried once more; one that was still waiting there is sent again as often
 as it takes, since it can't be to blame.
 """
 

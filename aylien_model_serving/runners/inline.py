@@ -1,6 +1,6 @@
 """Runs a handler in the process that got the request.
 
-Floor 2. No more than `threads` calls run at once, so that a handler needs no locks of its own. Under gevent
+No more than `threads` calls run at once, so that a handler needs no locks of its own. Under gevent
 and on an event loop, a handler that has shown itself slow runs on a thread of its own.
 """
 

@@ -1,6 +1,6 @@
 """How a fresh interpreter finds this package, installed or not.
 
-Floor 2. The package's folder leads PYTHONPATH while the interpreter starts, and is taken out before anything
+The package's folder leads PYTHONPATH while the interpreter starts, and is taken out before anything
 else is started from there.
 """
 

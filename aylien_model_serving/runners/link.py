@@ -1,6 +1,6 @@
 """A web worker's connection to one replica, for callers that block: threads and greenlets share it.
 
-Floor 2. One thread reads and wakes all whose replies came in one read; senders share their writes.
+One thread reads and wakes all whose replies came in one read; senders share their writes.
 """
 
 from __future__ import annotations

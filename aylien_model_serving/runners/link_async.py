@@ -1,6 +1,6 @@
 """A web worker's connection to one replica, for callers on an event loop.
 
-Floor 2. Calls made in one iteration of the loop share writes, and one timer watches over all deadlines.
+Calls made in one iteration of the loop share writes, and one timer watches over all deadlines.
 """
 
 from __future__ import annotations

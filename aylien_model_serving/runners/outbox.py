@@ -1,6 +1,6 @@
 """What many threads send over one socket: no thread waits for another's write.
 
-Floor 2. Whoever finds nobody sending sends for all, without waiting; what the socket does not take at once is
+Whoever finds nobody sending sends for all, without waiting; what the socket does not take at once is
 left to a thread of the outbox. Under gevent that "thread" sends everything: it comes to its turn when all
 greenlets that were ready have left their frames, so that these share a write.
 """

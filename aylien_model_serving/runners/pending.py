@@ -1,6 +1,6 @@
 """What one connection to a replica has under way: calls that wait, and streams that are read.
 
-Floor 2. Pure: no sockets, threads or event loops. `link` and `link_async` say how one waits and is woken.
+Pure: no sockets, threads or event loops. `link` and `link_async` say how one waits and is woken.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Calls on their way to a handler, and the order in which they get there.
 
-Floor 2. Pure: times are passed in, and whoever shares a queue between threads brings the lock.
+Pure: times are passed in, and whoever shares a queue between threads brings the lock.
 """
 
 from __future__ import annotations

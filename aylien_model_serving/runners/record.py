@@ -1,6 +1,6 @@
 """The flight recorder: what a replica is running, in a file that outlives it.
 
-Floor 2. A mapped file of 64-bit words in the machine's byte order: the number of lanes and their capacity,
+A mapped file of 64-bit words in the machine's byte order: the number of lanes and their capacity,
 then one lane per thread of the engine: when its run began (nanoseconds of `time.monotonic()`; 0: idle), how
 many calls it runs, and their numbers. One process writes it, any may read it.
 """

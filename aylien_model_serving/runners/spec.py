@@ -1,6 +1,6 @@
 """What a runner hosts, told so that another process can find it: by import path, never by pickling.
 
-Floor 2. A target is named as multiprocessing's spawn names its main module: a script that was started as a
+A target is named as multiprocessing's spawn names its main module: a script that was started as a
 file is loaded again under another name, so that its `if __name__ == "__main__"` block does not run.
 """
 

@@ -1,6 +1,6 @@
 """Finds the supervisor of a service, or starts it: one at a time, whoever comes first.
 
-Floor 2. What waits here gives way to other greenlets.
+What waits here gives way to other greenlets.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The wire between a web worker and a replica: calls and replies ↔ frames.
 
-Floor 2. No sockets, no clocks, no pickle. The client sends CALL, CANCEL and CREDIT; the replica answers with
+No sockets, no clocks, no pickle. The client sends CALL, CANCEL and CREDIT; the replica answers with
 REPLY, with AGAIN, or with STREAM, then ITEMs, then END. A stream may send `STREAM_CREDIT` items before the
 client's first CREDIT, and as many more as each CREDIT says.
 """

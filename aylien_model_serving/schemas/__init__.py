@@ -1,6 +1,6 @@
 """Schemas: fields → valid fields.
 
-Floor 1: pure. `choose` finds the kind of schema that a route or `process_json` names. To add a kind, write
+Pure. `choose` finds the kind of schema that a route or `process_json` names. To add a kind, write
 its sibling here and name it in `choose`.
 """
 

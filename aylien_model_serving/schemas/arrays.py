@@ -1,6 +1,6 @@
 """Arrays of numpy that handlers ask for in their type hints.
 
-Floor 1: pure. Does not import numpy: the module of a handler that hints an array has.
+Pure. Does not import numpy: the module of a handler that hints an array has.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Type hints of a batched handler, whose parameters and result are lists: the hint of one item.
 
-Floor 1: pure.
+Pure.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a route takes and answers, as JSON Schema (draft 2020-12, the dialect of OpenAPI 3.1).
 
-Floor 1: pure. Says what the type hints of handlers say; what can't be told is left open.
+Pure. Says what the type hints of handlers say; what can't be told is left open.
 """
 
 from __future__ import annotations

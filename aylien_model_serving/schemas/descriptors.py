@@ -1,6 +1,6 @@
 """Protobuf's descriptors → JSON Schema: the JSON that `google.protobuf.json_format` reads for a message.
 
-Floor 1: pure. https://protobuf.dev/programming-guides/json/ is the mapping.
+Pure. https://protobuf.dev/programming-guides/json/ is the mapping.
 """
 
 from __future__ import annotations

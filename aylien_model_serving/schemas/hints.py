@@ -1,6 +1,6 @@
 """Schemas read from a handler's type hints.
 
-Floor 1: pure. The hints become one msgspec struct. Types that msgspec does not know are built by pydantic or
+Pure. The hints become one msgspec struct. Types that msgspec does not know are built by pydantic or
 numpy; a hint that holds any other is not checked at all.
 """
 

@@ -1,6 +1,6 @@
 """Pydantic models among the types of a route.
 
-Floor 1: pure. Who has a model has imported pydantic; whoever has none is spared it, a sixth of all that a web
+Pure. Who has a model has imported pydantic; whoever has none is spared it, a sixth of all that a web
 worker imports.
 """
 

@@ -1,6 +1,6 @@
 """Schemas given as protobuf messages.
 
-Floor 1: pure. The verdict and the words of a refusal are those of `google.protobuf.json_format.ParseDict`; a
+Pure. The verdict and the words of a refusal are those of `google.protobuf.json_format.ParseDict`; a
 compiled predicate spares the call where the verdict is certain. Fields pass as the client sent them, but for
 the arrays that a handler asks for.
 """

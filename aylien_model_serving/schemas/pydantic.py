@@ -1,6 +1,6 @@
 """Schemas given as pydantic models.
 
-Floor 1: pure. The handler gets the validated values by name, so that defaults and coercions of the model
+Pure. The handler gets the validated values by name, so that defaults and coercions of the model
 hold.
 """
 

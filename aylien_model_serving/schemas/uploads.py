@@ -1,6 +1,6 @@
 """Fields that are files: which they are, how those of a form get there, and what they are called in messages.
 
-Floor 1: pure.
+Pure.
 """
 
 from __future__ import annotations

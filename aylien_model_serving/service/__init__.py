@@ -1,6 +1,6 @@
 """The same routes, written as decorators: a service in one file, which `python service.py` serves.
 
-Floor 4. A decorator notes a route dict and returns the function as it was; the app is built of the dicts when
+A decorator notes a route dict and returns the function as it was; the app is built of the dicts when
 it is first asked for, once in each process.
 """
 

@@ -1,6 +1,6 @@
 """The app: one Flask application that speaks WSGI and ASGI, and sends each request to the door it needs.
 
-Floor 4. Every answer, whatever made it, carries its request id and is counted.
+Every answer, whatever made it, carries its request id and is counted.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The ASGI door: a bare handler's answer to an asyncio server (ASGI 3.0, HTTP and lifespan).
 
-Floor 4. A quick handler runs on the loop; a slower one is waited for, and so is a client that leaves.
+A quick handler runs on the loop; a slower one is waited for, and so is a client that leaves.
 """
 
 from __future__ import annotations

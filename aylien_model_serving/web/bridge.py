@@ -1,6 +1,6 @@
 """From ASGI to WSGI, for what Flask alone can answer.
 
-Floor 4. a2wsgi does the work; here is what it leaves to its users.
+a2wsgi does the work; here is what it leaves to its users.
 """
 
 from __future__ import annotations

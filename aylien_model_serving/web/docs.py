@@ -1,6 +1,6 @@
 """The page that shows the routes and lets people try them: Swagger UI, from an installed package's files.
 
-Floor 4. The page asks nobody but this service, by paths relative to its own, so that any prefix may stand
+The page asks nobody but this service, by paths relative to its own, so that any prefix may stand
 before them. The package's Python code, which wants a framework of its own, is never imported.
 """
 

@@ -1,6 +1,6 @@
 """The express door: a bare handler's answer straight from the WSGI environ.
 
-Floor 4. It is taken only where nobody could tell it from the Flask door.
+It is taken only where nobody could tell it from the Flask door.
 """
 
 from __future__ import annotations

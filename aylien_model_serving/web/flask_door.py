@@ -1,6 +1,6 @@
 """The Flask door: how a request that Flask dispatches is answered, and how errors are told there.
 
-Floor 4. Views, hooks, blueprints, sessions and whatever else Flask offers go this way.
+Views, hooks, blueprints, sessions and whatever else Flask offers go this way.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What an ASGI server asks beside HTTP: the lifespan protocol, and websockets that nobody takes.
 
-Floor 4. A server ends the lifespan once it has answered all requests: what is left to do is done then.
+A server ends the lifespan once it has answered all requests: what is left to do is done then.
 """
 
 from __future__ import annotations

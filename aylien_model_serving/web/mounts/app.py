@@ -1,6 +1,6 @@
 """A Flask app in which other applications can be mounted.
 
-Floor 4. Who asks them, and when, is the business of the class that builds on it.
+Who asks them, and when, is the business of the class that builds on it.
 """
 
 from __future__ import annotations

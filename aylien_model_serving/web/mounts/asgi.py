@@ -1,6 +1,6 @@
 """A mounted ASGI application: called as it is where the server speaks ASGI, beside the server elsewhere.
 
-Floor 4. https://asgi.readthedocs.io/en/stable/specs/www.html says what `root_path` is.
+https://asgi.readthedocs.io/en/stable/specs/www.html says what `root_path` is.
 """
 
 from __future__ import annotations

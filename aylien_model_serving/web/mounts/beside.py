@@ -1,6 +1,6 @@
 """An ASGI application's answer to a WSGI server's request: it works on its loop, the server's thread waits.
 
-Floor 4. The thread reads the body when it is asked to, a piece at a time, and takes each piece of the answer
+The thread reads the body when it is asked to, a piece at a time, and takes each piece of the answer
 before the next one is made. It is free once the last piece has left: what follows is the application's own.
 """
 

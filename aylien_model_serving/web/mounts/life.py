@@ -1,6 +1,6 @@
 """The lifespan of a mounted ASGI application: started before its first request, ended with the process.
 
-Floor 4. https://asgi.readthedocs.io/en/stable/specs/lifespan.html is the protocol.
+https://asgi.readthedocs.io/en/stable/specs/lifespan.html is the protocol.
 """
 
 from __future__ import annotations

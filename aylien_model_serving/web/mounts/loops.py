@@ -1,6 +1,6 @@
 """The event loop of ASGI applications in a process whose server has none.
 
-Floor 4. It starts at its first use: a thread does not survive a fork. Where gevent has patched the process
+It starts at its first use: a thread does not survive a fork. Where gevent has patched the process
 its thread is a real one, with a hub of its own, and the thread of the requests' greenlets has no loop.
 """
 

@@ -1,6 +1,6 @@
 """Which application is mounted where; a mount that would hide a route or another mount is refused.
 
-Floor 4. The longest path wins, as a fixed route wins over one with variable parts.
+The longest path wins, as a fixed route wins over one with variable parts.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A mounted application as a WSGI server's request meets it: checked, moved below its path, and counted.
 
-Floor 4. https://peps.python.org/pep-3333/ says what SCRIPT_NAME and PATH_INFO are.
+https://peps.python.org/pep-3333/ says what SCRIPT_NAME and PATH_INFO are.
 """
 
 from __future__ import annotations
