@@ -21,14 +21,15 @@ from typing import Any
 
 from gunicorn import glogging, util
 
-from aylien_model_serving import lifecycle, logs, owner
+from aylien_model_serving import logs
 from aylien_model_serving.errors import reason as reason_of
 from aylien_model_serving.failures import error_body
 from aylien_model_serving.gunicorn_mends.closing import Closer
 from aylien_model_serving.gunicorn_mends.parser import keeping_tails
 from aylien_model_serving.gunicorn_mends.repeated import Dates, found_when_written
 from aylien_model_serving.messages import REQUEST_ID_HEADER, choose_request_id, current_request_id
-from aylien_model_serving.runners import afterwards, native
+from aylien_model_serving.process import lifecycle, owner, native_threads
+from aylien_model_serving.runners import afterwards
 from aylien_model_serving.runners.control import Control
 from aylien_model_serving.settings import Settings
 
@@ -240,7 +241,7 @@ def post_request(worker: Any, req: Any, environ: Any, resp: Any) -> None:
     What a busy client asks next is often there by the time its answer has left. A connection that is read
     without a wait keeps the worker to itself, and the others were seen to wait for a second.
     """
-    native.give_way()
+    native_threads.give_way()
 
 
 def worker_exit(server: Any, worker: Any) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 from types import FrameType, ModuleType
 from typing import NamedTuple
 
-from aylien_model_serving import lifecycle
 from aylien_model_serving.errors import ConfigurationError
+from aylien_model_serving.process import lifecycle
 from aylien_model_serving.runners import spec
 
 

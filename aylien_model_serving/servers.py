@@ -18,7 +18,7 @@ from typing import NoReturn
 from aylien_model_serving import ports
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.hints import nearest
-from aylien_model_serving.runners import interpreter
+from aylien_model_serving.process import interpreter
 
 WORKER_CLASSES = ("gevent", "gthread", "sync", "asgi")
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")

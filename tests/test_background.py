@@ -15,14 +15,17 @@ from aylien_model_serving import BackgroundTask, BackgroundTasks, TaskResponse
 from aylien_model_serving.background import hint_without_tasks
 from aylien_model_serving.batching import Batching
 from aylien_model_serving.messages import Call, current_request_id
-from aylien_model_serving.runners import afterwards, native
+from aylien_model_serving.process import native_threads
+from aylien_model_serving.runners import afterwards
 from aylien_model_serving.runners.afterwards import Errand, Pool
 from aylien_model_serving.runners.batched import BatchedRunner
 from aylien_model_serving.runners.inline import InlineRunner
 from aylien_model_serving.signatures import Signature
 from tests.runners.engines import PATIENCE, wait_until
 
-needs_loops = pytest.mark.skipif(native.is_patched(), reason="greenlets share a thread's one event loop")
+needs_loops = pytest.mark.skipif(
+    native_threads.is_patched(), reason="greenlets share a thread's one event loop"
+)
 
 
 @pytest.fixture(autouse=True)

@@ -23,7 +23,7 @@ FILES = {
 HEAVY = ("flask", "gunicorn", "gevent", "torch", "numpy")
 
 #: Rooms that stand on the standard library alone.
-GROUND = {"errors", "messages", "settings", "owner", "lifecycle", "allocator", "hints"}
+GROUND = {"errors", "messages", "settings", "hints"}
 
 #: Rooms that a process may load which neither serves nor computes.
 LIGHT = GROUND | {"background", "codecs", "schemas", "caching", "handlers", "signatures", "failures", "logs"}

@@ -16,12 +16,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from aylien_model_serving import lifecycle
 from aylien_model_serving.cli.describing import described
 from aylien_model_serving.cli.faults import Misused, pip_install
 from aylien_model_serving.cli.finding import Found, find
 from aylien_model_serving.cli.targets import Target, modules_near
 from aylien_model_serving.hints import nearest
+from aylien_model_serving.process import lifecycle
 
 
 def main(pipe: int, target: Target) -> None:

@@ -1,4 +1,4 @@
-"""Asks `look` what a service serves: its modules are imported in a process of their own, and not in this one."""
+"""Asks `look` what a service serves: its modules are imported in a process of their own."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ import socket
 from functools import cache
 from pathlib import Path
 
-from aylien_model_serving import owner
+from aylien_model_serving.process import owner
 
 
 def name() -> str:

@@ -13,12 +13,13 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, NoReturn
 
-from aylien_model_serving import codecs, lifecycle
+from aylien_model_serving import codecs
 from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.jobs import progress
 from aylien_model_serving.jobs.store import open_store
 from aylien_model_serving.messages import Reply
 from aylien_model_serving.pipeline import check
+from aylien_model_serving.process import lifecycle
 from aylien_model_serving.replicas import model
 from aylien_model_serving.replicas.answering import Outcomes
 from aylien_model_serving.replicas.observing import Observing

@@ -10,11 +10,11 @@ from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from aylien_model_serving.process import interpreter
 from aylien_model_serving.replicas import cpus, devices
 from aylien_model_serving.replicas.child import Child
 from aylien_model_serving.replicas.peers import Loop
 from aylien_model_serving.replicas.slots import Slot
-from aylien_model_serving.runners import interpreter
 from aylien_model_serving.runners.announcements import Order, Status
 from aylien_model_serving.runners.record import running_since
 from aylien_model_serving.runners.spec import Spec

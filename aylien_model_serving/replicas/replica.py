@@ -17,10 +17,10 @@ import socket
 import sys
 from collections.abc import Iterator
 
-from aylien_model_serving import lifecycle, logs, owner
+from aylien_model_serving import logs
+from aylien_model_serving.process import interpreter, lifecycle, owner
 from aylien_model_serving.replicas.hosted import Hosted, fail
 from aylien_model_serving.replicas.superior import Superior
-from aylien_model_serving.runners import interpreter
 from aylien_model_serving.runners.announcements import Order, Status
 from aylien_model_serving.runners.spec import Spec, load_main
 from aylien_model_serving.settings import Settings

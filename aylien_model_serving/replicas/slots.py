@@ -9,9 +9,9 @@ import logging
 from collections.abc import Callable
 
 from aylien_model_serving.errors import ConfigurationError
+from aylien_model_serving.process.backoff import Backoff
 from aylien_model_serving.replicas.child import Process
 from aylien_model_serving.runners.announcements import Replica, State
-from aylien_model_serving.runners.backoff import Backoff
 from aylien_model_serving.runners.spec import Spec
 
 logger = logging.getLogger(__name__)

@@ -21,6 +21,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from aylien_model_serving import logs
+from aylien_model_serving.process import interpreter
 from aylien_model_serving.replicas import retirement
 from aylien_model_serving.replicas.child import Process, open_pidfd
 from aylien_model_serving.replicas.hosting import Hosting
@@ -28,7 +29,6 @@ from aylien_model_serving.replicas.launching import Launcher
 from aylien_model_serving.replicas.peers import Loop, listen
 from aylien_model_serving.replicas.slots import Slot
 from aylien_model_serving.replicas.worker import Worker
-from aylien_model_serving.runners import interpreter
 from aylien_model_serving.runners.announcements import Replica, Wish
 from aylien_model_serving.runners.spec import Spec
 from aylien_model_serving.runners.starting import Place

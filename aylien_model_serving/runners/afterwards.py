@@ -20,7 +20,7 @@ from typing import Any, Protocol
 from aylien_model_serving import handlers
 from aylien_model_serving.background import Task, TaskResponse
 from aylien_model_serving.messages import current_request_id
-from aylien_model_serving.runners import native
+from aylien_model_serving.process import native_threads
 from aylien_model_serving.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -60,9 +60,9 @@ class Errand:
 
 def _do(task: Task) -> None:
     try:
-        outcome = native.call(task) if native.is_patched() else task()
+        outcome = native_threads.call(task) if native_threads.is_patched() else task()
         if inspect.isawaitable(outcome):
-            native.run_coroutine(_awaited(outcome))
+            native_threads.run_coroutine(_awaited(outcome))
     except BaseException as error:  # one that calls `sys.exit` must not take the thread from the others
         logger.error("Background task %s failed: %s", handlers.name_of(task), error, exc_info=error)
 

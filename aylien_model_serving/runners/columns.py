@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol
 from aylien_model_serving import handlers
 from aylien_model_serving.errors import DeadlineExceeded, HandlerFailed
 from aylien_model_serving.messages import current_request_id
-from aylien_model_serving.runners import native
+from aylien_model_serving.process import native_threads
 from aylien_model_serving.runners.queueing import Job
 from aylien_model_serving.signatures import Signature
 
@@ -107,9 +107,9 @@ class Runs:
         start = time.perf_counter()
         try:
             if self._is_async:
-                return native.run_coroutine(self._signature.call(self._handler, arguments))
-            if native.is_patched():
-                return native.call(self._signature.call, self._handler, arguments)
+                return native_threads.run_coroutine(self._signature.call(self._handler, arguments))
+            if native_threads.is_patched():
+                return native_threads.call(self._signature.call, self._handler, arguments)
             return self._signature.call(self._handler, arguments)
         finally:
             self._observer.ended(jobs, time.perf_counter() - start)

@@ -18,10 +18,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
-from aylien_model_serving import owner
+from aylien_model_serving.process import owner
+from aylien_model_serving.process.backoff import Backoff
 from aylien_model_serving.runners import starting
 from aylien_model_serving.runners.announcements import News, Replica, Wish
-from aylien_model_serving.runners.backoff import Backoff
 from aylien_model_serving.runners.framing import Inbox, MessageError, encode
 from aylien_model_serving.runners.spec import Spec
 

@@ -18,7 +18,8 @@ from typing import Any
 
 from aylien_model_serving.errors import DeadlineExceeded
 from aylien_model_serving.messages import Call
-from aylien_model_serving.runners import Observer, afterwards, native
+from aylien_model_serving.process import native_threads
+from aylien_model_serving.runners import Observer, afterwards
 from aylien_model_serving.runners.items import STREAMS, Items
 from aylien_model_serving.runners.pace import Pace
 from aylien_model_serving.signatures import Signature
@@ -64,7 +65,7 @@ class InlineRunner:
     @cached_property
     def _hub_must_go_on(self) -> bool:
         """Without a limit on calls, a handler stays in its greenlet: it may wait for a network."""
-        return self._threads is not None and native.is_patched()
+        return self._threads is not None and native_threads.is_patched()
 
     def ready(self) -> bool:
         return True
@@ -75,7 +76,7 @@ class InlineRunner:
     def run(self, arguments: dict[str, Any], call: Call) -> Any:
         deadline = call.deadline
         if self._is_async:
-            return native.run_coroutine(self._await(arguments, deadline))
+            return native_threads.run_coroutine(self._await(arguments, deadline))
         if self._slots is None:
             result = self._call(arguments, deadline)
             return self._stream(result, _nothing) if type(result) in STREAMS else result
@@ -84,7 +85,7 @@ class InlineRunner:
         release = self._slots.release
         try:
             if self._hub_must_go_on and not self._pace.quick:
-                result = native.call(self._call, arguments, deadline)
+                result = native_threads.call(self._call, arguments, deadline)
             else:
                 result = self._call(arguments, deadline)
         except BaseException:

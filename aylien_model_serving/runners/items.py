@@ -12,7 +12,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from types import AsyncGeneratorType, GeneratorType
 from typing import Any
 
-from aylien_model_serving.runners import native
+from aylien_model_serving.process import native_threads
 
 _END: Any = object()
 
@@ -82,11 +82,13 @@ class Items:
 
     def _pull(self) -> Any:
         if isinstance(self._generator, AsyncGenerator):
-            return native.run_coroutine(_pull_async(self._generator))
+            return native_threads.run_coroutine(_pull_async(self._generator))
         return next(self._generator, _END)
 
     def _step(self, function: Callable[[], Any]) -> Any:
-        return native.call(self._context.run, function) if self._beside else self._context.run(function)
+        return (
+            native_threads.call(self._context.run, function) if self._beside else self._context.run(function)
+        )
 
     def close(self) -> None:
         """Close the generator and give its slot back."""
@@ -100,7 +102,7 @@ class Items:
 
     def _close_generator(self) -> None:
         if isinstance(self._generator, AsyncGenerator):
-            native.run_coroutine(_close_async(self._generator))
+            native_threads.run_coroutine(_close_async(self._generator))
         else:
             self._generator.close()
 

@@ -12,7 +12,7 @@ import threading
 from collections import deque
 from contextlib import suppress
 
-from aylien_model_serving.runners import native
+from aylien_model_serving.process import native_threads
 from aylien_model_serving.runners.wire import Buffer
 
 #: Buffers in one write; the system's limit is 1,024.
@@ -30,7 +30,7 @@ class Outbox:
         self._socket = sock
         self._frames: deque[list[Buffer]] = deque()
         self._begun: list[Buffer] = []
-        self._is_patched = native.is_patched()
+        self._is_patched = native_threads.is_patched()
         self._turn = threading.Lock()  # held by whoever sends
         self._bell = threading.Lock()  # released to wake the writer, who then has the turn
         self._bell.acquire()

@@ -16,9 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from aylien_model_serving import owner
 from aylien_model_serving.errors import ConfigurationError
-from aylien_model_serving.runners import interpreter
+from aylien_model_serving.process import interpreter, owner
 
 _MODULE = "aylien_model_serving.replicas.supervisor"
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import Response
 
-from aylien_model_serving import handlers, lifecycle, logs, routes, schemas
+from aylien_model_serving import handlers, logs, routes, schemas
 from aylien_model_serving.caching import Answers
 from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.errors import ConfigurationError
@@ -17,6 +17,7 @@ from aylien_model_serving.jobs.enqueuing import JobRunner
 from aylien_model_serving.messages import Call
 from aylien_model_serving.openapi_answers import Described
 from aylien_model_serving.pipeline import Endpoint, check
+from aylien_model_serving.process import lifecycle
 from aylien_model_serving.routes import Route
 from aylien_model_serving.signatures import Signature
 from aylien_model_serving.web import cache, dashboard, operations, running, standins

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from flask import Response, request
 
-from aylien_model_serving import codecs, lifecycle, openapi
+from aylien_model_serving import codecs, openapi
 from aylien_model_serving.errors import Unavailable
 from aylien_model_serving.jobs.enqueuing import JobRunner
+from aylien_model_serving.process import lifecycle
 from aylien_model_serving.runners.hosted import HostedRunner
 from aylien_model_serving.web import docs
 from aylien_model_serving.web.app import ServingFlask

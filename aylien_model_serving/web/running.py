@@ -7,12 +7,13 @@ from functools import partial
 from types import ModuleType
 from typing import Any
 
-from aylien_model_serving import lifecycle, programs
+from aylien_model_serving import programs
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.jobs import webhooks
 from aylien_model_serving.jobs.enqueuing import JobRunner, Workers
 from aylien_model_serving.jobs.job import NewJob
 from aylien_model_serving.pipeline import Endpoint
+from aylien_model_serving.process import lifecycle
 from aylien_model_serving.replicas.beside import Beside
 from aylien_model_serving.route_keys import Hosting, Jobs
 from aylien_model_serving.routes import Route

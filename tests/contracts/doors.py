@@ -18,7 +18,7 @@ from unittest import mock
 import flask
 import pytest
 
-from aylien_model_serving.runners import native
+from aylien_model_serving.process import native_threads
 from aylien_model_serving.web import app as web_app
 from aylien_model_serving.web import bridge
 from aylien_model_serving.web.app import ServingFlask
@@ -202,7 +202,7 @@ DOORS = {
     "flask": Door("0", ask_wsgi, ("flask",), ("flask",)),
     "express": Door("1", ask_wsgi, ("express",), ("flask",)),
 }
-if not native.is_patched():  # where greenlets share a thread, it has room for one event loop
+if not native_threads.is_patched():  # where greenlets share a thread, it has room for one event loop
     DOORS |= {
         "asgi": Door("1", ask_asgi, ("asgi",), ("a2wsgi", "flask")),
         "asgi to flask": Door("0", ask_asgi, ("a2wsgi", "flask"), ("a2wsgi", "flask")),

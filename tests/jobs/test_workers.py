@@ -5,10 +5,10 @@ import sys
 
 import pytest
 
-from aylien_model_serving import owner
 from aylien_model_serving.jobs import workers
 from aylien_model_serving.jobs.desk import Desk
 from aylien_model_serving.jobs.store import Store
+from aylien_model_serving.process import owner
 from tests.jobs.stores import NOW, claim, enqueue, get
 
 CHILD = "from aylien_model_serving.jobs import workers; print(workers.name())"

@@ -14,7 +14,7 @@ import pytest
 from aylien_model_serving.batching import Batching
 from aylien_model_serving.errors import DeadlineExceeded, Unavailable
 from aylien_model_serving.messages import Call, current_request_id
-from aylien_model_serving.runners import native
+from aylien_model_serving.process import native_threads
 from aylien_model_serving.runners.batched import BatchedRunner, Deliveries
 from aylien_model_serving.signatures import Signature
 from tests.runners.engines import PATIENCE, wait_until
@@ -53,7 +53,9 @@ def run_blocking(runner: BatchedRunner, arguments: dict[str, Any], deadline: flo
 
 
 def run_on_loop(runner: BatchedRunner, arguments: dict[str, Any], deadline: float | None = None) -> Any:
-    return native.run_coroutine(asyncio.wait_for(runner.run_async(arguments, call(deadline)), PATIENCE))
+    return native_threads.run_coroutine(
+        asyncio.wait_for(runner.run_async(arguments, call(deadline)), PATIENCE)
+    )
 
 
 def many_blocking(runner: BatchedRunner, arguments: list[dict[str, Any]]) -> list[Any]:
@@ -78,7 +80,7 @@ def many_on_loop(runner: BatchedRunner, arguments: list[dict[str, Any]]) -> list
         calls = [runner.run_async(each, call()) for each in arguments]
         return await asyncio.wait_for(asyncio.gather(*calls, return_exceptions=True), PATIENCE)
 
-    return native.run_coroutine(gather())
+    return native_threads.run_coroutine(gather())
 
 
 RUNS = pytest.mark.parametrize("run", [run_blocking, run_on_loop])
@@ -225,7 +227,7 @@ def test_a_cancelled_call_never_reaches_the_handler() -> None:
         handler.let_go = True
         return list(await asyncio.gather(first, *others, return_exceptions=True))
 
-    first, cancelled, other = native.run_coroutine(story())
+    first, cancelled, other = native_threads.run_coroutine(story())
 
     assert (first, other) == (0, 2)
     assert isinstance(cancelled, asyncio.CancelledError)
@@ -257,7 +259,7 @@ def test_a_batch_wakes_a_loop_once() -> None:
         finally:
             loop.call_soon_threadsafe = wake  # type: ignore[method-assign]
 
-    native.run_coroutine(asyncio.wait_for(story(), PATIENCE))
+    native_threads.run_coroutine(asyncio.wait_for(story(), PATIENCE))
 
     assert [len(deliveries) for deliveries in wakes] == [1, 8]
 

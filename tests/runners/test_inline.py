@@ -11,7 +11,7 @@ import pytest
 
 from aylien_model_serving.errors import DeadlineExceeded
 from aylien_model_serving.messages import Call
-from aylien_model_serving.runners import native
+from aylien_model_serving.process import native_threads
 from aylien_model_serving.runners.inline import InlineRunner
 from aylien_model_serving.signatures import Signature
 
@@ -47,7 +47,9 @@ def run_blocking(runner: InlineRunner, arguments: dict[str, Any], deadline: floa
 
 
 def run_on_loop(runner: InlineRunner, arguments: dict[str, Any], deadline: float | None = None) -> Any:
-    return native.run_coroutine(asyncio.wait_for(runner.run_async(arguments, call_until(deadline)), PATIENCE))
+    return native_threads.run_coroutine(
+        asyncio.wait_for(runner.run_async(arguments, call_until(deadline)), PATIENCE)
+    )
 
 
 RUNS = pytest.mark.parametrize("run", [run_blocking, run_on_loop])
@@ -223,7 +225,7 @@ def test_the_loop_goes_on_while_a_handler_runs() -> None:
         handler.let_go = True
         await asyncio.wait_for(call, PATIENCE)
 
-    native.run_coroutine(both())
+    native_threads.run_coroutine(both())
 
     assert handler.most == 1
 
@@ -239,7 +241,7 @@ def test_on_a_loop_too_no_more_calls_run_at_once_than_the_route_allows() -> None
         handler.let_go = True
         await asyncio.wait_for(asyncio.gather(*calls), PATIENCE)
 
-    native.run_coroutine(many())
+    native_threads.run_coroutine(many())
 
     assert handler.most == 2
 

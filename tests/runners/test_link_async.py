@@ -12,13 +12,14 @@ import uvloop
 
 from aylien_model_serving.errors import DeadlineExceeded
 from aylien_model_serving.messages import Reply
-from aylien_model_serving.runners import native, wire
+from aylien_model_serving.process import native_threads
+from aylien_model_serving.runners import wire
 from aylien_model_serving.runners.link_async import AsyncLink
 from aylien_model_serving.runners.pending import Again, ReplicaLost
 from tests.runners.stub_replica import StubReplica, a_call
 
 pytestmark = pytest.mark.skipif(
-    native.is_patched(), reason="a service under gevent has no event loop of asyncio's"
+    native_threads.is_patched(), reason="a service under gevent has no event loop of asyncio's"
 )
 
 Test = Callable[[AsyncLink, StubReplica], Awaitable[None]]

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from aylien_model_serving.runners import native
+from aylien_model_serving.process import native_threads
 from aylien_model_serving.runners.link import Link, ReplicaLost
 from tests.runners.stub_replica import Calling, StubReplica, a_call, eventually
 
@@ -64,7 +64,7 @@ def test_a_link_belongs_to_the_process_that_made_it(link: Link) -> None:
     assert link.call(a_call(body=b"goes on"), False).body == b"goes on"
 
 
-@pytest.mark.skipif(not native.is_patched(), reason="only a greenlet can be killed")
+@pytest.mark.skipif(not native_threads.is_patched(), reason="only a greenlet can be killed")
 def test_a_greenlet_that_is_killed_has_cancelled_its_call(link: Link, replica: StubReplica) -> None:
     import gevent
 
@@ -77,7 +77,7 @@ def test_a_greenlet_that_is_killed_has_cancelled_its_call(link: Link, replica: S
     assert link.in_flight == 0
 
 
-@pytest.mark.skipif(not native.is_patched(), reason="threads share writes when they happen to meet")
+@pytest.mark.skipif(not native_threads.is_patched(), reason="threads share writes when they happen to meet")
 def test_greenlets_that_call_together_share_a_write(link: Link, replica: StubReplica) -> None:
     link.call(a_call(), False)
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from aylien_model_serving import FlaskAppWrapper, Service, lifecycle
+from aylien_model_serving import FlaskAppWrapper, Service
 from aylien_model_serving.errors import ConfigurationError
+from aylien_model_serving.process import lifecycle
 from aylien_model_serving.replicas import model
 from aylien_model_serving.runners.spec import Spec
 from aylien_model_serving.signatures import Signature

@@ -10,8 +10,9 @@ from typing import Any, NoReturn
 
 import pytest
 
-from aylien_model_serving import Service, lifecycle, ports, programs, servers
+from aylien_model_serving import Service, ports, programs, servers
 from aylien_model_serving.errors import ConfigurationError
+from aylien_model_serving.process import lifecycle
 from aylien_model_serving.servers import ServerOptions
 
 GLOBAL = Service()

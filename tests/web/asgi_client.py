@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from aylien_model_serving.app_factory import FlaskAppWrapper
-from aylien_model_serving.runners import native
+from aylien_model_serving.process import native_threads
 from aylien_model_serving.web.app import ServingFlask
 from tests.contracts.doors import Request, scope_of, series_of
 
@@ -18,7 +18,7 @@ PATIENCE_SECONDS = 10.0
 
 #: For the tests that run an event loop of their own.
 NEEDS_A_LOOP = pytest.mark.skipif(
-    native.is_patched(), reason="where greenlets share a thread, it has room for one event loop"
+    native_threads.is_patched(), reason="where greenlets share a thread, it has room for one event loop"
 )
 
 

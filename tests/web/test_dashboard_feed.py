@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from prometheus_client.samples import Sample
 
-from aylien_model_serving import lifecycle
+from aylien_model_serving.process import lifecycle
 from aylien_model_serving.web.dashboard import counts
 from aylien_model_serving.web.dashboard.feed import MAX_STREAMS, PERIOD, STREAM_SECONDS, Feed
 

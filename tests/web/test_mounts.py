@@ -11,7 +11,8 @@ import pytest
 
 from aylien_model_serving.app_factory import FlaskAppWrapper
 from aylien_model_serving.errors import Unavailable
-from aylien_model_serving.runners import afterwards, native
+from aylien_model_serving.process import native_threads
+from aylien_model_serving.runners import afterwards
 from aylien_model_serving.web.app import ServingFlask
 from tests import mounted
 from tests.contracts.doors import Answer, Request, ask_asgi, ask_wsgi, series_of
@@ -19,7 +20,7 @@ from tests.contracts.doors import Answer, Request, ask_asgi, ask_wsgi, series_of
 Ask = Callable[[ServingFlask, Request], Answer]
 
 WORLDS: dict[str, Ask] = {"wsgi": ask_wsgi}
-if not native.is_patched():  # where greenlets share a thread, it has room for one event loop
+if not native_threads.is_patched():  # where greenlets share a thread, it has room for one event loop
     WORLDS["asgi"] = ask_asgi
 
 BOTH = ("/fast", "/flask")

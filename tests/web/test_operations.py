@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from aylien_model_serving import lifecycle
 from aylien_model_serving.app_factory import FlaskAppWrapper
+from aylien_model_serving.process import lifecycle
 from tests.web.asking import error, post, route, serve
 
 

@@ -13,7 +13,7 @@ from flask import Response, request
 
 from aylien_model_serving import codecs
 from aylien_model_serving.errors import NotFound
-from aylien_model_serving.runners import native
+from aylien_model_serving.process import native_threads
 from aylien_model_serving.streaming import EVENT_STREAM, HEADERS
 from aylien_model_serving.web import pages
 from aylien_model_serving.web.app import ServingFlask
@@ -62,7 +62,7 @@ def register(app: ServingFlask) -> None:
 
     def events() -> Response:
         app.check_key()
-        lasting = native.is_patched() or "asgi.scope" in request.environ
+        lasting = native_threads.is_patched() or "asgi.scope" in request.environ
         body = feed.events(feed.latest(), lasting=lasting)
         return Response(body, content_type=EVENT_STREAM, headers=[*HEADERS, *_SAFE[1:]])
 

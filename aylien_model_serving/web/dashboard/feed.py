@@ -11,8 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-from aylien_model_serving import lifecycle
-from aylien_model_serving.runners import native
+from aylien_model_serving.process import lifecycle, native_threads
 
 #: Seconds between two snapshots.
 PERIOD = 1.0
@@ -43,7 +42,7 @@ class Feed:
         self._clock = clock
         self._sleep = sleep
         self._places = threading.Semaphore(MAX_STREAMS)
-        self._lock = native.ProcessLock()
+        self._lock = native_threads.ProcessLock()
         self._kept: tuple[float, bytes] | None = None
 
     def latest(self) -> bytes:

@@ -10,13 +10,13 @@ import socket
 import time
 from typing import Any
 
-from aylien_model_serving import owner
 from aylien_model_serving.errors import ServingError
 from aylien_model_serving.jobs.enqueuing import JobRunner
 from aylien_model_serving.jobs.job import Job
 from aylien_model_serving.jobs.states import Status
 from aylien_model_serving.jobs.view import listed
 from aylien_model_serving.openapi_answers import Described
+from aylien_model_serving.process import owner
 from aylien_model_serving.runners.hosted import HostedRunner
 from aylien_model_serving.web.dashboard import counts
 from aylien_model_serving.web.dashboard.counts import Samples, Spread, Spreads

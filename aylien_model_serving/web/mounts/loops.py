@@ -17,7 +17,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol
 
-from aylien_model_serving.runners import native
+from aylien_model_serving.process import native_threads
 
 logger = logging.getLogger(__name__)
 
@@ -68,10 +68,10 @@ class _HubMailbox:
 
 def mailbox() -> Mailbox:
     """Return a mailbox for the thread or greenlet that asks for it."""
-    return _HubMailbox() if native.is_patched() else queue.SimpleQueue()
+    return _HubMailbox() if native_threads.is_patched() else queue.SimpleQueue()
 
 
-_lock = native.ProcessLock()
+_lock = native_threads.ProcessLock()
 _loops: dict[int, asyncio.AbstractEventLoop] = {}
 
 
@@ -88,12 +88,12 @@ def of_process() -> asyncio.AbstractEventLoop:
 
 def _started() -> asyncio.AbstractEventLoop:
     begun = mailbox()
-    if native.is_patched():
+    if native_threads.is_patched():
         _part_locals()
 
     def run() -> None:
         loop = asyncio.new_event_loop()
-        if native.is_patched():
+        if native_threads.is_patched():
             loop.set_default_executor(_Greenlets())
         loop.call_soon(begun.put, loop)
         _run_until_stopped(loop)
@@ -141,7 +141,7 @@ def _run_until_stopped(loop: asyncio.AbstractEventLoop) -> None:
 
 
 def _start_thread(run: Callable[[], None]) -> None:
-    if native.is_patched():
+    if native_threads.is_patched():
         from gevent import monkey
 
         monkey.get_original("_thread", "start_new_thread")(run, ())

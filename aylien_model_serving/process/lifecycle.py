@@ -8,7 +8,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable
 
-from aylien_model_serving import allocator
+from aylien_model_serving.process import memory
 
 _signs: list[Callable[[], bool]] = []
 
@@ -30,7 +30,7 @@ def loaded() -> None:
     """
     gc.collect()
     gc.freeze()
-    allocator.keep_freed()
+    memory.keep_freed()
 
 
 def reload() -> None:

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-PROJECT = Path(__file__).parents[1]
+PROJECT = Path(__file__).parents[2]
 PAGES_OF_A_BATCH = 8 * (2 << 20) // 4096
 BATCHES = 20
 
 PROGRAM = f"""
 import resource
-from aylien_model_serving.allocator import keep_freed
+from aylien_model_serving.process.memory import keep_freed
 
 def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt

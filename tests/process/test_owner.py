@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from aylien_model_serving import owner
+from aylien_model_serving.process import owner
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import pytest
 
-from aylien_model_serving.runners.backoff import Backoff
+from aylien_model_serving.process.backoff import Backoff
 
 
 def test_the_first_start_is_made_at_once_and_pauses_double_to_a_limit() -> None:

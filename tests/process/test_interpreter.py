@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import aylien_model_serving
-from aylien_model_serving.runners import interpreter
+from aylien_model_serving.process import interpreter
 
 ROOT = str(Path(aylien_model_serving.__file__).parents[1])
 
