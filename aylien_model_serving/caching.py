@@ -16,7 +16,7 @@ import msgspec
 from cachelib.serializers import BaseSerializer
 
 from aylien_model_serving.codecs import json
-from aylien_model_serving.messages import Call, Reply
+from aylien_model_serving.core.messages import Call, Reply
 
 logger = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from aylien_model_serving.codecs import json, preferred_media_types
+from aylien_model_serving.core.messages import Call, Reply
 from aylien_model_serving.errors import InvalidAnswer, ServingError, reason
-from aylien_model_serving.messages import Call, Reply
 
 logger = logging.getLogger(__name__)
 

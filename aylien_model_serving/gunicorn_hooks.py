@@ -21,17 +21,17 @@ from typing import Any
 
 from gunicorn import glogging, util
 
-from aylien_model_serving import logs
+from aylien_model_serving.core import logging as logs
+from aylien_model_serving.core.messages import REQUEST_ID_HEADER, choose_request_id, current_request_id
+from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.errors import reason as reason_of
 from aylien_model_serving.failures import error_body
 from aylien_model_serving.gunicorn_mends.closing import Closer
 from aylien_model_serving.gunicorn_mends.parser import keeping_tails
 from aylien_model_serving.gunicorn_mends.repeated import Dates, found_when_written
-from aylien_model_serving.messages import REQUEST_ID_HEADER, choose_request_id, current_request_id
-from aylien_model_serving.process import lifecycle, owner, native_threads
+from aylien_model_serving.process import lifecycle, native_threads, owner
 from aylien_model_serving.runners import afterwards
 from aylien_model_serving.runners.control import Control
-from aylien_model_serving.settings import Settings
 
 logger = logging.getLogger(__name__)
 

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 from aylien_model_serving import errors
 from aylien_model_serving.caching import CACHE_HEADER
 from aylien_model_serving.codecs import JSON, QUERY_METHODS
+from aylien_model_serving.core.messages import REQUEST_ID_HEADER
 from aylien_model_serving.docstrings import Docstring
 from aylien_model_serving.failures import PROBLEM_JSON
 from aylien_model_serving.jobs.view import ShownJob
-from aylien_model_serving.messages import REQUEST_ID_HEADER
 from aylien_model_serving.routes import Route
 from aylien_model_serving.schemas import Schema
 from aylien_model_serving.schemas.description import Description, Form, JSONSchema, reference

@@ -20,9 +20,9 @@ from typing import Any
 from aylien_model_serving import codecs, streaming
 from aylien_model_serving.background import TaskResponse, without_tasks
 from aylien_model_serving.caching import CACHE_HEADER, Answers, cache_key, is_personal
+from aylien_model_serving.core.messages import Call, Reply
 from aylien_model_serving.errors import DeadlineExceeded
 from aylien_model_serving.failures import Failures
-from aylien_model_serving.messages import Call, Reply
 from aylien_model_serving.metrics import Instruments
 from aylien_model_serving.runners import Runner
 from aylien_model_serving.runners.afterwards import Errand

@@ -15,8 +15,8 @@ import msgspec
 from werkzeug.routing import Map, Rule
 
 from aylien_model_serving.batching import Batching
+from aylien_model_serving.core.suggest import nearest
 from aylien_model_serving.errors import ConfigurationError
-from aylien_model_serving.hints import nearest
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 

@@ -12,8 +12,8 @@ from typing import Any
 from aylien_model_serving import handlers
 from aylien_model_serving.batching import Batching
 from aylien_model_serving.context import UNBOUND, Binding
+from aylien_model_serving.core.suggest import nearest
 from aylien_model_serving.errors import ConfigurationError
-from aylien_model_serving.hints import nearest
 from aylien_model_serving.route_keys import READERS, Hosting, Jobs, bound
 
 

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from aylien_model_serving import ports
+from aylien_model_serving.core.suggest import nearest
 from aylien_model_serving.errors import ConfigurationError
-from aylien_model_serving.hints import nearest
 from aylien_model_serving.process import interpreter
 
 WORKER_CLASSES = ("gevent", "gthread", "sync", "asgi")

@@ -14,7 +14,7 @@ from typing import Any
 from google.protobuf.json_format import ParseDict
 
 from aylien_model_serving.app_factory import FlaskAppWrapper
-from aylien_model_serving.messages import Call
+from aylien_model_serving.core.messages import Call
 from aylien_model_serving.pipeline import answer, drive
 from aylien_model_serving.schemas.compiled import compile_accepts
 from bench import bodies

@@ -6,8 +6,8 @@ from typing import Any
 
 from aylien_model_serving import schemas
 from aylien_model_serving.caching import Answers, Flights
+from aylien_model_serving.core.messages import Call, Reply
 from aylien_model_serving.failures import Failures
-from aylien_model_serving.messages import Call, Reply
 from aylien_model_serving.metrics import Instruments
 from aylien_model_serving.pipeline import Endpoint, answer, drive
 from aylien_model_serving.runners.inline import InlineRunner

@@ -14,7 +14,7 @@ import pytest
 from aylien_model_serving import BackgroundTask, BackgroundTasks, TaskResponse
 from aylien_model_serving.background import hint_without_tasks
 from aylien_model_serving.batching import Batching
-from aylien_model_serving.messages import Call, current_request_id
+from aylien_model_serving.core.messages import Call, current_request_id
 from aylien_model_serving.process import native_threads
 from aylien_model_serving.runners import afterwards
 from aylien_model_serving.runners.afterwards import Errand, Pool

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from aylien_model_serving.caching import Answers, Flights, KeptSerializer, PackedSerializer, cache_key
 from aylien_model_serving.codecs.json import decode
-from aylien_model_serving.messages import Call, Reply
+from aylien_model_serving.core.messages import Call, Reply
 
 CALL = Call("POST", "/p", "a=1", {}, b"", {}, "id")
 ANSWER = Reply(200, b"{}", "application/json")

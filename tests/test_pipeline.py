@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from aylien_model_serving.core.messages import Reply
 from aylien_model_serving.errors import InvalidRequest, Unavailable
-from aylien_model_serving.messages import Reply
 from aylien_model_serving.pipeline import Work, answer
 from examples import example_schema_pb2
 from tests.pipelines import Service, call, told

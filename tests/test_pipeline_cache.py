@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from aylien_model_serving.core.messages import Reply
 from aylien_model_serving.errors import DeadlineExceeded, InvalidRequest
-from aylien_model_serving.messages import Reply
 from aylien_model_serving.pipeline import Landing, Work, answer
 from tests.pipelines import PATIENCE, Service, call
 

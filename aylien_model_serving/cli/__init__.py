@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from aylien_model_serving.cli.faults import Misused
-from aylien_model_serving.hints import nearest
+from aylien_model_serving.core.suggest import nearest
 
 #: What each command does, known without importing its module.
 COMMANDS = {

@@ -15,7 +15,7 @@ from types import UnionType
 from typing import IO, Any, Literal, NamedTuple, Union, get_args, get_origin
 
 from aylien_model_serving.cli.faults import Misused
-from aylien_model_serving.hints import nearest
+from aylien_model_serving.core.suggest import nearest
 
 _WORD = re.compile(r"(?P<name>[^=:@\s]+)(?P<sign>:=|=|@)(?P<text>.*)", re.DOTALL)
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from flask import Flask
 
 from aylien_model_serving.cli.faults import Misused
-from aylien_model_serving.hints import nearest
+from aylien_model_serving.core.suggest import nearest
 from aylien_model_serving.service import Service
 
 #: Names under which an app, and a function that makes one, are looked for first.

@@ -14,8 +14,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 from aylien_model_serving.cli.asking import library
 from aylien_model_serving.cli.faults import Failed, Misused
 from aylien_model_serving.cli.fields import Word
+from aylien_model_serving.core.suggest import nearest
 from aylien_model_serving.errors import NotFound, ServingError
-from aylien_model_serving.hints import nearest
 
 if TYPE_CHECKING:
     from aylien_model_serving.client import Client

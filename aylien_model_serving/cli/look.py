@@ -20,7 +20,7 @@ from aylien_model_serving.cli.describing import described
 from aylien_model_serving.cli.faults import Misused, pip_install
 from aylien_model_serving.cli.finding import Found, find
 from aylien_model_serving.cli.targets import Target, modules_near
-from aylien_model_serving.hints import nearest
+from aylien_model_serving.core.suggest import nearest
 from aylien_model_serving.process import lifecycle
 
 

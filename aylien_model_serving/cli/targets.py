@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from aylien_model_serving.cli.faults import Misused
-from aylien_model_serving.hints import nearest
+from aylien_model_serving.core.suggest import nearest
 
 _FORMS = "a target is module:app, module:factory() or a file, e.g. service.py"
 

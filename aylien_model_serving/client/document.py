@@ -15,7 +15,7 @@ from typing import Any
 from aylien_model_serving.client.errors import NotUnderstood, UnknownRoute
 from aylien_model_serving.client.messages import STREAMS
 from aylien_model_serving.client.signatures import Schema, resolved, signature_of, type_of
-from aylien_model_serving.hints import nearest
+from aylien_model_serving.core.suggest import nearest
 
 PATH = "/openapi.json"
 

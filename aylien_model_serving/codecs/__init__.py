@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 from aylien_model_serving.codecs import forms, json
 from aylien_model_serving.codecs.fields import Fields
+from aylien_model_serving.core.messages import Call, Reply
 from aylien_model_serving.errors import MalformedBody, UnsupportedMediaType
-from aylien_model_serving.messages import Call, Reply
 
 Decode = Callable[[bytes, str], Fields]
 

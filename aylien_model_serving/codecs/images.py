@@ -11,8 +11,8 @@ from functools import lru_cache
 from typing import Any
 
 from aylien_model_serving.codecs import JSON, Encoder, media_ranges, preference
+from aylien_model_serving.core.messages import Reply
 from aylien_model_serving.media.images import ImageFile
-from aylien_model_serving.messages import Reply
 
 #: Keep a shared cache from mixing the forms up, and a browser from taking an image for a script.
 _HEADERS = (("Vary", "Accept"), ("X-Content-Type-Options", "nosniff"))

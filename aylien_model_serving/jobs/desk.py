@@ -11,12 +11,12 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
+from aylien_model_serving.core.messages import Reply
 from aylien_model_serving.jobs import workers
 from aylien_model_serving.jobs.errors import LeaseLost, StoreUnavailable
 from aylien_model_serving.jobs.job import Claimed, Job
 from aylien_model_serving.jobs.states import RUNNING
 from aylien_model_serving.jobs.store import Store
-from aylien_model_serving.messages import Reply
 from aylien_model_serving.runners.heads import ReplyHead
 
 #: Seconds that a job belongs to whoever took it without a word from there.

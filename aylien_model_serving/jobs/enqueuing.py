@@ -12,10 +12,10 @@ from typing import Any, Protocol
 from msgspec.structs import replace
 
 from aylien_model_serving import codecs
+from aylien_model_serving.core.messages import Call, Reply
 from aylien_model_serving.jobs.job import NewJob
 from aylien_model_serving.jobs.store import Store
 from aylien_model_serving.jobs.view import show
-from aylien_model_serving.messages import Call, Reply
 from aylien_model_serving.runners import wire
 
 #: What a job asks its handler's answer to be: JSON, or events where it is a stream.

@@ -10,10 +10,10 @@ import io
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.media import kinds, packages
 from aylien_model_serving.media.files import MediaFile
 from aylien_model_serving.media.trouble import BadFile, TooLarge, told
-from aylien_model_serving.settings import Settings
 
 if TYPE_CHECKING:
     from typing_extensions import Self

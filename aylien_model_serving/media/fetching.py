@@ -19,10 +19,10 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import urljoin
 
+from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.media import addresses, connecting, urls
 from aylien_model_serving.media.connecting import Budget, Connect, Excess, Receiving, Resolve, Source
 from aylien_model_serving.media.trouble import BadFile, NotFetched, TooLarge
-from aylien_model_serving.settings import Settings
 
 MAX_REDIRECTS = 5
 

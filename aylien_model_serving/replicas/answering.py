@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Protocol
 
+from aylien_model_serving.core.messages import Call, Chunks, Reply
 from aylien_model_serving.errors import InvalidAnswer, ServingError
-from aylien_model_serving.messages import Call, Chunks, Reply
 from aylien_model_serving.pipeline import Endpoint
 from aylien_model_serving.replicas.story import StoryJob
 from aylien_model_serving.runners import wire

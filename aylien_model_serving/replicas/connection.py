@@ -8,7 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from aylien_model_serving.messages import Reply
+from aylien_model_serving.core.messages import Reply
 from aylien_model_serving.pipeline import Endpoint
 from aylien_model_serving.replicas.answering import Answering, Outcomes
 from aylien_model_serving.runners import STATUS, wire

@@ -15,9 +15,10 @@ from typing import Any, NoReturn
 
 from aylien_model_serving import codecs
 from aylien_model_serving.codecs.fields import Fields
+from aylien_model_serving.core.messages import Reply
+from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.jobs import progress
 from aylien_model_serving.jobs.store import open_store
-from aylien_model_serving.messages import Reply
 from aylien_model_serving.pipeline import check
 from aylien_model_serving.process import lifecycle
 from aylien_model_serving.replicas import model
@@ -33,7 +34,6 @@ from aylien_model_serving.runners.engine import Engine, Job
 from aylien_model_serving.runners.items import STREAMS, Items
 from aylien_model_serving.runners.record import Recorder
 from aylien_model_serving.runners.spec import Spec
-from aylien_model_serving.settings import Settings
 
 logger = logging.getLogger(__name__)
 

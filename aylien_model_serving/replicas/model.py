@@ -7,15 +7,15 @@ from typing import Any, NoReturn
 
 from aylien_model_serving import handlers, schemas
 from aylien_model_serving.context import Binding
+from aylien_model_serving.core.messages import Call
+from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.failures import Failures
 from aylien_model_serving.jobs import progress
-from aylien_model_serving.messages import Call
 from aylien_model_serving.metrics import Instruments
 from aylien_model_serving.pipeline import Endpoint
 from aylien_model_serving.route_keys import bound
 from aylien_model_serving.runners import spec as specs
 from aylien_model_serving.runners.spec import Spec
-from aylien_model_serving.settings import Settings
 from aylien_model_serving.signatures import Signature
 
 

@@ -17,13 +17,13 @@ import socket
 import sys
 from collections.abc import Iterator
 
-from aylien_model_serving import logs
+from aylien_model_serving.core import logging as logs
+from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.process import interpreter, lifecycle, owner
 from aylien_model_serving.replicas.hosted import Hosted, fail
 from aylien_model_serving.replicas.superior import Superior
 from aylien_model_serving.runners.announcements import Order, Status
 from aylien_model_serving.runners.spec import Spec, load_main
-from aylien_model_serving.settings import Settings
 
 logger = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 
-from aylien_model_serving.messages import Reply
+from aylien_model_serving.core.messages import Reply
 from aylien_model_serving.pipeline import Endpoint
 from aylien_model_serving.replicas.answering import Outcomes
 from aylien_model_serving.replicas.connection import Connection

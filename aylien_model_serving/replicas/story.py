@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from aylien_model_serving.messages import Call, Reply, current_request_id
+from aylien_model_serving.core.messages import Call, Reply, current_request_id
 from aylien_model_serving.pipeline import Endpoint, Work, answer
 from aylien_model_serving.runners.engine import Job
 from aylien_model_serving.runners.items import STREAMS, Items

@@ -20,7 +20,8 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from aylien_model_serving import logs
+from aylien_model_serving.core import logging as logs
+from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.process import interpreter
 from aylien_model_serving.replicas import retirement
 from aylien_model_serving.replicas.child import Process, open_pidfd
@@ -32,7 +33,6 @@ from aylien_model_serving.replicas.worker import Worker
 from aylien_model_serving.runners.announcements import Replica, Wish
 from aylien_model_serving.runners.spec import Spec
 from aylien_model_serving.runners.starting import Place
-from aylien_model_serving.settings import Settings
 
 logger = logging.getLogger("aylien_model_serving.replicas.supervisor")
 

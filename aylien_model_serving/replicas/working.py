@@ -14,12 +14,12 @@ from typing import Any, Literal
 
 import msgspec
 
+from aylien_model_serving.core.messages import Chunks, Reply
 from aylien_model_serving.errors import ServingError
 from aylien_model_serving.jobs.desk import Desk
 from aylien_model_serving.jobs.errors import LeaseLost
 from aylien_model_serving.jobs.job import Claimed
 from aylien_model_serving.jobs.progress import JobProgress
-from aylien_model_serving.messages import Chunks, Reply
 from aylien_model_serving.pipeline import Endpoint
 from aylien_model_serving.replicas.story import StoryJob
 from aylien_model_serving.runners import wire

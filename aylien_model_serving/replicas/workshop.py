@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.jobs import progress
 from aylien_model_serving.jobs.desk import Desk
 from aylien_model_serving.jobs.store import Store
@@ -12,7 +13,6 @@ from aylien_model_serving.jobs.telling import Telling
 from aylien_model_serving.pipeline import Endpoint
 from aylien_model_serving.replicas.claiming import Claimer
 from aylien_model_serving.runners.engine import Engine
-from aylien_model_serving.settings import Settings
 
 
 class Workshop:

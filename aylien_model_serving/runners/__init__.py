@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from aylien_model_serving.messages import Call
+from aylien_model_serving.core.messages import Call
 
 #: The method of a call that asks a replica itself how it is.
 STATUS = "STATUS"

@@ -19,9 +19,9 @@ from typing import Any, Protocol
 
 from aylien_model_serving import handlers
 from aylien_model_serving.background import Task, TaskResponse
-from aylien_model_serving.messages import current_request_id
+from aylien_model_serving.core.messages import current_request_id
+from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.process import native_threads
-from aylien_model_serving.settings import Settings
 
 logger = logging.getLogger(__name__)
 

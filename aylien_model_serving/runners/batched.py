@@ -14,8 +14,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from aylien_model_serving.batching import Batching
+from aylien_model_serving.core.messages import Call
 from aylien_model_serving.errors import DeadlineExceeded
-from aylien_model_serving.messages import Call
 from aylien_model_serving.runners import Observer, afterwards
 from aylien_model_serving.runners.engine import Engine, Job
 from aylien_model_serving.signatures import Signature

@@ -13,8 +13,8 @@ from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple, Protocol
 
 from aylien_model_serving import handlers
+from aylien_model_serving.core.messages import current_request_id
 from aylien_model_serving.errors import DeadlineExceeded, HandlerFailed
-from aylien_model_serving.messages import current_request_id
 from aylien_model_serving.process import native_threads
 from aylien_model_serving.runners.queueing import Job
 from aylien_model_serving.signatures import Signature

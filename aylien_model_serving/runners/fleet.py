@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from aylien_model_serving.core.messages import Call
 from aylien_model_serving.errors import DeadlineExceeded, ServingError, Unavailable
-from aylien_model_serving.messages import Call
 from aylien_model_serving.runners import STATUS, wire
 from aylien_model_serving.runners.control import Control, Replica
 from aylien_model_serving.runners.link import Again, Link, ReplicaLost

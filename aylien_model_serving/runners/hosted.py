@@ -9,8 +9,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from aylien_model_serving.core.messages import Call, Reply
 from aylien_model_serving.errors import HandlerFailed
-from aylien_model_serving.messages import Call, Reply
 from aylien_model_serving.runners import afterwards
 from aylien_model_serving.runners.control import Replica
 from aylien_model_serving.runners.fleet import Berths, Fleet

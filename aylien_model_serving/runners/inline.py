@@ -16,8 +16,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property, partial
 from typing import Any
 
+from aylien_model_serving.core.messages import Call
 from aylien_model_serving.errors import DeadlineExceeded
-from aylien_model_serving.messages import Call
 from aylien_model_serving.process import native_threads
 from aylien_model_serving.runners import Observer, afterwards
 from aylien_model_serving.runners.items import STREAMS, Items

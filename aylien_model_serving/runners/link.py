@@ -13,8 +13,8 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 
+from aylien_model_serving.core.messages import Call, Reply
 from aylien_model_serving.errors import DeadlineExceeded
-from aylien_model_serving.messages import Call, Reply
 from aylien_model_serving.runners import wire
 from aylien_model_serving.runners.outbox import Outbox
 from aylien_model_serving.runners.pending import Again, Outcome, Pending, ReplicaLost, Stream, numbers

@@ -14,8 +14,8 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from typing import cast
 
+from aylien_model_serving.core.messages import Call, Reply
 from aylien_model_serving.errors import DeadlineExceeded
-from aylien_model_serving.messages import Call, Reply
 from aylien_model_serving.runners import wire
 from aylien_model_serving.runners.link import SEND_BUFFER
 from aylien_model_serving.runners.pending import Outcome, Pending, ReplicaLost, Stream, numbers

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import Protocol, TypeVar
 
-from aylien_model_serving.messages import Reply
+from aylien_model_serving.core.messages import Reply
 from aylien_model_serving.runners import wire
 from aylien_model_serving.runners.wire import Buffer, Frame, WireError
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import msgspec
 
+from aylien_model_serving.core.messages import Call, Reply
 from aylien_model_serving.errors import BadRequest, BodyTooLarge
-from aylien_model_serving.messages import Call, Reply
 from aylien_model_serving.runners.frames import MAX_BODY, MAX_HEAD, PREFIX, Buffer, Frame, Frames
 from aylien_model_serving.runners.heads import (
     AGAIN,

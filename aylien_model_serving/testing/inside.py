@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from aylien_model_serving.core.suggest import nearest
 from aylien_model_serving.errors import ConfigurationError
-from aylien_model_serving.hints import nearest
 from aylien_model_serving.runners.hosted import HostedRunner
 from aylien_model_serving.service import Service
 from aylien_model_serving.testing.targets import load

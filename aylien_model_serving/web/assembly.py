@@ -8,13 +8,14 @@ from typing import Any
 
 from flask import Response
 
-from aylien_model_serving import handlers, logs, routes, schemas
+from aylien_model_serving import handlers, routes, schemas
 from aylien_model_serving.caching import Answers
 from aylien_model_serving.codecs.fields import Fields
+from aylien_model_serving.core import logging
+from aylien_model_serving.core.messages import Call
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.jobs import progress
 from aylien_model_serving.jobs.enqueuing import JobRunner
-from aylien_model_serving.messages import Call
 from aylien_model_serving.openapi_answers import Described
 from aylien_model_serving.pipeline import Endpoint, check
 from aylien_model_serving.process import lifecycle
@@ -39,7 +40,7 @@ def bare_app(config: Mapping[str, Any] | None = None, name: str | None = None) -
     """
     settings = standins.settings()
     settings = replace(settings, service_name=settings.service_name or name)
-    logs.configure(settings)
+    logging.configure(settings)
     app = ServingFlask("aylien_model_serving", ServiceState(settings))
     app.config.update(config or {})
     operations.register(app)

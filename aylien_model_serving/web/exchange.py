@@ -8,7 +8,7 @@ from typing import Any
 
 from werkzeug.http import HTTP_STATUS_CODES
 
-from aylien_model_serving.messages import choose_request_id
+from aylien_model_serving.core.messages import choose_request_id
 
 #: Key of the exchange in a WSGI environ.
 EXCHANGE = "model_serving.exchange"

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask, Response
 from werkzeug.wsgi import ClosingIterator
 
+from aylien_model_serving.core.messages import REQUEST_ID_HEADER, Call, Chunks, Reply, deadline_of
 from aylien_model_serving.errors import BodyTooLarge, MalformedBody, ServingError
-from aylien_model_serving.messages import REQUEST_ID_HEADER, Call, Chunks, Reply, deadline_of
 from aylien_model_serving.pipeline import Endpoint, drive
 from aylien_model_serving.pipeline import answer as tell_story
 from aylien_model_serving.web.contexts import Contexts, body_environ

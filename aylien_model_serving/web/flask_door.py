@@ -20,8 +20,8 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 
 from aylien_model_serving import codecs, errors, handlers
 from aylien_model_serving.background import TaskResponse
+from aylien_model_serving.core.messages import REQUEST_ID_HEADER, Call, Reply, deadline_of
 from aylien_model_serving.failures import Failures, error_body
-from aylien_model_serving.messages import REQUEST_ID_HEADER, Call, Reply, deadline_of
 from aylien_model_serving.pipeline import Endpoint, answer, drive
 from aylien_model_serving.runners.items import Items
 from aylien_model_serving.web import pages

@@ -15,9 +15,9 @@ from typing import Any
 
 from aylien_model_serving import handlers
 from aylien_model_serving.context import UNBOUND
+from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.routes import Route
-from aylien_model_serving.settings import Settings
 from aylien_model_serving.signatures import Signature
 from aylien_model_serving.web.jobs import MEMORY
 

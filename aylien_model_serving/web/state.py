@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 
 from aylien_model_serving import handlers, schemas
 from aylien_model_serving.caching import Answers, Backend, Flights
+from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.failures import Failures
 from aylien_model_serving.jobs.store import Store
 from aylien_model_serving.metrics import Instruments
 from aylien_model_serving.openapi_answers import Described
 from aylien_model_serving.pipeline import Endpoint
 from aylien_model_serving.runners.inline import InlineRunner
-from aylien_model_serving.settings import Settings
 from aylien_model_serving.signatures import Signature
 from aylien_model_serving.web.flask_door import replying
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from aylien_model_serving.codecs import images
+from aylien_model_serving.core.messages import Reply
 from aylien_model_serving.media import ImageFile, MediaFile
-from aylien_model_serving.messages import Reply
 from tests.media.samples import png_of
 
 PNG = png_of(2, 2)

@@ -10,8 +10,8 @@ from werkzeug.http import parse_accept_header
 
 from aylien_model_serving import codecs
 from aylien_model_serving.codecs import JSON, Encoder, json
+from aylien_model_serving.core.messages import Call
 from aylien_model_serving.errors import MalformedBody, UnsupportedMediaType
-from aylien_model_serving.messages import Call
 
 BINARY = Encoder("application/x-protobuf", json.encode)
 

@@ -10,8 +10,8 @@ from flask import Response, request
 
 from aylien_model_serving import BackgroundTask, BackgroundTasks, TaskResponse
 from aylien_model_serving.app_factory import FlaskAppWrapper
+from aylien_model_serving.core.messages import current_request_id
 from aylien_model_serving.errors import InvalidRequest
-from aylien_model_serving.messages import current_request_id
 from aylien_model_serving.web.app import ServingFlask
 from examples import example_schema_pb2
 from tests.contracts.cases import HELLO, Case, flask_only, get, one, post

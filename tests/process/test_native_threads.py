@@ -12,12 +12,12 @@ from aylien_model_serving import gunicorn_hooks
 from gevent import monkey
 monkey.patch_all()
 import gevent
-from aylien_model_serving.runners import native
+from aylien_model_serving.process import native_threads
 
 async def answer(number):
     return number
 
-burst = [gevent.spawn(native.run_coroutine, answer(number)) for number in range(8)]
+burst = [gevent.spawn(native_threads.run_coroutine, answer(number)) for number in range(8)]
 gevent.joinall(burst, timeout=10)
 print([call.value for call in burst])
 """

@@ -10,18 +10,18 @@ from unittest import mock
 import pytest
 
 from aylien_model_serving import JobProgress, schemas
+from aylien_model_serving.core.messages import Call
+from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.failures import Failures
 from aylien_model_serving.jobs.errors import StoreUnavailable
 from aylien_model_serving.jobs.job import Job
 from aylien_model_serving.jobs.store import Store, open_store
-from aylien_model_serving.messages import Call
 from aylien_model_serving.metrics import Instruments
 from aylien_model_serving.pipeline import Endpoint
 from aylien_model_serving.replicas import claiming
 from aylien_model_serving.replicas.beside import Beside
 from aylien_model_serving.runners import wire
 from aylien_model_serving.runners.inline import InlineRunner
-from aylien_model_serving.settings import Settings
 from aylien_model_serving.signatures import Signature
 from tests.jobs.stores import enqueue, get
 

@@ -2,9 +2,9 @@
 
 import dataclasses
 
+from aylien_model_serving.core.messages import current_request_id
 from aylien_model_serving.errors import Unavailable
 from aylien_model_serving.failures import Failures
-from aylien_model_serving.messages import current_request_id
 from aylien_model_serving.replicas.story import StoryJob
 from tests.pipelines import Service, call, told
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from aylien_model_serving.messages import Call, Reply
+from aylien_model_serving.core.messages import Call, Reply
 from aylien_model_serving.runners import wire
 
 

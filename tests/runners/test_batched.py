@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from aylien_model_serving.batching import Batching
+from aylien_model_serving.core.messages import Call, current_request_id
 from aylien_model_serving.errors import DeadlineExceeded, Unavailable
-from aylien_model_serving.messages import Call, current_request_id
 from aylien_model_serving.process import native_threads
 from aylien_model_serving.runners.batched import BatchedRunner, Deliveries
 from aylien_model_serving.signatures import Signature
@@ -289,7 +289,7 @@ def test_no_thread_is_started_before_the_first_call() -> None:
 COMMON = """
 import os, threading, time
 from aylien_model_serving.batching import Batching
-from aylien_model_serving.messages import Call
+from aylien_model_serving.core.messages import Call
 from aylien_model_serving.runners.batched import BatchedRunner
 from aylien_model_serving.signatures import Signature
 

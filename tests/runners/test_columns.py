@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aylien_model_serving.core.messages import current_request_id
 from aylien_model_serving.errors import HandlerFailed, InvalidRequest
-from aylien_model_serving.messages import current_request_id
 from aylien_model_serving.runners.columns import columns, items
 from aylien_model_serving.runners.queueing import Job
 from tests.ids import shown

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from aylien_model_serving.core.messages import Call
 from aylien_model_serving.errors import DeadlineExceeded
-from aylien_model_serving.messages import Call
 from aylien_model_serving.process import native_threads
 from aylien_model_serving.runners.inline import InlineRunner
 from aylien_model_serving.signatures import Signature

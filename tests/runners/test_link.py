@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from aylien_model_serving.core.messages import Reply
 from aylien_model_serving.errors import DeadlineExceeded
-from aylien_model_serving.messages import Reply
 from aylien_model_serving.runners import wire
 from aylien_model_serving.runners.link import Again, Link, ReplicaLost
 from tests.runners.stub_replica import Calling, StubReplica, a_call, eventually

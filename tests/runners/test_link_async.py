@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import uvloop
 
+from aylien_model_serving.core.messages import Reply
 from aylien_model_serving.errors import DeadlineExceeded
-from aylien_model_serving.messages import Reply
 from aylien_model_serving.process import native_threads
 from aylien_model_serving.runners import wire
 from aylien_model_serving.runners.link_async import AsyncLink

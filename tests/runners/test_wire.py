@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aylien_model_serving.core.messages import Call, Reply
 from aylien_model_serving.errors import BadRequest, BodyTooLarge
-from aylien_model_serving.messages import Call, Reply
 from aylien_model_serving.runners import wire
 from aylien_model_serving.runners.wire import Frame, Frames, WireError
 

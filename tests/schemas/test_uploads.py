@@ -13,9 +13,9 @@ from aylien_model_serving import AudioFile, ImageFile, MediaFile
 from aylien_model_serving.caching import cache_key
 from aylien_model_serving.codecs import JSON, forms, json
 from aylien_model_serving.codecs.fields import Fields
+from aylien_model_serving.core.messages import Call
 from aylien_model_serving.errors import ConfigurationError, FieldMismatch, FileNotFetched, SchemaMismatch
 from aylien_model_serving.media import packages
-from aylien_model_serving.messages import Call
 from aylien_model_serving.schemas.hints import HintsSchema
 from aylien_model_serving.signatures import Signature
 from tests.media.samples import png_of

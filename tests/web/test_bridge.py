@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from aylien_model_serving.messages import current_request_id
+from aylien_model_serving.core.messages import current_request_id
 from aylien_model_serving.web import bridge
 from tests.contracts.cases import get
 from tests.contracts.doors import scope_of

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from aylien_model_serving.logs import TextFormatter
+from aylien_model_serving.core.logging import TextFormatter
 from tests.web.asking import error, post, route, serve
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from werkzeug.wsgi import ClosingIterator
 
-from aylien_model_serving.messages import REQUEST_ID_HEADER, Reply
+from aylien_model_serving.core.messages import REQUEST_ID_HEADER, Reply
 from aylien_model_serving.web.asgi_door import path_of
 from aylien_model_serving.web.bridge import Application, Message, Receive, Scope, Send
 from aylien_model_serving.web.exchange import Exchange, ScopeHeaders

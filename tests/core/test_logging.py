@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aylien_model_serving import logs
-from aylien_model_serving.messages import current_request_id
-from aylien_model_serving.settings import Settings
+from aylien_model_serving.core import logging as logs
+from aylien_model_serving.core.messages import current_request_id
+from aylien_model_serving.core.settings import Settings
 
 TEXT, JSON = logs.formatter(Settings()), logs.formatter(Settings(log_format="json"))
 

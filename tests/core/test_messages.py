@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aylien_model_serving.messages import choose_request_id, deadline_of
+from aylien_model_serving.core.messages import choose_request_id, deadline_of
 
 
 @pytest.mark.parametrize(

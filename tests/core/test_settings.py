@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 
+from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.errors import ConfigurationError
-from aylien_model_serving.settings import Settings
 
 
 def test_without_variables_the_defaults_hold() -> None:

@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-from aylien_model_serving.messages import current_request_id
-from aylien_model_serving.settings import Settings
+from aylien_model_serving.core.messages import current_request_id
+from aylien_model_serving.core.settings import Settings
 
 #: Characters of one line; a longer one, such as a deep traceback, is cut in its middle.
 MAX_LINE = 16_384

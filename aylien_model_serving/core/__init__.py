@@ -1,0 +1,1 @@
+"""What every other room may know: messages, settings, log lines, suggestions."""
