@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from types import AsyncGeneratorType, GeneratorType
 from typing import Any, Generic, TypeVar, get_args, get_origin
 
-from aylien_model_serving import handlers
+from aylien_model_serving.handlers import callables
 
 _T = TypeVar("_T")
 
@@ -34,7 +34,7 @@ class BackgroundTask:
         self.fn = fn
         self.args = args
         self.kwargs = kwargs
-        self.__name__ = handlers.name_of(fn)
+        self.__name__ = callables.name_of(fn)
 
     def __call__(self) -> Any:
         """Call the function and return what it returns."""

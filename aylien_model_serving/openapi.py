@@ -10,9 +10,10 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from aylien_model_serving import docstrings, openapi_calls
 from aylien_model_serving import openapi_answers as answers
+from aylien_model_serving import openapi_calls
 from aylien_model_serving.codecs import QUERY_METHODS
+from aylien_model_serving.handlers import docstrings
 from aylien_model_serving.jobs.view import ShownJob
 from aylien_model_serving.openapi_answers import Described
 from aylien_model_serving.schemas.description import FILE, FILE_NAME, Description, of_type

@@ -12,8 +12,8 @@ from aylien_model_serving import errors
 from aylien_model_serving.caching import CACHE_HEADER
 from aylien_model_serving.codecs import JSON, QUERY_METHODS
 from aylien_model_serving.core.messages import REQUEST_ID_HEADER
-from aylien_model_serving.docstrings import Docstring
 from aylien_model_serving.failures import PROBLEM_JSON
+from aylien_model_serving.handlers.docstrings import Docstring
 from aylien_model_serving.jobs.view import ShownJob
 from aylien_model_serving.routes import Route
 from aylien_model_serving.schemas import Schema

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from aylien_model_serving import handlers
 from aylien_model_serving.batching import Batching
-from aylien_model_serving.context import UNBOUND, Binding
 from aylien_model_serving.core.suggest import nearest
 from aylien_model_serving.errors import ConfigurationError
+from aylien_model_serving.handlers import callables
+from aylien_model_serving.handlers.context import UNBOUND, Binding
 from aylien_model_serving.route_keys import READERS, Hosting, Jobs, bound
 
 
@@ -114,7 +114,7 @@ _PIPELINE_KEYS = ("schema", "cache", "timeout", "threads", "warmup", "runner", "
 def _classified(place: str, route: Route, item: Mapping[str, Any]) -> Route:
     """Tell views from bare handlers; with a key for the pipeline, a callable without fields is a handler."""
     used = [key for key in _PIPELINE_KEYS if key in item]
-    if used and handlers.calls_process_json(route.callable):
+    if used and callables.calls_process_json(route.callable):
         raise ConfigurationError(
             f"{place}: key {used[0]!r} has no effect on a view that calls process_json: "
             "name the handler itself as 'callable', and its schema as 'schema'"
@@ -126,7 +126,7 @@ def _classified(place: str, route: Route, item: Mapping[str, Any]) -> Route:
             f"{place}: key 'runner': a 'max_queue' of {route.runner.max_queue} never fills batches of "
             f"{route.batch.max_size}: raise it, or lower the 'max_size' of 'batch'"
         )
-    return _replace(route, view=not used and handlers.is_view(route.callable, route.path_names))
+    return _replace(route, view=not used and callables.is_view(route.callable, route.path_names))
 
 
 def _with_job(place: str, route: Route) -> Route:
@@ -150,7 +150,7 @@ def _named(route: Route, others: list[Route]) -> Route:
                 f"route {route.endpoint!r}: key 'name': {route.name!r} is taken by another route"
             )
         return route
-    name = handlers.name_of(route.callable)
+    name = callables.name_of(route.callable)
     if name in taken:
         name = f"{name}:{route.endpoint}".replace(".", "_")
     while name in taken:

@@ -6,10 +6,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from aylien_model_serving import handlers, openapi, routes, schemas
+from aylien_model_serving import openapi, routes, schemas
+from aylien_model_serving.handlers import callables
+from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.media import AudioFile, ImageFile, MediaFile
 from aylien_model_serving.openapi_answers import Described
-from aylien_model_serving.signatures import Signature
 
 
 @dataclass
@@ -77,7 +78,7 @@ def described(**route: Any) -> Described:
     [read] = routes.read([{"endpoint": "/", **route}])
     if read.view:
         return Described(read, None)
-    handler = handlers.unbuilt(read.callable, ())
+    handler = callables.unbuilt(read.callable, ())
     signature = Signature.of(handler)
     schema = schemas.choose(read.schema, handler, signature, read.path_names, batched=read.batch is not None)
     return Described(read, schema)

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any, get_type_hints
 
-from aylien_model_serving.signatures import Signature
+from aylien_model_serving.handlers.signatures import Signature
 
 #: Name of the parameter that receives the reporter.
 PARAMETER = "job_progress"

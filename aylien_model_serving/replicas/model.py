@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from aylien_model_serving import handlers, schemas
-from aylien_model_serving.context import Binding
+from aylien_model_serving import schemas
 from aylien_model_serving.core.messages import Call
 from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.failures import Failures
+from aylien_model_serving.handlers import callables
+from aylien_model_serving.handlers.context import Binding
+from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.jobs import progress
 from aylien_model_serving.metrics import Instruments
 from aylien_model_serving.pipeline import Endpoint
 from aylien_model_serving.route_keys import bound
 from aylien_model_serving.runners import spec as specs
 from aylien_model_serving.runners.spec import Spec
-from aylien_model_serving.signatures import Signature
 
 
 def build(spec: Spec, device: str) -> Callable[..., Any]:
@@ -28,9 +29,9 @@ def build(spec: Spec, device: str) -> Callable[..., Any]:
     """
     target = specs.find(spec.target)
     if spec.context is None:
-        return handlers.build_with(target, spec.init, device)
+        return callables.build_with(target, spec.init, device)
     binding = Binding(specs.find(spec.context), spec.takes_body)
-    return handlers.build_with(target, spec.init, device, binding)
+    return callables.build_with(target, spec.init, device, binding)
 
 
 def signature_of(handler: Callable[..., Any], spec: Spec) -> Signature:

@@ -17,10 +17,10 @@ from collections.abc import Awaitable, Sequence
 from multiprocessing.util import Finalize
 from typing import Any, Protocol
 
-from aylien_model_serving import handlers
 from aylien_model_serving.background import Task, TaskResponse
 from aylien_model_serving.core.messages import current_request_id
 from aylien_model_serving.core.settings import Settings
+from aylien_model_serving.handlers import callables
 from aylien_model_serving.process import native_threads
 
 logger = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ def _do(task: Task) -> None:
         if inspect.isawaitable(outcome):
             native_threads.run_coroutine(_awaited(outcome))
     except BaseException as error:  # one that calls `sys.exit` must not take the thread from the others
-        logger.error("Background task %s failed: %s", handlers.name_of(task), error, exc_info=error)
+        logger.error("Background task %s failed: %s", callables.name_of(task), error, exc_info=error)
 
 
 async def _awaited(outcome: Awaitable[Any]) -> None:

@@ -16,9 +16,9 @@ from typing import Any
 from aylien_model_serving.batching import Batching
 from aylien_model_serving.core.messages import Call
 from aylien_model_serving.errors import DeadlineExceeded
+from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.runners import Observer, afterwards
 from aylien_model_serving.runners.engine import Engine, Job
-from aylien_model_serving.signatures import Signature
 
 Loop = asyncio.AbstractEventLoop
 _Delivery = tuple["asyncio.Future[Any]", Any, "Exception | None", str]

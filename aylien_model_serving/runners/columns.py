@@ -12,12 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple, Protocol
 
-from aylien_model_serving import handlers
 from aylien_model_serving.core.messages import current_request_id
 from aylien_model_serving.errors import DeadlineExceeded, HandlerFailed
+from aylien_model_serving.handlers import callables
+from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.process import native_threads
 from aylien_model_serving.runners.queueing import Job
-from aylien_model_serving.signatures import Signature
 
 
 class EngineObserver(Protocol):
@@ -61,7 +61,7 @@ class Runs:
         self._signature = signature
         self._batched = batched
         self._observer = observer
-        self._is_async = inspect.iscoroutinefunction(handler) or handlers.is_async(handler)
+        self._is_async = inspect.iscoroutinefunction(handler) or callables.is_async(handler)
 
     def run(self, batch: Sequence[Job]) -> list[Outcome]:
         """Return an outcome for every call of a batch but those that were abandoned before they ran."""

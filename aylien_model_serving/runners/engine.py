@@ -15,9 +15,9 @@ from typing import Any
 
 from aylien_model_serving.batching import Batching, Policy
 from aylien_model_serving.errors import DeadlineExceeded, HandlerFailed, Unavailable
+from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.runners.columns import EngineObserver, Outcome, Runs
 from aylien_model_serving.runners.queueing import Job, Queue
-from aylien_model_serving.signatures import Signature
 
 __all__ = ["Engine", "EngineObserver", "Job"]
 

@@ -18,11 +18,11 @@ from typing import Any
 
 from aylien_model_serving.core.messages import Call
 from aylien_model_serving.errors import DeadlineExceeded
+from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.process import native_threads
 from aylien_model_serving.runners import Observer, afterwards
 from aylien_model_serving.runners.items import STREAMS, Items
 from aylien_model_serving.runners.pace import Pace
-from aylien_model_serving.signatures import Signature
 
 #: Threads on which the calls of a handler without a limit run when their caller is an event loop.
 _DEFAULT_THREADS = 8

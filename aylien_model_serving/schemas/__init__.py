@@ -11,12 +11,12 @@ from typing import Any
 from google.protobuf.message import Message
 
 from aylien_model_serving.errors import ConfigurationError
+from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.schemas.base import Schema
 from aylien_model_serving.schemas.hints import HintsSchema, array_hints
 from aylien_model_serving.schemas.models import is_model
 from aylien_model_serving.schemas.protobuf import ProtobufSchema
 from aylien_model_serving.schemas.pydantic import PydanticSchema
-from aylien_model_serving.signatures import Signature
 
 __all__ = ["Schema", "choose", "open_schema"]
 

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_
 import msgspec
 
 from aylien_model_serving.core.messages import Reply
+from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.media.files import MediaFile
 from aylien_model_serving.media.images import ImageFile
 from aylien_model_serving.schemas import uploads
 from aylien_model_serving.schemas.models import is_model
-from aylien_model_serving.signatures import Signature
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

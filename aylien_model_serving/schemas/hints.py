@@ -16,10 +16,10 @@ from aylien_model_serving.background import hint_without_tasks
 from aylien_model_serving.codecs import JSON, Encoder, images
 from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.errors import ConfigurationError, InvalidAnswer, SchemaMismatch
+from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.media.arrivals import Arrival
 from aylien_model_serving.schemas import arrays, columns, description, models, uploads
 from aylien_model_serving.schemas.base import Schema, merge
-from aylien_model_serving.signatures import Signature
 
 
 class HintsSchema(Schema):

@@ -17,12 +17,12 @@ from google.protobuf.message import Message
 from aylien_model_serving.codecs import DECODERS, JSON, json, packed, protobuf
 from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.errors import InvalidAnswer, SchemaMismatch
+from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.schemas import arrays, descriptors
 from aylien_model_serving.schemas.arrays import ArrayHint
 from aylien_model_serving.schemas.base import Schema, merge
 from aylien_model_serving.schemas.compiled import compile_accepts, own_names
 from aylien_model_serving.schemas.description import Description, JSONSchema, fields_of
-from aylien_model_serving.signatures import Signature
 
 
 class ProtobufSchema(Schema):

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.errors import InvalidAnswer, SchemaMismatch
+from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.schemas.base import Schema, merge
 from aylien_model_serving.schemas.description import Description, JSONSchema, fields_of, of_model
 from aylien_model_serving.schemas.models import Misfit, validated
-from aylien_model_serving.signatures import Signature
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

@@ -14,9 +14,9 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from aylien_model_serving import programs, servers
-from aylien_model_serving.context import DEVICE, Context
 from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.errors import ConfigurationError
+from aylien_model_serving.handlers.context import DEVICE, Context
 from aylien_model_serving.optimize import optimize
 from aylien_model_serving.servers import ServerOptions
 from aylien_model_serving.service.notes import Notes, check_body_handler, check_init

@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from types import FrameType
 from typing import Any, NamedTuple, TypedDict
 
-from aylien_model_serving import handlers, routes
-from aylien_model_serving.context import Binding, Context
+from aylien_model_serving import routes
 from aylien_model_serving.errors import ConfigurationError
+from aylien_model_serving.handlers import callables
+from aylien_model_serving.handlers.context import Binding, Context
+from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.routes import BoundDict, Route
-from aylien_model_serving.signatures import Signature
 
 
 class RouteKeys(TypedDict, total=False):
@@ -73,7 +74,7 @@ class Notes:
             ConfigurationError: a key is wrong, or the path is answered already.
         """
         given = {key: value for key, value in keys.items() if value is not None}
-        path = f"/{handlers.name_of(target)}" if path is None else path
+        path = f"/{callables.name_of(target)}" if path is None else path
         found = {"endpoint": path, "callable": target, **given}
         bound = BoundDict(found, Binding(self._context, takes_body))
         [route] = routes.read([bound])

@@ -8,19 +8,20 @@ from typing import Any
 
 from flask import Response
 
-from aylien_model_serving import handlers, routes, schemas
+from aylien_model_serving import routes, schemas
 from aylien_model_serving.caching import Answers
 from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.core import logging
 from aylien_model_serving.core.messages import Call
 from aylien_model_serving.errors import ConfigurationError
+from aylien_model_serving.handlers import callables
+from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.jobs import progress
 from aylien_model_serving.jobs.enqueuing import JobRunner
 from aylien_model_serving.openapi_answers import Described
 from aylien_model_serving.pipeline import Endpoint, check
 from aylien_model_serving.process import lifecycle
 from aylien_model_serving.routes import Route
-from aylien_model_serving.signatures import Signature
 from aylien_model_serving.web import cache, dashboard, operations, running, standins
 from aylien_model_serving.web import jobs as job_routes
 from aylien_model_serving.web.app import ServingFlask
@@ -97,7 +98,7 @@ def _add_job_endpoints(app: ServingFlask, jobs: JobStore, described: Iterable[Ro
 
 def _foreign_view(app: ServingFlask, route: Route) -> Any:
     app.state.routes.append(Described(route, None))
-    return handlers.build(route.callable, route.binding)
+    return callables.build(route.callable, route.binding)
 
 
 def _view(app: ServingFlask, route: Route, *, is_own: bool = False) -> Callable[..., Response]:
@@ -124,7 +125,7 @@ def _look_at(route: Route) -> Described:
         return Described(route, None)
     try:
         given = route.runner.init if route.runner is not None else {}
-        return Described(route, _checks(route, handlers.unbuilt(route.callable, given, route.binding))[1])
+        return Described(route, _checks(route, callables.unbuilt(route.callable, given, route.binding))[1])
     except ConfigurationError as error:
         raise ConfigurationError(f"route {route.endpoint!r}: {error}") from error
 
@@ -151,7 +152,7 @@ def _endpoint(state: ServiceState, route: Route) -> Endpoint:
     name = route.name
     return Endpoint(
         name=name,
-        identity="|".join((name, route.endpoint, handlers.identity(handler), schema.name)),
+        identity="|".join((name, route.endpoint, callables.identity(handler), schema.name)),
         schema=schema,
         runner=running.choose(state, route, handler, signature, schema),
         instruments=state.instruments,
@@ -167,10 +168,10 @@ def _endpoint(state: ServiceState, route: Route) -> Endpoint:
 def _handler(state: ServiceState, route: Route) -> Callable[..., Any]:
     """Return what answers; of what others host its signature alone is real."""
     if route.runner is None:
-        return handlers.build(route.callable, route.binding)
-    unbuilt = handlers.unbuilt(route.callable, route.runner.init, route.binding)
+        return callables.build(route.callable, route.binding)
+    unbuilt = callables.unbuilt(route.callable, route.runner.init, route.binding)
     if route.job is not None and state.jobs is not None and state.jobs.is_memory:
-        return handlers.build_with(route.callable, route.runner.init, _DEVICE, route.binding)
+        return callables.build_with(route.callable, route.runner.init, _DEVICE, route.binding)
     return unbuilt
 
 

@@ -18,10 +18,11 @@ from werkzeug.exceptions import (
 )
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from aylien_model_serving import codecs, errors, handlers
+from aylien_model_serving import codecs, errors
 from aylien_model_serving.background import TaskResponse
 from aylien_model_serving.core.messages import REQUEST_ID_HEADER, Call, Reply, deadline_of
 from aylien_model_serving.failures import Failures, error_body
+from aylien_model_serving.handlers import callables
 from aylien_model_serving.pipeline import Endpoint, answer, drive
 from aylien_model_serving.runners.items import Items
 from aylien_model_serving.web import pages
@@ -220,7 +221,7 @@ _OWN_PLACE = frozenset({"content-type", "content-length", REQUEST_ID_HEADER.lowe
 
 def replying(handler: Callable[..., Any], failures: Failures) -> Callable[..., Any]:
     """Let a handler answer with a Flask response of its own, or with Flask's `abort`."""
-    if handlers.is_async(handler):
+    if callables.is_async(handler):
 
         async def replying_async(*positional: Any, **named: Any) -> Any:
             try:

@@ -9,6 +9,7 @@ from typing import Any
 
 from aylien_model_serving import programs
 from aylien_model_serving.errors import ConfigurationError
+from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.jobs import webhooks
 from aylien_model_serving.jobs.enqueuing import JobRunner, Workers
 from aylien_model_serving.jobs.job import NewJob
@@ -22,7 +23,6 @@ from aylien_model_serving.runners.batched import BatchedRunner
 from aylien_model_serving.runners.hosted import HostedRunner
 from aylien_model_serving.runners.inline import InlineRunner
 from aylien_model_serving.schemas import Schema
-from aylien_model_serving.signatures import Signature
 from aylien_model_serving.web.flask_door import replying
 from aylien_model_serving.web.state import ServiceState
 

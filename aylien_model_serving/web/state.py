@@ -6,16 +6,17 @@ import threading
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from aylien_model_serving import handlers, schemas
+from aylien_model_serving import schemas
 from aylien_model_serving.caching import Answers, Backend, Flights
 from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.failures import Failures
+from aylien_model_serving.handlers import callables
+from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.jobs.store import Store
 from aylien_model_serving.metrics import Instruments
 from aylien_model_serving.openapi_answers import Described
 from aylien_model_serving.pipeline import Endpoint
 from aylien_model_serving.runners.inline import InlineRunner
-from aylien_model_serving.signatures import Signature
 from aylien_model_serving.web.flask_door import replying
 
 #: Key of the state in `app.extensions`.
@@ -99,7 +100,7 @@ class ServiceState:
         )
         return Endpoint(
             name=name,
-            identity=f"{name}|{handlers.identity(handler)}|{checked.name}",
+            identity=f"{name}|{callables.identity(handler)}|{checked.name}",
             schema=checked,
             runner=runner,
             instruments=self.instruments,

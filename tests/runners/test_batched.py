@@ -14,9 +14,9 @@ import pytest
 from aylien_model_serving.batching import Batching
 from aylien_model_serving.core.messages import Call, current_request_id
 from aylien_model_serving.errors import DeadlineExceeded, Unavailable
+from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.process import native_threads
 from aylien_model_serving.runners.batched import BatchedRunner, Deliveries
-from aylien_model_serving.signatures import Signature
 from tests.runners.engines import PATIENCE, wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -291,7 +291,7 @@ import os, threading, time
 from aylien_model_serving.batching import Batching
 from aylien_model_serving.core.messages import Call
 from aylien_model_serving.runners.batched import BatchedRunner
-from aylien_model_serving.signatures import Signature
+from aylien_model_serving.handlers.signatures import Signature
 
 class Observer:
     def ran(self, seconds): pass

@@ -14,8 +14,8 @@ import pytest
 
 from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.errors import SchemaMismatch
+from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.schemas.hints import HintsSchema
-from aylien_model_serving.signatures import Signature
 
 if TYPE_CHECKING:
     from nowhere import Missing  # type: ignore[import-not-found]  # a name that only type checkers see

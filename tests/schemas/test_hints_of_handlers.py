@@ -8,8 +8,8 @@ import pytest
 
 from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.errors import FieldMismatch, InvalidAnswer, SchemaMismatch
+from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.schemas.hints import HintsSchema
-from aylien_model_serving.signatures import Signature
 from tests.schemas.test_hints import Person, schema_of
 
 

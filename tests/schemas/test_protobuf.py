@@ -9,8 +9,8 @@ from google.protobuf.json_format import ParseDict, ParseError
 from aylien_model_serving import schemas
 from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.errors import ConfigurationError, FieldMismatch, InvalidAnswer, SchemaMismatch
+from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.schemas import Schema
-from aylien_model_serving.signatures import Signature
 from examples import example_schema_pb2
 from examples.example_schema_pb2 import Request, Response
 from tests.schemas.proto_files import message_class

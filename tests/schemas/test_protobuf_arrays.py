@@ -16,8 +16,8 @@ from aylien_model_serving import schemas
 from aylien_model_serving.codecs import JSON, protobuf
 from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.errors import FieldMismatch, InvalidAnswer, SchemaMismatch
+from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.schemas import Schema
-from aylien_model_serving.signatures import Signature
 from tests.schemas.proto_files import message_class
 
 BOTH = pytest.mark.parametrize(

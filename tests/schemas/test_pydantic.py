@@ -9,8 +9,8 @@ import pytest
 from aylien_model_serving import schemas
 from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.errors import FieldMismatch, InvalidAnswer, SchemaMismatch
+from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.schemas import Schema
-from aylien_model_serving.signatures import Signature
 
 
 class Request(pydantic.BaseModel):

@@ -15,9 +15,9 @@ from aylien_model_serving.codecs import JSON, forms, json
 from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.core.messages import Call
 from aylien_model_serving.errors import ConfigurationError, FieldMismatch, FileNotFetched, SchemaMismatch
+from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.media import packages
 from aylien_model_serving.schemas.hints import HintsSchema
-from aylien_model_serving.signatures import Signature
 from tests.media.samples import png_of
 from tests.with_media import need_media
 

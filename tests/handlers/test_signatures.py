@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aylien_model_serving.errors import FieldMismatch
-from aylien_model_serving.signatures import Signature
+from aylien_model_serving.handlers.signatures import Signature
 from tests.ids import shown
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from aylien_model_serving import docstrings
+from aylien_model_serving.handlers import docstrings
 
 WHOLE = """Turn a text
 into another one.

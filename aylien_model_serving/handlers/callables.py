@@ -12,9 +12,9 @@ from collections.abc import Callable, Collection, Mapping
 from types import CodeType
 from typing import Any
 
-from aylien_model_serving.context import DEVICE, UNBOUND, Binding
 from aylien_model_serving.errors import ConfigurationError
-from aylien_model_serving.signatures import Signature
+from aylien_model_serving.handlers.context import DEVICE, UNBOUND, Binding
+from aylien_model_serving.handlers.signatures import Signature
 
 _VIEW_HELPER = "process_json"
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from aylien_model_serving import handlers
 from aylien_model_serving.app_factory import FlaskAppWrapper
 from aylien_model_serving.cached_app_factory import CachedFlaskAppWrapper
 from aylien_model_serving.errors import ConfigurationError
+from aylien_model_serving.handlers import callables
 from tests.ids import shown
 
 process_json = FlaskAppWrapper.process_json
@@ -97,7 +97,7 @@ class Silent:
     ids=shown,
 )
 def test_what_calls_process_json_or_takes_nothing_beyond_the_path_is_a_view(view: Any) -> None:
-    assert handlers.is_view(view, frozenset({"lang"}))
+    assert callables.is_view(view, frozenset({"lang"}))
 
 
 @pytest.mark.parametrize(
@@ -116,20 +116,20 @@ def test_what_calls_process_json_or_takes_nothing_beyond_the_path_is_a_view(view
     ids=shown,
 )
 def test_what_takes_fields_is_a_handler(handler: Any) -> None:
-    assert not handlers.is_view(handler, frozenset({"lang"}))
+    assert not callables.is_view(handler, frozenset({"lang"}))
 
 
 def test_a_value_of_the_path_makes_a_view_of_a_function_that_takes_no_more() -> None:
-    assert not handlers.is_view(path_view, frozenset())
+    assert not callables.is_view(path_view, frozenset())
 
 
 def test_a_class_is_built_and_an_object_is_taken_as_it_is() -> None:
-    built, instance = handlers.build(Model), Model(2)
+    built, instance = callables.build(Model), Model(2)
 
     assert isinstance(built, Model)
     assert built.size == 3
-    assert handlers.build(instance) is instance
-    assert handlers.build(predict) is predict
+    assert callables.build(instance) is instance
+    assert callables.build(predict) is predict
 
 
 class NeedsSize:
@@ -155,7 +155,7 @@ class NotCallable:
 )
 def test_what_can_answer_no_call_stops_the_service(target: Any, message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
-        handlers.build(target)
+        callables.build(target)
 
 
 @pytest.mark.parametrize(
@@ -171,15 +171,15 @@ def test_what_can_answer_no_call_stops_the_service(target: Any, message: str) ->
     ],
 )
 def test_a_callable_gives_its_route_a_name(target: Any, name: str) -> None:
-    assert handlers.name_of(target) == name
+    assert callables.name_of(target) == name
 
 
 def test_callables_are_told_apart_by_module_and_name() -> None:
     targets = [predict, path_view, Model(), Model().__call__, Silent(), Views().answer, Views().plain]
 
-    identities = [handlers.identity(target) for target in targets]
+    identities = [callables.identity(target) for target in targets]
 
     assert len(set(identities)) == len(targets)
     assert all(identity.startswith(__name__) for identity in identities)
-    assert handlers.identity(functools.partial(predict)) == handlers.identity(predict)
-    assert handlers.identity(Model(1)) == handlers.identity(Model(2))
+    assert callables.identity(functools.partial(predict)) == callables.identity(predict)
+    assert callables.identity(Model(1)) == callables.identity(Model(2))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aylien_model_serving.errors import FieldMismatch
-from aylien_model_serving.signatures import Signature
+from aylien_model_serving.handlers.signatures import Signature
 
 #: Name of the parameter that receives the context.
 PARAMETER = "context"
