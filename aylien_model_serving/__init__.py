@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from aylien_model_serving.app_factory import FlaskAppWrapper
-    from aylien_model_serving.background import BackgroundTask, BackgroundTasks, TaskResponse
+    from aylien_model_serving.background.tasks import BackgroundTask, BackgroundTasks, TaskResponse
     from aylien_model_serving.cached_app_factory import CachedFlaskAppWrapper
     from aylien_model_serving.errors import InvalidRequest, ServingError
     from aylien_model_serving.jobs.progress import JobProgress

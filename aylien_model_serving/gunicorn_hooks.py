@@ -21,6 +21,7 @@ from typing import Any
 
 from gunicorn import glogging, util
 
+from aylien_model_serving.background import pool
 from aylien_model_serving.core import logging as logs
 from aylien_model_serving.core.messages import REQUEST_ID_HEADER, choose_request_id, current_request_id
 from aylien_model_serving.core.settings import Settings
@@ -30,7 +31,6 @@ from aylien_model_serving.gunicorn_mends.closing import Closer
 from aylien_model_serving.gunicorn_mends.parser import keeping_tails
 from aylien_model_serving.gunicorn_mends.repeated import Dates, found_when_written
 from aylien_model_serving.process import lifecycle, native_threads, owner
-from aylien_model_serving.runners import afterwards
 from aylien_model_serving.runners.control import Control
 
 logger = logging.getLogger(__name__)
@@ -246,7 +246,7 @@ def post_request(worker: Any, req: Any, environ: Any, resp: Any) -> None:
 
 def worker_exit(server: Any, worker: Any) -> None:
     """Finish the background tasks of a worker that has answered its last request."""
-    afterwards.finish()
+    pool.finish()
 
 
 def on_exit(server: Any) -> None:

@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from typing import Any, NoReturn
 
 from aylien_model_serving import codecs
+from aylien_model_serving.background import pool
 from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.core.messages import Reply
 from aylien_model_serving.core.settings import Settings
@@ -28,7 +29,6 @@ from aylien_model_serving.replicas.server import Server
 from aylien_model_serving.replicas.superior import Superior
 from aylien_model_serving.replicas.workshop import Workshop
 from aylien_model_serving.runner_metrics import RunnerInstruments
-from aylien_model_serving.runners import afterwards
 from aylien_model_serving.runners.announcements import Order, Status
 from aylien_model_serving.runners.engine import Engine, Job
 from aylien_model_serving.runners.items import STREAMS, Items
@@ -111,7 +111,7 @@ class Hosted:
         self._engine.work()
         self._engine.close(None)
         self._server.end()
-        afterwards.finish(self._until - time.monotonic() - _GIVE_BACK_SECONDS)
+        pool.finish(self._until - time.monotonic() - _GIVE_BACK_SECONDS)
         close = getattr(self._handler, "close", None)
         if callable(close):
             close()
@@ -179,7 +179,7 @@ class Hosted:
         status = {
             "waiting": self._engine.waiting(),
             "running": self._engine.running(),
-            "tasks": afterwards.counts(),
+            "tasks": pool.counts(),
             "batch_sizes": {str(size): times for size, times in sorted(self._observing.sizes.items())},
         }
         return Reply(200, codecs.JSON.encode(status))

@@ -13,11 +13,12 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from aylien_model_serving.background import pool
 from aylien_model_serving.batching import Batching
 from aylien_model_serving.core.messages import Call
 from aylien_model_serving.errors import DeadlineExceeded
 from aylien_model_serving.handlers.signatures import Signature
-from aylien_model_serving.runners import Observer, afterwards
+from aylien_model_serving.runners import Observer
 from aylien_model_serving.runners.engine import Engine, Job
 
 Loop = asyncio.AbstractEventLoop
@@ -173,7 +174,7 @@ def _deliver(deliveries: list[_Delivery]) -> None:
         if not future.done():
             future.set_result((result, error))
         elif future.cancelled():  # its client has left
-            afterwards.do_left(result, request_id)
+            pool.do_left(result, request_id)
 
 
 def _expire(future: asyncio.Future[Any]) -> None:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from aylien_model_serving.background import pool
 from aylien_model_serving.core.messages import Call, Reply
 from aylien_model_serving.errors import HandlerFailed
-from aylien_model_serving.runners import afterwards
 from aylien_model_serving.runners.control import Replica
 from aylien_model_serving.runners.fleet import Berths, Fleet
 from aylien_model_serving.runners.link import Again, ReplicaLost
@@ -31,7 +31,7 @@ class HostedRunner:
 
     def __init__(self, spec: Spec) -> None:
         self._fleet = Fleet(spec)
-        afterwards.heed(self)
+        pool.heed(self)
 
     def start(self) -> None:
         """Have the replicas started, so that the first call does not wait for their model."""

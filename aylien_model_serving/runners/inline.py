@@ -16,11 +16,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property, partial
 from typing import Any
 
+from aylien_model_serving.background import pool
 from aylien_model_serving.core.messages import Call
 from aylien_model_serving.errors import DeadlineExceeded
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.process import native_threads
-from aylien_model_serving.runners import Observer, afterwards
+from aylien_model_serving.runners import Observer
 from aylien_model_serving.runners.items import STREAMS, Items
 from aylien_model_serving.runners.pace import Pace
 
@@ -154,7 +155,7 @@ class InlineRunner:
 def _do_tasks(request_id: str, left: Future[Any]) -> None:
     """Do the background tasks of a call whose client left while its handler ran."""
     if not left.cancelled() and left.exception() is None:
-        afterwards.do_left(left.result(), request_id)
+        pool.do_left(left.result(), request_id)
 
 
 def _nothing() -> None:

@@ -12,7 +12,7 @@ from typing import Any, get_args, get_type_hints
 
 import msgspec
 
-from aylien_model_serving.background import hint_without_tasks
+from aylien_model_serving.background.tasks import hint_without_tasks
 from aylien_model_serving.codecs import JSON, Encoder, images
 from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.errors import ConfigurationError, InvalidAnswer, SchemaMismatch

@@ -19,7 +19,7 @@ from werkzeug.exceptions import (
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from aylien_model_serving import codecs, errors
-from aylien_model_serving.background import TaskResponse
+from aylien_model_serving.background.tasks import TaskResponse
 from aylien_model_serving.core.messages import REQUEST_ID_HEADER, Call, Reply, deadline_of
 from aylien_model_serving.failures import Failures, error_body
 from aylien_model_serving.handlers import callables

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 
+from aylien_model_serving.background import pool
 from aylien_model_serving.errors import Unavailable
-from aylien_model_serving.runners import afterwards
 from aylien_model_serving.web.bridge import Receive, Scope, Send
 from aylien_model_serving.web.mounts.table import Mounts
 
@@ -27,5 +27,5 @@ async def answer(scope: Scope, receive: Receive, send: Send, mounts: Mounts) -> 
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await mounts.stop()
-        await asyncio.get_running_loop().run_in_executor(None, afterwards.finish)
+        await asyncio.get_running_loop().run_in_executor(None, pool.finish)
         await send({"type": "lifespan.shutdown.complete"})

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from aylien_model_serving.runners import afterwards
+from aylien_model_serving.background import pool
 from tests.contracts.alike import assert_alike
 from tests.contracts.background import DIARY, TASKS, expected, service
 from tests.contracts.cases import HELLO, post
@@ -21,10 +21,10 @@ def house() -> House:
 
 @pytest.fixture(autouse=True)
 def _diary() -> Iterator[None]:
-    afterwards.finish()
+    pool.finish()
     DIARY.clear()
     yield
-    afterwards.finish()
+    pool.finish()
 
 
 @pytest.mark.parametrize("name", TASKS)
@@ -33,7 +33,7 @@ def test_tasks_run_in_order_for_the_answer_that_they_belong_to(name: str, house:
 
     assert_alike(house, case)
 
-    afterwards.finish()
+    pool.finish()
     assert expected(tasks, len(DOORS)) == {entry: DIARY.count(entry) for entry in DIARY}
     assert [words for words, _ in DIARY] == tasks * len(DOORS)
 
@@ -41,28 +41,28 @@ def test_tasks_run_in_order_for_the_answer_that_they_belong_to(name: str, house:
 @pytest.mark.parametrize("door", [name for name in DOORS if "asgi" not in name])
 def test_a_task_waits_until_the_server_has_sent_the_answer(door: str, house: House) -> None:
     house.ask(door, post("/answer", HELLO))
-    afterwards.finish()
+    pool.finish()
     DIARY.clear()
-    taken = afterwards.counts()["taken"]
+    taken = pool.counts()["taken"]
 
     produced = house.app(door)(environ_of(post("/answer", HELLO)), lambda *_: None)
     body = b"".join(produced)
 
     assert body == b'{"text":"hello"}'
-    assert afterwards.counts()["taken"] == taken
+    assert pool.counts()["taken"] == taken
     produced.close()
-    assert afterwards.counts()["taken"] == taken + 1
+    assert pool.counts()["taken"] == taken + 1
 
 
 @pytest.mark.parametrize("door", DOORS)
 def test_an_answer_does_not_wait_for_the_tasks_of_another(door: str, house: House) -> None:
     may_end: list[bool] = []
-    afterwards.Errand([lambda: wait_until(lambda: bool(may_end))], "-")()
+    pool.Errand([lambda: wait_until(lambda: bool(may_end))], "-")()
 
     answers = [house.ask(door, post("/answer", HELLO)).status for _ in range(3)]
 
     assert answers == [200] * 3
     assert not DIARY
     may_end.append(True)
-    afterwards.finish()
+    pool.finish()
     assert len(DIARY) == 3

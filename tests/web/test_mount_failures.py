@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from aylien_model_serving.app_factory import FlaskAppWrapper
-from aylien_model_serving.runners import afterwards
+from aylien_model_serving.background import pool
 from aylien_model_serving.web.app import ServingFlask
 from aylien_model_serving.web.mounts import loops
 from tests.contracts.doors import Answer, Request, ask_wsgi, environ_of, scope_of, series_of
@@ -29,7 +29,7 @@ PAGE = Request("GET", "/mounted/page")
 @pytest.fixture(autouse=True)
 def _what_was_started_ends() -> Iterator[None]:
     yield
-    afterwards.finish(PATIENCE_SECONDS)
+    pool.finish(PATIENCE_SECONDS)
 
 
 def beside(app: Any) -> ServingFlask:

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from aylien_model_serving.app_factory import FlaskAppWrapper
+from aylien_model_serving.background import pool
 from aylien_model_serving.errors import Unavailable
 from aylien_model_serving.process import native_threads
-from aylien_model_serving.runners import afterwards
 from aylien_model_serving.web.app import ServingFlask
 from tests import mounted
 from tests.contracts.doors import Answer, Request, ask_asgi, ask_wsgi, series_of
@@ -37,7 +37,7 @@ def ask(request: pytest.FixtureRequest) -> Ask:
 @pytest.fixture(autouse=True)
 def _what_was_started_ends() -> Iterator[None]:
     yield
-    afterwards.finish(PATIENCE_SECONDS)
+    pool.finish(PATIENCE_SECONDS)
 
 
 def get(target: str, *headers: tuple[str, str]) -> Request:

@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from aylien_model_serving.background import pool
 from aylien_model_serving.errors import Unavailable
-from aylien_model_serving.runners import afterwards
 from aylien_model_serving.web.bridge import Application, Message
 from aylien_model_serving.web.mounts import loops
 
@@ -68,7 +68,7 @@ class Life:
         """
         if self._span is None or self._span.is_lost():
             _alive.add(self)
-            afterwards.heed(self)
+            pool.heed(self)
             self._span = _Span(self._app, self._place, asyncio.get_running_loop())
         span = self._span
         try:

@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Sequence
 from multiprocessing.util import Finalize
 from typing import Any, Protocol
 
-from aylien_model_serving.background import Task, TaskResponse
+from aylien_model_serving.background.tasks import Task, TaskResponse
 from aylien_model_serving.core.messages import current_request_id
 from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.handlers import callables

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 from aylien_model_serving import BackgroundTask, BackgroundTasks, TaskResponse
-from aylien_model_serving.background import hint_without_tasks
+from aylien_model_serving.background import pool as afterwards
+from aylien_model_serving.background.pool import Errand, Pool
+from aylien_model_serving.background.tasks import hint_without_tasks
 from aylien_model_serving.batching import Batching
 from aylien_model_serving.core.messages import Call, current_request_id
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.process import native_threads
-from aylien_model_serving.runners import afterwards
-from aylien_model_serving.runners.afterwards import Errand, Pool
 from aylien_model_serving.runners.batched import BatchedRunner
 from aylien_model_serving.runners.inline import InlineRunner
 from tests.runners.engines import PATIENCE, wait_until
