@@ -36,9 +36,9 @@ __all__ = [
 _HOMES = {
     "FlaskAppWrapper": "app_factory",
     "CachedFlaskAppWrapper": "cached_app_factory",
-    "BackgroundTask": "background",
-    "BackgroundTasks": "background",
-    "TaskResponse": "background",
+    "BackgroundTask": "background.tasks",
+    "BackgroundTasks": "background.tasks",
+    "TaskResponse": "background.tasks",
     "InvalidRequest": "errors",
     "ServingError": "errors",
     "JobProgress": "jobs.progress",

@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 from prometheus_flask_exporter import PrometheusMetrics
 
 from aylien_model_serving.errors import InvalidRequest
-from aylien_model_serving.metrics import UNMATCHED
+from aylien_model_serving.metrics.instruments import UNMATCHED
 from aylien_model_serving.web import assembly, cache
 from aylien_model_serving.web.app import ServingFlask
 from aylien_model_serving.web.flask_door import answer_request

@@ -20,6 +20,7 @@ from aylien_model_serving.core.messages import Reply
 from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.jobs import progress
 from aylien_model_serving.jobs.store import open_store
+from aylien_model_serving.metrics.runners import RunnerInstruments
 from aylien_model_serving.pipeline import check
 from aylien_model_serving.process import lifecycle
 from aylien_model_serving.replicas import model
@@ -28,7 +29,6 @@ from aylien_model_serving.replicas.observing import Observing
 from aylien_model_serving.replicas.server import Server
 from aylien_model_serving.replicas.superior import Superior
 from aylien_model_serving.replicas.workshop import Workshop
-from aylien_model_serving.runner_metrics import RunnerInstruments
 from aylien_model_serving.runners.announcements import Order, Status
 from aylien_model_serving.runners.engine import Engine, Job
 from aylien_model_serving.runners.items import STREAMS, Items

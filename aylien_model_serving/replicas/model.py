@@ -13,7 +13,7 @@ from aylien_model_serving.handlers import callables
 from aylien_model_serving.handlers.context import Binding
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.jobs import progress
-from aylien_model_serving.metrics import Instruments
+from aylien_model_serving.metrics.instruments import Instruments
 from aylien_model_serving.pipeline import Endpoint
 from aylien_model_serving.route_keys import bound
 from aylien_model_serving.runners import spec as specs

@@ -27,7 +27,7 @@ from werkzeug.exceptions import HTTPException
 
 from aylien_model_serving import codecs, errors
 from aylien_model_serving.core.messages import REQUEST_ID_HEADER, current_request_id
-from aylien_model_serving.metrics import UNMATCHED
+from aylien_model_serving.metrics.instruments import UNMATCHED
 from aylien_model_serving.web import asgi_door, bridge, contexts, express_door, flask_door, lifespan
 from aylien_model_serving.web.exchange import EXCHANGE, EnvironHeaders, Exchange, ScopeHeaders, path_of
 from aylien_model_serving.web.guard import Headers

@@ -13,7 +13,7 @@ from aylien_model_serving.failures import Failures
 from aylien_model_serving.handlers import callables
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.jobs.store import Store
-from aylien_model_serving.metrics import Instruments
+from aylien_model_serving.metrics.instruments import Instruments
 from aylien_model_serving.openapi_answers import Described
 from aylien_model_serving.pipeline import Endpoint
 from aylien_model_serving.runners.inline import InlineRunner

@@ -17,7 +17,7 @@ from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.jobs.errors import StoreUnavailable
 from aylien_model_serving.jobs.job import Job
 from aylien_model_serving.jobs.store import Store, open_store
-from aylien_model_serving.metrics import Instruments
+from aylien_model_serving.metrics.instruments import Instruments
 from aylien_model_serving.pipeline import Endpoint
 from aylien_model_serving.replicas import claiming
 from aylien_model_serving.replicas.beside import Beside

@@ -17,7 +17,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 
-from aylien_model_serving import metric_files, metric_values
+from aylien_model_serving.metrics import multiprocess, values
 
 #: The label value that all paths without a route share.
 UNMATCHED = "unmatched"
@@ -37,14 +37,14 @@ class QuickHistogram(Histogram):
 
     def observe(self, amount: float, exemplar: dict[str, str] | None = None) -> None:
         bucket = self._buckets[bisect_left(self._upper_bounds, amount)]
-        with metric_values.lock:
+        with values.lock:
             self._sum.cell[0] += amount
             bucket.cell[0] += 1
 
     def observe_all(self, amounts: Sequence[float]) -> None:
         """Observe several amounts at once."""
         found = [bisect_left(self._upper_bounds, amount) for amount in amounts]
-        with metric_values.lock:
+        with values.lock:
             self._sum.cell[0] += sum(amounts)
             for place in set(found):
                 self._buckets[place].cell[0] += found.count(place)
@@ -92,7 +92,7 @@ class Instruments:
             multiprocess_mode="livemin",
         )
         self._requests: dict[tuple[str, int, str], tuple[Histogram, Counter]] = {}
-        self._hits: dict[tuple[str, str], metric_values.Value] = {}
+        self._hits: dict[tuple[str, str], values.Value] = {}
 
     def _counter(self, name: str, documentation: str, *labels: str) -> Counter:
         return Counter(name, documentation, (*labels, SERVICE), registry=self._registry)
@@ -107,7 +107,7 @@ class Instruments:
         key = (method, status, endpoint)
         duration, total = self._requests.get(key) or self._open(key)
         bucket = duration._buckets[bisect_left(duration._upper_bounds, seconds)]
-        with metric_values.lock:
+        with values.lock:
             duration._sum.cell[0] += seconds
             bucket.cell[0] += 1
             total._value.cell[0] += 1
@@ -188,11 +188,11 @@ class _Scrape(Collector):
         return []
 
     def collect(self) -> Iterable[Metric]:
-        if metric_files.FOLDER is not None:
-            found = metric_files.collect(metric_files.FOLDER)
+        if multiprocess.FOLDER is not None:
+            found = multiprocess.collect(multiprocess.FOLDER)
         else:
             own = (*self._registry.collect(), *REGISTRY.collect())
-            found = _summed((*own, *metric_files.collect(metric_files.folder_of_replicas())))
+            found = _summed((*own, *multiprocess.collect(multiprocess.folder_of_replicas())))
         for metric in (*found, _exporter_info()):
             shown = copy(metric)  # a collector may hand out the same one each time
             shown.samples = list(self._shown(metric.samples))

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aylien_model_serving import metric_files
-from aylien_model_serving.metric_files import Slot
+from aylien_model_serving.metrics import multiprocess
+from aylien_model_serving.metrics.multiprocess import Slot
 
-PROJECT = Path(__file__).parents[1]
+PROJECT = Path(__file__).parents[2]
 
 
 def leave(slot: Slot) -> None:
@@ -111,14 +111,14 @@ def test_the_gauges_of_the_last_process_go_and_its_counters_stay(tmp_path: Path)
 
 
 def test_a_process_on_its_own_keeps_its_metrics_in_memory() -> None:
-    assert metric_files.FOLDER is None
-    assert metric_files.prepare() is None
+    assert multiprocess.FOLDER is None
+    assert multiprocess.prepare() is None
 
 
 COUNTING = """
 import sys
 from prometheus_client import Counter, Gauge
-from aylien_model_serving import metric_files
+from aylien_model_serving.metrics import multiprocess
 
 Counter("calls", "Calls").inc(int(sys.argv[1]))
 Gauge("busy", "Busy", multiprocess_mode="livesum").set(1)
@@ -148,7 +148,7 @@ def end(process: subprocess.Popen[str], *, by_force: bool) -> None:
 
 
 def sums(folder: Path) -> dict[str, float]:
-    return {sample.name: sample.value for metric in metric_files.collect(folder) for sample in metric.samples}
+    return {sample.name: sample.value for metric in multiprocess.collect(folder) for sample in metric.samples}
 
 
 @pytest.mark.processes

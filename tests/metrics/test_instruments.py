@@ -6,7 +6,7 @@ import pytest
 from prometheus_client import Counter
 from prometheus_client.parser import text_string_to_metric_families
 
-from aylien_model_serving.metrics import UNMATCHED, Instruments
+from aylien_model_serving.metrics.instruments import UNMATCHED, Instruments
 
 Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
 

@@ -1,0 +1,1 @@
+"""Every instrument of a service, and the files in which its processes add up."""
