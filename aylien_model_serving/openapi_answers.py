@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from aylien_model_serving import errors
 from aylien_model_serving.caching import CACHE_HEADER
 from aylien_model_serving.codecs import JSON, QUERY_METHODS
+from aylien_model_serving.codecs.streaming import EVENT_STREAM, LINES
 from aylien_model_serving.core.messages import REQUEST_ID_HEADER
 from aylien_model_serving.failures import PROBLEM_JSON
 from aylien_model_serving.handlers.docstrings import Docstring
@@ -18,7 +19,6 @@ from aylien_model_serving.jobs.view import ShownJob
 from aylien_model_serving.routes import Route
 from aylien_model_serving.schemas import Schema
 from aylien_model_serving.schemas.description import Description, Form, JSONSchema, reference
-from aylien_model_serving.streaming import EVENT_STREAM, LINES
 
 _ANSWERS: Mapping[Form, tuple[str, ...]] = {
     "value": (JSON.media_type,),

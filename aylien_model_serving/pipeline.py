@@ -17,10 +17,11 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
-from aylien_model_serving import codecs, streaming
+from aylien_model_serving import codecs
 from aylien_model_serving.background.pool import Errand
 from aylien_model_serving.background.tasks import TaskResponse, without_tasks
 from aylien_model_serving.caching import CACHE_HEADER, Answers, cache_key, is_personal
+from aylien_model_serving.codecs import streaming
 from aylien_model_serving.core.messages import Call, Reply
 from aylien_model_serving.errors import DeadlineExceeded
 from aylien_model_serving.failures import Failures

@@ -12,9 +12,9 @@ from pathlib import Path
 from flask import Response, request
 
 from aylien_model_serving import codecs
+from aylien_model_serving.codecs.streaming import EVENT_STREAM, HEADERS
 from aylien_model_serving.errors import NotFound
 from aylien_model_serving.process import native_threads
-from aylien_model_serving.streaming import EVENT_STREAM, HEADERS
 from aylien_model_serving.web import pages
 from aylien_model_serving.web.app import ServingFlask
 from aylien_model_serving.web.dashboard import snapshot
