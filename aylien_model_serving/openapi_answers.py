@@ -16,7 +16,7 @@ from aylien_model_serving.core.messages import REQUEST_ID_HEADER
 from aylien_model_serving.failures import PROBLEM_JSON
 from aylien_model_serving.handlers.docstrings import Docstring
 from aylien_model_serving.jobs.view import ShownJob
-from aylien_model_serving.routes import Route
+from aylien_model_serving.routing.routes import Route
 from aylien_model_serving.schemas import Schema
 from aylien_model_serving.schemas.description import Description, Form, JSONSchema, reference
 

@@ -18,7 +18,7 @@ from aylien_model_serving import codecs
 from aylien_model_serving.codecs import DECODERS, JSON, QUERY_METHODS
 from aylien_model_serving.handlers import docstrings
 from aylien_model_serving.openapi_answers import Described
-from aylien_model_serving.routes import Route
+from aylien_model_serving.routing.routes import Route
 from aylien_model_serving.schemas.description import Description, JSONSchema
 
 _PATH_VALUE = re.compile(r"<(?:[^<>]*:)?(\w+)>")

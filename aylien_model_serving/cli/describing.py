@@ -12,8 +12,8 @@ from flask import Flask
 
 from aylien_model_serving.batching import Batching
 from aylien_model_serving.openapi_answers import Described
-from aylien_model_serving.route_keys import Hosting
-from aylien_model_serving.routes import Route
+from aylien_model_serving.routing.options import Hosting
+from aylien_model_serving.routing.routes import Route
 from aylien_model_serving.schemas.description import JSONSchema
 from aylien_model_serving.service import Service
 from aylien_model_serving.web.app import ServingFlask

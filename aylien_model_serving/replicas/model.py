@@ -15,7 +15,7 @@ from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.jobs import progress
 from aylien_model_serving.metrics.instruments import Instruments
 from aylien_model_serving.pipeline import Endpoint
-from aylien_model_serving.route_keys import bound
+from aylien_model_serving.routing.options import bound
 from aylien_model_serving.runners import spec as specs
 from aylien_model_serving.runners.spec import Spec
 

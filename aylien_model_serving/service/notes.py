@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from types import FrameType
 from typing import Any, NamedTuple, TypedDict
 
-from aylien_model_serving import routes
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.handlers import callables
 from aylien_model_serving.handlers.context import Binding, Context
 from aylien_model_serving.handlers.signatures import Signature
-from aylien_model_serving.routes import BoundDict, Route
+from aylien_model_serving.routing import routes
+from aylien_model_serving.routing.routes import BoundDict, Route
 
 
 class RouteKeys(TypedDict, total=False):

@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import Response
 
-from aylien_model_serving import routes, schemas
+from aylien_model_serving import schemas
 from aylien_model_serving.caching import Answers
 from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.core import logging
@@ -21,7 +21,8 @@ from aylien_model_serving.jobs.enqueuing import JobRunner
 from aylien_model_serving.openapi_answers import Described
 from aylien_model_serving.pipeline import Endpoint, check
 from aylien_model_serving.process import lifecycle
-from aylien_model_serving.routes import Route
+from aylien_model_serving.routing import routes
+from aylien_model_serving.routing.routes import Route
 from aylien_model_serving.web import cache, dashboard, operations, running, standins
 from aylien_model_serving.web import jobs as job_routes
 from aylien_model_serving.web.app import ServingFlask

@@ -23,7 +23,7 @@ from aylien_model_serving.jobs.job import Job
 from aylien_model_serving.jobs.states import ENDED, Status
 from aylien_model_serving.jobs.store import Store, open_store
 from aylien_model_serving.jobs.view import JobPage, ShownJob, listed, show
-from aylien_model_serving.routes import Route
+from aylien_model_serving.routing.routes import Route
 from aylien_model_serving.runners.items import Items
 from aylien_model_serving.web.state import JobStore
 

@@ -16,8 +16,8 @@ from aylien_model_serving.jobs.job import NewJob
 from aylien_model_serving.pipeline import Endpoint
 from aylien_model_serving.process import lifecycle
 from aylien_model_serving.replicas.beside import Beside
-from aylien_model_serving.route_keys import Hosting, Jobs
-from aylien_model_serving.routes import Route
+from aylien_model_serving.routing.options import Hosting, Jobs
+from aylien_model_serving.routing.routes import Route
 from aylien_model_serving.runners import Runner, spec
 from aylien_model_serving.runners.batched import BatchedRunner
 from aylien_model_serving.runners.hosted import HostedRunner

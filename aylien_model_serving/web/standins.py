@@ -18,7 +18,7 @@ from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.handlers import callables as handlers
 from aylien_model_serving.handlers.context import UNBOUND
 from aylien_model_serving.handlers.signatures import Signature
-from aylien_model_serving.routes import Route
+from aylien_model_serving.routing.routes import Route
 from aylien_model_serving.web.jobs import MEMORY
 
 #: What a class is told that a replica would build on its own device.

@@ -12,7 +12,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map, RequestRedirect
 
 from aylien_model_serving.pipeline import Endpoint
-from aylien_model_serving.routes import Route
+from aylien_model_serving.routing.routes import Route
 
 
 class Found(NamedTuple):

@@ -12,7 +12,7 @@ import pytest
 from aylien_model_serving import errors
 from aylien_model_serving.app_factory import FlaskAppWrapper
 from aylien_model_serving.core.settings import PREFIX, Settings
-from aylien_model_serving.routes import Route
+from aylien_model_serving.routing.routes import Route
 from tests.docs.pages import PAGES, PROJECT, anchors, blocks, commands, links, names, prose, read, table
 from tests.services.serving import clean_environment
 

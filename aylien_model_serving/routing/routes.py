@@ -14,7 +14,7 @@ from aylien_model_serving.core.suggest import nearest
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.handlers import callables
 from aylien_model_serving.handlers.context import UNBOUND, Binding
-from aylien_model_serving.route_keys import READERS, Hosting, Jobs, bound
+from aylien_model_serving.routing.options import READERS, Hosting, Jobs, bound
 
 
 @dataclass(frozen=True)
