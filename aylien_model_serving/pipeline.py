@@ -24,10 +24,10 @@ from aylien_model_serving.caching import CACHE_HEADER, Answers, cache_key, is_pe
 from aylien_model_serving.codecs import streaming
 from aylien_model_serving.core.messages import Call, Reply
 from aylien_model_serving.errors import DeadlineExceeded
+from aylien_model_serving.executors import Runner
+from aylien_model_serving.executors.generators import Items
 from aylien_model_serving.failures import Failures
 from aylien_model_serving.metrics.instruments import Instruments
-from aylien_model_serving.runners import Runner
-from aylien_model_serving.runners.items import Items
 from aylien_model_serving.schemas import Schema
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from aylien_model_serving.batching import Batching, Policy
+from aylien_model_serving.executors.batch_policy import Batching, Policy
 
 
 class Decides(Protocol):

@@ -14,10 +14,10 @@ from typing import Any, Protocol
 
 from aylien_model_serving.core.messages import Call, Chunks, Reply
 from aylien_model_serving.errors import InvalidAnswer, ServingError
+from aylien_model_serving.executors.engine import Engine
 from aylien_model_serving.pipeline import Endpoint
 from aylien_model_serving.replicas.story import StoryJob
 from aylien_model_serving.runners import wire
-from aylien_model_serving.runners.engine import Engine
 
 Buffers = Sequence[wire.Buffer]
 After = Callable[[], None]

@@ -9,10 +9,11 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from aylien_model_serving.core.messages import Reply
+from aylien_model_serving.executors import STATUS
+from aylien_model_serving.executors.engine import Engine
 from aylien_model_serving.pipeline import Endpoint
 from aylien_model_serving.replicas.answering import Answering, Outcomes
-from aylien_model_serving.runners import STATUS, wire
-from aylien_model_serving.runners.engine import Engine
+from aylien_model_serving.runners import wire
 
 #: Buffers that one system call takes; IOV_MAX of Linux is 1024.
 _VECTOR = 512

@@ -18,6 +18,8 @@ from aylien_model_serving.background import pool
 from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.core.messages import Reply
 from aylien_model_serving.core.settings import Settings
+from aylien_model_serving.executors.engine import Engine, Job
+from aylien_model_serving.executors.generators import STREAMS, Items
 from aylien_model_serving.jobs import progress
 from aylien_model_serving.jobs.store import open_store
 from aylien_model_serving.metrics.runners import RunnerInstruments
@@ -30,8 +32,6 @@ from aylien_model_serving.replicas.server import Server
 from aylien_model_serving.replicas.superior import Superior
 from aylien_model_serving.replicas.workshop import Workshop
 from aylien_model_serving.runners.announcements import Order, Status
-from aylien_model_serving.runners.engine import Engine, Job
-from aylien_model_serving.runners.items import STREAMS, Items
 from aylien_model_serving.runners.record import Recorder
 from aylien_model_serving.runners.spec import Spec
 

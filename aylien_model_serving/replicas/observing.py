@@ -6,9 +6,9 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 
+from aylien_model_serving.executors.engine import Job
 from aylien_model_serving.metrics.runners import RunnerInstruments
 from aylien_model_serving.replicas.answering import Answering
-from aylien_model_serving.runners.engine import Job
 from aylien_model_serving.runners.record import Recorder
 
 

@@ -13,10 +13,10 @@ from collections.abc import Callable
 from functools import partial
 
 from aylien_model_serving.core.messages import Reply
+from aylien_model_serving.executors.engine import Engine
 from aylien_model_serving.pipeline import Endpoint
 from aylien_model_serving.replicas.answering import Outcomes
 from aylien_model_serving.replicas.connection import Connection
-from aylien_model_serving.runners.engine import Engine
 from aylien_model_serving.runners.wire import WireError
 
 #: Seconds that a replica that leaves waits for clients to take their last answers.

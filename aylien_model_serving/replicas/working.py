@@ -16,6 +16,7 @@ import msgspec
 
 from aylien_model_serving.core.messages import Chunks, Reply
 from aylien_model_serving.errors import ServingError
+from aylien_model_serving.executors.engine import Engine
 from aylien_model_serving.jobs.desk import Desk
 from aylien_model_serving.jobs.errors import LeaseLost
 from aylien_model_serving.jobs.job import Claimed
@@ -23,7 +24,6 @@ from aylien_model_serving.jobs.progress import JobProgress
 from aylien_model_serving.pipeline import Endpoint
 from aylien_model_serving.replicas.story import StoryJob
 from aylien_model_serving.runners import wire
-from aylien_model_serving.runners.engine import Engine
 
 logger = logging.getLogger(__name__)
 

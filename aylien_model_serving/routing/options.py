@@ -14,9 +14,9 @@ from typing import Any
 import msgspec
 from werkzeug.routing import Map, Rule
 
-from aylien_model_serving.batching import Batching
 from aylien_model_serving.core.suggest import nearest
 from aylien_model_serving.errors import ConfigurationError
+from aylien_model_serving.executors.batch_policy import Batching
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from aylien_model_serving.batching import Batching
 from aylien_model_serving.core.suggest import nearest
 from aylien_model_serving.errors import ConfigurationError
+from aylien_model_serving.executors.batch_policy import Batching
 from aylien_model_serving.handlers import callables
 from aylien_model_serving.handlers.context import UNBOUND, Binding
 from aylien_model_serving.routing.options import READERS, Hosting, Jobs, bound

@@ -18,7 +18,8 @@ import msgspec
 
 from aylien_model_serving.core.messages import Call
 from aylien_model_serving.errors import DeadlineExceeded, ServingError, Unavailable
-from aylien_model_serving.runners import STATUS, wire
+from aylien_model_serving.executors import STATUS
+from aylien_model_serving.runners import wire
 from aylien_model_serving.runners.control import Control, Replica
 from aylien_model_serving.runners.link import Again, Link, ReplicaLost
 from aylien_model_serving.runners.link_async import AsyncLink

@@ -20,8 +20,8 @@ from typing import Any
 
 import msgspec
 
-from aylien_model_serving.batching import Batching
 from aylien_model_serving.errors import ConfigurationError
+from aylien_model_serving.executors.batch_policy import Batching
 
 #: Module name under which a replica loads the script that is `__main__` in the web worker.
 MAIN = "__model_serving_main__"

@@ -19,12 +19,12 @@ from aylien_model_serving.codecs.streaming import EVENT_STREAM, HEADERS
 from aylien_model_serving.core.messages import Reply
 from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.errors import BadRequest, ConfigurationError, NotFound
+from aylien_model_serving.executors.generators import Items
 from aylien_model_serving.jobs.job import Job
 from aylien_model_serving.jobs.states import ENDED, Status
 from aylien_model_serving.jobs.store import Store, open_store
 from aylien_model_serving.jobs.view import JobPage, ShownJob, listed, show
 from aylien_model_serving.routing.routes import Route
-from aylien_model_serving.runners.items import Items
 from aylien_model_serving.web.state import JobStore
 
 #: Seconds that one request may wait for a job's end.

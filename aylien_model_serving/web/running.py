@@ -9,6 +9,9 @@ from typing import Any
 
 from aylien_model_serving import programs
 from aylien_model_serving.errors import ConfigurationError
+from aylien_model_serving.executors import Runner
+from aylien_model_serving.executors.batched import BatchedRunner
+from aylien_model_serving.executors.inline import InlineRunner
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.jobs import webhooks
 from aylien_model_serving.jobs.enqueuing import JobRunner, Workers
@@ -18,10 +21,8 @@ from aylien_model_serving.process import lifecycle
 from aylien_model_serving.replicas.beside import Beside
 from aylien_model_serving.routing.options import Hosting, Jobs
 from aylien_model_serving.routing.routes import Route
-from aylien_model_serving.runners import Runner, spec
-from aylien_model_serving.runners.batched import BatchedRunner
+from aylien_model_serving.runners import spec
 from aylien_model_serving.runners.hosted import HostedRunner
-from aylien_model_serving.runners.inline import InlineRunner
 from aylien_model_serving.schemas import Schema
 from aylien_model_serving.web.flask_door import replying
 from aylien_model_serving.web.state import ServiceState

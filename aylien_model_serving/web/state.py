@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from aylien_model_serving import schemas
 from aylien_model_serving.caching import Answers, Backend, Flights
 from aylien_model_serving.core.settings import Settings
+from aylien_model_serving.executors.inline import InlineRunner
 from aylien_model_serving.failures import Failures
 from aylien_model_serving.handlers import callables
 from aylien_model_serving.handlers.signatures import Signature
@@ -16,7 +17,6 @@ from aylien_model_serving.jobs.store import Store
 from aylien_model_serving.metrics.instruments import Instruments
 from aylien_model_serving.openapi_answers import Described
 from aylien_model_serving.pipeline import Endpoint
-from aylien_model_serving.runners.inline import InlineRunner
 from aylien_model_serving.web.flask_door import replying
 
 #: Key of the state in `app.extensions`.

@@ -15,13 +15,13 @@ from aylien_model_serving import BackgroundTask, BackgroundTasks, TaskResponse
 from aylien_model_serving.background import pool as afterwards
 from aylien_model_serving.background.pool import Errand, Pool
 from aylien_model_serving.background.tasks import hint_without_tasks
-from aylien_model_serving.batching import Batching
 from aylien_model_serving.core.messages import Call, current_request_id
+from aylien_model_serving.executors.batch_policy import Batching
+from aylien_model_serving.executors.batched import BatchedRunner
+from aylien_model_serving.executors.inline import InlineRunner
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.process import native_threads
-from aylien_model_serving.runners.batched import BatchedRunner
-from aylien_model_serving.runners.inline import InlineRunner
-from tests.runners.engines import PATIENCE, wait_until
+from tests.executors.engines import PATIENCE, wait_until
 
 needs_loops = pytest.mark.skipif(
     native_threads.is_patched(), reason="greenlets share a thread's one event loop"

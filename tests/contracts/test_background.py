@@ -11,7 +11,7 @@ from tests.contracts.alike import assert_alike
 from tests.contracts.background import DIARY, TASKS, expected, service
 from tests.contracts.cases import HELLO, post
 from tests.contracts.doors import DOORS, House, environ_of
-from tests.runners.engines import wait_until
+from tests.executors.engines import wait_until
 
 
 @pytest.fixture(scope="module")

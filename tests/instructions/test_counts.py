@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from aylien_model_serving.runners import pace
+from aylien_model_serving.executors import latency
 from tests.instructions.counting import count
 from tests.instructions.requests import doors
 
@@ -25,8 +25,8 @@ DOORS = ("pipeline", "express door", "express door, cached", "ASGI door", "Flask
 
 @pytest.fixture
 def requests(monkeypatch: pytest.MonkeyPatch) -> dict[str, Callable[[], object]]:
-    monkeypatch.setattr(pace, "QUICK_SECONDS", float("inf"))
-    monkeypatch.setattr(pace, "SLOW_SECONDS", float("inf"))
+    monkeypatch.setattr(latency, "QUICK_SECONDS", float("inf"))
+    monkeypatch.setattr(latency, "SLOW_SECONDS", float("inf"))
     return doors()
 
 

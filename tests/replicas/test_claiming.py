@@ -12,6 +12,7 @@ import pytest
 from aylien_model_serving import JobProgress, schemas
 from aylien_model_serving.core.messages import Call
 from aylien_model_serving.core.settings import Settings
+from aylien_model_serving.executors.inline import InlineRunner
 from aylien_model_serving.failures import Failures
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.jobs.errors import StoreUnavailable
@@ -22,7 +23,6 @@ from aylien_model_serving.pipeline import Endpoint
 from aylien_model_serving.replicas import claiming
 from aylien_model_serving.replicas.beside import Beside
 from aylien_model_serving.runners import wire
-from aylien_model_serving.runners.inline import InlineRunner
 from tests.jobs.stores import enqueue, get
 
 SOON = 20.0

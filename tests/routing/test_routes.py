@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from aylien_model_serving.app_factory import FlaskAppWrapper
-from aylien_model_serving.batching import Batching
 from aylien_model_serving.errors import ConfigurationError
+from aylien_model_serving.executors.batch_policy import Batching
 from aylien_model_serving.routing import routes
 from aylien_model_serving.routing.options import Hosting
 from aylien_model_serving.routing.routes import Route

@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from aylien_model_serving.batching import Batching
 from aylien_model_serving.errors import ConfigurationError
+from aylien_model_serving.executors.batch_policy import Batching
 from aylien_model_serving.runners import spec
 from aylien_model_serving.runners.spec import Spec
 
@@ -104,7 +104,7 @@ def test_what_an_import_does_not_find_is_refused_with_the_cure(target: Any, cure
 
 
 SCRIPT = """
-    from aylien_model_serving.runners import spec
+    from aylien_model_serving.executors import spec
 
     class Model:
         class Part:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from aylien_model_serving.runners import pace
+from aylien_model_serving.executors import latency
 from tests.contracts.cases import get, post
 from tests.contracts.doors import Request
 from tests.web.asgi_client import NEEDS_A_LOOP, Gate, ask, run, service
@@ -23,8 +23,8 @@ HELLO = {"text": "hello"}
 def test_a_quick_handler_runs_on_the_loop_once_it_has_shown_itself_quick(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(pace, "QUICK_SECONDS", float("inf"))
-    monkeypatch.setattr(pace, "SLOW_SECONDS", float("inf"))
+    monkeypatch.setattr(latency, "QUICK_SECONDS", float("inf"))
+    monkeypatch.setattr(latency, "SLOW_SECONDS", float("inf"))
     threads: list[threading.Thread] = []
 
     def handle(text: str) -> None:
@@ -46,7 +46,7 @@ def test_a_quick_handler_runs_on_the_loop_once_it_has_shown_itself_quick(
 
 
 def test_a_slow_handler_runs_on_one_thread_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pace, "QUICK_SECONDS", 0.0)
+    monkeypatch.setattr(latency, "QUICK_SECONDS", 0.0)
     threads: list[int] = []
 
     def handle(text: str) -> None:

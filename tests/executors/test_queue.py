@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aylien_model_serving.runners.queueing import Job, Queue
+from aylien_model_serving.executors.queue import Job, Queue
 
 
 def job(deadline: float | None = None, suspect: bool = False, **arguments: Any) -> Job:

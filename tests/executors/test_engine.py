@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from aylien_model_serving.errors import DeadlineExceeded, HandlerFailed, Unavailable
-from aylien_model_serving.runners.engine import Job
-from tests.runners.engines import PATIENCE, Bench, wait_until
+from aylien_model_serving.executors.engine import Job
+from tests.executors.engines import PATIENCE, Bench, wait_until
 
 
 class Held:

@@ -19,11 +19,11 @@ from typing import Any
 from aylien_model_serving.background import pool
 from aylien_model_serving.core.messages import Call
 from aylien_model_serving.errors import DeadlineExceeded
+from aylien_model_serving.executors import Observer
+from aylien_model_serving.executors.generators import STREAMS, Items
+from aylien_model_serving.executors.latency import Pace
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.process import native_threads
-from aylien_model_serving.runners import Observer
-from aylien_model_serving.runners.items import STREAMS, Items
-from aylien_model_serving.runners.pace import Pace
 
 #: Threads on which the calls of a handler without a limit run when their caller is an event loop.
 _DEFAULT_THREADS = 8

@@ -4,9 +4,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from aylien_model_serving.batching import Batching
+from aylien_model_serving.executors.batch_policy import Batching
+from aylien_model_serving.executors.engine import Engine, Job
 from aylien_model_serving.handlers.signatures import Signature
-from aylien_model_serving.runners.engine import Engine, Job
 
 PATIENCE = 10.0  # seconds after which a test that waits has failed
 

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from aylien_model_serving.batching import Batching
 from aylien_model_serving.core.messages import Call, current_request_id
 from aylien_model_serving.errors import DeadlineExceeded, Unavailable
+from aylien_model_serving.executors.batch_policy import Batching
+from aylien_model_serving.executors.batched import BatchedRunner, Deliveries
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.process import native_threads
-from aylien_model_serving.runners.batched import BatchedRunner, Deliveries
-from tests.runners.engines import PATIENCE, wait_until
+from tests.executors.engines import PATIENCE, wait_until
 
 ROOT = Path(__file__).parents[2]
 
@@ -288,9 +288,9 @@ def test_no_thread_is_started_before_the_first_call() -> None:
 
 COMMON = """
 import os, threading, time
-from aylien_model_serving.batching import Batching
+from aylien_model_serving.executors.batch_policy import Batching
 from aylien_model_serving.core.messages import Call
-from aylien_model_serving.runners.batched import BatchedRunner
+from aylien_model_serving.executors.batched import BatchedRunner
 from aylien_model_serving.handlers.signatures import Signature
 
 class Observer:

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple, Protocol
 
 from aylien_model_serving.core.messages import current_request_id
 from aylien_model_serving.errors import DeadlineExceeded, HandlerFailed
+from aylien_model_serving.executors.queue import Job
 from aylien_model_serving.handlers import callables
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.process import native_threads
-from aylien_model_serving.runners.queueing import Job
 
 
 class EngineObserver(Protocol):

@@ -14,12 +14,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from aylien_model_serving.background import pool
-from aylien_model_serving.batching import Batching
 from aylien_model_serving.core.messages import Call
 from aylien_model_serving.errors import DeadlineExceeded
+from aylien_model_serving.executors import Observer
+from aylien_model_serving.executors.batch_policy import Batching
+from aylien_model_serving.executors.engine import Engine, Job
 from aylien_model_serving.handlers.signatures import Signature
-from aylien_model_serving.runners import Observer
-from aylien_model_serving.runners.engine import Engine, Job
 
 Loop = asyncio.AbstractEventLoop
 _Delivery = tuple["asyncio.Future[Any]", Any, "Exception | None", str]

@@ -11,9 +11,9 @@ import pytest
 
 from aylien_model_serving.core.messages import Call
 from aylien_model_serving.errors import DeadlineExceeded
+from aylien_model_serving.executors.inline import InlineRunner
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.process import native_threads
-from aylien_model_serving.runners.inline import InlineRunner
 
 PATIENCE = 10.0  # seconds after which a test that waits has failed
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aylien_model_serving.batching import Batching, Costs, Policy
+from aylien_model_serving.executors.batch_policy import Batching, Costs, Policy
 from tests.closed_loop import Decides, Greedy, Outcome, Simulation, adaptive
 
 MILLISECOND = 0.001

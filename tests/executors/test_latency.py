@@ -1,6 +1,6 @@
 """When a handler counts as quick."""
 
-from aylien_model_serving.runners.pace import QUICK_SECONDS, SLOW_SECONDS, Pace
+from aylien_model_serving.executors.latency import QUICK_SECONDS, SLOW_SECONDS, Pace
 
 
 def verdicts(*seconds: float) -> list[bool]:

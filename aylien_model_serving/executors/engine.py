@@ -13,11 +13,11 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from aylien_model_serving.batching import Batching, Policy
 from aylien_model_serving.errors import DeadlineExceeded, HandlerFailed, Unavailable
+from aylien_model_serving.executors.batch_policy import Batching, Policy
+from aylien_model_serving.executors.batches import EngineObserver, Outcome, Runs
+from aylien_model_serving.executors.queue import Job, Queue
 from aylien_model_serving.handlers.signatures import Signature
-from aylien_model_serving.runners.columns import EngineObserver, Outcome, Runs
-from aylien_model_serving.runners.queueing import Job, Queue
 
 __all__ = ["Engine", "EngineObserver", "Job"]
 

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from aylien_model_serving.core.messages import current_request_id
 from aylien_model_serving.errors import HandlerFailed, InvalidRequest
-from aylien_model_serving.runners.columns import columns, items
-from aylien_model_serving.runners.queueing import Job
+from aylien_model_serving.executors.batches import columns, items
+from aylien_model_serving.executors.queue import Job
+from tests.executors.engines import Bench
 from tests.ids import shown
-from tests.runners.engines import Bench
 
 
 def test_every_field_becomes_a_list() -> None:
