@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.process import lifecycle
-from aylien_model_serving.runners import spec
+from aylien_model_serving.rpc import spec
 
 
 class Place(NamedTuple):

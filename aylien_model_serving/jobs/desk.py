@@ -17,7 +17,7 @@ from aylien_model_serving.jobs.errors import LeaseLost, StoreUnavailable
 from aylien_model_serving.jobs.job import Claimed, Job
 from aylien_model_serving.jobs.states import RUNNING
 from aylien_model_serving.jobs.store import Store
-from aylien_model_serving.runners.heads import ReplyHead
+from aylien_model_serving.rpc.headers import ReplyHead
 
 #: Seconds that a job belongs to whoever took it without a word from there.
 LEASE = 6.0

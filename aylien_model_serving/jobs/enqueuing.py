@@ -16,7 +16,7 @@ from aylien_model_serving.core.messages import Call, Reply
 from aylien_model_serving.jobs.job import NewJob
 from aylien_model_serving.jobs.store import Store
 from aylien_model_serving.jobs.view import show
-from aylien_model_serving.runners import wire
+from aylien_model_serving.rpc import protocol
 
 #: What a job asks its handler's answer to be: JSON, or events where it is a stream.
 _ACCEPT = "application/json, text/event-stream"
@@ -79,7 +79,7 @@ class JobRunner:
         """
         new = self._template(
             id=uuid.uuid4().hex,
-            call=b"".join(wire.encode_call(0, _plain(call), False)),
+            call=b"".join(protocol.encode_call(0, _plain(call), False)),
             idempotency_key=_key_of(call),
             webhook=self._check_webhook(call.headers.get("x-webhook-url")),
         )

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from aylien_model_serving.jobs.states import Status
-from aylien_model_serving.runners.heads import ReplyHead
+from aylien_model_serving.rpc.headers import ReplyHead
 
 
 class NewJob(msgspec.Struct, frozen=True, kw_only=True):

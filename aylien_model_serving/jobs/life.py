@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from aylien_model_serving.jobs.job import Job, NewJob
 from aylien_model_serving.jobs.states import ENDED, RUNNING, Status, move
-from aylien_model_serving.runners.heads import ReplyHead
+from aylien_model_serving.rpc.headers import ReplyHead
 
 #: Seconds before a failed job is tried again, doubled with each attempt, and their limit.
 RETRY_PAUSE, LONGEST_RETRY_PAUSE = 1.0, 60.0

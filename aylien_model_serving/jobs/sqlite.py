@@ -18,7 +18,7 @@ from msgspec.structs import astuple, replace
 from aylien_model_serving.jobs.connections import Connections
 from aylien_model_serving.jobs.job import Job
 from aylien_model_serving.jobs.states import Status
-from aylien_model_serving.runners.heads import ReplyHead
+from aylien_model_serving.rpc.headers import ReplyHead
 
 _COLUMNS = Job.__struct_fields__
 _CANCEL_REQUESTED, _REPLY = _COLUMNS.index("cancel_requested"), _COLUMNS.index("reply")

@@ -16,7 +16,7 @@ from aylien_model_serving.jobs.memory import MemoryShelves
 from aylien_model_serving.jobs.shelf import Shelf, Shelves
 from aylien_model_serving.jobs.sqlite import open_file
 from aylien_model_serving.jobs.states import ENDED, IllegalTransition, Status
-from aylien_model_serving.runners.heads import ReplyHead
+from aylien_model_serving.rpc.headers import ReplyHead
 
 #: Jobs that one transaction brings back from a pause or a lost lease, or removes, at most.
 BATCH = 100

@@ -17,9 +17,9 @@ from aylien_model_serving.errors import InvalidAnswer, ServingError
 from aylien_model_serving.executors.engine import Engine
 from aylien_model_serving.pipeline import Endpoint
 from aylien_model_serving.replicas.story import StoryJob
-from aylien_model_serving.runners import wire
+from aylien_model_serving.rpc import protocol
 
-Buffers = Sequence[wire.Buffer]
+Buffers = Sequence[protocol.Buffer]
 After = Callable[[], None]
 
 
@@ -101,25 +101,25 @@ class Answering(StoryJob):
 
     def _encoded(self, reply: Reply) -> Buffers:
         try:
-            return wire.encode_reply(self.number, reply)
-        except wire.WireError as error:
+            return protocol.encode_reply(self.number, reply)
+        except protocol.WireError as error:
             told = InvalidAnswer(str(error))
-            return wire.encode_reply(self.number, self.refuse(told))
+            return protocol.encode_reply(self.number, self.refuse(told))
 
     def _stream(self, reply: Reply, chunks: Chunks) -> None:
         """Send a body as it is made, no faster than the client takes it, until it ends or nobody listens."""
         credit = self._credit = Credit()
-        self.outlet.put(wire.encode_reply(self.number, reply, stream=True))
+        self.outlet.put(protocol.encode_reply(self.number, reply, stream=True))
         self.outlet.flush()
         try:
             for chunk in chunks:
                 if not credit.take() or self.abandoned:
                     return
-                self.outlet.put(wire.encode_item(self.number, chunk))
+                self.outlet.put(protocol.encode_item(self.number, chunk))
                 self.outlet.flush()
         finally:
             chunks.close()
-            self.outlet.put(wire.encode_end(self.number))
+            self.outlet.put(protocol.encode_end(self.number))
 
     def grant(self, items: int) -> None:
         """Let so many more items of the stream be sent."""
@@ -162,7 +162,7 @@ class Credit:
     """How many items a client still takes."""
 
     def __init__(self) -> None:
-        self._left = wire.STREAM_CREDIT
+        self._left = protocol.STREAM_CREDIT
         self._ended = False
         self._changed = threading.Condition()
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from aylien_model_serving.replicas.peers import Loop, Peer
-from aylien_model_serving.runners.announcements import Order, Status
+from aylien_model_serving.rpc.control_messages import Order, Status
 
 #: prctl(2): the signal that a process gets when its parent ends.
 _PR_SET_PDEATHSIG = 1

@@ -18,7 +18,7 @@ from aylien_model_serving.jobs.errors import LeaseLost, StoreUnavailable
 from aylien_model_serving.jobs.job import Claimed
 from aylien_model_serving.pipeline import Endpoint
 from aylien_model_serving.replicas.working import Working
-from aylien_model_serving.runners.wire import WireError
+from aylien_model_serving.rpc.protocol import WireError
 
 logger = logging.getLogger(__name__)
 

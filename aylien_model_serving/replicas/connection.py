@@ -13,7 +13,7 @@ from aylien_model_serving.executors import STATUS
 from aylien_model_serving.executors.engine import Engine
 from aylien_model_serving.pipeline import Endpoint
 from aylien_model_serving.replicas.answering import Answering, Outcomes
-from aylien_model_serving.runners import wire
+from aylien_model_serving.rpc import protocol
 
 #: Buffers that one system call takes; IOV_MAX of Linux is 1024.
 _VECTOR = 512
@@ -49,9 +49,9 @@ class Connection:
         self._want_write = want_write
         self._tell_status = tell_status
         self._wake = wake
-        self._frames = wire.Frames()
+        self._frames = protocol.Frames()
         self._calls: dict[int, Answering] = {}
-        self._outbox: deque[wire.Buffer] = deque()
+        self._outbox: deque[protocol.Buffer] = deque()
         self._lock = threading.Lock()
         self._is_closed = False
         self.drains = False
@@ -79,30 +79,30 @@ class Connection:
         self.flush()
         return True
 
-    def _take(self, frame: wire.Frame) -> None:
-        if frame.kind == wire.CALL:
+    def _take(self, frame: protocol.Frame) -> None:
+        if frame.kind == protocol.CALL:
             self._begin(frame)
-        elif frame.kind == wire.WAKE:
+        elif frame.kind == protocol.WAKE:
             self._wake()
         elif frame.number in self._calls:
-            if frame.kind == wire.CANCEL:
+            if frame.kind == protocol.CANCEL:
                 self._calls.pop(frame.number).abandon()
-            elif frame.kind == wire.CREDIT:
+            elif frame.kind == protocol.CREDIT:
                 self._calls[frame.number].grant(frame.head)
 
-    def _begin(self, frame: wire.Frame) -> None:
+    def _begin(self, frame: protocol.Frame) -> None:
         if self.drains:
-            self.put(wire.encode_again(frame.number))
+            self.put(protocol.encode_again(frame.number))
             return
-        call, suspect = wire.call_of(frame)
+        call, suspect = protocol.call_of(frame)
         if call.method == STATUS:
-            self.put(wire.encode_reply(frame.number, self._tell_status()))
+            self.put(protocol.encode_reply(frame.number, self._tell_status()))
             return
         answering = Answering(frame.number, call, suspect, self._endpoint, self, self._outcomes)
         self._calls[frame.number] = answering
         answering.begin(self._engine)
 
-    def put(self, buffers: Sequence[wire.Buffer]) -> None:
+    def put(self, buffers: Sequence[protocol.Buffer]) -> None:
         self._outbox.extend(buffers)
 
     def done(self, number: int) -> None:
@@ -123,7 +123,7 @@ class Connection:
                     return
                 self._drop(vector, sent)
 
-    def _drop(self, vector: Sequence[wire.Buffer], sent: int) -> None:
+    def _drop(self, vector: Sequence[protocol.Buffer], sent: int) -> None:
         for buffer in vector:
             if sent < len(buffer):
                 self._outbox[0] = memoryview(buffer)[sent:]

@@ -31,9 +31,9 @@ from aylien_model_serving.replicas.observing import Observing
 from aylien_model_serving.replicas.server import Server
 from aylien_model_serving.replicas.superior import Superior
 from aylien_model_serving.replicas.workshop import Workshop
-from aylien_model_serving.runners.announcements import Order, Status
-from aylien_model_serving.runners.record import Recorder
-from aylien_model_serving.runners.spec import Spec
+from aylien_model_serving.rpc.control_messages import Order, Status
+from aylien_model_serving.rpc.flight_recorder import Recorder
+from aylien_model_serving.rpc.spec import Spec
 
 logger = logging.getLogger(__name__)
 

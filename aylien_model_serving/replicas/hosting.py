@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from aylien_model_serving.replicas.retirement import Standing
 from aylien_model_serving.replicas.slots import Slot
-from aylien_model_serving.runners.announcements import Replica
-from aylien_model_serving.runners.spec import Spec
+from aylien_model_serving.rpc.control_messages import Replica
+from aylien_model_serving.rpc.spec import Spec
 
 #: Seconds that a version that is replaced has for the calls it has begun, unless one may take longer.
 _DRAIN_SECONDS = 30.0

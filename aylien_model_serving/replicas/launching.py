@@ -15,9 +15,9 @@ from aylien_model_serving.replicas import cpus, devices
 from aylien_model_serving.replicas.child import Child
 from aylien_model_serving.replicas.peers import Loop
 from aylien_model_serving.replicas.slots import Slot
-from aylien_model_serving.runners.announcements import Order, Status
-from aylien_model_serving.runners.record import running_since
-from aylien_model_serving.runners.spec import Spec
+from aylien_model_serving.rpc.control_messages import Order, Status
+from aylien_model_serving.rpc.flight_recorder import running_since
+from aylien_model_serving.rpc.spec import Spec
 
 _METRICS = "PROMETHEUS_MULTIPROC_DIR"
 

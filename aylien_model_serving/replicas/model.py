@@ -16,8 +16,8 @@ from aylien_model_serving.jobs import progress
 from aylien_model_serving.metrics.instruments import Instruments
 from aylien_model_serving.pipeline import Endpoint
 from aylien_model_serving.routing.options import bound
-from aylien_model_serving.runners import spec as specs
-from aylien_model_serving.runners.spec import Spec
+from aylien_model_serving.rpc import spec as specs
+from aylien_model_serving.rpc.spec import Spec
 
 
 def build(spec: Spec, device: str) -> Callable[..., Any]:

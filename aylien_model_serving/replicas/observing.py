@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from aylien_model_serving.executors.engine import Job
 from aylien_model_serving.metrics.runners import RunnerInstruments
 from aylien_model_serving.replicas.answering import Answering
-from aylien_model_serving.runners.record import Recorder
+from aylien_model_serving.rpc.flight_recorder import Recorder
 
 
 class Observing:

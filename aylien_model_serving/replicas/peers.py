@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from aylien_model_serving.runners.framing import Inbox, MessageError, encode
+from aylien_model_serving.rpc.control_framing import Inbox, MessageError, encode
 
 _CHUNK = 65536
 

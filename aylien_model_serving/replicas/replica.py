@@ -22,8 +22,8 @@ from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.process import interpreter, lifecycle, owner
 from aylien_model_serving.replicas.hosted import Hosted, fail
 from aylien_model_serving.replicas.superior import Superior
-from aylien_model_serving.runners.announcements import Order, Status
-from aylien_model_serving.runners.spec import Spec, load_main
+from aylien_model_serving.rpc.control_messages import Order, Status
+from aylien_model_serving.rpc.spec import Spec, load_main
 
 logger = logging.getLogger(__name__)
 

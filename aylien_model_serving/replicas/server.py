@@ -17,7 +17,7 @@ from aylien_model_serving.executors.engine import Engine
 from aylien_model_serving.pipeline import Endpoint
 from aylien_model_serving.replicas.answering import Outcomes
 from aylien_model_serving.replicas.connection import Connection
-from aylien_model_serving.runners.wire import WireError
+from aylien_model_serving.rpc.protocol import WireError
 
 #: Seconds that a replica that leaves waits for clients to take their last answers.
 _LAST_WORDS = 1.0

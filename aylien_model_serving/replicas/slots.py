@@ -11,8 +11,8 @@ from collections.abc import Callable
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.process.backoff import Backoff
 from aylien_model_serving.replicas.child import Process
-from aylien_model_serving.runners.announcements import Replica, State
-from aylien_model_serving.runners.spec import Spec
+from aylien_model_serving.rpc.control_messages import Replica, State
+from aylien_model_serving.rpc.spec import Spec
 
 logger = logging.getLogger(__name__)
 

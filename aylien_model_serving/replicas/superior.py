@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import socket
 
-from aylien_model_serving.runners import framing
-from aylien_model_serving.runners.announcements import Order, Status
+from aylien_model_serving.rpc import control_framing
+from aylien_model_serving.rpc.control_messages import Order, Status
 
 
 class Superior:
@@ -18,7 +18,7 @@ class Superior:
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
-        self._inbox = framing.Inbox(Order)
+        self._inbox = control_framing.Inbox(Order)
 
     def listen(self) -> list[Order]:
         """Wait for something to come, and return the orders in it; without a supervisor the process ends."""
@@ -29,4 +29,4 @@ class Superior:
 
     def tell(self, status: Status) -> None:
         """Say how the replica is."""
-        self.sock.sendall(framing.encode(status))
+        self.sock.sendall(control_framing.encode(status))

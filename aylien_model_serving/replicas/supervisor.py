@@ -30,8 +30,8 @@ from aylien_model_serving.replicas.launching import Launcher
 from aylien_model_serving.replicas.peers import Loop, listen
 from aylien_model_serving.replicas.slots import Slot
 from aylien_model_serving.replicas.worker import Worker
-from aylien_model_serving.runners.announcements import Replica, Wish
-from aylien_model_serving.runners.spec import Spec
+from aylien_model_serving.rpc.control_messages import Replica, Wish
+from aylien_model_serving.rpc.spec import Spec
 from aylien_model_serving.runners.starting import Place
 
 logger = logging.getLogger("aylien_model_serving.replicas.supervisor")

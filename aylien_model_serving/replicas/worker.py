@@ -6,7 +6,7 @@ import socket
 from collections.abc import Callable
 
 from aylien_model_serving.replicas.peers import Loop, Peer
-from aylien_model_serving.runners.announcements import News, Replica, Wish
+from aylien_model_serving.rpc.control_messages import News, Replica, Wish
 
 
 class Worker:

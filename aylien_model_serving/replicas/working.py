@@ -23,7 +23,7 @@ from aylien_model_serving.jobs.job import Claimed
 from aylien_model_serving.jobs.progress import JobProgress
 from aylien_model_serving.pipeline import Endpoint
 from aylien_model_serving.replicas.story import StoryJob
-from aylien_model_serving.runners import wire
+from aylien_model_serving.rpc import protocol
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ class Working(StoryJob):
         done: Callable[[Working], None],
     ) -> None:
         self.job = claimed.job
-        call, _ = wire.call_of(wire.frame_of(claimed.call))
+        call, _ = protocol.call_of(protocol.frame_of(claimed.call))
         super().__init__(call, endpoint, None, self.finished)
         self.progress = JobProgress(self._report)
         self.reason: Reason | None = None

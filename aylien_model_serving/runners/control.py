@@ -20,10 +20,10 @@ from typing import ClassVar, NamedTuple
 
 from aylien_model_serving.process import owner
 from aylien_model_serving.process.backoff import Backoff
+from aylien_model_serving.rpc.control_framing import Inbox, MessageError, encode
+from aylien_model_serving.rpc.control_messages import News, Replica, Wish
+from aylien_model_serving.rpc.spec import Spec
 from aylien_model_serving.runners import starting
-from aylien_model_serving.runners.announcements import News, Replica, Wish
-from aylien_model_serving.runners.framing import Inbox, MessageError, encode
-from aylien_model_serving.runners.spec import Spec
 
 __all__ = ["Control", "Replica"]
 

@@ -19,13 +19,13 @@ import msgspec
 from aylien_model_serving.core.messages import Call
 from aylien_model_serving.errors import DeadlineExceeded, ServingError, Unavailable
 from aylien_model_serving.executors import STATUS
-from aylien_model_serving.runners import wire
+from aylien_model_serving.rpc import protocol
+from aylien_model_serving.rpc.connection import Again, Link, ReplicaLost
+from aylien_model_serving.rpc.connection_async import AsyncLink
 from aylien_model_serving.runners.control import Control, Replica
-from aylien_model_serving.runners.link import Again, Link, ReplicaLost
-from aylien_model_serving.runners.link_async import AsyncLink
 
 if TYPE_CHECKING:
-    from aylien_model_serving.runners.spec import Spec
+    from aylien_model_serving.rpc.spec import Spec
 
 #: Seconds that a call waits for a replica that died at once after its start; its next start may be far off.
 _PATIENCE_WITH_DEATHS = 2.0
@@ -152,7 +152,7 @@ class Berths:
             if link is None or not link.is_open:
                 link = self._connect(replica)
             if link is not None:
-                link.send(wire.encode_wake())
+                link.send(protocol.encode_wake())
 
     def ask_status(self, replica: Replica) -> dict[str, Any]:
         """Return what a replica tells of itself; nothing, where it does not answer within a second."""

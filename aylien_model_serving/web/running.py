@@ -21,7 +21,7 @@ from aylien_model_serving.process import lifecycle
 from aylien_model_serving.replicas.beside import Beside
 from aylien_model_serving.routing.options import Hosting, Jobs
 from aylien_model_serving.routing.routes import Route
-from aylien_model_serving.runners import spec
+from aylien_model_serving.rpc import spec
 from aylien_model_serving.runners.hosted import HostedRunner
 from aylien_model_serving.schemas import Schema
 from aylien_model_serving.web.flask_door import replying

@@ -9,7 +9,7 @@ from typing import Any
 
 from aylien_model_serving.jobs.job import Claimed, Job, NewJob
 from aylien_model_serving.jobs.store import Store
-from aylien_model_serving.runners.heads import ReplyHead
+from aylien_model_serving.rpc.headers import ReplyHead
 
 NOW = 1_700_000_000.0
 LEASE = 10.0

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from aylien_model_serving.jobs.store import Store
-from aylien_model_serving.runners.heads import ReplyHead
+from aylien_model_serving.rpc.headers import ReplyHead
 from tests.jobs.stores import NOW, REPLY, claim, claimed_id, enqueue
 
 pytestmark = pytest.mark.processes
@@ -21,7 +21,7 @@ PRELUDE = """
 import sys, uuid
 from aylien_model_serving.jobs.job import NewJob
 from aylien_model_serving.jobs.store import open_store
-from aylien_model_serving.runners.heads import ReplyHead
+from aylien_model_serving.rpc.headers import ReplyHead
 path, service, owner = sys.argv[1:]
 store = open_store(path)
 print("ready", flush=True)

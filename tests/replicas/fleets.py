@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from aylien_model_serving.rpc.control_messages import Replica
+from aylien_model_serving.rpc.spec import Spec
 from aylien_model_serving.runners import starting
-from aylien_model_serving.runners.announcements import Replica
 from aylien_model_serving.runners.control import Control
-from aylien_model_serving.runners.spec import Spec
 
 PROJECT = Path(__file__).parents[2]
 STUB = [sys.executable, str(Path(__file__).with_name("stub.py"))]

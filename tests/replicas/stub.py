@@ -17,9 +17,9 @@ from typing import Any
 
 import msgspec
 
-from aylien_model_serving.runners.announcements import Order, Status
-from aylien_model_serving.runners.framing import Inbox, encode
-from aylien_model_serving.runners.record import Recorder
+from aylien_model_serving.rpc.control_framing import Inbox, encode
+from aylien_model_serving.rpc.control_messages import Order, Status
+from aylien_model_serving.rpc.flight_recorder import Recorder
 
 LONG = 3000
 

@@ -22,7 +22,7 @@ from aylien_model_serving.metrics.instruments import Instruments
 from aylien_model_serving.pipeline import Endpoint
 from aylien_model_serving.replicas import claiming
 from aylien_model_serving.replicas.beside import Beside
-from aylien_model_serving.runners import wire
+from aylien_model_serving.rpc import protocol
 from tests.jobs.stores import enqueue, get
 
 SOON = 20.0
@@ -30,7 +30,7 @@ SOON = 20.0
 
 def call_of(body: bytes) -> bytes:
     call = Call("POST", "/r", "", {"accept": "application/json"}, body, {}, "the-request")
-    return b"".join(wire.encode_call(0, call, False))
+    return b"".join(protocol.encode_call(0, call, False))
 
 
 class Scene:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from aylien_model_serving.replicas.peers import Loop, Peer
-from aylien_model_serving.runners.announcements import Status
-from aylien_model_serving.runners.framing import Inbox, encode
+from aylien_model_serving.rpc.control_framing import Inbox, encode
+from aylien_model_serving.rpc.control_messages import Status
 
 
 class Ends:

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from aylien_model_serving.errors import ConfigurationError
+from aylien_model_serving.rpc.control_messages import Replica
+from aylien_model_serving.rpc.spec import Spec
 from aylien_model_serving.runners import starting
-from aylien_model_serving.runners.announcements import Replica
 from aylien_model_serving.runners.control import Control
-from aylien_model_serving.runners.spec import Spec
 from tests.replicas.fleets import PROJECT, Fleet, fleet_of_stubs, processes_of, wait_until
 
 SPEC = Spec(name="model", target="stub:stub", devices="cpu")
@@ -138,7 +138,7 @@ PRELUDE = """
     import os, queue, sys, threading, time
     from pathlib import Path
     from aylien_model_serving.runners.control import Control
-    from aylien_model_serving.runners.spec import Spec
+    from aylien_model_serving.rpc.spec import Spec
     from tests.replicas.fleets import STUB
 
     home, owner = Path(sys.argv[1]), int(sys.argv[2])

@@ -11,7 +11,7 @@ from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.process import lifecycle
 from aylien_model_serving.replicas import model
-from aylien_model_serving.runners.spec import Spec
+from aylien_model_serving.rpc.spec import Spec
 
 hosted = Service("hosted")
 runs: list[str] = []

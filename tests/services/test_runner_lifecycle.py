@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from aylien_model_serving.runners.spec import Spec
+from aylien_model_serving.rpc.spec import Spec
 from tests.replicas.fleets import Fleet, wait_until
 from tests.services.hosts import (
     Asking,

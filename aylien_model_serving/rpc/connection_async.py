@@ -16,10 +16,10 @@ from typing import cast
 
 from aylien_model_serving.core.messages import Call, Reply
 from aylien_model_serving.errors import DeadlineExceeded
-from aylien_model_serving.runners import wire
-from aylien_model_serving.runners.link import SEND_BUFFER
-from aylien_model_serving.runners.pending import Outcome, Pending, ReplicaLost, Stream, numbers
-from aylien_model_serving.runners.wire import Buffer
+from aylien_model_serving.rpc import protocol
+from aylien_model_serving.rpc.connection import SEND_BUFFER
+from aylien_model_serving.rpc.in_flight import Outcome, Pending, ReplicaLost, Stream, numbers
+from aylien_model_serving.rpc.protocol import Buffer
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ class AsyncLink(asyncio.BufferedProtocol):
         self._numbers = numbers()
         self._pending = Pending(lambda number: _AsyncStream(number, self))
         self.forget = self._pending.forget
-        self._frames = wire.Frames()
+        self._frames = protocol.Frames()
         self._outgoing: deque[Buffer] = deque()
         self._flushes = False
         self._paused = False
@@ -124,7 +124,7 @@ class AsyncLink(asyncio.BufferedProtocol):
             DeadlineExceeded: the deadline passed; the replica is told, as it is of a task that is cancelled.
         """
         number = next(self._numbers)
-        buffers = wire.encode_call(number, call, suspect)
+        buffers = protocol.encode_call(number, call, suspect)
         if not self.is_open:
             raise ReplicaLost(number)
         future: asyncio.Future[Outcome] = self._loop.create_future()
@@ -145,7 +145,7 @@ class AsyncLink(asyncio.BufferedProtocol):
 
     def _abandon(self, number: int) -> None:
         if self.forget(number):
-            self.send(wire.encode_cancel(number))
+            self.send(protocol.encode_cancel(number))
 
     def _watch(self, number: int, deadline: float, future: asyncio.Future[Outcome]) -> None:
         """Have a call ended at its deadline, unless its caller goes on before."""
@@ -231,6 +231,6 @@ class AsyncLink(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         try:
             self._pending.arrived(self._frames.filled(nbytes))
-        except wire.WireError:
+        except protocol.WireError:
             logger.exception("The replica is not understood")
             self.close()

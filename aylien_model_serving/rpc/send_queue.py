@@ -13,7 +13,7 @@ from collections import deque
 from contextlib import suppress
 
 from aylien_model_serving.process import native_threads
-from aylien_model_serving.runners.wire import Buffer
+from aylien_model_serving.rpc.protocol import Buffer
 
 #: Buffers in one write; the system's limit is 1,024.
 _MOST_BUFFERS = 64

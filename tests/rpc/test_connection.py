@@ -9,9 +9,9 @@ import pytest
 
 from aylien_model_serving.core.messages import Reply
 from aylien_model_serving.errors import DeadlineExceeded
-from aylien_model_serving.runners import wire
-from aylien_model_serving.runners.link import Again, Link, ReplicaLost
-from tests.runners.stub_replica import Calling, StubReplica, a_call, eventually
+from aylien_model_serving.rpc import protocol
+from aylien_model_serving.rpc.connection import Again, Link, ReplicaLost
+from tests.rpc.stub_replica import Calling, StubReplica, a_call, eventually
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -111,11 +111,11 @@ def test_a_stream_runs_no_further_ahead_than_its_credit(link: Link, replica: Stu
 
     taken = [next(items) for _ in range(7)]
     link.call(a_call(), False)
-    assert replica.only.sent == wire.STREAM_CREDIT
+    assert replica.only.sent == protocol.STREAM_CREDIT
     taken.append(next(items))
 
-    eventually(lambda: replica.only.sent == wire.STREAM_CREDIT + wire.STREAM_CREDIT // 2)
-    assert replica.only.credits == [wire.STREAM_CREDIT // 2]
+    eventually(lambda: replica.only.sent == protocol.STREAM_CREDIT + protocol.STREAM_CREDIT // 2)
+    assert replica.only.credits == [protocol.STREAM_CREDIT // 2]
     assert taken == [b"%d" % n for n in range(8)]
     chunks.close()
     assert list(items) == []

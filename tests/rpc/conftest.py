@@ -5,8 +5,8 @@ from contextlib import closing
 
 import pytest
 
-from aylien_model_serving.runners.link import Link
-from tests.runners.stub_replica import StubReplica
+from aylien_model_serving.rpc.connection import Link
+from tests.rpc.stub_replica import StubReplica
 
 
 @pytest.fixture

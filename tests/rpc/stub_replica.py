@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from aylien_model_serving.core.messages import Call, Reply
-from aylien_model_serving.runners import wire
+from aylien_model_serving.rpc import protocol
 
 
 def a_call(path: str = "/echo", body: bytes = b"", timeout: float | None = 60, query: str = "") -> Call:
@@ -96,7 +96,7 @@ class Connection:
         self._streams: dict[int, list[int]] = {}
 
     def serve(self) -> None:
-        frames = wire.Frames()
+        frames = protocol.Frames()
         with self._sock, suppress(OSError):
             while received := self._sock.recv_into(frames.get_buffer()):
                 found = frames.filled(received)
@@ -104,66 +104,66 @@ class Connection:
                 for frame in found:
                     self._take(frame)
 
-    def _take(self, frame: wire.Frame) -> None:
-        if frame.kind == wire.CALL:
+    def _take(self, frame: protocol.Frame) -> None:
+        if frame.kind == protocol.CALL:
             self._answer(frame)
-        elif frame.kind == wire.CANCEL:
+        elif frame.kind == protocol.CANCEL:
             self.cancelled.append(frame.number)
             self._streams.pop(frame.number, None)
-        elif frame.kind == wire.CREDIT:
+        elif frame.kind == protocol.CREDIT:
             self.credits.append(frame.head)
             if frame.number in self._streams:
                 self._streams[frame.number][1] += frame.head
                 self._go_on(frame.number)
 
-    def _answer(self, frame: wire.Frame) -> None:
-        call, suspect = wire.call_of(frame)
+    def _answer(self, frame: protocol.Frame) -> None:
+        call, suspect = protocol.call_of(frame)
         number = frame.number
         if suspect:
             self.suspects.append(number)
         if call.path == "/echo":
-            self._send(wire.encode_reply(number, Reply(200, call.body, "text/plain", [("x-a", "b")])))
+            self._send(protocol.encode_reply(number, Reply(200, call.body, "text/plain", [("x-a", "b")])))
         elif call.path == "/hold":
             self.held.append(number)
         elif call.path == "/again":
-            self._send(wire.encode_again(number))
+            self._send(protocol.encode_again(number))
         elif call.path == "/die":
             self.die()
         elif call.path == "/garbage":
             self._send([b"no frame at all, and longer than a prefix"])
         elif call.path == "/wrong":
-            self._send(wire.encode_cancel(number))
+            self._send(protocol.encode_cancel(number))
         else:
             self._stream(number, call)
 
     def _stream(self, number: int, call: Call) -> None:
-        self._send(wire.encode_reply(number, Reply(200, b"", "text/event-stream"), stream=True))
+        self._send(protocol.encode_reply(number, Reply(200, b"", "text/event-stream"), stream=True))
         if call.path == "/broken":
-            self._send([*wire.encode_item(number, b"0"), *wire.encode_item(number, b"1")])
+            self._send([*protocol.encode_item(number, b"0"), *protocol.encode_item(number, b"1")])
             self.die()
             return
         items = int(call.query) if call.path == "/stream" else 10**9
-        self._streams[number] = [items, 0 if call.path == "/waiting" else wire.STREAM_CREDIT]
+        self._streams[number] = [items, 0 if call.path == "/waiting" else protocol.STREAM_CREDIT]
         self._go_on(number)
 
     def _go_on(self, number: int) -> None:
         left = self._streams[number]
         while left[0] and left[1]:
-            self._send(wire.encode_item(number, b"%d" % self.sent))
+            self._send(protocol.encode_item(number, b"%d" % self.sent))
             self.sent += 1
             left[0] -= 1
             left[1] -= 1
         if not left[0]:
-            self._send(wire.encode_end(number))
+            self._send(protocol.encode_end(number))
             del self._streams[number]
 
     def release(self, *numbers: int, body: bytes = b"released") -> None:
         """Answer held calls in one write."""
         self._send(
-            [buffer for n in numbers for buffer in wire.encode_reply(n, Reply(200, b"%s %d" % (body, n)))]
+            [buffer for n in numbers for buffer in protocol.encode_reply(n, Reply(200, b"%s %d" % (body, n)))]
         )
 
-    def _send(self, buffers: list[wire.Buffer]) -> None:
+    def _send(self, buffers: list[protocol.Buffer]) -> None:
         with self.quiet, suppress(OSError):
             self._sock.sendall(b"".join(buffers))
 

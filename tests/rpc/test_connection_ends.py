@@ -5,8 +5,8 @@ import os
 import pytest
 
 from aylien_model_serving.process import native_threads
-from aylien_model_serving.runners.link import Link, ReplicaLost
-from tests.runners.stub_replica import Calling, StubReplica, a_call, eventually
+from aylien_model_serving.rpc.connection import Link, ReplicaLost
+from tests.rpc.stub_replica import Calling, StubReplica, a_call, eventually
 
 
 def test_closing_ends_the_calls_in_flight(replica: StubReplica) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from aylien_model_serving.runners.record import Recorder, running_since, was_running
+from aylien_model_serving.rpc.flight_recorder import Recorder, running_since, was_running
 
 ROOT = Path(__file__).parents[2]
 
@@ -124,7 +124,7 @@ def test_closing_twice_does_nothing(path: str) -> None:
 @pytest.mark.processes
 def test_what_a_killed_process_was_running_stays_written(path: str) -> None:
     program = (
-        "import sys, time; from aylien_model_serving.runners.record import Recorder\n"
+        "import sys, time; from aylien_model_serving.rpc.flight_recorder import Recorder\n"
         "recorder = Recorder(sys.argv[1], 1, 4); recorder.starts([42, 43]); print('runs', flush=True)\n"
         "time.sleep(60)"
     )

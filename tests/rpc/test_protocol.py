@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from aylien_model_serving.core.messages import Call, Reply
 from aylien_model_serving.errors import BadRequest, BodyTooLarge
-from aylien_model_serving.runners import wire
-from aylien_model_serving.runners.wire import Frame, Frames, WireError
+from aylien_model_serving.rpc import protocol
+from aylien_model_serving.rpc.protocol import Frame, Frames, WireError
 
 PREFIX = struct.Struct("<BIQQ")
 
@@ -33,13 +33,13 @@ deadlines = st.none() | st.floats(allow_nan=False)
 calls = st.builds(Call, texts, texts, texts, headers, bodies, path_values, texts, deadlines)
 replies = st.builds(Reply, st.integers(100, 599), bodies, texts, st.lists(st.tuples(texts, texts)))
 encoded = st.one_of(
-    st.builds(wire.encode_call, numbers, calls, st.booleans()),
-    st.builds(wire.encode_reply, numbers, replies, st.booleans()),
-    st.builds(wire.encode_cancel, numbers),
-    st.builds(wire.encode_credit, numbers, st.integers(1, 1000)),
-    st.builds(wire.encode_item, numbers, bodies),
-    st.builds(wire.encode_end, numbers),
-    st.builds(wire.encode_again, numbers),
+    st.builds(protocol.encode_call, numbers, calls, st.booleans()),
+    st.builds(protocol.encode_reply, numbers, replies, st.booleans()),
+    st.builds(protocol.encode_cancel, numbers),
+    st.builds(protocol.encode_credit, numbers, st.integers(1, 1000)),
+    st.builds(protocol.encode_item, numbers, bodies),
+    st.builds(protocol.encode_end, numbers),
+    st.builds(protocol.encode_again, numbers),
 )
 
 
@@ -80,7 +80,7 @@ def test_the_same_frames_come_out_however_the_bytes_are_cut(
 
 
 def test_small_frames_come_out_when_every_byte_comes_alone() -> None:
-    data = b"".join(b"".join(wire.encode_call(n, a_call(b"body", x=n), False)) for n in range(5))
+    data = b"".join(b"".join(protocol.encode_call(n, a_call(b"body", x=n), False)) for n in range(5))
 
     found = feed(Frames(), data, [1] * len(data))
 
@@ -89,36 +89,36 @@ def test_small_frames_come_out_when_every_byte_comes_alone() -> None:
 
 @given(numbers, calls, st.booleans())
 def test_a_call_comes_back(number: int, call: Call, suspect: bool) -> None:
-    frame = one(wire.encode_call(number, call, suspect))
+    frame = one(protocol.encode_call(number, call, suspect))
 
-    assert frame.kind == wire.CALL
+    assert frame.kind == protocol.CALL
     assert frame.number == number
-    assert wire.call_of(frame) == (call, suspect)
+    assert protocol.call_of(frame) == (call, suspect)
 
 
 @given(numbers, replies)
 def test_a_reply_comes_back(number: int, reply: Reply) -> None:
-    frame = one(wire.encode_reply(number, reply))
+    frame = one(protocol.encode_reply(number, reply))
 
-    assert (frame.kind, frame.number) == (wire.REPLY, number)
-    assert wire.reply_of(frame) == reply
+    assert (frame.kind, frame.number) == (protocol.REPLY, number)
+    assert protocol.reply_of(frame) == reply
 
 
 def test_a_stream_is_told_without_its_body() -> None:
-    frame = one(wire.encode_reply(3, Reply(200, b"", "text/event-stream", [("a", "b")]), stream=True))
+    frame = one(protocol.encode_reply(3, Reply(200, b"", "text/event-stream", [("a", "b")]), stream=True))
 
-    assert frame.kind == wire.STREAM
-    assert wire.reply_of(frame) == Reply(200, b"", "text/event-stream", [("a", "b")])
+    assert frame.kind == protocol.STREAM
+    assert protocol.reply_of(frame) == Reply(200, b"", "text/event-stream", [("a", "b")])
 
 
 @pytest.mark.parametrize(
     ("buffers", "frame"),
     [
-        (wire.encode_cancel(5), Frame(wire.CANCEL, 5, None, b"")),
-        (wire.encode_credit(5, 8), Frame(wire.CREDIT, 5, 8, b"")),
-        (wire.encode_item(5, b"data"), Frame(wire.ITEM, 5, None, b"data")),
-        (wire.encode_end(5), Frame(wire.END, 5, None, b"")),
-        (wire.encode_again(5), Frame(wire.AGAIN, 5, None, b"")),
+        (protocol.encode_cancel(5), Frame(protocol.CANCEL, 5, None, b"")),
+        (protocol.encode_credit(5, 8), Frame(protocol.CREDIT, 5, 8, b"")),
+        (protocol.encode_item(5, b"data"), Frame(protocol.ITEM, 5, None, b"data")),
+        (protocol.encode_end(5), Frame(protocol.END, 5, None, b"")),
+        (protocol.encode_again(5), Frame(protocol.AGAIN, 5, None, b"")),
     ],
 )
 def test_what_is_said_of_a_call_comes_back(buffers: list[Any], frame: Frame) -> None:
@@ -126,7 +126,7 @@ def test_what_is_said_of_a_call_comes_back(buffers: list[Any], frame: Frame) -> 
 
 
 def test_of_the_headers_those_travel_that_tell_how_to_read_and_write() -> None:
-    call, _ = wire.call_of(one(wire.encode_call(1, a_call(), False)))
+    call, _ = protocol.call_of(one(protocol.encode_call(1, a_call(), False)))
 
     assert call.headers == {"content-type": "text/plain"}
 
@@ -134,13 +134,13 @@ def test_of_the_headers_those_travel_that_tell_how_to_read_and_write() -> None:
 @pytest.mark.parametrize("value", [True, None, b"bytes", ["list"], Path("/"), object()])
 def test_a_path_value_of_another_type_is_refused_with_a_cure(value: object) -> None:
     with pytest.raises(TypeError, match=r"path value 'x' .*converter"):
-        wire.encode_call(1, a_call(x=value), False)
+        protocol.encode_call(1, a_call(x=value), False)
 
 
 def test_path_values_keep_their_types() -> None:
     values = {"u": uuid.UUID(int=7), "big": 10**40, "low": -(10**40), "i": 1, "f": 1.0, "s": "1"}
 
-    call, _ = wire.call_of(one(wire.encode_call(1, a_call(**values), False)))
+    call, _ = protocol.call_of(one(protocol.encode_call(1, a_call(**values), False)))
 
     assert call.path_values == values
     assert [type(value) for value in call.path_values.values()] == [type(value) for value in values.values()]
@@ -148,23 +148,23 @@ def test_path_values_keep_their_types() -> None:
 
 def test_half_of_a_surrogate_pair_is_the_clients_fault() -> None:
     with pytest.raises(BadRequest):
-        wire.encode_call(1, a_call(x="\ud800"), False)
+        protocol.encode_call(1, a_call(x="\ud800"), False)
 
 
 class Endless(bytes):
     """Says that it is larger than a body may be."""
 
     def __len__(self) -> int:
-        return wire.MAX_BODY + 1
+        return protocol.MAX_BODY + 1
 
 
 def test_what_is_over_the_limits_is_not_sent() -> None:
     with pytest.raises(BodyTooLarge):
-        wire.encode_call(1, a_call(Endless()), False)
+        protocol.encode_call(1, a_call(Endless()), False)
     with pytest.raises(WireError, match="too large"):
-        wire.encode_reply(1, Reply(200, Endless()))
+        protocol.encode_reply(1, Reply(200, Endless()))
     with pytest.raises(WireError, match="too large"):
-        wire.encode_reply(1, Reply(200, b"", headers=[("x", "y" * wire.MAX_HEAD)]))
+        protocol.encode_reply(1, Reply(200, b"", headers=[("x", "y" * protocol.MAX_HEAD)]))
 
 
 @pytest.mark.parametrize(
@@ -172,10 +172,10 @@ def test_what_is_over_the_limits_is_not_sent() -> None:
     [
         (0, 0, 0),
         (99, 0, 0),
-        (wire.CALL, wire.MAX_HEAD + 1, 0),
-        (wire.CALL, 2**32 - 1, 2**64 - 1),
-        (wire.REPLY, 10, wire.MAX_BODY + 1),
-        (wire.ITEM, 0, 2**63),
+        (protocol.CALL, protocol.MAX_HEAD + 1, 0),
+        (protocol.CALL, 2**32 - 1, 2**64 - 1),
+        (protocol.REPLY, 10, protocol.MAX_BODY + 1),
+        (protocol.ITEM, 0, 2**63),
     ],
 )
 def test_a_prefix_that_claims_too_much_is_refused_before_anything_is_made_for_it(
@@ -197,14 +197,14 @@ def test_a_prefix_that_claims_too_much_is_refused_before_anything_is_made_for_it
 @pytest.mark.parametrize(
     ("kind", "head"),
     [
-        (wire.CALL, b""),
-        (wire.CALL, b"\xc1"),
-        (wire.CALL, b"\x93\x01\x02\x03"),
-        (wire.REPLY, b"\x93\xa1x\xa1y\x90"),
-        (wire.CREDIT, b"\x00"),
-        (wire.CREDIT, b"\xff"),
-        (wire.CANCEL, b"\x01"),
-        (wire.END, b"\xc0"),
+        (protocol.CALL, b""),
+        (protocol.CALL, b"\xc1"),
+        (protocol.CALL, b"\x93\x01\x02\x03"),
+        (protocol.REPLY, b"\x93\xa1x\xa1y\x90"),
+        (protocol.CREDIT, b"\x00"),
+        (protocol.CREDIT, b"\xff"),
+        (protocol.CANCEL, b"\x01"),
+        (protocol.END, b"\xc0"),
     ],
 )
 def test_a_head_that_can_not_be_read_is_refused(kind: int, head: bytes) -> None:
@@ -222,7 +222,7 @@ def test_garbage_is_frames_or_refused_and_nothing_else(garbage: bytes, chance: r
 
 @given(calls, st.data())
 def test_a_bit_that_fell_over_is_no_crash(call: Call, data: st.DataObject) -> None:
-    damaged = bytearray(b"".join(wire.encode_call(1, call, False)))
+    damaged = bytearray(b"".join(protocol.encode_call(1, call, False)))
     damaged[data.draw(st.integers(0, min(len(damaged), 200) - 1))] ^= 1 << data.draw(st.integers(0, 7))
 
     with contextlib.suppress(WireError):
@@ -231,7 +231,7 @@ def test_a_bit_that_fell_over_is_no_crash(call: Call, data: st.DataObject) -> No
 
 def test_a_large_body_is_allocated_once_and_received_where_it_stays() -> None:
     size = 16 << 20
-    [head, body] = wire.encode_call(1, a_call(bytes(size)), False)
+    [head, body] = protocol.encode_call(1, a_call(bytes(size)), False)
     frames = Frames()
     tracemalloc.start()
     try:
@@ -250,12 +250,12 @@ def test_a_large_body_is_allocated_once_and_received_where_it_stays() -> None:
 
 def test_a_parser_keeps_no_memory_of_what_it_has_read() -> None:
     frames = Frames()
-    feed(frames, b"".join(wire.encode_reply(1, Reply(200, b"x", headers=[("a", "b" * 900_000)]))))
-    feed(frames, b"".join(wire.encode_reply(2, Reply(200, bytes(5 << 20)))))
+    feed(frames, b"".join(protocol.encode_reply(1, Reply(200, b"x", headers=[("a", "b" * 900_000)]))))
+    feed(frames, b"".join(protocol.encode_reply(2, Reply(200, bytes(5 << 20)))))
     tracemalloc.start()
     try:
         for n in range(2000):
-            feed(frames, b"".join(wire.encode_reply(n, Reply(200, bytes(1000)))), [700])
+            feed(frames, b"".join(protocol.encode_reply(n, Reply(200, bytes(1000)))), [700])
         held, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -267,10 +267,12 @@ def test_a_parser_keeps_no_memory_of_what_it_has_read() -> None:
 def test_a_large_head_is_read() -> None:
     reply = Reply(200, b"body", headers=[("a", "b" * 900_000)])
     data = (
-        b"".join(wire.encode_cancel(1)) + b"".join(wire.encode_reply(2, reply)) + b"".join(wire.encode_end(3))
+        b"".join(protocol.encode_cancel(1))
+        + b"".join(protocol.encode_reply(2, reply))
+        + b"".join(protocol.encode_end(3))
     )
 
     found = feed(Frames(), data, [100] * 5)
 
     assert [frame.number for frame in found] == [1, 2, 3]
-    assert wire.reply_of(found[1]) == reply
+    assert protocol.reply_of(found[1]) == reply

@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from aylien_model_serving.runners.spec import Spec
+from aylien_model_serving.rpc.spec import Spec
 
 State = Literal["starting", "ready", "draining", "waiting", "failed"]
 

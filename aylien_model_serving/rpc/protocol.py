@@ -11,8 +11,8 @@ import msgspec
 
 from aylien_model_serving.core.messages import Call, Reply
 from aylien_model_serving.errors import BadRequest, BodyTooLarge
-from aylien_model_serving.runners.frames import MAX_BODY, MAX_HEAD, PREFIX, Buffer, Frame, Frames
-from aylien_model_serving.runners.heads import (
+from aylien_model_serving.rpc.frames import MAX_BODY, MAX_HEAD, PREFIX, Buffer, Frame, Frames
+from aylien_model_serving.rpc.headers import (
     AGAIN,
     CALL,
     CANCEL,

@@ -13,8 +13,8 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import Protocol, TypeVar
 
 from aylien_model_serving.core.messages import Reply
-from aylien_model_serving.runners import wire
-from aylien_model_serving.runners.wire import Buffer, Frame, WireError
+from aylien_model_serving.rpc import protocol
+from aylien_model_serving.rpc.protocol import Buffer, Frame, WireError
 
 Send = Callable[[list[Buffer]], None]
 
@@ -113,14 +113,14 @@ class Stream(ABC):
     def _renew(self) -> None:
         """Let the replica send more once half of what it may send has been taken."""
         self._taken += 1
-        if self._taken == wire.STREAM_CREDIT // 2 and not self._ended:
-            self._send(wire.encode_credit(self._number, self._taken))
+        if self._taken == protocol.STREAM_CREDIT // 2 and not self._ended:
+            self._send(protocol.encode_credit(self._number, self._taken))
             self._taken = 0
 
     def close(self) -> None:
         """Stop the stream, if it has not ended; a second call does nothing."""
         if self._forget(self._number):
-            self._send(wire.encode_cancel(self._number))
+            self._send(protocol.encode_cancel(self._number))
         self._error = None
         self._ended = True
         self._items.clear()
@@ -139,11 +139,11 @@ class Pending:
         self._calls: dict[int, Waiter] = {}
         self._streams: dict[int, Stream] = {}
         self._steps: dict[int, Callable[[Frame], None]] = {
-            wire.REPLY: self._reply,
-            wire.STREAM: self._stream,
-            wire.ITEM: self._item,
-            wire.END: self._end,
-            wire.AGAIN: self._again,
+            protocol.REPLY: self._reply,
+            protocol.STREAM: self._stream,
+            protocol.ITEM: self._item,
+            protocol.END: self._end,
+            protocol.AGAIN: self._again,
         }
         self.add = self._calls.__setitem__
 
@@ -178,12 +178,12 @@ class Pending:
     def _reply(self, frame: Frame) -> None:
         waiter = self._calls.pop(frame.number, None)
         if waiter is not None:
-            waiter.settle(wire.reply_of(frame))
+            waiter.settle(protocol.reply_of(frame))
 
     def _stream(self, frame: Frame) -> None:
         waiter = self._calls.pop(frame.number, None)
         if waiter is not None:
-            reply = wire.reply_of(frame)
+            reply = protocol.reply_of(frame)
             reply.chunks = self._streams[frame.number] = self._open_stream(frame.number)
             waiter.settle(reply)
 

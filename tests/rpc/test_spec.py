@@ -15,8 +15,8 @@ import pytest
 
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.executors.batch_policy import Batching
-from aylien_model_serving.runners import spec
-from aylien_model_serving.runners.spec import Spec
+from aylien_model_serving.rpc import spec
+from aylien_model_serving.rpc.spec import Spec
 
 
 class Outer:
@@ -76,7 +76,7 @@ def test_what_an_import_finds_is_named(target: Any) -> None:
 
 
 def test_a_name_without_a_colon_is_a_module() -> None:
-    assert spec.find("tests.runners.test_spec") is sys.modules["tests.runners.test_spec"]
+    assert spec.find("tests.rpc.test_spec") is sys.modules["tests.rpc.test_spec"]
 
 
 def local_class() -> type:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aylien_model_serving.runners.framing import MAX_MESSAGE, Inbox, MessageError, encode
+from aylien_model_serving.rpc.control_framing import MAX_MESSAGE, Inbox, MessageError, encode
 
 
 class Note(msgspec.Struct):

@@ -10,7 +10,7 @@ import struct
 from io import BytesIO
 from typing import Any, NamedTuple
 
-from aylien_model_serving.runners.heads import DECODERS, WireError, decode
+from aylien_model_serving.rpc.headers import DECODERS, WireError, decode
 
 #: Bytes that a head and a body may have. A body of 1 GiB may carry 64 KiB of its framing.
 MAX_HEAD = 1 << 20

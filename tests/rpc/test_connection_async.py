@@ -13,10 +13,10 @@ import uvloop
 from aylien_model_serving.core.messages import Reply
 from aylien_model_serving.errors import DeadlineExceeded
 from aylien_model_serving.process import native_threads
-from aylien_model_serving.runners import wire
-from aylien_model_serving.runners.link_async import AsyncLink
-from aylien_model_serving.runners.pending import Again, ReplicaLost
-from tests.runners.stub_replica import StubReplica, a_call
+from aylien_model_serving.rpc import protocol
+from aylien_model_serving.rpc.connection_async import AsyncLink
+from aylien_model_serving.rpc.in_flight import Again, ReplicaLost
+from tests.rpc.stub_replica import StubReplica, a_call
 
 pytestmark = pytest.mark.skipif(
     native_threads.is_patched(), reason="a service under gevent has no event loop of asyncio's"
@@ -226,11 +226,11 @@ def test_a_stream_runs_no_further_ahead_than_its_credit(run: Callable[[Test], No
             for _ in range(7):
                 await anext(items)
             await link.call(a_call(), False)
-            assert replica.only.sent == wire.STREAM_CREDIT
+            assert replica.only.sent == protocol.STREAM_CREDIT
             await anext(items)
 
-            await eventually(lambda: replica.only.sent == wire.STREAM_CREDIT * 3 // 2)
-            assert replica.only.credits == [wire.STREAM_CREDIT // 2]
+            await eventually(lambda: replica.only.sent == protocol.STREAM_CREDIT * 3 // 2)
+            assert replica.only.credits == [protocol.STREAM_CREDIT // 2]
 
         await eventually(lambda: len(replica.only.cancelled) == 1)
         assert link.in_flight == 0

@@ -15,10 +15,10 @@ from contextlib import suppress
 
 from aylien_model_serving.core.messages import Call, Reply
 from aylien_model_serving.errors import DeadlineExceeded
-from aylien_model_serving.runners import wire
-from aylien_model_serving.runners.outbox import Outbox
-from aylien_model_serving.runners.pending import Again, Outcome, Pending, ReplicaLost, Stream, numbers
-from aylien_model_serving.runners.wire import Buffer
+from aylien_model_serving.rpc import protocol
+from aylien_model_serving.rpc.in_flight import Again, Outcome, Pending, ReplicaLost, Stream, numbers
+from aylien_model_serving.rpc.protocol import Buffer
+from aylien_model_serving.rpc.send_queue import Outbox
 
 __all__ = ["Again", "Link", "ReplicaLost"]
 
@@ -127,7 +127,7 @@ class Link:
         if os.getpid() != self._process:
             raise RuntimeError("This connection belongs to the process that made it: make another")
         number = next(self._numbers)
-        buffers = wire.encode_call(number, call, suspect)
+        buffers = protocol.encode_call(number, call, suspect)
         waiter = _Waiter()
         self._pending.add(number, waiter)
         if self._reader is None:
@@ -158,7 +158,7 @@ class Link:
         """Tell the replica that nobody waits any more, unless the reply is here; return whether it is not."""
         waited = self.forget(number)
         if waited:
-            self.send(wire.encode_cancel(number))
+            self.send(protocol.encode_cancel(number))
         return waited
 
     def _start(self) -> None:
@@ -169,11 +169,11 @@ class Link:
                 self._reader = reader
 
     def _read(self) -> None:
-        frames = wire.Frames()
+        frames = protocol.Frames()
         try:
             while received := self._socket.recv_into(frames.get_buffer()):
                 self._pending.arrived(frames.filled(received))
-        except wire.WireError:
+        except protocol.WireError:
             logger.exception("The replica at %s is not understood", self._path)
         except OSError:
             pass  # it has died with something of ours unread
