@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from aylien_model_serving import ports, servers
 from aylien_model_serving.cli.faults import Failed, Misused
 from aylien_model_serving.cli.library import version
 from aylien_model_serving.cli.looking import Looked, look_at
@@ -14,7 +13,8 @@ from aylien_model_serving.cli.options import target_argument, traceback_option
 from aylien_model_serving.cli.showing import columns, route_lines
 from aylien_model_serving.cli.targets import Target, read
 from aylien_model_serving.errors import ConfigurationError
-from aylien_model_serving.servers import ServerOptions
+from aylien_model_serving.servers import commands, ports
+from aylien_model_serving.servers.commands import ServerOptions
 
 _DEFAULTS = ServerOptions()
 
@@ -60,11 +60,11 @@ _EVERYWHERE = {"0.0.0.0": "localhost", "::": "localhost", "": "localhost"}
     "--worker-class",
     default=_DEFAULTS.worker_class,
     show_default=True,
-    help=f"{', '.join(servers.WORKER_CLASSES)}, or the path of a class; asgi is granian's too.",
+    help=f"{', '.join(commands.WORKER_CLASSES)}, or the path of a class; asgi is granian's too.",
 )
 @click.option("--reload", is_flag=True, help="Start the workers again when a file changes.")
 @click.option(
-    "--log-level", type=click.Choice(servers.LOG_LEVELS), default=_DEFAULTS.log_level, show_default=True
+    "--log-level", type=click.Choice(commands.LOG_LEVELS), default=_DEFAULTS.log_level, show_default=True
 )
 @click.option("--quiet", is_flag=True, help="Start at once: look at nothing, and show nothing.")
 @traceback_option
@@ -76,7 +76,7 @@ def command(target: str, quiet: bool, with_traceback: bool, **chosen: object) ->
     try:
         options = ServerOptions(**chosen)  # type: ignore[arg-type]  # click has checked each of them
         found = read(target, Path.cwd())
-        servers.command_of(str(found), options, folder=found.folder)  # is the server installed?
+        commands.command_of(str(found), options, folder=found.folder)  # is the server installed?
     except ConfigurationError as error:
         raise Misused(str(error)) from None
     _check_port(options)
@@ -99,7 +99,7 @@ def _check_port(options: ServerOptions) -> None:
 
 def _become_server(target: Target, options: ServerOptions) -> None:
     try:
-        servers.run(str(target), options, folder=target.folder)
+        commands.run(str(target), options, folder=target.folder)
     except (ConfigurationError, OSError) as error:
         raise Failed(str(error)) from None
 

@@ -13,12 +13,12 @@ from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from aylien_model_serving import programs, servers
 from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.handlers.context import DEVICE, Context
 from aylien_model_serving.optimize import optimize
-from aylien_model_serving.servers import ServerOptions
+from aylien_model_serving.servers import commands, import_paths
+from aylien_model_serving.servers.commands import ServerOptions
 from aylien_model_serving.service.notes import Notes, check_body_handler, check_init
 from aylien_model_serving.web import assembly
 from aylien_model_serving.web.app import ServingFlask, mark_as_coroutine_function
@@ -229,12 +229,12 @@ class Service:
         Raises:
             SystemExit: it can't be served; the message says why.
         """
-        if not programs.is_told_to_run(sys._getframe(1)):
+        if not import_paths.is_told_to_run(sys._getframe(1)):
             return
         operators = Settings.load()
         workers = operators.workers or workers or (1 if reload else ServerOptions.workers)
         try:
-            place = programs.find(self)
+            place = import_paths.find(self)
             options = ServerOptions(
                 server=server,
                 host=operators.host or host,
@@ -244,7 +244,7 @@ class Service:
                 reload=reload,
                 log_level=log_level,
             )
-            servers.run(f"{place.target}()", options, folder=place.folder)
+            commands.run(f"{place.target}()", options, folder=place.folder)
         except ConfigurationError as error:
             sys.exit(f"{self.name or 'The service'} can't be served: {error}")
 

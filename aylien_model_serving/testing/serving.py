@@ -11,8 +11,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from aylien_model_serving import servers
-from aylien_model_serving.servers import ServerOptions
+from aylien_model_serving.servers import commands
+from aylien_model_serving.servers.commands import ServerOptions
 from aylien_model_serving.testing import running
 from aylien_model_serving.testing.running import RunningService
 from aylien_model_serving.testing.targets import name_of
@@ -61,7 +61,7 @@ def serve(
         workers=workers,
         worker_class=worker_class,
     )
-    *command, name = servers.command_of(name_of(target), options, folder=folder)
+    *command, name = commands.command_of(name_of(target), options, folder=folder)
     return running.launch(
         [*command, *_BRIEFLY.get(server, ()), *args, name],
         port=options.port,

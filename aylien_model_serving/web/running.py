@@ -7,7 +7,6 @@ from functools import partial
 from types import ModuleType
 from typing import Any
 
-from aylien_model_serving import programs
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.executors import Runner
 from aylien_model_serving.executors.batched import BatchedRunner
@@ -24,6 +23,7 @@ from aylien_model_serving.routing.routes import Route
 from aylien_model_serving.rpc import spec
 from aylien_model_serving.runners.hosted import HostedRunner
 from aylien_model_serving.schemas import Schema
+from aylien_model_serving.servers import import_paths
 from aylien_model_serving.web.flask_door import replying
 from aylien_model_serving.web.state import ServiceState
 
@@ -141,7 +141,7 @@ def _context_of(route: Route) -> str | None:
     context = route.binding.context
     if context is None or not route.binding.is_needed(route.callable):
         return None
-    return f"{programs.name_elsewhere(context.owner)}.{context.place}"
+    return f"{import_paths.name_elsewhere(context.owner)}.{context.place}"
 
 
 def _named(schema: Any) -> str | tuple[str | None, str | None] | None:

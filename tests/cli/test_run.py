@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from aylien_model_serving import ports
 from aylien_model_serving.cli import looking
+from aylien_model_serving.servers import ports
 from tests.cli.conftest import Invoke, one_line
 from tests.services.serving import PROJECT, free_port, launch
 

@@ -10,10 +10,11 @@ from typing import Any, NoReturn
 
 import pytest
 
-from aylien_model_serving import Service, ports, programs, servers
+from aylien_model_serving import Service
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.process import lifecycle
-from aylien_model_serving.servers import ServerOptions
+from aylien_model_serving.servers import commands, import_paths, ports
+from aylien_model_serving.servers.commands import ServerOptions
 
 GLOBAL = Service()
 CHECK_PORT = ports.check
@@ -111,7 +112,7 @@ def test_a_module_of_a_package_is_served_by_its_full_name(folder: Path) -> None:
     (folder / "package" / "inner").mkdir(parents=True)
     (folder / "package" / "inner" / "__init__.py").write_text(SCRIPT)
 
-    found = programs.find(importlib.import_module("package.inner").app)
+    found = import_paths.find(importlib.import_module("package.inner").app)
 
     assert found == ("package.inner:app", folder)
 
@@ -153,7 +154,7 @@ def test_granian_speaks_what_the_worker_class_says(worker_class: str, interface:
     options = ServerOptions(server="granian", worker_class=worker_class, port=8123)
 
     with pytest.raises(Became) as became:
-        servers.run("mine:make()", options, folder=tmp_path)
+        commands.run("mine:make()", options, folder=tmp_path)
 
     assert became.value.word_after("--interface") == interface
     assert became.value.word_after("--port") == "8123"
@@ -162,7 +163,7 @@ def test_granian_speaks_what_the_worker_class_says(worker_class: str, interface:
 
 
 def test_gunicorn_gets_the_hooks_and_reloads_where_it_is_told(tmp_path: Path) -> None:
-    command = servers.command_of("mine:app", ServerOptions(reload=True), folder=tmp_path)
+    command = commands.command_of("mine:app", ServerOptions(reload=True), folder=tmp_path)
 
     assert command[command.index("--config") + 1] == "python:aylien_model_serving.gunicorn_hooks"
     assert command[-2:] == ["--reload", "mine:app"]
@@ -200,7 +201,7 @@ def test_a_server_that_is_not_installed_is_told_with_its_cure(
     )
 
     with pytest.raises(ConfigurationError, match=message):
-        servers.run("mine:app", options, folder=tmp_path)
+        commands.run("mine:app", options, folder=tmp_path)
 
 
 def test_a_port_in_use_is_told_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -210,7 +211,7 @@ def test_a_port_in_use_is_told_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path
         options = ServerOptions(host="127.0.0.1", port=port)
 
         with pytest.raises(ConfigurationError) as refused:
-            servers.run("mine:app", options, folder=tmp_path)
+            commands.run("mine:app", options, folder=tmp_path)
 
     told, _, free = str(refused.value).partition(", such as ")
     assert told.startswith(f"port {port} is in use by process {os.getpid()} (")
@@ -222,4 +223,4 @@ def test_a_host_that_is_not_here_is_told(monkeypatch: pytest.MonkeyPatch, tmp_pa
     monkeypatch.setattr(ports, "check", CHECK_PORT)
 
     with pytest.raises(ConfigurationError, match="can't be listened on"):
-        servers.run("mine:app", ServerOptions(host="192.0.2.1", port=0), folder=tmp_path)
+        commands.run("mine:app", ServerOptions(host="192.0.2.1", port=0), folder=tmp_path)

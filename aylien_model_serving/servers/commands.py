@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from aylien_model_serving import ports
 from aylien_model_serving.core.suggest import nearest
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.process import interpreter
+from aylien_model_serving.servers import ports
 
 WORKER_CLASSES = ("gevent", "gthread", "sync", "asgi")
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")

@@ -4,13 +4,13 @@ import logging
 import time
 
 import pytest
-from gunicorn import util
-from gunicorn.config import Config
-from gunicorn.http import wsgi
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aylien_model_serving.gunicorn_mends.repeated import Dates, found_when_written
+from aylien_model_serving.servers.gunicorn.per_request_caches import Dates, found_when_written
+from gunicorn import util
+from gunicorn.config import Config
+from gunicorn.http import wsgi
 
 
 @given(moments=st.lists(st.floats(0, 4e9), max_size=6))

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from aylien_model_serving.gunicorn_mends import closing
-from aylien_model_serving.gunicorn_mends.closing import Closer
+from aylien_model_serving.servers.gunicorn import close_sockets
+from aylien_model_serving.servers.gunicorn.close_sockets import Closer
 
 DEADLINE_SECONDS = 30.0
 NEVER = 3600.0
@@ -124,7 +124,7 @@ def test_a_client_that_goes_on_sending_is_given_up(pair: tuple[socket.socket, so
 def test_clients_beyond_the_most_are_closed_at_once(
     pair: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(closing, "MOST", 1)
+    monkeypatch.setattr(close_sockets, "MOST", 1)
     server, client = pair
     end = End(server)
     closer = Closer()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aylien_model_serving.gunicorn_mends.parser import keeping_tails
+from aylien_model_serving.servers.gunicorn.h1c_parser import keeping_tails
 from tests.with_packages import need
 
 
