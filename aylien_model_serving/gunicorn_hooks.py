@@ -25,8 +25,8 @@ from aylien_model_serving.background import pool
 from aylien_model_serving.core import logging as logs
 from aylien_model_serving.core.messages import REQUEST_ID_HEADER, choose_request_id, current_request_id
 from aylien_model_serving.core.settings import Settings
+from aylien_model_serving.dispatch.error_responses import error_body
 from aylien_model_serving.errors import reason as reason_of
-from aylien_model_serving.failures import error_body
 from aylien_model_serving.process import lifecycle, native_threads, owner
 from aylien_model_serving.runners.control import Control
 from aylien_model_serving.servers.gunicorn.close_sockets import Closer

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from aylien_model_serving import errors
-from aylien_model_serving.caching import CACHE_HEADER
 from aylien_model_serving.codecs import JSON, QUERY_METHODS
 from aylien_model_serving.codecs.streaming import EVENT_STREAM, LINES
 from aylien_model_serving.core.messages import REQUEST_ID_HEADER
-from aylien_model_serving.failures import PROBLEM_JSON
+from aylien_model_serving.dispatch.cache import CACHE_HEADER
+from aylien_model_serving.dispatch.error_responses import PROBLEM_JSON
 from aylien_model_serving.handlers.docstrings import Docstring
 from aylien_model_serving.jobs.view import ShownJob
 from aylien_model_serving.routing.routes import Route

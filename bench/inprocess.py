@@ -15,7 +15,7 @@ from google.protobuf.json_format import ParseDict
 
 from aylien_model_serving.app_factory import FlaskAppWrapper
 from aylien_model_serving.core.messages import Call
-from aylien_model_serving.pipeline import answer, drive
+from aylien_model_serving.dispatch.pipeline import answer, drive
 from aylien_model_serving.schemas.compiled import compile_accepts
 from bench import bodies
 from bench.results import Spread, machine, spread, today

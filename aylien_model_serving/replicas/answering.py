@@ -13,10 +13,10 @@ from functools import partial
 from typing import Any, Protocol
 
 from aylien_model_serving.core.messages import Call, Chunks, Reply
+from aylien_model_serving.dispatch.engine_call import StoryJob
+from aylien_model_serving.dispatch.pipeline import Endpoint
 from aylien_model_serving.errors import InvalidAnswer, ServingError
 from aylien_model_serving.executors.engine import Engine
-from aylien_model_serving.pipeline import Endpoint
-from aylien_model_serving.replicas.story import StoryJob
 from aylien_model_serving.rpc import protocol
 
 Buffers = Sequence[protocol.Buffer]

@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from aylien_model_serving.core.settings import Settings
+from aylien_model_serving.dispatch.pipeline import Endpoint
 from aylien_model_serving.executors.engine import Engine, Job
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.jobs.store import Store
-from aylien_model_serving.pipeline import Endpoint
 from aylien_model_serving.replicas.workshop import Workshop
 
 

@@ -9,9 +9,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from aylien_model_serving.core.messages import Reply
+from aylien_model_serving.dispatch.pipeline import Endpoint
 from aylien_model_serving.executors import STATUS
 from aylien_model_serving.executors.engine import Engine
-from aylien_model_serving.pipeline import Endpoint
 from aylien_model_serving.replicas.answering import Answering, Outcomes
 from aylien_model_serving.rpc import protocol
 

@@ -18,12 +18,12 @@ from aylien_model_serving.background import pool
 from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.core.messages import Reply
 from aylien_model_serving.core.settings import Settings
+from aylien_model_serving.dispatch.pipeline import check
 from aylien_model_serving.executors.engine import Engine, Job
 from aylien_model_serving.executors.generators import STREAMS, Items
 from aylien_model_serving.jobs import progress
 from aylien_model_serving.jobs.store import open_store
 from aylien_model_serving.metrics.runners import RunnerInstruments
-from aylien_model_serving.pipeline import check
 from aylien_model_serving.process import lifecycle
 from aylien_model_serving.replicas import model
 from aylien_model_serving.replicas.answering import Outcomes

@@ -8,13 +8,13 @@ from typing import Any, NoReturn
 from aylien_model_serving import schemas
 from aylien_model_serving.core.messages import Call
 from aylien_model_serving.core.settings import Settings
-from aylien_model_serving.failures import Failures
+from aylien_model_serving.dispatch.error_responses import Failures
+from aylien_model_serving.dispatch.pipeline import Endpoint
 from aylien_model_serving.handlers import callables
 from aylien_model_serving.handlers.context import Binding
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.jobs import progress
 from aylien_model_serving.metrics.instruments import Instruments
-from aylien_model_serving.pipeline import Endpoint
 from aylien_model_serving.routing.options import bound
 from aylien_model_serving.rpc import spec as specs
 from aylien_model_serving.rpc.spec import Spec

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from functools import partial
 
 from aylien_model_serving.core.messages import Reply
+from aylien_model_serving.dispatch.pipeline import Endpoint
 from aylien_model_serving.executors.engine import Engine
-from aylien_model_serving.pipeline import Endpoint
 from aylien_model_serving.replicas.answering import Outcomes
 from aylien_model_serving.replicas.connection import Connection
 from aylien_model_serving.rpc.protocol import WireError

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from aylien_model_serving.core.settings import Settings
+from aylien_model_serving.dispatch.pipeline import Endpoint
 from aylien_model_serving.executors.engine import Engine
 from aylien_model_serving.jobs import progress
 from aylien_model_serving.jobs.desk import Desk
 from aylien_model_serving.jobs.store import Store
 from aylien_model_serving.jobs.telling import Telling
-from aylien_model_serving.pipeline import Endpoint
 from aylien_model_serving.replicas.claiming import Claimer
 
 

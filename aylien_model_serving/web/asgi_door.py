@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 from flask import Flask, Response, request
 
 from aylien_model_serving.core.messages import REQUEST_ID_HEADER, Call, Chunks, Reply, deadline_of
+from aylien_model_serving.dispatch.pipeline import Endpoint, drive_async
+from aylien_model_serving.dispatch.pipeline import answer as tell_story
 from aylien_model_serving.errors import BodyTooLarge, MalformedBody, ServingError
-from aylien_model_serving.pipeline import Endpoint, drive_async
-from aylien_model_serving.pipeline import answer as tell_story
 from aylien_model_serving.web.bridge import Message, Receive, Scope, Send, environ_of
 from aylien_model_serving.web.contexts import Contexts
 from aylien_model_serving.web.exchange import BODILESS, Exchange, ScopeHeaders

@@ -9,17 +9,17 @@ from typing import Any
 from flask import Response
 
 from aylien_model_serving import schemas
-from aylien_model_serving.caching import Answers
 from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.core import logging
 from aylien_model_serving.core.messages import Call
+from aylien_model_serving.dispatch.cache import Answers
+from aylien_model_serving.dispatch.pipeline import Endpoint, check
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.handlers import callables
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.jobs import progress
 from aylien_model_serving.jobs.enqueuing import JobRunner
 from aylien_model_serving.openapi_answers import Described
-from aylien_model_serving.pipeline import Endpoint, check
 from aylien_model_serving.process import lifecycle
 from aylien_model_serving.routing import routes
 from aylien_model_serving.routing.routes import Route

@@ -10,7 +10,7 @@ from flask import Flask
 from flask_caching import Cache
 from flask_caching.backends import SimpleCache
 
-from aylien_model_serving.caching import Backend, KeptSerializer, PackedSerializer
+from aylien_model_serving.dispatch.cache import Backend, KeptSerializer, PackedSerializer
 
 #: Shared by all apps of the process; each app has a backend of its own in it.
 CACHE = Cache()

@@ -12,9 +12,9 @@ from flask import Flask, Response
 from werkzeug.wsgi import ClosingIterator
 
 from aylien_model_serving.core.messages import REQUEST_ID_HEADER, Call, Chunks, Reply, deadline_of
+from aylien_model_serving.dispatch.pipeline import Endpoint, drive
+from aylien_model_serving.dispatch.pipeline import answer as tell_story
 from aylien_model_serving.errors import BodyTooLarge, MalformedBody, ServingError
-from aylien_model_serving.pipeline import Endpoint, drive
-from aylien_model_serving.pipeline import answer as tell_story
 from aylien_model_serving.web.contexts import Contexts, body_environ
 from aylien_model_serving.web.exchange import BODILESS, STATUS_LINES, EnvironHeaders, Exchange
 from aylien_model_serving.web.flask_door import finish

@@ -21,10 +21,10 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 from aylien_model_serving import codecs, errors
 from aylien_model_serving.background.tasks import TaskResponse
 from aylien_model_serving.core.messages import REQUEST_ID_HEADER, Call, Reply, deadline_of
+from aylien_model_serving.dispatch.error_responses import Failures, error_body
+from aylien_model_serving.dispatch.pipeline import Endpoint, answer, drive
 from aylien_model_serving.executors.generators import Items
-from aylien_model_serving.failures import Failures, error_body
 from aylien_model_serving.handlers import callables
-from aylien_model_serving.pipeline import Endpoint, answer, drive
 from aylien_model_serving.web import pages
 from aylien_model_serving.web.contexts import Contexts
 from aylien_model_serving.web.exchange import EXCHANGE, EnvironHeaders, Exchange

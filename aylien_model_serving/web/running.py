@@ -7,6 +7,7 @@ from functools import partial
 from types import ModuleType
 from typing import Any
 
+from aylien_model_serving.dispatch.pipeline import Endpoint
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.executors import Runner
 from aylien_model_serving.executors.batched import BatchedRunner
@@ -15,7 +16,6 @@ from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.jobs import webhooks
 from aylien_model_serving.jobs.enqueuing import JobRunner, Workers
 from aylien_model_serving.jobs.job import NewJob
-from aylien_model_serving.pipeline import Endpoint
 from aylien_model_serving.process import lifecycle
 from aylien_model_serving.replicas.beside import Beside
 from aylien_model_serving.routing.options import Hosting, Jobs

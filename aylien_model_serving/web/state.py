@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from aylien_model_serving import schemas
-from aylien_model_serving.caching import Answers, Backend, Flights
 from aylien_model_serving.core.settings import Settings
+from aylien_model_serving.dispatch.cache import Answers, Backend, Flights
+from aylien_model_serving.dispatch.error_responses import Failures
+from aylien_model_serving.dispatch.pipeline import Endpoint
 from aylien_model_serving.executors.inline import InlineRunner
-from aylien_model_serving.failures import Failures
 from aylien_model_serving.handlers import callables
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.jobs.store import Store
 from aylien_model_serving.metrics.instruments import Instruments
 from aylien_model_serving.openapi_answers import Described
-from aylien_model_serving.pipeline import Endpoint
 from aylien_model_serving.web.flask_door import replying
 
 #: Key of the state in `app.extensions`.

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map, RequestRedirect
 
-from aylien_model_serving.pipeline import Endpoint
+from aylien_model_serving.dispatch.pipeline import Endpoint
 from aylien_model_serving.routing.routes import Route
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import examples.example_schema_pb2 as schema
 from aylien_model_serving.app_factory import FlaskAppWrapper
 from aylien_model_serving.core.messages import Call
-from aylien_model_serving.pipeline import answer, drive
+from aylien_model_serving.dispatch.pipeline import answer, drive
 
 BODY = b'{"title":"A title","enrichments":{"extracted":{"value":{"body":"The text of an article"}}}}'
 

@@ -12,14 +12,14 @@ import pytest
 from aylien_model_serving import JobProgress, schemas
 from aylien_model_serving.core.messages import Call
 from aylien_model_serving.core.settings import Settings
+from aylien_model_serving.dispatch.error_responses import Failures
+from aylien_model_serving.dispatch.pipeline import Endpoint
 from aylien_model_serving.executors.inline import InlineRunner
-from aylien_model_serving.failures import Failures
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.jobs.errors import StoreUnavailable
 from aylien_model_serving.jobs.job import Job
 from aylien_model_serving.jobs.store import Store, open_store
 from aylien_model_serving.metrics.instruments import Instruments
-from aylien_model_serving.pipeline import Endpoint
 from aylien_model_serving.replicas import claiming
 from aylien_model_serving.replicas.beside import Beside
 from aylien_model_serving.rpc import protocol

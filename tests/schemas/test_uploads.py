@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from aylien_model_serving import AudioFile, ImageFile, MediaFile
-from aylien_model_serving.caching import cache_key
 from aylien_model_serving.codecs import JSON, forms, json
 from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.core.messages import Call
+from aylien_model_serving.dispatch.cache import cache_key
 from aylien_model_serving.errors import ConfigurationError, FieldMismatch, FileNotFetched, SchemaMismatch
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.media import packages

@@ -93,9 +93,9 @@ def test_every_line_of_a_log_in_json_is_a_json_object(json_log: Service) -> None
     found = [(line["logger"], line["level"]) for line in lines if line["request_id"] == "lions-1"]
     assert found == [
         ("service.model", "WARNING"),
-        ("aylien_model_serving.failures", "ERROR"),
+        ("aylien_model_serving.dispatch.error_responses", "ERROR"),
         ("gunicorn.access", "INFO"),
-        ("aylien_model_serving.failures", "INFO"),
+        ("aylien_model_serving.dispatch.error_responses", "INFO"),
         ("gunicorn.access", "INFO"),
     ]
 

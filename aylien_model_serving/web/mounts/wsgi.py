@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from werkzeug.wsgi import ClosingIterator
 
 from aylien_model_serving.core.messages import REQUEST_ID_HEADER, Reply
-from aylien_model_serving.failures import Failures
+from aylien_model_serving.dispatch.error_responses import Failures
 from aylien_model_serving.metrics.instruments import Instruments
 from aylien_model_serving.web.exchange import STATUS_LINES, EnvironHeaders, Exchange, path_of
 from aylien_model_serving.web.guard import Guard, Headers

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from aylien_model_serving.core.messages import Reply
+from aylien_model_serving.dispatch.pipeline import Landing, Work, answer
 from aylien_model_serving.errors import DeadlineExceeded, InvalidRequest
-from aylien_model_serving.pipeline import Landing, Work, answer
-from tests.pipelines import PATIENCE, Service, call
+from tests.dispatch.pipelines import PATIENCE, Service, call
 
 
 def test_the_second_of_two_equal_calls_is_answered_from_the_cache() -> None:

@@ -20,13 +20,13 @@ from typing import Any
 from aylien_model_serving import codecs
 from aylien_model_serving.background.pool import Errand
 from aylien_model_serving.background.tasks import TaskResponse, without_tasks
-from aylien_model_serving.caching import CACHE_HEADER, Answers, cache_key, is_personal
 from aylien_model_serving.codecs import streaming
 from aylien_model_serving.core.messages import Call, Reply
+from aylien_model_serving.dispatch.cache import CACHE_HEADER, Answers, cache_key, is_personal
+from aylien_model_serving.dispatch.error_responses import Failures
 from aylien_model_serving.errors import DeadlineExceeded
 from aylien_model_serving.executors import Runner
 from aylien_model_serving.executors.generators import Items
-from aylien_model_serving.failures import Failures
 from aylien_model_serving.metrics.instruments import Instruments
 from aylien_model_serving.schemas import Schema
 

@@ -8,8 +8,8 @@ import pytest
 
 from aylien_model_serving import errors
 from aylien_model_serving.core.messages import Call, Reply
+from aylien_model_serving.dispatch.error_responses import Failures, error_body
 from aylien_model_serving.errors import InvalidAnswer, InvalidRequest, ServingError, Unavailable
-from aylien_model_serving.failures import Failures, error_body
 
 GENERIC = ServingError.message
 

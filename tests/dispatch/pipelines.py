@@ -5,13 +5,13 @@ from collections.abc import Callable
 from typing import Any
 
 from aylien_model_serving import schemas
-from aylien_model_serving.caching import Answers, Flights
 from aylien_model_serving.core.messages import Call, Reply
+from aylien_model_serving.dispatch.cache import Answers, Flights
+from aylien_model_serving.dispatch.error_responses import Failures
+from aylien_model_serving.dispatch.pipeline import Endpoint, answer, drive
 from aylien_model_serving.executors.inline import InlineRunner
-from aylien_model_serving.failures import Failures
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.metrics.instruments import Instruments
-from aylien_model_serving.pipeline import Endpoint, answer, drive
 
 PATIENCE = 10.0  # seconds after which a test that waits has failed
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aylien_model_serving.caching import Answers, Flights, KeptSerializer, PackedSerializer, cache_key
 from aylien_model_serving.codecs.json import decode
 from aylien_model_serving.core.messages import Call, Reply
+from aylien_model_serving.dispatch.cache import Answers, Flights, KeptSerializer, PackedSerializer, cache_key
 
 CALL = Call("POST", "/p", "a=1", {}, b"", {}, "id")
 ANSWER = Reply(200, b"{}", "application/json")

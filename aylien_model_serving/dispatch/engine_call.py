@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from aylien_model_serving.core.messages import Call, Reply, current_request_id
+from aylien_model_serving.dispatch.pipeline import Endpoint, Work, answer
 from aylien_model_serving.executors.engine import Job
 from aylien_model_serving.executors.generators import STREAMS, Items
 from aylien_model_serving.executors.queue import Finish
-from aylien_model_serving.pipeline import Endpoint, Work, answer
 
 
 class StoryJob(Job):

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from aylien_model_serving.core.messages import Reply
+from aylien_model_serving.dispatch.pipeline import Work, answer
 from aylien_model_serving.errors import InvalidRequest, Unavailable
-from aylien_model_serving.pipeline import Work, answer
 from examples import example_schema_pb2
-from tests.pipelines import Service, call, told
+from tests.dispatch.pipelines import Service, call, told
 
 
 def test_a_call_is_decoded_validated_run_and_encoded() -> None:

@@ -3,10 +3,10 @@
 import dataclasses
 
 from aylien_model_serving.core.messages import current_request_id
+from aylien_model_serving.dispatch.engine_call import StoryJob
+from aylien_model_serving.dispatch.error_responses import Failures
 from aylien_model_serving.errors import Unavailable
-from aylien_model_serving.failures import Failures
-from aylien_model_serving.replicas.story import StoryJob
-from tests.pipelines import Service, call, told
+from tests.dispatch.pipelines import Service, call, told
 
 
 def story_of(body: bytes, seen: list[str]) -> StoryJob:
