@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from msgspec.structs import replace
 
-from aylien_model_serving.jobs import life
+from aylien_model_serving.jobs import transitions
 from aylien_model_serving.jobs.job import Job
 from aylien_model_serving.jobs.states import ENDED, Status
 
@@ -111,7 +111,7 @@ class MemoryShelf:
             of_number.pop(job.number, None)
 
     def remove_expired(self, now: float, limit: int) -> int:
-        expired = [job for job in self._jobs.values() if life.is_expired(job, now)][:limit]
+        expired = [job for job in self._jobs.values() if transitions.is_expired(job, now)][:limit]
         for job in expired:
             self.remove(job)
         return len(expired)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from aylien_model_serving.errors import ConfigurationError
-from aylien_model_serving.jobs import life
+from aylien_model_serving.jobs import transitions
 from aylien_model_serving.jobs.errors import LeaseLost, QueueFull
 from aylien_model_serving.jobs.job import Claimed, Job, NewJob
 from aylien_model_serving.jobs.memory import MemoryShelves
@@ -49,13 +49,13 @@ class Store:
         with self._shelves.write() as shelf:
             if new.idempotency_key is not None:
                 kept = shelf.find_keyed(new.service, new.route, new.idempotency_key)
-                if kept is not None and not life.is_expired(kept, now):
+                if kept is not None and not transitions.is_expired(kept, now):
                     return kept, False
                 if kept is not None:
                     shelf.remove(kept)
             if not shelf.has_room(new.service, new.route, new.queue_size):
                 raise QueueFull(new.queue_size)
-            return shelf.add(life.born(new, now), new.call), True
+            return shelf.add(transitions.born(new, now), new.call), True
 
     def get(self, service: str, job_id: str) -> Job | None:
         """Return a job, if this service has it."""
@@ -108,7 +108,7 @@ class Store:
         """Cancel a job in the queue, ask the owner of a running one to stop, and return the job."""
         with self._shelves.write() as shelf:
             job = _of_service(shelf, service, job_id)
-            return None if job is None else _keep(shelf, job, life.cancel_requested(job, now))
+            return None if job is None else _keep(shelf, job, transitions.cancel_requested(job, now))
 
     def claim(
         self, service: str, routes: Sequence[str], owner: str, lease: float, now: float
@@ -131,7 +131,7 @@ class Store:
             if not ready:
                 return None
             first = min(ready, key=lambda job: (-job.priority, job.number))
-            job = _keep(shelf, first, life.claimed(first, owner, lease, now))
+            job = _keep(shelf, first, transitions.claimed(first, owner, lease, now))
             return Claimed(job, shelf.call(job))
 
     def next_due(self, service: str, routes: Sequence[str], now: float) -> float | None:
@@ -144,7 +144,7 @@ class Store:
 
     def heartbeat(self, job_id: str, owner: str, lease: float, now: float) -> bool:
         """Keep the lease for as many seconds from here on, and tell whether the job is to be stopped."""
-        return self._work(job_id, owner, lambda job: life.extended(job, lease, now)).cancel_requested
+        return self._work(job_id, owner, lambda job: transitions.extended(job, lease, now)).cancel_requested
 
     def report(self, job_id: str, owner: str, fraction: float, message: str | None, now: float) -> bool:
         """Keep how far the job is, 0 to 1, and tell whether it is to be stopped.
@@ -152,11 +152,13 @@ class Store:
         Args:
             message: the handler's words; None leaves the last ones.
         """
-        return self._work(job_id, owner, lambda job: life.reported(job, fraction, message)).cancel_requested
+        return self._work(
+            job_id, owner, lambda job: transitions.reported(job, fraction, message)
+        ).cancel_requested
 
     def streaming(self, job_id: str, owner: str, now: float) -> bool:
         """Say that items follow, and tell whether the job is to be stopped."""
-        return self._work(job_id, owner, life.streaming).cancel_requested
+        return self._work(job_id, owner, transitions.streaming).cancel_requested
 
     def add_item(self, job_id: str, owner: str, index: int, body: bytes) -> bool:
         """Keep an item of a streaming job, and tell whether the job is to be stopped.
@@ -175,7 +177,7 @@ class Store:
         """End a job with its reply, and return it."""
         with self._shelves.write() as shelf:
             job = _of_owner(shelf, job_id, owner)
-            done = _keep(shelf, job, life.finished(job, reply, now))
+            done = _keep(shelf, job, transitions.finished(job, reply, now))
             shelf.put_body(done, body)
             return done
 
@@ -186,19 +188,19 @@ class Store:
             error: why, in words that a client may read.
             again: whether a further attempt may do better.
         """
-        return self._work(job_id, owner, lambda job: life.failed(job, error, now, again=again))
+        return self._work(job_id, owner, lambda job: transitions.failed(job, error, now, again=again))
 
     def cancelled(self, job_id: str, owner: str, now: float) -> Job:
         """End a job whose handler has stopped, and return it."""
-        return self._work(job_id, owner, lambda job: life.cancelled(job, now))
+        return self._work(job_id, owner, lambda job: transitions.cancelled(job, now))
 
     def release(self, job_id: str, owner: str, now: float) -> Job:
         """Give a job back that was not begun or must be left, without counting the attempt."""
-        return self._work(job_id, owner, lambda job: life.released(job, now))
+        return self._work(job_id, owner, lambda job: transitions.released(job, now))
 
     def lost(self, job_id: str, owner: str, now: float) -> Job:
         """Say that a job's owner is gone, without waiting for the end of its lease, and return the job."""
-        return self._work(job_id, owner, lambda job: life.lost(job, now))
+        return self._work(job_id, owner, lambda job: transitions.lost(job, now))
 
     def sweep(self, now: float) -> int:
         """Remove expired jobs, of all services, some at a time; return how many, 0 when none is left."""
@@ -217,15 +219,15 @@ class Store:
                 return []
         with self._shelves.write() as shelf:
             due = shelf.untold(service, now, limit)
-            return [_keep(shelf, job, life.telling(job, hold, now)) for job in due]
+            return [_keep(shelf, job, transitions.telling(job, hold, now)) for job in due]
 
     def webhook_done(self, job_id: str) -> None:
         """Say that a job's webhook was told."""
-        self._tell(job_id, life.told)
+        self._tell(job_id, transitions.told)
 
     def webhook_failed(self, job_id: str, now: float) -> None:
         """Say that a job's webhook was not reached: it is due again after a pause, or given up."""
-        self._tell(job_id, lambda job: life.untold(job, now))
+        self._tell(job_id, lambda job: transitions.untold(job, now))
 
     def _work(self, job_id: str, owner: str, event: Callable[[Job], Job]) -> Job:
         with self._shelves.write() as shelf:
@@ -246,16 +248,16 @@ def _of_service(shelf: Shelf, service: str, job_id: str) -> Job | None:
 
 def _of_owner(shelf: Shelf, job_id: str, owner: str) -> Job:
     job = shelf.find(job_id)
-    if job is None or not life.is_held(job, owner):
+    if job is None or not transitions.is_held(job, owner):
         raise LeaseLost(f"Job {job_id} does not belong to {owner}")
     return job
 
 
 def _bring_back(shelf: Shelf, service: str, route: str, now: float) -> None:
     for job in shelf.silent(service, route, now, BATCH):
-        _keep(shelf, job, life.lost(job, now))
+        _keep(shelf, job, transitions.lost(job, now))
     for job in shelf.rested(service, route, now, BATCH):
-        _keep(shelf, job, life.rested(job))
+        _keep(shelf, job, transitions.rested(job))
 
 
 def _keep(shelf: Shelf, old: Job, new: Job) -> Job:

@@ -23,6 +23,7 @@ from aylien_model_serving.executors.engine import Engine, Job
 from aylien_model_serving.executors.generators import STREAMS, Items
 from aylien_model_serving.jobs import progress
 from aylien_model_serving.jobs.store import open_store
+from aylien_model_serving.jobs.worker.worker import Workshop
 from aylien_model_serving.metrics.runners import RunnerInstruments
 from aylien_model_serving.process import lifecycle
 from aylien_model_serving.replicas import model
@@ -30,7 +31,6 @@ from aylien_model_serving.replicas.answering import Outcomes
 from aylien_model_serving.replicas.observing import Observing
 from aylien_model_serving.replicas.server import Server
 from aylien_model_serving.replicas.superior import Superior
-from aylien_model_serving.replicas.workshop import Workshop
 from aylien_model_serving.rpc.control_messages import Order, Status
 from aylien_model_serving.rpc.flight_recorder import Recorder
 from aylien_model_serving.rpc.spec import Spec

@@ -18,7 +18,7 @@ from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.handlers import callables
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.jobs import progress
-from aylien_model_serving.jobs.enqueuing import JobRunner
+from aylien_model_serving.jobs.runner import JobRunner
 from aylien_model_serving.openapi_answers import Described
 from aylien_model_serving.process import lifecycle
 from aylien_model_serving.routing import routes

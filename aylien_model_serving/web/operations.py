@@ -6,7 +6,7 @@ from flask import Response, request
 
 from aylien_model_serving import codecs, openapi
 from aylien_model_serving.errors import Unavailable
-from aylien_model_serving.jobs.enqueuing import JobRunner
+from aylien_model_serving.jobs.runner import JobRunner
 from aylien_model_serving.process import lifecycle
 from aylien_model_serving.runners.hosted import HostedRunner
 from aylien_model_serving.web import docs

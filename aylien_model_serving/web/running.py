@@ -14,10 +14,10 @@ from aylien_model_serving.executors.batched import BatchedRunner
 from aylien_model_serving.executors.inline import InlineRunner
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.jobs import webhooks
-from aylien_model_serving.jobs.enqueuing import JobRunner, Workers
 from aylien_model_serving.jobs.job import NewJob
+from aylien_model_serving.jobs.runner import JobRunner, Workers
+from aylien_model_serving.jobs.worker.in_process import Beside
 from aylien_model_serving.process import lifecycle
-from aylien_model_serving.replicas.beside import Beside
 from aylien_model_serving.routing.options import Hosting, Jobs
 from aylien_model_serving.routing.routes import Route
 from aylien_model_serving.rpc import spec

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from aylien_model_serving.jobs import life
+from aylien_model_serving.jobs import transitions
 from aylien_model_serving.jobs.job import Job
 from aylien_model_serving.jobs.states import (
     ENDED,
@@ -32,7 +32,7 @@ WAYS: dict[Status, list[Status]] = {
 
 
 def job_that_is(status: Status, **changes: object) -> Job:
-    job = life.born(new_job(), NOW)
+    job = transitions.born(new_job(), NOW)
     for following in WAYS[status]:
         job = go(job, following)
     return replace(job, **changes)
@@ -41,17 +41,17 @@ def job_that_is(status: Status, **changes: object) -> Job:
 def go(job: Job, status: Status) -> Job:
     match status:
         case "queued":
-            return life.released(job, NOW)
+            return transitions.released(job, NOW)
         case "processing":
-            return life.claimed(job, "me", LEASE, NOW)
+            return transitions.claimed(job, "me", LEASE, NOW)
         case "streaming":
-            return life.streaming(job)
+            return transitions.streaming(job)
         case "finished":
-            return life.finished(job, REPLY, NOW)
+            return transitions.finished(job, REPLY, NOW)
         case "failed":
-            return life.failed(job, "why", NOW, again=False)
+            return transitions.failed(job, "why", NOW, again=False)
         case "cancelled":
-            return life.cancelled(job, NOW)
+            return transitions.cancelled(job, NOW)
 
 
 @pytest.mark.parametrize(("current", "following"), list(itertools.product(STATUSES, STATUSES)))
@@ -81,24 +81,24 @@ def test_only_a_running_job_has_a_lease() -> None:
 
 @given(st.floats())
 def test_a_fraction_stays_within_0_and_1(fraction: float) -> None:
-    assert 0.0 <= life.reported(job_that_is("processing"), fraction, None).fraction <= 1.0
+    assert 0.0 <= transitions.reported(job_that_is("processing"), fraction, None).fraction <= 1.0
 
 
 @given(st.text(st.characters(), max_size=20))
 def test_a_handlers_words_can_always_be_written(text: str) -> None:
-    life.reported(job_that_is("processing"), 0.5, text).message.encode()  # type: ignore[union-attr]
+    transitions.reported(job_that_is("processing"), 0.5, text).message.encode()  # type: ignore[union-attr]
 
 
 def test_a_handlers_words_are_cut() -> None:
-    failed = life.failed(job_that_is("processing"), "x" * 1_000_000, NOW, again=False)
+    failed = transitions.failed(job_that_is("processing"), "x" * 1_000_000, NOW, again=False)
 
-    assert failed.error == "x" * life.LONGEST_TEXT
+    assert failed.error == "x" * transitions.LONGEST_TEXT
 
 
 def test_the_pauses_before_further_attempts_double_to_a_limit() -> None:
     jobs = [job_that_is("processing", attempts=attempts, retries=2000) for attempts in (1, 2, 3, 7, 2000)]
 
-    pauses = [(life.failed(job, "why", NOW, again=True).not_before or 0) - NOW for job in jobs]
+    pauses = [(transitions.failed(job, "why", NOW, again=True).not_before or 0) - NOW for job in jobs]
 
     assert pauses == [1.0, 2.0, 4.0, 60.0, 60.0]
 
@@ -108,7 +108,7 @@ def test_a_webhook_is_given_up_after_about_an_hour() -> None:
     now, tries = NOW, 0
     while job.webhook_due is not None:
         now, tries = job.webhook_due, tries + 1
-        job = life.untold(job, now)
+        job = transitions.untold(job, now)
 
-    assert tries == life.WEBHOOK_TRIES
+    assert tries == transitions.WEBHOOK_TRIES
     assert 3000 < now - NOW < 4000

@@ -5,14 +5,14 @@ from typing import Any
 
 import msgspec
 
-from aylien_model_serving.jobs import life
+from aylien_model_serving.jobs import transitions
 from aylien_model_serving.jobs.job import Job
 from aylien_model_serving.jobs.view import show
 from tests.jobs.stores import NOW, REPLY, new_job
 
-QUEUED = life.born(new_job(id="a" * 32), NOW)
-RUNNING = life.claimed(QUEUED, "me", 10.0, NOW + 1)
-FINISHED = life.finished(RUNNING, REPLY, NOW + 3.5)
+QUEUED = transitions.born(new_job(id="a" * 32), NOW)
+RUNNING = transitions.claimed(QUEUED, "me", 10.0, NOW + 1)
+FINISHED = transitions.finished(RUNNING, REPLY, NOW + 3.5)
 
 
 def shown(job: Job, result: bytes | None = None) -> Any:
@@ -51,9 +51,9 @@ def test_a_result_of_null_is_dropped() -> None:
 
 
 def test_a_failed_job_says_why_and_keeps_the_fraction_that_it_reached() -> None:
-    reported = life.reported(RUNNING, 0.25, "at work")
+    reported = transitions.reported(RUNNING, 0.25, "at work")
 
-    found = shown(life.failed(reported, "no more", NOW + 2, again=False))
+    found = shown(transitions.failed(reported, "no more", NOW + 2, again=False))
 
     assert (found["status"], found["error"], found["progress"], found["message"]) == (
         "failed", "no more", 0.25, "at work"
@@ -61,4 +61,4 @@ def test_a_failed_job_says_why_and_keeps_the_fraction_that_it_reached() -> None:
 
 
 def test_a_job_that_was_never_begun_took_no_time() -> None:
-    assert "execution_time_s" not in shown(life.cancelled(QUEUED, NOW + 1))["metrics"]
+    assert "execution_time_s" not in shown(transitions.cancelled(QUEUED, NOW + 1))["metrics"]

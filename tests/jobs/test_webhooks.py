@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from aylien_model_serving.errors import BadRequest
-from aylien_model_serving.jobs import life, telling, webhooks
+from aylien_model_serving.jobs import transitions, webhook_sender, webhooks
 from aylien_model_serving.jobs.store import Store
-from aylien_model_serving.jobs.telling import Telling
+from aylien_model_serving.jobs.webhook_sender import Telling
 from tests.jobs.receiver import SECRET, receiving
 from tests.jobs.stores import REPLY, enqueue, get
 
@@ -24,8 +24,8 @@ SOON = 20.0
 
 @pytest.fixture(autouse=True)
 def _quickly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(life, "WEBHOOK_PAUSE", 0.05)
-    monkeypatch.setattr(telling, "_PAUSE", 0.02)
+    monkeypatch.setattr(transitions, "WEBHOOK_PAUSE", 0.05)
+    monkeypatch.setattr(webhook_sender, "_PAUSE", 0.02)
 
 
 @pytest.fixture
@@ -165,7 +165,7 @@ def test_a_receiver_that_was_away_is_told_when_it_is_back(store: Store, tell: Ca
 def test_a_receiver_that_stays_away_is_given_up(
     store: Store, tell: Callable[[], Telling], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(life, "WEBHOOK_TRIES", 3)
+    monkeypatch.setattr(transitions, "WEBHOOK_TRIES", 3)
     with receiving() as receiver:
         pass
     job_id = finished(store, receiver.url)

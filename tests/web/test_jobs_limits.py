@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("in_memory")
 
 
 def test_a_failed_job_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("aylien_model_serving.jobs.life.RETRY_PAUSE", 0.01)
+    monkeypatch.setattr("aylien_model_serving.jobs.transitions.RETRY_PAUSE", 0.01)
     tries: list[float] = []
 
     def fail_twice(text: str = "") -> int:

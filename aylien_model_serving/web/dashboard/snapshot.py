@@ -11,8 +11,8 @@ import time
 from typing import Any
 
 from aylien_model_serving.errors import ServingError
-from aylien_model_serving.jobs.enqueuing import JobRunner
 from aylien_model_serving.jobs.job import Job
+from aylien_model_serving.jobs.runner import JobRunner
 from aylien_model_serving.jobs.states import Status
 from aylien_model_serving.jobs.view import listed
 from aylien_model_serving.openapi_answers import Described

@@ -19,9 +19,9 @@ from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.jobs.errors import StoreUnavailable
 from aylien_model_serving.jobs.job import Job
 from aylien_model_serving.jobs.store import Store, open_store
+from aylien_model_serving.jobs.worker import claimer as claiming
+from aylien_model_serving.jobs.worker.in_process import Beside
 from aylien_model_serving.metrics.instruments import Instruments
-from aylien_model_serving.replicas import claiming
-from aylien_model_serving.replicas.beside import Beside
 from aylien_model_serving.rpc import protocol
 from tests.jobs.stores import enqueue, get
 
@@ -119,7 +119,7 @@ def test_a_store_that_fails_for_a_while_costs_no_job(scene: Scene) -> None:
     job_id = scene.begin()
     assert scene.entered.wait(SOON)
     failing = mock.patch.object(scene.store, "finish", side_effect=StoreUnavailable)
-    with failing as finish, mock.patch("aylien_model_serving.jobs.desk._PAUSE", 0.01):
+    with failing as finish, mock.patch("aylien_model_serving.jobs.worker.lease._PAUSE", 0.01):
         scene.open.set()
         scene.wait_until(lambda: finish.call_count > 2)
 

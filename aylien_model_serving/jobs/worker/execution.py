@@ -19,10 +19,10 @@ from aylien_model_serving.dispatch.engine_call import StoryJob
 from aylien_model_serving.dispatch.pipeline import Endpoint
 from aylien_model_serving.errors import ServingError
 from aylien_model_serving.executors.engine import Engine
-from aylien_model_serving.jobs.desk import Desk
 from aylien_model_serving.jobs.errors import LeaseLost
 from aylien_model_serving.jobs.job import Claimed
 from aylien_model_serving.jobs.progress import JobProgress
+from aylien_model_serving.jobs.worker.lease import Desk
 from aylien_model_serving.rpc import protocol
 
 logger = logging.getLogger(__name__)

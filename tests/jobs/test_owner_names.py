@@ -5,9 +5,9 @@ import sys
 
 import pytest
 
-from aylien_model_serving.jobs import workers
-from aylien_model_serving.jobs.desk import Desk
+from aylien_model_serving.jobs import owner_names
 from aylien_model_serving.jobs.store import Store
+from aylien_model_serving.jobs.worker.lease import Desk
 from aylien_model_serving.process import owner
 from tests.jobs.stores import NOW, claim, enqueue, get
 
@@ -21,41 +21,41 @@ def name_of_a_dead_process() -> str:
 
 
 def test_a_process_that_is_there_is_not_gone() -> None:
-    assert not workers.is_gone(workers.name())
+    assert not owner_names.is_gone(owner_names.name())
 
 
 def test_a_process_that_has_ended_is_gone() -> None:
-    assert workers.is_gone(name_of_a_dead_process())
+    assert owner_names.is_gone(name_of_a_dead_process())
 
 
 def test_two_names_of_one_process_differ() -> None:
-    assert workers.name() != workers.name()
+    assert owner_names.name() != owner_names.name()
 
 
 @pytest.mark.parametrize("name", ["", "me", "a b c", "elsewhere:1:1 999999-1 00", " 1-1 00"])
 def test_nothing_is_known_of_processes_elsewhere(name: str) -> None:
-    assert not workers.is_gone(name)
+    assert not owner_names.is_gone(name)
 
 
 def test_nothing_is_known_of_another_boot_or_another_space_of_process_ids() -> None:
-    host, boot, space = workers._place().rsplit(":", 2)
+    host, boot, space = owner_names._place().rsplit(":", 2)
     _, process, draw = name_of_a_dead_process().rsplit(" ", 2)
 
-    assert workers.is_gone(f"{host}:{boot}:{space} {process} {draw}")
-    assert not workers.is_gone(f"{host}:another:{space} {process} {draw}")
-    assert not workers.is_gone(f"{host}:{boot}:1 {process} {draw}")
+    assert owner_names.is_gone(f"{host}:{boot}:{space} {process} {draw}")
+    assert not owner_names.is_gone(f"{host}:another:{space} {process} {draw}")
+    assert not owner_names.is_gone(f"{host}:{boot}:1 {process} {draw}")
 
 
 def test_an_id_that_another_process_got_does_not_hide_the_end() -> None:
-    place, process, draw = workers.name().rsplit(" ", 2)
+    place, process, draw = owner_names.name().rsplit(" ", 2)
     pid, _, started = process.partition("-")
 
     assert owner.is_alive(process)
-    assert workers.is_gone(f"{place} {pid}-{int(started) - 1} {draw}")
+    assert owner_names.is_gone(f"{place} {pid}-{int(started) - 1} {draw}")
 
 
 def test_jobs_of_dead_processes_are_taken_back_and_others_are_left(store: Store) -> None:
-    owners = {"dead": name_of_a_dead_process(), "alive": workers.name(), "elsewhere": "elsewhere 1-1 00"}
+    owners = {"dead": name_of_a_dead_process(), "alive": owner_names.name(), "elsewhere": "elsewhere 1-1 00"}
     ids = {}
     for kind, name in owners.items():
         ids[kind] = enqueue(store)

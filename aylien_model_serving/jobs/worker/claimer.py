@@ -14,10 +14,10 @@ from collections.abc import Callable
 
 from aylien_model_serving.dispatch.pipeline import Endpoint
 from aylien_model_serving.executors.engine import Engine
-from aylien_model_serving.jobs.desk import Desk
 from aylien_model_serving.jobs.errors import LeaseLost, StoreUnavailable
 from aylien_model_serving.jobs.job import Claimed
-from aylien_model_serving.replicas.working import Working
+from aylien_model_serving.jobs.worker.execution import Working
+from aylien_model_serving.jobs.worker.lease import Desk
 from aylien_model_serving.rpc.protocol import WireError
 
 logger = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from aylien_model_serving.dispatch.pipeline import Endpoint
 from aylien_model_serving.executors.engine import Engine, Job
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.jobs.store import Store
-from aylien_model_serving.replicas.workshop import Workshop
+from aylien_model_serving.jobs.worker.worker import Workshop
 
 
 class Beside:

@@ -9,10 +9,10 @@ from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.dispatch.pipeline import Endpoint
 from aylien_model_serving.executors.engine import Engine
 from aylien_model_serving.jobs import progress
-from aylien_model_serving.jobs.desk import Desk
 from aylien_model_serving.jobs.store import Store
-from aylien_model_serving.jobs.telling import Telling
-from aylien_model_serving.replicas.claiming import Claimer
+from aylien_model_serving.jobs.webhook_sender import Telling
+from aylien_model_serving.jobs.worker.claimer import Claimer
+from aylien_model_serving.jobs.worker.lease import Desk
 
 
 class Workshop:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import TypeVar
 
 from aylien_model_serving.core.messages import Reply
-from aylien_model_serving.jobs import workers
+from aylien_model_serving.jobs import owner_names
 from aylien_model_serving.jobs.errors import LeaseLost, StoreUnavailable
 from aylien_model_serving.jobs.job import Claimed, Job
 from aylien_model_serving.jobs.states import RUNNING
@@ -44,7 +44,7 @@ class Desk:
         self._store = store
         self._service = service
         self._routes = routes
-        self._owner = workers.name()
+        self._owner = owner_names.name()
 
     def claim(self) -> Claimed | None:
         """Take the next job."""
@@ -97,7 +97,7 @@ class Desk:
         for route in self._routes:
             for status in RUNNING:
                 for job in self._store.page(self._service, status=status, route=route, limit=_LOOKED_AT):
-                    if job.lease_owner is not None and workers.is_gone(job.lease_owner):
+                    if job.lease_owner is not None and owner_names.is_gone(job.lease_owner):
                         with suppress(LeaseLost):  # somebody else was quicker
                             self._store.lost(job.id, job.lease_owner, time.time())
 

@@ -1,0 +1,1 @@
+"""Works on jobs: claims them, runs them, and keeps the lease meanwhile."""
