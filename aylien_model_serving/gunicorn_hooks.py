@@ -28,7 +28,7 @@ from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.dispatch.error_responses import error_body
 from aylien_model_serving.errors import reason as reason_of
 from aylien_model_serving.process import lifecycle, native_threads, owner
-from aylien_model_serving.runners.control import Control
+from aylien_model_serving.replicas.client.supervisor_client import Control
 from aylien_model_serving.servers.gunicorn.close_sockets import Closer
 from aylien_model_serving.servers.gunicorn.h1c_parser import keeping_tails
 from aylien_model_serving.servers.gunicorn.per_request_caches import Dates, found_when_written

@@ -9,7 +9,7 @@ from typing import Any
 
 from aylien_model_serving.core.suggest import nearest
 from aylien_model_serving.errors import ConfigurationError
-from aylien_model_serving.runners.hosted import HostedRunner
+from aylien_model_serving.replicas.client.remote_executor import HostedRunner
 from aylien_model_serving.service import Service
 from aylien_model_serving.testing.targets import load
 from aylien_model_serving.web import standins

@@ -8,7 +8,7 @@ from aylien_model_serving import codecs, openapi
 from aylien_model_serving.errors import Unavailable
 from aylien_model_serving.jobs.runner import JobRunner
 from aylien_model_serving.process import lifecycle
-from aylien_model_serving.runners.hosted import HostedRunner
+from aylien_model_serving.replicas.client.remote_executor import HostedRunner
 from aylien_model_serving.web import docs
 from aylien_model_serving.web.app import ServingFlask
 

@@ -18,10 +18,10 @@ from aylien_model_serving.jobs.job import NewJob
 from aylien_model_serving.jobs.runner import JobRunner, Workers
 from aylien_model_serving.jobs.worker.in_process import Beside
 from aylien_model_serving.process import lifecycle
+from aylien_model_serving.replicas.client.remote_executor import HostedRunner
 from aylien_model_serving.routing.options import Hosting, Jobs
 from aylien_model_serving.routing.routes import Route
 from aylien_model_serving.rpc import spec
-from aylien_model_serving.runners.hosted import HostedRunner
 from aylien_model_serving.schemas import Schema
 from aylien_model_serving.servers import import_paths
 from aylien_model_serving.web.flask_door import replying

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import msgspec
 
+from aylien_model_serving.replicas.client.supervisor_client import Control
 from aylien_model_serving.rpc.control_messages import Replica
 from aylien_model_serving.rpc.spec import Spec
-from aylien_model_serving.runners.control import Control
 from tests.replicas.fleets import STUB
 
 SPEC = Spec(name="asked", target="stub:stub", devices="cpu")

@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from aylien_model_serving.replicas.client import supervisor_start
+from aylien_model_serving.replicas.client.supervisor_client import Control
 from aylien_model_serving.rpc.control_messages import Replica
 from aylien_model_serving.rpc.spec import Spec
-from aylien_model_serving.runners import starting
-from aylien_model_serving.runners.control import Control
 
 PROJECT = Path(__file__).parents[2]
 STUB = [sys.executable, str(Path(__file__).with_name("stub.py"))]
@@ -61,7 +61,7 @@ def processes_of(home: Path) -> list[int]:
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             words = (folder / "cmdline").read_bytes().split(b"\0")
-            if str(home).encode() in words and b"aylien_model_serving.replicas.supervisor" in words:
+            if str(home).encode() in words and b"aylien_model_serving.replicas.supervisor.main" in words:
                 found.append(int(folder.name))
     return [pid for pid in found if lives(pid)]
 
@@ -126,7 +126,7 @@ class Fleet:
             wait_until(lambda: not processes_of(self.home))
             for worker in self.workers:
                 worker.control.close()
-            starting.reap()
+            supervisor_start.reap()
         finally:
             for pid in processes_of(self.home):
                 os.kill(pid, signal.SIGKILL)

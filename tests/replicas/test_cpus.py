@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from aylien_model_serving.replicas import cpus
+from aylien_model_serving.replicas.supervisor import cpus
 
 V2 = "0::/system.slice/model.service\n"
 V1 = "4:memory:/docker/1\n3:cpu,cpuacct:/docker/1\n"

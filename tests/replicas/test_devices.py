@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from aylien_model_serving.errors import ConfigurationError
-from aylien_model_serving.replicas import devices
+from aylien_model_serving.replicas.supervisor import devices
 
 GPU, MIG = "GPU-8932f937", "MIG-GPU-8932f937/1/2"
 

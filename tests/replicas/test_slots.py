@@ -3,7 +3,7 @@
 import pytest
 
 from aylien_model_serving.errors import ConfigurationError
-from aylien_model_serving.replicas.slots import Slot
+from aylien_model_serving.replicas.supervisor.slots import Slot
 from aylien_model_serving.rpc.spec import Spec
 
 

@@ -10,7 +10,7 @@ from aylien_model_serving import FlaskAppWrapper, Service
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.process import lifecycle
-from aylien_model_serving.replicas import model
+from aylien_model_serving.replicas.replica import loader
 from aylien_model_serving.rpc.spec import Spec
 
 hosted = Service("hosted")
@@ -189,7 +189,7 @@ def test_a_handler_that_replicas_host_needs_a_service_that_they_find() -> None:
 def test_a_replica_runs_init_with_its_device_and_gives_its_handler_the_context() -> None:
     spec = Spec(name="here", target=f"{__name__}:here", context=f"{__name__}:hosted._context")
 
-    handler = model.build(spec, "cuda:0")
+    handler = loader.build(spec, "cuda:0")
 
     assert handler(text="one") == "one on cuda:0"
     assert runs == ["cuda:0"]
@@ -200,7 +200,7 @@ def test_a_class_of_a_replica_gets_the_context_in_both_places_and_is_closed() ->
     place = f"{__name__}:hosted._context"
     spec = Spec(name="rater", target=f"{__name__}:Rater", context=place, init={"factor": 2})
 
-    handler = model.build(spec, "cpu")
+    handler = loader.build(spec, "cpu")
 
     assert handler(text="one") == ["one", "cpu", "cpu", "cpu", 2]
     built = inspect.getattr_static(handler, "__wrapped__").__self__
@@ -257,5 +257,5 @@ def test_a_second_init_is_told_where_the_first_is() -> None:
 def test_optimize_leaves_what_is_no_pytorch_module_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
     model = "my pytorch model"
 
-    assert Service().optimize(model) is model
+    assert Service().optimize(loader) is loader
     assert "leaves a str as it is" in caplog.text

@@ -17,7 +17,7 @@ from aylien_model_serving.jobs.states import Status
 from aylien_model_serving.jobs.view import listed
 from aylien_model_serving.openapi_answers import Described
 from aylien_model_serving.process import owner
-from aylien_model_serving.runners.hosted import HostedRunner
+from aylien_model_serving.replicas.client.remote_executor import HostedRunner
 from aylien_model_serving.web.dashboard import counts
 from aylien_model_serving.web.dashboard.counts import Samples, Spread, Spreads
 from aylien_model_serving.web.jobs import POSTED

@@ -12,7 +12,7 @@ from aylien_model_serving.core.messages import Reply
 from aylien_model_serving.dispatch.pipeline import Endpoint
 from aylien_model_serving.executors import STATUS
 from aylien_model_serving.executors.engine import Engine
-from aylien_model_serving.replicas.answering import Answering, Outcomes
+from aylien_model_serving.replicas.replica.request import Answering, Outcomes
 from aylien_model_serving.rpc import protocol
 
 #: Buffers that one system call takes; IOV_MAX of Linux is 1024.

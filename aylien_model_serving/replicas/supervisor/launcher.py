@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from aylien_model_serving.process import interpreter
-from aylien_model_serving.replicas import cpus, devices
-from aylien_model_serving.replicas.child import Child
-from aylien_model_serving.replicas.peers import Loop
-from aylien_model_serving.replicas.slots import Slot
+from aylien_model_serving.replicas.supervisor import cpus, devices
+from aylien_model_serving.replicas.supervisor.child_process import Child
+from aylien_model_serving.replicas.supervisor.event_loop import Loop
+from aylien_model_serving.replicas.supervisor.slots import Slot
 from aylien_model_serving.rpc.control_messages import Order, Status
 from aylien_model_serving.rpc.flight_recorder import running_since
 from aylien_model_serving.rpc.spec import Spec

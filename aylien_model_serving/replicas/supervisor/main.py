@@ -1,6 +1,6 @@
 """The process that has a service's replicas: starts them, tells the web workers of them, goes with the owner.
 
-    python -m aylien_model_serving.replicas.supervisor <folder> <pid> <descriptor> [<command> …]
+    python -m aylien_model_serving.replicas.supervisor.main <folder> <pid> <descriptor> [<command> …]
 
 Folder and pid are the owner's; the descriptor is one end of a socket to the worker that starts this, which
 hears when it may connect; the command starts a replica. What is decided is decided in the rooms beside.
@@ -23,18 +23,18 @@ from pathlib import Path
 from aylien_model_serving.core import logging as logs
 from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.process import interpreter
-from aylien_model_serving.replicas import retirement
-from aylien_model_serving.replicas.child import Process, open_pidfd
-from aylien_model_serving.replicas.hosting import Hosting
-from aylien_model_serving.replicas.launching import Launcher
-from aylien_model_serving.replicas.peers import Loop, listen
-from aylien_model_serving.replicas.slots import Slot
-from aylien_model_serving.replicas.worker import Worker
+from aylien_model_serving.replicas.client.supervisor_start import Place
+from aylien_model_serving.replicas.supervisor import rollout
+from aylien_model_serving.replicas.supervisor.child_process import Process, open_pidfd
+from aylien_model_serving.replicas.supervisor.deployment import Hosting
+from aylien_model_serving.replicas.supervisor.event_loop import Loop, listen
+from aylien_model_serving.replicas.supervisor.launcher import Launcher
+from aylien_model_serving.replicas.supervisor.slots import Slot
+from aylien_model_serving.replicas.supervisor.worker_connection import Worker
 from aylien_model_serving.rpc.control_messages import Replica, Wish
 from aylien_model_serving.rpc.spec import Spec
-from aylien_model_serving.runners.starting import Place
 
-logger = logging.getLogger("aylien_model_serving.replicas.supervisor")
+logger = logging.getLogger("aylien_model_serving.replicas.supervisor.main")
 
 #: Seconds that replicas have for the calls they have begun when the owner is gone, and then to die.
 _DRAIN_SECONDS = 1.5
@@ -152,7 +152,7 @@ class Supervisor:
 
     def _retire(self, now: float) -> None:
         standings = {key: hosting.standing() for key, hosting in self._hosted.items()}
-        for key in retirement.to_retire(standings):
+        for key in rollout.to_retire(standings):
             hosting = self._hosted.pop(key)
             logger.info("Version %s of %s goes", hosting.spec.version, hosting.spec.name)
             hosting.drain(now)
@@ -164,7 +164,7 @@ class Supervisor:
     def _replicas_of(self, key: str) -> list[Replica]:
         """Return what a worker that wants a key is told of: its replicas, and those that stand in for it."""
         standings = {key: hosting.standing() for key, hosting in self._hosted.items()}
-        other = retirement.stand_in(key, standings)
+        other = rollout.stand_in(key, standings)
         return self._hosted[key].replicas() + ([] if other is None else self._hosted[other].ready())
 
 
@@ -183,7 +183,7 @@ def main(arguments: Sequence[str]) -> None:
         launcher = Launcher(
             loop,
             place.folder,
-            place.replica_command or interpreter.command("aylien_model_serving.replicas.replica"),
+            place.replica_command or interpreter.command("aylien_model_serving.replicas.replica.main"),
             os.environ,
             settings.metrics_dir or str(place.home / "metrics"),
         )

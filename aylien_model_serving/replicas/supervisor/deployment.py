@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aylien_model_serving.replicas.retirement import Standing
-from aylien_model_serving.replicas.slots import Slot
+from aylien_model_serving.replicas.supervisor.rollout import Standing
+from aylien_model_serving.replicas.supervisor.slots import Slot
 from aylien_model_serving.rpc.control_messages import Replica
 from aylien_model_serving.rpc.spec import Spec
 

@@ -20,10 +20,10 @@ from typing import ClassVar, NamedTuple
 
 from aylien_model_serving.process import owner
 from aylien_model_serving.process.backoff import Backoff
+from aylien_model_serving.replicas.client import supervisor_start
 from aylien_model_serving.rpc.control_framing import Inbox, MessageError, encode
 from aylien_model_serving.rpc.control_messages import News, Replica, Wish
 from aylien_model_serving.rpc.spec import Spec
-from aylien_model_serving.runners import starting
 
 __all__ = ["Control", "Replica"]
 
@@ -140,29 +140,29 @@ class Control:
         if self._thread is not None:
             self._thread.join()
 
-    def _place(self) -> starting.Place:
+    def _place(self) -> supervisor_start.Place:
         pid = self._owner_pid or owner.find()
         home = owner.folder(pid) if self._home is None else self._home
-        return starting.Place(home, pid, self._replica_command)
+        return supervisor_start.Place(home, pid, self._replica_command)
 
-    def _run(self, place: starting.Place) -> None:
+    def _run(self, place: supervisor_start.Place) -> None:
         backoff = Backoff(_LONGEST_PAUSE)
         while True:
             worked = self._connected(place)
             if self._is_closed:
                 return
-            starting.reap()
+            supervisor_start.reap()
             if not place.owner_lives():
                 self.is_over = True
                 self._tell(News({key: [] for key in list(self._hosted)}))
                 return
             time.sleep(backoff.failed(worked))
 
-    def _connected(self, place: starting.Place) -> float:
+    def _connected(self, place: supervisor_start.Place) -> float:
         """Hold a connection for as long as it lasts, and return how many seconds that was."""
         try:
-            sock = starting.connect(place)
-        except (OSError, starting.StartError) as error:
+            sock = supervisor_start.connect(place)
+        except (OSError, supervisor_start.StartError) as error:
             if place.owner_lives():
                 logger.error("Runners have no supervisor, a further try follows: %s", error)
             return 0.0

@@ -2,7 +2,7 @@
 
 import pytest
 
-from aylien_model_serving.replicas.retirement import Standing, stand_in, to_retire
+from aylien_model_serving.replicas.supervisor.rollout import Standing, stand_in, to_retire
 
 GROUP = ("0", "model")
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from aylien_model_serving.errors import ConfigurationError
+from aylien_model_serving.replicas.client import supervisor_start
+from aylien_model_serving.replicas.client.supervisor_client import Control
 from aylien_model_serving.rpc.control_messages import Replica
 from aylien_model_serving.rpc.spec import Spec
-from aylien_model_serving.runners import starting
-from aylien_model_serving.runners.control import Control
 from tests.replicas.fleets import PROJECT, Fleet, fleet_of_stubs, processes_of, wait_until
 
 SPEC = Spec(name="model", target="stub:stub", devices="cpu")
@@ -115,8 +115,8 @@ def test_a_supervisor_that_does_not_start_is_an_error(
 ) -> None:
     monkeypatch.setenv("MODEL_SERVING_LOG_LEVEL", "nonsense")
 
-    with pytest.raises(starting.StartError, match="ended with status 1 before it was ready"):
-        starting.connect(starting.Place(fleet.home, fleet.owner.pid))
+    with pytest.raises(supervisor_start.StartError, match="ended with status 1 before it was ready"):
+        supervisor_start.connect(supervisor_start.Place(fleet.home, fleet.owner.pid))
 
     assert "MODEL_SERVING_LOG_LEVEL='nonsense'" in capfd.readouterr().err
 
@@ -125,10 +125,10 @@ def test_a_supervisor_that_does_not_start_is_an_error(
 def test_a_second_supervisor_is_refused(fleet: Fleet, capfd: pytest.CaptureFixture[str]) -> None:
     worker = fleet.worker()
     worker.wait_for(worker.host(SPEC), "ready")
-    Path(starting.Place(fleet.home, 0).socket).unlink()
+    Path(supervisor_start.Place(fleet.home, 0).socket).unlink()
 
-    with pytest.raises(starting.StartError):
-        starting.connect(starting.Place(fleet.home, fleet.owner.pid))
+    with pytest.raises(supervisor_start.StartError):
+        supervisor_start.connect(supervisor_start.Place(fleet.home, fleet.owner.pid))
 
     assert "another supervisor has" in capfd.readouterr().err
     assert len(processes_of(fleet.home)) == 1
@@ -137,7 +137,7 @@ def test_a_second_supervisor_is_refused(fleet: Fleet, capfd: pytest.CaptureFixtu
 PRELUDE = """
     import os, queue, sys, threading, time
     from pathlib import Path
-    from aylien_model_serving.runners.control import Control
+    from aylien_model_serving.replicas.client.supervisor_client import Control
     from aylien_model_serving.rpc.spec import Spec
     from tests.replicas.fleets import STUB
 

@@ -12,11 +12,11 @@ from typing import Any
 from aylien_model_serving.background import pool
 from aylien_model_serving.core.messages import Call, Reply
 from aylien_model_serving.errors import HandlerFailed
+from aylien_model_serving.replicas.client.replica_pool import Berths, Fleet
+from aylien_model_serving.replicas.client.supervisor_client import Replica
 from aylien_model_serving.rpc.connection import Again, ReplicaLost
 from aylien_model_serving.rpc.flight_recorder import was_running
 from aylien_model_serving.rpc.spec import Spec
-from aylien_model_serving.runners.control import Replica
-from aylien_model_serving.runners.fleet import Berths, Fleet
 
 #: Seconds between two looks at replicas that have background tasks to finish.
 _LOOK_SECONDS = 0.05

@@ -19,10 +19,10 @@ import msgspec
 from aylien_model_serving.core.messages import Call
 from aylien_model_serving.errors import DeadlineExceeded, ServingError, Unavailable
 from aylien_model_serving.executors import STATUS
+from aylien_model_serving.replicas.client.supervisor_client import Control, Replica
 from aylien_model_serving.rpc import protocol
 from aylien_model_serving.rpc.connection import Again, Link, ReplicaLost
 from aylien_model_serving.rpc.connection_async import AsyncLink
-from aylien_model_serving.runners.control import Control, Replica
 
 if TYPE_CHECKING:
     from aylien_model_serving.rpc.spec import Spec

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from aylien_model_serving.replicas.peers import Loop, Peer
+from aylien_model_serving.replicas.supervisor.event_loop import Loop, Peer
 from aylien_model_serving.rpc.control_framing import Inbox, encode
 from aylien_model_serving.rpc.control_messages import Status
 

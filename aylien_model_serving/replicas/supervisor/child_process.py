@@ -14,7 +14,7 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from aylien_model_serving.replicas.peers import Loop, Peer
+from aylien_model_serving.replicas.supervisor.event_loop import Loop, Peer
 from aylien_model_serving.rpc.control_messages import Order, Status
 
 #: prctl(2): the signal that a process gets when its parent ends.

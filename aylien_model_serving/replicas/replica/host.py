@@ -26,11 +26,11 @@ from aylien_model_serving.jobs.store import open_store
 from aylien_model_serving.jobs.worker.worker import Workshop
 from aylien_model_serving.metrics.runners import RunnerInstruments
 from aylien_model_serving.process import lifecycle
-from aylien_model_serving.replicas import model
-from aylien_model_serving.replicas.answering import Outcomes
-from aylien_model_serving.replicas.observing import Observing
-from aylien_model_serving.replicas.server import Server
-from aylien_model_serving.replicas.superior import Superior
+from aylien_model_serving.replicas.replica import loader
+from aylien_model_serving.replicas.replica.observer import Observing
+from aylien_model_serving.replicas.replica.request import Outcomes
+from aylien_model_serving.replicas.replica.server import Server
+from aylien_model_serving.replicas.replica.supervisor_channel import Superior
 from aylien_model_serving.rpc.control_messages import Order, Status
 from aylien_model_serving.rpc.flight_recorder import Recorder
 from aylien_model_serving.rpc.spec import Spec
@@ -56,8 +56,8 @@ class Hosted:
     def __init__(self, spec: Spec, order: Order, settings: Settings) -> None:
         self._spec = spec
         self._order = order
-        self._handler = model.build(spec, order.device)
-        self._endpoint = model.endpoint_of(spec, self._handler, settings)
+        self._handler = loader.build(spec, order.device)
+        self._endpoint = loader.endpoint_of(spec, self._handler, settings)
         instruments = RunnerInstruments(spec.name, self._endpoint.instruments)
         if order.restarts:
             instruments.restarted()
@@ -66,7 +66,7 @@ class Hosted:
         self._observing = Observing(recorder, instruments, self._settled)
         self._engine = Engine(
             self._handler,
-            model.signature_of(self._handler, spec),
+            loader.signature_of(self._handler, spec),
             batching=spec.batching,
             threads=spec.threads,
             max_queue=spec.max_queue,

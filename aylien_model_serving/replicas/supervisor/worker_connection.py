@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 
-from aylien_model_serving.replicas.peers import Loop, Peer
+from aylien_model_serving.replicas.supervisor.event_loop import Loop, Peer
 from aylien_model_serving.rpc.control_messages import News, Replica, Wish
 
 

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.process import interpreter, owner
 
-_MODULE = "aylien_model_serving.replicas.supervisor"
+_MODULE = "aylien_model_serving.replicas.supervisor.main"
 
 #: Bytes that the path of a Unix socket may have, the mark of its end left out: unix(7).
 _MAX_SOCKET_PATH = 107

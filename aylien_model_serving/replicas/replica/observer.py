@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from aylien_model_serving.executors.engine import Job
 from aylien_model_serving.metrics.runners import RunnerInstruments
-from aylien_model_serving.replicas.answering import Answering
+from aylien_model_serving.replicas.replica.request import Answering
 from aylien_model_serving.rpc.flight_recorder import Recorder
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.process.backoff import Backoff
-from aylien_model_serving.replicas.child import Process
+from aylien_model_serving.replicas.supervisor.child_process import Process
 from aylien_model_serving.rpc.control_messages import Replica, State
 from aylien_model_serving.rpc.spec import Spec
 

@@ -1,6 +1,6 @@
 """The process that holds one copy of a model and answers calls for it.
 
-    python -m aylien_model_serving.replicas.replica <descriptor>
+    python -m aylien_model_serving.replicas.replica.main <descriptor>
 
 The descriptor is one end of a socket to the supervisor, which says what to host; when it closes, the replica
 ends at once. Its parent has asked the kernel for that too, which a handler that does not yield can't delay.
@@ -20,8 +20,8 @@ from collections.abc import Iterator
 from aylien_model_serving.core import logging as logs
 from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.process import interpreter, lifecycle, owner
-from aylien_model_serving.replicas.hosted import Hosted, fail
-from aylien_model_serving.replicas.superior import Superior
+from aylien_model_serving.replicas.replica.host import Hosted, fail
+from aylien_model_serving.replicas.replica.supervisor_channel import Superior
 from aylien_model_serving.rpc.control_messages import Order, Status
 from aylien_model_serving.rpc.spec import Spec, load_main
 
