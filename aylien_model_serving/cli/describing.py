@@ -11,7 +11,7 @@ from typing import Any
 from flask import Flask
 
 from aylien_model_serving.executors.batch_policy import Batching
-from aylien_model_serving.openapi_answers import Described
+from aylien_model_serving.openapi.responses import Described
 from aylien_model_serving.routing.options import Hosting
 from aylien_model_serving.routing.routes import Route
 from aylien_model_serving.schemas.description import JSONSchema

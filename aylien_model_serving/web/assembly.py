@@ -19,7 +19,7 @@ from aylien_model_serving.handlers import callables
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.jobs import progress
 from aylien_model_serving.jobs.runner import JobRunner
-from aylien_model_serving.openapi_answers import Described
+from aylien_model_serving.openapi.responses import Described
 from aylien_model_serving.process import lifecycle
 from aylien_model_serving.routing import routes
 from aylien_model_serving.routing.routes import Route

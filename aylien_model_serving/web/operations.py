@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from flask import Response, request
 
-from aylien_model_serving import codecs, openapi
+from aylien_model_serving import codecs
 from aylien_model_serving.errors import Unavailable
 from aylien_model_serving.jobs.runner import JobRunner
+from aylien_model_serving.openapi import document
 from aylien_model_serving.process import lifecycle
 from aylien_model_serving.replicas.client.remote_executor import HostedRunner
 from aylien_model_serving.web import docs
@@ -49,7 +50,7 @@ def register(app: ServingFlask) -> None:
     def described() -> Response:
         settings = app.state.settings
         title = settings.service_name or "model-serving"
-        shown = openapi.document(
+        shown = document.document(
             app.state.routes, title, request.script_root, with_keys=bool(settings.api_keys)
         )
         return Response(codecs.JSON.encode(shown), content_type=codecs.JSON.media_type)

@@ -15,7 +15,7 @@ from aylien_model_serving.jobs.job import Job
 from aylien_model_serving.jobs.runner import JobRunner
 from aylien_model_serving.jobs.states import Status
 from aylien_model_serving.jobs.view import listed
-from aylien_model_serving.openapi_answers import Described
+from aylien_model_serving.openapi.responses import Described
 from aylien_model_serving.process import owner
 from aylien_model_serving.replicas.client.remote_executor import HostedRunner
 from aylien_model_serving.web.dashboard import counts

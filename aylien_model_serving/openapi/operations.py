@@ -17,7 +17,7 @@ import msgspec
 from aylien_model_serving import codecs
 from aylien_model_serving.codecs import DECODERS, JSON, QUERY_METHODS
 from aylien_model_serving.handlers import docstrings
-from aylien_model_serving.openapi_answers import Described
+from aylien_model_serving.openapi.responses import Described
 from aylien_model_serving.routing.routes import Route
 from aylien_model_serving.schemas.description import Description, JSONSchema
 

@@ -10,7 +10,7 @@ from aylien_model_serving import codecs, errors
 from aylien_model_serving.jobs.job import NewJob
 from aylien_model_serving.jobs.store import open_store
 from aylien_model_serving.jobs.view import ShownJob, show
-from tests.openapi_documents import (
+from tests.openapi.documents import (
     Order,
     Receipt,
     answer,

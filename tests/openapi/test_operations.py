@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 import examples.example_schema_pb2 as example_schema
-from aylien_model_serving.openapi_calls import path_of
-from tests.openapi_documents import (
+from aylien_model_serving.openapi.operations import path_of
+from tests.openapi.documents import (
     Order,
     Receipt,
     anything,

@@ -6,11 +6,12 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from aylien_model_serving import openapi, schemas
+from aylien_model_serving import schemas
 from aylien_model_serving.handlers import callables
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.media import AudioFile, ImageFile, MediaFile
-from aylien_model_serving.openapi_answers import Described
+from aylien_model_serving.openapi import document as openapi
+from aylien_model_serving.openapi.responses import Described
 from aylien_model_serving.routing import routes
 
 

@@ -10,12 +10,12 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from aylien_model_serving import openapi_answers as answers
-from aylien_model_serving import openapi_calls
 from aylien_model_serving.codecs import QUERY_METHODS
 from aylien_model_serving.handlers import docstrings
 from aylien_model_serving.jobs.view import ShownJob
-from aylien_model_serving.openapi_answers import Described
+from aylien_model_serving.openapi import operations
+from aylien_model_serving.openapi import responses as answers
+from aylien_model_serving.openapi.responses import Described
 from aylien_model_serving.schemas.description import FILE, FILE_NAME, Description, of_type
 
 #: The document needs a version of the service's interface, and routes have none.
@@ -82,7 +82,7 @@ def _paths(routes: Iterable[Described], schemas: dict[str, Any], with_keys: bool
         for method in described.route.methods:
             shown = _operation(described, description, method, with_keys)
             shown["operationId"] = _unused(shown["operationId"], ids)
-            path = paths.setdefault(openapi_calls.path_of(described.route.endpoint), {})
+            path = paths.setdefault(operations.path_of(described.route.endpoint), {})
             path[method.lower()] = shown
     return paths
 
@@ -91,7 +91,7 @@ def _describe(described: Described) -> Description:
     if described.schema is None:
         return Description({"type": "object"})
     own = described.schema.describe("" if described.is_own else f"{_word(described.route.name)}.")
-    return openapi_calls.explained(described.route, own)
+    return operations.explained(described.route, own)
 
 
 def _word(name: str) -> str:
@@ -120,11 +120,11 @@ def _operation(
         "summary": told.summary,
         "description": told.text if told.text != told.summary else "",
         "tags": [_tag(described)],
-        "parameters": openapi_calls.parameters(route, description, method),
+        "parameters": operations.parameters(route, description, method),
         "responses": answers.of(described, description, method, with_keys, told),
     }
     if method not in QUERY_METHODS:
-        shown["requestBody"] = openapi_calls.body(described, description)
+        shown["requestBody"] = operations.body(described, description)
     if route.timeout is not None:
         shown["x-timeout"] = route.timeout  # seconds, as clients of APIPod read it
     return {name: value for name, value in shown.items() if value}

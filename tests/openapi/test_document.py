@@ -6,7 +6,7 @@ import pytest
 
 import examples.example_schema_pb2 as example_schema
 from aylien_model_serving.app_factory import FlaskAppWrapper
-from tests.openapi_documents import (
+from tests.openapi.documents import (
     Order,
     Receipt,
     anything,

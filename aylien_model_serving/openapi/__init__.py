@@ -1,0 +1,1 @@
+"""The OpenAPI document of a service, made of its routes."""
