@@ -19,7 +19,7 @@ from aylien_model_serving.errors import NotFound, ServingError
 
 if TYPE_CHECKING:
     from aylien_model_serving.client import Client
-    from aylien_model_serving.client.document import Operation
+    from aylien_model_serving.client.openapi import Operation
 
 #: Segments of a path, at most, that a service may be behind.
 _DEEPEST = 4

@@ -14,8 +14,10 @@ try:
 except ImportError as error:
     raise ImportError("The client needs httpx: pip install 'model-serving[client]'") from error
 
-from aylien_model_serving.client.awaiting import AsyncClient
-from aylien_model_serving.client.blocking import Client
+from aylien_model_serving.client._async.client import AsyncClient
+from aylien_model_serving.client._async.handles import AsyncJob, AsyncStream
+from aylien_model_serving.client._sync.client import Client
+from aylien_model_serving.client._sync.handles import Job, Stream
 from aylien_model_serving.client.errors import (
     ClientError,
     ConnectionLost,
@@ -28,8 +30,6 @@ from aylien_model_serving.client.errors import (
     Unreachable,
 )
 from aylien_model_serving.client.files import ReceivedFile
-from aylien_model_serving.client.handles import Job, Stream
-from aylien_model_serving.client.handles_async import AsyncJob, AsyncStream
 from aylien_model_serving.client.jobs import JobState
 from aylien_model_serving.errors import InvalidRequest, ServingError
 

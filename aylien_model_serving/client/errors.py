@@ -21,7 +21,7 @@ import math
 from typing import Any
 
 from aylien_model_serving import errors
-from aylien_model_serving.client.messages import Answer
+from aylien_model_serving.client.effects import Answer
 from aylien_model_serving.errors import ServingError, reason
 
 

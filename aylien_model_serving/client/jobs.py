@@ -10,18 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
 
-from aylien_model_serving.client.answers import check, json_of, value_of
-from aylien_model_serving.client.errors import (
-    ClientError,
-    ConnectionLost,
-    JobCancelled,
-    JobFailed,
-    NotUnderstood,
-    TimedOut,
-    is_away,
-)
-from aylien_model_serving.client.files import restored
-from aylien_model_serving.client.messages import (
+from aylien_model_serving.client.effects import (
     EVENT_STREAM,
     Answer,
     Ask,
@@ -32,8 +21,19 @@ from aylien_model_serving.client.messages import (
     Story,
     Tell,
 )
+from aylien_model_serving.client.errors import (
+    ClientError,
+    ConnectionLost,
+    JobCancelled,
+    JobFailed,
+    NotUnderstood,
+    TimedOut,
+    is_away,
+)
+from aylien_model_serving.client.files import restored
 from aylien_model_serving.client.options import Options, World
-from aylien_model_serving.client.sending import backoff_of, send
+from aylien_model_serving.client.responses import check, json_of, value_of
+from aylien_model_serving.client.retry import backoff_of, send
 from aylien_model_serving.client.streams import DECODERS, Event
 from aylien_model_serving.errors import ServingError
 

@@ -9,7 +9,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from aylien_model_serving.client.document import Document, Operation
+from aylien_model_serving.client.openapi import Document, Operation
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 

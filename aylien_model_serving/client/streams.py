@@ -10,10 +10,10 @@ import codecs
 import re
 from typing import Any, AnyStr, NamedTuple, Protocol
 
-from aylien_model_serving.client.answers import json_of
+from aylien_model_serving.client.effects import EVENT_STREAM, LINES, Answer, Give, Read, Story
 from aylien_model_serving.client.errors import error_within
 from aylien_model_serving.client.files import restored
-from aylien_model_serving.client.messages import EVENT_STREAM, LINES, Answer, Give, Read, Story
+from aylien_model_serving.client.responses import json_of
 
 _ERROR = {"error", "code", "request_id"}
 

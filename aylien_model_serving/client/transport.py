@@ -12,6 +12,8 @@ from urllib.parse import urlencode
 
 import httpx
 
+from aylien_model_serving.client._sync.pool import Lanes
+from aylien_model_serving.client.effects import STREAMS, Answer, Ask, Question
 from aylien_model_serving.client.errors import (
     ClientError,
     ConnectionLost,
@@ -20,8 +22,6 @@ from aylien_model_serving.client.errors import (
     Unreachable,
 )
 from aylien_model_serving.client.files import Upload
-from aylien_model_serving.client.lanes import Lanes
-from aylien_model_serving.client.messages import STREAMS, Answer, Ask, Question
 
 #: Characters that a header can hold and a person can see.
 _KEY = re.compile(r"[!-~]+")

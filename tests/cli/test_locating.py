@@ -8,7 +8,7 @@ import pytest
 from aylien_model_serving.cli.faults import Failed, Misused
 from aylien_model_serving.cli.locating import Located, locate
 from aylien_model_serving.client import Client, NotUnderstood
-from aylien_model_serving.client.document import Document
+from aylien_model_serving.client.openapi import Document
 from aylien_model_serving.errors import NotFound, Unauthorized
 
 HOST = "http://service.test"

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from aylien_model_serving.client.messages import Answer, Ask, Give, Pause, Question, Read, Story, Tell
+from aylien_model_serving.client.effects import Answer, Ask, Give, Pause, Question, Read, Story, Tell
 from aylien_model_serving.client.options import World
 
 JSON = {"content-type": "application/json"}

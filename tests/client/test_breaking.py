@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from aylien_model_serving.client import Client, ConnectionLost
-from aylien_model_serving.client.driver import Live
+from aylien_model_serving.client._sync.driver import Live
 from tests.client.twins import NAMES, calling
 
 URL = "http://service.test/"

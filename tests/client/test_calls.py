@@ -20,8 +20,8 @@ from aylien_model_serving.client import (
     TimedOut,
     UnknownRoute,
 )
-from aylien_model_serving.client.core import Core
-from aylien_model_serving.client.messages import Answer
+from aylien_model_serving.client.effects import Answer
+from aylien_model_serving.client.operations import Core
 from aylien_model_serving.client.options import Options
 from aylien_model_serving.errors import FieldMismatch, InvalidRequest, NotFound, ServingError, Unauthorized
 from tests.client import apps

@@ -9,8 +9,8 @@ import pytest
 
 from aylien_model_serving import FlaskAppWrapper, JobProgress
 from aylien_model_serving.client import Job, NotUnderstood, ReceivedFile, Stream, UnknownRoute
-from aylien_model_serving.client.document import Document
 from aylien_model_serving.client.methods import dress, names_of
+from aylien_model_serving.client.openapi import Document
 from aylien_model_serving.client.signatures import LEFT_OUT, signature_of, type_of
 
 

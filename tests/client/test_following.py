@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from aylien_model_serving.client import jobs
+from aylien_model_serving.client.effects import Answer
 from aylien_model_serving.client.errors import (
     ConnectionLost,
     JobCancelled,
@@ -14,7 +15,6 @@ from aylien_model_serving.client.errors import (
     TimedOut,
     Unreachable,
 )
-from aylien_model_serving.client.messages import Answer
 from aylien_model_serving.client.options import Options
 from aylien_model_serving.errors import NotFound
 from tests.client.telling import JSON, Script, streamed

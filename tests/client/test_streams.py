@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aylien_model_serving.client import ReceivedFile
+from aylien_model_serving.client.effects import Answer
 from aylien_model_serving.client.errors import NotUnderstood
-from aylien_model_serving.client.messages import Answer
 from aylien_model_serving.client.streams import Decoder, Event, Events, Lines, items
 from aylien_model_serving.errors import InvalidRequest
 from tests.client.telling import Script, streamed

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from aylien_model_serving.client.effects import Answer, Ask, Give, Pause, Read, Story, Tell
 from aylien_model_serving.client.jobs import JobState
-from aylien_model_serving.client.messages import Answer, Ask, Give, Pause, Read, Story, Tell
 
 See = Callable[[JobState], None]
 

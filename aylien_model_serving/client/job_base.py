@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from aylien_model_serving.client.core import Core
 from aylien_model_serving.client.jobs import JobState
+from aylien_model_serving.client.operations import Core
 
 #: Seconds that a result may take where the caller does not say.
 JOB_SECONDS = 3600.0

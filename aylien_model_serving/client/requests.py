@@ -13,9 +13,9 @@ from datetime import date, time
 from typing import Any
 from urllib.parse import quote
 
-from aylien_model_serving.client.document import Operation
+from aylien_model_serving.client.effects import EVENT_STREAM, REPEATABLE, Question
 from aylien_model_serving.client.files import Upload
-from aylien_model_serving.client.messages import EVENT_STREAM, REPEATABLE, Question
+from aylien_model_serving.client.openapi import Operation
 
 #: Fields of these methods go into the query.
 _QUERY_METHODS = REPEATABLE

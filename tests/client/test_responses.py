@@ -8,10 +8,10 @@ import pytest
 
 from aylien_model_serving import errors
 from aylien_model_serving.client import JobCancelled, JobFailed, NotUnderstood, ReceivedFile
-from aylien_model_serving.client.answers import value_of
+from aylien_model_serving.client.effects import Answer
 from aylien_model_serving.client.errors import error_of
 from aylien_model_serving.client.files import received
-from aylien_model_serving.client.messages import Answer
+from aylien_model_serving.client.responses import value_of
 from tests.client.telling import JSON
 
 KINDS = [

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from aylien_model_serving.client.effects import STREAMS
 from aylien_model_serving.client.errors import NotUnderstood, UnknownRoute
-from aylien_model_serving.client.messages import STREAMS
 from aylien_model_serving.client.signatures import Schema, resolved, signature_of, type_of
 from aylien_model_serving.core.suggest import nearest
 

@@ -4,10 +4,10 @@ import math
 
 import pytest
 
+from aylien_model_serving.client.effects import Answer, Question
 from aylien_model_serving.client.errors import ConnectionLost, TimedOut, Unreachable
-from aylien_model_serving.client.messages import Answer, Question
 from aylien_model_serving.client.options import Options
-from aylien_model_serving.client.sending import LONGEST_PAUSE, backoff_of, send
+from aylien_model_serving.client.retry import LONGEST_PAUSE, backoff_of, send
 from tests.client.telling import Script
 
 POST = Question("POST", "/predict")

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from aylien_model_serving.client import TimedOut
-from aylien_model_serving.client.lanes import Lanes
+from aylien_model_serving.client._sync.pool import Lanes
 
 
 class Made:

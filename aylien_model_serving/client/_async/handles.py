@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import TYPE_CHECKING, Any
 
-from aylien_model_serving.client.core import Core
-from aylien_model_serving.client.driver_async import AsyncDriver, AsyncLive
-from aylien_model_serving.client.handle import JOB_SECONDS, Handle
+from aylien_model_serving.client._async.driver import AsyncDriver, AsyncLive
+from aylien_model_serving.client.job_base import JOB_SECONDS, Handle
 from aylien_model_serving.client.jobs import JobState, result_of
+from aylien_model_serving.client.operations import Core
 from aylien_model_serving.client.progress import NoBar, bar_for_here
 
 if TYPE_CHECKING:

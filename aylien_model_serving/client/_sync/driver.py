@@ -9,11 +9,11 @@ from typing import Any
 
 import httpx
 
+from aylien_model_serving.client._sync.pool import Processes
+from aylien_model_serving.client.effects import Answer, Ask, Give, Pause, Read, Story
 from aylien_model_serving.client.errors import TimedOut
-from aylien_model_serving.client.lanes import Processes
-from aylien_model_serving.client.messages import Answer, Ask, Give, Pause, Read, Story
 from aylien_model_serving.client.options import above_zero
-from aylien_model_serving.client.telling import See, Telling
+from aylien_model_serving.client.run_state import See, Telling
 from aylien_model_serving.client.transport import allow, answer_of, is_live, request_of, translated
 
 

@@ -1,35 +1,38 @@
-"""The client for asyncio: routes of a service as methods that are awaited."""
+"""The client that blocks: routes of a service as methods."""
 
 from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import httpx
 
 from aylien_model_serving.client import transport
-from aylien_model_serving.client.core import Core
-from aylien_model_serving.client.driver_async import AsyncDriver
+from aylien_model_serving.client._sync.driver import Driver
+from aylien_model_serving.client._sync.handles import Job, Stream
+from aylien_model_serving.client._sync.pool import Processes
+from aylien_model_serving.client.effects import Answer
 from aylien_model_serving.client.errors import ClientError
-from aylien_model_serving.client.handles_async import AsyncJob, AsyncStream
 from aylien_model_serving.client.jobs import JobState
-from aylien_model_serving.client.messages import Answer
 from aylien_model_serving.client.methods import dress, names_of, signature_of
+from aylien_model_serving.client.openapi import Document
+from aylien_model_serving.client.operations import Core
 from aylien_model_serving.client.options import Options
 from aylien_model_serving.client.streams import items
+from aylien_model_serving.errors import ServingError
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-class AsyncClient:
-    """Calls a service from an event loop; see `Client`, which takes and does the same.
+class Client:
+    """Calls a service; its routes are methods, as it describes them itself in /openapi.json.
 
-    A client belongs to one loop. Once the service's description has been read, as `async with` begins or by
-    `await client.refresh()`, its routes have signatures and docstrings, and a wrong name is an error at once.
+    Threads may share a client. A process that was forked opens connections of its own, unless an
+    `http_transport` is given. No redirect is followed.
 
     Args:
         url: where the service is, with the path that it is behind.
@@ -61,47 +64,39 @@ class AsyncClient:
         idle_connections: int = 20,
         idle_seconds: float = 5.0,
         verify: Any = True,
-        http_transport: httpx.AsyncBaseTransport | None = None,
+        http_transport: httpx.BaseTransport | None = None,
     ) -> None:
         self.url = transport.address_of(url)
         self._core = Core(Options(timeout, retries))
-        limits = httpx.Limits(
-            max_connections=max_connections,
-            max_keepalive_connections=idle_connections,
-            keepalive_expiry=idle_seconds,
-        )
         common = transport.settings(api_key, headers or {})
-        pool = httpx.AsyncClient(**common, limits=limits, verify=verify, transport=http_transport)
-        self._driver = AsyncDriver(self.url, pool, connect_timeout)
+        limits = (max_connections, idle_connections, idle_seconds)
+        connections = Processes(lambda: transport.lanes(common, verify, http_transport, *limits))
+        self._driver = Driver(self.url, connections, connect_timeout)
 
-    def __getattr__(self, name: str) -> Callable[..., Coroutine[Any, Any, Any]]:
+    def __getattr__(self, name: str) -> Callable[..., Any]:
         if name.startswith("_"):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        operation = self._document().find(name)
 
-        async def route(**fields: Any) -> Any:
-            return await self.call(name, **fields)
+        def route(**fields: Any) -> Any:
+            return self.call(operation.name, **fields)
 
-        document = self._core.shelf.document
-        if document is None:
-            return route
-        return dress(route, document.find(name), job=AsyncJob, stream=AsyncStream)
+        return dress(route, operation, job=Job, stream=Stream)
 
     def __dir__(self) -> list[str]:
-        return names_of(self._core.shelf.document, list(super().__dir__()))
+        try:
+            document = self._document()
+        except (ClientError, ServingError):
+            document = None
+        return names_of(document, list(super().__dir__()))
 
     @property
     def routes(self) -> dict[str, inspect.Signature]:
-        """The names of the service's routes, and what each takes and returns.
+        """The names of the service's routes, and what each takes and returns."""
+        document = self._document()
+        return {name: signature_of(document.find(name), Job, Stream) for name in document.names()}
 
-        Raises:
-            ClientError: the service's description has not been read.
-        """
-        document = self._core.shelf.document
-        if document is None:
-            raise ClientError("The routes are not known yet: use `async with`, or `await client.refresh()`")
-        return {name: signature_of(document.find(name), AsyncJob, AsyncStream) for name in document.names()}
-
-    async def call(self, name: str, /, **fields: Any) -> Any:
+    def call(self, name: str, /, **fields: Any) -> Any:
         """Call a route by its name or its path.
 
         Args:
@@ -109,22 +104,21 @@ class AsyncClient:
             fields: what the route takes, values of the path included.
 
         Returns:
-            The value that the service answers with; a `ReceivedFile`, an `AsyncJob` or an `AsyncStream` where
-            it is one.
+            The value that the service answers with; a `ReceivedFile`, a `Job` or a `Stream` where it is one.
 
         Raises:
             ServingError: the service refused or failed; of the class that it is there.
             ClientError: no answer came.
         """
-        found = await self._driver.run(self._core.call(name, fields))
+        found = self._driver.run(self._core.call(name, fields))
         if isinstance(found, JobState):
-            return AsyncJob(self._core, self._driver, found)
+            return Job(self._core, self._driver, found)
         if isinstance(found, Answer):
             story = items(found, self._core.options.timeout)
-            return AsyncStream(self._driver.iterate(story), found.live)
+            return Stream(self._driver.iterate(story), found.live)
         return found
 
-    async def protobuf(self, name: str, message: Any, kind: Any) -> Any:
+    def protobuf(self, name: str, message: Any, kind: Any) -> Any:
         """Call a route with a protobuf message.
 
         Args:
@@ -132,25 +126,25 @@ class AsyncClient:
             message: what is sent.
             kind: the class of the message that comes back.
         """
-        return await self._driver.run(self._core.protobuf(name, message, kind))
+        return self._driver.run(self._core.protobuf(name, message, kind))
 
-    async def job(self, job_id: str) -> AsyncJob:
+    def job(self, job_id: str) -> Job:
         """Return a job of which the id is known.
 
         Raises:
             NotFound: there is none, or none any more.
         """
-        return AsyncJob(self._core, self._driver, await self._driver.run(self._core.look(job_id)))
+        return Job(self._core, self._driver, self._driver.run(self._core.look(job_id)))
 
-    async def jobs(self, status: str | None = None, limit: int = 50) -> list[AsyncJob]:
+    def jobs(self, status: str | None = None, limit: int = 50) -> list[Job]:
         """Return the service's jobs, the last one first.
 
         Args:
             status: of those in this state alone.
             limit: how many at most.
         """
-        states = await self._driver.run(self._core.jobs(status, limit))
-        return [AsyncJob(self._core, self._driver, state) for state in states]
+        states = self._driver.run(self._core.jobs(status, limit))
+        return [Job(self._core, self._driver, state) for state in states]
 
     def with_options(self, **changes: Any) -> Self:
         """Return a client of the same service and connections with another `timeout` or other `retries`."""
@@ -158,20 +152,23 @@ class AsyncClient:
         other._core = replace(self._core, options=replace(self._core.options, **changes))
         return other
 
-    async def refresh(self) -> None:
+    def refresh(self) -> None:
         """Read the service's description again, as after it has got other routes."""
-        await self._driver.run(self._core.refresh())
+        self._driver.run(self._core.refresh())
 
-    async def aclose(self) -> None:
-        """Close the connections, after which there is no further call."""
-        await self._driver.pool.aclose()
+    def close(self) -> None:
+        """Close the connections of this process; a later call opens them again."""
+        self._driver.connections.close()
 
-    async def __aenter__(self) -> Self:
-        await self._driver.run(self._core.document())
+    def __enter__(self) -> Self:
         return self
 
-    async def __aexit__(self, *_: object) -> None:
-        await self.aclose()
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def __repr__(self) -> str:
-        return f"<AsyncClient of {self.url}>"
+        return f"<Client of {self.url}>"
+
+    def _document(self) -> Document:
+        document: Document = self._driver.run(self._core.document())
+        return document

@@ -6,10 +6,10 @@ import time
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
-from aylien_model_serving.client.core import Core
-from aylien_model_serving.client.driver import Driver, Live
-from aylien_model_serving.client.handle import JOB_SECONDS, Handle
+from aylien_model_serving.client._sync.driver import Driver, Live
+from aylien_model_serving.client.job_base import JOB_SECONDS, Handle
 from aylien_model_serving.client.jobs import JobState, result_of
+from aylien_model_serving.client.operations import Core
 from aylien_model_serving.client.progress import NoBar, bar_for_here
 
 #: Seconds for which a job's state is taken as it was.

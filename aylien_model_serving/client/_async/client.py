@@ -1,38 +1,35 @@
-"""The client that blocks: routes of a service as methods."""
+"""The client for asyncio: routes of a service as methods that are awaited."""
 
 from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import httpx
 
 from aylien_model_serving.client import transport
-from aylien_model_serving.client.core import Core
-from aylien_model_serving.client.document import Document
-from aylien_model_serving.client.driver import Driver
+from aylien_model_serving.client._async.driver import AsyncDriver
+from aylien_model_serving.client._async.handles import AsyncJob, AsyncStream
+from aylien_model_serving.client.effects import Answer
 from aylien_model_serving.client.errors import ClientError
-from aylien_model_serving.client.handles import Job, Stream
 from aylien_model_serving.client.jobs import JobState
-from aylien_model_serving.client.lanes import Processes
-from aylien_model_serving.client.messages import Answer
 from aylien_model_serving.client.methods import dress, names_of, signature_of
+from aylien_model_serving.client.operations import Core
 from aylien_model_serving.client.options import Options
 from aylien_model_serving.client.streams import items
-from aylien_model_serving.errors import ServingError
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-class Client:
-    """Calls a service; its routes are methods, as it describes them itself in /openapi.json.
+class AsyncClient:
+    """Calls a service from an event loop; see `Client`, which takes and does the same.
 
-    Threads may share a client. A process that was forked opens connections of its own, unless an
-    `http_transport` is given. No redirect is followed.
+    A client belongs to one loop. Once the service's description has been read, as `async with` begins or by
+    `await client.refresh()`, its routes have signatures and docstrings, and a wrong name is an error at once.
 
     Args:
         url: where the service is, with the path that it is behind.
@@ -64,39 +61,47 @@ class Client:
         idle_connections: int = 20,
         idle_seconds: float = 5.0,
         verify: Any = True,
-        http_transport: httpx.BaseTransport | None = None,
+        http_transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self.url = transport.address_of(url)
         self._core = Core(Options(timeout, retries))
+        limits = httpx.Limits(
+            max_connections=max_connections,
+            max_keepalive_connections=idle_connections,
+            keepalive_expiry=idle_seconds,
+        )
         common = transport.settings(api_key, headers or {})
-        limits = (max_connections, idle_connections, idle_seconds)
-        connections = Processes(lambda: transport.lanes(common, verify, http_transport, *limits))
-        self._driver = Driver(self.url, connections, connect_timeout)
+        pool = httpx.AsyncClient(**common, limits=limits, verify=verify, transport=http_transport)
+        self._driver = AsyncDriver(self.url, pool, connect_timeout)
 
-    def __getattr__(self, name: str) -> Callable[..., Any]:
+    def __getattr__(self, name: str) -> Callable[..., Coroutine[Any, Any, Any]]:
         if name.startswith("_"):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        operation = self._document().find(name)
 
-        def route(**fields: Any) -> Any:
-            return self.call(operation.name, **fields)
+        async def route(**fields: Any) -> Any:
+            return await self.call(name, **fields)
 
-        return dress(route, operation, job=Job, stream=Stream)
+        document = self._core.shelf.document
+        if document is None:
+            return route
+        return dress(route, document.find(name), job=AsyncJob, stream=AsyncStream)
 
     def __dir__(self) -> list[str]:
-        try:
-            document = self._document()
-        except (ClientError, ServingError):
-            document = None
-        return names_of(document, list(super().__dir__()))
+        return names_of(self._core.shelf.document, list(super().__dir__()))
 
     @property
     def routes(self) -> dict[str, inspect.Signature]:
-        """The names of the service's routes, and what each takes and returns."""
-        document = self._document()
-        return {name: signature_of(document.find(name), Job, Stream) for name in document.names()}
+        """The names of the service's routes, and what each takes and returns.
 
-    def call(self, name: str, /, **fields: Any) -> Any:
+        Raises:
+            ClientError: the service's description has not been read.
+        """
+        document = self._core.shelf.document
+        if document is None:
+            raise ClientError("The routes are not known yet: use `async with`, or `await client.refresh()`")
+        return {name: signature_of(document.find(name), AsyncJob, AsyncStream) for name in document.names()}
+
+    async def call(self, name: str, /, **fields: Any) -> Any:
         """Call a route by its name or its path.
 
         Args:
@@ -104,21 +109,22 @@ class Client:
             fields: what the route takes, values of the path included.
 
         Returns:
-            The value that the service answers with; a `ReceivedFile`, a `Job` or a `Stream` where it is one.
+            The value that the service answers with; a `ReceivedFile`, an `AsyncJob` or an `AsyncStream` where
+            it is one.
 
         Raises:
             ServingError: the service refused or failed; of the class that it is there.
             ClientError: no answer came.
         """
-        found = self._driver.run(self._core.call(name, fields))
+        found = await self._driver.run(self._core.call(name, fields))
         if isinstance(found, JobState):
-            return Job(self._core, self._driver, found)
+            return AsyncJob(self._core, self._driver, found)
         if isinstance(found, Answer):
             story = items(found, self._core.options.timeout)
-            return Stream(self._driver.iterate(story), found.live)
+            return AsyncStream(self._driver.iterate(story), found.live)
         return found
 
-    def protobuf(self, name: str, message: Any, kind: Any) -> Any:
+    async def protobuf(self, name: str, message: Any, kind: Any) -> Any:
         """Call a route with a protobuf message.
 
         Args:
@@ -126,25 +132,25 @@ class Client:
             message: what is sent.
             kind: the class of the message that comes back.
         """
-        return self._driver.run(self._core.protobuf(name, message, kind))
+        return await self._driver.run(self._core.protobuf(name, message, kind))
 
-    def job(self, job_id: str) -> Job:
+    async def job(self, job_id: str) -> AsyncJob:
         """Return a job of which the id is known.
 
         Raises:
             NotFound: there is none, or none any more.
         """
-        return Job(self._core, self._driver, self._driver.run(self._core.look(job_id)))
+        return AsyncJob(self._core, self._driver, await self._driver.run(self._core.look(job_id)))
 
-    def jobs(self, status: str | None = None, limit: int = 50) -> list[Job]:
+    async def jobs(self, status: str | None = None, limit: int = 50) -> list[AsyncJob]:
         """Return the service's jobs, the last one first.
 
         Args:
             status: of those in this state alone.
             limit: how many at most.
         """
-        states = self._driver.run(self._core.jobs(status, limit))
-        return [Job(self._core, self._driver, state) for state in states]
+        states = await self._driver.run(self._core.jobs(status, limit))
+        return [AsyncJob(self._core, self._driver, state) for state in states]
 
     def with_options(self, **changes: Any) -> Self:
         """Return a client of the same service and connections with another `timeout` or other `retries`."""
@@ -152,23 +158,20 @@ class Client:
         other._core = replace(self._core, options=replace(self._core.options, **changes))
         return other
 
-    def refresh(self) -> None:
+    async def refresh(self) -> None:
         """Read the service's description again, as after it has got other routes."""
-        self._driver.run(self._core.refresh())
+        await self._driver.run(self._core.refresh())
 
-    def close(self) -> None:
-        """Close the connections of this process; a later call opens them again."""
-        self._driver.connections.close()
+    async def aclose(self) -> None:
+        """Close the connections, after which there is no further call."""
+        await self._driver.pool.aclose()
 
-    def __enter__(self) -> Self:
+    async def __aenter__(self) -> Self:
+        await self._driver.run(self._core.document())
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
 
     def __repr__(self) -> str:
-        return f"<Client of {self.url}>"
-
-    def _document(self) -> Document:
-        document: Document = self._driver.run(self._core.document())
-        return document
+        return f"<AsyncClient of {self.url}>"

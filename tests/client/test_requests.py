@@ -11,9 +11,9 @@ import httpx
 import pytest
 
 from aylien_model_serving.client import ReceivedFile
-from aylien_model_serving.client.asking import question_of
-from aylien_model_serving.client.document import Document, Operation
 from aylien_model_serving.client.files import Upload
+from aylien_model_serving.client.openapi import Document, Operation
+from aylien_model_serving.client.requests import question_of
 
 BINARY = {"type": "string", "format": "binary"}
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from aylien_model_serving.client.effects import Answer
 from aylien_model_serving.client.errors import NotUnderstood, error_of
 from aylien_model_serving.client.files import received, restored
-from aylien_model_serving.client.messages import Answer
 from aylien_model_serving.errors import reason
 
 

@@ -6,8 +6,8 @@ be reached or because it says by Retry-After that it is to be asked later; or if
 
 from __future__ import annotations
 
+from aylien_model_serving.client.effects import Answer, Ask, Pause, Question, Story
 from aylien_model_serving.client.errors import ClientError, ConnectionLost, TimedOut, Unreachable
-from aylien_model_serving.client.messages import Answer, Ask, Pause, Question, Story
 from aylien_model_serving.client.options import Options, World
 
 #: Seconds before the first further try, and at most; they double in between.

@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from aylien_model_serving.client import answers, jobs
-from aylien_model_serving.client.asking import question_of
-from aylien_model_serving.client.document import PATH, Document, Operation
+from aylien_model_serving.client import jobs, responses
+from aylien_model_serving.client.effects import Answer, Question, Story
 from aylien_model_serving.client.errors import NotUnderstood
 from aylien_model_serving.client.jobs import JobState
-from aylien_model_serving.client.messages import Answer, Question, Story
+from aylien_model_serving.client.openapi import PATH, Document, Operation
 from aylien_model_serving.client.options import Options, World
-from aylien_model_serving.client.sending import send
+from aylien_model_serving.client.requests import question_of
+from aylien_model_serving.client.retry import send
 
 #: The media type of protobuf messages.
 _PROTOBUF = "application/x-protobuf"
@@ -47,7 +47,7 @@ class Core:
     def refresh(self) -> Story:
         """Read the service's description, and return it."""
         answer = yield from send(Question("GET", PATH, repeatable=True), self.options, self.world)
-        answers.check(answer)
+        responses.check(answer)
         self.shelf.document = Document(answer.body)
         return self.shelf.document
 
@@ -64,7 +64,7 @@ class Core:
         answer: Answer = yield from send(question, self.options, self.world)
         if answer.live is not None:
             return answer
-        value = answers.value_of(answer)
+        value = responses.value_of(answer)
         return jobs.state_of(value) if jobs.is_job(answer, value) else value
 
     def protobuf(self, name: str, message: Any, kind: Any) -> Story:
@@ -81,7 +81,7 @@ class Core:
         headers = {"Accept": _PROTOBUF, "Content-Type": _PROTOBUF}
         question = Question(operation.method, operation.path, (), headers, message.SerializeToString())
         answer = yield from send(question, self.options, self.world)
-        answers.check(answer)
+        responses.check(answer)
         if answer.media_type != _PROTOBUF:
             told = answer.media_type or "of no media type"
             raise NotUnderstood(f"The answer to a protobuf message is {told}, with status {answer.status}")
