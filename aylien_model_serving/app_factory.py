@@ -13,9 +13,9 @@ from prometheus_flask_exporter import PrometheusMetrics
 
 from aylien_model_serving.errors import InvalidRequest
 from aylien_model_serving.metrics.instruments import UNMATCHED
-from aylien_model_serving.web import assembly, cache
+from aylien_model_serving.web import build, cache
+from aylien_model_serving.web.adapters.flask import answer_request
 from aylien_model_serving.web.app import ServingFlask
-from aylien_model_serving.web.flask_door import answer_request
 from aylien_model_serving.web.state import EXTENSION, ServiceState
 
 __all__ = ["FlaskAppWrapper", "InvalidRequest"]
@@ -25,7 +25,7 @@ class FlaskAppWrapper:
     """Makes Flask apps of routes, and answers of JSON requests."""
 
     #: The app of a `create_app()` without routes.
-    app: ServingFlask = assembly.bare_app()
+    app: ServingFlask = build.bare_app()
 
     #: Decorators for metrics of one's own, and `do_not_track`; the series of requests need none.
     metrics = PrometheusMetrics(app=None, path=None, export_defaults=False, group_by="endpoint")
@@ -49,7 +49,7 @@ class FlaskAppWrapper:
         if routes is None:
             FlaskAppWrapper.app.config.update(config or {})
             return FlaskAppWrapper.app
-        return assembly.build(routes, config)
+        return build.build(routes, config)
 
     @staticmethod
     def process_json(callable_handler: Callable[..., Any], schema: Any = None) -> Response:

@@ -12,7 +12,7 @@ from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.replicas.client.remote_executor import HostedRunner
 from aylien_model_serving.service import Service
 from aylien_model_serving.testing.targets import load
-from aylien_model_serving.web import standins
+from aylien_model_serving.web import overrides
 from aylien_model_serving.web.app import ServingFlask
 
 
@@ -52,7 +52,7 @@ def stub_runners(**handlers: Callable[..., Any]) -> Iterator[None]:
     Raises:
         ConfigurationError: no app that was built has a route of such a name.
     """
-    with standins.placed(handlers) as stand_ins:
+    with overrides.placed(handlers) as stand_ins:
         yield
     for name in sorted(set(handlers) - stand_ins.names):
         hint = nearest(name, sorted(stand_ins.names)) if stand_ins.names else ": no app was built meanwhile"

@@ -28,14 +28,21 @@ from werkzeug.exceptions import HTTPException
 from aylien_model_serving import codecs, errors
 from aylien_model_serving.core.messages import REQUEST_ID_HEADER, current_request_id
 from aylien_model_serving.metrics.instruments import UNMATCHED
-from aylien_model_serving.web import asgi_door, bridge, contexts, express_door, flask_door, lifespan
-from aylien_model_serving.web.exchange import EXCHANGE, EnvironHeaders, Exchange, ScopeHeaders, path_of
-from aylien_model_serving.web.guard import Headers
+from aylien_model_serving.web import lifespan
+from aylien_model_serving.web.adapters import asgi, asgi_to_wsgi, flask, lazy_contexts, wsgi
+from aylien_model_serving.web.adapters.request_info import (
+    EXCHANGE,
+    EnvironHeaders,
+    Exchange,
+    ScopeHeaders,
+    path_of,
+)
+from aylien_model_serving.web.adapters.route_table import Found, Table
+from aylien_model_serving.web.auth import Headers
 from aylien_model_serving.web.mounts.app import MountingFlask
 from aylien_model_serving.web.mounts.asgi import ASGIMount
 from aylien_model_serving.web.mounts.wsgi import Mount
 from aylien_model_serving.web.state import EXTENSION, ServiceState
-from aylien_model_serving.web.table import Found, Table
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -66,15 +73,15 @@ class ServingFlask(MountingFlask):
         super().__init__(name, state)
         self.table = Table(self.url_map)
         self.untracked: set[str] = set()
-        self._beside = state.settings.express and contexts.POSSIBLE
+        self._beside = state.settings.express and lazy_contexts.POSSIBLE
         self._hooks = self._listed_hooks()
         self.extensions[EXTENSION] = state
         self.config["MAX_CONTENT_LENGTH"] = state.settings.max_body_bytes
         self.config["MAX_FORM_MEMORY_SIZE"] = state.settings.max_body_bytes
         self.register_error_handler(
-            HTTPException, lambda error: flask_door.tell_http_exception(state.failures, error)
+            HTTPException, lambda error: flask.tell_http_exception(state.failures, error)
         )
-        self.register_error_handler(errors.ServingError, lambda error: flask_door.tell(state.failures, error))
+        self.register_error_handler(errors.ServingError, lambda error: flask.tell(state.failures, error))
 
     def __call__(self, *protocol: Any) -> Any:
         """Answer a request: two arguments are WSGI's, three are ASGI's."""
@@ -92,17 +99,19 @@ class ServingFlask(MountingFlask):
             found = self._find(path, environ["REQUEST_METHOD"], headers)
             if found is None or "werkzeug.debug.preserve_context" in environ:
                 return super().wsgi_app(environ, start_response)
-            call = express_door.call_of(found, path, headers, environ, exchange)
-            return express_door.answer(self, found.endpoint, call, environ, start_response, exchange)
+            call = wsgi.call_of(found, path, headers, environ, exchange)
+            return wsgi.answer(self, found.endpoint, call, environ, start_response, exchange)
         finally:
             current_request_id.reset(token)
 
-    async def asgi_app(self, scope: bridge.Scope, receive: bridge.Receive, send: bridge.Send) -> None:
+    async def asgi_app(
+        self, scope: asgi_to_wsgi.Scope, receive: asgi_to_wsgi.Receive, send: asgi_to_wsgi.Send
+    ) -> None:
         """Answer as an ASGI application: bare handlers natively, everything else through Flask."""
         if scope["type"] != "http":
             await self._beside_http(scope, receive, send)
             return
-        path = asgi_door.path_of(scope)
+        path = asgi.path_of(scope)
         if self._has_mounts and (mount := self.mounts.find(path)) is not None:
             await self._ask_mounted(mount, scope, receive, send)
             return
@@ -114,23 +123,25 @@ class ServingFlask(MountingFlask):
         exchange = Exchange(headers.get("x-request-id"))
         token = current_request_id.set(exchange.request_id)
         try:
-            channel = asgi_door.Channel(scope, headers, receive, send)
-            call = asgi_door.call_of(found, path, channel, exchange)
-            await asgi_door.answer(self, found.endpoint, call, channel, exchange)
+            channel = asgi.Channel(scope, headers, receive, send)
+            call = asgi.call_of(found, path, channel, exchange)
+            await asgi.answer(self, found.endpoint, call, channel, exchange)
         finally:
             current_request_id.reset(token)
 
-    async def _beside_http(self, scope: bridge.Scope, receive: bridge.Receive, send: bridge.Send) -> None:
+    async def _beside_http(
+        self, scope: asgi_to_wsgi.Scope, receive: asgi_to_wsgi.Receive, send: asgi_to_wsgi.Send
+    ) -> None:
         """Answer what a server asks beside requests: the start and end of its life, and websockets."""
         is_asked = self._has_mounts and scope["type"] == "websocket"
-        mount = self.mounts.find(asgi_door.path_of(scope)) if is_asked else None
+        mount = self.mounts.find(asgi.path_of(scope)) if is_asked else None
         if mount is None:
             await lifespan.answer(scope, receive, send, self.mounts)
         else:
             await self._ask_mounted(mount, scope, receive, send)
 
     async def _ask_mounted(
-        self, mount: Mount, scope: bridge.Scope, receive: bridge.Receive, send: bridge.Send
+        self, mount: Mount, scope: asgi_to_wsgi.Scope, receive: asgi_to_wsgi.Receive, send: asgi_to_wsgi.Send
     ) -> None:
         """Have a mounted application answer: natively, or through what speaks or sees WSGI alone."""
         is_http = scope["type"] == "http"
@@ -190,7 +201,7 @@ class ServingFlask(MountingFlask):
     @cached_property
     def _flask_over_asgi(self) -> Any:
         """Made at its first use, on the loop that it serves."""
-        return bridge.asgi_of(lambda environ, start_response: self.wsgi_app(environ, start_response))
+        return asgi_to_wsgi.asgi_of(lambda environ, start_response: self.wsgi_app(environ, start_response))
 
     def check_key(self) -> None:
         """Refuse the request that Flask works on if it lacks a right key.
@@ -214,15 +225,15 @@ class ServingFlask(MountingFlask):
 
     def process_response(self, response: Response) -> Response:
         response = super().process_response(response)
-        response.headers[REQUEST_ID_HEADER] = flask_door.exchange().request_id
+        response.headers[REQUEST_ID_HEADER] = flask.exchange().request_id
         return response
 
     def finalize_request(self, rv: Any, from_error_handler: bool = False) -> Response:
         """Count the answer that leaves: one whose hooks fail is followed by that of the failure."""
         response = super().finalize_request(rv, from_error_handler)
         endpoint = request.endpoint or UNMATCHED
-        if endpoint not in self.untracked and not contexts.is_untracked(request):
-            instruments, seconds = self.state.instruments, flask_door.exchange().seconds()
+        if endpoint not in self.untracked and not lazy_contexts.is_untracked(request):
+            instruments, seconds = self.state.instruments, flask.exchange().seconds()
             instruments.count_request(request.method, response.status_code, endpoint, seconds)
         return response
 

@@ -9,7 +9,7 @@ import asyncio
 
 from aylien_model_serving.background import pool
 from aylien_model_serving.errors import Unavailable
-from aylien_model_serving.web.bridge import Receive, Scope, Send
+from aylien_model_serving.web.adapters.asgi_to_wsgi import Receive, Scope, Send
 from aylien_model_serving.web.mounts.table import Mounts
 
 

@@ -17,7 +17,7 @@ from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.jobs.store import Store
 from aylien_model_serving.metrics.instruments import Instruments
 from aylien_model_serving.openapi.responses import Described
-from aylien_model_serving.web.flask_door import replying
+from aylien_model_serving.web.adapters.flask import replying
 
 #: Key of the state in `app.extensions`.
 EXTENSION = "model_serving"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from tests.contracts.adapters import DOORS, House
 from tests.contracts.cases import Case
-from tests.contracts.doors import DOORS, House
 
 
 def assert_alike(house: House, case: Case) -> None:

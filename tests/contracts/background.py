@@ -14,8 +14,8 @@ from aylien_model_serving.core.messages import current_request_id
 from aylien_model_serving.errors import InvalidRequest
 from aylien_model_serving.web.app import ServingFlask
 from examples import example_schema_pb2
+from tests.contracts.adapters import REQUEST_ID, Request
 from tests.contracts.cases import HELLO, Case, flask_only, get, one, post
-from tests.contracts.doors import REQUEST_ID, Request
 from tests.contracts.flask_handlers import route
 
 #: What the tasks did, in their order.

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from examples import example_schema_pb2
-from tests.contracts.doors import Build, Request
+from tests.contracts.adapters import Build, Request
 from tests.contracts.services import service
 
 JSON = ("content-type", "application/json")

@@ -8,8 +8,8 @@ from typing import Any
 from aylien_model_serving import AudioFile, ImageFile, MediaFile
 from aylien_model_serving.app_factory import FlaskAppWrapper
 from aylien_model_serving.web.app import ServingFlask
+from tests.contracts.adapters import Request
 from tests.contracts.cases import FORM, JSON, MULTIPART_TYPE, Case, post, send
-from tests.contracts.doors import Request
 from tests.contracts.flask_handlers import GET, route
 
 #: A PNG of two grey rows of two pixels; written out, since a case stands where Pillow may be missing.

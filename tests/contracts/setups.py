@@ -13,7 +13,7 @@ from flask.sessions import SecureCookieSessionInterface
 from aylien_model_serving.app_factory import FlaskAppWrapper
 from aylien_model_serving.errors import InvalidRequest, ServingError
 from aylien_model_serving.web.app import ServingFlask
-from tests.contracts.doors import HOST, Build
+from tests.contracts.adapters import HOST, Build
 
 SetUp = Callable[[ServingFlask], object]
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from aylien_model_serving.background import pool
+from tests.contracts.adapters import DOORS, House, environ_of
 from tests.contracts.alike import assert_alike
 from tests.contracts.background import DIARY, TASKS, expected, service
 from tests.contracts.cases import HELLO, post
-from tests.contracts.doors import DOORS, House, environ_of
 from tests.executors.engines import wait_until
 
 

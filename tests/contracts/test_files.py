@@ -7,8 +7,8 @@ import json
 import pytest
 
 from tests.contracts import files
+from tests.contracts.adapters import House
 from tests.contracts.alike import assert_alike
-from tests.contracts.doors import House
 from tests.with_media import need_media
 
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.contracts.adapters import DOORS, House, Request, frozen_signatures
 from tests.contracts.cases import MULTIPART
-from tests.contracts.doors import DOORS, House, Request, frozen_signatures
 from tests.contracts.services import service
 
 PATHS = (  # noqa: SIM905  # one line a path would be a page

@@ -8,9 +8,9 @@ import flask.signals
 import pytest
 
 from tests.contracts import setups
+from tests.contracts.adapters import House, Request, frozen_signatures
 from tests.contracts.alike import assert_alike
 from tests.contracts.cases import Case, get, post
-from tests.contracts.doors import House, Request, frozen_signatures
 from tests.contracts.setups import SetUp, small_service
 
 SIGNALS = (

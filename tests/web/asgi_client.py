@@ -12,7 +12,7 @@ import pytest
 from aylien_model_serving.app_factory import FlaskAppWrapper
 from aylien_model_serving.process import native_threads
 from aylien_model_serving.web.app import ServingFlask
-from tests.contracts.doors import Request, scope_of, series_of
+from tests.contracts.adapters import Request, scope_of, series_of
 
 PATIENCE_SECONDS = 10.0
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 
+from tests.contracts.adapters import series_of
 from tests.contracts.cases import post
-from tests.contracts.doors import series_of
 from tests.web.asgi_client import NEEDS_A_LOOP, Client, Gate, ask, counted, run, service, until
 
 pytestmark = NEEDS_A_LOOP

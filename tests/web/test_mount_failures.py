@@ -17,8 +17,8 @@ import pytest
 from aylien_model_serving.app_factory import FlaskAppWrapper
 from aylien_model_serving.background import pool
 from aylien_model_serving.web.app import ServingFlask
-from aylien_model_serving.web.mounts import loops
-from tests.contracts.doors import Answer, Request, ask_wsgi, environ_of, scope_of, series_of
+from aylien_model_serving.web.mounts import loop_thread
+from tests.contracts.adapters import Answer, Request, ask_wsgi, environ_of, scope_of, series_of
 from tests.web.asgi_client import NEEDS_A_LOOP, run
 
 PATIENCE_SECONDS = 3.0
@@ -120,14 +120,14 @@ def test_a_task_that_asks_for_the_exit_leaves_the_loop_to_the_others() -> None:
     async def leave() -> None:
         raise SystemExit
 
-    loop = loops.of_process()
+    loop = loop_thread.of_process()
 
     ended = asyncio.run_coroutine_threadsafe(leave(), loop)
 
     with pytest.raises(SystemExit):
         ended.result(PATIENCE_SECONDS)
     assert ask(beside(say_hello)).body == b"hello"
-    assert loops.of_process() is loop
+    assert loop_thread.of_process() is loop
 
 
 def test_a_body_that_nobody_reads_before_the_answer_ends_with_the_client() -> None:

@@ -15,7 +15,7 @@ from aylien_model_serving.errors import Unavailable
 from aylien_model_serving.process import native_threads
 from aylien_model_serving.web.app import ServingFlask
 from tests import mounted
-from tests.contracts.doors import Answer, Request, ask_asgi, ask_wsgi, series_of
+from tests.contracts.adapters import Answer, Request, ask_asgi, ask_wsgi, series_of
 
 Ask = Callable[[ServingFlask, Request], Answer]
 

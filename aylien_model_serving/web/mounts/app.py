@@ -10,7 +10,7 @@ from typing import Any
 
 from flask import Flask
 
-from aylien_model_serving.web.guard import Guard
+from aylien_model_serving.web.auth import Guard
 from aylien_model_serving.web.mounts import table
 from aylien_model_serving.web.mounts.wsgi import Front, Mount
 from aylien_model_serving.web.state import ServiceState

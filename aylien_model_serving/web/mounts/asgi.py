@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 from werkzeug.wsgi import ClosingIterator
 
 from aylien_model_serving.core.messages import REQUEST_ID_HEADER, Reply
-from aylien_model_serving.web.asgi_door import path_of
-from aylien_model_serving.web.bridge import Application, Message, Receive, Scope, Send
-from aylien_model_serving.web.exchange import Exchange, ScopeHeaders
-from aylien_model_serving.web.mounts.beside import Answering
-from aylien_model_serving.web.mounts.life import Life
+from aylien_model_serving.web.adapters.asgi import path_of
+from aylien_model_serving.web.adapters.asgi_to_wsgi import Application, Message, Receive, Scope, Send
+from aylien_model_serving.web.adapters.request_info import Exchange, ScopeHeaders
+from aylien_model_serving.web.mounts.asgi_under_wsgi import Answering
+from aylien_model_serving.web.mounts.lifespan import Life
 from aylien_model_serving.web.mounts.wsgi import Front, Mount, told
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import Any
 from werkzeug.routing import Map, Rule
 
 from aylien_model_serving.errors import ConfigurationError
-from aylien_model_serving.web.bridge import Application
+from aylien_model_serving.web.adapters.asgi_to_wsgi import Application
 from aylien_model_serving.web.mounts.asgi import ASGIMount
 from aylien_model_serving.web.mounts.wsgi import Front, Mount, WSGIMount
 

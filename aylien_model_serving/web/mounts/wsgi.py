@@ -16,8 +16,8 @@ from werkzeug.wsgi import ClosingIterator
 from aylien_model_serving.core.messages import REQUEST_ID_HEADER, Reply
 from aylien_model_serving.dispatch.error_responses import Failures
 from aylien_model_serving.metrics.instruments import Instruments
-from aylien_model_serving.web.exchange import STATUS_LINES, EnvironHeaders, Exchange, path_of
-from aylien_model_serving.web.guard import Guard, Headers
+from aylien_model_serving.web.adapters.request_info import STATUS_LINES, EnvironHeaders, Exchange, path_of
+from aylien_model_serving.web.auth import Guard, Headers
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

@@ -10,9 +10,9 @@ import pytest
 
 from aylien_model_serving.app_factory import FlaskAppWrapper
 from aylien_model_serving.errors import BodyTooLarge, MalformedBody
-from aylien_model_serving.web.express_door import read_body
+from aylien_model_serving.web.adapters.wsgi import read_body
+from tests.contracts.adapters import House, environ_of
 from tests.contracts.cases import get, post
-from tests.contracts.doors import House, environ_of
 
 LIMIT = 10
 

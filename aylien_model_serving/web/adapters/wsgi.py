@@ -15,10 +15,10 @@ from aylien_model_serving.core.messages import REQUEST_ID_HEADER, Call, Chunks, 
 from aylien_model_serving.dispatch.pipeline import Endpoint, drive
 from aylien_model_serving.dispatch.pipeline import answer as tell_story
 from aylien_model_serving.errors import BodyTooLarge, MalformedBody, ServingError
-from aylien_model_serving.web.contexts import Contexts, body_environ
-from aylien_model_serving.web.exchange import BODILESS, STATUS_LINES, EnvironHeaders, Exchange
-from aylien_model_serving.web.flask_door import finish
-from aylien_model_serving.web.table import Found
+from aylien_model_serving.web.adapters.flask import finish
+from aylien_model_serving.web.adapters.lazy_contexts import Contexts, body_environ
+from aylien_model_serving.web.adapters.request_info import BODILESS, STATUS_LINES, EnvironHeaders, Exchange
+from aylien_model_serving.web.adapters.route_table import Found
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from aylien_model_serving.core.messages import current_request_id
-from aylien_model_serving.web import bridge
+from aylien_model_serving.web.adapters import asgi_to_wsgi
+from tests.contracts.adapters import scope_of
 from tests.contracts.cases import get
-from tests.contracts.doors import scope_of
 from tests.web.asgi_client import NEEDS_A_LOOP, run, until
 
 pytestmark = NEEDS_A_LOOP
@@ -80,7 +80,7 @@ class Server:
 
 @pytest.fixture
 def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bridge, "FLASK_THREADS", 1)
+    monkeypatch.setattr(asgi_to_wsgi, "FLASK_THREADS", 1)
 
 
 def hello(environ: Any, start_response: Any) -> list[bytes]:
@@ -104,7 +104,7 @@ async def answered(app: Any) -> bytes:
 @pytest.mark.parametrize("taken", [0, 1, 5])
 def test_a_stream_whose_request_is_cancelled_is_closed_and_gives_its_thread_back(taken: int) -> None:
     endless = Endless()
-    app = bridge.asgi_of(switched(endless))
+    app = asgi_to_wsgi.asgi_of(switched(endless))
 
     async def story() -> None:
         server = Server(app, taken)
@@ -122,7 +122,7 @@ def test_a_stream_whose_request_is_cancelled_is_closed_and_gives_its_thread_back
 @pytest.mark.usefixtures("one_thread")
 def test_a_stream_whose_client_the_server_misses_is_closed_and_gives_its_thread_back() -> None:
     endless = Endless()
-    app = bridge.asgi_of(switched(endless))
+    app = asgi_to_wsgi.asgi_of(switched(endless))
 
     async def story() -> None:
         await asyncio.wait_for(Server(app, 3, OSError("gone")).task, 5.0)
@@ -137,7 +137,7 @@ def test_a_stream_whose_client_the_server_misses_is_closed_and_gives_its_thread_
 @pytest.mark.usefixtures("one_thread")
 def test_what_a_server_raises_at_a_message_reaches_the_server() -> None:
     endless = Endless()
-    app = bridge.asgi_of(switched(endless))
+    app = asgi_to_wsgi.asgi_of(switched(endless))
 
     async def story() -> None:
         with pytest.raises(RuntimeError, match="too long"):
@@ -160,7 +160,7 @@ def test_a_body_that_never_comes_gives_its_thread_back_when_its_request_is_cance
         read.append(environ["wsgi.input"].read())
         return hello(environ, start_response)
 
-    app = bridge.asgi_of(switched(reader))
+    app = asgi_to_wsgi.asgi_of(switched(reader))
 
     async def story() -> None:
         server = Server(app)
@@ -186,7 +186,7 @@ def test_a_request_that_is_cancelled_before_it_has_a_thread_is_not_answered() ->
         assert out.wait(5.0)
         return hello(environ, start_response)
 
-    app = bridge.asgi_of(wait)
+    app = asgi_to_wsgi.asgi_of(wait)
 
     async def story() -> None:
         token = current_request_id.set("first")
@@ -209,7 +209,7 @@ def test_a_request_that_is_cancelled_before_it_has_a_thread_is_not_answered() ->
 
 def test_a_stream_waits_for_a_client_that_takes_nothing() -> None:
     endless = Endless()
-    app = bridge.asgi_of(switched(endless))
+    app = asgi_to_wsgi.asgi_of(switched(endless))
     taken, on_its_way, waiting_for_room = 1, 1, 1
     room = taken + on_its_way + QUEUED + waiting_for_room
 
@@ -232,7 +232,7 @@ def test_an_applications_own_error_reaches_the_server_although_its_client_takes_
         yield b"a piece"
         raise LookupError("lost")
 
-    app = bridge.asgi_of(fail)
+    app = asgi_to_wsgi.asgi_of(fail)
 
     async def story() -> None:
         server = Server(app, 1)

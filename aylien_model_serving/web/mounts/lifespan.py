@@ -17,8 +17,8 @@ from typing import Any
 
 from aylien_model_serving.background import pool
 from aylien_model_serving.errors import Unavailable
-from aylien_model_serving.web.bridge import Application, Message
-from aylien_model_serving.web.mounts import loops
+from aylien_model_serving.web.adapters.asgi_to_wsgi import Application, Message
+from aylien_model_serving.web.mounts import loop_thread
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class Life:
     def home(self) -> asyncio.AbstractEventLoop:
         """The loop on which the application lives."""
         span = self._span
-        return loops.of_process() if span is None or span.is_lost() else span.loop
+        return loop_thread.of_process() if span is None or span.is_lost() else span.loop
 
     @property
     def state(self) -> dict[str, Any]:
@@ -114,7 +114,7 @@ class Life:
         span, seconds = self._span, max(0.1, until - time.monotonic())
         if span is not None and not span.is_lost():
             try:
-                loops.wait_for(self.stop(seconds), span.loop, 2 * seconds)
+                loop_thread.wait_for(self.stop(seconds), span.loop, 2 * seconds)
             except queue.Empty:
                 logger.warning("%s: the process ends before the application has", self._place)
         return 0

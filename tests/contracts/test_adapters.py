@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.contracts.adapters import House, frozen_signatures
 from tests.contracts.alike import assert_alike
 from tests.contracts.cases import CASES, Case
-from tests.contracts.doors import House, frozen_signatures
 
 
 @pytest.fixture(scope="module", autouse=True)

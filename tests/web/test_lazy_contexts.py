@@ -10,8 +10,8 @@ from flask import current_app, g, request, session
 from werkzeug.test import EnvironBuilder
 
 from aylien_model_serving.app_factory import FlaskAppWrapper
+from aylien_model_serving.web.adapters.lazy_contexts import Contexts, body_environ
 from aylien_model_serving.web.app import ServingFlask
-from aylien_model_serving.web.contexts import Contexts, body_environ
 
 BODY = b'{"text": "hello"}'
 

@@ -23,10 +23,10 @@ from aylien_model_serving.openapi.responses import Described
 from aylien_model_serving.process import lifecycle
 from aylien_model_serving.routing import routes
 from aylien_model_serving.routing.routes import Route
-from aylien_model_serving.web import cache, dashboard, operations, running, standins
+from aylien_model_serving.web import cache, dashboard, executor_factory, ops_endpoints, overrides
 from aylien_model_serving.web import jobs as job_routes
+from aylien_model_serving.web.adapters.flask import answer_request
 from aylien_model_serving.web.app import ServingFlask
-from aylien_model_serving.web.flask_door import answer_request
 from aylien_model_serving.web.state import JobStore, ServiceState
 
 #: What a class is told that is built in the web worker.
@@ -40,12 +40,12 @@ def bare_app(config: Mapping[str, Any] | None = None, name: str | None = None) -
         config: Flask's configuration.
         name: of the service, where the settings have none.
     """
-    settings = standins.settings()
+    settings = overrides.settings()
     settings = replace(settings, service_name=settings.service_name or name)
     logging.configure(settings)
     app = ServingFlask("aylien_model_serving", ServiceState(settings))
     app.config.update(config or {})
-    operations.register(app)
+    ops_endpoints.register(app)
     dashboard.register(app)
     return app
 
@@ -58,7 +58,7 @@ def build(
     Raises:
         ConfigurationError: a route is described wrongly, or its warm-up failed.
     """
-    described = standins.applied(routes.read(dicts))
+    described = overrides.applied(routes.read(dicts))
     app = bare_app(config, name)
     if lifecycle.is_replica:  # which has imported a module that makes its app at once
         return app
@@ -69,7 +69,7 @@ def build(
         app.state.backend = cache.attach(app)
     if any(route.job for route in described):
         app.state.jobs = job_routes.open_jobs(app.instance_path, app.state.settings, described)
-    taken = (*operations.PATHS, *(dashboard.PATHS if app.state.settings.dashboard else ()))
+    taken = (*ops_endpoints.PATHS, *(dashboard.PATHS if app.state.settings.dashboard else ()))
     for route in described:
         if route.endpoint in taken and "GET" in route.methods:
             raise ConfigurationError(f"route {route.endpoint!r}: GET of this path is the operators' own")
@@ -155,7 +155,7 @@ def _endpoint(state: ServiceState, route: Route) -> Endpoint:
         name=name,
         identity="|".join((name, route.endpoint, callables.identity(handler), schema.name)),
         schema=schema,
-        runner=running.choose(state, route, handler, signature, schema),
+        runner=executor_factory.choose(state, route, handler, signature, schema),
         instruments=state.instruments,
         failures=state.failures,
         answers=Answers(state.backend, state.flights, _kept_for(route))

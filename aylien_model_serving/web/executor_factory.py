@@ -24,7 +24,7 @@ from aylien_model_serving.routing.routes import Route
 from aylien_model_serving.rpc import spec
 from aylien_model_serving.schemas import Schema
 from aylien_model_serving.servers import import_paths
-from aylien_model_serving.web.flask_door import replying
+from aylien_model_serving.web.adapters.flask import replying
 from aylien_model_serving.web.state import ServiceState
 
 #: Calls that may wait for a batch within one worker.

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from a2wsgi.asgi import build_scope
 
 from aylien_model_serving.errors import MalformedBody
-from aylien_model_serving.web.bridge import Application, Message, Scope
-from aylien_model_serving.web.exchange import STATUS_LINES, path_of
-from aylien_model_serving.web.mounts import loops
-from aylien_model_serving.web.mounts.life import Life
+from aylien_model_serving.web.adapters.asgi_to_wsgi import Application, Message, Scope
+from aylien_model_serving.web.adapters.request_info import STATUS_LINES, path_of
+from aylien_model_serving.web.mounts import loop_thread
+from aylien_model_serving.web.mounts.lifespan import Life
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -96,7 +96,7 @@ class Answering:
         self._scope = scope_of(environ)
         self._body = Body(environ)
         self._loop = life.home
-        self._letters = loops.mailbox()
+        self._letters = loop_thread.mailbox()
         self._waiting: set[asyncio.Future[Any]] = set()
         self._has_read = False
         self._has_told = False

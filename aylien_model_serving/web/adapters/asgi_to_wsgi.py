@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 from a2wsgi import WSGIMiddleware
 from a2wsgi.wsgi import build_environ
 
-from aylien_model_serving.web.contexts import body_environ
-from aylien_model_serving.web.exchange import EXCHANGE, Exchange
+from aylien_model_serving.web.adapters.lazy_contexts import body_environ
+from aylien_model_serving.web.adapters.request_info import EXCHANGE, Exchange
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]

@@ -26,8 +26,8 @@ from aylien_model_serving.dispatch.pipeline import Endpoint, answer, drive
 from aylien_model_serving.executors.generators import Items
 from aylien_model_serving.handlers import callables
 from aylien_model_serving.web import pages
-from aylien_model_serving.web.contexts import Contexts
-from aylien_model_serving.web.exchange import EXCHANGE, EnvironHeaders, Exchange
+from aylien_model_serving.web.adapters.lazy_contexts import Contexts
+from aylien_model_serving.web.adapters.request_info import EXCHANGE, EnvironHeaders, Exchange
 
 _KNOWN = {
     kind.status: kind

@@ -16,11 +16,11 @@ from aylien_model_serving.core.messages import REQUEST_ID_HEADER, Call, Chunks, 
 from aylien_model_serving.dispatch.pipeline import Endpoint, drive_async
 from aylien_model_serving.dispatch.pipeline import answer as tell_story
 from aylien_model_serving.errors import BodyTooLarge, MalformedBody, ServingError
-from aylien_model_serving.web.bridge import Message, Receive, Scope, Send, environ_of
-from aylien_model_serving.web.contexts import Contexts
-from aylien_model_serving.web.exchange import BODILESS, Exchange, ScopeHeaders
-from aylien_model_serving.web.flask_door import finish, to_reply
-from aylien_model_serving.web.table import Found
+from aylien_model_serving.web.adapters.asgi_to_wsgi import Message, Receive, Scope, Send, environ_of
+from aylien_model_serving.web.adapters.flask import finish, to_reply
+from aylien_model_serving.web.adapters.lazy_contexts import Contexts
+from aylien_model_serving.web.adapters.request_info import BODILESS, Exchange, ScopeHeaders
+from aylien_model_serving.web.adapters.route_table import Found
 
 #: What is counted for a client that left before its answer; nginx's number for the same.
 CLIENT_LEFT = 499

@@ -20,7 +20,7 @@ import pytest
 
 from aylien_model_serving.process import native_threads
 from aylien_model_serving.web import app as web_app
-from aylien_model_serving.web import bridge
+from aylien_model_serving.web.adapters import asgi_to_wsgi
 from aylien_model_serving.web.app import ServingFlask
 
 HOST = "service.test"
@@ -267,7 +267,7 @@ def _watch_doors(patch: pytest.MonkeyPatch) -> list[str]:
 
     patch.setattr(web_app.express_door, "answer", watched("express", web_app.express_door.answer))
     patch.setattr(web_app.asgi_door, "answer", watched("asgi", web_app.asgi_door.answer))
-    middleware = bridge.WSGIMiddleware
+    middleware = asgi_to_wsgi.WSGIMiddleware
     patch.setattr(middleware, "__call__", watched("a2wsgi", middleware.__call__))
     flask_app = flask.Flask
     patch.setattr(flask_app, "full_dispatch_request", watched("flask", flask_app.full_dispatch_request))

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from aylien_model_serving.executors import latency
+from tests.contracts.adapters import Request
 from tests.contracts.cases import get, post
-from tests.contracts.doors import Request
 from tests.web.asgi_client import NEEDS_A_LOOP, Gate, ask, run, service
 
 pytestmark = NEEDS_A_LOOP

@@ -8,8 +8,8 @@ import pytest
 from werkzeug.routing import Map, Rule
 
 from aylien_model_serving.app_factory import FlaskAppWrapper
+from aylien_model_serving.web.adapters.route_table import Table
 from aylien_model_serving.web.app import ServingFlask
-from aylien_model_serving.web.table import Table
 
 
 def handle(text: str, **rest: Any) -> None:
