@@ -13,11 +13,11 @@ import pytest
 
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.testing import ServiceFailed, in_process, launch, processes, serve, stub_runners
-from tests import testing_apps
-from tests.testing_apps import plain, run_app, service
+from tests.testing import apps
+from tests.testing.apps import plain, run_app, service
 
-APPS = "tests.testing_apps"
-PROJECT = Path(__file__).parents[1]
+APPS = "tests.testing.apps"
+PROJECT = Path(__file__).parents[2]
 
 
 def test_hosted_handlers_are_built_and_run_in_this_process() -> None:
@@ -137,7 +137,7 @@ def test_a_mistake_is_told_in_one_line(target: Any, handlers: dict[str, Any], me
 @pytest.mark.processes
 def test_an_app_that_was_built_for_real_is_refused() -> None:
     program = (
-        "from tests.testing_apps import one_model\n"
+        "from tests.testing.apps import one_model\n"
         "from aylien_model_serving.testing import in_process\n"
         "in_process(one_model)\n"
         "in_process(one_model())\n"
@@ -166,7 +166,7 @@ def test_a_service_is_started_with_its_runners_and_leaves_nothing(server: str, w
 
 
 @pytest.mark.processes
-@pytest.mark.parametrize("target", [testing_apps.one_model, service])
+@pytest.mark.parametrize("target", [apps.one_model, service])
 def test_an_object_that_stands_in_a_module_is_served(target: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MODEL_SERVING_API_KEYS", "of the test's own environment")
 
@@ -234,7 +234,7 @@ def test_a_program_that_can_not_be_started_leaves_no_folder(
 CONFTEST = """
 from aylien_model_serving.testing import service_fixture
 
-service = service_fixture("tests.testing_apps:one_model()", env={"MODEL_SERVING_LOG_LEVEL": "INFO"})
+service = service_fixture("tests.testing.apps:one_model()", env={"MODEL_SERVING_LOG_LEVEL": "INFO"})
 """
 
 TESTS = """
