@@ -265,8 +265,8 @@ def _watch_doors(patch: pytest.MonkeyPatch) -> list[str]:
 
         return noting
 
-    patch.setattr(web_app.express_door, "answer", watched("express", web_app.express_door.answer))
-    patch.setattr(web_app.asgi_door, "answer", watched("asgi", web_app.asgi_door.answer))
+    patch.setattr(web_app.wsgi, "answer", watched("express", web_app.wsgi.answer))
+    patch.setattr(web_app.asgi, "answer", watched("asgi", web_app.asgi.answer))
     middleware = asgi_to_wsgi.WSGIMiddleware
     patch.setattr(middleware, "__call__", watched("a2wsgi", middleware.__call__))
     flask_app = flask.Flask

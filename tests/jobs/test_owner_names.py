@@ -11,7 +11,7 @@ from aylien_model_serving.jobs.worker.lease import Desk
 from aylien_model_serving.process import owner
 from tests.jobs.stores import NOW, claim, enqueue, get
 
-CHILD = "from aylien_model_serving.jobs import workers; print(workers.name())"
+CHILD = "from aylien_model_serving.jobs import owner_names; print(owner_names.name())"
 
 
 def name_of_a_dead_process() -> str:

@@ -257,5 +257,5 @@ def test_a_second_init_is_told_where_the_first_is() -> None:
 def test_optimize_leaves_what_is_no_pytorch_module_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
     model = "my pytorch model"
 
-    assert Service().optimize(loader) is loader
+    assert Service().optimize(model) is model
     assert "leaves a str as it is" in caplog.text

@@ -75,11 +75,11 @@ async def say_hello(scope: Any, receive: Any, send: Any) -> None:
 
 
 TWO_FIRST_REQUESTS = """
-from aylien_model_serving.web.mounts import loops
+from aylien_model_serving.web.mounts import loop_thread
 from gevent import monkey
 monkey.patch_all()
 import gevent
-found = [gevent.spawn(loops.of_process) for _ in range(2)]
+found = [gevent.spawn(loop_thread.of_process) for _ in range(2)]
 gevent.joinall(found, timeout=5)
 assert found[0].value is found[1].value is not None
 print("the same", flush=True)
