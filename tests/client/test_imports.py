@@ -21,7 +21,7 @@ def test_the_client_loads_of_the_package_nothing_but_itself_and_what_is_below_al
 
     loaded = set(done.stdout.split())
     rooms = {name.split(".")[1] for name in loaded if name.startswith(f"{PACKAGE}.")}
-    assert rooms == {"client", "errors", "hints"}
+    assert rooms == {"client", "core", "errors"}
     assert not loaded & {
         "flask",
         "werkzeug",

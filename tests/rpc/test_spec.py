@@ -104,7 +104,7 @@ def test_what_an_import_does_not_find_is_refused_with_the_cure(target: Any, cure
 
 
 SCRIPT = """
-    from aylien_model_serving.executors import spec
+    from aylien_model_serving.rpc import spec
 
     class Model:
         class Part:
