@@ -31,9 +31,9 @@ from aylien_model_serving.metrics.instruments import UNMATCHED
 from aylien_model_serving.web import lifespan
 from aylien_model_serving.web.adapters import asgi, asgi_to_wsgi, flask, lazy_contexts, wsgi
 from aylien_model_serving.web.adapters.request_info import (
-    EXCHANGE,
+    REQUEST_INFO,
     EnvironHeaders,
-    Exchange,
+    RequestInfo,
     ScopeHeaders,
     path_of,
 )
@@ -90,17 +90,17 @@ class ServingFlask(MountingFlask):
         return self.wsgi_app(*protocol)
 
     def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        exchange = environ[EXCHANGE] = Exchange(environ.get("HTTP_X_REQUEST_ID"))
-        token = current_request_id.set(exchange.request_id)
+        info = environ[REQUEST_INFO] = RequestInfo(environ.get("HTTP_X_REQUEST_ID"))
+        token = current_request_id.set(info.request_id)
         try:
             path, headers = path_of(environ), EnvironHeaders(environ)
             if self._has_mounts and (mount := self.mounts.find(path)) is not None:
-                return mount.answer(environ, start_response, exchange)
+                return mount.answer(environ, start_response, info)
             found = self._find(path, environ["REQUEST_METHOD"], headers)
             if found is None or "werkzeug.debug.preserve_context" in environ:
                 return super().wsgi_app(environ, start_response)
-            call = wsgi.call_of(found, path, headers, environ, exchange)
-            return wsgi.answer(self, found.endpoint, call, environ, start_response, exchange)
+            call = wsgi.call_of(found, path, headers, environ, info)
+            return wsgi.answer(self, found.endpoint, call, environ, start_response, info)
         finally:
             current_request_id.reset(token)
 
@@ -120,12 +120,12 @@ class ServingFlask(MountingFlask):
         if found is None or "wsgi_app" in self.__dict__:  # where a user's WSGI middleware stands
             await self._flask_over_asgi(scope, receive, send)
             return
-        exchange = Exchange(headers.get("x-request-id"))
-        token = current_request_id.set(exchange.request_id)
+        info = RequestInfo(headers.get("x-request-id"))
+        token = current_request_id.set(info.request_id)
         try:
             channel = asgi.Channel(scope, headers, receive, send)
-            call = asgi.call_of(found, path, channel, exchange)
-            await asgi.answer(self, found.endpoint, call, channel, exchange)
+            call = asgi.call_of(found, path, channel, info)
+            await asgi.answer(self, found.endpoint, call, channel, info)
         finally:
             current_request_id.reset(token)
 
@@ -146,10 +146,10 @@ class ServingFlask(MountingFlask):
         """Have a mounted application answer: natively, or through what speaks or sees WSGI alone."""
         is_http = scope["type"] == "http"
         if isinstance(mount, ASGIMount) and not (is_http and "wsgi_app" in self.__dict__):
-            exchange = Exchange(ScopeHeaders(scope["headers"]).get("x-request-id"))
-            token = current_request_id.set(exchange.request_id)
+            info = RequestInfo(ScopeHeaders(scope["headers"]).get("x-request-id"))
+            token = current_request_id.set(info.request_id)
             try:
-                await mount.answer_asgi(scope, receive, send, exchange)
+                await mount.answer_asgi(scope, receive, send, info)
             finally:
                 current_request_id.reset(token)
         elif is_http:
@@ -225,7 +225,7 @@ class ServingFlask(MountingFlask):
 
     def process_response(self, response: Response) -> Response:
         response = super().process_response(response)
-        response.headers[REQUEST_ID_HEADER] = flask.exchange().request_id
+        response.headers[REQUEST_ID_HEADER] = flask.request_info().request_id
         return response
 
     def finalize_request(self, rv: Any, from_error_handler: bool = False) -> Response:
@@ -233,7 +233,7 @@ class ServingFlask(MountingFlask):
         response = super().finalize_request(rv, from_error_handler)
         endpoint = request.endpoint or UNMATCHED
         if endpoint not in self.untracked and not lazy_contexts.is_untracked(request):
-            instruments, seconds = self.state.instruments, flask.exchange().seconds()
+            instruments, seconds = self.state.instruments, flask.request_info().seconds()
             instruments.count_request(request.method, response.status_code, endpoint, seconds)
         return response
 

@@ -19,7 +19,7 @@ from aylien_model_serving.errors import BodyTooLarge, MalformedBody, ServingErro
 from aylien_model_serving.web.adapters.asgi_to_wsgi import Message, Receive, Scope, Send, environ_of
 from aylien_model_serving.web.adapters.flask import finish, to_reply
 from aylien_model_serving.web.adapters.lazy_contexts import Contexts
-from aylien_model_serving.web.adapters.request_info import BODILESS, Exchange, ScopeHeaders
+from aylien_model_serving.web.adapters.request_info import BODILESS, RequestInfo, ScopeHeaders
 from aylien_model_serving.web.adapters.route_table import Found
 
 #: What is counted for a client that left before its answer; nginx's number for the same.
@@ -65,7 +65,7 @@ class Channel:
             self._leaving.cancel()
 
 
-async def answer(app: Flask, endpoint: Endpoint, call: Call, channel: Channel, exchange: Exchange) -> None:
+async def answer(app: Flask, endpoint: Endpoint, call: Call, channel: Channel, info: RequestInfo) -> None:
     """Answer a request for a bare handler.
 
     Args:
@@ -75,18 +75,18 @@ async def answer(app: Flask, endpoint: Endpoint, call: Call, channel: Channel, e
         channel: the rest of the request and the way back.
         exchange: the request's first moment and its id.
     """
-    contexts = Contexts(app, lambda: environ_of(channel.scope, call.body, exchange))
+    contexts = Contexts(app, lambda: environ_of(channel.scope, call.body, info))
     try:
         told = await _tell(endpoint, call, channel, contexts)
         if contexts.counts():
-            endpoint.instruments.count_request(call.method, told.status, endpoint.name, exchange.seconds())
+            endpoint.instruments.count_request(call.method, told.status, endpoint.name, info.seconds())
         try:
             await _send(told, call, channel)
         finally:
             if told.after is not None:
                 await asyncio.get_running_loop().run_in_executor(None, told.after)
     except ClientLeft:
-        endpoint.instruments.count_request(call.method, CLIENT_LEFT, endpoint.name, exchange.seconds())
+        endpoint.instruments.count_request(call.method, CLIENT_LEFT, endpoint.name, info.seconds())
     finally:
         channel.close()
 
@@ -148,7 +148,7 @@ async def _or_none(piece: Awaitable[bytes | None], leaving: asyncio.Future[Any])
         await asyncio.wait({making})  # a generator can't be closed while it runs
 
 
-def call_of(found: Found, path: str, channel: Channel, exchange: Exchange) -> Call:
+def call_of(found: Found, path: str, channel: Channel, info: RequestInfo) -> Call:
     """Return the call that a request makes, without its body."""
     scope = channel.scope
     return Call(
@@ -158,7 +158,7 @@ def call_of(found: Found, path: str, channel: Channel, exchange: Exchange) -> Ca
         headers=channel.headers,
         body=b"",
         path_values=found.path_values,
-        request_id=exchange.request_id,
+        request_id=info.request_id,
         deadline=deadline_of(found.endpoint.timeout, channel.headers),
     )
 

@@ -13,7 +13,7 @@ from a2wsgi import WSGIMiddleware
 from a2wsgi.wsgi import build_environ
 
 from aylien_model_serving.web.adapters.lazy_contexts import body_environ
-from aylien_model_serving.web.adapters.request_info import EXCHANGE, Exchange
+from aylien_model_serving.web.adapters.request_info import REQUEST_INFO, RequestInfo
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -130,10 +130,10 @@ def _while_heard(wsgi: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Iterat
     return pieces
 
 
-def environ_of(scope: Scope, body: bytes, exchange: Exchange) -> Any:
+def environ_of(scope: Scope, body: bytes, info: RequestInfo) -> Any:
     """Return the request as WSGI would have it, for a handler that asks for Flask's `request`."""
     environ = build_environ(_readable(scope), None)  # type: ignore[arg-type]  # the body is put in its place
-    return {**body_environ(_complete(environ), body), EXCHANGE: exchange}
+    return {**body_environ(_complete(environ), body), REQUEST_INFO: info}
 
 
 def _readable(scope: Scope) -> Scope:

@@ -27,7 +27,7 @@ from aylien_model_serving.executors.generators import Items
 from aylien_model_serving.handlers import callables
 from aylien_model_serving.web import pages
 from aylien_model_serving.web.adapters.lazy_contexts import Contexts
-from aylien_model_serving.web.adapters.request_info import EXCHANGE, EnvironHeaders, Exchange
+from aylien_model_serving.web.adapters.request_info import REQUEST_INFO, EnvironHeaders, RequestInfo
 
 _KNOWN = {
     kind.status: kind
@@ -62,7 +62,7 @@ def _told(error: HTTPException) -> tuple[str, str]:
 def tell(failures: Failures, error: Exception) -> Response:
     """Return the response that tells an error of the request that Flask works on."""
     accept = request.headers.get("Accept", "")
-    return to_response(failures.tell(error, request.method, request.path, exchange().request_id, accept))
+    return to_response(failures.tell(error, request.method, request.path, request_info().request_id, accept))
 
 
 def tell_http_exception(failures: Failures, error: HTTPException) -> Any:
@@ -75,7 +75,7 @@ def tell_http_exception(failures: Failures, error: HTTPException) -> Any:
     accept = request.headers.get("Accept", "")
     if error is request.routing_exception and _is_read_by_people(accept):
         return _page(error, message)
-    body, media_type = error_body(error.code, message, code, exchange().request_id, accept)
+    body, media_type = error_body(error.code, message, code, request_info().request_id, accept)
     return _with_headers(Response(body, error.code, content_type=media_type), error)
 
 
@@ -137,14 +137,16 @@ def _call(endpoint: Endpoint, path_values: Mapping[str, Any]) -> Call:
         headers=headers,
         body=_body(),
         path_values=path_values,
-        request_id=exchange().request_id,
+        request_id=request_info().request_id,
         deadline=deadline_of(endpoint.timeout, headers),
     )
 
 
-def exchange() -> Exchange:
+def request_info() -> RequestInfo:
     """Return what is known of the request; a context that was pushed by hand, as tests do, starts here."""
-    found: Exchange = request.environ.get(EXCHANGE) or request.environ.setdefault(EXCHANGE, Exchange(None))
+    found: RequestInfo = request.environ.get(REQUEST_INFO) or request.environ.setdefault(
+        REQUEST_INFO, RequestInfo(None)
+    )
     return found
 
 
@@ -180,7 +182,7 @@ def to_response(reply: Reply) -> Response:
         response.headers.add(name, value)
     if not reply.media_type:
         del response.headers["Content-Type"]
-    response.headers[REQUEST_ID_HEADER] = exchange().request_id
+    response.headers[REQUEST_ID_HEADER] = request_info().request_id
     return response
 
 

@@ -11,10 +11,10 @@ from werkzeug.http import HTTP_STATUS_CODES
 from aylien_model_serving.core.messages import choose_request_id
 
 #: Key of the exchange in a WSGI environ.
-EXCHANGE = "model_serving.exchange"
+REQUEST_INFO = "model_serving.exchange"
 
 
-class Exchange:
+class RequestInfo:
     """A request's first moment and its id.
 
     Args:

@@ -17,7 +17,7 @@ from aylien_model_serving.dispatch.pipeline import answer as tell_story
 from aylien_model_serving.errors import BodyTooLarge, MalformedBody, ServingError
 from aylien_model_serving.web.adapters.flask import finish
 from aylien_model_serving.web.adapters.lazy_contexts import Contexts, body_environ
-from aylien_model_serving.web.adapters.request_info import BODILESS, STATUS_LINES, EnvironHeaders, Exchange
+from aylien_model_serving.web.adapters.request_info import BODILESS, STATUS_LINES, EnvironHeaders, RequestInfo
 from aylien_model_serving.web.adapters.route_table import Found
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def answer(
     call: Call,
     environ: WSGIEnvironment,
     start_response: StartResponse,
-    exchange: Exchange,
+    info: RequestInfo,
 ) -> Iterable[bytes]:
     """Answer a request for a bare handler.
 
@@ -45,9 +45,9 @@ def answer(
     with Contexts(app, lambda: body_environ(environ, call.body)) as contexts:
         reply = _reply(endpoint, call, environ, app.config["MAX_CONTENT_LENGTH"])
         if contexts.request_context is not None:
-            return _finished(contexts, reply, endpoint, call, exchange)(environ, start_response)
-    endpoint.instruments.count_request(call.method, reply.status, endpoint.name, exchange.seconds())
-    start_response(STATUS_LINES.get(reply.status) or f"{reply.status} UNKNOWN", _headers(reply, exchange))
+            return _finished(contexts, reply, endpoint, call, info)(environ, start_response)
+    endpoint.instruments.count_request(call.method, reply.status, endpoint.name, info.seconds())
+    start_response(STATUS_LINES.get(reply.status) or f"{reply.status} UNKNOWN", _headers(reply, info))
     is_silent = call.method == "HEAD" or reply.status in BODILESS
     if reply.chunks is not None or reply.after is not None:
         return _watched(reply, is_silent)
@@ -55,12 +55,12 @@ def answer(
 
 
 def _finished(
-    contexts: Contexts, reply: Reply, endpoint: Endpoint, call: Call, exchange: Exchange
+    contexts: Contexts, reply: Reply, endpoint: Endpoint, call: Call, info: RequestInfo
 ) -> Response:
     """Return Flask's response where the handler looked at Flask's contexts."""
     response = finish(contexts, reply, endpoint, call)
     if contexts.counts():
-        seconds = exchange.seconds()
+        seconds = info.seconds()
         endpoint.instruments.count_request(call.method, response.status_code, endpoint.name, seconds)
     return response
 
@@ -81,7 +81,7 @@ def _streamed(chunks: Chunks, is_silent: bool) -> Iterable[bytes]:
 
 
 def call_of(
-    found: Found, path: str, headers: EnvironHeaders, environ: WSGIEnvironment, exchange: Exchange
+    found: Found, path: str, headers: EnvironHeaders, environ: WSGIEnvironment, info: RequestInfo
 ) -> Call:
     """Return the call that a request makes, without its body."""
     return Call(
@@ -91,7 +91,7 @@ def call_of(
         headers=headers,
         body=b"",
         path_values=found.path_values,
-        request_id=exchange.request_id,
+        request_id=info.request_id,
         deadline=deadline_of(found.endpoint.timeout, headers),
     )
 
@@ -104,14 +104,14 @@ def _reply(endpoint: Endpoint, call: Call, environ: WSGIEnvironment, limit: int 
     return drive(tell_story(endpoint, call))
 
 
-def _headers(reply: Reply, exchange: Exchange) -> list[tuple[str, str]]:
+def _headers(reply: Reply, info: RequestInfo) -> list[tuple[str, str]]:
     """Return the headers in the order in which Flask's response has them."""
     headers = [("Content-Type", reply.media_type)] if reply.media_type else []
     if reply.chunks is None and reply.status not in BODILESS:
         headers.append(("Content-Length", str(len(reply.body))))
     if reply.headers:
         headers += reply.headers
-    headers.append((REQUEST_ID_HEADER, exchange.request_id))
+    headers.append((REQUEST_ID_HEADER, info.request_id))
     return headers
 
 

@@ -15,7 +15,7 @@ from werkzeug.wsgi import ClosingIterator
 from aylien_model_serving.core.messages import REQUEST_ID_HEADER, Reply
 from aylien_model_serving.web.adapters.asgi import path_of
 from aylien_model_serving.web.adapters.asgi_to_wsgi import Application, Message, Receive, Scope, Send
-from aylien_model_serving.web.adapters.request_info import Exchange, ScopeHeaders
+from aylien_model_serving.web.adapters.request_info import RequestInfo, ScopeHeaders
 from aylien_model_serving.web.mounts.asgi_under_wsgi import Answering
 from aylien_model_serving.web.mounts.lifespan import Life
 from aylien_model_serving.web.mounts.wsgi import Front, Mount, told
@@ -52,36 +52,36 @@ class ASGIMount(Mount):
         first = next(pieces)
         return ClosingIterator(chain((first,), told(pieces, fail)), pieces.close)  # type: ignore[attr-defined]  # a generator
 
-    async def answer_asgi(self, scope: Scope, receive: Receive, send: Send, exchange: Exchange) -> None:
+    async def answer_asgi(self, scope: Scope, receive: Receive, send: Send, info: RequestInfo) -> None:
         """Answer a request or a websocket below the path as ASGI has it."""
-        telling = _Telling(self, scope, receive, send, exchange)
+        telling = _Telling(self, scope, receive, send, info)
         with nullcontext() if telling.is_websocket else self.life.request():
-            await self._answer_asgi(scope, telling, exchange)
+            await self._answer_asgi(scope, telling, info)
 
-    async def _answer_asgi(self, scope: Scope, telling: _Telling, exchange: Exchange) -> None:
+    async def _answer_asgi(self, scope: Scope, telling: _Telling, info: RequestInfo) -> None:
         headers = ScopeHeaders(scope["headers"])
         try:
             self.front.check(headers)
             if not self.life.is_up():
                 await self.life.start()
-            await self.app(self._scope_below(scope, headers, exchange), telling.receive, telling)
+            await self.app(self._scope_below(scope, headers, info), telling.receive, telling)
         except Exception as error:
             if telling.is_websocket and telling.has_begun:
                 raise
             accept = headers.get("accept", "")
             method, path = telling.method, scope["path"]
-            reply = self.front.failures.tell(error, method, path, exchange.request_id, accept)
+            reply = self.front.failures.tell(error, method, path, info.request_id, accept)
             if telling.has_begun and not telling.has_told:
                 raise  # so that the server cuts what it can't complete
             if not telling.has_begun:
                 await telling.refuse(reply)
 
-    def _scope_below(self, scope: Scope, headers: ScopeHeaders, exchange: Exchange) -> Scope:
+    def _scope_below(self, scope: Scope, headers: ScopeHeaders, info: RequestInfo) -> Scope:
         root = scope.get("root_path", "")
         given = scope["headers"]
-        if headers.get("x-request-id") != exchange.request_id:
+        if headers.get("x-request-id") != info.request_id:
             kept = [pair for pair in given if pair[0] != _REQUEST_ID]
-            given = [*kept, (_REQUEST_ID, exchange.request_id.encode("latin-1"))]
+            given = [*kept, (_REQUEST_ID, info.request_id.encode("latin-1"))]
         return {
             **scope,
             "root_path": root + self.path,
@@ -103,7 +103,7 @@ class _Telling:
     """
 
     def __init__(
-        self, mount: ASGIMount, scope: Scope, receive: Receive, send: Send, exchange: Exchange
+        self, mount: ASGIMount, scope: Scope, receive: Receive, send: Send, info: RequestInfo
     ) -> None:
         self.is_websocket = scope["type"] == "websocket"
         self.method: str = scope.get("method", "GET")
@@ -113,7 +113,7 @@ class _Telling:
         self._receive = receive
         self._has_received = False
         self._send = send
-        self._exchange = exchange
+        self._exchange = info
 
     async def __call__(self, message: Message) -> None:
         kind = message["type"]

@@ -16,7 +16,7 @@ from werkzeug.wsgi import ClosingIterator
 from aylien_model_serving.core.messages import REQUEST_ID_HEADER, Reply
 from aylien_model_serving.dispatch.error_responses import Failures
 from aylien_model_serving.metrics.instruments import Instruments
-from aylien_model_serving.web.adapters.request_info import STATUS_LINES, EnvironHeaders, Exchange, path_of
+from aylien_model_serving.web.adapters.request_info import STATUS_LINES, EnvironHeaders, RequestInfo, path_of
 from aylien_model_serving.web.auth import Guard, Headers
 
 if TYPE_CHECKING:
@@ -68,17 +68,17 @@ class Mount:
         return path.startswith(self.path) and (len(path) == end or path[end] == "/")
 
     def answer(
-        self, environ: WSGIEnvironment, start_response: StartResponse, exchange: Exchange
+        self, environ: WSGIEnvironment, start_response: StartResponse, info: RequestInfo
     ) -> Iterable[bytes]:
         """Answer a request below the path as WSGI has it."""
-        head = _Head(self, environ["REQUEST_METHOD"], start_response, exchange)
+        head = _Head(self, environ["REQUEST_METHOD"], start_response, info)
         headers = EnvironHeaders(environ)
         try:
             self.front.check(headers)
-            return self._called(self._below(environ, exchange), head)
+            return self._called(self._below(environ, info), head)
         except Exception as error:
             path, accept = path_of(environ), headers.get("accept", "")
-            reply = self.front.failures.tell(error, head.method, path, exchange.request_id, accept)
+            reply = self.front.failures.tell(error, head.method, path, info.request_id, accept)
             return head.refuse(reply)
 
     def _called(self, environ: WSGIEnvironment, head: _Head) -> Iterable[bytes]:
@@ -93,17 +93,17 @@ class Mount:
 
         return fail
 
-    def _below(self, environ: WSGIEnvironment, exchange: Exchange) -> WSGIEnvironment:
+    def _below(self, environ: WSGIEnvironment, info: RequestInfo) -> WSGIEnvironment:
         return {
             **environ,
             "SCRIPT_NAME": environ.get("SCRIPT_NAME", "") + self.path,
             "PATH_INFO": environ.get("PATH_INFO", "")[len(self.path) :],
-            "HTTP_X_REQUEST_ID": exchange.request_id,
+            "HTTP_X_REQUEST_ID": info.request_id,
         }
 
-    def count(self, method: str, status: int, exchange: Exchange) -> None:
+    def count(self, method: str, status: int, info: RequestInfo) -> None:
         """Count an answer when it begins."""
-        self.front.instruments.count_request(method, status, self.path, exchange.seconds())
+        self.front.instruments.count_request(method, status, self.path, info.seconds())
 
 
 class WSGIMount(Mount):
@@ -161,11 +161,11 @@ class _Head:
         exchange: the request's first moment and its id.
     """
 
-    def __init__(self, mount: Mount, method: str, start_response: StartResponse, exchange: Exchange) -> None:
+    def __init__(self, mount: Mount, method: str, start_response: StartResponse, info: RequestInfo) -> None:
         self.method = method
         self._mount = mount
         self._start_response = start_response
-        self._exchange = exchange
+        self._exchange = info
         self.is_begun = False
 
     def __call__(
