@@ -37,7 +37,7 @@ from aylien_model_serving.web.adapters.request_info import (
     ScopeHeaders,
     path_of,
 )
-from aylien_model_serving.web.adapters.route_table import Found, Table
+from aylien_model_serving.web.adapters.route_table import RouteMatch, RouteTable
 from aylien_model_serving.web.auth import Headers
 from aylien_model_serving.web.mounts.app import MountingFlask
 from aylien_model_serving.web.mounts.asgi import ASGIMount
@@ -71,7 +71,7 @@ class ServingFlask(MountingFlask):
 
     def __init__(self, name: str, state: ServiceState) -> None:
         super().__init__(name, state)
-        self.table = Table(self.url_map)
+        self.table = RouteTable(self.url_map)
         self.untracked: set[str] = set()
         self._beside = state.settings.express and lazy_contexts.POSSIBLE
         self._hooks = self._listed_hooks()
@@ -160,7 +160,7 @@ class ServingFlask(MountingFlask):
         else:
             await lifespan.answer(scope, receive, send, self.mounts)
 
-    def _find(self, path: str, method: str, headers: Headers) -> Found | None:
+    def _find(self, path: str, method: str, headers: Headers) -> RouteMatch | None:
         """Return who answers beside Flask, where nobody could tell the difference."""
         found = self.table.find(path, method)
         if found is None or not self._beside or self._is_watched():

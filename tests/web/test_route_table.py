@@ -8,7 +8,7 @@ import pytest
 from werkzeug.routing import Map, Rule
 
 from aylien_model_serving.app_factory import FlaskAppWrapper
-from aylien_model_serving.web.adapters.route_table import Table
+from aylien_model_serving.web.adapters.route_table import RouteTable
 from aylien_model_serving.web.app import ServingFlask
 
 
@@ -101,6 +101,6 @@ def test_the_rule_that_was_added_first_wins() -> None:
 
 
 def test_an_empty_table_asks_nobody() -> None:
-    table = Table(Map([Rule("/a", endpoint="a")]))
+    table = RouteTable(Map([Rule("/a", endpoint="a")]))
 
     assert table.find("/a", "GET") is None

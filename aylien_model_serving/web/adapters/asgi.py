@@ -20,7 +20,7 @@ from aylien_model_serving.web.adapters.asgi_to_wsgi import Message, Receive, Sco
 from aylien_model_serving.web.adapters.flask import finish, to_reply
 from aylien_model_serving.web.adapters.lazy_contexts import Contexts
 from aylien_model_serving.web.adapters.request_info import BODILESS, RequestInfo, ScopeHeaders
-from aylien_model_serving.web.adapters.route_table import Found
+from aylien_model_serving.web.adapters.route_table import RouteMatch
 
 #: What is counted for a client that left before its answer; nginx's number for the same.
 CLIENT_LEFT = 499
@@ -148,7 +148,7 @@ async def _or_none(piece: Awaitable[bytes | None], leaving: asyncio.Future[Any])
         await asyncio.wait({making})  # a generator can't be closed while it runs
 
 
-def call_of(found: Found, path: str, channel: Channel, info: RequestInfo) -> Call:
+def call_of(found: RouteMatch, path: str, channel: Channel, info: RequestInfo) -> Call:
     """Return the call that a request makes, without its body."""
     scope = channel.scope
     return Call(

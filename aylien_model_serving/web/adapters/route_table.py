@@ -15,7 +15,7 @@ from aylien_model_serving.dispatch.pipeline import Endpoint
 from aylien_model_serving.routing.routes import Route
 
 
-class Found(NamedTuple):
+class RouteMatch(NamedTuple):
     """An endpoint, the values that its path gives it, and the view that Flask has for it."""
 
     endpoint: Endpoint
@@ -23,7 +23,7 @@ class Found(NamedTuple):
     view: Callable[..., Any]
 
 
-class Table:
+class RouteTable:
     """The bare handlers of one app by path and method.
 
     Args:
@@ -34,7 +34,7 @@ class Table:
         self._adapter = rules.bind("localhost")
         self._bare: dict[str, tuple[Endpoint, Callable[..., Any]]] = {}
         self._fixed: set[str] = set()
-        self._known: dict[tuple[str, str], Found] = {}
+        self._known: dict[tuple[str, str], RouteMatch] = {}
 
     def add(self, route: Route, endpoint: Endpoint, view: Callable[..., Any]) -> None:
         """Add a route with a bare handler, and the view that Flask is given for it."""
@@ -42,7 +42,7 @@ class Table:
         if "<" not in route.endpoint:
             self._fixed.add(route.endpoint)
 
-    def find(self, path: str, method: str) -> Found | None:
+    def find(self, path: str, method: str) -> RouteMatch | None:
         """Return who answers, or None where Flask has to decide.
 
         Args:
@@ -59,7 +59,7 @@ class Table:
             self._known[path, method] = found
         return found
 
-    def _match(self, path: str, method: str) -> Found | None:
+    def _match(self, path: str, method: str) -> RouteMatch | None:
         if path.startswith("//"):  # which Flask takes for one slash
             return None
         try:
@@ -69,4 +69,4 @@ class Table:
         bare = self._bare.get(rule.endpoint)
         if bare is None or (method == "OPTIONS" and getattr(rule, "provide_automatic_options", False)):
             return None
-        return Found(bare[0], values, bare[1])
+        return RouteMatch(bare[0], values, bare[1])

@@ -18,7 +18,7 @@ from aylien_model_serving.errors import BodyTooLarge, MalformedBody, ServingErro
 from aylien_model_serving.web.adapters.flask import finish
 from aylien_model_serving.web.adapters.lazy_contexts import Contexts, body_environ
 from aylien_model_serving.web.adapters.request_info import BODILESS, STATUS_LINES, EnvironHeaders, RequestInfo
-from aylien_model_serving.web.adapters.route_table import Found
+from aylien_model_serving.web.adapters.route_table import RouteMatch
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -81,7 +81,7 @@ def _streamed(chunks: Chunks, is_silent: bool) -> Iterable[bytes]:
 
 
 def call_of(
-    found: Found, path: str, headers: EnvironHeaders, environ: WSGIEnvironment, info: RequestInfo
+    found: RouteMatch, path: str, headers: EnvironHeaders, environ: WSGIEnvironment, info: RequestInfo
 ) -> Call:
     """Return the call that a request makes, without its body."""
     return Call(
