@@ -15,7 +15,7 @@ from google.protobuf.json_format import ParseDict
 
 from aylien_model_serving.app_factory import FlaskAppWrapper
 from aylien_model_serving.core.messages import Call
-from aylien_model_serving.dispatch.pipeline import answer, drive
+from aylien_model_serving.dispatch.pipeline import answer, run_steps
 from aylien_model_serving.schemas.compiled import compile_accepts
 from bench import bodies
 from bench.results import Spread, machine, spread, today
@@ -76,7 +76,7 @@ def layers() -> list[Layer]:
     return [
         Layer("ParseDict, request and response", parse_both),
         Layer("compiled validator, the same", check_both, above="ParseDict, request and response"),
-        Layer("pipeline.answer, validated both ways", lambda: drive(answer(found.endpoint, call))),
+        Layer("pipeline.answer, validated both ways", lambda: run_steps(answer(found.endpoint, call))),
         Layer("bare WSGI app", lambda: _wsgi(_bare)),
         Layer("express door", lambda: _wsgi(app), above="bare WSGI app"),
     ]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from aylien_model_serving.core.messages import Call, Reply, current_request_id
-from aylien_model_serving.dispatch.pipeline import Endpoint, Work, answer
+from aylien_model_serving.dispatch.pipeline import Endpoint, Execute, answer
 from aylien_model_serving.executors.engine import Job
 from aylien_model_serving.executors.generators import STREAMS, Items
 from aylien_model_serving.executors.queue import Finish
 
 
-class StoryJob(Job):
+class EngineCall(Job):
     """A call whose handler the engine runs. All that is told of it is logged under its request's id.
 
     Args:
@@ -30,19 +30,19 @@ class StoryJob(Job):
         super().__init__({}, deadline, call.request_id, finish=finish, suspect=suspect)
         self.call = call
         self.endpoint = endpoint
-        self._story = answer(endpoint, call)
+        self._steps = answer(endpoint, call)
 
     def open(self) -> Reply | None:
         """Read the fields into `arguments`; return the reply, where they can't be read."""
         token = current_request_id.set(self.request_id)
         try:
-            step = self._story.send(None)
+            step = self._steps.send(None)
         except StopIteration as end:
             refusal: Reply = end.value
             return refusal
         finally:
             current_request_id.reset(token)
-        assert isinstance(step, Work)
+        assert isinstance(step, Execute)
         self.arguments = step.arguments
         return None
 
@@ -57,7 +57,7 @@ class StoryJob(Job):
 
     def drop(self) -> None:
         """Tell nothing further."""
-        self._story.close()
+        self._steps.close()
 
     def end(self, result: Any, error: Exception | None) -> Reply:
         """Return the reply to what the handler returned or raised."""
@@ -65,7 +65,7 @@ class StoryJob(Job):
             result = Items(result, _nothing, beside=False)
         token = current_request_id.set(self.request_id)
         try:
-            self._story.send(result) if error is None else self._story.throw(error)
+            self._steps.send(result) if error is None else self._steps.throw(error)
         except StopIteration as end:
             reply: Reply = end.value
             return reply

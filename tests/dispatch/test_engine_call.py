@@ -3,27 +3,27 @@
 import dataclasses
 
 from aylien_model_serving.core.messages import current_request_id
-from aylien_model_serving.dispatch.engine_call import StoryJob
+from aylien_model_serving.dispatch.engine_call import EngineCall
 from aylien_model_serving.dispatch.error_responses import Failures
 from aylien_model_serving.errors import Unavailable
 from tests.dispatch.pipelines import Service, call, told
 
 
-def story_of(body: bytes, seen: list[str]) -> StoryJob:
+def story_of(body: bytes, seen: list[str]) -> EngineCall:
     def same(n: int) -> int:
         return n
 
     failures = Failures(False, lambda method, status: seen.append(current_request_id.get()))
     endpoint = dataclasses.replace(Service(same).endpoint, failures=failures)
-    return StoryJob(call(body), endpoint, None, lambda result, error: None)
+    return EngineCall(call(body), endpoint, None, lambda result, error: None)
 
 
 def test_a_call_is_opened_run_elsewhere_and_ended() -> None:
-    story = story_of(b'{"n": 1}', [])
+    steps = story_of(b'{"n": 1}', [])
 
-    assert story.open() is None
-    assert story.arguments == {"n": 1}
-    assert story.end(2, None).body == b"2"
+    assert steps.open() is None
+    assert steps.arguments == {"n": 1}
+    assert steps.end(2, None).body == b"2"
 
 
 def test_what_cant_be_read_is_refused_at_once() -> None:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import msgspec
 
 from aylien_model_serving.core.messages import Chunks, Reply
-from aylien_model_serving.dispatch.engine_call import StoryJob
+from aylien_model_serving.dispatch.engine_call import EngineCall
 from aylien_model_serving.dispatch.pipeline import Endpoint
 from aylien_model_serving.errors import ServingError
 from aylien_model_serving.executors.engine import Engine
@@ -35,7 +35,7 @@ _ITEM, _ERROR = b"data: ", b"event: error\ndata: "
 Reason = Literal["cancelled", "timeout"]
 
 
-class Working(StoryJob):
+class Working(EngineCall):
     """A job on its way to its end.
 
     Args:

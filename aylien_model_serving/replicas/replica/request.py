@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from aylien_model_serving.core.messages import Call, Chunks, Reply
-from aylien_model_serving.dispatch.engine_call import StoryJob
+from aylien_model_serving.dispatch.engine_call import EngineCall
 from aylien_model_serving.dispatch.pipeline import Endpoint
 from aylien_model_serving.errors import InvalidAnswer, ServingError
 from aylien_model_serving.executors.engine import Engine
@@ -36,7 +36,7 @@ class Outlet(Protocol):
         """Forget a call that has been answered."""
 
 
-class Answering(StoryJob):
+class Answering(EngineCall):
     """A call on its way to its reply.
 
     Args:

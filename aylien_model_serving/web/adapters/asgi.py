@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from flask import Flask, Response, request
 
 from aylien_model_serving.core.messages import REQUEST_ID_HEADER, Call, Chunks, Reply, deadline_of
-from aylien_model_serving.dispatch.pipeline import Endpoint, drive_async
+from aylien_model_serving.dispatch.pipeline import Endpoint, run_steps_async
 from aylien_model_serving.dispatch.pipeline import answer as tell_story
 from aylien_model_serving.errors import BodyTooLarge, MalformedBody, ServingError
 from aylien_model_serving.web.adapters.asgi_to_wsgi import Message, Receive, Scope, Send, environ_of
@@ -107,7 +107,7 @@ async def _tell(endpoint: Endpoint, call: Call, channel: Channel, contexts: Cont
     except ServingError as error:
         return _of_reply(endpoint.failures.reply(error, call), call)
     with contexts:
-        reply = await drive_async(tell_story(endpoint, call), lambda work: _watched(work, channel))
+        reply = await run_steps_async(tell_story(endpoint, call), lambda work: _watched(work, channel))
         if contexts.request_context is None:
             return _of_reply(reply, call)
         return _of_response(finish(contexts, reply, endpoint, call), reply)

@@ -22,7 +22,7 @@ from aylien_model_serving import codecs, errors
 from aylien_model_serving.background.tasks import TaskResponse
 from aylien_model_serving.core.messages import REQUEST_ID_HEADER, Call, Reply, deadline_of
 from aylien_model_serving.dispatch.error_responses import Failures, error_body
-from aylien_model_serving.dispatch.pipeline import Endpoint, answer, drive
+from aylien_model_serving.dispatch.pipeline import Endpoint, answer, run_steps
 from aylien_model_serving.executors.generators import Items
 from aylien_model_serving.handlers import callables
 from aylien_model_serving.web import pages
@@ -116,7 +116,7 @@ def answer_request(endpoint: Endpoint, path_values: Mapping[str, Any]) -> Respon
         call = _call(endpoint, path_values)
     except errors.ServingError as error:
         return tell(endpoint.failures, error)
-    reply = drive(answer(endpoint, call))
+    reply = run_steps(answer(endpoint, call))
     if reply.after is not None:
         after_this_request(partial(_followed, reply.after))
     return to_response(reply)

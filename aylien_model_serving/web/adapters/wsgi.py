@@ -12,7 +12,7 @@ from flask import Flask, Response
 from werkzeug.wsgi import ClosingIterator
 
 from aylien_model_serving.core.messages import REQUEST_ID_HEADER, Call, Chunks, Reply, deadline_of
-from aylien_model_serving.dispatch.pipeline import Endpoint, drive
+from aylien_model_serving.dispatch.pipeline import Endpoint, run_steps
 from aylien_model_serving.dispatch.pipeline import answer as tell_story
 from aylien_model_serving.errors import BodyTooLarge, MalformedBody, ServingError
 from aylien_model_serving.web.adapters.flask import finish
@@ -101,7 +101,7 @@ def _reply(endpoint: Endpoint, call: Call, environ: WSGIEnvironment, limit: int 
         call.body = read_body(environ, limit)
     except ServingError as error:
         return endpoint.failures.reply(error, call)
-    return drive(tell_story(endpoint, call))
+    return run_steps(tell_story(endpoint, call))
 
 
 def _headers(reply: Reply, info: RequestInfo) -> list[tuple[str, str]]:
