@@ -38,7 +38,7 @@ from aylien_model_serving.web.adapters.request_info import (
     path_of,
 )
 from aylien_model_serving.web.adapters.route_table import RouteMatch, RouteTable
-from aylien_model_serving.web.auth import Headers
+from aylien_model_serving.web.auth import HeaderLookup
 from aylien_model_serving.web.mounts.app import MountingFlask
 from aylien_model_serving.web.mounts.asgi import ASGIMount
 from aylien_model_serving.web.mounts.wsgi import Mount
@@ -160,7 +160,7 @@ class ServingFlask(MountingFlask):
         else:
             await lifespan.answer(scope, receive, send, self.mounts)
 
-    def _find(self, path: str, method: str, headers: Headers) -> RouteMatch | None:
+    def _find(self, path: str, method: str, headers: HeaderLookup) -> RouteMatch | None:
         """Return who answers beside Flask, where nobody could tell the difference."""
         found = self.table.find(path, method)
         if found is None or not self._beside or self._is_watched():
@@ -169,7 +169,7 @@ class ServingFlask(MountingFlask):
             return None
         if self.config["SECRET_KEY"] is not None and headers.get("cookie") is not None:
             return None  # Flask may renew a session's cookie that the handler itself never looks at
-        return found if self._guard.lets_in(headers) else None
+        return found if self._auth.allows(headers) else None
 
     def _is_watched(self) -> bool:
         """Tell whether a hook or a signal's receiver would miss a request that Flask does not dispatch."""
@@ -210,7 +210,7 @@ class ServingFlask(MountingFlask):
             Unauthorized: it carries no key.
             Forbidden: it carries a wrong one.
         """
-        self._guard.check(EnvironHeaders(request.environ))
+        self._auth.check(EnvironHeaders(request.environ))
 
     def preprocess_request(self) -> Any:
         if request.endpoint not in self.untracked:

@@ -8,13 +8,13 @@ from typing import Protocol
 from aylien_model_serving.errors import Forbidden, Unauthorized
 
 
-class Headers(Protocol):
+class HeaderLookup(Protocol):
     """The one thing that is asked of a request's headers."""
 
     def get(self, name: str, /) -> str | None: ...
 
 
-class Guard:
+class ApiKeyAuth:
     """Lets a request in if it carries one of the keys; without keys everybody is let in.
 
     Args:
@@ -24,7 +24,7 @@ class Guard:
     def __init__(self, keys: tuple[str, ...]) -> None:
         self._keys = [key.encode() for key in keys]
 
-    def lets_in(self, headers: Headers) -> bool:
+    def allows(self, headers: HeaderLookup) -> bool:
         """Tell whether `check` has nothing against a request."""
         if not self._keys:
             return True
@@ -34,7 +34,7 @@ class Guard:
             return False
         return True
 
-    def check(self, headers: Headers) -> None:
+    def check(self, headers: HeaderLookup) -> None:
         """Refuse a request without a right key.
 
         Raises:

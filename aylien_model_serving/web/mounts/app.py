@@ -10,7 +10,7 @@ from typing import Any
 
 from flask import Flask
 
-from aylien_model_serving.web.auth import Guard
+from aylien_model_serving.web.auth import ApiKeyAuth
 from aylien_model_serving.web.mounts import table
 from aylien_model_serving.web.mounts.wsgi import Front, Mount
 from aylien_model_serving.web.state import ServiceState
@@ -31,7 +31,7 @@ class MountingFlask(Flask):
         super().__init__(name, static_folder=None)
         self.state = state
         self.mounts = table.Mounts(self.url_map)
-        self._guard = Guard(state.settings.api_keys)
+        self._auth = ApiKeyAuth(state.settings.api_keys)
 
     def mount_wsgi(self, path: str, app: Any, *, guarded: bool = True) -> None:
         """Have a WSGI application, such as another Flask app, answer everything at and below a path.
@@ -79,7 +79,7 @@ class MountingFlask(Flask):
         self.wsgi_app = layer  # type: ignore[method-assign]  # as Flask's own documentation does it
 
     def _front(self, guarded: bool) -> Front:
-        return Front(self._guard if guarded else None, self.state.instruments, self.state.failures)
+        return Front(self._auth if guarded else None, self.state.instruments, self.state.failures)
 
     def _mount(self, mount: Mount) -> None:
         self._check_setup_finished("mount")

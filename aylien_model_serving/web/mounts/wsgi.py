@@ -17,7 +17,7 @@ from aylien_model_serving.core.messages import REQUEST_ID_HEADER, Reply
 from aylien_model_serving.dispatch.error_responses import Failures
 from aylien_model_serving.metrics.instruments import Instruments
 from aylien_model_serving.web.adapters.request_info import STATUS_LINES, EnvironHeaders, RequestInfo, path_of
-from aylien_model_serving.web.auth import Guard, Headers
+from aylien_model_serving.web.auth import ApiKeyAuth, HeaderLookup
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -32,19 +32,19 @@ class Front(NamedTuple):
         failures: tell errors that the application leaves to its caller.
     """
 
-    guard: Guard | None
+    auth: ApiKeyAuth | None
     instruments: Instruments
     failures: Failures
 
-    def check(self, headers: Headers) -> None:
+    def check(self, headers: HeaderLookup) -> None:
         """Refuse a request without a right key.
 
         Raises:
             Unauthorized: it carries no key.
             Forbidden: it carries a wrong one.
         """
-        if self.guard is not None:
-            self.guard.check(headers)
+        if self.auth is not None:
+            self.auth.check(headers)
 
 
 class Mount:
