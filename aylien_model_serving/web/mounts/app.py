@@ -12,7 +12,7 @@ from flask import Flask
 
 from aylien_model_serving.web.auth import ApiKeyAuth
 from aylien_model_serving.web.mounts import table
-from aylien_model_serving.web.mounts.wsgi import Front, Mount
+from aylien_model_serving.web.mounts.wsgi import Mount, MountServices
 from aylien_model_serving.web.state import ServiceState
 
 
@@ -44,7 +44,7 @@ class MountingFlask(Flask):
         Raises:
             ConfigurationError: the mount would hide a route, or is none.
         """
-        self._mount(table.mount_wsgi(path, app, self._front(guarded)))
+        self._mount(table.mount_wsgi(path, app, self._mount_services(guarded)))
 
     def mount_asgi(
         self, path: str, app: Any, *, middleware: Iterable[Any] = (), guarded: bool = True
@@ -61,7 +61,7 @@ class MountingFlask(Flask):
         Raises:
             ConfigurationError: the mount would hide a route, or is none.
         """
-        self._mount(table.mount_asgi(path, app, self._front(guarded), middleware))
+        self._mount(table.mount_asgi(path, app, self._mount_services(guarded), middleware))
 
     def add_middleware(self, kind: Any, **options: Any) -> None:
         """Put WSGI middleware around the service and all that is mounted in it; the last one is outermost.
@@ -78,8 +78,8 @@ class MountingFlask(Flask):
         table.refuse_asgi(kind, layer)
         self.wsgi_app = layer  # type: ignore[method-assign]  # as Flask's own documentation does it
 
-    def _front(self, guarded: bool) -> Front:
-        return Front(self._auth if guarded else None, self.state.instruments, self.state.failures)
+    def _mount_services(self, guarded: bool) -> MountServices:
+        return MountServices(self._auth if guarded else None, self.state.instruments, self.state.failures)
 
     def _mount(self, mount: Mount) -> None:
         self._check_setup_finished("mount")

@@ -18,7 +18,7 @@ from aylien_model_serving.web.adapters.asgi_to_wsgi import Application, Message,
 from aylien_model_serving.web.adapters.request_info import RequestInfo, ScopeHeaders
 from aylien_model_serving.web.mounts.asgi_under_wsgi import Answering
 from aylien_model_serving.web.mounts.lifespan import Life
-from aylien_model_serving.web.mounts.wsgi import Front, Mount, told
+from aylien_model_serving.web.mounts.wsgi import Mount, MountServices, told
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -40,8 +40,8 @@ class ASGIMount(Mount):
 
     protocol = "asgi"
 
-    def __init__(self, path: str, app: Application, front: Front) -> None:
-        super().__init__(path, front)
+    def __init__(self, path: str, app: Application, services: MountServices) -> None:
+        super().__init__(path, services)
         self.app = app
         self.life = Life(app, f"The application at {path}")
 
@@ -61,7 +61,7 @@ class ASGIMount(Mount):
     async def _answer_asgi(self, scope: Scope, telling: _Telling, info: RequestInfo) -> None:
         headers = ScopeHeaders(scope["headers"])
         try:
-            self.front.check(headers)
+            self.services.check(headers)
             if not self.life.is_up():
                 await self.life.start()
             await self.app(self._scope_below(scope, headers, info), telling.receive, telling)
@@ -70,7 +70,7 @@ class ASGIMount(Mount):
                 raise
             accept = headers.get("accept", "")
             method, path = telling.method, scope["path"]
-            reply = self.front.failures.tell(error, method, path, info.request_id, accept)
+            reply = self.services.failures.tell(error, method, path, info.request_id, accept)
             if telling.has_begun and not telling.has_told:
                 raise  # so that the server cuts what it can't complete
             if not telling.has_begun:

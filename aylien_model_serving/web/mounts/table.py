@@ -15,7 +15,7 @@ from werkzeug.routing import Map, Rule
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.web.adapters.asgi_to_wsgi import Application
 from aylien_model_serving.web.mounts.asgi import ASGIMount
-from aylien_model_serving.web.mounts.wsgi import Front, Mount, WSGIMount
+from aylien_model_serving.web.mounts.wsgi import Mount, MountServices, WSGIMount
 
 _PATH = re.compile(r"(?:/[A-Za-z0-9._~!$&'()*+,;=:@-]+)+")
 
@@ -99,7 +99,7 @@ def path_of(path: Any) -> str:
     return shown
 
 
-def mount_wsgi(path: Any, app: Any, front: Front) -> Mount:
+def mount_wsgi(path: Any, app: Any, services: MountServices) -> Mount:
     """Return the mount of a WSGI application.
 
     Raises:
@@ -109,10 +109,10 @@ def mount_wsgi(path: Any, app: Any, front: Front) -> Mount:
     if not _takes(app, 2):
         hint = ": it is an ASGI application, for mount_asgi" if _takes(app, 3) else ""
         raise ConfigurationError(f"mount {path!r}: {app!r} can't be called as a WSGI application{hint}")
-    return WSGIMount(path, app, front)
+    return WSGIMount(path, app, services)
 
 
-def mount_asgi(path: Any, app: Any, front: Front, middleware: Iterable[Any]) -> ASGIMount:
+def mount_asgi(path: Any, app: Any, services: MountServices, middleware: Iterable[Any]) -> ASGIMount:
     """Return the mount of an ASGI application.
 
     Args:
@@ -128,7 +128,7 @@ def mount_asgi(path: Any, app: Any, front: Front, middleware: Iterable[Any]) -> 
     if not _takes(app, 3):
         hint = ": it is a WSGI application, for mount_wsgi" if _takes(app, 2) else ""
         raise ConfigurationError(f"mount {path!r}: {app!r} can't be called as an ASGI application{hint}")
-    return ASGIMount(path, _wrapped(path, app, list(middleware)), front)
+    return ASGIMount(path, _wrapped(path, app, list(middleware)), services)
 
 
 def _wrapped(path: str, app: Application, middleware: list[Any]) -> Application:

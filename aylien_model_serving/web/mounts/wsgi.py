@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 
-class Front(NamedTuple):
+class MountServices(NamedTuple):
     """What stands between a request and a mounted application.
 
     Args:
@@ -58,9 +58,9 @@ class Mount:
     #: What the application speaks.
     protocol = ""
 
-    def __init__(self, path: str, front: Front) -> None:
+    def __init__(self, path: str, services: MountServices) -> None:
         self.path = path
-        self.front = front
+        self.services = services
 
     def takes(self, path: str) -> bool:
         """Tell whether a path is the mount's or lies below it."""
@@ -74,11 +74,11 @@ class Mount:
         head = _Head(self, environ["REQUEST_METHOD"], start_response, info)
         headers = EnvironHeaders(environ)
         try:
-            self.front.check(headers)
+            self.services.check(headers)
             return self._called(self._below(environ, info), head)
         except Exception as error:
             path, accept = path_of(environ), headers.get("accept", "")
-            reply = self.front.failures.tell(error, head.method, path, info.request_id, accept)
+            reply = self.services.failures.tell(error, head.method, path, info.request_id, accept)
             return head.refuse(reply)
 
     def _called(self, environ: WSGIEnvironment, head: _Head) -> Iterable[bytes]:
@@ -89,7 +89,7 @@ class Mount:
 
         def fail(error: Exception) -> None:
             method, path = environ["REQUEST_METHOD"], environ["SCRIPT_NAME"] + environ["PATH_INFO"]
-            self.front.failures.tell(error, method, path, environ["HTTP_X_REQUEST_ID"], "")
+            self.services.failures.tell(error, method, path, environ["HTTP_X_REQUEST_ID"], "")
 
         return fail
 
@@ -103,7 +103,7 @@ class Mount:
 
     def count(self, method: str, status: int, info: RequestInfo) -> None:
         """Count an answer when it begins."""
-        self.front.instruments.count_request(method, status, self.path, info.seconds())
+        self.services.instruments.count_request(method, status, self.path, info.seconds())
 
 
 class WSGIMount(Mount):
@@ -117,8 +117,8 @@ class WSGIMount(Mount):
 
     protocol = "wsgi"
 
-    def __init__(self, path: str, app: WSGIApplication, front: Front) -> None:
-        super().__init__(path, front)
+    def __init__(self, path: str, app: WSGIApplication, services: MountServices) -> None:
+        super().__init__(path, services)
         self.app = app
 
     def _called(self, environ: WSGIEnvironment, head: _Head) -> Iterable[bytes]:
