@@ -28,7 +28,7 @@ from werkzeug.exceptions import HTTPException
 from aylien_model_serving import codecs, errors
 from aylien_model_serving.core.messages import REQUEST_ID_HEADER, current_request_id
 from aylien_model_serving.metrics.instruments import UNMATCHED
-from aylien_model_serving.web import lifespan
+from aylien_model_serving.web import server_lifespan
 from aylien_model_serving.web.adapters import asgi, asgi_to_wsgi, flask, lazy_contexts, wsgi
 from aylien_model_serving.web.adapters.request_info import (
     REQUEST_INFO,
@@ -136,7 +136,7 @@ class ServingFlask(MountingFlask):
         is_asked = self._has_mounts and scope["type"] == "websocket"
         mount = self.mounts.find(asgi.path_of(scope)) if is_asked else None
         if mount is None:
-            await lifespan.answer(scope, receive, send, self.mounts)
+            await server_lifespan.answer(scope, receive, send, self.mounts)
         else:
             await self._ask_mounted(mount, scope, receive, send)
 
@@ -158,7 +158,7 @@ class ServingFlask(MountingFlask):
                     await mount.life.start()  # on the server's loop, where it is used from a thread
             await self._flask_over_asgi(scope, receive, send)
         else:
-            await lifespan.answer(scope, receive, send, self.mounts)
+            await server_lifespan.answer(scope, receive, send, self.mounts)
 
     def _find(self, path: str, method: str, headers: HeaderLookup) -> RouteMatch | None:
         """Return who answers beside Flask, where nobody could tell the difference."""

@@ -16,8 +16,8 @@ from aylien_model_serving.core.messages import REQUEST_ID_HEADER, Reply
 from aylien_model_serving.web.adapters.asgi import path_of
 from aylien_model_serving.web.adapters.asgi_to_wsgi import Application, Message, Receive, Scope, Send
 from aylien_model_serving.web.adapters.request_info import RequestInfo, ScopeHeaders
+from aylien_model_serving.web.mounts.app_lifespan import Life
 from aylien_model_serving.web.mounts.asgi_under_wsgi import Answering
-from aylien_model_serving.web.mounts.lifespan import Life
 from aylien_model_serving.web.mounts.wsgi import Mount, MountServices, told
 
 if TYPE_CHECKING:

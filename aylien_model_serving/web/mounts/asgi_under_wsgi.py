@@ -16,7 +16,7 @@ from aylien_model_serving.errors import MalformedBody
 from aylien_model_serving.web.adapters.asgi_to_wsgi import Application, Message, Scope
 from aylien_model_serving.web.adapters.request_info import STATUS_LINES, path_of
 from aylien_model_serving.web.mounts import loop_thread
-from aylien_model_serving.web.mounts.lifespan import Life
+from aylien_model_serving.web.mounts.app_lifespan import Life
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
