@@ -59,7 +59,7 @@ class Endpoint:
 
 
 @dataclass(slots=True)
-class Work:
+class Execute:
     """A run of a handler: the thing that takes time."""
 
     runner: Runner
@@ -78,7 +78,7 @@ class Work:
 
 
 @dataclass(slots=True)
-class Landing:
+class FlightWait:
     """The end of an equal request's run."""
 
     flight: Future[Reply | None]
@@ -107,15 +107,15 @@ class Landing:
             raise DeadlineExceeded from None
 
 
-Step = Work | Landing
-Story = Generator[Step, Any, Reply]
+Step = Execute | FlightWait
+Steps = Generator[Step, Any, Reply]
 
 
-def answer(endpoint: Endpoint, call: Call) -> Story:
+def answer(endpoint: Endpoint, call: Call) -> Steps:
     """Tell how a call is answered; whatever fails becomes an error reply."""
     try:
         if endpoint.remote:
-            told: Reply = yield Work(endpoint.runner, {}, call, endpoint.schema)
+            told: Reply = yield Execute(endpoint.runner, {}, call, endpoint.schema)
             return told
         fields = codecs.decode(call, endpoint.schema.decoders)
         arguments = endpoint.schema.arguments(fields, call.path_values)
@@ -127,9 +127,9 @@ def answer(endpoint: Endpoint, call: Call) -> Story:
         return endpoint.failures.reply(error, call)
 
 
-def _produce(endpoint: Endpoint, call: Call, arguments: dict[str, Any], encoder: codecs.Encoder) -> Story:
+def _produce(endpoint: Endpoint, call: Call, arguments: dict[str, Any], encoder: codecs.Encoder) -> Steps:
     """Run the handler, check what it returns and encode it."""
-    result = yield Work(endpoint.runner, arguments, call, endpoint.schema)
+    result = yield Execute(endpoint.runner, arguments, call, endpoint.schema)
     if isinstance(result, _UNUSUAL):
         return _reply_of(endpoint, call, encoder, result)
     return encoder.reply(endpoint.schema.answer(result))
@@ -174,7 +174,7 @@ def check(schema: Schema, result: Any) -> None:
 
 def _look_up(
     endpoint: Endpoint, answers: Answers, call: Call, arguments: dict[str, Any], encoder: codecs.Encoder
-) -> Story:
+) -> Steps:
     """Answer from the cache; of equal requests that miss together, one runs the handler for all."""
     key = cache_key(endpoint.identity, call, arguments, encoder.media_type)
     while True:
@@ -182,21 +182,21 @@ def _look_up(
         if kept is None:
             flight = answers.flights.board(key)
             if flight is None:
-                return (yield from _lead(endpoint, answers, key, call, arguments, encoder))
-            kept = yield Landing(flight, call.deadline)
+                return (yield from _run_as_leader(endpoint, answers, key, call, arguments, encoder))
+            kept = yield FlightWait(flight, call.deadline)
         if kept is not None:
             endpoint.instruments.count_cache(endpoint.name, "hit")
             return _marked(kept, "hit")
 
 
-def _lead(
+def _run_as_leader(
     endpoint: Endpoint,
     answers: Answers,
     key: str,
     call: Call,
     arguments: dict[str, Any],
     encoder: codecs.Encoder,
-) -> Story:
+) -> Steps:
     """Run the handler for all who wait for the same answer.
 
     An error of the handler is everybody's; when this call alone gives up, or its answer is its client's own,
@@ -231,23 +231,23 @@ def _marked(reply: Reply, found: str) -> Reply:
     return Reply(reply.status, reply.body, reply.media_type, [*reply.headers, (CACHE_HEADER, found)])
 
 
-def drive(story: Story) -> Reply:
+def run_steps(steps: Steps) -> Reply:
     """Tell a story to its end on the calling thread, waiting where it waits."""
     try:
-        step = next(story)
+        step = next(steps)
         while True:
             try:
                 outcome = step.wait()
             except Exception as error:
-                step = story.throw(error)
+                step = steps.throw(error)
             else:
-                step = story.send(outcome)
+                step = steps.send(outcome)
     except StopIteration as end:
         reply: Reply = end.value
         return reply
 
 
-async def drive_async(story: Story, watched: Callable[[Awaitable[Any]], Awaitable[Any]]) -> Reply:
+async def run_steps_async(steps: Steps, watched: Callable[[Awaitable[Any]], Awaitable[Any]]) -> Reply:
     """Tell a story to its end on an event loop; a cancelled driver abandons it where it waits.
 
     Args:
@@ -255,16 +255,16 @@ async def drive_async(story: Story, watched: Callable[[Awaitable[Any]], Awaitabl
         watched: waits for what takes longer, and raises to abandon it.
     """
     try:
-        step = next(story)
+        step = next(steps)
         while True:
             try:
                 outcome = step.wait() if step.is_immediate() else await watched(step.wait_async())
             except Exception as error:
-                step = story.throw(error)
+                step = steps.throw(error)
             else:
-                step = story.send(outcome)
+                step = steps.send(outcome)
     except StopIteration as end:
         reply: Reply = end.value
         return reply
     finally:
-        story.close()
+        steps.close()

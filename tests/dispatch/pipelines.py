@@ -8,7 +8,7 @@ from aylien_model_serving import schemas
 from aylien_model_serving.core.messages import Call, Reply
 from aylien_model_serving.dispatch.cache import Answers, Flights
 from aylien_model_serving.dispatch.error_responses import Failures
-from aylien_model_serving.dispatch.pipeline import Endpoint, answer, drive
+from aylien_model_serving.dispatch.pipeline import Endpoint, answer, run_steps
 from aylien_model_serving.executors.inline import InlineRunner
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.metrics.instruments import Instruments
@@ -55,7 +55,7 @@ class Service:
         )
 
     def ask(self, body: bytes, *, deadline: float | None = None, accept: str = "") -> Reply:
-        return drive(answer(self.endpoint, call(body, deadline=deadline, accept=accept)))
+        return run_steps(answer(self.endpoint, call(body, deadline=deadline, accept=accept)))
 
 
 def call(body: bytes, *, deadline: float | None = None, accept: str = "") -> Call:

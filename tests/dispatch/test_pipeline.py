@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from aylien_model_serving.core.messages import Reply
-from aylien_model_serving.dispatch.pipeline import Work, answer
+from aylien_model_serving.dispatch.pipeline import Execute, answer
 from aylien_model_serving.errors import InvalidRequest, Unavailable
 from examples import example_schema_pb2
 from tests.dispatch.pipelines import Service, call, told
@@ -22,14 +22,14 @@ def test_a_call_is_decoded_validated_run_and_encoded() -> None:
 
 
 def test_the_story_yields_the_one_thing_that_takes_time() -> None:
-    story = answer(Service(lambda n: n).endpoint, call(b'{"n": 1}', deadline=7.0))
+    steps = answer(Service(lambda n: n).endpoint, call(b'{"n": 1}', deadline=7.0))
 
-    work = next(story)
+    work = next(steps)
 
-    assert isinstance(work, Work)
+    assert isinstance(work, Execute)
     assert (work.arguments, work.call.deadline) == ({"n": 1}, 7.0)
     with pytest.raises(StopIteration) as end:
-        story.send("sent")
+        steps.send("sent")
     assert end.value.value.body == b'"sent"'
 
 

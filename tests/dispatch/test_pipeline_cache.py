@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from aylien_model_serving.core.messages import Reply
-from aylien_model_serving.dispatch.pipeline import Landing, Work, answer
+from aylien_model_serving.dispatch.pipeline import Execute, FlightWait, answer
 from aylien_model_serving.errors import DeadlineExceeded, InvalidRequest
 from tests.dispatch.pipelines import PATIENCE, Service, call
 
@@ -60,16 +60,16 @@ def test_errors_are_never_kept() -> None:
 def test_an_answer_that_is_one_clients_own_is_not_shared_with_those_who_wait() -> None:
     service = Service(lambda: None, cached=True)
     leader, follower = answer(service.endpoint, call(b"{}")), answer(service.endpoint, call(b"{}"))
-    assert isinstance(next(leader), Work)
+    assert isinstance(next(leader), Execute)
     waiting = next(follower)
-    assert isinstance(waiting, Landing)
+    assert isinstance(waiting, FlightWait)
 
     with pytest.raises(StopIteration) as end:
         leader.send(Reply(200, b"{}", headers=[("Set-Cookie", "session=mine")]))
 
     assert ("Set-Cookie", "session=mine") in end.value.value.headers
     assert waiting.wait() is None
-    assert isinstance(follower.send(None), Work)
+    assert isinstance(follower.send(None), Execute)
 
 
 def ask_together(service: Service, bodies: list[bytes], run_under_way: threading.Event) -> list[Reply]:
@@ -166,12 +166,12 @@ def test_a_story_that_is_abandoned_lets_the_others_try_again() -> None:
     leader, follower = (answer(service.endpoint, call(b'{"n": 1}')) for _ in range(2))
     next(leader)
     landing = next(follower)
-    assert isinstance(landing, Landing)
+    assert isinstance(landing, FlightWait)
 
     leader.close()
 
     assert landing.wait() is None
-    assert isinstance(follower.send(None), Work)
+    assert isinstance(follower.send(None), Execute)
     follower.close()
     assert service.ask(b'{"n": 1}').status == 200
 

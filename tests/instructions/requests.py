@@ -10,7 +10,7 @@ from typing import Any
 import examples.example_schema_pb2 as schema
 from aylien_model_serving.app_factory import FlaskAppWrapper
 from aylien_model_serving.core.messages import Call
-from aylien_model_serving.dispatch.pipeline import answer, drive
+from aylien_model_serving.dispatch.pipeline import answer, run_steps
 
 BODY = b'{"title":"A title","enrichments":{"extracted":{"value":{"body":"The text of an article"}}}}'
 
@@ -37,7 +37,9 @@ def doors() -> dict[str, Callable[[], object]]:
     _wsgi(app, "/express")  # after which the handler counts as quick
     headers = {"content-type": "application/json", "accept": "*/*"}
     return {
-        "pipeline": lambda: drive(answer(endpoint, Call("POST", "/express", "", headers, BODY, {}, "id"))),
+        "pipeline": lambda: run_steps(
+            answer(endpoint, Call("POST", "/express", "", headers, BODY, {}, "id"))
+        ),
         "express door": lambda: _wsgi(app, "/express"),
         "express door, cached": lambda: _wsgi(app, "/cached"),
         "ASGI door": lambda: _asgi(app, "/express"),
