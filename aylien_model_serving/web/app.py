@@ -155,7 +155,7 @@ class ServingFlask(MountingFlask):
         elif is_http:
             if isinstance(mount, ASGIMount):
                 with suppress(errors.Unavailable):  # which the answer tells
-                    await mount.life.start()  # on the server's loop, where it is used from a thread
+                    await mount.lifespan.start()  # on the server's loop, where it is used from a thread
             await self._flask_over_asgi(scope, receive, send)
         else:
             await server_lifespan.answer(scope, receive, send, self.mounts)

@@ -23,13 +23,13 @@ from aylien_model_serving.web.mounts import loop_thread
 logger = logging.getLogger(__name__)
 
 #: What has been started and is to be ended, even where its service has been given up.
-_alive: set[Life] = set()
+_started: set[AppLifespan] = set()
 
 #: Seconds that an application is given to end.
 STOP_SECONDS = 20.0
 
 
-class Life:
+class AppLifespan:
     """The lifespan of one application in each process that serves it.
 
     Args:
@@ -37,28 +37,28 @@ class Life:
         place: where it is mounted, for messages.
     """
 
-    def __init__(self, app: Application, place: str) -> None:
+    def __init__(self, app: Application, label: str) -> None:
         self._app = app
-        self._place = place
-        self._span: _Span | None = None
+        self._label = label
+        self._running: _RunningLifespan | None = None
         #: Its requests that are under way, what they do behind their answers included.
         self.underway: set[asyncio.Future[None]] = set()
 
     @property
-    def home(self) -> asyncio.AbstractEventLoop:
+    def loop(self) -> asyncio.AbstractEventLoop:
         """The loop on which the application lives."""
-        span = self._span
-        return loop_thread.of_process() if span is None or span.is_lost() else span.loop
+        running = self._running
+        return loop_thread.of_process() if running is None or running.is_lost() else running.loop
 
     @property
     def state(self) -> dict[str, Any]:
         """What the application keeps for its requests, each of which gets a copy."""
-        return {} if self._span is None else self._span.state.copy()
+        return {} if self._running is None else self._running.state.copy()
 
     def is_up(self) -> bool:
         """Tell whether the application has been started where it still runs."""
-        span = self._span
-        return span is not None and span.is_up and not span.is_lost()
+        running = self._running
+        return running is not None and running.is_up and not running.is_lost()
 
     async def start(self) -> None:
         """Start the application, unless it has been; whoever comes meanwhile waits.
@@ -66,18 +66,18 @@ class Life:
         Raises:
             Unavailable: it could not be started; the next one to come tries again.
         """
-        if self._span is None or self._span.is_lost():
-            _alive.add(self)
+        if self._running is None or self._running.is_lost():
+            _started.add(self)
             pool.heed(self)
-            self._span = _Span(self._app, self._place, asyncio.get_running_loop())
-        span = self._span
+            self._running = _RunningLifespan(self._app, self._label, asyncio.get_running_loop())
+        running = self._running
         try:
-            if span.loop is asyncio.get_running_loop():
-                await span.started()
+            if running.loop is asyncio.get_running_loop():
+                await running.started()
             else:
-                await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(span.started(), span.loop))
+                await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(running.started(), running.loop))
         except Unavailable:
-            if self._span is span:
+            if self._running is running:
                 self._forget()
             raise
 
@@ -94,16 +94,16 @@ class Life:
 
     async def stop(self, seconds: float = STOP_SECONDS) -> None:
         """End the application once it has answered its requests, if this is the loop on which it lives."""
-        span = self._forget()
-        if span is not None and not span.is_lost() and span.loop is asyncio.get_running_loop():
+        running = self._forget()
+        if running is not None and not running.is_lost() and running.loop is asyncio.get_running_loop():
             if self.underway:
                 await asyncio.wait(set(self.underway), timeout=seconds)
-            await span.end(seconds)
+            await running.end(seconds)
 
-    def _forget(self) -> _Span | None:
-        span, self._span = self._span, None
-        _alive.discard(self)
-        return span
+    def _forget(self) -> _RunningLifespan | None:
+        running, self._running = self._running, None
+        _started.discard(self)
+        return running
 
     def finish_tasks(self, until: float) -> int:
         """End the application of a process that takes no more requests.
@@ -111,16 +111,16 @@ class Life:
         Args:
             until: `time.monotonic()` seconds.
         """
-        span, seconds = self._span, max(0.1, until - time.monotonic())
-        if span is not None and not span.is_lost():
+        running, seconds = self._running, max(0.1, until - time.monotonic())
+        if running is not None and not running.is_lost():
             try:
-                loop_thread.wait_for(self.stop(seconds), span.loop, 2 * seconds)
+                loop_thread.wait_for(self.stop(seconds), running.loop, 2 * seconds)
             except queue.Empty:
-                logger.warning("%s: the process ends before the application has", self._place)
+                logger.warning("%s: the process ends before the application has", self._label)
         return 0
 
 
-class _Span:
+class _RunningLifespan:
     """One lifespan on one loop.
 
     Args:
@@ -129,19 +129,19 @@ class _Span:
         loop: where it runs, and who asks for it.
     """
 
-    def __init__(self, app: Application, place: str, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, app: Application, label: str, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self.state: dict[str, Any] = {}
-        self._place = place
+        self._label = label
         self._pid = os.getpid()
         self._messages: asyncio.Queue[Message] = asyncio.Queue()
         self._messages.put_nowait({"type": "lifespan.startup"})
-        self._begun: asyncio.Future[None] = loop.create_future()
-        self._ended = asyncio.Event()
-        self._is_to_end = False
+        self._startup: asyncio.Future[None] = loop.create_future()
+        self._shutdown_complete = asyncio.Event()
+        self._shutdown_requested = False
         self.is_up = False
         # In no request's context: what is logged at the start belongs to none.
-        self._task = contextvars.Context().run(loop.create_task, self._live(app))
+        self._task = contextvars.Context().run(loop.create_task, self._run(app))
 
     def is_lost(self) -> bool:
         """Tell whether its loop runs no more, or in another process."""
@@ -153,43 +153,43 @@ class _Span:
         Raises:
             Unavailable: it says that it could not start.
         """
-        await asyncio.shield(self._begun)
+        await asyncio.shield(self._startup)
         self.is_up = True
 
     async def end(self, seconds: float) -> None:
         """Ask the application to end, and wait so many seconds for it."""
-        self._is_to_end = True
+        self._shutdown_requested = True
         self._messages.put_nowait({"type": "lifespan.shutdown"})
-        ended = asyncio.ensure_future(self._ended.wait())
+        ended = asyncio.ensure_future(self._shutdown_complete.wait())
         await asyncio.wait({ended, self._task}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         if not ended.done() and not self._task.done():
-            logger.warning("%s did not end in %.0f seconds", self._place, seconds)
+            logger.warning("%s did not end in %.0f seconds", self._label, seconds)
         ended.cancel()
         self._task.cancel()
 
-    async def _live(self, app: Application) -> None:
+    async def _run(self, app: Application) -> None:
         scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self.state}
         try:
             await app(scope, self._messages.get, self._send)
         except (asyncio.CancelledError, GeneratorExit):
             raise  # the end of this task alone
         except BaseException as error:  # none may take the loop from the others
-            if not self._begun.done():
-                logger.debug("%s knows no lifespan: %s", self._place, error)
-            elif not self._ended.is_set() and self._begun.exception() is None:
-                logger.error("%s: its lifespan failed: %s", self._place, error, exc_info=error)
+            if not self._startup.done():
+                logger.debug("%s knows no lifespan: %s", self._label, error)
+            elif not self._shutdown_complete.is_set() and self._startup.exception() is None:
+                logger.error("%s: its lifespan failed: %s", self._label, error, exc_info=error)
         finally:
-            if not self._begun.done():
-                self._begun.set_result(None)
+            if not self._startup.done():
+                self._startup.set_result(None)
 
     async def _send(self, message: Message) -> None:
         kind, told = message["type"], str(message.get("message", ""))
         if kind == "lifespan.startup.complete":
-            self._begun.set_result(None)
+            self._startup.set_result(None)
         elif kind == "lifespan.startup.failed":
-            logger.error("%s could not start: %s", self._place, told)
-            self._begun.set_exception(Unavailable(f"{self._place} could not start"))
+            logger.error("%s could not start: %s", self._label, told)
+            self._startup.set_exception(Unavailable(f"{self._label} could not start"))
         elif kind in ("lifespan.shutdown.complete", "lifespan.shutdown.failed"):
-            if kind == "lifespan.shutdown.failed" and self._is_to_end:
-                logger.error("%s did not end well: %s", self._place, told)
-            self._ended.set()
+            if kind == "lifespan.shutdown.failed" and self._shutdown_requested:
+                logger.error("%s did not end well: %s", self._label, told)
+            self._shutdown_complete.set()

@@ -16,7 +16,7 @@ from aylien_model_serving.core.messages import REQUEST_ID_HEADER, Reply
 from aylien_model_serving.web.adapters.asgi import path_of
 from aylien_model_serving.web.adapters.asgi_to_wsgi import Application, Message, Receive, Scope, Send
 from aylien_model_serving.web.adapters.request_info import RequestInfo, ScopeHeaders
-from aylien_model_serving.web.mounts.app_lifespan import Life
+from aylien_model_serving.web.mounts.app_lifespan import AppLifespan
 from aylien_model_serving.web.mounts.asgi_under_wsgi import Answering
 from aylien_model_serving.web.mounts.wsgi import Mount, MountServices, told
 
@@ -43,27 +43,27 @@ class ASGIMount(Mount):
     def __init__(self, path: str, app: Application, services: MountServices) -> None:
         super().__init__(path, services)
         self.app = app
-        self.life = Life(app, f"The application at {path}")
+        self.lifespan = AppLifespan(app, f"The application at {path}")
 
     def _called(self, environ: WSGIEnvironment, head: StartResponse) -> Iterable[bytes]:
         """Return the pieces of a body whose first one has come, and with it the answer's head."""
         fail = self._fail_of(environ)
-        pieces = Answering(self.app, self.life, environ, fail).pieces(head)
+        pieces = Answering(self.app, self.lifespan, environ, fail).pieces(head)
         first = next(pieces)
         return ClosingIterator(chain((first,), told(pieces, fail)), pieces.close)  # type: ignore[attr-defined]  # a generator
 
     async def answer_asgi(self, scope: Scope, receive: Receive, send: Send, info: RequestInfo) -> None:
         """Answer a request or a websocket below the path as ASGI has it."""
         telling = _Telling(self, scope, receive, send, info)
-        with nullcontext() if telling.is_websocket else self.life.request():
+        with nullcontext() if telling.is_websocket else self.lifespan.request():
             await self._answer_asgi(scope, telling, info)
 
     async def _answer_asgi(self, scope: Scope, telling: _Telling, info: RequestInfo) -> None:
         headers = ScopeHeaders(scope["headers"])
         try:
             self.services.check(headers)
-            if not self.life.is_up():
-                await self.life.start()
+            if not self.lifespan.is_up():
+                await self.lifespan.start()
             await self.app(self._scope_below(scope, headers, info), telling.receive, telling)
         except Exception as error:
             if telling.is_websocket and telling.has_begun:
@@ -87,7 +87,7 @@ class ASGIMount(Mount):
             "root_path": root + self.path,
             "path": root + path_of(scope),
             "headers": given,
-            "state": {**scope.get("state", {}), **self.life.state},
+            "state": {**scope.get("state", {}), **self.lifespan.state},
         }
 
 

@@ -16,7 +16,7 @@ from aylien_model_serving.errors import MalformedBody
 from aylien_model_serving.web.adapters.asgi_to_wsgi import Application, Message, Scope
 from aylien_model_serving.web.adapters.request_info import STATUS_LINES, path_of
 from aylien_model_serving.web.mounts import loop_thread
-from aylien_model_serving.web.mounts.app_lifespan import Life
+from aylien_model_serving.web.mounts.app_lifespan import AppLifespan
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -88,14 +88,18 @@ class Answering:
     """
 
     def __init__(
-        self, app: Application, life: Life, environ: WSGIEnvironment, fail: Callable[[Exception], object]
+        self,
+        app: Application,
+        lifespan: AppLifespan,
+        environ: WSGIEnvironment,
+        fail: Callable[[Exception], object],
     ) -> None:
         self._app = app
-        self._life = life
+        self._lifespan = lifespan
         self._fail = fail
         self._scope = scope_of(environ)
         self._body = Body(environ)
-        self._loop = life.home
+        self._loop = lifespan.loop
         self._letters = loop_thread.mailbox()
         self._waiting: set[asyncio.Future[Any]] = set()
         self._has_read = False
@@ -128,14 +132,14 @@ class Answering:
 
     def _begin(self) -> None:
         task = self._loop.create_task(self._run())
-        self._life.underway.add(task)
-        task.add_done_callback(self._life.underway.discard)
+        self._lifespan.underway.add(task)
+        task.add_done_callback(self._lifespan.underway.discard)
 
     async def _run(self) -> None:
         try:
-            if not self._life.is_up():
-                await self._life.start()
-            self._scope["state"] = self._life.state
+            if not self._lifespan.is_up():
+                await self._lifespan.start()
+            self._scope["state"] = self._lifespan.state
             await self._app(self._scope, self._receive, self._send)
         except BaseException as error:  # none may take the loop from the others, or leave a thread waiting
             self._end_with(_as_exception(error))

@@ -70,7 +70,7 @@ class Mounts:
         """
         try:
             for mount in self._of_asgi():
-                await mount.life.start()
+                await mount.lifespan.start()
         except Exception:
             await self.stop()
             raise
@@ -78,7 +78,7 @@ class Mounts:
     async def stop(self) -> None:
         """End the ASGI applications, the last one first."""
         for mount in reversed(self._of_asgi()):
-            await mount.life.stop()
+            await mount.lifespan.stop()
 
     def _of_asgi(self) -> list[ASGIMount]:
         return [mount for mount in self._mounts if isinstance(mount, ASGIMount)]
@@ -138,7 +138,7 @@ def _wrapped(path: str, app: Application, middleware: list[Any]) -> Application:
     return app
 
 
-def build(place: str, kind: Any, app: Any, options: Any) -> Any:
+def build(label: str, kind: Any, app: Any, options: Any) -> Any:
     """Return middleware around an application.
 
     Raises:
@@ -148,7 +148,7 @@ def build(place: str, kind: Any, app: Any, options: Any) -> Any:
     try:
         return kind(app, **options)
     except TypeError as error:
-        raise ConfigurationError(f"{place} {name}: {error}") from error
+        raise ConfigurationError(f"{label} {name}: {error}") from error
 
 
 def refuse_asgi(kind: Any, layer: Any) -> None:
