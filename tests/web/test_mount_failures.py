@@ -89,11 +89,11 @@ print("the same", flush=True)
 def test_two_first_requests_in_a_process_that_gevent_patched_late_get_one_loop() -> None:
     pytest.importorskip("gevent")
 
-    told = subprocess.run(
+    report_errors = subprocess.run(
         [sys.executable, "-c", TWO_FIRST_REQUESTS], capture_output=True, text=True, timeout=15, check=False
     )
 
-    assert (told.returncode, told.stdout) == (0, "the same\n"), told.stderr
+    assert (report_errors.returncode, report_errors.stdout) == (0, "the same\n"), report_errors.stderr
 
 
 @pytest.mark.parametrize("end", [asyncio.CancelledError, SystemExit, KeyboardInterrupt])
@@ -172,7 +172,7 @@ def test_a_websocket_whose_app_fails_is_closed_whether_or_not_it_was_looked_at(t
     run(story())
 
 
-class Body:
+class RequestBody:
     """A body that knows whether it was closed.
 
     Args:
@@ -220,8 +220,8 @@ def test_a_generator_that_fails_before_its_first_piece_gets_the_services_answer(
 
     bodies = []
 
-    def app(environ: Any, start_response: Any) -> Body:
-        bodies.append(Body(pieces(start_response)))
+    def app(environ: Any, start_response: Any) -> RequestBody:
+        bodies.append(RequestBody(pieces(start_response)))
         return bodies[0]
 
     service = below(app)
@@ -283,9 +283,9 @@ def test_a_cut_answer_of_an_asgi_app_is_told_too() -> None:
 
 
 def test_what_a_server_made_of_a_file_stays_as_it_is() -> None:
-    made = Body(iter([b"file"]))
+    made = RequestBody(iter([b"file"]))
 
-    def app(environ: Any, start_response: Any) -> Body:
+    def app(environ: Any, start_response: Any) -> RequestBody:
         start_response("200 OK", [])
         return made
 

@@ -183,13 +183,13 @@ class _RunningLifespan:
                 self._startup.set_result(None)
 
     async def _send(self, message: Message) -> None:
-        kind, told = message["type"], str(message.get("message", ""))
+        kind, report_errors = message["type"], str(message.get("message", ""))
         if kind == "lifespan.startup.complete":
             self._startup.set_result(None)
         elif kind == "lifespan.startup.failed":
-            logger.error("%s could not start: %s", self._label, told)
+            logger.error("%s could not start: %s", self._label, report_errors)
             self._startup.set_exception(Unavailable(f"{self._label} could not start"))
         elif kind in ("lifespan.shutdown.complete", "lifespan.shutdown.failed"):
             if kind == "lifespan.shutdown.failed" and self._shutdown_requested:
-                logger.error("%s did not end well: %s", self._label, told)
+                logger.error("%s did not end well: %s", self._label, report_errors)
             self._shutdown_complete.set()

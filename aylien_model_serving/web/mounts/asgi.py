@@ -17,8 +17,8 @@ from aylien_model_serving.web.adapters.asgi import path_of
 from aylien_model_serving.web.adapters.asgi_to_wsgi import Application, Message, Receive, Scope, Send
 from aylien_model_serving.web.adapters.request_info import RequestInfo, ScopeHeaders
 from aylien_model_serving.web.mounts.app_lifespan import AppLifespan
-from aylien_model_serving.web.mounts.asgi_under_wsgi import Answering
-from aylien_model_serving.web.mounts.wsgi import Mount, MountServices, told
+from aylien_model_serving.web.mounts.asgi_under_wsgi import ASGIUnderWSGI
+from aylien_model_serving.web.mounts.wsgi import Mount, MountServices, report_errors
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -48,9 +48,9 @@ class ASGIMount(Mount):
     def _called(self, environ: WSGIEnvironment, head: StartResponse) -> Iterable[bytes]:
         """Return the pieces of a body whose first one has come, and with it the answer's head."""
         fail = self._fail_of(environ)
-        pieces = Answering(self.app, self.lifespan, environ, fail).pieces(head)
+        pieces = ASGIUnderWSGI(self.app, self.lifespan, environ, fail).pieces(head)
         first = next(pieces)
-        return ClosingIterator(chain((first,), told(pieces, fail)), pieces.close)  # type: ignore[attr-defined]  # a generator
+        return ClosingIterator(chain((first,), report_errors(pieces, fail)), pieces.close)  # type: ignore[attr-defined]  # a generator
 
     async def answer_asgi(self, scope: Scope, receive: Receive, send: Send, info: RequestInfo) -> None:
         """Answer a request or a websocket below the path as ASGI has it."""
@@ -140,17 +140,23 @@ class _Telling:
         identity = (_REQUEST_ID, self._exchange.request_id.encode("latin-1"))
         return {**message, "headers": [*headers, identity]}
 
-    async def refuse(self, told: Reply) -> None:
+    async def refuse(self, report_errors: Reply) -> None:
         """Answer with an error; a websocket is closed before it opens."""
         if self.is_websocket:
             if not self._has_received:  # what asks for the connection comes once
                 await self._receive()
             await self({"type": "websocket.close", "code": _POLICY})
             return
-        headers = [("content-type", told.media_type), ("content-length", str(len(told.body))), *told.headers]
+        headers = [
+            ("content-type", report_errors.media_type),
+            ("content-length", str(len(report_errors.body))),
+            *report_errors.headers,
+        ]
         pairs = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
-        await self({"type": "http.response.start", "status": told.status, "headers": pairs})
-        await self({"type": "http.response.body", "body": b"" if self.method == "HEAD" else told.body})
+        await self({"type": "http.response.start", "status": report_errors.status, "headers": pairs})
+        await self(
+            {"type": "http.response.body", "body": b"" if self.method == "HEAD" else report_errors.body}
+        )
 
 
 #: The messages with which an answer begins, and the statuses of those that name none.

@@ -43,7 +43,7 @@ def scope_of(environ: WSGIEnvironment) -> Scope:
     return scope
 
 
-class Body:
+class RequestBody:
     """The body of a WSGI request, as messages.
 
     Args:
@@ -56,7 +56,7 @@ class Body:
         self._stream = environ["wsgi.input"]
         self._left = int(declared) if declared.isdecimal() else None if is_framed else 0
         #: What was wrong with it.
-        self.trouble: MalformedBody | None = None
+        self.error: MalformedBody | None = None
 
     def read(self) -> Message:
         """Return the next piece, or that there is nobody left to send one."""
@@ -73,11 +73,11 @@ class Body:
         return {"type": "http.request", "body": piece, "more_body": self._left > 0}
 
     def _cut(self, why: str) -> Message:
-        self.trouble = MalformedBody(why)
+        self.error = MalformedBody(why)
         return {"type": "http.disconnect"}
 
 
-class Answering:
+class ASGIUnderWSGI:
     """One request, on its way through both worlds.
 
     Args:
@@ -98,13 +98,13 @@ class Answering:
         self._lifespan = lifespan
         self._fail = fail
         self._scope = scope_of(environ)
-        self._body = Body(environ)
+        self._body = RequestBody(environ)
         self._loop = lifespan.loop
-        self._letters = loop_thread.mailbox()
+        self._events = loop_thread.thread_queue()
         self._waiting: set[asyncio.Future[Any]] = set()
         self._has_read = False
-        self._has_told = False
-        self._gone = asyncio.Event()
+        self._is_complete = False
+        self._disconnected = asyncio.Event()
 
     def pieces(self, start_response: StartResponse) -> Iterator[bytes]:
         """Yield the pieces of the answer's body; on the server's thread.
@@ -112,12 +112,12 @@ class Answering:
         Raises:
             Exception: what the application raised before its answer was whole.
         """
-        self._loop.call_soon_threadsafe(self._begin)
+        self._loop.call_soon_threadsafe(self._create_task)
         try:
             while True:
-                kind, content, done = self._letters.get()
+                kind, content, done = self._events.get()
                 if kind == _END:
-                    raise self._body.trouble or content or RuntimeError("It ended without an answer")
+                    raise self._body.error or content or RuntimeError("It ended without an answer")
                 if kind == _READ:
                     content = self._body.read()
                 elif kind == "http.response.start":
@@ -128,9 +128,9 @@ class Answering:
                         return
                 self._loop.call_soon_threadsafe(_resolve, done, content)
         finally:
-            self._loop.call_soon_threadsafe(self._leave)
+            self._loop.call_soon_threadsafe(self._disconnect)
 
-    def _begin(self) -> None:
+    def _create_task(self) -> None:
         task = self._loop.create_task(self._run())
         self._lifespan.underway.add(task)
         task.add_done_callback(self._lifespan.underway.discard)
@@ -142,45 +142,45 @@ class Answering:
             self._scope["state"] = self._lifespan.state
             await self._app(self._scope, self._receive, self._send)
         except BaseException as error:  # none may take the loop from the others, or leave a thread waiting
-            self._end_with(_as_exception(error))
+            self._finish(_as_exception(error))
         else:
-            self._letters.put((_END, None, None))
+            self._events.put((_END, None, None))
 
-    def _end_with(self, error: Exception) -> None:
+    def _finish(self, error: Exception) -> None:
         """Tell an error to whom it concerns; kept for nobody, its frames would keep a stream from ending."""
-        if self._has_told:
+        if self._is_complete:
             self._fail(error)
-        elif not self._gone.is_set():
-            self._letters.put((_END, error, None))
+        elif not self._disconnected.is_set():
+            self._events.put((_END, error, None))
 
     async def _receive(self) -> Message:
-        if self._has_read or self._gone.is_set():
-            await self._gone.wait()
+        if self._has_read or self._disconnected.is_set():
+            await self._disconnected.wait()
             return {"type": "http.disconnect"}
-        message: Message = await self._hand(_READ, None)
+        message: Message = await self._exchange(_READ, None)
         self._has_read = not message.get("more_body", False)
         return message
 
     async def _send(self, message: Message) -> None:
         is_last = message["type"] == "http.response.body" and not message.get("more_body", False)
-        self._has_told = self._has_told or is_last
-        if not self._gone.is_set():
-            await self._hand(message["type"], message)
-        if self._gone.is_set() and not self._has_told:
+        self._is_complete = self._is_complete or is_last
+        if not self._disconnected.is_set():
+            await self._exchange(message["type"], message)
+        if self._disconnected.is_set() and not self._is_complete:
             raise OSError("The client has left")
 
-    async def _hand(self, kind: str, content: Any) -> Any:
+    async def _exchange(self, kind: str, content: Any) -> Any:
         done = self._loop.create_future()
         self._waiting.add(done)
         try:
-            self._letters.put((kind, content, done))
+            self._events.put((kind, content, done))
             return await done
         finally:
             self._waiting.discard(done)
 
-    def _leave(self) -> None:
+    def _disconnect(self) -> None:
         """Let whoever waits for the client know that there is none any more."""
-        self._gone.set()
+        self._disconnected.set()
         for waiting in self._waiting:
             _resolve(waiting, {"type": "http.disconnect"})
 
@@ -189,9 +189,9 @@ def _as_exception(error: BaseException) -> Exception:
     """Return what may be told of an end that is no error of its own, such as that of a cancelled task."""
     if isinstance(error, Exception):
         return error
-    told = RuntimeError(f"It ended with {error!r}")
-    told.__cause__ = error
-    return told
+    report_errors = RuntimeError(f"It ended with {error!r}")
+    report_errors.__cause__ = error
+    return report_errors
 
 
 def _resolve(future: asyncio.Future[Any], content: Any) -> None:

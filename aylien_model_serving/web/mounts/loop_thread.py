@@ -22,13 +22,13 @@ from aylien_model_serving.process import native_threads
 logger = logging.getLogger(__name__)
 
 #: Seconds after which a greenlet looks again; the hub takes one that waits without end for a deadlock.
-_LOOK_SECONDS = 60.0
+_WAKE_SECONDS = 60.0
 
 #: Calls that applications may have beside their loop at a time, as many as asyncio's own pool at most.
-_MOST_CALLS = 32
+_MAX_CALLS = 32
 
 
-class Mailbox(Protocol):
+class ThreadQueue(Protocol):
     """What a loop's thread hands to a thread or greenlet that waits."""
 
     def put(self, item: Any, /) -> None:
@@ -42,7 +42,7 @@ class Mailbox(Protocol):
         """
 
 
-class _HubMailbox:
+class _GreenletQueue:
     """A mailbox of a greenlet: who puts may be on a thread that the greenlet's hub knows nothing of."""
 
     def __init__(self) -> None:
@@ -50,25 +50,25 @@ class _HubMailbox:
         from gevent.event import Event
 
         self._items: deque[Any] = deque()
-        self._bell = Event()
+        self._event = Event()
         self._hub = get_hub().loop
 
     def put(self, item: Any, /) -> None:
         self._items.append(item)
-        self._hub.run_callback_threadsafe(self._bell.set)
+        self._hub.run_callback_threadsafe(self._event.set)
 
     def get(self, *, timeout: float | None = None) -> Any:
         while not self._items:
-            rang = self._bell.wait(_LOOK_SECONDS if timeout is None else timeout)
-            self._bell.clear()
+            rang = self._event.wait(_WAKE_SECONDS if timeout is None else timeout)
+            self._event.clear()
             if timeout is not None and not rang and not self._items:
                 raise queue.Empty
         return self._items.popleft()
 
 
-def mailbox() -> Mailbox:
+def thread_queue() -> ThreadQueue:
     """Return a mailbox for the thread or greenlet that asks for it."""
-    return _HubMailbox() if native_threads.is_patched() else queue.SimpleQueue()
+    return _GreenletQueue() if native_threads.is_patched() else queue.SimpleQueue()
 
 
 _lock = native_threads.ProcessLock()
@@ -87,23 +87,23 @@ def of_process() -> asyncio.AbstractEventLoop:
 
 
 def _started() -> asyncio.AbstractEventLoop:
-    begun = mailbox()
+    ready = thread_queue()
     if native_threads.is_patched():
-        _part_locals()
+        _separate_anyio_locals()
 
     def run() -> None:
         loop = asyncio.new_event_loop()
         if native_threads.is_patched():
-            loop.set_default_executor(_Greenlets())
-        loop.call_soon(begun.put, loop)
+            loop.set_default_executor(_GreenletExecutor())
+        loop.call_soon(ready.put, loop)
         _run_until_stopped(loop)
 
     _start_thread(run)
-    loop: asyncio.AbstractEventLoop = begun.get()
+    loop: asyncio.AbstractEventLoop = ready.get()
     return loop
 
 
-class _Greenlets(ThreadPoolExecutor):
+class _GreenletExecutor(ThreadPoolExecutor):
     """Runs an application's calls beside its loop; the end of the process does not wait for them.
 
     The threads of its base would be joined then, as greenlets of a hub that has no reason to go on.
@@ -111,7 +111,7 @@ class _Greenlets(ThreadPoolExecutor):
 
     def __init__(self) -> None:
         super().__init__()
-        self._room = threading.Semaphore(_MOST_CALLS)
+        self._room = threading.Semaphore(_MAX_CALLS)
 
     def submit(self, function: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
         answer: Future[Any] = Future()
@@ -149,7 +149,7 @@ def _start_thread(run: Callable[[], None]) -> None:
         threading.Thread(target=run, name="model-serving-mounts", daemon=True).start()
 
 
-def _part_locals() -> None:
+def _separate_anyio_locals() -> None:
     """Give each of anyio's workers, greenlets here, values of its own.
 
     Where a master with --preload imported anyio, that was before gevent patched its workers, and what anyio
@@ -157,11 +157,11 @@ def _part_locals() -> None:
     """
     from gevent.local import local
 
-    parted = local()
+    separate = local()
     for name in ("_core._eventloop", "_backends._asyncio", "from_thread"):
         module = sys.modules.get(f"anyio.{name}")
         if module is not None and type(getattr(module, "threadlocals", None)).__module__ == "_thread":
-            module.threadlocals = parted  # type: ignore[attr-defined]  # looked for right above
+            module.threadlocals = separate  # type: ignore[attr-defined]  # looked for right above
 
 
 def wait_for(coroutine: Coroutine[Any, Any, Any], loop: asyncio.AbstractEventLoop, seconds: float) -> None:
@@ -170,6 +170,6 @@ def wait_for(coroutine: Coroutine[Any, Any, Any], loop: asyncio.AbstractEventLoo
     Raises:
         queue.Empty: it had not ended in so many seconds.
     """
-    ended = mailbox()
+    ended = thread_queue()
     asyncio.run_coroutine_threadsafe(coroutine, loop).add_done_callback(ended.put)
     ended.get(timeout=seconds).result()

@@ -135,14 +135,14 @@ class WSGIMount(Mount):
         except BaseException:
             close()
             raise
-        return ClosingIterator(chain(first, told(rest, self._fail_of(environ))), close)
+        return ClosingIterator(chain(first, report_errors(rest, self._fail_of(environ))), close)
 
 
 def _nothing() -> None:
     """Close a body that has nothing to close."""
 
 
-def told(pieces: Iterator[bytes], fail: Callable[[Exception], object]) -> Iterator[bytes]:
+def report_errors(pieces: Iterator[bytes], fail: Callable[[Exception], object]) -> Iterator[bytes]:
     """Yield the rest of a body, and tell of an error that cuts it."""
     try:
         yield from pieces
@@ -178,16 +178,16 @@ class _Head:
             self._mount.count(self.method, int(status[:3]), self._exchange)
         return self._start_response(status, headers, *(() if exc_info is None else (exc_info,)))
 
-    def refuse(self, told: Reply) -> Iterable[bytes]:
+    def refuse(self, report_errors: Reply) -> Iterable[bytes]:
         """Answer with an error, in place of an answer that may have begun; called while it is handled."""
         headers = [
-            ("Content-Type", told.media_type),
-            ("Content-Length", str(len(told.body))),
-            *told.headers,
+            ("Content-Type", report_errors.media_type),
+            ("Content-Length", str(len(report_errors.body))),
+            *report_errors.headers,
         ]
-        line = STATUS_LINES.get(told.status) or f"{told.status} UNKNOWN"
+        line = STATUS_LINES.get(report_errors.status) or f"{report_errors.status} UNKNOWN"
         self(line, headers, sys.exc_info() if self.is_begun else None)
-        return () if self.method == "HEAD" else (told.body,)
+        return () if self.method == "HEAD" else (report_errors.body,)
 
 
 _REQUEST_ID = REQUEST_ID_HEADER.lower()
