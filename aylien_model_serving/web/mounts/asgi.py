@@ -45,36 +45,36 @@ class ASGIMount(Mount):
         self.app = app
         self.lifespan = AppLifespan(app, f"The application at {path}")
 
-    def _called(self, environ: WSGIEnvironment, head: StartResponse) -> Iterable[bytes]:
+    def _call(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Return the pieces of a body whose first one has come, and with it the answer's head."""
-        fail = self._fail_of(environ)
-        pieces = ASGIUnderWSGI(self.app, self.lifespan, environ, fail).pieces(head)
+        fail = self._error_reporter(environ)
+        pieces = ASGIUnderWSGI(self.app, self.lifespan, environ, fail).pieces(start_response)
         first = next(pieces)
         return ClosingIterator(chain((first,), report_errors(pieces, fail)), pieces.close)  # type: ignore[attr-defined]  # a generator
 
     async def answer_asgi(self, scope: Scope, receive: Receive, send: Send, info: RequestInfo) -> None:
         """Answer a request or a websocket below the path as ASGI has it."""
-        telling = _Telling(self, scope, receive, send, info)
-        with nullcontext() if telling.is_websocket else self.lifespan.request():
-            await self._answer_asgi(scope, telling, info)
+        response = _MountResponse(self, scope, receive, send, info)
+        with nullcontext() if response.is_websocket else self.lifespan.request():
+            await self._answer_asgi(scope, response, info)
 
-    async def _answer_asgi(self, scope: Scope, telling: _Telling, info: RequestInfo) -> None:
+    async def _answer_asgi(self, scope: Scope, response: _MountResponse, info: RequestInfo) -> None:
         headers = ScopeHeaders(scope["headers"])
         try:
             self.services.check(headers)
             if not self.lifespan.is_up():
                 await self.lifespan.start()
-            await self.app(self._scope_below(scope, headers, info), telling.receive, telling)
+            await self.app(self._scope_below(scope, headers, info), response.receive, response)
         except Exception as error:
-            if telling.is_websocket and telling.has_begun:
+            if response.is_websocket and response.has_started:
                 raise
             accept = headers.get("accept", "")
-            method, path = telling.method, scope["path"]
+            method, path = response.method, scope["path"]
             reply = self.services.failures.tell(error, method, path, info.request_id, accept)
-            if telling.has_begun and not telling.has_told:
+            if response.has_started and not response.is_complete:
                 raise  # so that the server cuts what it can't complete
-            if not telling.has_begun:
-                await telling.refuse(reply)
+            if not response.has_started:
+                await response.refuse(reply)
 
     def _scope_below(self, scope: Scope, headers: ScopeHeaders, info: RequestInfo) -> Scope:
         root = scope.get("root_path", "")
@@ -91,7 +91,7 @@ class ASGIMount(Mount):
         }
 
 
-class _Telling:
+class _MountResponse:
     """ASGI's `send` of a mounted application, and its `receive`.
 
     Args:
@@ -107,8 +107,8 @@ class _Telling:
     ) -> None:
         self.is_websocket = scope["type"] == "websocket"
         self.method: str = scope.get("method", "GET")
-        self.has_begun = False
-        self.has_told = False
+        self.has_started = False
+        self.is_complete = False
         self._mount = mount
         self._receive = receive
         self._has_received = False
@@ -117,13 +117,13 @@ class _Telling:
 
     async def __call__(self, message: Message) -> None:
         kind = message["type"]
-        if not self.has_begun and kind in _BEGINNINGS:
-            self.has_begun = True
-            status = message.get("status") or _BEGINNINGS[kind]
+        if not self.has_started and kind in _FIRST_MESSAGES:
+            self.has_started = True
+            status = message.get("status") or _FIRST_MESSAGES[kind]
             self._mount.count(self.method, status, self._exchange)
-            message = self._identified(message)
+            message = self._with_request_id(message)
         elif kind == "http.response.body":
-            self.has_told = not message.get("more_body", False)
+            self.is_complete = not message.get("more_body", False)
         await self._send(message)
 
     async def receive(self) -> Message:
@@ -131,7 +131,7 @@ class _Telling:
         self._has_received = True
         return message
 
-    def _identified(self, message: Message) -> Message:
+    def _with_request_id(self, message: Message) -> Message:
         if message["type"] == "websocket.close":
             return message
         headers = list(message.get("headers") or ())
@@ -160,7 +160,7 @@ class _Telling:
 
 
 #: The messages with which an answer begins, and the statuses of those that name none.
-_BEGINNINGS = {
+_FIRST_MESSAGES = {
     "http.response.start": 200,
     "websocket.accept": 101,
     "websocket.close": 403,

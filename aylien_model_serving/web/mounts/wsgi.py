@@ -71,20 +71,20 @@ class Mount:
         self, environ: WSGIEnvironment, start_response: StartResponse, info: RequestInfo
     ) -> Iterable[bytes]:
         """Answer a request below the path as WSGI has it."""
-        head = _Head(self, environ["REQUEST_METHOD"], start_response, info)
+        start_response = _StartResponse(self, environ["REQUEST_METHOD"], start_response, info)
         headers = EnvironHeaders(environ)
         try:
             self.services.check(headers)
-            return self._called(self._below(environ, info), head)
+            return self._call(self._environ_below(environ, info), start_response)
         except Exception as error:
             path, accept = path_of(environ), headers.get("accept", "")
-            reply = self.services.failures.tell(error, head.method, path, info.request_id, accept)
-            return head.refuse(reply)
+            reply = self.services.failures.tell(error, start_response.method, path, info.request_id, accept)
+            return start_response.refuse(reply)
 
-    def _called(self, environ: WSGIEnvironment, head: _Head) -> Iterable[bytes]:
+    def _call(self, environ: WSGIEnvironment, start_response: _StartResponse) -> Iterable[bytes]:
         raise NotImplementedError
 
-    def _fail_of(self, environ: WSGIEnvironment) -> Callable[[Exception], object]:
+    def _error_reporter(self, environ: WSGIEnvironment) -> Callable[[Exception], object]:
         """Return what is told of an error for which the answer has no room left."""
 
         def fail(error: Exception) -> None:
@@ -93,7 +93,7 @@ class Mount:
 
         return fail
 
-    def _below(self, environ: WSGIEnvironment, info: RequestInfo) -> WSGIEnvironment:
+    def _environ_below(self, environ: WSGIEnvironment, info: RequestInfo) -> WSGIEnvironment:
         return {
             **environ,
             "SCRIPT_NAME": environ.get("SCRIPT_NAME", "") + self.path,
@@ -121,21 +121,21 @@ class WSGIMount(Mount):
         super().__init__(path, services)
         self.app = app
 
-    def _called(self, environ: WSGIEnvironment, head: _Head) -> Iterable[bytes]:
+    def _call(self, environ: WSGIEnvironment, start_response: _StartResponse) -> Iterable[bytes]:
         """Return the pieces of a body whose head has come; a generator sends it with its first piece."""
-        pieces = self.app(environ, head)
-        if head.is_begun and not isinstance(pieces, (GeneratorType, ClosingIterator)):
+        pieces = self.app(environ, start_response)
+        if start_response.has_started and not isinstance(pieces, (GeneratorType, ClosingIterator)):
             return pieces  # as it is, since it may be the server's file wrapper
         close = getattr(pieces, "close", _nothing)
         rest = iter(pieces)
         try:
-            first = () if head.is_begun else tuple(islice(rest, 1))
-            if not head.is_begun:
+            first = () if start_response.has_started else tuple(islice(rest, 1))
+            if not start_response.has_started:
                 raise RuntimeError("It ended without an answer")
         except BaseException:
             close()
             raise
-        return ClosingIterator(chain(first, report_errors(rest, self._fail_of(environ))), close)
+        return ClosingIterator(chain(first, report_errors(rest, self._error_reporter(environ))), close)
 
 
 def _nothing() -> None:
@@ -151,7 +151,7 @@ def report_errors(pieces: Iterator[bytes], fail: Callable[[Exception], object]) 
         raise
 
 
-class _Head:
+class _StartResponse:
     """PEP 3333's `start_response` of a mounted application.
 
     Args:
@@ -166,15 +166,15 @@ class _Head:
         self._mount = mount
         self._start_response = start_response
         self._exchange = info
-        self.is_begun = False
+        self.has_started = False
 
     def __call__(
         self, status: str, headers: list[tuple[str, str]], exc_info: Any = None, /
     ) -> Callable[[bytes], object]:
         if not any(name.lower() == _REQUEST_ID for name, _ in headers):
             headers = [*headers, (REQUEST_ID_HEADER, self._exchange.request_id)]
-        if not self.is_begun:
-            self.is_begun = True
+        if not self.has_started:
+            self.has_started = True
             self._mount.count(self.method, int(status[:3]), self._exchange)
         return self._start_response(status, headers, *(() if exc_info is None else (exc_info,)))
 
@@ -186,7 +186,7 @@ class _Head:
             *report_errors.headers,
         ]
         line = STATUS_LINES.get(report_errors.status) or f"{report_errors.status} UNKNOWN"
-        self(line, headers, sys.exc_info() if self.is_begun else None)
+        self(line, headers, sys.exc_info() if self.has_started else None)
         return () if self.method == "HEAD" else (report_errors.body,)
 
 
