@@ -25,7 +25,7 @@ from aylien_model_serving.core.messages import Call, Reply
 from aylien_model_serving.dispatch.cache import CACHE_HEADER, Answers, cache_key, is_personal
 from aylien_model_serving.dispatch.error_responses import Failures
 from aylien_model_serving.errors import DeadlineExceeded
-from aylien_model_serving.executors import Runner
+from aylien_model_serving.executors import Executor
 from aylien_model_serving.executors.generators import Items
 from aylien_model_serving.metrics.instruments import Instruments
 from aylien_model_serving.schemas import Schema
@@ -50,7 +50,7 @@ class Endpoint:
     name: str
     identity: str
     schema: Schema
-    runner: Runner
+    runner: Executor
     instruments: Instruments
     failures: Failures
     answers: Answers | None = None
@@ -62,7 +62,7 @@ class Endpoint:
 class Execute:
     """A run of a handler: the thing that takes time."""
 
-    runner: Runner
+    runner: Executor
     arguments: dict[str, Any]
     call: Call
     schema: Schema

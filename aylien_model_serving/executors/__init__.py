@@ -19,11 +19,11 @@ class Observer(Protocol):
     def ran(self, seconds: float) -> None:
         """Take note of one run."""
 
-    def changed_pace(self, quick: bool) -> None:
+    def speed_changed(self, quick: bool) -> None:
         """Take note that the handler counts as quick, or no more."""
 
 
-class Runner(Protocol):
+class Executor(Protocol):
     """Runs one handler, for callers that block and for callers on an event loop."""
 
     def run(self, arguments: dict[str, Any], call: Call) -> Any:

@@ -25,7 +25,7 @@ Loop = asyncio.AbstractEventLoop
 _Delivery = tuple["asyncio.Future[Any]", Any, "Exception | None", str]
 
 
-class BatchedRunner:
+class BatchedExecutor:
     """Runs a handler whose fields and results are lists, for as many calls at once as are there.
 
     Args:

@@ -21,7 +21,7 @@ from aylien_model_serving.core.messages import Call
 from aylien_model_serving.errors import DeadlineExceeded
 from aylien_model_serving.executors import Observer
 from aylien_model_serving.executors.generators import STREAMS, Items
-from aylien_model_serving.executors.latency import Pace
+from aylien_model_serving.executors.latency import LatencyTracker
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.process import native_threads
 
@@ -29,7 +29,7 @@ from aylien_model_serving.process import native_threads
 _DEFAULT_THREADS = 8
 
 
-class InlineRunner:
+class InlineExecutor:
     """Calls a handler where its caller is, or on a thread beside it.
 
     Args:
@@ -51,7 +51,7 @@ class InlineRunner:
         self._threads = threads
         self._slots = _slots(threads)
         self._observer = observer
-        self._pace = Pace()
+        self._pace = LatencyTracker()
         self._jobs: set[Future[Any]] = set()
         self._streams: set[object] = set()
         self._is_async = inspect.iscoroutinefunction(handler)
@@ -146,7 +146,7 @@ class InlineRunner:
             seconds = time.perf_counter() - start
             self._observer.ran(seconds)
             if self._pace.note(seconds):
-                self._observer.changed_pace(self._pace.quick)
+                self._observer.speed_changed(self._pace.quick)
         if deadline is not None and time.monotonic() > deadline:
             raise DeadlineExceeded
         return result

@@ -16,7 +16,7 @@ QUICK_SECONDS = 0.00025
 _WEIGHT = 0.2
 
 
-class Pace:
+class LatencyTracker:
     """A running mean of a handler's times; slow until it has shown itself quick."""
 
     __slots__ = ("_mean", "quick")

@@ -171,7 +171,7 @@ class HandlerInstruments:
         self.ran = seconds.observe
         self._quick = quick
 
-    def changed_pace(self, quick: bool) -> None:
+    def speed_changed(self, quick: bool) -> None:
         """Show that the handler counts as quick, or no more."""
         self._quick().set(quick)
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from aylien_model_serving.dispatch.pipeline import Endpoint
 from aylien_model_serving.errors import ConfigurationError
-from aylien_model_serving.executors import Runner
-from aylien_model_serving.executors.batched import BatchedRunner
-from aylien_model_serving.executors.inline import InlineRunner
+from aylien_model_serving.executors import Executor
+from aylien_model_serving.executors.batched import BatchedExecutor
+from aylien_model_serving.executors.inline import InlineExecutor
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.jobs import webhooks
 from aylien_model_serving.jobs.job import NewJob
@@ -33,7 +33,7 @@ _MAX_WAITING = 1024
 
 def choose(
     state: ServiceState, route: Route, handler: Callable[..., Any], signature: Signature, schema: Schema
-) -> Runner:
+) -> Executor:
     """Return the runner that a route asks for.
 
     Args:
@@ -54,8 +54,8 @@ def choose(
         return hosted if route.job is None else _keeping(state, route, route.job, hosted)
     observer = state.instruments.of_handler(route.name)
     if route.batch is not None:
-        return BatchedRunner(handler, signature, route.batch, route.threads, observer, _MAX_WAITING)
-    return InlineRunner(replying(handler, state.failures), signature, route.threads, observer)
+        return BatchedExecutor(handler, signature, route.batch, route.threads, observer, _MAX_WAITING)
+    return InlineExecutor(replying(handler, state.failures), signature, route.threads, observer)
 
 
 def _beside(
@@ -72,7 +72,7 @@ def _beside(
         name=route.name,
         identity=route.name,
         schema=schema,
-        runner=InlineRunner(handler, signature, route.threads, state.instruments.of_handler(route.name)),
+        runner=InlineExecutor(handler, signature, route.threads, state.instruments.of_handler(route.name)),
         instruments=state.instruments,
         failures=state.failures,
     )

@@ -11,7 +11,7 @@ from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.dispatch.cache import Answers, Backend, Flights
 from aylien_model_serving.dispatch.error_responses import Failures
 from aylien_model_serving.dispatch.pipeline import Endpoint
-from aylien_model_serving.executors.inline import InlineRunner
+from aylien_model_serving.executors.inline import InlineExecutor
 from aylien_model_serving.handlers import callables
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.jobs.store import Store
@@ -95,7 +95,7 @@ class ServiceState:
             if schema is not None
             else schemas.open_schema(handler, signature)
         )
-        runner = InlineRunner(
+        runner = InlineExecutor(
             replying(handler, self.failures), signature, None, self.instruments.of_handler(name)
         )
         return Endpoint(

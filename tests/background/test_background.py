@@ -17,8 +17,8 @@ from aylien_model_serving.background.pool import Errand, Pool
 from aylien_model_serving.background.tasks import hint_without_tasks
 from aylien_model_serving.core.messages import Call, current_request_id
 from aylien_model_serving.executors.batch_policy import Batching
-from aylien_model_serving.executors.batched import BatchedRunner
-from aylien_model_serving.executors.inline import InlineRunner
+from aylien_model_serving.executors.batched import BatchedExecutor
+from aylien_model_serving.executors.inline import InlineExecutor
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.process import native_threads
 from tests.executors.engines import PATIENCE, wait_until
@@ -237,7 +237,7 @@ def test_the_end_of_a_process_waits_for_those_who_do_tasks_for_its_clients() -> 
 class Observer:
     def ran(self, seconds: float) -> None: ...
 
-    def changed_pace(self, quick: bool) -> None: ...
+    def speed_changed(self, quick: bool) -> None: ...
 
 
 @needs_loops
@@ -253,9 +253,9 @@ def test_a_client_that_left_while_the_handler_ran_changes_nothing(batched: bool)
 
     signature = Signature.of(handler)
     runner: Any = (
-        BatchedRunner(handler, signature, Batching(1), 1, Observer())
+        BatchedExecutor(handler, signature, Batching(1), 1, Observer())
         if batched
-        else InlineRunner(handler, signature, 1, Observer())
+        else InlineExecutor(handler, signature, 1, Observer())
     )
 
     async def ask_and_leave() -> None:

@@ -9,7 +9,7 @@ from aylien_model_serving.core.messages import Call, Reply
 from aylien_model_serving.dispatch.cache import Answers, Flights
 from aylien_model_serving.dispatch.error_responses import Failures
 from aylien_model_serving.dispatch.pipeline import Endpoint, answer, run_steps
-from aylien_model_serving.executors.inline import InlineRunner
+from aylien_model_serving.executors.inline import InlineExecutor
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.metrics.instruments import Instruments
 
@@ -48,7 +48,7 @@ class Service:
             name="p",
             identity="p",
             schema=schemas.choose(schema, handler, signature),
-            runner=InlineRunner(handler, signature, threads, instruments.of_handler("p")),
+            runner=InlineExecutor(handler, signature, threads, instruments.of_handler("p")),
             instruments=instruments,
             failures=Failures(False, lambda method, status: self.faults.append((method, status))),
             answers=Answers(self.backend, Flights()) if cached else None,

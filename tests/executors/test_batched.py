@@ -14,7 +14,7 @@ import pytest
 from aylien_model_serving.core.messages import Call, current_request_id
 from aylien_model_serving.errors import DeadlineExceeded, Unavailable
 from aylien_model_serving.executors.batch_policy import Batching
-from aylien_model_serving.executors.batched import BatchedRunner, Deliveries
+from aylien_model_serving.executors.batched import BatchedExecutor, Deliveries
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.process import native_threads
 from tests.executors.engines import PATIENCE, wait_until
@@ -29,7 +29,7 @@ class Noted:
     def ran(self, seconds: float) -> None:
         self.seconds.append(seconds)
 
-    def changed_pace(self, quick: bool) -> None: ...
+    def speed_changed(self, quick: bool) -> None: ...
 
 
 def call(deadline: float | None = None) -> Call:
@@ -42,23 +42,23 @@ def runner_of(
     threads: int = 1,
     observer: Noted | None = None,
     max_queue: int | None = None,
-) -> BatchedRunner:
-    return BatchedRunner(
+) -> BatchedExecutor:
+    return BatchedExecutor(
         handler, Signature.of(handler), Batching(max_size), threads, observer or Noted(), max_queue
     )
 
 
-def run_blocking(runner: BatchedRunner, arguments: dict[str, Any], deadline: float | None = None) -> Any:
+def run_blocking(runner: BatchedExecutor, arguments: dict[str, Any], deadline: float | None = None) -> Any:
     return runner.run(arguments, call(deadline))
 
 
-def run_on_loop(runner: BatchedRunner, arguments: dict[str, Any], deadline: float | None = None) -> Any:
+def run_on_loop(runner: BatchedExecutor, arguments: dict[str, Any], deadline: float | None = None) -> Any:
     return native_threads.run_coroutine(
         asyncio.wait_for(runner.run_async(arguments, call(deadline)), PATIENCE)
     )
 
 
-def many_blocking(runner: BatchedRunner, arguments: list[dict[str, Any]]) -> list[Any]:
+def many_blocking(runner: BatchedExecutor, arguments: list[dict[str, Any]]) -> list[Any]:
     results: list[Any] = [None] * len(arguments)
 
     def ask(place: int) -> None:
@@ -75,7 +75,7 @@ def many_blocking(runner: BatchedRunner, arguments: list[dict[str, Any]]) -> lis
     return results
 
 
-def many_on_loop(runner: BatchedRunner, arguments: list[dict[str, Any]]) -> list[Any]:
+def many_on_loop(runner: BatchedExecutor, arguments: list[dict[str, Any]]) -> list[Any]:
     async def gather() -> list[Any]:
         calls = [runner.run_async(each, call()) for each in arguments]
         return await asyncio.wait_for(asyncio.gather(*calls, return_exceptions=True), PATIENCE)

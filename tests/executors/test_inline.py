@@ -11,7 +11,7 @@ import pytest
 
 from aylien_model_serving.core.messages import Call
 from aylien_model_serving.errors import DeadlineExceeded
-from aylien_model_serving.executors.inline import InlineRunner
+from aylien_model_serving.executors.inline import InlineExecutor
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.process import native_threads
 
@@ -28,25 +28,25 @@ class Noted:
     def ran(self, seconds: float) -> None:
         self.seconds.append(seconds)
 
-    def changed_pace(self, quick: bool) -> None:
+    def speed_changed(self, quick: bool) -> None:
         self.paces.append(quick)
 
 
 def runner_of(
     handler: Callable[..., Any], threads: int | None = 1, observer: Noted | None = None
-) -> InlineRunner:
-    return InlineRunner(handler, Signature.of(handler), threads, observer or Noted())
+) -> InlineExecutor:
+    return InlineExecutor(handler, Signature.of(handler), threads, observer or Noted())
 
 
 def call_until(deadline: float | None) -> Call:
     return Call("POST", "/", "", {}, b"", {}, "id-1", deadline)
 
 
-def run_blocking(runner: InlineRunner, arguments: dict[str, Any], deadline: float | None = None) -> Any:
+def run_blocking(runner: InlineExecutor, arguments: dict[str, Any], deadline: float | None = None) -> Any:
     return runner.run(arguments, call_until(deadline))
 
 
-def run_on_loop(runner: InlineRunner, arguments: dict[str, Any], deadline: float | None = None) -> Any:
+def run_on_loop(runner: InlineExecutor, arguments: dict[str, Any], deadline: float | None = None) -> Any:
     return native_threads.run_coroutine(
         asyncio.wait_for(runner.run_async(arguments, call_until(deadline)), PATIENCE)
     )

@@ -1,10 +1,10 @@
 """When a handler counts as quick."""
 
-from aylien_model_serving.executors.latency import QUICK_SECONDS, SLOW_SECONDS, Pace
+from aylien_model_serving.executors.latency import QUICK_SECONDS, SLOW_SECONDS, LatencyTracker
 
 
 def verdicts(*seconds: float) -> list[bool]:
-    pace = Pace()
+    pace = LatencyTracker()
     found = []
     for value in seconds:
         pace.note(value)
@@ -13,13 +13,13 @@ def verdicts(*seconds: float) -> list[bool]:
 
 
 def test_a_handler_is_slow_until_it_has_shown_itself_quick() -> None:
-    assert not Pace().quick
+    assert not LatencyTracker().quick
     assert verdicts(QUICK_SECONDS / 2) == [True]
     assert verdicts(SLOW_SECONDS * 2) == [False]
 
 
 def test_a_change_of_the_verdict_is_told_once() -> None:
-    pace = Pace()
+    pace = LatencyTracker()
 
     told = [pace.note(seconds) for seconds in (1e-5, 1e-5, 1.0, 1.0)]
 

@@ -14,7 +14,7 @@ from aylien_model_serving.core.messages import Call
 from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.dispatch.error_responses import Failures
 from aylien_model_serving.dispatch.pipeline import Endpoint
-from aylien_model_serving.executors.inline import InlineRunner
+from aylien_model_serving.executors.inline import InlineExecutor
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.jobs.errors import StoreUnavailable
 from aylien_model_serving.jobs.job import Job
@@ -47,7 +47,7 @@ class Scene:
             name="r",
             identity="r",
             schema=schemas.choose(None, self.handle, signature, frozenset()),
-            runner=InlineRunner(self.handle, signature, 1, mock.Mock()),
+            runner=InlineExecutor(self.handle, signature, 1, mock.Mock()),
             instruments=instruments,
             failures=Failures(False, instruments.count_exception),
         )

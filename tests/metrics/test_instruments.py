@@ -63,7 +63,7 @@ def test_the_time_of_a_handler_and_its_pace_are_shown() -> None:
     handler = instruments.of_handler("classify")
 
     handler.ran(0.5)
-    handler.changed_pace(True)
+    handler.speed_changed(True)
 
     found = scrape(instruments)
     assert found[series("model_serving_handler_seconds_count", endpoint="classify")] == 1
