@@ -20,8 +20,9 @@ from typing import Any, NamedTuple
 from urllib.parse import urljoin
 
 from aylien_model_serving.core.settings import Settings
-from aylien_model_serving.media import addresses, connecting, urls
-from aylien_model_serving.media.connecting import Budget, Connect, Excess, Receiving, Resolve, Source
+from aylien_model_serving.egress import addresses, connector
+from aylien_model_serving.egress.connector import Budget, Connect, Excess, Receiving, Resolve, Source
+from aylien_model_serving.media import urls
 from aylien_model_serving.media.trouble import BadFile, NotFetched, TooLarge
 
 MAX_REDIRECTS = 5
@@ -64,8 +65,8 @@ class Fetcher:
 
     max_bytes: int
     seconds: float
-    resolve: Resolve = connecting.resolve
-    connect: Connect = connecting.connect
+    resolve: Resolve = connector.resolve
+    connect: Connect = connector.connect
     trust: Callable[[], ssl.SSLContext] = _trust
     clock: Callable[[], float] = time.monotonic
 

@@ -12,7 +12,7 @@ import socket
 from typing import NamedTuple
 from urllib.parse import quote, unquote, urlsplit
 
-from aylien_model_serving.media import addresses
+from aylien_model_serving.egress import addresses
 from aylien_model_serving.media.trouble import BadFile
 
 _LONGEST = 8000

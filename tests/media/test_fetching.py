@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from aylien_model_serving.media import connecting, fetching
+from aylien_model_serving.egress import connector
+from aylien_model_serving.media import fetching
 from aylien_model_serving.media.fetching import Fetcher
 from aylien_model_serving.media.trouble import NotFetched, TooLarge
 from tests.media.origin import PUBLIC, PUBLIC_6, Answer, Network, Origin, answer, redirect
@@ -275,7 +276,7 @@ def test_a_server_that_says_nothing_is_left_when_the_time_is_over() -> None:
 
 def test_a_resolver_that_takes_too_long_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     over = threading.Event()
-    monkeypatch.setattr(connecting.socket, "getaddrinfo", lambda *_, **__: over.wait(30) and [])
+    monkeypatch.setattr(connector.socket, "getaddrinfo", lambda *_, **__: over.wait(30) and [])
 
     with pytest.raises(NotFetched, match=r"longer than 0\.05 s"):
         Fetcher(MAX_BYTES, 0.05).fetch(f"http://{HOST}/")
@@ -287,9 +288,9 @@ def test_the_systems_resolver_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     entries = [(socket.AF_INET, 1, 6, "", (PUBLIC, 80))] * 2 + [
         (socket.AF_INET6, 1, 6, "", (PUBLIC_6, 80, 0, 0))
     ]
-    monkeypatch.setattr(connecting.socket, "getaddrinfo", lambda *_, **__: entries)
+    monkeypatch.setattr(connector.socket, "getaddrinfo", lambda *_, **__: entries)
 
-    assert connecting.resolve(HOST, 80, 5) == [PUBLIC, PUBLIC_6]
+    assert connector.resolve(HOST, 80, 5) == [PUBLIC, PUBLIC_6]
 
 
 def test_a_name_without_an_address_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -298,9 +299,9 @@ def test_a_name_without_an_address_is_refused(monkeypatch: pytest.MonkeyPatch) -
     def fail(*_: Any, **__: Any) -> None:
         raise socket.gaierror("no such name")
 
-    monkeypatch.setattr(connecting.socket, "getaddrinfo", fail)
+    monkeypatch.setattr(connector.socket, "getaddrinfo", fail)
     with pytest.raises(socket.gaierror):
-        connecting.resolve("none.example", 80, 5)
+        connector.resolve("none.example", 80, 5)
 
 
 def test_a_compressed_body_is_refused_before_it_is_unpacked() -> None:
@@ -337,7 +338,7 @@ def test_a_server_that_refuses_to_be_connected_to_is_told() -> None:
 
 
 def test_a_connection_goes_to_the_very_address() -> None:
-    with Origin(answer(b"")) as origin, connecting.connect("127.0.0.1", origin.port, 5) as sock:
+    with Origin(answer(b"")) as origin, connector.connect("127.0.0.1", origin.port, 5) as sock:
         assert sock.getpeername() == ("127.0.0.1", origin.port)
 
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from aylien_model_serving.media import addresses, urls
+from aylien_model_serving.egress import addresses
+from aylien_model_serving.media import urls
 from aylien_model_serving.media.trouble import BadFile
 
 INSIDE = [
