@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 CACHE_HEADER = "X-Cache"
 
 #: The stored form of an answer: media type, body, headers. An entry of another shape is a miss.
-_Kept = tuple[str, bytes, list[tuple[str, str]]]
+_Entry = tuple[str, bytes, list[tuple[str, str]]]
 
 
 class Backend(Protocol):
@@ -52,7 +52,7 @@ def is_personal(reply: Reply) -> bool:
     return any(name.lower() == "set-cookie" for name, _ in reply.headers)
 
 
-class Answers:
+class ReplyCache:
     """Answers in a backend; a backend that fails is a miss, never an error of the request.
 
     Args:
@@ -61,10 +61,10 @@ class Answers:
         timeout: seconds for which an answer is kept; None for the backend's default, 0 for ever.
     """
 
-    def __init__(self, backend: Backend, flights: Flights, timeout: int | None = None) -> None:
+    def __init__(self, backend: Backend, single_flight: SingleFlight, timeout: int | None = None) -> None:
         self._backend = backend
         self._timeout = timeout
-        self.flights = flights
+        self.single_flight = single_flight
 
     def get(self, key: str) -> Reply | None:
         """Return the kept answer, or None."""
@@ -72,7 +72,7 @@ class Answers:
             kept = self._backend.get(key)
             if kept is None:
                 return None
-            media_type, body, headers = msgspec.convert(kept, _Kept, builtin_types=(bytes,))
+            media_type, body, headers = msgspec.convert(kept, _Entry, builtin_types=(bytes,))
             return Reply(200, body, media_type, headers)
         except Exception:
             logger.warning("The cache can't be read; the handler runs instead", exc_info=True)
@@ -88,14 +88,14 @@ class Answers:
             logger.warning("The cache can't be written; the answer is not kept", exc_info=True)
 
 
-class Flights:
+class SingleFlight:
     """Lets equal requests that arrive together share one run of the handler."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._under_way: dict[str, Future[Reply | None]] = {}
 
-    def board(self, key: str) -> Future[Reply | None] | None:
+    def join(self, key: str) -> Future[Reply | None] | None:
         """Return the future of the run that is under way, or None for the caller that has to run it."""
         with self._lock:
             flight = self._under_way.get(key)
@@ -103,7 +103,7 @@ class Flights:
                 self._under_way[key] = Future()
             return flight
 
-    def land(self, key: str, outcome: Reply | Exception | None) -> None:
+    def complete(self, key: str, outcome: Reply | Exception | None) -> None:
         """Tell all who wait how the run ended; None means that it did not, and that they try again."""
         with self._lock:
             flight = self._under_way.pop(key)
@@ -113,7 +113,7 @@ class Flights:
             flight.set_result(outcome)
 
 
-class PackedSerializer(BaseSerializer):
+class MessagePackSerializer(BaseSerializer):
     """Stores answers as MessagePack: reading a cache that others can write to must not run their code."""
 
     def dumps(self, value: Any, *_: Any) -> bytes:
@@ -129,7 +129,7 @@ class PackedSerializer(BaseSerializer):
         return self.loads(f.read())
 
 
-class KeptSerializer(BaseSerializer):
+class PassThroughSerializer(BaseSerializer):
     """Keeps answers in this process as the immutable objects that they are."""
 
     def dumps(self, value: Any, *_: Any) -> Any:

@@ -22,7 +22,7 @@ from aylien_model_serving.background.pool import Errand
 from aylien_model_serving.background.tasks import TaskResponse, without_tasks
 from aylien_model_serving.codecs import streaming
 from aylien_model_serving.core.messages import Call, Reply
-from aylien_model_serving.dispatch.cache import CACHE_HEADER, Answers, cache_key, is_personal
+from aylien_model_serving.dispatch.cache import CACHE_HEADER, ReplyCache, cache_key, is_personal
 from aylien_model_serving.dispatch.error_responses import Failures
 from aylien_model_serving.errors import DeadlineExceeded
 from aylien_model_serving.executors import Executor
@@ -53,7 +53,7 @@ class Endpoint:
     runner: Executor
     instruments: Instruments
     failures: Failures
-    answers: Answers | None = None
+    answers: ReplyCache | None = None
     timeout: float | None = None
     remote: bool = False
 
@@ -173,14 +173,14 @@ def check(schema: Schema, result: Any) -> None:
 
 
 def _look_up(
-    endpoint: Endpoint, answers: Answers, call: Call, arguments: dict[str, Any], encoder: codecs.Encoder
+    endpoint: Endpoint, answers: ReplyCache, call: Call, arguments: dict[str, Any], encoder: codecs.Encoder
 ) -> Steps:
     """Answer from the cache; of equal requests that miss together, one runs the handler for all."""
     key = cache_key(endpoint.identity, call, arguments, encoder.media_type)
     while True:
         kept = answers.get(key)
         if kept is None:
-            flight = answers.flights.board(key)
+            flight = answers.single_flight.join(key)
             if flight is None:
                 return (yield from _run_as_leader(endpoint, answers, key, call, arguments, encoder))
             kept = yield FlightWait(flight, call.deadline)
@@ -191,7 +191,7 @@ def _look_up(
 
 def _run_as_leader(
     endpoint: Endpoint,
-    answers: Answers,
+    answers: ReplyCache,
     key: str,
     call: Call,
     arguments: dict[str, Any],
@@ -224,7 +224,7 @@ def _run_as_leader(
         outcome = error
         raise
     finally:
-        answers.flights.land(key, outcome)
+        answers.single_flight.complete(key, outcome)
 
 
 def _marked(reply: Reply, found: str) -> Reply:

@@ -12,7 +12,7 @@ from aylien_model_serving import schemas
 from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.core import logging
 from aylien_model_serving.core.messages import Call
-from aylien_model_serving.dispatch.cache import Answers
+from aylien_model_serving.dispatch.cache import ReplyCache
 from aylien_model_serving.dispatch.pipeline import Endpoint, check
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.handlers import callables
@@ -158,7 +158,7 @@ def _endpoint(state: ServiceState, route: Route) -> Endpoint:
         runner=executor_factory.choose(state, route, handler, signature, schema),
         instruments=state.instruments,
         failures=state.failures,
-        answers=Answers(state.backend, state.flights, _kept_for(route))
+        answers=ReplyCache(state.backend, state.single_flight, _kept_for(route))
         if route.cache and state.backend is not None
         else None,
         timeout=route.timeout,

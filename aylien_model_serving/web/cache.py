@@ -10,7 +10,7 @@ from flask import Flask
 from flask_caching import Cache
 from flask_caching.backends import SimpleCache
 
-from aylien_model_serving.dispatch.cache import Backend, KeptSerializer, PackedSerializer
+from aylien_model_serving.dispatch.cache import Backend, MessagePackSerializer, PassThroughSerializer
 
 #: Shared by all apps of the process; each app has a backend of its own in it.
 CACHE = Cache()
@@ -37,7 +37,9 @@ def attach(app: Flask, config: Mapping[str, Any] | None = None) -> Backend:
     CACHE.init_app(app, chosen)
     backend = app.extensions["cache"][CACHE]
     if hasattr(backend, "serializer") and "CACHE_SERIALIZER" not in chosen:
-        backend.serializer = KeptSerializer() if isinstance(backend, SimpleCache) else PackedSerializer()
+        backend.serializer = (
+            PassThroughSerializer() if isinstance(backend, SimpleCache) else MessagePackSerializer()
+        )
     kept: Backend = backend
     return kept
 

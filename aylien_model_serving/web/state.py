@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from aylien_model_serving import schemas
 from aylien_model_serving.core.settings import Settings
-from aylien_model_serving.dispatch.cache import Answers, Backend, Flights
+from aylien_model_serving.dispatch.cache import Backend, ReplyCache, SingleFlight
 from aylien_model_serving.dispatch.error_responses import Failures
 from aylien_model_serving.dispatch.pipeline import Endpoint
 from aylien_model_serving.executors.inline import InlineExecutor
@@ -60,7 +60,7 @@ class ServiceState:
     endpoints: list[Endpoint] = field(default_factory=list)
     routes: list[Described] = field(default_factory=list)
     jobs: JobStore | None = None
-    flights: Flights = field(default_factory=Flights)
+    single_flight: SingleFlight = field(default_factory=SingleFlight)
     failures: Failures = field(init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _of_views: dict[tuple[int, int, bool, str], tuple[Endpoint, Any, Any]] = field(default_factory=dict)
@@ -105,5 +105,7 @@ class ServiceState:
             runner=runner,
             instruments=self.instruments,
             failures=self.failures,
-            answers=Answers(self.backend, self.flights) if cached and self.backend is not None else None,
+            answers=ReplyCache(self.backend, self.single_flight)
+            if cached and self.backend is not None
+            else None,
         )

@@ -6,7 +6,7 @@ from typing import Any
 
 from aylien_model_serving import schemas
 from aylien_model_serving.core.messages import Call, Reply
-from aylien_model_serving.dispatch.cache import Answers, Flights
+from aylien_model_serving.dispatch.cache import ReplyCache, SingleFlight
 from aylien_model_serving.dispatch.error_responses import Failures
 from aylien_model_serving.dispatch.pipeline import Endpoint, answer, run_steps
 from aylien_model_serving.executors.inline import InlineExecutor
@@ -51,7 +51,7 @@ class Service:
             runner=InlineExecutor(handler, signature, threads, instruments.of_handler("p")),
             instruments=instruments,
             failures=Failures(False, lambda method, status: self.faults.append((method, status))),
-            answers=Answers(self.backend, Flights()) if cached else None,
+            answers=ReplyCache(self.backend, SingleFlight()) if cached else None,
         )
 
     def ask(self, body: bytes, *, deadline: float | None = None, accept: str = "") -> Reply:

@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 
 from aylien_model_serving.codecs.json import decode
 from aylien_model_serving.core.messages import Call, Reply
-from aylien_model_serving.dispatch.cache import Answers, Flights, KeptSerializer, PackedSerializer, cache_key
+from aylien_model_serving.dispatch.cache import (
+    MessagePackSerializer,
+    PassThroughSerializer,
+    ReplyCache,
+    SingleFlight,
+    cache_key,
+)
 
 CALL = Call("POST", "/p", "a=1", {}, b"", {}, "id")
 ANSWER = Reply(200, b"{}", "application/json")
@@ -109,7 +115,7 @@ class Broken:
 
 def test_an_answer_is_kept_with_its_media_type_and_time() -> None:
     backend = Memory()
-    answers = Answers(backend, Flights(), timeout=60)
+    answers = ReplyCache(backend, SingleFlight(), timeout=60)
 
     assert answers.get("k") is None
     answers.put("k", Reply(200, b"\x00", "application/x-protobuf"))
@@ -119,7 +125,7 @@ def test_an_answer_is_kept_with_its_media_type_and_time() -> None:
 
 
 def test_a_backend_that_fails_is_a_miss(caplog: pytest.LogCaptureFixture) -> None:
-    answers = Answers(Broken(), Flights())
+    answers = ReplyCache(Broken(), SingleFlight())
 
     answers.put("k", ANSWER)
 
@@ -131,27 +137,27 @@ def test_an_entry_of_somebody_else_is_a_miss() -> None:
     backend = Memory()
     backend.kept["k"] = "something"
 
-    assert Answers(backend, Flights()).get("k") is None
+    assert ReplyCache(backend, SingleFlight()).get("k") is None
 
 
 def test_the_first_of_equal_requests_flies_and_the_others_wait_for_it() -> None:
-    flights = Flights()
+    single_flight = SingleFlight()
 
-    assert flights.board("k") is None
-    waiting = [flights.board("k") for _ in range(3)]
-    assert flights.board("other") is None
-    flights.land("k", ANSWER)
+    assert single_flight.join("k") is None
+    waiting = [single_flight.join("k") for _ in range(3)]
+    assert single_flight.join("other") is None
+    single_flight.complete("k", ANSWER)
 
     assert [flight.result(0) for flight in waiting if flight] == [ANSWER] * 3
-    assert flights.board("k") is None
+    assert single_flight.join("k") is None
 
 
 def test_an_error_reaches_all_who_wait() -> None:
-    flights = Flights()
-    flights.board("k")
-    waiting = flights.board("k")
+    single_flight = SingleFlight()
+    single_flight.join("k")
+    waiting = single_flight.join("k")
 
-    flights.land("k", ValueError("broken"))
+    single_flight.complete("k", ValueError("broken"))
 
     assert waiting is not None
     with pytest.raises(ValueError, match="broken"):
@@ -159,15 +165,15 @@ def test_an_error_reaches_all_who_wait() -> None:
 
 
 def test_of_many_threads_one_flies() -> None:
-    flights, start, all_on_board = Flights(), threading.Barrier(8), threading.Barrier(8)
+    single_flight, start, all_on_board = SingleFlight(), threading.Barrier(8), threading.Barrier(8)
     answers: list[Reply | None] = []
 
     def ask() -> None:
         start.wait(10)
-        flight = flights.board("k")
+        flight = single_flight.join("k")
         all_on_board.wait(10)
         if flight is None:
-            flights.land("k", ANSWER)
+            single_flight.complete("k", ANSWER)
         else:
             answers.append(flight.result(10))
 
@@ -181,7 +187,7 @@ def test_of_many_threads_one_flies() -> None:
 
 
 def test_packed_answers_are_read_back_without_running_anything() -> None:
-    serializer, file = PackedSerializer(), io.BytesIO()
+    serializer, file = MessagePackSerializer(), io.BytesIO()
 
     serializer.dump(["application/json", b"\x00{}"], file)
     file.seek(0)
@@ -193,10 +199,10 @@ def test_packed_answers_are_read_back_without_running_anything() -> None:
 
 @pytest.mark.parametrize("foreign", [b"\x80\x04\x95\x05\x00\x00\x00.", b"", b"\xc1"])
 def test_bytes_of_somebody_else_are_a_miss(foreign: bytes) -> None:
-    assert PackedSerializer().loads(foreign) is None
+    assert MessagePackSerializer().loads(foreign) is None
 
 
 def test_answers_within_a_process_are_kept_as_they_are() -> None:
     answer = ("application/json", b"{}")
 
-    assert KeptSerializer().loads(KeptSerializer().dumps(answer)) is answer
+    assert PassThroughSerializer().loads(PassThroughSerializer().dumps(answer)) is answer

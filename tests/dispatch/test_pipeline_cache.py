@@ -105,16 +105,16 @@ class Gate:
 
 def note_boarding(service: Service, gate: Gate) -> None:
     assert service.endpoint.answers is not None
-    flights = service.endpoint.answers.flights
-    board = flights.board
+    single_flight = service.endpoint.answers.single_flight
+    join = single_flight.join
 
     def noted(key: str) -> Future[Reply | None] | None:
-        flight = board(key)
+        flight = join(key)
         if flight is not None:
             gate.boarded.release()
         return flight
 
-    flights.board = noted  # type: ignore[method-assign]  # the one moment that only the test needs to see
+    single_flight.join = noted  # type: ignore[method-assign]  # the one moment that only the test needs to see
 
 
 def test_equal_calls_that_arrive_together_run_the_handler_once() -> None:
