@@ -53,7 +53,7 @@ class Endpoint:
     runner: Executor
     instruments: Instruments
     failures: Failures
-    answers: ReplyCache | None = None
+    reply_cache: ReplyCache | None = None
     timeout: float | None = None
     remote: bool = False
 
@@ -120,9 +120,9 @@ def answer(endpoint: Endpoint, call: Call) -> Steps:
         fields = codecs.decode(call, endpoint.schema.decoders)
         arguments = endpoint.schema.arguments(fields, call.path_values)
         encoder = endpoint.schema.encoder(call.headers.get("accept", ""))
-        if endpoint.answers is None:
+        if endpoint.reply_cache is None:
             return (yield from _produce(endpoint, call, arguments, encoder))
-        return (yield from _look_up(endpoint, endpoint.answers, call, arguments, encoder))
+        return (yield from _look_up(endpoint, endpoint.reply_cache, call, arguments, encoder))
     except Exception as error:
         return endpoint.failures.reply(error, call)
 
@@ -173,16 +173,20 @@ def check(schema: Schema, result: Any) -> None:
 
 
 def _look_up(
-    endpoint: Endpoint, answers: ReplyCache, call: Call, arguments: dict[str, Any], encoder: codecs.Encoder
+    endpoint: Endpoint,
+    reply_cache: ReplyCache,
+    call: Call,
+    arguments: dict[str, Any],
+    encoder: codecs.Encoder,
 ) -> Steps:
     """Answer from the cache; of equal requests that miss together, one runs the handler for all."""
     key = cache_key(endpoint.identity, call, arguments, encoder.media_type)
     while True:
-        kept = answers.get(key)
+        kept = reply_cache.get(key)
         if kept is None:
-            flight = answers.single_flight.join(key)
+            flight = reply_cache.single_flight.join(key)
             if flight is None:
-                return (yield from _run_as_leader(endpoint, answers, key, call, arguments, encoder))
+                return (yield from _run_as_leader(endpoint, reply_cache, key, call, arguments, encoder))
             kept = yield FlightWait(flight, call.deadline)
         if kept is not None:
             endpoint.instruments.count_cache(endpoint.name, "hit")
@@ -191,7 +195,7 @@ def _look_up(
 
 def _run_as_leader(
     endpoint: Endpoint,
-    answers: ReplyCache,
+    reply_cache: ReplyCache,
     key: str,
     call: Call,
     arguments: dict[str, Any],
@@ -204,14 +208,14 @@ def _run_as_leader(
     """
     outcome: Reply | Exception | None = None
     try:
-        kept = answers.get(key)  # landed between this call's look and its boarding
+        kept = reply_cache.get(key)  # landed between this call's look and its boarding
         outcome = kept if kept is not None else (yield from _produce(endpoint, call, arguments, encoder))
         if outcome.chunks is not None or outcome.status >= 400:
             passing, outcome = outcome, None
             return passing
         endpoint.instruments.count_cache(endpoint.name, "miss" if kept is None else "hit")
         if kept is None:
-            answers.put(key, outcome)
+            reply_cache.put(key, outcome)
         reply = outcome
         if is_personal(reply):
             outcome = None
@@ -224,7 +228,7 @@ def _run_as_leader(
         outcome = error
         raise
     finally:
-        answers.single_flight.complete(key, outcome)
+        reply_cache.single_flight.complete(key, outcome)
 
 
 def _marked(reply: Reply, found: str) -> Reply:

@@ -158,7 +158,7 @@ def _endpoint(state: ServiceState, route: Route) -> Endpoint:
         runner=executor_factory.choose(state, route, handler, signature, schema),
         instruments=state.instruments,
         failures=state.failures,
-        answers=ReplyCache(state.backend, state.single_flight, _kept_for(route))
+        reply_cache=ReplyCache(state.backend, state.single_flight, _kept_for(route))
         if route.cache and state.backend is not None
         else None,
         timeout=route.timeout,

@@ -105,7 +105,7 @@ class ServiceState:
             runner=runner,
             instruments=self.instruments,
             failures=self.failures,
-            answers=ReplyCache(self.backend, self.single_flight)
+            reply_cache=ReplyCache(self.backend, self.single_flight)
             if cached and self.backend is not None
             else None,
         )

@@ -51,7 +51,7 @@ class Service:
             runner=InlineExecutor(handler, signature, threads, instruments.of_handler("p")),
             instruments=instruments,
             failures=Failures(False, lambda method, status: self.faults.append((method, status))),
-            answers=ReplyCache(self.backend, SingleFlight()) if cached else None,
+            reply_cache=ReplyCache(self.backend, SingleFlight()) if cached else None,
         )
 
     def ask(self, body: bytes, *, deadline: float | None = None, accept: str = "") -> Reply:

@@ -104,8 +104,8 @@ class Gate:
 
 
 def note_boarding(service: Service, gate: Gate) -> None:
-    assert service.endpoint.answers is not None
-    single_flight = service.endpoint.answers.single_flight
+    assert service.endpoint.reply_cache is not None
+    single_flight = service.endpoint.reply_cache.single_flight
     join = single_flight.join
 
     def noted(key: str) -> Future[Reply | None] | None:
