@@ -16,9 +16,15 @@ from contextlib import suppress
 from aylien_model_serving.core.messages import Call, Reply
 from aylien_model_serving.errors import DeadlineExceeded
 from aylien_model_serving.rpc import protocol
-from aylien_model_serving.rpc.in_flight import Again, Outcome, Pending, ReplicaLost, Stream, numbers
+from aylien_model_serving.rpc.in_flight import (
+    InFlightTable,
+    Outcome,
+    ReplicaLost,
+    ReplyStream,
+    call_numbers,
+)
 from aylien_model_serving.rpc.protocol import Buffer
-from aylien_model_serving.rpc.send_queue import Outbox
+from aylien_model_serving.rpc.send_queue import SendQueue
 
 __all__ = ["Again", "Link", "ReplicaLost"]
 
@@ -50,10 +56,10 @@ class _Waiter:
         return self._lock.acquire(timeout=min(left, threading.TIMEOUT_MAX))
 
 
-class _BlockingStream(Stream):
+class _BlockingStream(ReplyStream):
     """The items of a stream, for a thread or greenlet that waits for each."""
 
-    def __init__(self, number: int, link: Link) -> None:
+    def __init__(self, number: int, link: Connection) -> None:
         super().__init__(number, link.forget, link.send)
         self._bell = threading.Lock()
         self._bell.acquire()
@@ -65,7 +71,7 @@ class _BlockingStream(Stream):
 
     def __iter__(self) -> Iterator[bytes]:
         try:
-            for item in self.arrivals():
+            for item in self.poll_items():
                 if item is None:
                     self._bell.acquire()
                 else:
@@ -77,7 +83,7 @@ class _BlockingStream(Stream):
         raise TypeError("This stream is read by blocking; AsyncLink has those for event loops")
 
 
-class Link:
+class Connection:
     """One process's connection to one replica.
 
     Args:
@@ -91,8 +97,8 @@ class Link:
         self.is_open = True
         self._path = path
         self._process = os.getpid()
-        self._numbers = numbers()
-        self._pending = Pending(lambda number: _BlockingStream(number, self))
+        self._call_numbers = call_numbers()
+        self._pending = InFlightTable(lambda number: _BlockingStream(number, self))
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
@@ -100,7 +106,7 @@ class Link:
         except BaseException:
             self._socket.close()
             raise
-        self._outbox = Outbox(self._socket)
+        self._outbox = SendQueue(self._socket)
         self.forget = self._pending.forget
         self.send = self._outbox.send
         self._reader: threading.Thread | None = None
@@ -126,7 +132,7 @@ class Link:
         """
         if os.getpid() != self._process:
             raise RuntimeError("This connection belongs to the process that made it: make another")
-        number = next(self._numbers)
+        number = next(self._call_numbers)
         buffers = protocol.encode_call(number, call, suspect)
         waiter = _Waiter()
         self._pending.add(number, waiter)

@@ -18,7 +18,7 @@ from aylien_model_serving.core.messages import Call, Reply
 from aylien_model_serving.errors import DeadlineExceeded
 from aylien_model_serving.rpc import protocol
 from aylien_model_serving.rpc.connection import SEND_BUFFER
-from aylien_model_serving.rpc.in_flight import Outcome, Pending, ReplicaLost, Stream, numbers
+from aylien_model_serving.rpc.in_flight import InFlightTable, Outcome, ReplicaLost, ReplyStream, call_numbers
 from aylien_model_serving.rpc.protocol import Buffer
 
 logger = logging.getLogger(__name__)
@@ -43,10 +43,10 @@ class _Waiter:
             self._future.set_result(outcome)
 
 
-class _AsyncStream(Stream):
+class _AsyncStream(ReplyStream):
     """The items of a stream, for a task that waits for each."""
 
-    def __init__(self, number: int, link: AsyncLink) -> None:
+    def __init__(self, number: int, link: AsyncConnection) -> None:
         super().__init__(number, link.forget, link.send)
         self._bell: asyncio.Future[None] | None = None
 
@@ -56,7 +56,7 @@ class _AsyncStream(Stream):
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
-            for item in self.arrivals():
+            for item in self.poll_items():
                 if item is None:
                     self._bell = asyncio.get_running_loop().create_future()
                     await self._bell
@@ -69,15 +69,15 @@ class _AsyncStream(Stream):
         raise TypeError("This stream is read on an event loop; Link has those for callers that block")
 
 
-class AsyncLink(asyncio.BufferedProtocol):
+class AsyncConnection(asyncio.BufferedProtocol):
     """One event loop's connection to one replica; made by `connect`."""
 
     def __init__(self) -> None:
         self.is_open = False
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
-        self._numbers = numbers()
-        self._pending = Pending(lambda number: _AsyncStream(number, self))
+        self._call_numbers = call_numbers()
+        self._pending = InFlightTable(lambda number: _AsyncStream(number, self))
         self.forget = self._pending.forget
         self._frames = protocol.Frames()
         self._outgoing: deque[Buffer] = deque()
@@ -88,7 +88,7 @@ class AsyncLink(asyncio.BufferedProtocol):
         self._alarm: asyncio.TimerHandle | None = None
 
     @classmethod
-    async def connect(cls, path: str) -> AsyncLink:
+    async def connect(cls, path: str) -> AsyncConnection:
         """Return a connection to the replica that listens at a Unix socket.
 
         Raises:
@@ -123,7 +123,7 @@ class AsyncLink(asyncio.BufferedProtocol):
             Again: the replica drains and has not begun the call.
             DeadlineExceeded: the deadline passed; the replica is told, as it is of a task that is cancelled.
         """
-        number = next(self._numbers)
+        number = next(self._call_numbers)
         buffers = protocol.encode_call(number, call, suspect)
         if not self.is_open:
             raise ReplicaLost(number)

@@ -44,18 +44,22 @@ class Recorder:
         self._free = list(range(lanes))
         self._lanes: dict[int, int] = {}
 
-    def starts(self, numbers: Sequence[int]) -> None:
+    def starts(self, call_numbers: Sequence[int]) -> None:
         """Write down, on the thread that runs them, the numbers of the calls that a run has.
 
         Raises:
             ValueError: there are more than the capacity, or more threads than lanes.
         """
         lane = self._lane()
-        if len(numbers) > self._capacity:
-            raise ValueError(f"A run of {len(numbers)} calls is larger than the recorder's {self._capacity}")
+        if len(call_numbers) > self._capacity:
+            raise ValueError(
+                f"A run of {len(call_numbers)} calls is larger than the recorder's {self._capacity}"
+            )
         words = self._words
-        words[lane + _LANE_HEAD : lane + _LANE_HEAD + len(numbers)] = memoryview(array("Q", numbers))
-        words[lane + 1] = len(numbers)
+        words[lane + _LANE_HEAD : lane + _LANE_HEAD + len(call_numbers)] = memoryview(
+            array("Q", call_numbers)
+        )
+        words[lane + 1] = len(call_numbers)
         words[lane] = time.monotonic_ns()
 
     def ended(self) -> None:
@@ -80,12 +84,12 @@ class Recorder:
 
 class _Run(NamedTuple):
     began: int
-    numbers: array[int]
+    call_numbers: array[int]
 
 
 def was_running(path: str, number: int) -> bool:
     """Tell whether a replica that is gone was running a call; False where there is no record."""
-    return any(number in run.numbers for run in _runs(path))
+    return any(number in run.call_numbers for run in _runs(path))
 
 
 def running_since(path: str) -> float | None:

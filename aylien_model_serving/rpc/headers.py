@@ -18,7 +18,7 @@ CALL, CANCEL, CREDIT = 1, 2, 3
 WAKE = 9
 
 #: Kinds of frames from the replica to the client. AGAIN: the call was not begun and belongs elsewhere.
-REPLY, STREAM, ITEM, END, AGAIN = 4, 5, 6, 7, 8
+REPLY, STREAM, ITEM, END, REFUSED = 4, 5, 6, 7, 8
 
 
 class WireError(Exception):
@@ -68,7 +68,7 @@ DECODERS: Mapping[int, msgspec.msgpack.Decoder[Any] | None] = {
     CREDIT: msgspec.msgpack.Decoder(Annotated[int, msgspec.Meta(ge=1, le=1 << 31)]),
     REPLY: _REPLY_DECODER,
     STREAM: _REPLY_DECODER,
-    **dict.fromkeys((CANCEL, ITEM, END, AGAIN, WAKE)),
+    **dict.fromkeys((CANCEL, ITEM, END, REFUSED, WAKE)),
 }
 
 

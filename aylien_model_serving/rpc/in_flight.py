@@ -33,26 +33,26 @@ class ReplicaLost(Exception):
         self.number = number
 
 
-class Again(Exception):
+class ReplicaDraining(Exception):
     """The replica has not begun the call and takes no more; another one should."""
 
 
 Outcome = Reply | Exception
 
 
-def numbers() -> Iterator[int]:
+def call_numbers() -> Iterator[int]:
     """Return the numbers of a connection's calls: 24 random bits, so that connections differ, and a count."""
     return itertools.count(int.from_bytes(os.urandom(3), "little") << 40)
 
 
-class Waiter(Protocol):
+class ReplyWaiter(Protocol):
     """Whoever waits for a call's outcome."""
 
     def settle(self, outcome: Outcome) -> None:
         """Take the outcome and go on; called once at most."""
 
 
-class Stream(ABC):
+class ReplyStream(ABC):
     """The body of a stream: its items as they come.
 
     Args:
@@ -91,7 +91,7 @@ class Stream(ABC):
         self._ended = True
         self.ring()
 
-    def arrivals(self) -> Iterator[bytes | None]:
+    def poll_items(self) -> Iterator[bytes | None]:
         """Yield the items in order, and None where the caller has to wait until the bell rings.
 
         Raises:
@@ -127,23 +127,23 @@ class Stream(ABC):
         self.ring()
 
 
-class Pending:
+class InFlightTable:
     """The calls and streams of one connection; frames come from one reader, the rest from any thread.
 
     Args:
         open_stream: makes the body of a stream from the call's number.
     """
 
-    def __init__(self, open_stream: Callable[[int], Stream]) -> None:
+    def __init__(self, open_stream: Callable[[int], ReplyStream]) -> None:
         self._open_stream = open_stream
-        self._calls: dict[int, Waiter] = {}
-        self._streams: dict[int, Stream] = {}
+        self._calls: dict[int, ReplyWaiter] = {}
+        self._streams: dict[int, ReplyStream] = {}
         self._steps: dict[int, Callable[[Frame], None]] = {
             protocol.REPLY: self._reply,
             protocol.STREAM: self._stream,
             protocol.ITEM: self._item,
             protocol.END: self._end,
-            protocol.AGAIN: self._again,
+            protocol.REFUSED: self._again,
         }
         self.add = self._calls.__setitem__
 
@@ -200,7 +200,7 @@ class Pending:
     def _again(self, frame: Frame) -> None:
         waiter = self._calls.pop(frame.number, None)
         if waiter is not None:
-            waiter.settle(Again())
+            waiter.settle(ReplicaDraining())
 
 
 def _emptied(entries: dict[int, _Entry]) -> Iterator[tuple[int, _Entry]]:

@@ -13,13 +13,13 @@ from aylien_model_serving.core.messages import Call, Reply
 from aylien_model_serving.errors import BadRequest, BodyTooLarge
 from aylien_model_serving.rpc.frames import MAX_BODY, MAX_HEAD, PREFIX, Buffer, Frame, Frames
 from aylien_model_serving.rpc.headers import (
-    AGAIN,
     CALL,
     CANCEL,
     CREDIT,
     DECODERS,
     END,
     ITEM,
+    REFUSED,
     REPLY,
     STREAM,
     WAKE,
@@ -138,9 +138,9 @@ def encode_end(number: int) -> list[Buffer]:
     return [PREFIX.pack(END, 0, number, 0)]
 
 
-def encode_again(number: int) -> list[Buffer]:
+def encode_refused(number: int) -> list[Buffer]:
     """Return the buffers that say: this call was not begun, send it elsewhere."""
-    return [PREFIX.pack(AGAIN, 0, number, 0)]
+    return [PREFIX.pack(REFUSED, 0, number, 0)]
 
 
 def _frame(kind: int, number: int, head: bytes, body: bytes) -> list[Buffer]:

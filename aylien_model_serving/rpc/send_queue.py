@@ -19,7 +19,7 @@ from aylien_model_serving.rpc.protocol import Buffer
 _MOST_BUFFERS = 64
 
 
-class Outbox:
+class SendQueue:
     """Sends whole frames in the order in which they are handed over.
 
     Args:

@@ -5,7 +5,7 @@ from contextlib import closing
 
 import pytest
 
-from aylien_model_serving.rpc.connection import Link
+from aylien_model_serving.rpc.connection import Connection
 from tests.rpc.stub_replica import StubReplica
 
 
@@ -16,6 +16,6 @@ def replica() -> Iterator[StubReplica]:
 
 
 @pytest.fixture
-def link(replica: StubReplica) -> Iterator[Link]:
-    with closing(Link(replica.path)) as link:
+def link(replica: StubReplica) -> Iterator[Connection]:
+    with closing(Connection(replica.path)) as link:
         yield link

@@ -126,7 +126,7 @@ class Connection:
         elif call.path == "/hold":
             self.held.append(number)
         elif call.path == "/again":
-            self._send(protocol.encode_again(number))
+            self._send(protocol.encode_refused(number))
         elif call.path == "/die":
             self.die()
         elif call.path == "/garbage":
@@ -157,10 +157,14 @@ class Connection:
             self._send(protocol.encode_end(number))
             del self._streams[number]
 
-    def release(self, *numbers: int, body: bytes = b"released") -> None:
+    def release(self, *call_numbers: int, body: bytes = b"released") -> None:
         """Answer held calls in one write."""
         self._send(
-            [buffer for n in numbers for buffer in protocol.encode_reply(n, Reply(200, b"%s %d" % (body, n)))]
+            [
+                buffer
+                for n in call_numbers
+                for buffer in protocol.encode_reply(n, Reply(200, b"%s %d" % (body, n)))
+            ]
         )
 
     def _send(self, buffers: list[protocol.Buffer]) -> None:

@@ -10,25 +10,25 @@ import pytest
 from aylien_model_serving.core.messages import Reply
 from aylien_model_serving.errors import DeadlineExceeded
 from aylien_model_serving.rpc import protocol
-from aylien_model_serving.rpc.connection import Again, Link, ReplicaLost
+from aylien_model_serving.rpc.connection import Connection, ReplicaDraining, ReplicaLost
 from tests.rpc.stub_replica import Calling, StubReplica, a_call, eventually
 
 pytestmark = pytest.mark.filterwarnings("error")
 
 
-def test_a_call_is_answered(link: Link) -> None:
+def test_a_call_is_answered(link: Connection) -> None:
     assert link.call(a_call(body=b"text"), False) == Reply(200, b"text", "text/plain", [("x-a", "b")])
     assert link.in_flight == 0
     assert link.is_open
 
 
-def test_the_replica_learns_of_a_suspect(link: Link, replica: StubReplica) -> None:
+def test_the_replica_learns_of_a_suspect(link: Connection, replica: StubReplica) -> None:
     link.call(a_call(), True)
 
     assert len(replica.only.suspects) == 1
 
 
-def test_many_threads_get_their_own_answers(link: Link) -> None:
+def test_many_threads_get_their_own_answers(link: Connection) -> None:
     def many(who: int) -> Reply:
         answers = {(n, link.call(a_call(body=b"%d %d" % (who, n)), False).body) for n in range(50)}
         assert answers == {(n, b"%d %d" % (who, n)) for n in range(50)}
@@ -40,7 +40,7 @@ def test_many_threads_get_their_own_answers(link: Link) -> None:
     assert link.in_flight == 0
 
 
-def test_replies_come_in_any_order(link: Link, replica: StubReplica) -> None:
+def test_replies_come_in_any_order(link: Connection, replica: StubReplica) -> None:
     callers = [Calling(lambda: link.call(a_call("/hold"), False)) for _ in range(3)]
     eventually(lambda: len(replica.only.held) == 3)
     assert link.in_flight == 3
@@ -51,7 +51,7 @@ def test_replies_come_in_any_order(link: Link, replica: StubReplica) -> None:
     assert bodies == {b"released %d" % number for number in replica.only.held}
 
 
-def test_each_call_in_flight_is_told_when_the_replica_dies(link: Link, replica: StubReplica) -> None:
+def test_each_call_in_flight_is_told_when_the_replica_dies(link: Connection, replica: StubReplica) -> None:
     callers = [Calling(lambda: link.call(a_call("/hold"), False)) for _ in range(3)]
     eventually(lambda: len(replica.only.held) == 3)
 
@@ -64,7 +64,7 @@ def test_each_call_in_flight_is_told_when_the_replica_dies(link: Link, replica: 
         link.call(a_call(), False)
 
 
-def test_the_deadline_ends_the_wait_and_the_replica_is_told(link: Link, replica: StubReplica) -> None:
+def test_the_deadline_ends_the_wait_and_the_replica_is_told(link: Connection, replica: StubReplica) -> None:
     with pytest.raises(DeadlineExceeded):
         link.call(a_call("/hold", timeout=0.05), False)
 
@@ -74,8 +74,8 @@ def test_the_deadline_ends_the_wait_and_the_replica_is_told(link: Link, replica:
     assert link.in_flight == 0
 
 
-def test_a_replica_that_drains_sends_a_call_elsewhere(link: Link) -> None:
-    with pytest.raises(Again):
+def test_a_replica_that_drains_sends_a_call_elsewhere(link: Connection) -> None:
+    with pytest.raises(ReplicaDraining):
         link.call(a_call("/again"), False)
 
     assert link.in_flight == 0
@@ -83,7 +83,7 @@ def test_a_replica_that_drains_sends_a_call_elsewhere(link: Link) -> None:
 
 @pytest.mark.parametrize("path", ["/garbage", "/wrong"])
 def test_a_replica_that_is_not_understood_is_left(
-    link: Link, path: str, caplog: pytest.LogCaptureFixture
+    link: Connection, path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with pytest.raises(ReplicaLost):
         link.call(a_call(path), False)
@@ -92,7 +92,7 @@ def test_a_replica_that_is_not_understood_is_left(
     assert "is not understood" in caplog.text
 
 
-def test_a_stream_comes_item_by_item(link: Link, replica: StubReplica) -> None:
+def test_a_stream_comes_item_by_item(link: Connection, replica: StubReplica) -> None:
     reply = link.call(a_call("/stream", query="100"), False)
 
     assert reply.media_type == "text/event-stream"
@@ -104,7 +104,7 @@ def test_a_stream_comes_item_by_item(link: Link, replica: StubReplica) -> None:
     assert replica.only.cancelled == []
 
 
-def test_a_stream_runs_no_further_ahead_than_its_credit(link: Link, replica: StubReplica) -> None:
+def test_a_stream_runs_no_further_ahead_than_its_credit(link: Connection, replica: StubReplica) -> None:
     chunks = link.call(a_call("/endless"), False).chunks
     assert chunks is not None
     items = iter(chunks)
@@ -122,7 +122,7 @@ def test_a_stream_runs_no_further_ahead_than_its_credit(link: Link, replica: Stu
 
 
 @pytest.mark.parametrize("taken", [0, 3])
-def test_closing_a_stream_tells_the_replica_once(link: Link, replica: StubReplica, taken: int) -> None:
+def test_closing_a_stream_tells_the_replica_once(link: Connection, replica: StubReplica, taken: int) -> None:
     chunks = link.call(a_call("/endless"), False).chunks
     assert chunks is not None
     items = iter(chunks)
@@ -137,7 +137,7 @@ def test_closing_a_stream_tells_the_replica_once(link: Link, replica: StubReplic
     assert link.in_flight == 0
 
 
-def test_whoever_stops_reading_a_stream_has_closed_it(link: Link, replica: StubReplica) -> None:
+def test_whoever_stops_reading_a_stream_has_closed_it(link: Connection, replica: StubReplica) -> None:
     chunks = link.call(a_call("/endless"), False).chunks
     assert chunks is not None
 
@@ -147,7 +147,7 @@ def test_whoever_stops_reading_a_stream_has_closed_it(link: Link, replica: StubR
     eventually(lambda: len(replica.only.cancelled) == 1)
 
 
-def test_a_thread_that_waits_for_an_item_goes_on_when_the_stream_is_closed(link: Link) -> None:
+def test_a_thread_that_waits_for_an_item_goes_on_when_the_stream_is_closed(link: Connection) -> None:
     chunks = link.call(a_call("/waiting"), False).chunks
     assert chunks is not None
     taker = Calling(lambda: Reply(200, b"".join(chunks)))
@@ -157,7 +157,7 @@ def test_a_thread_that_waits_for_an_item_goes_on_when_the_stream_is_closed(link:
     assert taker.ended() == Reply(200, b"")
 
 
-def test_a_stream_that_its_replica_does_not_end_raises(link: Link) -> None:
+def test_a_stream_that_its_replica_does_not_end_raises(link: Connection) -> None:
     chunks = link.call(a_call("/broken"), False).chunks
     assert chunks is not None
     items = iter(chunks)
@@ -168,7 +168,7 @@ def test_a_stream_that_its_replica_does_not_end_raises(link: Link) -> None:
     chunks.close()
 
 
-def test_a_stream_of_a_link_that_blocks_is_not_for_event_loops(link: Link) -> None:
+def test_a_stream_of_a_link_that_blocks_is_not_for_event_loops(link: Connection) -> None:
     chunks = link.call(a_call("/stream", query="1"), False).chunks
     assert chunks is not None
 
@@ -177,14 +177,14 @@ def test_a_stream_of_a_link_that_blocks_is_not_for_event_loops(link: Link) -> No
     chunks.close()
 
 
-def test_a_large_body_crosses_both_ways(link: Link) -> None:
+def test_a_large_body_crosses_both_ways(link: Connection) -> None:
     body = os.urandom(1 << 20) * 64
 
     assert link.call(a_call(body=body), False).body == body
 
 
 def test_nobody_waits_behind_a_write_that_the_replica_does_not_read(replica: StubReplica) -> None:
-    with closing(Link(replica.path)) as link:
+    with closing(Connection(replica.path)) as link:
         link.call(a_call(), False)
         connection = replica.only
         with connection.quiet:  # its answer to the first call keeps it from reading on
@@ -199,11 +199,11 @@ def test_nobody_waits_behind_a_write_that_the_replica_does_not_read(replica: Stu
 
 def test_where_nobody_listens_there_is_no_link(tmp_path: Any) -> None:
     with pytest.raises(OSError, match="No such file"):
-        Link(str(tmp_path / "nobody.sock"))
+        Connection(str(tmp_path / "nobody.sock"))
 
 
 def test_links_number_their_calls_differently(replica: StubReplica) -> None:
-    with closing(Link(replica.path)) as one, closing(Link(replica.path)) as other:
+    with closing(Connection(replica.path)) as one, closing(Connection(replica.path)) as other:
         for link in (one, other):
             with pytest.raises(DeadlineExceeded):
                 link.call(a_call("/hold", timeout=0.01), False)

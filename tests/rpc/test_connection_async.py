@@ -14,15 +14,15 @@ from aylien_model_serving.core.messages import Reply
 from aylien_model_serving.errors import DeadlineExceeded
 from aylien_model_serving.process import native_threads
 from aylien_model_serving.rpc import protocol
-from aylien_model_serving.rpc.connection_async import AsyncLink
-from aylien_model_serving.rpc.in_flight import Again, ReplicaLost
+from aylien_model_serving.rpc.connection_async import AsyncConnection
+from aylien_model_serving.rpc.in_flight import ReplicaDraining, ReplicaLost
 from tests.rpc.stub_replica import StubReplica, a_call
 
 pytestmark = pytest.mark.skipif(
     native_threads.is_patched(), reason="a service under gevent has no event loop of asyncio's"
 )
 
-Test = Callable[[AsyncLink, StubReplica], Awaitable[None]]
+Test = Callable[[AsyncConnection, StubReplica], Awaitable[None]]
 
 
 @pytest.fixture
@@ -43,8 +43,8 @@ def run(request: pytest.FixtureRequest, replica: StubReplica) -> Callable[[Test]
 
 
 @asynccontextmanager
-async def connected(replica: StubReplica) -> AsyncIterator[AsyncLink]:
-    link = await AsyncLink.connect(replica.path)
+async def connected(replica: StubReplica) -> AsyncIterator[AsyncConnection]:
+    link = await AsyncConnection.connect(replica.path)
     try:
         yield link
     finally:
@@ -61,7 +61,7 @@ async def eventually(condition: Callable[[], object]) -> None:
 
 
 def test_a_call_is_answered(run: Callable[[Test], None]) -> None:
-    async def test(link: AsyncLink, replica: StubReplica) -> None:
+    async def test(link: AsyncConnection, replica: StubReplica) -> None:
         reply = await link.call(a_call(body=b"text"), True)
 
         assert reply == Reply(200, b"text", "text/plain", [("x-a", "b")])
@@ -73,7 +73,7 @@ def test_a_call_is_answered(run: Callable[[Test], None]) -> None:
 
 
 def test_calls_of_one_iteration_share_writes(run: Callable[[Test], None]) -> None:
-    async def test(link: AsyncLink, replica: StubReplica) -> None:
+    async def test(link: AsyncConnection, replica: StubReplica) -> None:
         replies = await asyncio.gather(*(link.call(a_call(body=b"%d" % n), False) for n in range(20)))
 
         assert [reply.body for reply in replies] == [b"%d" % n for n in range(20)]
@@ -86,7 +86,7 @@ def test_calls_of_one_iteration_share_writes(run: Callable[[Test], None]) -> Non
 def test_the_first_calls_are_on_their_way_before_the_loop_has_made_the_last(
     run: Callable[[Test], None],
 ) -> None:
-    async def test(link: AsyncLink, replica: StubReplica) -> None:
+    async def test(link: AsyncConnection, replica: StubReplica) -> None:
         await link.call(a_call(), False)  # so that the replica has the connection
         made = asyncio.gather(*(link.call(a_call(), False) for _ in range(20)))
         arrived: list[int] = []
@@ -106,7 +106,7 @@ def test_the_first_calls_are_on_their_way_before_the_loop_has_made_the_last(
 
 
 def test_many_tasks_get_their_own_answers(run: Callable[[Test], None]) -> None:
-    async def test(link: AsyncLink, replica: StubReplica) -> None:
+    async def test(link: AsyncConnection, replica: StubReplica) -> None:
         async def many(who: int) -> None:
             for n in range(50):
                 assert (await link.call(a_call(body=b"%d %d" % (who, n)), False)).body == b"%d %d" % (who, n)
@@ -117,7 +117,7 @@ def test_many_tasks_get_their_own_answers(run: Callable[[Test], None]) -> None:
 
 
 def test_replies_come_in_any_order(run: Callable[[Test], None]) -> None:
-    async def test(link: AsyncLink, replica: StubReplica) -> None:
+    async def test(link: AsyncConnection, replica: StubReplica) -> None:
         calls = [asyncio.ensure_future(link.call(a_call("/hold"), False)) for _ in range(3)]
         await eventually(lambda: len(replica.only.held) == 3)
         first, second, third = replica.only.held
@@ -132,7 +132,7 @@ def test_replies_come_in_any_order(run: Callable[[Test], None]) -> None:
 
 
 def test_each_call_in_flight_is_told_when_the_replica_dies(run: Callable[[Test], None]) -> None:
-    async def test(link: AsyncLink, replica: StubReplica) -> None:
+    async def test(link: AsyncConnection, replica: StubReplica) -> None:
         calls = [asyncio.ensure_future(link.call(a_call("/hold"), False)) for _ in range(3)]
         await eventually(lambda: len(replica.only.held) == 3)
 
@@ -148,7 +148,7 @@ def test_each_call_in_flight_is_told_when_the_replica_dies(run: Callable[[Test],
 
 
 def test_the_deadline_ends_the_wait_and_the_replica_is_told(run: Callable[[Test], None]) -> None:
-    async def test(link: AsyncLink, replica: StubReplica) -> None:
+    async def test(link: AsyncConnection, replica: StubReplica) -> None:
         patient = asyncio.ensure_future(link.call(a_call("/hold"), False))
         hasty = [link.call(a_call("/hold", timeout=seconds), False) for seconds in (0.1, 0.05, -1)]
 
@@ -164,7 +164,7 @@ def test_the_deadline_ends_the_wait_and_the_replica_is_told(run: Callable[[Test]
 
 
 def test_a_task_that_is_cancelled_has_cancelled_its_call(run: Callable[[Test], None]) -> None:
-    async def test(link: AsyncLink, replica: StubReplica) -> None:
+    async def test(link: AsyncConnection, replica: StubReplica) -> None:
         call = asyncio.ensure_future(link.call(a_call("/hold"), False))
         await eventually(lambda: link.in_flight and replica.only.held)
 
@@ -180,8 +180,8 @@ def test_a_task_that_is_cancelled_has_cancelled_its_call(run: Callable[[Test], N
 
 
 def test_a_replica_that_drains_sends_a_call_elsewhere(run: Callable[[Test], None]) -> None:
-    async def test(link: AsyncLink, replica: StubReplica) -> None:
-        with pytest.raises(Again):
+    async def test(link: AsyncConnection, replica: StubReplica) -> None:
+        with pytest.raises(ReplicaDraining):
             await link.call(a_call("/again"), False)
 
     run(test)
@@ -191,7 +191,7 @@ def test_a_replica_that_drains_sends_a_call_elsewhere(run: Callable[[Test], None
 def test_a_replica_that_is_not_understood_is_left(
     run: Callable[[Test], None], path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def test(link: AsyncLink, replica: StubReplica) -> None:
+    async def test(link: AsyncConnection, replica: StubReplica) -> None:
         with pytest.raises(ReplicaLost):
             await link.call(a_call(path), False)
 
@@ -202,7 +202,7 @@ def test_a_replica_that_is_not_understood_is_left(
 
 
 def test_a_stream_comes_item_by_item(run: Callable[[Test], None]) -> None:
-    async def test(link: AsyncLink, replica: StubReplica) -> None:
+    async def test(link: AsyncConnection, replica: StubReplica) -> None:
         chunks = (await link.call(a_call("/stream", query="100"), False)).chunks
         assert chunks is not None
 
@@ -219,7 +219,7 @@ def test_a_stream_comes_item_by_item(run: Callable[[Test], None]) -> None:
 
 
 def test_a_stream_runs_no_further_ahead_than_its_credit(run: Callable[[Test], None]) -> None:
-    async def test(link: AsyncLink, replica: StubReplica) -> None:
+    async def test(link: AsyncConnection, replica: StubReplica) -> None:
         chunks = (await link.call(a_call("/endless"), False)).chunks
         assert chunks is not None
         async with aclosing(aiter(chunks)) as items:  # type: ignore[type-var]  # a generator, in truth
@@ -239,7 +239,7 @@ def test_a_stream_runs_no_further_ahead_than_its_credit(run: Callable[[Test], No
 
 
 def test_closing_a_stream_that_nobody_reads_tells_the_replica_once(run: Callable[[Test], None]) -> None:
-    async def test(link: AsyncLink, replica: StubReplica) -> None:
+    async def test(link: AsyncConnection, replica: StubReplica) -> None:
         chunks = (await link.call(a_call("/endless"), False)).chunks
         assert chunks is not None
 
@@ -255,7 +255,7 @@ def test_closing_a_stream_that_nobody_reads_tells_the_replica_once(run: Callable
 def test_a_task_that_is_cancelled_while_it_waits_for_an_item_has_closed_the_stream(
     run: Callable[[Test], None],
 ) -> None:
-    async def test(link: AsyncLink, replica: StubReplica) -> None:
+    async def test(link: AsyncConnection, replica: StubReplica) -> None:
         chunks = (await link.call(a_call("/waiting"), False)).chunks
         assert chunks is not None
         items = aiter(chunks)
@@ -270,7 +270,7 @@ def test_a_task_that_is_cancelled_while_it_waits_for_an_item_has_closed_the_stre
 
 
 def test_a_stream_that_its_replica_does_not_end_raises(run: Callable[[Test], None]) -> None:
-    async def test(link: AsyncLink, replica: StubReplica) -> None:
+    async def test(link: AsyncConnection, replica: StubReplica) -> None:
         chunks = (await link.call(a_call("/broken"), False)).chunks
         assert chunks is not None
         items = aiter(chunks)
@@ -285,7 +285,7 @@ def test_a_stream_that_its_replica_does_not_end_raises(run: Callable[[Test], Non
 def test_large_bodies_cross_both_ways_and_small_calls_beside_them(run: Callable[[Test], None]) -> None:
     body = os.urandom(1 << 20) * 64
 
-    async def test(link: AsyncLink, replica: StubReplica) -> None:
+    async def test(link: AsyncConnection, replica: StubReplica) -> None:
         calls = [a_call(body=body), a_call(body=b"small"), a_call(body=body[: 1 << 20])]
 
         replies = await asyncio.gather(*(link.call(call, False) for call in calls))
@@ -296,7 +296,7 @@ def test_large_bodies_cross_both_ways_and_small_calls_beside_them(run: Callable[
 
 
 def test_closing_ends_the_calls_in_flight(run: Callable[[Test], None]) -> None:
-    async def test(link: AsyncLink, replica: StubReplica) -> None:
+    async def test(link: AsyncConnection, replica: StubReplica) -> None:
         call = asyncio.ensure_future(link.call(a_call("/hold", timeout=None), False))
         await eventually(lambda: link.in_flight and replica.only.held)
 
@@ -311,4 +311,4 @@ def test_closing_ends_the_calls_in_flight(run: Callable[[Test], None]) -> None:
 
 def test_where_nobody_listens_there_is_no_link(tmp_path: Any) -> None:
     with pytest.raises(OSError, match="No such file"):
-        asyncio.run(AsyncLink.connect(str(tmp_path / "nobody.sock")))
+        asyncio.run(AsyncConnection.connect(str(tmp_path / "nobody.sock")))

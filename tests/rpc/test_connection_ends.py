@@ -5,12 +5,12 @@ import os
 import pytest
 
 from aylien_model_serving.process import native_threads
-from aylien_model_serving.rpc.connection import Link, ReplicaLost
+from aylien_model_serving.rpc.connection import Connection, ReplicaLost
 from tests.rpc.stub_replica import Calling, StubReplica, a_call, eventually
 
 
 def test_closing_ends_the_calls_in_flight(replica: StubReplica) -> None:
-    link = Link(replica.path)
+    link = Connection(replica.path)
     caller = Calling(lambda: link.call(a_call("/hold", timeout=None), False))
     eventually(lambda: link.in_flight == 1 and replica.connections and replica.only.held)
 
@@ -22,7 +22,7 @@ def test_closing_ends_the_calls_in_flight(replica: StubReplica) -> None:
 
 
 def test_closing_ends_a_write_that_the_replica_does_not_read(replica: StubReplica) -> None:
-    link = Link(replica.path)
+    link = Connection(replica.path)
     link.call(a_call(), False)
     with replica.only.quiet:
         caller = Calling(lambda: link.call(a_call(body=bytes(32 << 20)), False))
@@ -35,7 +35,7 @@ def test_closing_ends_a_write_that_the_replica_does_not_read(replica: StubReplic
 
 
 def test_a_link_that_made_no_call_is_closed(replica: StubReplica) -> None:
-    link = Link(replica.path)
+    link = Connection(replica.path)
 
     link.close()
 
@@ -48,7 +48,7 @@ def test_a_link_that_made_no_call_is_closed(replica: StubReplica) -> None:
 @pytest.mark.filterwarnings(
     "ignore:This process:DeprecationWarning"
 )  # of 3.12: it is what this test is about
-def test_a_link_belongs_to_the_process_that_made_it(link: Link) -> None:
+def test_a_link_belongs_to_the_process_that_made_it(link: Connection) -> None:
     link.call(a_call(), False)
 
     child = os.fork()
@@ -65,7 +65,7 @@ def test_a_link_belongs_to_the_process_that_made_it(link: Link) -> None:
 
 
 @pytest.mark.skipif(not native_threads.is_patched(), reason="only a greenlet can be killed")
-def test_a_greenlet_that_is_killed_has_cancelled_its_call(link: Link, replica: StubReplica) -> None:
+def test_a_greenlet_that_is_killed_has_cancelled_its_call(link: Connection, replica: StubReplica) -> None:
     import gevent
 
     caller = gevent.spawn(link.call, a_call("/hold"), False)
@@ -78,7 +78,7 @@ def test_a_greenlet_that_is_killed_has_cancelled_its_call(link: Link, replica: S
 
 
 @pytest.mark.skipif(not native_threads.is_patched(), reason="threads share writes when they happen to meet")
-def test_greenlets_that_call_together_share_a_write(link: Link, replica: StubReplica) -> None:
+def test_greenlets_that_call_together_share_a_write(link: Connection, replica: StubReplica) -> None:
     link.call(a_call(), False)
 
     callers = [Calling(lambda: link.call(a_call(), False)) for _ in range(20)]

@@ -20,7 +20,7 @@ from aylien_model_serving.rpc.protocol import Frame, Frames, WireError
 
 PREFIX = struct.Struct("<BIQQ")
 
-numbers = st.integers(0, 2**64 - 1)
+call_numbers = st.integers(0, 2**64 - 1)
 texts = st.text(max_size=20)
 bodies = st.binary(max_size=40) | st.integers(1, 200_000).map(lambda size: b"b" * size)
 path_values = st.dictionaries(
@@ -33,13 +33,13 @@ deadlines = st.none() | st.floats(allow_nan=False)
 calls = st.builds(Call, texts, texts, texts, headers, bodies, path_values, texts, deadlines)
 replies = st.builds(Reply, st.integers(100, 599), bodies, texts, st.lists(st.tuples(texts, texts)))
 encoded = st.one_of(
-    st.builds(protocol.encode_call, numbers, calls, st.booleans()),
-    st.builds(protocol.encode_reply, numbers, replies, st.booleans()),
-    st.builds(protocol.encode_cancel, numbers),
-    st.builds(protocol.encode_credit, numbers, st.integers(1, 1000)),
-    st.builds(protocol.encode_item, numbers, bodies),
-    st.builds(protocol.encode_end, numbers),
-    st.builds(protocol.encode_again, numbers),
+    st.builds(protocol.encode_call, call_numbers, calls, st.booleans()),
+    st.builds(protocol.encode_reply, call_numbers, replies, st.booleans()),
+    st.builds(protocol.encode_cancel, call_numbers),
+    st.builds(protocol.encode_credit, call_numbers, st.integers(1, 1000)),
+    st.builds(protocol.encode_item, call_numbers, bodies),
+    st.builds(protocol.encode_end, call_numbers),
+    st.builds(protocol.encode_refused, call_numbers),
 )
 
 
@@ -87,7 +87,7 @@ def test_small_frames_come_out_when_every_byte_comes_alone() -> None:
     assert [frame.number for frame in found] == [0, 1, 2, 3, 4]
 
 
-@given(numbers, calls, st.booleans())
+@given(call_numbers, calls, st.booleans())
 def test_a_call_comes_back(number: int, call: Call, suspect: bool) -> None:
     frame = one(protocol.encode_call(number, call, suspect))
 
@@ -96,7 +96,7 @@ def test_a_call_comes_back(number: int, call: Call, suspect: bool) -> None:
     assert protocol.call_of(frame) == (call, suspect)
 
 
-@given(numbers, replies)
+@given(call_numbers, replies)
 def test_a_reply_comes_back(number: int, reply: Reply) -> None:
     frame = one(protocol.encode_reply(number, reply))
 
@@ -118,7 +118,7 @@ def test_a_stream_is_told_without_its_body() -> None:
         (protocol.encode_credit(5, 8), Frame(protocol.CREDIT, 5, 8, b"")),
         (protocol.encode_item(5, b"data"), Frame(protocol.ITEM, 5, None, b"data")),
         (protocol.encode_end(5), Frame(protocol.END, 5, None, b"")),
-        (protocol.encode_again(5), Frame(protocol.AGAIN, 5, None, b"")),
+        (protocol.encode_refused(5), Frame(protocol.REFUSED, 5, None, b"")),
     ],
 )
 def test_what_is_said_of_a_call_comes_back(buffers: list[Any], frame: Frame) -> None:

@@ -14,7 +14,7 @@ from aylien_model_serving.core.messages import Call, Reply
 from aylien_model_serving.errors import HandlerFailed
 from aylien_model_serving.replicas.client.replica_pool import Berths, Fleet
 from aylien_model_serving.replicas.client.supervisor_client import Replica
-from aylien_model_serving.rpc.connection import Again, ReplicaLost
+from aylien_model_serving.rpc.connection import ReplicaDraining, ReplicaLost
 from aylien_model_serving.rpc.flight_recorder import was_running
 from aylien_model_serving.rpc.spec import Spec
 
@@ -99,7 +99,7 @@ class HostedRunner:
             link, replica = here.link(call.deadline)
             try:
                 return link.call(call, suspicion.is_suspect)
-            except Again:
+            except ReplicaDraining:
                 here.leave(replica)
             except ReplicaLost as lost:
                 here.leave(replica)
@@ -111,7 +111,7 @@ class HostedRunner:
             link, replica = await here.link_async(call.deadline)
             try:
                 return await link.call(call, suspicion.is_suspect)
-            except Again:
+            except ReplicaDraining:
                 here.leave(replica)
             except ReplicaLost as lost:
                 here.leave(replica)

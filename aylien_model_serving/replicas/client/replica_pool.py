@@ -21,8 +21,8 @@ from aylien_model_serving.errors import DeadlineExceeded, ServingError, Unavaila
 from aylien_model_serving.executors import STATUS
 from aylien_model_serving.replicas.client.supervisor_client import Control, Replica
 from aylien_model_serving.rpc import protocol
-from aylien_model_serving.rpc.connection import Again, Link, ReplicaLost
-from aylien_model_serving.rpc.connection_async import AsyncLink
+from aylien_model_serving.rpc.connection import Connection, ReplicaDraining, ReplicaLost
+from aylien_model_serving.rpc.connection_async import AsyncConnection
 
 if TYPE_CHECKING:
     from aylien_model_serving.rpc.spec import Spec
@@ -86,8 +86,8 @@ class Berths:
         self._ready: Sequence[Replica] = ()
         self._gone: set[str] = set()
         self._changed = threading.Condition()
-        self._links: dict[str, Link] = {}
-        self._async_links: dict[str, asyncio.Future[AsyncLink]] = {}
+        self._links: dict[str, Connection] = {}
+        self._async_links: dict[str, asyncio.Future[AsyncConnection]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._sleepers: set[asyncio.Future[None]] = set()
 
@@ -163,10 +163,10 @@ class Berths:
         try:
             told: dict[str, Any] = msgspec.json.decode(link.call(question, False).body)
             return told
-        except (ServingError, ReplicaLost, Again):
+        except (ServingError, ReplicaLost, ReplicaDraining):
             return {}
 
-    def link(self, deadline: float | None) -> tuple[Link, Replica]:
+    def link(self, deadline: float | None) -> tuple[Connection, Replica]:
         """Return a connection to the replica with the fewest calls, waiting for one if one is on its way.
 
         Raises:
@@ -182,8 +182,8 @@ class Berths:
                 if not self.ready():
                     self._changed.wait(self._patience(since, deadline))
 
-    def _choose(self) -> tuple[Link, Replica] | None:
-        best: tuple[Link, Replica] | None = None
+    def _choose(self) -> tuple[Connection, Replica] | None:
+        best: tuple[Connection, Replica] | None = None
         for replica in self.ready():
             link = self._links.get(replica.socket)
             if link is None or not link.is_open:
@@ -192,18 +192,18 @@ class Berths:
                 best = link, replica
         return best
 
-    def _connect(self, replica: Replica) -> Link | None:
+    def _connect(self, replica: Replica) -> Connection | None:
         with self._changed:
             link = self._links.get(replica.socket)
             if link is None or not link.is_open:
                 try:
-                    link = self._links[replica.socket] = Link(replica.socket)
+                    link = self._links[replica.socket] = Connection(replica.socket)
                 except OSError:
                     self._lose(replica)
                     return None
             return link
 
-    async def link_async(self, deadline: float | None) -> tuple[AsyncLink, Replica]:
+    async def link_async(self, deadline: float | None) -> tuple[AsyncConnection, Replica]:
         """Do the same for a caller on an event loop."""
         since = time.monotonic()
         while True:
@@ -213,13 +213,13 @@ class Berths:
             with self._queued():
                 await self._sleep(self._patience(since, deadline))
 
-    async def _choose_async(self) -> tuple[AsyncLink, Replica] | None:
+    async def _choose_async(self) -> tuple[AsyncConnection, Replica] | None:
         self._adopt(asyncio.get_running_loop())
-        best: tuple[AsyncLink, Replica] | None = None
+        best: tuple[AsyncConnection, Replica] | None = None
         for replica in self.ready():
             connecting = self._async_links.get(replica.socket)
             if connecting is None or (connecting.done() and not _is_open(connecting)):
-                connecting = asyncio.ensure_future(AsyncLink.connect(replica.socket))
+                connecting = asyncio.ensure_future(AsyncConnection.connect(replica.socket))
                 self._async_links[replica.socket] = connecting
             try:
                 link = connecting.result() if connecting.done() else await asyncio.shield(connecting)
@@ -290,7 +290,7 @@ class _Queued:
         self._berths.exit()
 
 
-def _is_open(connecting: asyncio.Future[AsyncLink]) -> bool:
+def _is_open(connecting: asyncio.Future[AsyncConnection]) -> bool:
     return not connecting.cancelled() and connecting.exception() is None and connecting.result().is_open
 
 

@@ -92,7 +92,7 @@ class Connection:
 
     def _begin(self, frame: protocol.Frame) -> None:
         if self.drains:
-            self.put(protocol.encode_again(frame.number))
+            self.put(protocol.encode_refused(frame.number))
             return
         call, suspect = protocol.call_of(frame)
         if call.method == STATUS:
