@@ -6,23 +6,23 @@ from typing import Any
 
 from aylien_model_serving.core.messages import Call, Reply, current_request_id
 from aylien_model_serving.dispatch.pipeline import Endpoint, Execute, answer
-from aylien_model_serving.executors.engine import Job
+from aylien_model_serving.executors.engine import QueuedCall
 from aylien_model_serving.executors.generators import STREAMS, Items
 from aylien_model_serving.executors.queue import Finish
 
 
-class EngineCall(Job):
+class EngineCall(QueuedCall):
     """A call whose handler the engine runs. All that is told of it is logged under its request's id.
 
     Args:
         call: what was asked.
         endpoint: who answers.
         deadline: `time.monotonic()` seconds after which nobody waits for the result.
-        finish: see `Job`.
+        finish: see `QueuedCall`.
         suspect: whether a process died while it ran this call.
     """
 
-    __slots__ = ("_story", "call", "endpoint")
+    __slots__ = ("_steps", "call", "endpoint")
 
     def __init__(
         self, call: Call, endpoint: Endpoint, deadline: float | None, finish: Finish, *, suspect: bool = False

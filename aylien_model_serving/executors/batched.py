@@ -18,7 +18,7 @@ from aylien_model_serving.core.messages import Call
 from aylien_model_serving.errors import DeadlineExceeded
 from aylien_model_serving.executors import Observer
 from aylien_model_serving.executors.batch_policy import Batching
-from aylien_model_serving.executors.engine import Engine, Job
+from aylien_model_serving.executors.engine import Engine, QueuedCall
 from aylien_model_serving.handlers.signatures import Signature
 
 Loop = asyncio.AbstractEventLoop
@@ -70,7 +70,7 @@ class BatchedExecutor:
             outcome.append((result, error))
             bell.release()
 
-        job = Job(arguments, call.deadline, call.request_id, finish=finish)
+        job = QueuedCall(arguments, call.deadline, call.request_id, finish=finish)
         engine, _ = self._here()
         engine.submit(job)
         try:
@@ -92,7 +92,7 @@ class BatchedExecutor:
         def finish(result: Any, error: Exception | None) -> None:
             deliveries.put(loop, (future, result, error, call.request_id))
 
-        job = Job(arguments, call.deadline, call.request_id, finish=finish)
+        job = QueuedCall(arguments, call.deadline, call.request_id, finish=finish)
         engine.submit(job)
         alarm = loop.call_later(_left(call.deadline), _expire, future) if call.deadline is not None else None
         try:
@@ -145,10 +145,10 @@ class Deliveries:
     def put(self, loop: Loop, delivery: _Delivery) -> None:
         self._pending.append((loop, delivery))
 
-    def starts(self, jobs: Sequence[Job]) -> None:
+    def starts(self, jobs: Sequence[QueuedCall]) -> None:
         """Nothing is noted of a run before its end."""
 
-    def ended(self, jobs: Sequence[Job], seconds: float) -> None:
+    def ended(self, jobs: Sequence[QueuedCall], seconds: float) -> None:
         self._observer.ran(seconds)
 
     def dropped(self, reason: str) -> None:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol
 
 from aylien_model_serving.core.messages import current_request_id
 from aylien_model_serving.errors import DeadlineExceeded, HandlerFailed
-from aylien_model_serving.executors.queue import Job
+from aylien_model_serving.executors.queue import QueuedCall
 from aylien_model_serving.handlers import callables
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.process import native_threads
@@ -23,10 +23,10 @@ from aylien_model_serving.process import native_threads
 class EngineObserver(Protocol):
     """Is told what an engine does, on the thread that does it."""
 
-    def starts(self, jobs: Sequence[Job]) -> None:
+    def starts(self, jobs: Sequence[QueuedCall]) -> None:
         """Take note that the handler is about to run for these calls."""
 
-    def ended(self, jobs: Sequence[Job], seconds: float) -> None:
+    def ended(self, jobs: Sequence[QueuedCall], seconds: float) -> None:
         """Take note that this run has ended."""
 
     def settled(self) -> None:
@@ -39,7 +39,7 @@ class EngineObserver(Protocol):
 class Outcome(NamedTuple):
     """What became of a call: a result or an error."""
 
-    job: Job
+    job: QueuedCall
     result: Any
     error: Exception | None = None
 
@@ -63,7 +63,7 @@ class Runs:
         self._observer = observer
         self._is_async = inspect.iscoroutinefunction(handler) or callables.is_async(handler)
 
-    def run(self, batch: Sequence[Job]) -> list[Outcome]:
+    def run(self, batch: Sequence[QueuedCall]) -> list[Outcome]:
         """Return an outcome for every call of a batch but those that were abandoned before they ran."""
         outcomes: list[Outcome] = []
         parts = [batch]
@@ -83,7 +83,7 @@ class Runs:
                 outcomes += self._spread(jobs, result)
         return outcomes
 
-    def drop(self, dead: Sequence[Job]) -> list[Outcome]:
+    def drop(self, dead: Sequence[QueuedCall]) -> list[Outcome]:
         """Return the outcomes of calls that will not run."""
         outcomes = []
         for job in dead:
@@ -92,7 +92,7 @@ class Runs:
                 outcomes.append(Outcome(job, None, DeadlineExceeded()))
         return outcomes
 
-    def _living(self, jobs: Sequence[Job], outcomes: list[Outcome]) -> Sequence[Job]:
+    def _living(self, jobs: Sequence[QueuedCall], outcomes: list[Outcome]) -> Sequence[QueuedCall]:
         now = time.monotonic()
         dead = [job for job in jobs if job.is_dead(now)]
         if not dead:
@@ -100,7 +100,7 @@ class Runs:
         outcomes += self.drop(dead)
         return [job for job in jobs if job not in dead]
 
-    def _call(self, jobs: Sequence[Job]) -> Any:
+    def _call(self, jobs: Sequence[QueuedCall]) -> Any:
         arguments = columns(jobs) if self._batched else jobs[0].arguments
         self._observer.starts(jobs)
         token = current_request_id.set(jobs[0].request_id if len(jobs) == 1 else "-")
@@ -115,7 +115,7 @@ class Runs:
             self._observer.ended(jobs, time.perf_counter() - start)
             current_request_id.reset(token)
 
-    def _spread(self, jobs: Sequence[Job], result: Any) -> list[Outcome]:
+    def _spread(self, jobs: Sequence[QueuedCall], result: Any) -> list[Outcome]:
         """Give every call its own result."""
         if not self._batched:
             return [Outcome(jobs[0], result)]
@@ -129,7 +129,7 @@ class Runs:
         ]
 
 
-def columns(jobs: Sequence[Job]) -> dict[str, Any]:
+def columns(jobs: Sequence[QueuedCall]) -> dict[str, Any]:
     """Return a list of values for each field of calls that have the same fields."""
     return {name: [job.arguments[name] for job in jobs] for name in jobs[0].arguments}
 

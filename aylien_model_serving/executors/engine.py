@@ -16,7 +16,7 @@ from typing import Any
 from aylien_model_serving.errors import DeadlineExceeded, HandlerFailed, Unavailable
 from aylien_model_serving.executors.batch_policy import Batching, Policy
 from aylien_model_serving.executors.batches import EngineObserver, Outcome, Runs
-from aylien_model_serving.executors.queue import Job, Queue
+from aylien_model_serving.executors.queue import Queue, QueuedCall
 from aylien_model_serving.handlers.signatures import Signature
 
 __all__ = ["Engine", "EngineObserver", "Job"]
@@ -78,7 +78,7 @@ class Engine:
         with self._changed:
             self._refuse_overflow(time.monotonic())
 
-    def submit(self, job: Job) -> None:
+    def submit(self, job: QueuedCall) -> None:
         """Let a call wait for its run.
 
         Raises:
@@ -125,7 +125,7 @@ class Engine:
                 return
             self._run(*taken)
 
-    def _take(self) -> tuple[list[Job], list[Job]] | None:
+    def _take(self) -> tuple[list[QueuedCall], list[QueuedCall]] | None:
         """Wait until a batch is due; return it, and calls that will not run, or None at the end."""
         with self._changed:
             while True:
@@ -156,7 +156,7 @@ class Engine:
             return now
         return self._policy.due(now, len(self._queue), self._queue.first.arrived)
 
-    def _run(self, batch: list[Job], dead: list[Job]) -> None:
+    def _run(self, batch: list[QueuedCall], dead: list[QueuedCall]) -> None:
         start = time.monotonic()
         outcomes = self._runs.drop(dead)
         try:

@@ -12,7 +12,7 @@ from typing import Any
 Finish = Callable[[Any, "Exception | None"], None]
 
 
-class Job:
+class QueuedCall:
     """One call for a handler.
 
     Args:
@@ -67,17 +67,17 @@ class Queue:
     __slots__ = ("_dead", "_jobs")
 
     def __init__(self) -> None:
-        self._jobs: deque[Job] = deque()
-        self._dead: list[Job] = []
+        self._jobs: deque[QueuedCall] = deque()
+        self._dead: list[QueuedCall] = []
 
     def __len__(self) -> int:
         return len(self._jobs)
 
     @property
-    def first(self) -> Job:
+    def first(self) -> QueuedCall:
         return self._jobs[0]
 
-    def append(self, job: Job) -> None:
+    def append(self, job: QueuedCall) -> None:
         self._jobs.append(job)
 
     def has_dead(self) -> bool:
@@ -88,20 +88,20 @@ class Queue:
         self._dead += [job for job in self._jobs if job.is_dead(now)]
         self._jobs = deque(job for job in self._jobs if not job.is_dead(now))
 
-    def take_dead(self) -> list[Job]:
+    def take_dead(self) -> list[QueuedCall]:
         """Return and forget what was found to be dead."""
         dead, self._dead = self._dead, []
         return dead
 
-    def take(self, most: int, now: float) -> list[Job]:
+    def take(self, most: int, now: float) -> list[QueuedCall]:
         """Return the oldest call and those that can share its run: of the same fields, and no suspects.
 
         Args:
             most: jobs to return at most.
             now: the time; what is dead by then is set aside.
         """
-        batch: list[Job] = []
-        passed: list[Job] = []
+        batch: list[QueuedCall] = []
+        passed: list[QueuedCall] = []
         while self._jobs and len(batch) < most:
             job = self._jobs.popleft()
             if job.is_dead(now):
@@ -114,5 +114,5 @@ class Queue:
         return batch
 
 
-def _can_share(first: Job, job: Job) -> bool:
+def _can_share(first: QueuedCall, job: QueuedCall) -> bool:
     return not (first.suspect or job.suspect) and job.arguments.keys() == first.arguments.keys()

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from aylien_model_serving.executors.batch_policy import Batching
-from aylien_model_serving.executors.engine import Engine, Job
+from aylien_model_serving.executors.engine import Engine, QueuedCall
 from aylien_model_serving.handlers.signatures import Signature
 
 PATIENCE = 10.0  # seconds after which a test that waits has failed
@@ -25,10 +25,10 @@ class Noted:
     def __init__(self) -> None:
         self.told: list[Any] = []
 
-    def starts(self, jobs: Sequence[Job]) -> None:
+    def starts(self, jobs: Sequence[QueuedCall]) -> None:
         self.told.append(("starts", len(jobs)))
 
-    def ended(self, jobs: Sequence[Job], seconds: float) -> None:
+    def ended(self, jobs: Sequence[QueuedCall], seconds: float) -> None:
         assert 0 <= seconds < PATIENCE
         self.told.append(("ended", len(jobs)))
 
@@ -63,13 +63,13 @@ class Bench:
 
     def submit(
         self, name: str, /, deadline: float | None = None, suspect: bool = False, **arguments: Any
-    ) -> Job:
+    ) -> QueuedCall:
         def finish(result: Any, error: Exception | None) -> None:
             assert name not in self.outcomes
             self.outcomes[name] = result if error is None else error
             self.observer.told.append(("finished", name))
 
-        job = Job(arguments, deadline, name, finish=finish, suspect=suspect)
+        job = QueuedCall(arguments, deadline, name, finish=finish, suspect=suspect)
         self.engine.submit(job)
         return job
 

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from aylien_model_serving.core.messages import current_request_id
 from aylien_model_serving.errors import HandlerFailed, InvalidRequest
 from aylien_model_serving.executors.batches import columns, items
-from aylien_model_serving.executors.queue import Job
+from aylien_model_serving.executors.queue import QueuedCall
 from tests.executors.engines import Bench
 from tests.ids import shown
 
 
 def test_every_field_becomes_a_list() -> None:
-    jobs = [Job({"a": n, "b": str(n)}, None, "-", finish=lambda result, error: None) for n in range(3)]
+    jobs = [QueuedCall({"a": n, "b": str(n)}, None, "-", finish=lambda result, error: None) for n in range(3)]
 
     assert columns(jobs) == {"a": [0, 1, 2], "b": ["0", "1", "2"]}
 

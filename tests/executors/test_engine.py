@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from aylien_model_serving.errors import DeadlineExceeded, HandlerFailed, Unavailable
-from aylien_model_serving.executors.engine import Job
+from aylien_model_serving.executors.engine import QueuedCall
 from tests.executors.engines import PATIENCE, Bench, wait_until
 
 
@@ -74,7 +74,7 @@ def test_a_stream_is_pulled_while_the_calls_slot_is_taken() -> None:
         assert error is None
         running.extend(bench.engine.running() for _ in result)
 
-    bench.engine.submit(Job({"n": 3}, None, "x", finish=finish))
+    bench.engine.submit(QueuedCall({"n": 3}, None, "x", finish=finish))
     bench.work()
 
     assert running == [1, 1, 1]
@@ -106,7 +106,7 @@ def test_dead_calls_alone_are_told_as_well() -> None:
 
 def test_a_result_that_comes_after_the_deadline_is_none() -> None:
     bench = Bench(lambda a: a, max_size=None)
-    job: list[Job] = []
+    job: list[QueuedCall] = []
 
     def handler(a: int) -> int:
         job[0].deadline = time.monotonic() - 1
@@ -175,7 +175,7 @@ def test_an_outcome_that_cant_be_delivered_keeps_nobody_elses_back() -> None:
     def finish(result: Any, error: Exception | None) -> None:
         raise OSError
 
-    bench.engine.submit(Job({"a": 1}, None, "x", finish=finish))
+    bench.engine.submit(QueuedCall({"a": 1}, None, "x", finish=finish))
     bench.submit("y", a=2)
 
     assert bench.work() == {"y": 2}

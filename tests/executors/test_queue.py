@@ -5,14 +5,14 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aylien_model_serving.executors.queue import Job, Queue
+from aylien_model_serving.executors.queue import Queue, QueuedCall
 
 
-def job(deadline: float | None = None, suspect: bool = False, **arguments: Any) -> Job:
-    return Job(arguments, deadline, "-", finish=lambda result, error: None, suspect=suspect)
+def job(deadline: float | None = None, suspect: bool = False, **arguments: Any) -> QueuedCall:
+    return QueuedCall(arguments, deadline, "-", finish=lambda result, error: None, suspect=suspect)
 
 
-def queue_of(*jobs: Job) -> Queue:
+def queue_of(*jobs: QueuedCall) -> Queue:
     queue = Queue()
     for each in jobs:
         queue.append(each)

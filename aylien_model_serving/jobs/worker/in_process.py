@@ -13,7 +13,7 @@ from typing import Any
 
 from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.dispatch.pipeline import Endpoint
-from aylien_model_serving.executors.engine import Engine, Job
+from aylien_model_serving.executors.engine import Engine, QueuedCall
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.jobs.store import Store
 from aylien_model_serving.jobs.worker.worker import Workshop
@@ -105,10 +105,10 @@ def _close(workshop: Workshop, engine: Engine) -> None:
 class _Nobody:
     """Notes nothing of what the engine does: the endpoint's instruments count the requests."""
 
-    def starts(self, jobs: Sequence[Job]) -> None:
+    def starts(self, jobs: Sequence[QueuedCall]) -> None:
         """Nothing is noted."""
 
-    def ended(self, jobs: Sequence[Job], seconds: float) -> None:
+    def ended(self, jobs: Sequence[QueuedCall], seconds: float) -> None:
         """Nothing is noted."""
 
     def dropped(self, reason: str) -> None:

@@ -19,7 +19,7 @@ from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.core.messages import Reply
 from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.dispatch.pipeline import check
-from aylien_model_serving.executors.engine import Engine, Job
+from aylien_model_serving.executors.engine import Engine, QueuedCall
 from aylien_model_serving.executors.generators import STREAMS, Items
 from aylien_model_serving.jobs import progress
 from aylien_model_serving.jobs.store import open_store
@@ -150,7 +150,7 @@ class Hosted:
         parameter = progress.parameter_of(self._handler) if self._workshop is not None else None
         if parameter is not None:
             arguments[parameter] = progress.JobProgress(lambda fraction, message: False)
-        self._engine.submit(Job(arguments, None, "warmup", finish=finish))
+        self._engine.submit(QueuedCall(arguments, None, "warmup", finish=finish))
         done.result()
 
     def _hear(self, superior: Superior) -> None:

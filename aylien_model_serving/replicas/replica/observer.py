@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from aylien_model_serving.executors.engine import Job
+from aylien_model_serving.executors.engine import QueuedCall
 from aylien_model_serving.metrics.runners import RunnerInstruments
 from aylien_model_serving.replicas.replica.request import Answering
 from aylien_model_serving.rpc.flight_recorder import Recorder
@@ -29,12 +29,12 @@ class Observing:
         self.settled = settled
         self.sizes: Counter[int] = Counter()
 
-    def starts(self, jobs: Sequence[Job]) -> None:
+    def starts(self, jobs: Sequence[QueuedCall]) -> None:
         self._recorder.starts([job.number for job in jobs if isinstance(job, Answering)])
         now = time.monotonic()
         self._instruments.starts([now - job.arrived for job in jobs])
 
-    def ended(self, jobs: Sequence[Job], seconds: float) -> None:
+    def ended(self, jobs: Sequence[QueuedCall], seconds: float) -> None:
         self._recorder.ended()
         self.sizes[len(jobs)] += 1
         self._instruments.ended(len(jobs), seconds)
