@@ -11,7 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from aylien_model_serving.jobs.states import Status
-from aylien_model_serving.rpc.headers import ReplyHead
+from aylien_model_serving.rpc.headers import ReplyHeader
 
 
 class NewJob(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,7 +95,7 @@ class Job(msgspec.Struct, frozen=True):
     lease_owner: str | None = None
     lease_until: float | None = None
     expires_at: float | None = None
-    reply: ReplyHead | None = None
+    reply: ReplyHeader | None = None
     webhook_due: float | None = None
     webhook_tries: int = 0
 

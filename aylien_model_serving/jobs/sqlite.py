@@ -18,7 +18,7 @@ from msgspec.structs import astuple, replace
 from aylien_model_serving.jobs.connections import Connections
 from aylien_model_serving.jobs.job import Job
 from aylien_model_serving.jobs.states import Status
-from aylien_model_serving.rpc.headers import ReplyHead
+from aylien_model_serving.rpc.headers import ReplyHeader
 
 _COLUMNS = Job.__struct_fields__
 _CANCEL_REQUESTED, _REPLY = _COLUMNS.index("cancel_requested"), _COLUMNS.index("reply")
@@ -30,7 +30,7 @@ _INSERT = f"INSERT INTO jobs ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * le
 _FREED_PAGES = 1000
 
 _ENCODER = msgspec.msgpack.Encoder()
-_HEAD_DECODER = msgspec.msgpack.Decoder(ReplyHead)
+_HEADER_DECODER = msgspec.msgpack.Decoder(ReplyHeader)
 
 
 class SqliteShelf:
@@ -180,7 +180,7 @@ def _job(row: tuple[Any, ...]) -> Job:
     values = list(row)
     values[_CANCEL_REQUESTED] = bool(values[_CANCEL_REQUESTED])
     if values[_REPLY] is not None:
-        values[_REPLY] = _HEAD_DECODER.decode(values[_REPLY])
+        values[_REPLY] = _HEADER_DECODER.decode(values[_REPLY])
     return Job(*values)
 
 

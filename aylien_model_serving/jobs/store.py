@@ -16,7 +16,7 @@ from aylien_model_serving.jobs.memory import MemoryShelves
 from aylien_model_serving.jobs.shelf import Shelf, Shelves
 from aylien_model_serving.jobs.sqlite import open_file
 from aylien_model_serving.jobs.states import ENDED, IllegalTransition, Status
-from aylien_model_serving.rpc.headers import ReplyHead
+from aylien_model_serving.rpc.headers import ReplyHeader
 
 #: Jobs that one transaction brings back from a pause or a lost lease, or removes, at most.
 BATCH = 100
@@ -62,7 +62,7 @@ class Store:
         with self._shelves.read() as shelf:
             return _of_service(shelf, service, job_id)
 
-    def result(self, service: str, job_id: str) -> tuple[ReplyHead, bytes] | None:
+    def result(self, service: str, job_id: str) -> tuple[ReplyHeader, bytes] | None:
         """Return the reply of a finished job: its head and its body."""
         with self._shelves.read() as shelf:
             job = _of_service(shelf, service, job_id)
@@ -173,7 +173,7 @@ class Store:
             shelf.put_item(job, index, body)
             return job.cancel_requested
 
-    def finish(self, job_id: str, owner: str, reply: ReplyHead, body: bytes, now: float) -> Job:
+    def finish(self, job_id: str, owner: str, reply: ReplyHeader, body: bytes, now: float) -> Job:
         """End a job with its reply, and return it."""
         with self._shelves.write() as shelf:
             job = _of_owner(shelf, job_id, owner)

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from aylien_model_serving.jobs.job import Job, NewJob
 from aylien_model_serving.jobs.states import ENDED, RUNNING, Status, move
-from aylien_model_serving.rpc.headers import ReplyHead
+from aylien_model_serving.rpc.headers import ReplyHeader
 
 #: Seconds before a failed job is tried again, doubled with each attempt, and their limit.
 RETRY_PAUSE, LONGEST_RETRY_PAUSE = 1.0, 60.0
@@ -85,7 +85,7 @@ def streaming(job: Job) -> Job:
     return replace(job, status=move(job.status, "streaming"))
 
 
-def finished(job: Job, reply: ReplyHead, now: float) -> Job:
+def finished(job: Job, reply: ReplyHeader, now: float) -> Job:
     """It is done."""
     return _ended(job, "finished", now, fraction=1.0, reply=reply)
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from aylien_model_serving.rpc.headers import DECODERS, WireError, decode
 
 #: Bytes that a head and a body may have. A body of 1 GiB may carry 64 KiB of its framing.
-MAX_HEAD = 1 << 20
+MAX_HEADER_SIZE = 1 << 20
 MAX_BODY = (1 << 30) + (1 << 16)
 
 #: Bytes of the buffer into which small frames are received, many at once.
@@ -113,7 +113,7 @@ class Frames:
         frames: list[Frame] = []
         while end - start >= PREFIX.size:
             kind, head_size, number, body_size = PREFIX.unpack_from(view, start)
-            if kind not in DECODERS or head_size > MAX_HEAD or body_size > MAX_BODY:
+            if kind not in DECODERS or head_size > MAX_HEADER_SIZE or body_size > MAX_BODY:
                 raise WireError(f"No frame begins with {view[start : start + PREFIX.size].hex()}")
             head_at = start + PREFIX.size
             body_at = head_at + head_size

@@ -25,7 +25,7 @@ class WireError(Exception):
     """The bytes are not those of a frame; the connection can't go on."""
 
 
-class CallHead(msgspec.Struct, array_like=True):
+class CallHeader(msgspec.Struct, array_like=True):
     """A call without its body."""
 
     method: str
@@ -40,7 +40,7 @@ class CallHead(msgspec.Struct, array_like=True):
     suspect: bool
 
 
-class ReplyHead(msgspec.Struct, array_like=True):
+class ReplyHeader(msgspec.Struct, array_like=True):
     """A reply without its body."""
 
     status: int
@@ -60,11 +60,11 @@ def _from_extension(code: int, data: memoryview) -> Any:
     raise WireError(f"There is no value of type {code} with {len(data)} bytes")
 
 
-_REPLY_DECODER = msgspec.msgpack.Decoder(ReplyHead)
+_REPLY_DECODER = msgspec.msgpack.Decoder(ReplyHeader)
 
 #: Who reads the head of each kind; None where there is none.
 DECODERS: Mapping[int, msgspec.msgpack.Decoder[Any] | None] = {
-    CALL: msgspec.msgpack.Decoder(CallHead, ext_hook=_from_extension),
+    CALL: msgspec.msgpack.Decoder(CallHeader, ext_hook=_from_extension),
     CREDIT: msgspec.msgpack.Decoder(Annotated[int, msgspec.Meta(ge=1, le=1 << 31)]),
     REPLY: _REPLY_DECODER,
     STREAM: _REPLY_DECODER,

@@ -11,7 +11,7 @@ import msgspec
 
 from aylien_model_serving.core.messages import Call, Reply
 from aylien_model_serving.errors import BadRequest, BodyTooLarge
-from aylien_model_serving.rpc.frames import MAX_BODY, MAX_HEAD, PREFIX, Buffer, Frame, Frames
+from aylien_model_serving.rpc.frames import MAX_BODY, MAX_HEADER_SIZE, PREFIX, Buffer, Frame, Frames
 from aylien_model_serving.rpc.headers import (
     CALL,
     CANCEL,
@@ -23,8 +23,8 @@ from aylien_model_serving.rpc.headers import (
     REPLY,
     STREAM,
     WAKE,
-    CallHead,
-    ReplyHead,
+    CallHeader,
+    ReplyHeader,
     WireError,
     decode,
     to_plain,
@@ -85,7 +85,7 @@ def encode_call(number: int, call: Call, suspect: bool) -> list[Buffer]:
     if len(call.body) > MAX_BODY:
         raise BodyTooLarge(MAX_BODY)
     header = call.headers.get
-    head = CallHead(
+    head = CallHeader(
         call.method,
         call.path,
         call.query,
@@ -109,7 +109,7 @@ def encode_reply(number: int, reply: Reply, stream: bool = False) -> list[Buffer
     Raises:
         WireError: the head is over 1 MiB or the body over 1 GiB.
     """
-    head = _ENCODER.encode(ReplyHead(reply.status, reply.media_type, reply.headers))
+    head = _ENCODER.encode(ReplyHeader(reply.status, reply.media_type, reply.headers))
     return _frame(STREAM if stream else REPLY, number, head, b"" if stream else reply.body)
 
 
@@ -144,7 +144,7 @@ def encode_refused(number: int) -> list[Buffer]:
 
 
 def _frame(kind: int, number: int, head: bytes, body: bytes) -> list[Buffer]:
-    if len(head) > MAX_HEAD or len(body) > MAX_BODY:
+    if len(head) > MAX_HEADER_SIZE or len(body) > MAX_BODY:
         raise WireError(f"A frame of {len(head):,} and {len(body):,} bytes is too large")
     prefix = PREFIX.pack(kind, len(head), number, len(body))
     if len(body) <= _JOINED_BODY:
@@ -154,7 +154,7 @@ def _frame(kind: int, number: int, head: bytes, body: bytes) -> list[Buffer]:
 
 def call_of(frame: Frame) -> tuple[Call, bool]:
     """Return the call in a CALL frame, and whether it is a suspect."""
-    head: CallHead = frame.head
+    head: CallHeader = frame.head
     headers = {}
     if head.content_type is not None:
         headers["content-type"] = head.content_type
@@ -191,5 +191,5 @@ def frame_of(data: bytes) -> Frame:
 
 def reply_of(frame: Frame) -> Reply:
     """Return the reply in a REPLY frame; that of a STREAM frame has no chunks yet."""
-    head: ReplyHead = frame.head
+    head: ReplyHeader = frame.head
     return Reply(head.status, frame.body, head.media_type, head.headers)

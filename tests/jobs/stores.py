@@ -9,11 +9,11 @@ from typing import Any
 
 from aylien_model_serving.jobs.job import Claimed, Job, NewJob
 from aylien_model_serving.jobs.store import Store
-from aylien_model_serving.rpc.headers import ReplyHead
+from aylien_model_serving.rpc.headers import ReplyHeader
 
 NOW = 1_700_000_000.0
 LEASE = 10.0
-REPLY = ReplyHead(200, "application/json", [("X-Model", "a")])
+REPLY = ReplyHeader(200, "application/json", [("X-Model", "a")])
 
 _numbers = itertools.count(1)
 

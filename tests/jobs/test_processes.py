@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from aylien_model_serving.jobs.store import Store
-from aylien_model_serving.rpc.headers import ReplyHead
+from aylien_model_serving.rpc.headers import ReplyHeader
 from tests.jobs.stores import NOW, REPLY, claim, claimed_id, enqueue
 
 pytestmark = pytest.mark.processes
@@ -106,7 +106,7 @@ def test_many_processes_take_each_job_once(file_store: Store, path: Path, progra
             job = file_store.get("s", job_id)
             assert job is not None
             assert (job.status, job.attempts) == ("finished", 1)
-            assert file_store.result("s", job_id) == (ReplyHead(200, "text/plain", []), owner.encode())
+            assert file_store.result("s", job_id) == (ReplyHeader(200, "text/plain", []), owner.encode())
 
 
 def test_services_that_share_a_file_take_their_own_jobs_alone(

@@ -164,7 +164,7 @@ def test_what_is_over_the_limits_is_not_sent() -> None:
     with pytest.raises(WireError, match="too large"):
         protocol.encode_reply(1, Reply(200, Endless()))
     with pytest.raises(WireError, match="too large"):
-        protocol.encode_reply(1, Reply(200, b"", headers=[("x", "y" * protocol.MAX_HEAD)]))
+        protocol.encode_reply(1, Reply(200, b"", headers=[("x", "y" * protocol.MAX_HEADER_SIZE)]))
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_what_is_over_the_limits_is_not_sent() -> None:
     [
         (0, 0, 0),
         (99, 0, 0),
-        (protocol.CALL, protocol.MAX_HEAD + 1, 0),
+        (protocol.CALL, protocol.MAX_HEADER_SIZE + 1, 0),
         (protocol.CALL, 2**32 - 1, 2**64 - 1),
         (protocol.REPLY, 10, protocol.MAX_BODY + 1),
         (protocol.ITEM, 0, 2**63),

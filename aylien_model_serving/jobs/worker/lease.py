@@ -17,7 +17,7 @@ from aylien_model_serving.jobs.errors import LeaseLost, StoreUnavailable
 from aylien_model_serving.jobs.job import Claimed, Job
 from aylien_model_serving.jobs.states import RUNNING
 from aylien_model_serving.jobs.store import Store
-from aylien_model_serving.rpc.headers import ReplyHead
+from aylien_model_serving.rpc.headers import ReplyHeader
 
 #: Seconds that a job belongs to whoever took it without a word from there.
 LEASE = 6.0
@@ -77,7 +77,7 @@ class Desk:
 
     def finish(self, job: Job, reply: Reply) -> None:
         """Keep the job's reply."""
-        head = ReplyHead(reply.status, reply.media_type, reply.headers)
+        head = ReplyHeader(reply.status, reply.media_type, reply.headers)
         _stubbornly(lambda: self._store.finish(job.id, self._owner, head, reply.body, time.time()))
 
     def fail(self, job: Job, error: str, *, again: bool) -> None:
