@@ -28,7 +28,7 @@ def encode(message: Any) -> bytes:
     return _LENGTH.pack(len(body)) + body
 
 
-class Inbox(Generic[_T]):
+class MessageDecoder(Generic[_T]):
     """Takes bytes as they come, and gives back the messages that they complete.
 
     Args:

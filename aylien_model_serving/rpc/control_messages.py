@@ -42,7 +42,7 @@ class Replica(msgspec.Struct, frozen=True, kw_only=True):
     version: str
 
 
-class Wish(msgspec.Struct, frozen=True, omit_defaults=True):
+class HostRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     """Web worker → supervisor.
 
     Args:
@@ -56,7 +56,7 @@ class Wish(msgspec.Struct, frozen=True, omit_defaults=True):
     release: str | None = None
 
 
-class News(msgspec.Struct, frozen=True):
+class ReplicaUpdate(msgspec.Struct, frozen=True):
     """Supervisor → web worker, at every change.
 
     Args:
@@ -66,7 +66,7 @@ class News(msgspec.Struct, frozen=True):
     replicas: dict[str, list[Replica]]
 
 
-class Order(msgspec.Struct, frozen=True, omit_defaults=True):
+class Command(msgspec.Struct, frozen=True, omit_defaults=True):
     """Supervisor → replica: first where and what it hosts, in the end that it shall finish and leave.
 
     Args:

@@ -20,7 +20,7 @@ _FILE_HEAD = 2
 _LANE_HEAD = 2
 
 
-class Recorder:
+class FlightRecorder:
     """Writes down what runs; a process that is killed in the middle leaves it written.
 
     Args:

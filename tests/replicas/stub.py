@@ -17,15 +17,15 @@ from typing import Any
 
 import msgspec
 
-from aylien_model_serving.rpc.control_framing import Inbox, encode
-from aylien_model_serving.rpc.control_messages import Order, Status
-from aylien_model_serving.rpc.flight_recorder import Recorder
+from aylien_model_serving.rpc.control_framing import MessageDecoder, encode
+from aylien_model_serving.rpc.control_messages import Command, Status
+from aylien_model_serving.rpc.flight_recorder import FlightRecorder
 
 LONG = 3000
 
 
 def main(descriptor: int) -> None:
-    supervisor, inbox = socket.socket(fileno=descriptor), Inbox(Order)
+    supervisor, inbox = socket.socket(fileno=descriptor), MessageDecoder(Command)
     (order,) = inbox.feed(supervisor.recv(65536))
     assert order.spec is not None
     wanted: dict[str, Any] = order.spec.init
@@ -42,24 +42,24 @@ def main(descriptor: int) -> None:
             return
 
 
-def serve(supervisor: socket.socket, order: Order) -> None:
+def serve(supervisor: socket.socket, order: Command) -> None:
     supervisor.sendall(encode(Status(state="ready")))
 
 
-def fail(supervisor: socket.socket, order: Order) -> None:
+def fail(supervisor: socket.socket, order: Command) -> None:
     supervisor.sendall(encode(Status(failed="x" * LONG + "ValueError: no such model")))
     sys.exit(1)
 
 
-def die(supervisor: socket.socket, order: Order) -> None:
+def die(supervisor: socket.socket, order: Command) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def never_ready(supervisor: socket.socket, order: Order) -> None:
+def never_ready(supervisor: socket.socket, order: Command) -> None:
     """Load for ever."""
 
 
-def be_stuck(supervisor: socket.socket, order: Order) -> None:
+def be_stuck(supervisor: socket.socket, order: Command) -> None:
     """Hear nothing: neither a signal, nor the supervisor's word, nor its end."""
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
@@ -68,19 +68,19 @@ def be_stuck(supervisor: socket.socket, order: Order) -> None:
         signal.pause()
 
 
-def run_for_ever(supervisor: socket.socket, order: Order) -> None:
-    Recorder(order.record, lanes=1, capacity=1).starts([1])
+def run_for_ever(supervisor: socket.socket, order: Command) -> None:
+    FlightRecorder(order.record, lanes=1, capacity=1).starts([1])
     be_stuck(supervisor, order)
 
 
-def have_a_child(supervisor: socket.socket, order: Order) -> None:
+def have_a_child(supervisor: socket.socket, order: Command) -> None:
     assert order.spec is not None
     child = subprocess.Popen(["sleep", "1000"], pass_fds=(supervisor.fileno(),))
     Path(order.spec.init["child"]).write_text(str(child.pid))
     serve(supervisor, order)
 
 
-def speak_nonsense(supervisor: socket.socket, order: Order) -> None:
+def speak_nonsense(supervisor: socket.socket, order: Command) -> None:
     supervisor.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from aylien_model_serving.replicas.supervisor.event_loop import Loop, Peer
-from aylien_model_serving.rpc.control_framing import Inbox, encode
+from aylien_model_serving.rpc.control_framing import MessageDecoder, encode
 from aylien_model_serving.rpc.control_messages import Status
 
 
@@ -46,7 +46,7 @@ def test_what_a_socket_does_not_take_is_sent_as_it_takes_more(ends: Ends) -> Non
     text = "x" * 3_000_000
     ends.peer.send(Status(failed=text))
     assert ends.peer.is_behind
-    inbox, found = Inbox(Status), list[Status]()
+    inbox, found = MessageDecoder(Status), list[Status]()
 
     while not found:
         ends.loop.wait(0)

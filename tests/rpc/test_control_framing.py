@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aylien_model_serving.rpc.control_framing import MAX_MESSAGE, Inbox, MessageError, encode
+from aylien_model_serving.rpc.control_framing import MAX_MESSAGE, MessageDecoder, MessageError, encode
 
 
 class Note(msgspec.Struct):
@@ -17,7 +17,7 @@ class Note(msgspec.Struct):
 @given(st.lists(st.text()), st.integers(1, 64))
 def test_messages_come_back_however_their_bytes_are_cut(texts: list[str], size: int) -> None:
     sent = b"".join(encode(Note(text)) for text in texts)
-    inbox = Inbox(Note)
+    inbox = MessageDecoder(Note)
 
     came = [note for start in range(0, len(sent), size) for note in inbox.feed(sent[start : start + size])]
 
@@ -39,8 +39,8 @@ def test_the_length_is_four_bytes_in_network_order() -> None:
 )
 def test_nonsense_is_an_error(data: bytes) -> None:
     with pytest.raises(MessageError):
-        Inbox(Note).feed(data)
+        MessageDecoder(Note).feed(data)
 
 
 def test_fields_of_a_later_version_are_passed_over() -> None:
-    assert Inbox(Note).feed(encode({"text": "a", "further": 1})) == [Note("a")]
+    assert MessageDecoder(Note).feed(encode({"text": "a", "further": 1})) == [Note("a")]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from aylien_model_serving.rpc.flight_recorder import Recorder, running_since, was_running
+from aylien_model_serving.rpc.flight_recorder import FlightRecorder, running_since, was_running
 
 ROOT = Path(__file__).parents[2]
 
@@ -21,14 +21,14 @@ def path(tmp_path: Path) -> str:
 
 
 def test_a_recorder_that_has_begun_nothing_is_idle(path: str) -> None:
-    Recorder(path, lanes=2, capacity=4).close()
+    FlightRecorder(path, lanes=2, capacity=4).close()
 
     assert running_since(path) is None
     assert not was_running(path, 0)
 
 
 def test_the_calls_of_a_run_are_found_until_it_ends(path: str) -> None:
-    recorder = Recorder(path, lanes=1, capacity=4)
+    recorder = FlightRecorder(path, lanes=1, capacity=4)
 
     before = time.monotonic()
     recorder.starts([7, 2**64 - 1])
@@ -46,7 +46,7 @@ def test_the_calls_of_a_run_are_found_until_it_ends(path: str) -> None:
 
 
 def test_a_smaller_run_leaves_nothing_of_the_larger_one_before_it(path: str) -> None:
-    recorder = Recorder(path, lanes=1, capacity=4)
+    recorder = FlightRecorder(path, lanes=1, capacity=4)
 
     recorder.starts([1, 2, 3, 4])
     recorder.ended()
@@ -57,7 +57,7 @@ def test_a_smaller_run_leaves_nothing_of_the_larger_one_before_it(path: str) -> 
 
 
 def test_every_thread_has_a_lane_of_its_own(path: str) -> None:
-    recorder = Recorder(path, lanes=2, capacity=1)
+    recorder = FlightRecorder(path, lanes=2, capacity=1)
     recorder.starts([1])
     since = running_since(path)
 
@@ -76,7 +76,7 @@ def test_every_thread_has_a_lane_of_its_own(path: str) -> None:
 
 
 def test_runs_beyond_what_was_announced_are_refused(path: str) -> None:
-    recorder = Recorder(path, lanes=1, capacity=2)
+    recorder = FlightRecorder(path, lanes=1, capacity=2)
 
     with pytest.raises(ValueError, match="3 calls"):
         recorder.starts([1, 2, 3])
@@ -90,7 +90,7 @@ def test_runs_beyond_what_was_announced_are_refused(path: str) -> None:
     recorder.close()
 
 
-def _refuse(recorder: Recorder, refused: list[str]) -> None:
+def _refuse(recorder: FlightRecorder, refused: list[str]) -> None:
     try:
         recorder.starts([3])
     except ValueError as error:
@@ -109,13 +109,13 @@ def test_a_file_that_is_no_record_tells_of_no_run(path: str, content: bytes | No
 def test_a_recorder_begins_with_an_empty_file(path: str) -> None:
     Path(path).write_bytes(b"\xff" * 4096)
 
-    Recorder(path, lanes=1, capacity=1).close()
+    FlightRecorder(path, lanes=1, capacity=1).close()
 
     assert running_since(path) is None
 
 
 def test_closing_twice_does_nothing(path: str) -> None:
-    recorder = Recorder(path, lanes=1, capacity=1)
+    recorder = FlightRecorder(path, lanes=1, capacity=1)
 
     recorder.close()
     recorder.close()

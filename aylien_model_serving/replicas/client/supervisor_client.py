@@ -21,8 +21,8 @@ from typing import ClassVar, NamedTuple
 from aylien_model_serving.process import owner
 from aylien_model_serving.process.backoff import Backoff
 from aylien_model_serving.replicas.client import supervisor_start
-from aylien_model_serving.rpc.control_framing import Inbox, MessageError, encode
-from aylien_model_serving.rpc.control_messages import News, Replica, Wish
+from aylien_model_serving.rpc.control_framing import MessageDecoder, MessageError, encode
+from aylien_model_serving.rpc.control_messages import HostRequest, Replica, ReplicaUpdate
 from aylien_model_serving.rpc.spec import Spec
 
 __all__ = ["Control", "Replica"]
@@ -63,7 +63,7 @@ class Control:
         self._since = time.monotonic()
         self._hosted: dict[str, _Hosting] = {}
         self._known: dict[str, list[Replica]] = {}
-        self._outbox: deque[Wish] = deque()
+        self._outbox: deque[HostRequest] = deque()
         self._sending = threading.Lock()
         self._socket: socket.socket | None = None
         self._thread: threading.Thread | None = None
@@ -105,7 +105,7 @@ class Control:
         known = self._known.get(key)
         if known is not None:
             changed(known)
-        self._outbox.append(Wish(host=spec, since=self._since))
+        self._outbox.append(HostRequest(host=spec, since=self._since))
         if not _is_gunicorn_master(place.owner):
             self.start()
         self._flush()
@@ -114,7 +114,7 @@ class Control:
         """Say that this process does not want what it hosted under a key any more."""
         if self._hosted.pop(key, None) is not None:
             self._known.pop(key, None)
-            self._outbox.append(Wish(release=key))
+            self._outbox.append(HostRequest(release=key))
             self._flush()
 
     def start(self) -> None:
@@ -154,7 +154,7 @@ class Control:
             supervisor_start.reap()
             if not place.owner_lives():
                 self.is_over = True
-                self._tell(News({key: [] for key in list(self._hosted)}))
+                self._tell(ReplicaUpdate({key: [] for key in list(self._hosted)}))
                 return
             time.sleep(backoff.failed(worked))
 
@@ -172,9 +172,9 @@ class Control:
 
     def _listen(self, sock: socket.socket) -> None:
         """Ask for everything, and hear what there is until the connection ends."""
-        inbox = Inbox(News)
+        inbox = MessageDecoder(ReplicaUpdate)
         self._outbox.clear()
-        self._outbox.extend(Wish(host=hosted.spec, since=self._since) for hosted in self._each())
+        self._outbox.extend(HostRequest(host=hosted.spec, since=self._since) for hosted in self._each())
         self._socket = sock
         try:
             self._flush()
@@ -188,12 +188,12 @@ class Control:
             self._socket = None
             sock.close()
         if not self._is_closed:
-            self._tell(News({key: [] for key in list(self._hosted)}))
+            self._tell(ReplicaUpdate({key: [] for key in list(self._hosted)}))
 
     def _each(self) -> list[_Hosting]:
         return list(self._hosted.values())
 
-    def _tell(self, news: News) -> None:
+    def _tell(self, news: ReplicaUpdate) -> None:
         for key, replicas in news.replicas.items():
             hosted = self._hosted.get(key)
             if hosted is None:

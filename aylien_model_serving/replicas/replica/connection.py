@@ -12,7 +12,7 @@ from aylien_model_serving.core.messages import Reply
 from aylien_model_serving.dispatch.pipeline import Endpoint
 from aylien_model_serving.executors import STATUS
 from aylien_model_serving.executors.engine import Engine
-from aylien_model_serving.replicas.replica.request import Answering, Outcomes
+from aylien_model_serving.replicas.replica.request import OutcomeBuffer, ReplicaRequest
 from aylien_model_serving.rpc import protocol
 
 #: Buffers that one system call takes; IOV_MAX of Linux is 1024.
@@ -37,7 +37,7 @@ class Connection:
         sock: socket.socket,
         endpoint: Endpoint,
         engine: Engine,
-        outcomes: Outcomes | None,
+        outcomes: OutcomeBuffer | None,
         want_write: Callable[[Connection], None],
         tell_status: Callable[[], Reply],
         wake: Callable[[], None],
@@ -50,7 +50,7 @@ class Connection:
         self._tell_status = tell_status
         self._wake = wake
         self._frames = protocol.Frames()
-        self._calls: dict[int, Answering] = {}
+        self._calls: dict[int, ReplicaRequest] = {}
         self._outbox: deque[protocol.Buffer] = deque()
         self._lock = threading.Lock()
         self._is_closed = False
@@ -98,7 +98,7 @@ class Connection:
         if call.method == STATUS:
             self.put(protocol.encode_reply(frame.number, self._tell_status()))
             return
-        answering = Answering(frame.number, call, suspect, self._endpoint, self, self._outcomes)
+        answering = ReplicaRequest(frame.number, call, suspect, self._endpoint, self, self._outcomes)
         self._calls[frame.number] = answering
         answering.begin(self._engine)
 

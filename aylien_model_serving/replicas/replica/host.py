@@ -27,12 +27,12 @@ from aylien_model_serving.jobs.worker.worker import Workshop
 from aylien_model_serving.metrics.runners import RunnerInstruments
 from aylien_model_serving.process import lifecycle
 from aylien_model_serving.replicas.replica import loader
-from aylien_model_serving.replicas.replica.observer import Observing
-from aylien_model_serving.replicas.replica.request import Outcomes
-from aylien_model_serving.replicas.replica.server import Server
-from aylien_model_serving.replicas.replica.supervisor_channel import Superior
-from aylien_model_serving.rpc.control_messages import Order, Status
-from aylien_model_serving.rpc.flight_recorder import Recorder
+from aylien_model_serving.replicas.replica.observer import RunObserver
+from aylien_model_serving.replicas.replica.request import OutcomeBuffer
+from aylien_model_serving.replicas.replica.server import ReplicaServer
+from aylien_model_serving.replicas.replica.supervisor_channel import SupervisorChannel
+from aylien_model_serving.rpc.control_messages import Command, Status
+from aylien_model_serving.rpc.flight_recorder import FlightRecorder
 from aylien_model_serving.rpc.spec import Spec
 
 logger = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ _GIVE_BACK_SECONDS = 0.5
 _TOLD = 2000
 
 
-class Hosted:
+class HostedHandler:
     """A built handler and all that stands between it and its callers.
 
     Args:
@@ -53,7 +53,7 @@ class Hosted:
         settings: limits and switches.
     """
 
-    def __init__(self, spec: Spec, order: Order, settings: Settings) -> None:
+    def __init__(self, spec: Spec, order: Command, settings: Settings) -> None:
         self._spec = spec
         self._order = order
         self._handler = loader.build(spec, order.device)
@@ -61,9 +61,9 @@ class Hosted:
         instruments = RunnerInstruments(spec.name, self._endpoint.instruments)
         if order.restarts:
             instruments.restarted()
-        self._outcomes = Outcomes() if spec.batching is not None else None
-        recorder = Recorder(order.record, spec.threads, spec.batching.max_size if spec.batching else 1)
-        self._observing = Observing(recorder, instruments, self._settled)
+        self._outcomes = OutcomeBuffer() if spec.batching is not None else None
+        recorder = FlightRecorder(order.record, spec.threads, spec.batching.max_size if spec.batching else 1)
+        self._observing = RunObserver(recorder, instruments, self._settled)
         self._engine = Engine(
             self._handler,
             loader.signature_of(self._handler, spec),
@@ -74,7 +74,9 @@ class Hosted:
         )
         self._until = math.inf
         self._workshop = self._open_workshop(settings)
-        self._server = Server(self._endpoint, self._engine, self._outcomes, self._tell_status, self._wake)
+        self._server = ReplicaServer(
+            self._endpoint, self._engine, self._outcomes, self._tell_status, self._wake
+        )
 
     def _open_workshop(self, settings: Settings) -> Workshop | None:
         spec = self._spec
@@ -96,7 +98,7 @@ class Hosted:
         if self._workshop is not None:
             self._workshop.wake()
 
-    def serve(self, superior: Superior, built: Callable[[], None]) -> None:
+    def serve(self, superior: SupervisorChannel, built: Callable[[], None]) -> None:
         """Answer calls until the supervisor says that it is enough; the handler runs on the calling thread.
 
         Args:
@@ -116,7 +118,7 @@ class Hosted:
         if callable(close):
             close()
 
-    def _open(self, superior: Superior, built: Callable[[], None]) -> None:
+    def _open(self, superior: SupervisorChannel, built: Callable[[], None]) -> None:
         try:
             self._warm_up()
         except BaseException as error:
@@ -153,7 +155,7 @@ class Hosted:
         self._engine.submit(QueuedCall(arguments, None, "warmup", finish=finish))
         done.result()
 
-    def _hear(self, superior: Superior) -> None:
+    def _hear(self, superior: SupervisorChannel) -> None:
         for order in superior.listen():
             if order.drain is not None:
                 self._until = order.drain
@@ -190,7 +192,7 @@ def _end_process() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def fail(superior: Superior, spec: Spec, error: BaseException) -> NoReturn:
+def fail(superior: SupervisorChannel, spec: Spec, error: BaseException) -> NoReturn:
     """Tell why a replica can't be built, and end it."""
     logger.error("%s can't be built", spec.name, exc_info=error)
     superior.tell(Status(failed="".join(traceback.format_exception(error))[-_TOLD:]))

@@ -20,9 +20,9 @@ from collections.abc import Iterator
 from aylien_model_serving.core import logging as logs
 from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.process import interpreter, lifecycle, owner
-from aylien_model_serving.replicas.replica.host import Hosted, fail
-from aylien_model_serving.replicas.replica.supervisor_channel import Superior
-from aylien_model_serving.rpc.control_messages import Order, Status
+from aylien_model_serving.replicas.replica.host import HostedHandler, fail
+from aylien_model_serving.replicas.replica.supervisor_channel import SupervisorChannel
+from aylien_model_serving.rpc.control_messages import Command, Status
 from aylien_model_serving.rpc.spec import Spec, load_main
 
 logger = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ def main(descriptor: int) -> None:
         signal.signal(number, _stay)
     sys.setswitchinterval(_SWITCH_INTERVAL)
     lifecycle.is_replica = True
-    superior = Superior(socket.socket(fileno=descriptor))
+    superior = SupervisorChannel(socket.socket(fileno=descriptor))
     settings = Settings.load()
     logs.configure(settings)
     spec, order = _first_order(superior)
@@ -48,7 +48,7 @@ def main(descriptor: int) -> None:
     superior.tell(Status(state="loading"))
     try:
         _enter(spec)
-        hosted = Hosted(spec, order, settings)
+        hosted = HostedHandler(spec, order, settings)
     except BaseException as error:
         fail(superior, spec, error)
     hosted.serve(superior, turn.close)
@@ -58,7 +58,7 @@ def _stay(number: int, _: object) -> None:
     """Go on: a replica leaves when its supervisor says so. What the handler starts does not inherit this."""
 
 
-def _first_order(superior: Superior) -> tuple[Spec, Order]:
+def _first_order(superior: SupervisorChannel) -> tuple[Spec, Command]:
     while True:
         for order in superior.listen():
             if order.spec is not None:

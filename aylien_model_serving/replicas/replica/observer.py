@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 
 from aylien_model_serving.executors.engine import QueuedCall
 from aylien_model_serving.metrics.runners import RunnerInstruments
-from aylien_model_serving.replicas.replica.request import Answering
-from aylien_model_serving.rpc.flight_recorder import Recorder
+from aylien_model_serving.replicas.replica.request import ReplicaRequest
+from aylien_model_serving.rpc.flight_recorder import FlightRecorder
 
 
-class Observing:
+class RunObserver:
     """Tells the flight recorder and the metrics what the engine does.
 
     Args:
@@ -22,7 +22,7 @@ class Observing:
     """
 
     def __init__(
-        self, recorder: Recorder, instruments: RunnerInstruments, settled: Callable[[], None]
+        self, recorder: FlightRecorder, instruments: RunnerInstruments, settled: Callable[[], None]
     ) -> None:
         self._recorder = recorder
         self._instruments = instruments
@@ -30,7 +30,7 @@ class Observing:
         self.sizes: Counter[int] = Counter()
 
     def starts(self, jobs: Sequence[QueuedCall]) -> None:
-        self._recorder.starts([job.number for job in jobs if isinstance(job, Answering)])
+        self._recorder.starts([job.number for job in jobs if isinstance(job, ReplicaRequest)])
         now = time.monotonic()
         self._instruments.starts([now - job.arrived for job in jobs])
 

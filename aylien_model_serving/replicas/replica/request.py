@@ -23,7 +23,7 @@ Buffers = Sequence[protocol.Buffer]
 After = Callable[[], None]
 
 
-class Outlet(Protocol):
+class ReplySink(Protocol):
     """Where a call's reply goes."""
 
     def put(self, buffers: Buffers) -> None:
@@ -36,7 +36,7 @@ class Outlet(Protocol):
         """Forget a call that has been answered."""
 
 
-class Answering(EngineCall):
+class ReplicaRequest(EngineCall):
     """A call on its way to its reply.
 
     Args:
@@ -56,14 +56,14 @@ class Answering(EngineCall):
         call: Call,
         suspect: bool,
         endpoint: Endpoint,
-        outlet: Outlet,
-        outcomes: Outcomes | None,
+        outlet: ReplySink,
+        outcomes: OutcomeBuffer | None,
     ) -> None:
         finish = self.finished if outcomes is None else partial(outcomes.add, self)
         super().__init__(call, endpoint, call.deadline, finish, suspect=suspect)
         self.number = number
         self.outlet = outlet
-        self._credit: Credit | None = None
+        self._credit: StreamCredit | None = None
 
     def begin(self, engine: Engine) -> None:
         """Read the call's fields and hand them to the engine; what can't be read is answered here."""
@@ -108,7 +108,7 @@ class Answering(EngineCall):
 
     def _stream(self, reply: Reply, chunks: Chunks) -> None:
         """Send a body as it is made, no faster than the client takes it, until it ends or nobody listens."""
-        credit = self._credit = Credit()
+        credit = self._credit = StreamCredit()
         self.outlet.put(protocol.encode_reply(self.number, reply, stream=True))
         self.outlet.flush()
         try:
@@ -133,13 +133,13 @@ class Answering(EngineCall):
             self._credit.end()
 
 
-class Outcomes:
+class OutcomeBuffer:
     """The outcomes of a batch, told together by one thread, while the handler is at the next batch."""
 
     def __init__(self) -> None:
-        self._untold: deque[tuple[Answering, Any, Exception | None]] = deque()
+        self._untold: deque[tuple[ReplicaRequest, Any, Exception | None]] = deque()
 
-    def add(self, answering: Answering, result: Any, error: Exception | None) -> None:
+    def add(self, answering: ReplicaRequest, result: Any, error: Exception | None) -> None:
         """Keep one outcome until it is told."""
         self._untold.append((answering, result, error))
 
@@ -158,7 +158,7 @@ class Outcomes:
             after()
 
 
-class Credit:
+class StreamCredit:
     """How many items a client still takes."""
 
     def __init__(self) -> None:

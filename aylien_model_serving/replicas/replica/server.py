@@ -16,14 +16,14 @@ from aylien_model_serving.core.messages import Reply
 from aylien_model_serving.dispatch.pipeline import Endpoint
 from aylien_model_serving.executors.engine import Engine
 from aylien_model_serving.replicas.replica.connection import Connection
-from aylien_model_serving.replicas.replica.request import Outcomes
+from aylien_model_serving.replicas.replica.request import OutcomeBuffer
 from aylien_model_serving.rpc.protocol import WireError
 
 #: Seconds that a replica that leaves waits for clients to take their last answers.
 _LAST_WORDS = 1.0
 
 
-class Server:
+class ReplicaServer:
     """Accepts web workers' connections and reads their calls.
 
     Args:
@@ -38,7 +38,7 @@ class Server:
         self,
         endpoint: Endpoint,
         engine: Engine,
-        outcomes: Outcomes | None,
+        outcomes: OutcomeBuffer | None,
         tell_status: Callable[[], Reply],
         wake: Callable[[], None],
     ) -> None:

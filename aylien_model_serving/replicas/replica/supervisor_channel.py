@@ -6,10 +6,10 @@ import os
 import socket
 
 from aylien_model_serving.rpc import control_framing
-from aylien_model_serving.rpc.control_messages import Order, Status
+from aylien_model_serving.rpc.control_messages import Command, Status
 
 
-class Superior:
+class SupervisorChannel:
     """The supervisor at the other end of a socket.
 
     Args:
@@ -18,9 +18,9 @@ class Superior:
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
-        self._inbox = control_framing.Inbox(Order)
+        self._inbox = control_framing.MessageDecoder(Command)
 
-    def listen(self) -> list[Order]:
+    def listen(self) -> list[Command]:
         """Wait for something to come, and return the orders in it; without a supervisor the process ends."""
         data = self.sock.recv(1 << 16)
         if not data:

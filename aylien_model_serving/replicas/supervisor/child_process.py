@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from aylien_model_serving.replicas.supervisor.event_loop import Loop, Peer
-from aylien_model_serving.rpc.control_messages import Order, Status
+from aylien_model_serving.rpc.control_messages import Command, Status
 
 #: prctl(2): the signal that a process gets when its parent ends.
 _PR_SET_PDEATHSIG = 1
@@ -64,7 +64,7 @@ class Child:
         loop: Loop,
         command: Sequence[str],
         environ: Mapping[str, str],
-        order: Order,
+        order: Command,
         heard: Callable[[Status], None],
         ended: Callable[[str], None],
     ) -> None:
@@ -92,7 +92,7 @@ class Child:
         return self._pidfd is None and self._process.returncode is None
 
     def drain(self, until: float) -> None:
-        self._peer.send(Order(drain=until))
+        self._peer.send(Command(drain=until))
 
     def kill(self) -> None:
         if self._process.returncode is None:

@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from aylien_model_serving.rpc.control_framing import Inbox, MessageError, encode
+from aylien_model_serving.rpc.control_framing import MessageDecoder, MessageError, encode
 
 _CHUNK = 65536
 
@@ -72,7 +72,7 @@ class Peer(Generic[_T]):
         sock.setblocking(False)
         self._loop = loop
         self._socket = sock
-        self._inbox = Inbox(kind)
+        self._inbox = MessageDecoder(kind)
         self._outbox = bytearray()
         self._heard = heard
         self._lost = lost

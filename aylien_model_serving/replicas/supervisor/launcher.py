@@ -15,7 +15,7 @@ from aylien_model_serving.replicas.supervisor import cpus, devices
 from aylien_model_serving.replicas.supervisor.child_process import Child
 from aylien_model_serving.replicas.supervisor.event_loop import Loop
 from aylien_model_serving.replicas.supervisor.slots import Slot
-from aylien_model_serving.rpc.control_messages import Order, Status
+from aylien_model_serving.rpc.control_messages import Command, Status
 from aylien_model_serving.rpc.flight_recorder import running_since
 from aylien_model_serving.rpc.spec import Spec
 
@@ -69,7 +69,7 @@ class Launcher:
         slot.incarnation = next(self._incarnations)
         slot.socket = str(self._folder / f"{slot.incarnation:x}.sock")
         slot.record = str(self._folder / f"{slot.incarnation:x}.record")
-        order = Order(
+        order = Command(
             spec=slot.spec,
             device=devices.told(slot.device),
             socket=slot.socket,

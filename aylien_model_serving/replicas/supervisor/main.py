@@ -31,7 +31,7 @@ from aylien_model_serving.replicas.supervisor.event_loop import Loop, listen
 from aylien_model_serving.replicas.supervisor.launcher import Launcher
 from aylien_model_serving.replicas.supervisor.slots import Slot
 from aylien_model_serving.replicas.supervisor.worker_connection import Worker
-from aylien_model_serving.rpc.control_messages import Replica, Wish
+from aylien_model_serving.rpc.control_messages import HostRequest, Replica
 from aylien_model_serving.rpc.spec import Spec
 
 logger = logging.getLogger("aylien_model_serving.replicas.supervisor.main")
@@ -127,7 +127,7 @@ class Supervisor:
     def _accept(self, sock: socket.socket) -> None:
         self._workers.add(Worker(self._loop, sock, self._heard, self._lost))
 
-    def _heard(self, worker: Worker, wish: Wish) -> None:
+    def _heard(self, worker: Worker, wish: HostRequest) -> None:
         if self._ends_at is not None:
             return
         if wish.host is not None:

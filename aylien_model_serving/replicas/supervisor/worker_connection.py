@@ -6,7 +6,7 @@ import socket
 from collections.abc import Callable
 
 from aylien_model_serving.replicas.supervisor.event_loop import Loop, Peer
-from aylien_model_serving.rpc.control_messages import News, Replica, Wish
+from aylien_model_serving.rpc.control_messages import HostRequest, Replica, ReplicaUpdate
 
 
 class Worker:
@@ -23,10 +23,12 @@ class Worker:
         self,
         loop: Loop,
         sock: socket.socket,
-        heard: Callable[[Worker, Wish], None],
+        heard: Callable[[Worker, HostRequest], None],
         lost: Callable[[Worker], None],
     ) -> None:
-        self._peer = Peer(loop, sock, Wish, heard=lambda wish: heard(self, wish), lost=lambda: lost(self))
+        self._peer = Peer(
+            loop, sock, HostRequest, heard=lambda wish: heard(self, wish), lost=lambda: lost(self)
+        )
         self._told: dict[str, list[Replica] | None] = {}
 
     def wants(self, key: str) -> None:
@@ -48,4 +50,4 @@ class Worker:
                 changed[key] = replicas
         if changed:
             self._told.update(changed)
-            self._peer.send(News(changed))
+            self._peer.send(ReplicaUpdate(changed))
