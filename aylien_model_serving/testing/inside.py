@@ -9,7 +9,7 @@ from typing import Any
 
 from aylien_model_serving.core.suggest import nearest
 from aylien_model_serving.errors import ConfigurationError
-from aylien_model_serving.replicas.client.remote_executor import HostedRunner
+from aylien_model_serving.replicas.client.remote_executor import RemoteExecutor
 from aylien_model_serving.service import Service
 from aylien_model_serving.testing.targets import load
 from aylien_model_serving.web import overrides
@@ -33,7 +33,7 @@ def in_process(target: Any, handlers: Mapping[str, Callable[..., Any]] | None = 
     if not isinstance(app, ServingFlask):
         raise ConfigurationError(f"{target!r} is no app of this library, but a {type(app).__name__}")
     jobs = app.state.jobs
-    is_hosted = any(isinstance(endpoint.runner, HostedRunner) for endpoint in app.state.endpoints)
+    is_hosted = any(isinstance(endpoint.runner, RemoteExecutor) for endpoint in app.state.endpoints)
     if is_hosted or (jobs is not None and not jobs.is_memory):
         raise ConfigurationError(
             f"{target!r} was built before, with processes of its own: build it in a factory and name that, "

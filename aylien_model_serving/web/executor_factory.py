@@ -18,7 +18,7 @@ from aylien_model_serving.jobs.job import NewJob
 from aylien_model_serving.jobs.runner import JobRunner, Workers
 from aylien_model_serving.jobs.worker.in_process import Beside
 from aylien_model_serving.process import lifecycle
-from aylien_model_serving.replicas.client.remote_executor import HostedRunner
+from aylien_model_serving.replicas.client.remote_executor import RemoteExecutor
 from aylien_model_serving.routing.options import Hosting, Jobs
 from aylien_model_serving.routing.routes import Route
 from aylien_model_serving.rpc import spec
@@ -49,7 +49,7 @@ def choose(
     if route.job is not None and state.jobs is not None and state.jobs.is_memory:
         return _keeping(state, route, route.job, _beside(state, route, route.job, handler, signature, schema))
     if route.runner is not None:
-        hosted = HostedRunner(_spec(state, route, route.runner))
+        hosted = RemoteExecutor(_spec(state, route, route.runner))
         hosted.start()
         return hosted if route.job is None else _keeping(state, route, route.job, hosted)
     observer = state.instruments.of_handler(route.name)

@@ -9,7 +9,7 @@ from aylien_model_serving.errors import Unavailable
 from aylien_model_serving.jobs.runner import JobRunner
 from aylien_model_serving.openapi import document
 from aylien_model_serving.process import lifecycle
-from aylien_model_serving.replicas.client.remote_executor import HostedRunner
+from aylien_model_serving.replicas.client.remote_executor import RemoteExecutor
 from aylien_model_serving.web import docs
 from aylien_model_serving.web.app import ServingFlask
 
@@ -43,7 +43,7 @@ def register(app: ServingFlask) -> None:
         hosted = {
             endpoint.name: endpoint.runner.describe(with_errors=app.state.settings.expose_errors)
             for endpoint in app.state.endpoints
-            if isinstance(endpoint.runner, (HostedRunner, JobRunner))
+            if isinstance(endpoint.runner, (RemoteExecutor, JobRunner))
         }
         return Response(codecs.JSON.encode(hosted), content_type=codecs.JSON.media_type)
 

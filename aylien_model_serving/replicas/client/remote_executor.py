@@ -22,7 +22,7 @@ from aylien_model_serving.rpc.spec import Spec
 _LOOK_SECONDS = 0.05
 
 
-class HostedRunner:
+class RemoteExecutor:
     """Sends calls to the replica that has the fewest of them, and returns their replies.
 
     Args:

@@ -17,7 +17,7 @@ from aylien_model_serving.jobs.states import Status
 from aylien_model_serving.jobs.view import listed
 from aylien_model_serving.openapi.responses import Described
 from aylien_model_serving.process import owner
-from aylien_model_serving.replicas.client.remote_executor import HostedRunner
+from aylien_model_serving.replicas.client.remote_executor import RemoteExecutor
 from aylien_model_serving.web.dashboard import counts
 from aylien_model_serving.web.dashboard.counts import Samples, Spread, Spreads
 from aylien_model_serving.web.jobs import POSTED
@@ -108,11 +108,11 @@ def _runners(state: ServiceState, samples: Samples, waits: Spreads, sizes: Sprea
             "dropped": dropped.get(endpoint.name, {}),
         }
         for endpoint in state.endpoints
-        if isinstance(endpoint.runner, (HostedRunner, JobRunner))
+        if isinstance(endpoint.runner, (RemoteExecutor, JobRunner))
     ]
 
 
-def _replicas(runner: HostedRunner | JobRunner, *, with_errors: bool) -> dict[str, Any]:
+def _replicas(runner: RemoteExecutor | JobRunner, *, with_errors: bool) -> dict[str, Any]:
     try:
         return {"replicas": runner.describe(with_errors=with_errors)}
     except (ServingError, OSError) as error:
