@@ -28,7 +28,7 @@ from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.dispatch.error_responses import error_body
 from aylien_model_serving.errors import reason as reason_of
 from aylien_model_serving.process import lifecycle, native_threads, owner
-from aylien_model_serving.replicas.client.supervisor_client import Control
+from aylien_model_serving.replicas.client.supervisor_client import SupervisorClient
 from aylien_model_serving.servers.gunicorn.close_sockets import Closer
 from aylien_model_serving.servers.gunicorn.h1c_parser import keeping_tails
 from aylien_model_serving.servers.gunicorn.per_request_caches import Dates, found_when_written
@@ -230,7 +230,7 @@ def post_worker_init(worker: Any) -> None:
     app = vars(worker).get("asgi") or worker.wsgi  # each kind of worker has the one or the other
     if isinstance(getattr(type(app), "wsgi", None), property):
         app()
-    Control.of_process().start()
+    SupervisorClient.of_process().start()
     lifecycle.watch(lambda: not worker.alive)
     lifecycle.loaded()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from aylien_model_serving.replicas.client.supervisor_client import Control
+from aylien_model_serving.replicas.client.supervisor_client import SupervisorClient
 from aylien_model_serving.rpc.control_messages import Replica
 from aylien_model_serving.rpc.spec import Spec
 from tests.replicas.fleets import STUB
@@ -18,7 +18,7 @@ SPEC = Spec(name="asked", target="stub:stub", devices="cpu")
 
 
 def main(home: str, owner_pid: str) -> None:
-    control = Control(Path(home), int(owner_pid), STUB)
+    control = SupervisorClient(Path(home), int(owner_pid), STUB)
     print("here", flush=True)  # noqa: T201 - this is what the program is for
     sys.stdin.readline()
     news: queue.Queue[list[Replica]] = queue.Queue()

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from aylien_model_serving.replicas.client import supervisor_start
-from aylien_model_serving.replicas.client.supervisor_client import Control
+from aylien_model_serving.replicas.client.supervisor_client import SupervisorClient
 from aylien_model_serving.rpc.control_messages import Replica
 from aylien_model_serving.rpc.spec import Spec
 
@@ -70,7 +70,7 @@ class Worker:
     """A web worker, as far as its control goes."""
 
     def __init__(self, fleet: "Fleet") -> None:
-        self.control = Control(fleet.home, fleet.owner.pid, STUB)
+        self.control = SupervisorClient(fleet.home, fleet.owner.pid, STUB)
         self.news: dict[str, list[list[Replica]]] = {}
 
     def host(self, spec: Spec) -> str:

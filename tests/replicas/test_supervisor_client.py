@@ -14,7 +14,7 @@ import pytest
 
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.replicas.client import supervisor_start
-from aylien_model_serving.replicas.client.supervisor_client import Control
+from aylien_model_serving.replicas.client.supervisor_client import SupervisorClient
 from aylien_model_serving.rpc.control_messages import Replica
 from aylien_model_serving.rpc.spec import Spec
 from tests.replicas.fleets import PROJECT, Fleet, fleet_of_stubs, processes_of, wait_until
@@ -27,23 +27,25 @@ def ignore(replicas: list[Replica]) -> None:
 
 
 def test_a_process_has_one_control() -> None:
-    assert Control.of_process() is Control.of_process()
+    assert SupervisorClient.of_process() is SupervisorClient.of_process()
 
 
 def test_a_temporary_folder_with_too_long_a_path_is_refused(tmp_path: Path) -> None:
     home = tmp_path / ("x" * 100)
 
     with pytest.raises(ConfigurationError, match="bytes too long to hold Unix sockets: set TMPDIR"):
-        Control(home, os.getpid()).host(SPEC, ignore)
+        SupervisorClient(home, os.getpid()).host(SPEC, ignore)
 
 
 def test_a_spec_that_cannot_travel_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="travel"):
-        Control(tmp_path, os.getpid()).host(Spec(name="model", target="a:b", init={"a": object()}), ignore)
+        SupervisorClient(tmp_path, os.getpid()).host(
+            Spec(name="model", target="a:b", init={"a": object()}), ignore
+        )
 
 
 def test_what_nobody_hosts_can_be_released(tmp_path: Path) -> None:
-    Control(tmp_path, os.getpid()).release("unknown")
+    SupervisorClient(tmp_path, os.getpid()).release("unknown")
 
 
 def test_a_gunicorn_master_starts_nothing(
@@ -53,7 +55,7 @@ def test_a_gunicorn_master_starts_nothing(
     home = Path(os.path.relpath(tmp_path_factory.mktemp("c")))
     threads = threading.active_count()
 
-    Control(home, os.getpid()).host(SPEC, ignore)
+    SupervisorClient(home, os.getpid()).host(SPEC, ignore)
 
     assert threading.active_count() == threads
     assert list((home / "runners").iterdir()) == []

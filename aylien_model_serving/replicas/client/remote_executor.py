@@ -12,7 +12,7 @@ from typing import Any
 from aylien_model_serving.background import pool
 from aylien_model_serving.core.messages import Call, Reply
 from aylien_model_serving.errors import HandlerFailed
-from aylien_model_serving.replicas.client.replica_pool import Berths, Fleet
+from aylien_model_serving.replicas.client.replica_pool import Fleet, ReplicaPool
 from aylien_model_serving.replicas.client.supervisor_client import Replica
 from aylien_model_serving.rpc.connection import ReplicaDraining, ReplicaLost
 from aylien_model_serving.rpc.flight_recorder import was_running
@@ -94,7 +94,7 @@ class RemoteExecutor:
             Unavailable: no replica is live or starting, or too many calls wait for one.
             HandlerFailed: two replicas have died while they worked on the call.
         """
-        here, suspicion = self._fleet.here(), _Suspicion()
+        here, suspicion = self._fleet.here(), _CrashTracker()
         while True:
             link, replica = here.link(call.deadline)
             try:
@@ -106,7 +106,7 @@ class RemoteExecutor:
                 suspicion.grow(replica.record, lost)
 
     async def run_async(self, arguments: dict[str, Any], call: Call) -> Reply:
-        here, suspicion = self._fleet.here(), _Suspicion()
+        here, suspicion = self._fleet.here(), _CrashTracker()
         while True:
             link, replica = await here.link_async(call.deadline)
             try:
@@ -118,12 +118,12 @@ class RemoteExecutor:
                 suspicion.grow(replica.record, lost)
 
 
-def _tasks(here: Berths, replica: Replica) -> dict[str, int]:
+def _tasks(here: ReplicaPool, replica: Replica) -> dict[str, int]:
     found: dict[str, int] = here.ask_status(replica).get("tasks", {})
     return found
 
 
-class _Suspicion:
+class _CrashTracker:
     """Whether a call may be what kills its replicas."""
 
     is_suspect = False

@@ -19,7 +19,7 @@ import msgspec
 from aylien_model_serving.core.messages import Call
 from aylien_model_serving.errors import DeadlineExceeded, ServingError, Unavailable
 from aylien_model_serving.executors import STATUS
-from aylien_model_serving.replicas.client.supervisor_client import Control, Replica
+from aylien_model_serving.replicas.client.supervisor_client import Replica, SupervisorClient
 from aylien_model_serving.rpc import protocol
 from aylien_model_serving.rpc.connection import Connection, ReplicaDraining, ReplicaLost
 from aylien_model_serving.rpc.connection_async import AsyncConnection
@@ -43,33 +43,33 @@ class Fleet:
 
     def __init__(self, spec: Spec) -> None:
         self._spec = spec
-        self._here: Berths | None = None
+        self._here: ReplicaPool | None = None
 
-    def here(self) -> Berths:
+    def here(self) -> ReplicaPool:
         """Return this process's view, made at its first use: that is when the replicas are asked for."""
         here = self._here
         return here if here is not None and here.pid == os.getpid() else self._arrive()
 
-    def known(self) -> Berths | None:
+    def known(self) -> ReplicaPool | None:
         """Return this process's view, unless it has none: for a question that is not worth a start."""
         return self._here if self._here is not None and self._here.pid == os.getpid() else None
 
-    def _arrive(self) -> Berths:
+    def _arrive(self) -> ReplicaPool:
         with _lock:
             here = self._here
             if here is not None and here.pid == os.getpid():
                 return here
-            here = self._here = Berths(self._spec)
+            here = self._here = ReplicaPool(self._spec)
         try:
             here.ask(self._spec)
         except BaseException:
             self._here = None  # so that the next call is told as well, and does not wait for nothing
             raise
-        weakref.finalize(self, Control.of_process().release, self._spec.key).atexit = False
+        weakref.finalize(self, SupervisorClient.of_process().release, self._spec.key).atexit = False
         return here
 
 
-class Berths:
+class ReplicaPool:
     """One process's connections to the replicas of a runner.
 
     Args:
@@ -100,7 +100,7 @@ class Berths:
             if here is not None:
                 here.update(replicas)
 
-        Control.of_process().host(spec, told)
+        SupervisorClient.of_process().host(spec, told)
 
     def update(self, replicas: Sequence[Replica]) -> None:
         """Take note of an announcement."""
@@ -247,8 +247,8 @@ class Berths:
         finally:
             self._sleepers.discard(sleeper)
 
-    def _queued(self) -> _Queued:
-        return _Queued(self)
+    def _queued(self) -> _WaitingCall:
+        return _WaitingCall(self)
 
     def enter(self) -> None:
         """Count one more call that waits for a replica."""
@@ -269,7 +269,7 @@ class Berths:
         """
         states = {"starting"} if not self._replicas else {replica.state for replica in self._replicas}
         until = since + (_PATIENCE_WITH_DEATHS if states <= {"waiting", "draining"} else self._start_timeout)
-        is_over = states == {"failed"} or Control.of_process().is_over
+        is_over = states == {"failed"} or SupervisorClient.of_process().is_over
         if is_over or time.monotonic() >= until:
             raise Unavailable(f"{self._name} has no live replica at the moment")
         if deadline is not None and time.monotonic() >= deadline:
@@ -277,10 +277,10 @@ class Berths:
         return (until if deadline is None else min(until, deadline)) - time.monotonic()
 
 
-class _Queued:
+class _WaitingCall:
     """Counts a call among those that wait for a replica."""
 
-    def __init__(self, berths: Berths) -> None:
+    def __init__(self, berths: ReplicaPool) -> None:
         self._berths = berths
 
     def __enter__(self) -> None:

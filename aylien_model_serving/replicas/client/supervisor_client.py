@@ -34,15 +34,15 @@ _LONGEST_PAUSE = 5.0
 
 _CHUNK = 65536
 
-Changed = Callable[[list[Replica]], None]
+OnUpdate = Callable[[list[Replica]], None]
 
 
-class _Hosting(NamedTuple):
+class _HostedSpec(NamedTuple):
     spec: Spec
-    changed: Changed
+    changed: OnUpdate
 
 
-class Control:
+class SupervisorClient:
     """What one process wants to be hosted, and its connection to the supervisor.
 
     Args:
@@ -51,7 +51,7 @@ class Control:
         replica_command: starts a replica, the number of its descriptor appended; the real one when empty.
     """
 
-    _current: ClassVar[Control | None] = None
+    _current: ClassVar[SupervisorClient | None] = None
     _lock: ClassVar[threading.Lock] = threading.Lock()
 
     def __init__(
@@ -61,7 +61,7 @@ class Control:
         self._owner_pid = owner_pid
         self._replica_command = tuple(replica_command)
         self._since = time.monotonic()
-        self._hosted: dict[str, _Hosting] = {}
+        self._hosted: dict[str, _HostedSpec] = {}
         self._known: dict[str, list[Replica]] = {}
         self._outbox: deque[HostRequest] = deque()
         self._sending = threading.Lock()
@@ -73,19 +73,19 @@ class Control:
         self.is_over = False
 
     @classmethod
-    def of_process(cls) -> Control:
+    def of_process(cls) -> SupervisorClient:
         """Return this process's own; after a fork it is another than the parent's."""
         current = cls._current
         return current if current is not None else cls._first()
 
     @classmethod
-    def _first(cls) -> Control:
+    def _first(cls) -> SupervisorClient:
         with cls._lock:
             if cls._current is None:
                 cls._current = cls()
             return cls._current
 
-    def host(self, spec: Spec, changed: Changed) -> None:
+    def host(self, spec: Spec, changed: OnUpdate) -> None:
         """Ask for replicas, again and again if need be, until they are released.
 
         Args:
@@ -101,7 +101,7 @@ class Control:
         key = spec.key
         place = self._place()
         place.make()
-        self._hosted[key] = _Hosting(spec, changed)
+        self._hosted[key] = _HostedSpec(spec, changed)
         known = self._known.get(key)
         if known is not None:
             changed(known)
@@ -190,7 +190,7 @@ class Control:
         if not self._is_closed:
             self._tell(ReplicaUpdate({key: [] for key in list(self._hosted)}))
 
-    def _each(self) -> list[_Hosting]:
+    def _each(self) -> list[_HostedSpec]:
         return list(self._hosted.values())
 
     def _tell(self, news: ReplicaUpdate) -> None:
@@ -240,7 +240,7 @@ class Control:
             os.close(nothing)
 
 
-os.register_at_fork(after_in_child=Control._forked)
+os.register_at_fork(after_in_child=SupervisorClient._forked)
 
 
 def _is_gunicorn_master(owner_pid: int) -> bool:
