@@ -26,7 +26,7 @@ class StubProcess:
         self.done.append("kill")
 
 
-class Place:
+class SupervisorAddress:
     """A slot, the processes that were started for it, and what its flight recorder says."""
 
     def __init__(self, **fields: float) -> None:
@@ -56,7 +56,7 @@ class Place:
 
 
 def test_a_slot_is_filled_at_once() -> None:
-    place = Place()
+    place = SupervisorAddress()
 
     place.slot.act(0.0)
 
@@ -67,7 +67,7 @@ def test_a_slot_is_filled_at_once() -> None:
 
 
 def test_nothing_is_due_while_a_replica_serves() -> None:
-    place = Place()
+    place = SupervisorAddress()
 
     place.ready_at(1.0)
 
@@ -75,7 +75,7 @@ def test_nothing_is_due_while_a_replica_serves() -> None:
 
 
 def test_pauses_grow_with_deaths_in_a_row_and_shrink_after_good_work() -> None:
-    place = Place()
+    place = SupervisorAddress()
     pauses, now = [], 0.0
 
     for _ in range(12):
@@ -91,7 +91,7 @@ def test_pauses_grow_with_deaths_in_a_row_and_shrink_after_good_work() -> None:
 
 
 def test_a_death_is_announced_until_the_next_one_is_ready() -> None:
-    place = Place()
+    place = SupervisorAddress()
     place.ready_at(0.0)
 
     place.die_at(1.0)
@@ -107,7 +107,7 @@ def test_a_death_is_announced_until_the_next_one_is_ready() -> None:
 
 
 def test_a_failure_is_announced_and_tried_again() -> None:
-    place = Place()
+    place = SupervisorAddress()
     place.slot.act(0.0)
 
     place.slot.failed("x" * 3000 + "ValueError", 1.0)
@@ -121,7 +121,7 @@ def test_a_failure_is_announced_and_tried_again() -> None:
 
 
 def test_a_replica_that_failed_and_does_not_leave_is_killed() -> None:
-    place = Place()
+    place = SupervisorAddress()
     place.slot.act(0.0)
     place.slot.failed("ValueError", 1.0)
 
@@ -134,7 +134,7 @@ def test_a_replica_that_failed_and_does_not_leave_is_killed() -> None:
 
 @pytest.mark.parametrize("error", [OSError("no memory"), ConfigurationError("no such device")])
 def test_a_process_that_cannot_be_started_is_a_failure(error: Exception) -> None:
-    place = Place()
+    place = SupervisorAddress()
     place.error = error
 
     place.slot.act(0.0)
@@ -146,7 +146,7 @@ def test_a_process_that_cannot_be_started_is_a_failure(error: Exception) -> None
 
 
 def test_the_time_to_start_runs_from_the_replicas_turn_to_load() -> None:
-    place = Place(start_timeout=5.0)
+    place = SupervisorAddress(start_timeout=5.0)
     place.slot.act(0.0)
     place.slot.act(1000.0)
     assert place.slot.due is None
@@ -161,7 +161,7 @@ def test_the_time_to_start_runs_from_the_replicas_turn_to_load() -> None:
 
 
 def test_a_run_that_takes_too_long_ends_the_replica() -> None:
-    place = Place(kill_after=2.0)
+    place = SupervisorAddress(kill_after=2.0)
     place.ready_at(10.0)
 
     place.slot.act(12.0)
@@ -176,7 +176,7 @@ def test_a_run_that_takes_too_long_ends_the_replica() -> None:
 
 
 def test_a_drained_replica_finishes_and_is_not_replaced() -> None:
-    place = Place()
+    place = SupervisorAddress()
     place.ready_at(0.0)
 
     place.slot.drain(until=30.0)
@@ -190,7 +190,7 @@ def test_a_drained_replica_finishes_and_is_not_replaced() -> None:
 
 
 def test_a_drained_replica_that_does_not_leave_is_killed() -> None:
-    place = Place()
+    place = SupervisorAddress()
     place.ready_at(0.0)
     place.slot.drain(until=30.0)
 
@@ -201,7 +201,7 @@ def test_a_drained_replica_that_does_not_leave_is_killed() -> None:
 
 
 def test_a_replica_that_is_not_ready_has_nothing_to_finish() -> None:
-    place = Place()
+    place = SupervisorAddress()
     place.slot.act(0.0)
 
     place.slot.drain(until=30.0)
@@ -210,7 +210,7 @@ def test_a_replica_that_is_not_ready_has_nothing_to_finish() -> None:
 
 
 def test_an_empty_slot_is_over_when_it_is_drained() -> None:
-    place = Place()
+    place = SupervisorAddress()
 
     place.slot.drain(until=30.0)
     place.slot.act(1.0)

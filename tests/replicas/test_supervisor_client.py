@@ -118,7 +118,7 @@ def test_a_supervisor_that_does_not_start_is_an_error(
     monkeypatch.setenv("MODEL_SERVING_LOG_LEVEL", "nonsense")
 
     with pytest.raises(supervisor_start.StartError, match="ended with status 1 before it was ready"):
-        supervisor_start.connect(supervisor_start.Place(fleet.home, fleet.owner.pid))
+        supervisor_start.connect(supervisor_start.SupervisorAddress(fleet.home, fleet.owner.pid))
 
     assert "MODEL_SERVING_LOG_LEVEL='nonsense'" in capfd.readouterr().err
 
@@ -127,10 +127,10 @@ def test_a_supervisor_that_does_not_start_is_an_error(
 def test_a_second_supervisor_is_refused(fleet: Fleet, capfd: pytest.CaptureFixture[str]) -> None:
     worker = fleet.worker()
     worker.wait_for(worker.host(SPEC), "ready")
-    Path(supervisor_start.Place(fleet.home, 0).socket).unlink()
+    Path(supervisor_start.SupervisorAddress(fleet.home, 0).socket).unlink()
 
     with pytest.raises(supervisor_start.StartError):
-        supervisor_start.connect(supervisor_start.Place(fleet.home, fleet.owner.pid))
+        supervisor_start.connect(supervisor_start.SupervisorAddress(fleet.home, fleet.owner.pid))
 
     assert "another supervisor has" in capfd.readouterr().err
     assert len(processes_of(fleet.home)) == 1

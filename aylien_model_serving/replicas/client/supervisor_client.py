@@ -99,7 +99,7 @@ class SupervisorClient:
             OSError: the temporary folder can't be used.
         """
         key = spec.key
-        place = self._place()
+        place = self._address()
         place.make()
         self._hosted[key] = _HostedSpec(spec, changed)
         known = self._known.get(key)
@@ -124,7 +124,7 @@ class SupervisorClient:
         with self._lock:
             is_first, self._is_started = not self._is_started, True
         if is_first:
-            place = self._place()
+            place = self._address()
             self._thread = threading.Thread(
                 target=self._run, args=(place,), name="model-serving-control", daemon=True
             )
@@ -140,30 +140,30 @@ class SupervisorClient:
         if self._thread is not None:
             self._thread.join()
 
-    def _place(self) -> supervisor_start.Place:
+    def _address(self) -> supervisor_start.SupervisorAddress:
         pid = self._owner_pid or owner.find()
         home = owner.folder(pid) if self._home is None else self._home
-        return supervisor_start.Place(home, pid, self._replica_command)
+        return supervisor_start.SupervisorAddress(home, pid, self._replica_command)
 
-    def _run(self, place: supervisor_start.Place) -> None:
+    def _run(self, place: supervisor_start.SupervisorAddress) -> None:
         backoff = Backoff(_LONGEST_PAUSE)
         while True:
             worked = self._connected(place)
             if self._is_closed:
                 return
             supervisor_start.reap()
-            if not place.owner_lives():
+            if not place.owner_is_alive():
                 self.is_over = True
                 self._tell(ReplicaUpdate({key: [] for key in list(self._hosted)}))
                 return
             time.sleep(backoff.failed(worked))
 
-    def _connected(self, place: supervisor_start.Place) -> float:
+    def _connected(self, place: supervisor_start.SupervisorAddress) -> float:
         """Hold a connection for as long as it lasts, and return how many seconds that was."""
         try:
             sock = supervisor_start.connect(place)
         except (OSError, supervisor_start.StartError) as error:
-            if place.owner_lives():
+            if place.owner_is_alive():
                 logger.error("Runners have no supervisor, a further try follows: %s", error)
             return 0.0
         began = time.monotonic()

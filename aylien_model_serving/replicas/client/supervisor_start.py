@@ -39,7 +39,7 @@ class StartError(Exception):
     """The supervisor did not start; what it wrote to standard error says why."""
 
 
-class Place(NamedTuple):
+class SupervisorAddress(NamedTuple):
     """Where a service's supervisor is found.
 
     Args:
@@ -76,7 +76,7 @@ class Place(NamedTuple):
             )
         self.folder.mkdir(mode=0o700, exist_ok=True)
 
-    def owner_lives(self) -> bool:
+    def owner_is_alive(self) -> bool:
         """Tell whether there is still somebody to serve."""
         if self.home.name.startswith(f"{self.owner}-"):
             return owner.is_alive(self.home.name)
@@ -89,7 +89,7 @@ class Place(NamedTuple):
         return True
 
 
-def connect(place: Place) -> socket.socket:
+def connect(place: SupervisorAddress) -> socket.socket:
     """Return a connection to the supervisor, started if there is none.
 
     Raises:
@@ -110,7 +110,7 @@ def connect(place: Place) -> socket.socket:
         time.sleep(_LOOK_SECONDS)
 
 
-def _reach(place: Place) -> socket.socket | None:
+def _reach(place: SupervisorAddress) -> socket.socket | None:
     sock = socket.socket(socket.AF_UNIX)
     try:
         sock.connect(place.socket)
@@ -124,7 +124,7 @@ def _reach(place: Place) -> socket.socket | None:
 
 
 @contextlib.contextmanager
-def _turn(place: Place) -> Iterator[bool]:
+def _turn(place: SupervisorAddress) -> Iterator[bool]:
     """Yield whether it is this process's turn to start the supervisor."""
     lock = os.open(place.folder / "start.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -145,7 +145,7 @@ def _turn(place: Place) -> Iterator[bool]:
 _started: list[subprocess.Popen[bytes]] = []
 
 
-def _start(place: Place) -> socket.socket:
+def _start(place: SupervisorAddress) -> socket.socket:
     ours, theirs = socket.socketpair()
     with ours:
         with theirs:
@@ -167,7 +167,7 @@ def _fail(process: subprocess.Popen[bytes]) -> socket.socket:
     raise StartError(f"the supervisor (pid {process.pid}) was gone at once")
 
 
-def _launch(place: Place, descriptor: int) -> subprocess.Popen[bytes]:
+def _launch(place: SupervisorAddress, descriptor: int) -> subprocess.Popen[bytes]:
     """Start the supervisor, which closes the descriptor's socket after a byte that says it is there."""
     command = interpreter.command(_MODULE, place.home, place.owner, descriptor, *place.replica_command)
     return subprocess.Popen(

@@ -23,7 +23,7 @@ from pathlib import Path
 from aylien_model_serving.core import logging as logs
 from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.process import interpreter
-from aylien_model_serving.replicas.client.supervisor_start import Place
+from aylien_model_serving.replicas.client.supervisor_start import SupervisorAddress
 from aylien_model_serving.replicas.supervisor import rollout
 from aylien_model_serving.replicas.supervisor.child_process import Process, open_pidfd
 from aylien_model_serving.replicas.supervisor.deployment import Hosting
@@ -53,8 +53,8 @@ class Supervisor:
         loop: tells what happens.
     """
 
-    def __init__(self, place: Place, launcher: Launcher, loop: Loop) -> None:
-        self._place = place
+    def __init__(self, place: SupervisorAddress, launcher: Launcher, loop: Loop) -> None:
+        self._address = place
         self._launcher = launcher
         self._loop = loop
         self._hosted: dict[str, Hosting] = {}
@@ -102,12 +102,12 @@ class Supervisor:
     def _look(self) -> None:
         for process in self._unwatched():
             process.look()
-        if self._owner is None and self._ends_at is None and not self._place.owner_lives():
+        if self._owner is None and self._ends_at is None and not self._address.owner_is_alive():
             self._leave()
 
     def _watch_owner(self) -> None:
         try:
-            self._owner = open_pidfd(self._place.owner)
+            self._owner = open_pidfd(self._address.owner)
         except ProcessLookupError:
             self._leave()
         if self._owner is not None:
@@ -174,7 +174,7 @@ def main(arguments: Sequence[str]) -> None:
     settings = Settings.load()
     logs.configure(settings)
     home, owner, descriptor, *command = arguments
-    place = Place(Path(home), int(owner), tuple(command))
+    place = SupervisorAddress(Path(home), int(owner), tuple(command))
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, _stay)
     with _alone(place):
@@ -199,7 +199,7 @@ def _stay(*_: object) -> None:
 
 
 @contextlib.contextmanager
-def _alone(place: Place) -> Iterator[None]:
+def _alone(place: SupervisorAddress) -> Iterator[None]:
     with open(place.folder / "supervisor.lock", "w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
