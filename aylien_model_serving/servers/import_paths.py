@@ -13,7 +13,7 @@ from aylien_model_serving.process import lifecycle
 from aylien_model_serving.rpc import spec
 
 
-class Place(NamedTuple):
+class ImportLocation(NamedTuple):
     """How to import an object.
 
     Args:
@@ -45,13 +45,13 @@ def _is_importing(frame: FrameType) -> bool:
     return caller is not None
 
 
-def find(wanted: object) -> Place:
+def find(wanted: object) -> ImportLocation:
     """Return where an object stands at the top of a module.
 
     Raises:
         ConfigurationError: nowhere, or in a program that is no module another process could import.
     """
-    return _place(*_look_for(wanted))
+    return _location(*_look_for(wanted))
 
 
 def name_elsewhere(wanted: object) -> str:
@@ -77,7 +77,7 @@ def _look_for(wanted: object) -> tuple[str, ModuleType, str]:
     )
 
 
-def _place(name: str, module: ModuleType, variable: str) -> Place:
+def _location(name: str, module: ModuleType, variable: str) -> ImportLocation:
     file = Path(getattr(module, "__file__", None) or "")
     if not file.is_file():
         raise ConfigurationError("this program is not a file: save it as one, as in service.py")
@@ -89,4 +89,4 @@ def _place(name: str, module: ModuleType, variable: str) -> Place:
         if file.suffix != ".py" or "." in name or name == "__main__":
             raise ConfigurationError(f"{file.name} can't be imported: give it a name like service.py")
     depth = name.count(".") + (file.name == "__init__.py")
-    return Place(f"{name}:{variable}", file.parents[depth])
+    return ImportLocation(f"{name}:{variable}", file.parents[depth])
