@@ -19,7 +19,7 @@ from aylien_model_serving.executors.batches import EngineObserver, Outcome, Runs
 from aylien_model_serving.executors.queue import Queue, QueuedCall
 from aylien_model_serving.handlers.signatures import Signature
 
-__all__ = ["Engine", "EngineObserver", "Job"]
+__all__ = ["Engine", "EngineObserver", "QueuedCall"]
 
 logger = logging.getLogger(__name__)
 
