@@ -51,7 +51,7 @@ class EngineCall(QueuedCall):
         self.drop()
         token = current_request_id.set(self.request_id)
         try:
-            return self.endpoint.failures.reply(error, self.call)
+            return self.endpoint.error_responses.reply(error, self.call)
         finally:
             current_request_id.reset(token)
 

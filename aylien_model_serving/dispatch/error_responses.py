@@ -20,7 +20,7 @@ PROBLEM_JSON = "application/problem+json"
 
 
 @dataclass(frozen=True)
-class Failures:
+class ErrorResponses:
     """Tells the errors of one service.
 
     Args:

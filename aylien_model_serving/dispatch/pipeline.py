@@ -23,7 +23,7 @@ from aylien_model_serving.background.tasks import TaskResponse, without_tasks
 from aylien_model_serving.codecs import streaming
 from aylien_model_serving.core.messages import Call, Reply
 from aylien_model_serving.dispatch.cache import CACHE_HEADER, ReplyCache, cache_key, is_personal
-from aylien_model_serving.dispatch.error_responses import Failures
+from aylien_model_serving.dispatch.error_responses import ErrorResponses
 from aylien_model_serving.errors import DeadlineExceeded
 from aylien_model_serving.executors import Executor
 from aylien_model_serving.executors.generators import Items
@@ -52,7 +52,7 @@ class Endpoint:
     schema: Schema
     runner: Executor
     instruments: Instruments
-    failures: Failures
+    error_responses: ErrorResponses
     reply_cache: ReplyCache | None = None
     timeout: float | None = None
     remote: bool = False
@@ -124,7 +124,7 @@ def answer(endpoint: Endpoint, call: Call) -> Steps:
             return (yield from _produce(endpoint, call, arguments, encoder))
         return (yield from _look_up(endpoint, endpoint.reply_cache, call, arguments, encoder))
     except Exception as error:
-        return endpoint.failures.reply(error, call)
+        return endpoint.error_responses.reply(error, call)
 
 
 def _produce(endpoint: Endpoint, call: Call, arguments: dict[str, Any], encoder: codecs.Encoder) -> Steps:
@@ -159,7 +159,7 @@ def _stream(endpoint: Endpoint, call: Call, items: Items) -> Reply:
         items,
         framing,
         encode=lambda item: codecs.JSON.encode(endpoint.schema.answer(item)),
-        tell=lambda error: context.run(endpoint.failures.reply, error, call).body,
+        tell=lambda error: context.run(endpoint.error_responses.reply, error, call).body,
     )
     return Reply(200, b"", framing.media_type, list(streaming.HEADERS), chunks)
 

@@ -79,9 +79,11 @@ class ServingFlask(MountingFlask):
         self.config["MAX_CONTENT_LENGTH"] = state.settings.max_body_bytes
         self.config["MAX_FORM_MEMORY_SIZE"] = state.settings.max_body_bytes
         self.register_error_handler(
-            HTTPException, lambda error: flask.tell_http_exception(state.failures, error)
+            HTTPException, lambda error: flask.tell_http_exception(state.error_responses, error)
         )
-        self.register_error_handler(errors.ServingError, lambda error: flask.tell(state.failures, error))
+        self.register_error_handler(
+            errors.ServingError, lambda error: flask.tell(state.error_responses, error)
+        )
 
     def __call__(self, *protocol: Any) -> Any:
         """Answer a request: two arguments are WSGI's, three are ASGI's."""

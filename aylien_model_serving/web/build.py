@@ -157,7 +157,7 @@ def _endpoint(state: ServiceState, route: Route) -> Endpoint:
         schema=schema,
         runner=executor_factory.choose(state, route, handler, signature, schema),
         instruments=state.instruments,
-        failures=state.failures,
+        error_responses=state.error_responses,
         reply_cache=ReplyCache(state.backend, state.single_flight, _kept_for(route))
         if route.cache and state.backend is not None
         else None,

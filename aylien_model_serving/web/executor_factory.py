@@ -55,7 +55,7 @@ def choose(
     observer = state.instruments.of_handler(route.name)
     if route.batch is not None:
         return BatchedExecutor(handler, signature, route.batch, route.threads, observer, _MAX_WAITING)
-    return InlineExecutor(replying(handler, state.failures), signature, route.threads, observer)
+    return InlineExecutor(replying(handler, state.error_responses), signature, route.threads, observer)
 
 
 def _beside(
@@ -74,7 +74,7 @@ def _beside(
         schema=schema,
         runner=InlineExecutor(handler, signature, route.threads, state.instruments.of_handler(route.name)),
         instruments=state.instruments,
-        failures=state.failures,
+        error_responses=state.error_responses,
     )
     return Beside(
         state.jobs.store,

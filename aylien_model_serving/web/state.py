@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from aylien_model_serving import schemas
 from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.dispatch.cache import Backend, ReplyCache, SingleFlight
-from aylien_model_serving.dispatch.error_responses import Failures
+from aylien_model_serving.dispatch.error_responses import ErrorResponses
 from aylien_model_serving.dispatch.pipeline import Endpoint
 from aylien_model_serving.executors.inline import InlineExecutor
 from aylien_model_serving.handlers import callables
@@ -61,12 +61,12 @@ class ServiceState:
     routes: list[Described] = field(default_factory=list)
     jobs: JobStore | None = None
     single_flight: SingleFlight = field(default_factory=SingleFlight)
-    failures: Failures = field(init=False)
+    error_responses: ErrorResponses = field(init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _of_views: dict[tuple[int, int, bool, str], tuple[Endpoint, Any, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.failures = Failures(self.settings.expose_errors, self.instruments.count_exception)
+        self.error_responses = ErrorResponses(self.settings.expose_errors, self.instruments.count_exception)
 
     def of_view(self, handler: Any, schema: Any, *, cached: bool, name: str) -> Endpoint:
         """Return the endpoint of a handler that a view names in `process_json`, made at its first call.
@@ -96,7 +96,7 @@ class ServiceState:
             else schemas.open_schema(handler, signature)
         )
         runner = InlineExecutor(
-            replying(handler, self.failures), signature, None, self.instruments.of_handler(name)
+            replying(handler, self.error_responses), signature, None, self.instruments.of_handler(name)
         )
         return Endpoint(
             name=name,
@@ -104,7 +104,7 @@ class ServiceState:
             schema=checked,
             runner=runner,
             instruments=self.instruments,
-            failures=self.failures,
+            error_responses=self.error_responses,
             reply_cache=ReplyCache(self.backend, self.single_flight)
             if cached and self.backend is not None
             else None,

@@ -7,7 +7,7 @@ from typing import Any
 from aylien_model_serving import schemas
 from aylien_model_serving.core.messages import Call, Reply
 from aylien_model_serving.dispatch.cache import ReplyCache, SingleFlight
-from aylien_model_serving.dispatch.error_responses import Failures
+from aylien_model_serving.dispatch.error_responses import ErrorResponses
 from aylien_model_serving.dispatch.pipeline import Endpoint, answer, run_steps
 from aylien_model_serving.executors.inline import InlineExecutor
 from aylien_model_serving.handlers.signatures import Signature
@@ -50,7 +50,9 @@ class Service:
             schema=schemas.choose(schema, handler, signature),
             runner=InlineExecutor(handler, signature, threads, instruments.of_handler("p")),
             instruments=instruments,
-            failures=Failures(False, lambda method, status: self.faults.append((method, status))),
+            error_responses=ErrorResponses(
+                False, lambda method, status: self.faults.append((method, status))
+            ),
             reply_cache=ReplyCache(self.backend, SingleFlight()) if cached else None,
         )
 

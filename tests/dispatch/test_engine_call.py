@@ -4,7 +4,7 @@ import dataclasses
 
 from aylien_model_serving.core.messages import current_request_id
 from aylien_model_serving.dispatch.engine_call import EngineCall
-from aylien_model_serving.dispatch.error_responses import Failures
+from aylien_model_serving.dispatch.error_responses import ErrorResponses
 from aylien_model_serving.errors import Unavailable
 from tests.dispatch.pipelines import Service, call, told
 
@@ -13,8 +13,8 @@ def story_of(body: bytes, seen: list[str]) -> EngineCall:
     def same(n: int) -> int:
         return n
 
-    failures = Failures(False, lambda method, status: seen.append(current_request_id.get()))
-    endpoint = dataclasses.replace(Service(same).endpoint, failures=failures)
+    error_responses = ErrorResponses(False, lambda method, status: seen.append(current_request_id.get()))
+    endpoint = dataclasses.replace(Service(same).endpoint, error_responses=error_responses)
     return EngineCall(call(body), endpoint, None, lambda result, error: None)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from aylien_model_serving import errors
 from aylien_model_serving.core.messages import Call, Reply
-from aylien_model_serving.dispatch.error_responses import Failures, error_body
+from aylien_model_serving.dispatch.error_responses import ErrorResponses, error_body
 from aylien_model_serving.errors import InvalidAnswer, InvalidRequest, ServingError, Unavailable
 
 GENERIC = ServingError.message
@@ -19,10 +19,12 @@ class Told:
 
     def __init__(self, *, expose: bool = False) -> None:
         self.counted: list[tuple[str, int]] = []
-        self.failures = Failures(expose, lambda method, status: self.counted.append((method, status)))
+        self.error_responses = ErrorResponses(
+            expose, lambda method, status: self.counted.append((method, status))
+        )
 
     def reply(self, error: Exception, accept: str = "", path: str = "/p") -> Reply:
-        return self.failures.reply(error, Call("POST", path, "", {"accept": accept}, b"", {}, "id-1"))
+        return self.error_responses.reply(error, Call("POST", path, "", {"accept": accept}, b"", {}, "id-1"))
 
     def body(self, error: Exception, **options: Any) -> Any:
         return json.loads(self.reply(error, **options).body)

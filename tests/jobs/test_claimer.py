@@ -12,7 +12,7 @@ import pytest
 from aylien_model_serving import JobProgress, schemas
 from aylien_model_serving.core.messages import Call
 from aylien_model_serving.core.settings import Settings
-from aylien_model_serving.dispatch.error_responses import Failures
+from aylien_model_serving.dispatch.error_responses import ErrorResponses
 from aylien_model_serving.dispatch.pipeline import Endpoint
 from aylien_model_serving.executors.inline import InlineExecutor
 from aylien_model_serving.handlers.signatures import Signature
@@ -49,7 +49,7 @@ class Scene:
             schema=schemas.choose(None, self.handle, signature, frozenset()),
             runner=InlineExecutor(self.handle, signature, 1, mock.Mock()),
             instruments=instruments,
-            failures=Failures(False, instruments.count_exception),
+            error_responses=ErrorResponses(False, instruments.count_exception),
         )
         self.beside = Beside(
             store, "s", endpoint, self.handle, signature, slots=1, grace=0.2, settings=Settings()

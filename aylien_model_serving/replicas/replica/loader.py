@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 from aylien_model_serving import schemas
 from aylien_model_serving.core.messages import Call
 from aylien_model_serving.core.settings import Settings
-from aylien_model_serving.dispatch.error_responses import Failures
+from aylien_model_serving.dispatch.error_responses import ErrorResponses
 from aylien_model_serving.dispatch.pipeline import Endpoint
 from aylien_model_serving.handlers import callables
 from aylien_model_serving.handlers.context import Binding
@@ -60,7 +60,7 @@ def endpoint_of(spec: Spec, handler: Callable[..., Any], settings: Settings) -> 
         ),
         runner=_Elsewhere(),
         instruments=instruments,
-        failures=Failures(settings.expose_errors, instruments.count_exception),
+        error_responses=ErrorResponses(settings.expose_errors, instruments.count_exception),
     )
 
 

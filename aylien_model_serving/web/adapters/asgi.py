@@ -105,7 +105,7 @@ async def _tell(endpoint: Endpoint, call: Call, channel: Channel, contexts: Cont
     try:
         call.body = await read_body(channel, contexts.app.config["MAX_CONTENT_LENGTH"])
     except ServingError as error:
-        return _of_reply(endpoint.failures.reply(error, call), call)
+        return _of_reply(endpoint.error_responses.reply(error, call), call)
     with contexts:
         reply = await run_steps_async(tell_story(endpoint, call), lambda work: _watched(work, channel))
         if contexts.request_context is None:

@@ -21,7 +21,7 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 from aylien_model_serving import codecs, errors
 from aylien_model_serving.background.tasks import TaskResponse
 from aylien_model_serving.core.messages import REQUEST_ID_HEADER, Call, Reply, deadline_of
-from aylien_model_serving.dispatch.error_responses import Failures, error_body
+from aylien_model_serving.dispatch.error_responses import ErrorResponses, error_body
 from aylien_model_serving.dispatch.pipeline import Endpoint, answer, run_steps
 from aylien_model_serving.executors.generators import Items
 from aylien_model_serving.handlers import callables
@@ -59,16 +59,18 @@ def _told(error: HTTPException) -> tuple[str, str]:
     return code, known.message if known else errors.reason(status)
 
 
-def tell(failures: Failures, error: Exception) -> Response:
+def tell(error_responses: ErrorResponses, error: Exception) -> Response:
     """Return the response that tells an error of the request that Flask works on."""
     accept = request.headers.get("Accept", "")
-    return to_response(failures.tell(error, request.method, request.path, request_info().request_id, accept))
+    return to_response(
+        error_responses.tell(error, request.method, request.path, request_info().request_id, accept)
+    )
 
 
-def tell_http_exception(failures: Failures, error: HTTPException) -> Any:
+def tell_http_exception(error_responses: ErrorResponses, error: HTTPException) -> Any:
     """Tell Werkzeug's own errors as ours; redirects and ready responses pass."""
     if isinstance(error, InternalServerError) and error.original_exception is not None:
-        return tell(failures, error.original_exception)  # type: ignore[arg-type]  # declared as BaseException
+        return tell(error_responses, error.original_exception)  # type: ignore[arg-type]  # declared as BaseException
     if error.response is not None or error.code is None or error.code < 400:
         return error
     code, message = _told(error)
@@ -115,7 +117,7 @@ def answer_request(endpoint: Endpoint, path_values: Mapping[str, Any]) -> Respon
     try:
         call = _call(endpoint, path_values)
     except errors.ServingError as error:
-        return tell(endpoint.failures, error)
+        return tell(endpoint.error_responses, error)
     reply = run_steps(answer(endpoint, call))
     if reply.after is not None:
         after_this_request(partial(_followed, reply.after))
@@ -192,7 +194,7 @@ def finish(contexts: Contexts, reply: Reply, endpoint: Endpoint, call: Call) -> 
         response = contexts.finish(to_response(reply))
         response.headers[REQUEST_ID_HEADER] = call.request_id  # whichever response it is
     except Exception as error:
-        response = to_response(endpoint.failures.reply(error, call))
+        response = to_response(endpoint.error_responses.reply(error, call))
     if reply.chunks is not None and response.response is not reply.chunks:
         reply.chunks.close()
     return response if reply.after is None else _followed(reply.after, response)
@@ -221,7 +223,7 @@ _UNWRAPPED = (WerkzeugResponse, TaskResponse)
 _OWN_PLACE = frozenset({"content-type", "content-length", REQUEST_ID_HEADER.lower()})
 
 
-def replying(handler: Callable[..., Any], failures: Failures) -> Callable[..., Any]:
+def replying(handler: Callable[..., Any], error_responses: ErrorResponses) -> Callable[..., Any]:
     """Let a handler answer with a Flask response of its own, or with Flask's `abort`."""
     if callables.is_async(handler):
 
@@ -229,7 +231,7 @@ def replying(handler: Callable[..., Any], failures: Failures) -> Callable[..., A
             try:
                 return to_reply(await handler(*positional, **named))
             except HTTPException as error:
-                return _aborted(error, failures)
+                return _aborted(error, error_responses)
 
         return replying_async
 
@@ -237,11 +239,11 @@ def replying(handler: Callable[..., Any], failures: Failures) -> Callable[..., A
         try:
             return to_reply(handler(*positional, **named))
         except HTTPException as error:
-            return _aborted(error, failures)
+            return _aborted(error, error_responses)
 
     return replying_at_once
 
 
-def _aborted(error: HTTPException, failures: Failures) -> Any:
-    told = tell_http_exception(failures, error)
+def _aborted(error: HTTPException, error_responses: ErrorResponses) -> Any:
+    told = tell_http_exception(error_responses, error)
     return to_reply(told.get_response(request.environ) if isinstance(told, HTTPException) else told)

@@ -100,7 +100,7 @@ def _reply(endpoint: Endpoint, call: Call, environ: WSGIEnvironment, limit: int 
     try:
         call.body = read_body(environ, limit)
     except ServingError as error:
-        return endpoint.failures.reply(error, call)
+        return endpoint.error_responses.reply(error, call)
     return run_steps(tell_story(endpoint, call))
 
 

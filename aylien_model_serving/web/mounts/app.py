@@ -79,7 +79,9 @@ class MountingFlask(Flask):
         self.wsgi_app = layer  # type: ignore[method-assign]  # as Flask's own documentation does it
 
     def _mount_services(self, guarded: bool) -> MountServices:
-        return MountServices(self._auth if guarded else None, self.state.instruments, self.state.failures)
+        return MountServices(
+            self._auth if guarded else None, self.state.instruments, self.state.error_responses
+        )
 
     def _mount(self, mount: Mount) -> None:
         self._check_setup_finished("mount")

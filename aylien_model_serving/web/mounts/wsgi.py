@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from werkzeug.wsgi import ClosingIterator
 
 from aylien_model_serving.core.messages import REQUEST_ID_HEADER, Reply
-from aylien_model_serving.dispatch.error_responses import Failures
+from aylien_model_serving.dispatch.error_responses import ErrorResponses
 from aylien_model_serving.metrics.instruments import Instruments
 from aylien_model_serving.web.adapters.request_info import STATUS_LINES, EnvironHeaders, RequestInfo, path_of
 from aylien_model_serving.web.auth import ApiKeyAuth, HeaderLookup
@@ -34,7 +34,7 @@ class MountServices(NamedTuple):
 
     auth: ApiKeyAuth | None
     instruments: Instruments
-    failures: Failures
+    error_responses: ErrorResponses
 
     def check(self, headers: HeaderLookup) -> None:
         """Refuse a request without a right key.
@@ -78,7 +78,9 @@ class Mount:
             return self._call(self._environ_below(environ, info), start_response)
         except Exception as error:
             path, accept = path_of(environ), headers.get("accept", "")
-            reply = self.services.failures.tell(error, start_response.method, path, info.request_id, accept)
+            reply = self.services.error_responses.tell(
+                error, start_response.method, path, info.request_id, accept
+            )
             return start_response.refuse(reply)
 
     def _call(self, environ: WSGIEnvironment, start_response: _StartResponse) -> Iterable[bytes]:
@@ -89,7 +91,7 @@ class Mount:
 
         def fail(error: Exception) -> None:
             method, path = environ["REQUEST_METHOD"], environ["SCRIPT_NAME"] + environ["PATH_INFO"]
-            self.services.failures.tell(error, method, path, environ["HTTP_X_REQUEST_ID"], "")
+            self.services.error_responses.tell(error, method, path, environ["HTTP_X_REQUEST_ID"], "")
 
         return fail
 
