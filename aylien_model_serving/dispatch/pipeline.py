@@ -115,7 +115,7 @@ def answer(endpoint: Endpoint, call: Call) -> Steps:
     """Tell how a call is answered; whatever fails becomes an error reply."""
     try:
         if endpoint.remote:
-            told: Reply = yield Execute(endpoint.runner, {}, call, endpoint.schema)
+            told: Reply = yield Execute(endpoint.executor, {}, call, endpoint.schema)
             return told
         fields = codecs.decode(call, endpoint.schema.decoders)
         arguments = endpoint.schema.arguments(fields, call.path_values)
@@ -129,7 +129,7 @@ def answer(endpoint: Endpoint, call: Call) -> Steps:
 
 def _produce(endpoint: Endpoint, call: Call, arguments: dict[str, Any], encoder: codecs.Encoder) -> Steps:
     """Run the handler, check what it returns and encode it."""
-    result = yield Execute(endpoint.runner, arguments, call, endpoint.schema)
+    result = yield Execute(endpoint.executor, arguments, call, endpoint.schema)
     if isinstance(result, _UNUSUAL):
         return _reply_of(endpoint, call, encoder, result)
     return encoder.reply(endpoint.schema.answer(result))

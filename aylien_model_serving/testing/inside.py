@@ -33,7 +33,7 @@ def in_process(target: Any, handlers: Mapping[str, Callable[..., Any]] | None = 
     if not isinstance(app, ServingFlask):
         raise ConfigurationError(f"{target!r} is no app of this library, but a {type(app).__name__}")
     jobs = app.state.jobs
-    is_hosted = any(isinstance(endpoint.runner, RemoteExecutor) for endpoint in app.state.endpoints)
+    is_hosted = any(isinstance(endpoint.executor, RemoteExecutor) for endpoint in app.state.endpoints)
     if is_hosted or (jobs is not None and not jobs.is_memory):
         raise ConfigurationError(
             f"{target!r} was built before, with processes of its own: build it in a factory and name that, "

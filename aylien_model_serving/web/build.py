@@ -84,7 +84,9 @@ def build(
 
 
 def _add_job_endpoints(app: ServingFlask, jobs: JobStore, described: Iterable[Route]) -> None:
-    runners = [endpoint.runner for endpoint in app.state.endpoints if isinstance(endpoint.runner, JobRunner)]
+    runners = [
+        endpoint.executor for endpoint in app.state.endpoints if isinstance(endpoint.executor, JobRunner)
+    ]
     endpoints = job_routes.JobEndpoints(jobs.store, jobs.service, [runner.wake for runner in runners])
     routes.refuse_collisions([*described, *endpoints.routes()])
     for route in endpoints.routes():
@@ -198,6 +200,6 @@ def _warm_up(endpoint: Endpoint, fields: Mapping[str, Any]) -> None:
     try:
         call = Call("POST", "", "", {}, b"", {}, "warmup")
         arguments = endpoint.schema.arguments(Fields(dict(fields)), {})
-        check(endpoint.schema, endpoint.runner.run(arguments, call))
+        check(endpoint.schema, endpoint.executor.run(arguments, call))
     except Exception as error:
         raise ConfigurationError(f"key 'warmup': the call failed: {error}") from error

@@ -27,7 +27,7 @@ def register(app: ServingFlask) -> None:
         return Response("Success", content_type=_TEXT)
 
     def readyz() -> Response:
-        waiting = [endpoint.name for endpoint in app.state.endpoints if not endpoint.runner.ready()]
+        waiting = [endpoint.name for endpoint in app.state.endpoints if not endpoint.executor.ready()]
         if lifecycle.is_draining():
             raise Unavailable("This process is shutting down")
         if waiting:
@@ -41,9 +41,9 @@ def register(app: ServingFlask) -> None:
 
     def runners() -> Response:
         hosted = {
-            endpoint.name: endpoint.runner.describe(with_errors=app.state.settings.expose_errors)
+            endpoint.name: endpoint.executor.describe(with_errors=app.state.settings.expose_errors)
             for endpoint in app.state.endpoints
-            if isinstance(endpoint.runner, (RemoteExecutor, JobRunner))
+            if isinstance(endpoint.executor, (RemoteExecutor, JobRunner))
         }
         return Response(codecs.JSON.encode(hosted), content_type=codecs.JSON.media_type)
 

@@ -100,7 +100,7 @@ def _runners(state: ServiceState, samples: Samples, waits: Spreads, sizes: Sprea
     return [
         {
             "name": endpoint.name,
-            **_replicas(endpoint.runner, with_errors=state.settings.expose_errors),
+            **_replicas(endpoint.executor, with_errors=state.settings.expose_errors),
             "batches": endpoint.name in batches,
             "waits": _counted(waits, endpoint.name),
             "sizes": _counted(sizes, endpoint.name),
@@ -108,7 +108,7 @@ def _runners(state: ServiceState, samples: Samples, waits: Spreads, sizes: Sprea
             "dropped": dropped.get(endpoint.name, {}),
         }
         for endpoint in state.endpoints
-        if isinstance(endpoint.runner, (RemoteExecutor, JobRunner))
+        if isinstance(endpoint.executor, (RemoteExecutor, JobRunner))
     ]
 
 
