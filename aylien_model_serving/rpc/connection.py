@@ -175,10 +175,10 @@ class Connection:
                 self._reader = reader
 
     def _read(self) -> None:
-        frames = protocol.Frames()
+        frames = protocol.FrameDecoder()
         try:
             while received := self._socket.recv_into(frames.get_buffer()):
-                self._pending.arrived(frames.filled(received))
+                self._pending.arrived(frames.buffer_updated(received))
         except protocol.WireError:
             logger.exception("The replica at %s is not understood", self._path)
         except OSError:

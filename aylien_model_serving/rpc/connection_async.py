@@ -79,7 +79,7 @@ class AsyncConnection(asyncio.BufferedProtocol):
         self._call_numbers = call_numbers()
         self._pending = InFlightTable(lambda number: _AsyncStream(number, self))
         self.forget = self._pending.forget
-        self._frames = protocol.Frames()
+        self._frames = protocol.FrameDecoder()
         self._outgoing: deque[Buffer] = deque()
         self._flushes = False
         self._paused = False
@@ -230,7 +230,7 @@ class AsyncConnection(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         try:
-            self._pending.arrived(self._frames.filled(nbytes))
+            self._pending.arrived(self._frames.buffer_updated(nbytes))
         except protocol.WireError:
             logger.exception("The replica is not understood")
             self.close()

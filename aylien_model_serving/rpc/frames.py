@@ -17,7 +17,7 @@ MAX_HEADER_SIZE = 1 << 20
 MAX_BODY = (1 << 30) + (1 << 16)
 
 #: Bytes of the buffer into which small frames are received, many at once.
-_ROOM = 1 << 18
+_BUFFER_SIZE = 1 << 18
 
 #: Bytes from which a body that is still arriving gets a buffer of its own.
 _LARGE_BODY = 1 << 16
@@ -36,7 +36,7 @@ class Frame(NamedTuple):
     body: bytes
 
 
-class _Large:
+class _LargeBody:
     """A body that arrives in a buffer of its own.
 
     CPython hands out the bytes inside a BytesIO without copying them once nobody can write there any more. An
@@ -58,7 +58,7 @@ class _Large:
     def rest(self) -> memoryview:
         return self._memory.getbuffer()[self._size - self._missing : self._size - 1]
 
-    def filled(self, n: int) -> None:
+    def buffer_updated(self, n: int) -> None:
         self._missing -= n
 
     def take(self, came: memoryview) -> int:
@@ -74,22 +74,22 @@ class _Large:
         return None if self._missing else self._frame._replace(body=self._memory.getvalue())
 
 
-class Frames:
+class FrameDecoder:
     """Turns received bytes into frames: ask for a buffer, fill it, say how much came, take the frames."""
 
     __slots__ = ("_end", "_large", "_view")
 
     def __init__(self) -> None:
-        self._view = memoryview(bytearray(_ROOM))
+        self._view = memoryview(bytearray(_BUFFER_SIZE))
         self._end = 0
-        self._large: _Large | None = None
+        self._large: _LargeBody | None = None
 
     def get_buffer(self) -> memoryview:
         """Return where the next bytes belong; never empty."""
         large = self._large
         return large.rest() if large is not None and large.is_direct else self._view[self._end :]
 
-    def filled(self, n: int) -> list[Frame]:
+    def buffer_updated(self, n: int) -> list[Frame]:
         """Take note of bytes in the buffer, and return the frames that are complete with them.
 
         Raises:
@@ -98,7 +98,7 @@ class Frames:
         if self._large is None:
             return self._parse(0, self._end + n)
         if self._large.is_direct:
-            self._large.filled(n)
+            self._large.buffer_updated(n)
             return []
         taken = self._large.take(self._view[:n])
         frame = self._large.frame()
@@ -122,9 +122,9 @@ class Frames:
                 head = decode(kind, view[head_at:body_at])
                 frames.append(Frame(kind, number, head, bytes(view[body_at:stop])))
                 start = stop
-            elif body_at <= end and (body_size > _LARGE_BODY or stop - start > _ROOM):
+            elif body_at <= end and (body_size > _LARGE_BODY or stop - start > _BUFFER_SIZE):
                 frame = Frame(kind, number, decode(kind, view[head_at:body_at]), b"")
-                self._large = _Large(frame, body_size)
+                self._large = _LargeBody(frame, body_size)
                 self._large.take(view[body_at:end])
                 start = end
             else:
@@ -135,7 +135,7 @@ class Frames:
 
     def _keep(self, begun: memoryview, start: int, needed: int) -> None:
         """Move the beginning of a frame to the front of a buffer that has room for what is needed of it."""
-        size = max(_ROOM, needed)
+        size = max(_BUFFER_SIZE, needed)
         if size != len(self._view):
             self._view = memoryview(bytearray(size))
             self._view[: len(begun)] = begun

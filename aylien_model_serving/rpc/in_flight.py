@@ -178,12 +178,12 @@ class InFlightTable:
     def _reply(self, frame: Frame) -> None:
         waiter = self._calls.pop(frame.number, None)
         if waiter is not None:
-            waiter.settle(protocol.reply_of(frame))
+            waiter.settle(protocol.decode_reply(frame))
 
     def _stream(self, frame: Frame) -> None:
         waiter = self._calls.pop(frame.number, None)
         if waiter is not None:
-            reply = protocol.reply_of(frame)
+            reply = protocol.decode_reply(frame)
             reply.chunks = self._streams[frame.number] = self._open_stream(frame.number)
             waiter.settle(reply)
 

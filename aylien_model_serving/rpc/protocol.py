@@ -11,7 +11,7 @@ import msgspec
 
 from aylien_model_serving.core.messages import Call, Reply
 from aylien_model_serving.errors import BadRequest, BodyTooLarge
-from aylien_model_serving.rpc.frames import MAX_BODY, MAX_HEADER_SIZE, PREFIX, Buffer, Frame, Frames
+from aylien_model_serving.rpc.frames import MAX_BODY, MAX_HEADER_SIZE, PREFIX, Buffer, Frame
 from aylien_model_serving.rpc.headers import (
     CALL,
     CANCEL,
@@ -152,7 +152,7 @@ def _frame(kind: int, number: int, head: bytes, body: bytes) -> list[Buffer]:
     return [prefix + head, body]
 
 
-def call_of(frame: Frame) -> tuple[Call, bool]:
+def decode_call(frame: Frame) -> tuple[Call, bool]:
     """Return the call in a CALL frame, and whether it is a suspect."""
     head: CallHeader = frame.head
     headers = {}
@@ -175,7 +175,7 @@ def call_of(frame: Frame) -> tuple[Call, bool]:
     return call, head.suspect
 
 
-def frame_of(data: bytes) -> Frame:
+def decode_frame(data: bytes) -> Frame:
     """Return the one frame in bytes that were kept.
 
     Raises:
@@ -189,7 +189,7 @@ def frame_of(data: bytes) -> Frame:
     raise WireError(f"{len(data)} bytes are not one frame")
 
 
-def reply_of(frame: Frame) -> Reply:
+def decode_reply(frame: Frame) -> Reply:
     """Return the reply in a REPLY frame; that of a STREAM frame has no chunks yet."""
     head: ReplyHeader = frame.head
     return Reply(head.status, frame.body, head.media_type, head.headers)

@@ -96,10 +96,10 @@ class Connection:
         self._streams: dict[int, list[int]] = {}
 
     def serve(self) -> None:
-        frames = protocol.Frames()
+        frames = protocol.FrameDecoder()
         with self._sock, suppress(OSError):
             while received := self._sock.recv_into(frames.get_buffer()):
-                found = frames.filled(received)
+                found = frames.buffer_updated(received)
                 self.reads.append(len(found))
                 for frame in found:
                     self._take(frame)
@@ -117,7 +117,7 @@ class Connection:
                 self._go_on(frame.number)
 
     def _answer(self, frame: protocol.Frame) -> None:
-        call, suspect = protocol.call_of(frame)
+        call, suspect = protocol.decode_call(frame)
         number = frame.number
         if suspect:
             self.suspects.append(number)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from aylien_model_serving.core.messages import Call, Reply
 from aylien_model_serving.errors import BadRequest, BodyTooLarge
 from aylien_model_serving.rpc import protocol
-from aylien_model_serving.rpc.protocol import Frame, Frames, WireError
+from aylien_model_serving.rpc.protocol import Frame, FrameDecoder, WireError
 
 PREFIX = struct.Struct("<BIQQ")
 
@@ -49,7 +49,7 @@ def a_call(body: bytes = b"", **values: Any) -> Call:
     )
 
 
-def feed(frames: Frames, data: bytes, cuts: Iterable[int] = ()) -> list[Frame]:
+def feed(frames: FrameDecoder, data: bytes, cuts: Iterable[int] = ()) -> list[Frame]:
     """Return the frames of bytes that arrive in pieces of the given sizes, the rest in few."""
     found, rest, sizes = [], memoryview(data), iter(cuts)
     while rest:
@@ -58,12 +58,12 @@ def feed(frames: Frames, data: bytes, cuts: Iterable[int] = ()) -> list[Frame]:
         size = min(len(buffer), len(rest), next(sizes, len(rest)))
         buffer[:size] = rest[:size]
         rest = rest[size:]
-        found += frames.filled(size)
+        found += frames.buffer_updated(size)
     return found
 
 
 def one(buffers: list[Any]) -> Frame:
-    [frame] = feed(Frames(), b"".join(buffers))
+    [frame] = feed(FrameDecoder(), b"".join(buffers))
     return frame
 
 
@@ -76,13 +76,13 @@ def test_the_same_frames_come_out_however_the_bytes_are_cut(
 
     pieces = (chance.choice((1, 2, 20, 21, 22, 1000, 70_000)) for _ in range(500))
 
-    assert feed(Frames(), data, pieces) == alone
+    assert feed(FrameDecoder(), data, pieces) == alone
 
 
 def test_small_frames_come_out_when_every_byte_comes_alone() -> None:
     data = b"".join(b"".join(protocol.encode_call(n, a_call(b"body", x=n), False)) for n in range(5))
 
-    found = feed(Frames(), data, [1] * len(data))
+    found = feed(FrameDecoder(), data, [1] * len(data))
 
     assert [frame.number for frame in found] == [0, 1, 2, 3, 4]
 
@@ -93,7 +93,7 @@ def test_a_call_comes_back(number: int, call: Call, suspect: bool) -> None:
 
     assert frame.kind == protocol.CALL
     assert frame.number == number
-    assert protocol.call_of(frame) == (call, suspect)
+    assert protocol.decode_call(frame) == (call, suspect)
 
 
 @given(call_numbers, replies)
@@ -101,14 +101,14 @@ def test_a_reply_comes_back(number: int, reply: Reply) -> None:
     frame = one(protocol.encode_reply(number, reply))
 
     assert (frame.kind, frame.number) == (protocol.REPLY, number)
-    assert protocol.reply_of(frame) == reply
+    assert protocol.decode_reply(frame) == reply
 
 
 def test_a_stream_is_told_without_its_body() -> None:
     frame = one(protocol.encode_reply(3, Reply(200, b"", "text/event-stream", [("a", "b")]), stream=True))
 
     assert frame.kind == protocol.STREAM
-    assert protocol.reply_of(frame) == Reply(200, b"", "text/event-stream", [("a", "b")])
+    assert protocol.decode_reply(frame) == Reply(200, b"", "text/event-stream", [("a", "b")])
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_what_is_said_of_a_call_comes_back(buffers: list[Any], frame: Frame) -> 
 
 
 def test_of_the_headers_those_travel_that_tell_how_to_read_and_write() -> None:
-    call, _ = protocol.call_of(one(protocol.encode_call(1, a_call(), False)))
+    call, _ = protocol.decode_call(one(protocol.encode_call(1, a_call(), False)))
 
     assert call.headers == {"content-type": "text/plain"}
 
@@ -140,7 +140,7 @@ def test_a_path_value_of_another_type_is_refused_with_a_cure(value: object) -> N
 def test_path_values_keep_their_types() -> None:
     values = {"u": uuid.UUID(int=7), "big": 10**40, "low": -(10**40), "i": 1, "f": 1.0, "s": "1"}
 
-    call, _ = protocol.call_of(one(protocol.encode_call(1, a_call(**values), False)))
+    call, _ = protocol.decode_call(one(protocol.encode_call(1, a_call(**values), False)))
 
     assert call.path_values == values
     assert [type(value) for value in call.path_values.values()] == [type(value) for value in values.values()]
@@ -181,7 +181,7 @@ def test_what_is_over_the_limits_is_not_sent() -> None:
 def test_a_prefix_that_claims_too_much_is_refused_before_anything_is_made_for_it(
     kind: int, head: int, body: int
 ) -> None:
-    frames = Frames()
+    frames = FrameDecoder()
 
     tracemalloc.start()
     try:
@@ -209,12 +209,12 @@ def test_a_prefix_that_claims_too_much_is_refused_before_anything_is_made_for_it
 )
 def test_a_head_that_can_not_be_read_is_refused(kind: int, head: bytes) -> None:
     with pytest.raises(WireError):
-        feed(Frames(), PREFIX.pack(kind, len(head), 1, 0) + head)
+        feed(FrameDecoder(), PREFIX.pack(kind, len(head), 1, 0) + head)
 
 
 @given(st.binary(max_size=200), st.randoms(use_true_random=False))
 def test_garbage_is_frames_or_refused_and_nothing_else(garbage: bytes, chance: random.Random) -> None:
-    frames = Frames()
+    frames = FrameDecoder()
 
     with contextlib.suppress(WireError):
         feed(frames, garbage, (chance.randint(1, 30) for _ in range(200)))
@@ -226,18 +226,18 @@ def test_a_bit_that_fell_over_is_no_crash(call: Call, data: st.DataObject) -> No
     damaged[data.draw(st.integers(0, min(len(damaged), 200) - 1))] ^= 1 << data.draw(st.integers(0, 7))
 
     with contextlib.suppress(WireError):
-        feed(Frames(), bytes(damaged))
+        feed(FrameDecoder(), bytes(damaged))
 
 
 def test_a_large_body_is_allocated_once_and_received_where_it_stays() -> None:
     size = 16 << 20
     [head, body] = protocol.encode_call(1, a_call(bytes(size)), False)
-    frames = Frames()
+    frames = FrameDecoder()
     tracemalloc.start()
     try:
         assert feed(frames, bytes(head)) == []
         assert len(frames.get_buffer()) == size - 1
-        assert frames.filled(size - 1) == []
+        assert frames.buffer_updated(size - 1) == []
         [frame] = feed(frames, b"\0")
         _, peak = tracemalloc.get_traced_memory()
     finally:
@@ -249,7 +249,7 @@ def test_a_large_body_is_allocated_once_and_received_where_it_stays() -> None:
 
 
 def test_a_parser_keeps_no_memory_of_what_it_has_read() -> None:
-    frames = Frames()
+    frames = FrameDecoder()
     feed(frames, b"".join(protocol.encode_reply(1, Reply(200, b"x", headers=[("a", "b" * 900_000)]))))
     feed(frames, b"".join(protocol.encode_reply(2, Reply(200, bytes(5 << 20)))))
     tracemalloc.start()
@@ -272,7 +272,7 @@ def test_a_large_head_is_read() -> None:
         + b"".join(protocol.encode_end(3))
     )
 
-    found = feed(Frames(), data, [100] * 5)
+    found = feed(FrameDecoder(), data, [100] * 5)
 
     assert [frame.number for frame in found] == [1, 2, 3]
-    assert protocol.reply_of(found[1]) == reply
+    assert protocol.decode_reply(found[1]) == reply

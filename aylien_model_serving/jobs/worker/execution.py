@@ -65,7 +65,7 @@ class Working(EngineCall):
         done: Callable[[Working], None],
     ) -> None:
         self.job = claimed.job
-        call, _ = protocol.call_of(protocol.frame_of(claimed.call))
+        call, _ = protocol.decode_call(protocol.decode_frame(claimed.call))
         super().__init__(call, endpoint, None, self.finished)
         self.progress = JobProgress(self._report)
         self.reason: Reason | None = None

@@ -49,7 +49,7 @@ class Connection:
         self._want_write = want_write
         self._tell_status = tell_status
         self._wake = wake
-        self._frames = protocol.Frames()
+        self._frames = protocol.FrameDecoder()
         self._calls: dict[int, ReplicaRequest] = {}
         self._outbox: deque[protocol.Buffer] = deque()
         self._lock = threading.Lock()
@@ -72,7 +72,7 @@ class Connection:
                 return False
             if not size:
                 return False
-            for frame in self._frames.filled(size):
+            for frame in self._frames.buffer_updated(size):
                 self._take(frame)
             if size < len(buffer):
                 break
@@ -94,7 +94,7 @@ class Connection:
         if self.drains:
             self.put(protocol.encode_refused(frame.number))
             return
-        call, suspect = protocol.call_of(frame)
+        call, suspect = protocol.decode_call(frame)
         if call.method == STATUS:
             self.put(protocol.encode_reply(frame.number, self._tell_status()))
             return
