@@ -3,7 +3,7 @@
 import pytest
 
 from aylien_model_serving.errors import ConfigurationError
-from aylien_model_serving.replicas.supervisor.slots import Slot
+from aylien_model_serving.replicas.supervisor.slots import ReplicaSlot
 from aylien_model_serving.rpc.spec import Spec
 
 
@@ -26,7 +26,7 @@ class StubProcess:
         self.done.append("kill")
 
 
-class SupervisorAddress:
+class SlotScene:
     """A slot, the processes that were started for it, and what its flight recorder says."""
 
     def __init__(self, **fields: float) -> None:
@@ -34,9 +34,9 @@ class SupervisorAddress:
         self.running_since: float | None = None
         self.error: Exception | None = None
         spec = Spec(name="model", target="a:b", version="v", **fields)  # type: ignore[arg-type]
-        self.slot = Slot(spec, 1, "cuda:2", self._launch, lambda record: self.running_since, now=0.0)
+        self.slot = ReplicaSlot(spec, 1, "cuda:2", self._launch, lambda record: self.running_since, now=0.0)
 
-    def _launch(self, slot: Slot) -> StubProcess:
+    def _launch(self, slot: ReplicaSlot) -> StubProcess:
         if self.error is not None:
             raise self.error
         slot.incarnation += 1
@@ -56,34 +56,34 @@ class SupervisorAddress:
 
 
 def test_a_slot_is_filled_at_once() -> None:
-    place = SupervisorAddress()
+    scene = SlotScene()
 
-    place.slot.act(0.0)
+    scene.slot.act(0.0)
 
-    replica = place.slot.replica()
+    replica = scene.slot.replica()
     assert (replica.state, replica.pid, replica.restarts, replica.error) == ("starting", 7, 0, "")
     assert (replica.number, replica.device, replica.version) == (1, "cuda:2", "v")
-    assert place.slot.due is None
+    assert scene.slot.due is None
 
 
 def test_nothing_is_due_while_a_replica_serves() -> None:
-    place = SupervisorAddress()
+    scene = SlotScene()
 
-    place.ready_at(1.0)
+    scene.ready_at(1.0)
 
-    assert (place.slot.state, place.slot.due) == ("ready", None)
+    assert (scene.slot.state, scene.slot.due) == ("ready", None)
 
 
 def test_pauses_grow_with_deaths_in_a_row_and_shrink_after_good_work() -> None:
-    place = SupervisorAddress()
+    scene = SlotScene()
     pauses, now = [], 0.0
 
     for _ in range(12):
-        place.slot.act(now)
-        pauses.append(place.die_at(now))
+        scene.slot.act(now)
+        pauses.append(scene.die_at(now))
         now += pauses[-1]
-    place.ready_at(now)
-    pause_after_work = place.die_at(now + 10)
+    scene.ready_at(now)
+    pause_after_work = scene.die_at(now + 10)
 
     assert pauses[:5] == pytest.approx([0.0, 0.1, 0.2, 0.4, 0.8])
     assert pauses[-1] == pytest.approx(30.0)
@@ -91,15 +91,15 @@ def test_pauses_grow_with_deaths_in_a_row_and_shrink_after_good_work() -> None:
 
 
 def test_a_death_is_announced_until_the_next_one_is_ready() -> None:
-    place = SupervisorAddress()
-    place.ready_at(0.0)
+    scene = SlotScene()
+    scene.ready_at(0.0)
 
-    place.die_at(1.0)
-    waiting = place.slot.replica()
-    place.slot.act(1.0)
-    starting = place.slot.replica()
-    place.slot.ready(2.0)
-    ready = place.slot.replica()
+    scene.die_at(1.0)
+    waiting = scene.slot.replica()
+    scene.slot.act(1.0)
+    starting = scene.slot.replica()
+    scene.slot.ready(2.0)
+    ready = scene.slot.replica()
 
     assert (waiting.state, waiting.pid, waiting.error) == ("waiting", 0, "was ended by SIGKILL")
     assert (starting.state, starting.restarts, starting.error) == ("starting", 1, "was ended by SIGKILL")
@@ -107,113 +107,113 @@ def test_a_death_is_announced_until_the_next_one_is_ready() -> None:
 
 
 def test_a_failure_is_announced_and_tried_again() -> None:
-    place = SupervisorAddress()
-    place.slot.act(0.0)
+    scene = SlotScene()
+    scene.slot.act(0.0)
 
-    place.slot.failed("x" * 3000 + "ValueError", 1.0)
-    place.slot.ended("ended with status 1", 1.1)
+    scene.slot.failed("x" * 3000 + "ValueError", 1.0)
+    scene.slot.ended("ended with status 1", 1.1)
 
-    replica = place.slot.replica()
+    replica = scene.slot.replica()
     assert (replica.state, len(replica.error), replica.error[-11:]) == ("failed", 2000, "xValueError")
-    place.slot.act(1.1)
-    assert place.slot.replica().state == "starting"
-    assert len(place.processes) == 2
+    scene.slot.act(1.1)
+    assert scene.slot.replica().state == "starting"
+    assert len(scene.processes) == 2
 
 
 def test_a_replica_that_failed_and_does_not_leave_is_killed() -> None:
-    place = SupervisorAddress()
-    place.slot.act(0.0)
-    place.slot.failed("ValueError", 1.0)
+    scene = SlotScene()
+    scene.slot.act(0.0)
+    scene.slot.failed("ValueError", 1.0)
 
-    place.slot.act(1.9)
-    assert place.processes[0].done == []
-    place.slot.act(2.0)
+    scene.slot.act(1.9)
+    assert scene.processes[0].done == []
+    scene.slot.act(2.0)
 
-    assert place.processes[0].done == ["kill"]
+    assert scene.processes[0].done == ["kill"]
 
 
 @pytest.mark.parametrize("error", [OSError("no memory"), ConfigurationError("no such device")])
 def test_a_process_that_cannot_be_started_is_a_failure(error: Exception) -> None:
-    place = SupervisorAddress()
-    place.error = error
+    scene = SlotScene()
+    scene.error = error
 
-    place.slot.act(0.0)
-    first = place.slot.replica()
-    place.slot.act(0.0)
+    scene.slot.act(0.0)
+    first = scene.slot.replica()
+    scene.slot.act(0.0)
 
     assert (first.state, first.error) == ("failed", str(error))
-    assert place.slot.due == pytest.approx(0.1)
+    assert scene.slot.due == pytest.approx(0.1)
 
 
 def test_the_time_to_start_runs_from_the_replicas_turn_to_load() -> None:
-    place = SupervisorAddress(start_timeout=5.0)
-    place.slot.act(0.0)
-    place.slot.act(1000.0)
-    assert place.slot.due is None
+    scene = SlotScene(start_timeout=5.0)
+    scene.slot.act(0.0)
+    scene.slot.act(1000.0)
+    assert scene.slot.due is None
 
-    place.slot.loading(1000.0)
-    place.slot.act(1004.9)
-    assert place.processes[0].done == []
-    place.slot.act(1005.0)
+    scene.slot.loading(1000.0)
+    scene.slot.act(1004.9)
+    assert scene.processes[0].done == []
+    scene.slot.act(1005.0)
 
-    assert place.processes[0].done == ["kill"]
-    assert place.slot.replica().error == "It was not ready within 5 seconds"
+    assert scene.processes[0].done == ["kill"]
+    assert scene.slot.replica().error == "It was not ready within 5 seconds"
 
 
 def test_a_run_that_takes_too_long_ends_the_replica() -> None:
-    place = SupervisorAddress(kill_after=2.0)
-    place.ready_at(10.0)
+    scene = SlotScene(kill_after=2.0)
+    scene.ready_at(10.0)
 
-    place.slot.act(12.0)
-    place.running_since = 12.5
-    place.slot.act(14.0)
-    assert (place.processes[0].done, place.slot.due) == ([], 14.5)
-    place.slot.act(14.5)
-    place.slot.ended("was ended by SIGKILL", 14.6)
+    scene.slot.act(12.0)
+    scene.running_since = 12.5
+    scene.slot.act(14.0)
+    assert (scene.processes[0].done, scene.slot.due) == ([], 14.5)
+    scene.slot.act(14.5)
+    scene.slot.ended("was ended by SIGKILL", 14.6)
 
-    assert place.processes[0].done == ["kill"]
-    assert place.slot.replica().error == "was killed: one call took longer than 2 seconds"
+    assert scene.processes[0].done == ["kill"]
+    assert scene.slot.replica().error == "was killed: one call took longer than 2 seconds"
 
 
 def test_a_drained_replica_finishes_and_is_not_replaced() -> None:
-    place = SupervisorAddress()
-    place.ready_at(0.0)
+    scene = SlotScene()
+    scene.ready_at(0.0)
 
-    place.slot.drain(until=30.0)
-    assert (place.slot.state, place.slot.due, place.slot.is_over) == ("draining", 30.0, False)
-    place.slot.ended("ended with status 0", 3.0)
-    place.slot.act(1000.0)
+    scene.slot.drain(until=30.0)
+    assert (scene.slot.state, scene.slot.due, scene.slot.is_over) == ("draining", 30.0, False)
+    scene.slot.ended("ended with status 0", 3.0)
+    scene.slot.act(1000.0)
 
-    assert place.slot.is_over
-    assert place.processes[0].done == ["drain"]
-    assert len(place.processes) == 1
+    assert scene.slot.is_over
+    assert scene.processes[0].done == ["drain"]
+    assert len(scene.processes) == 1
 
 
 def test_a_drained_replica_that_does_not_leave_is_killed() -> None:
-    place = SupervisorAddress()
-    place.ready_at(0.0)
-    place.slot.drain(until=30.0)
+    scene = SlotScene()
+    scene.ready_at(0.0)
+    scene.slot.drain(until=30.0)
 
-    place.slot.drain(until=1.5)
-    place.slot.act(1.5)
+    scene.slot.drain(until=1.5)
+    scene.slot.act(1.5)
 
-    assert place.processes[0].done == ["drain", "kill"]
+    assert scene.processes[0].done == ["drain", "kill"]
 
 
 def test_a_replica_that_is_not_ready_has_nothing_to_finish() -> None:
-    place = SupervisorAddress()
-    place.slot.act(0.0)
+    scene = SlotScene()
+    scene.slot.act(0.0)
 
-    place.slot.drain(until=30.0)
+    scene.slot.drain(until=30.0)
 
-    assert place.processes[0].done == ["kill"]
+    assert scene.processes[0].done == ["kill"]
 
 
 def test_an_empty_slot_is_over_when_it_is_drained() -> None:
-    place = SupervisorAddress()
+    scene = SlotScene()
 
-    place.slot.drain(until=30.0)
-    place.slot.act(1.0)
+    scene.slot.drain(until=30.0)
+    scene.slot.act(1.0)
 
-    assert place.slot.is_over
-    assert place.processes == []
+    assert scene.slot.is_over
+    assert scene.processes == []
