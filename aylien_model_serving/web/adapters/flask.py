@@ -63,7 +63,7 @@ def tell(error_responses: ErrorResponses, error: Exception) -> Response:
     """Return the response that tells an error of the request that Flask works on."""
     accept = request.headers.get("Accept", "")
     return to_response(
-        error_responses.tell(error, request.method, request.path, request_info().request_id, accept)
+        error_responses.respond(error, request.method, request.path, request_info().request_id, accept)
     )
 
 

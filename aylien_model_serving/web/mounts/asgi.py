@@ -70,7 +70,7 @@ class ASGIMount(Mount):
                 raise
             accept = headers.get("accept", "")
             method, path = response.method, scope["path"]
-            reply = self.services.error_responses.tell(error, method, path, info.request_id, accept)
+            reply = self.services.error_responses.respond(error, method, path, info.request_id, accept)
             if response.has_started and not response.is_complete:
                 raise  # so that the server cuts what it can't complete
             if not response.has_started:

@@ -78,7 +78,7 @@ class Mount:
             return self._call(self._environ_below(environ, info), start_response)
         except Exception as error:
             path, accept = path_of(environ), headers.get("accept", "")
-            reply = self.services.error_responses.tell(
+            reply = self.services.error_responses.respond(
                 error, start_response.method, path, info.request_id, accept
             )
             return start_response.refuse(reply)
@@ -91,7 +91,7 @@ class Mount:
 
         def fail(error: Exception) -> None:
             method, path = environ["REQUEST_METHOD"], environ["SCRIPT_NAME"] + environ["PATH_INFO"]
-            self.services.error_responses.tell(error, method, path, environ["HTTP_X_REQUEST_ID"], "")
+            self.services.error_responses.respond(error, method, path, environ["HTTP_X_REQUEST_ID"], "")
 
         return fail
 
