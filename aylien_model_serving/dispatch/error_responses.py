@@ -33,9 +33,9 @@ class ErrorResponses:
 
     def reply(self, error: Exception, call: Call) -> Reply:
         """Log an error of a call and return the answer that tells it."""
-        return self.tell(error, call.method, call.path, call.request_id, call.headers.get("accept", ""))
+        return self.respond(error, call.method, call.path, call.request_id, call.headers.get("accept", ""))
 
-    def tell(self, error: Exception, method: str, path: str, request_id: str, accept: str) -> Reply:
+    def respond(self, error: Exception, method: str, path: str, request_id: str, accept: str) -> Reply:
         """Log an error and return the answer that tells it."""
         told = self._safe(error)
         if told.status >= 500:

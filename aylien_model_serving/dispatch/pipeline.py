@@ -50,7 +50,7 @@ class Endpoint:
     name: str
     identity: str
     schema: Schema
-    runner: Executor
+    executor: Executor
     instruments: Instruments
     error_responses: ErrorResponses
     reply_cache: ReplyCache | None = None
@@ -62,19 +62,19 @@ class Endpoint:
 class Execute:
     """A run of a handler: the thing that takes time."""
 
-    runner: Executor
+    executor: Executor
     arguments: dict[str, Any]
     call: Call
     schema: Schema
 
     def wait(self) -> Any:
-        return self.runner.run(self.arguments, self.call)
+        return self.executor.run(self.arguments, self.call)
 
     def is_immediate(self) -> bool:
-        return self.runner.is_immediate() and not self.schema.may_wait(self.arguments)
+        return self.executor.is_immediate() and not self.schema.may_wait(self.arguments)
 
     async def wait_async(self) -> Any:
-        return await self.runner.run_async(self.arguments, self.call)
+        return await self.executor.run_async(self.arguments, self.call)
 
 
 @dataclass(slots=True)

@@ -157,7 +157,7 @@ def _endpoint(state: ServiceState, route: Route) -> Endpoint:
         name=name,
         identity="|".join((name, route.endpoint, callables.identity(handler), schema.name)),
         schema=schema,
-        runner=executor_factory.choose(state, route, handler, signature, schema),
+        executor=executor_factory.choose(state, route, handler, signature, schema),
         instruments=state.instruments,
         error_responses=state.error_responses,
         reply_cache=ReplyCache(state.backend, state.single_flight, _kept_for(route))

@@ -72,7 +72,7 @@ def _beside(
         name=route.name,
         identity=route.name,
         schema=schema,
-        runner=InlineExecutor(handler, signature, route.threads, state.instruments.of_handler(route.name)),
+        executor=InlineExecutor(handler, signature, route.threads, state.instruments.of_handler(route.name)),
         instruments=state.instruments,
         error_responses=state.error_responses,
     )

@@ -95,14 +95,14 @@ class ServiceState:
             if schema is not None
             else schemas.open_schema(handler, signature)
         )
-        runner = InlineExecutor(
+        executor = InlineExecutor(
             replying(handler, self.error_responses), signature, None, self.instruments.of_handler(name)
         )
         return Endpoint(
             name=name,
             identity=f"{name}|{callables.identity(handler)}|{checked.name}",
             schema=checked,
-            runner=runner,
+            executor=executor,
             instruments=self.instruments,
             error_responses=self.error_responses,
             reply_cache=ReplyCache(self.backend, self.single_flight)

@@ -48,7 +48,7 @@ class Service:
             name="p",
             identity="p",
             schema=schemas.choose(schema, handler, signature),
-            runner=InlineExecutor(handler, signature, threads, instruments.of_handler("p")),
+            executor=InlineExecutor(handler, signature, threads, instruments.of_handler("p")),
             instruments=instruments,
             error_responses=ErrorResponses(
                 False, lambda method, status: self.faults.append((method, status))

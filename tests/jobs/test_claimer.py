@@ -47,7 +47,7 @@ class Scene:
             name="r",
             identity="r",
             schema=schemas.choose(None, self.handle, signature, frozenset()),
-            runner=InlineExecutor(self.handle, signature, 1, mock.Mock()),
+            executor=InlineExecutor(self.handle, signature, 1, mock.Mock()),
             instruments=instruments,
             error_responses=ErrorResponses(False, instruments.count_exception),
         )

@@ -58,7 +58,7 @@ def endpoint_of(spec: Spec, handler: Callable[..., Any], settings: Settings) -> 
             frozenset(bound(spec.endpoint).arguments),
             batched=spec.batching is not None,
         ),
-        runner=_Elsewhere(),
+        executor=_Elsewhere(),
         instruments=instruments,
         error_responses=ErrorResponses(settings.expose_errors, instruments.count_exception),
     )
