@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.replicas.fleets import Fleet, Worker, fleet_of_stubs
+from tests.replicas.fleets import Fleet, WebWorker, fleet_of_stubs
 
 
 @pytest.fixture
@@ -14,5 +14,5 @@ def fleet() -> Iterator[Fleet]:
 
 
 @pytest.fixture
-def worker(fleet: Fleet) -> Worker:
+def worker(fleet: Fleet) -> WebWorker:
     return fleet.worker()

@@ -66,7 +66,7 @@ def processes_of(home: Path) -> list[int]:
     return [pid for pid in found if lives(pid)]
 
 
-class Worker:
+class WebWorker:
     """A web worker, as far as its control goes."""
 
     def __init__(self, fleet: "Fleet") -> None:
@@ -99,10 +99,10 @@ class Fleet:
         self.home = Path(tempfile.mkdtemp(prefix="fleet-"))
         # It ends with this process, by the end of its input.
         self.owner = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
-        self.workers: list[Worker] = []
+        self.workers: list[WebWorker] = []
 
-    def worker(self) -> Worker:
-        worker = Worker(self)
+    def worker(self) -> WebWorker:
+        worker = WebWorker(self)
         self.workers.append(worker)
         return worker
 

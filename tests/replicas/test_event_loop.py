@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from aylien_model_serving.replicas.supervisor.event_loop import Loop, Peer
+from aylien_model_serving.replicas.supervisor.event_loop import EventLoop, PeerSocket
 from aylien_model_serving.rpc.control_framing import MessageDecoder, encode
 from aylien_model_serving.rpc.control_messages import Status
 
@@ -14,12 +14,12 @@ class Ends:
     """A peer, the socket at its other end, and what was heard."""
 
     def __init__(self) -> None:
-        self.loop = Loop()
+        self.loop = EventLoop()
         ours, self.theirs = socket.socketpair()
         self.theirs.setblocking(False)
         self.heard: list[Status] = []
         self.losses = 0
-        self.peer = Peer(self.loop, ours, Status, self.heard.append, self._lose)
+        self.peer = PeerSocket(self.loop, ours, Status, self.heard.append, self._lose)
 
     def _lose(self) -> None:
         self.losses += 1
@@ -45,7 +45,7 @@ def test_messages_are_heard_in_order(ends: Ends) -> None:
 def test_what_a_socket_does_not_take_is_sent_as_it_takes_more(ends: Ends) -> None:
     text = "x" * 3_000_000
     ends.peer.send(Status(failed=text))
-    assert ends.peer.is_behind
+    assert ends.peer.has_unsent
     inbox, found = MessageDecoder(Status), list[Status]()
 
     while not found:
@@ -53,7 +53,7 @@ def test_what_a_socket_does_not_take_is_sent_as_it_takes_more(ends: Ends) -> Non
         found = inbox.feed(ends.theirs.recv(1 << 20))
 
     assert found[0].failed == text
-    assert not ends.peer.is_behind
+    assert not ends.peer.has_unsent
 
 
 def test_the_last_words_are_heard_before_the_loss(ends: Ends) -> None:
@@ -86,14 +86,14 @@ def test_a_lost_peer_is_sent_nothing(ends: Ends) -> None:
 
 
 def test_a_descriptor_that_an_earlier_call_closed_is_not_served() -> None:
-    loop = Loop()
+    loop = EventLoop()
     pairs = [socket.socketpair() for _ in range(2)]
-    peers: list[Peer[Status]] = []
+    peers: list[PeerSocket[Status]] = []
 
     def close_the_other(status: Status) -> None:
         peers[1 if status.state == "loading" else 0].close()
 
-    peers += [Peer(loop, ours, Status, close_the_other, lambda: None) for ours, _ in pairs]
+    peers += [PeerSocket(loop, ours, Status, close_the_other, lambda: None) for ours, _ in pairs]
     for (_, theirs), state in zip(pairs, ("loading", "ready"), strict=True):
         theirs.send(encode(Status(state=state)))  # type: ignore[arg-type]
 

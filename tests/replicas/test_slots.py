@@ -11,12 +11,12 @@ class StubProcess:
     """A process that notes what is done to it."""
 
     pid = 7
-    has_to_be_looked_at = False
+    needs_polling = False
 
     def __init__(self) -> None:
         self.done: list[str] = []
 
-    def look(self) -> None:
+    def poll(self) -> None:
         self.done.append("look")
 
     def drain(self, until: float) -> None:
@@ -180,11 +180,11 @@ def test_a_drained_replica_finishes_and_is_not_replaced() -> None:
     scene.ready_at(0.0)
 
     scene.slot.drain(until=30.0)
-    assert (scene.slot.state, scene.slot.due, scene.slot.is_over) == ("draining", 30.0, False)
+    assert (scene.slot.state, scene.slot.due, scene.slot.is_finished) == ("draining", 30.0, False)
     scene.slot.ended("ended with status 0", 3.0)
     scene.slot.act(1000.0)
 
-    assert scene.slot.is_over
+    assert scene.slot.is_finished
     assert scene.processes[0].done == ["drain"]
     assert len(scene.processes) == 1
 
@@ -215,5 +215,5 @@ def test_an_empty_slot_is_over_when_it_is_drained() -> None:
     scene.slot.drain(until=30.0)
     scene.slot.act(1.0)
 
-    assert scene.slot.is_over
+    assert scene.slot.is_finished
     assert scene.processes == []

@@ -17,7 +17,7 @@ from tests.replicas.fleets import (
     LEAVING_SECONDS,
     PROJECT,
     Fleet,
-    Worker,
+    WebWorker,
     exists,
     lives,
     processes_of,
@@ -28,7 +28,7 @@ from tests.replicas.fleets import (
 pytestmark = pytest.mark.processes
 
 
-def test_a_worker_that_wants_replicas_gets_them(worker: Worker) -> None:
+def test_a_worker_that_wants_replicas_gets_them(worker: WebWorker) -> None:
     key = worker.host(spec(replicas=2))
 
     replicas = worker.wait_for(key, "ready", "ready")
@@ -78,7 +78,9 @@ def test_of_eight_processes_that_ask_at_once_one_starts_the_supervisor(fleet: Fl
 
 
 @pytest.mark.parametrize("does", ["serve", "be stuck"])
-def test_all_are_gone_within_two_seconds_of_the_owners_end(fleet: Fleet, worker: Worker, does: str) -> None:
+def test_all_are_gone_within_two_seconds_of_the_owners_end(
+    fleet: Fleet, worker: WebWorker, does: str
+) -> None:
     key = worker.host(spec(does, replicas=2))
     pids = [replica.pid for replica in worker.wait_for(key, "ready", "ready")] + [fleet.supervisor()]
 
@@ -91,7 +93,7 @@ def test_all_are_gone_within_two_seconds_of_the_owners_end(fleet: Fleet, worker:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_the_supervisor_stays_while_its_owner_does(fleet: Fleet, worker: Worker, number: int) -> None:
+def test_the_supervisor_stays_while_its_owner_does(fleet: Fleet, worker: WebWorker, number: int) -> None:
     key = worker.host(spec())
     replica = worker.wait_for(key, "ready")[0]
 
@@ -104,7 +106,7 @@ def test_the_supervisor_stays_while_its_owner_does(fleet: Fleet, worker: Worker,
 
 @pytest.mark.parametrize("does", ["serve", "be stuck", "never ready"])
 def test_replicas_end_with_a_supervisor_that_is_killed_and_come_back_with_another(
-    fleet: Fleet, worker: Worker, does: str
+    fleet: Fleet, worker: WebWorker, does: str
 ) -> None:
     key = worker.host(spec(does))
     wait_until(lambda: worker.replicas(key) and worker.replicas(key)[0].pid)
@@ -120,7 +122,7 @@ def test_replicas_end_with_a_supervisor_that_is_killed_and_come_back_with_anothe
     wait_until(lambda: not Path(replica.socket).exists())
 
 
-def test_a_replica_that_dies_comes_back(worker: Worker) -> None:
+def test_a_replica_that_dies_comes_back(worker: WebWorker) -> None:
     key = worker.host(spec(replicas=2))
     first, second = worker.wait_for(key, "ready", "ready")
 
@@ -135,7 +137,7 @@ def test_a_replica_that_dies_comes_back(worker: Worker) -> None:
     assert not exists(first.pid)
 
 
-def test_a_replica_that_dies_at_every_start_gets_longer_pauses(worker: Worker) -> None:
+def test_a_replica_that_dies_at_every_start_gets_longer_pauses(worker: WebWorker) -> None:
     key = worker.host(spec("die"))
 
     wait_until(lambda: worker.replicas(key) and worker.replicas(key)[0].restarts >= 3)
@@ -145,7 +147,7 @@ def test_a_replica_that_dies_at_every_start_gets_longer_pauses(worker: Worker) -
     assert {replica.pid for replica in waiting} == {0}
 
 
-def test_a_replica_that_cannot_be_built_is_announced_with_the_end_of_its_error(worker: Worker) -> None:
+def test_a_replica_that_cannot_be_built_is_announced_with_the_end_of_its_error(worker: WebWorker) -> None:
     key = worker.host(spec("fail"))
 
     replica = worker.wait_for(key, "failed")[0]
@@ -155,7 +157,7 @@ def test_a_replica_that_cannot_be_built_is_announced_with_the_end_of_its_error(w
     assert replica.error.endswith("xValueError: no such model")
 
 
-def test_a_device_that_is_not_there_is_announced(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_device_that_is_not_there_is_announced(worker: WebWorker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
 
     key = worker.host(Spec(name="model", target="stub:stub", devices=("cuda:7",)))
@@ -163,7 +165,7 @@ def test_a_device_that_is_not_there_is_announced(worker: Worker, monkeypatch: py
     assert "'cuda:7' is not there: 1 GPUs are visible" in worker.wait_for(key, "failed")[0].error
 
 
-def test_a_replica_that_is_not_ready_in_time_is_killed(worker: Worker) -> None:
+def test_a_replica_that_is_not_ready_in_time_is_killed(worker: WebWorker) -> None:
     key = worker.host(spec("never ready", start_timeout=0.1))
 
     wait_until(lambda: worker.replicas(key) and worker.replicas(key)[0].restarts >= 1)
@@ -172,7 +174,7 @@ def test_a_replica_that_is_not_ready_in_time_is_killed(worker: Worker) -> None:
     assert errors == {"", "It was not ready within 0.1 seconds"}
 
 
-def test_a_replica_whose_call_takes_too_long_is_killed(worker: Worker) -> None:
+def test_a_replica_whose_call_takes_too_long_is_killed(worker: WebWorker) -> None:
     key = worker.host(spec("run for ever", kill_after=0.2))
     replica = worker.wait_for(key, "ready")[0]
 
@@ -183,7 +185,7 @@ def test_a_replica_whose_call_takes_too_long_is_killed(worker: Worker) -> None:
     assert "was killed: one call took longer than 0.2 seconds" in errors
 
 
-def test_an_idle_replica_is_not_killed(worker: Worker, tmp_path: Path) -> None:
+def test_an_idle_replica_is_not_killed(worker: WebWorker, tmp_path: Path) -> None:
     idle = worker.host(spec(name="idle", kill_after=0.05))
     busy = worker.host(spec("run for ever", name="busy", kill_after=0.2))
     replica = worker.wait_for(idle, "ready")
@@ -193,7 +195,7 @@ def test_an_idle_replica_is_not_killed(worker: Worker, tmp_path: Path) -> None:
     assert worker.replicas(idle) == replica
 
 
-def test_what_a_replica_started_ends_with_it(worker: Worker, tmp_path: Path) -> None:
+def test_what_a_replica_started_ends_with_it(worker: WebWorker, tmp_path: Path) -> None:
     key = worker.host(spec("have a child", child=tmp_path / "child"))
     replica = worker.wait_for(key, "ready")[0]
     child = int((tmp_path / "child").read_text())
@@ -203,13 +205,13 @@ def test_what_a_replica_started_ends_with_it(worker: Worker, tmp_path: Path) -> 
     wait_until(lambda: not lives(child))
 
 
-def test_a_replica_that_speaks_nonsense_is_replaced(worker: Worker) -> None:
+def test_a_replica_that_speaks_nonsense_is_replaced(worker: WebWorker) -> None:
     key = worker.host(spec("speak nonsense"))
 
     wait_until(lambda: worker.replicas(key) and worker.replicas(key)[0].restarts >= 1)
 
 
-def test_a_replica_is_told_what_it_needs(worker: Worker, tmp_path: Path) -> None:
+def test_a_replica_is_told_what_it_needs(worker: WebWorker, tmp_path: Path) -> None:
     report = tmp_path / "report"
     key = worker.host(spec(report=report, folder="/usr"))
     replica = worker.wait_for(key, "ready")[0]
@@ -226,7 +228,7 @@ def test_a_replica_is_told_what_it_needs(worker: Worker, tmp_path: Path) -> None
 
 
 def test_each_gpu_is_shown_to_its_replica_alone(
-    worker: Worker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    worker: WebWorker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-aa,GPU-bb")
     report = tmp_path / "report"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.replicas.fleets import Fleet, Worker, exists, lives, spec, wait_until
+from tests.replicas.fleets import Fleet, WebWorker, exists, lives, spec, wait_until
 
 pytestmark = pytest.mark.processes
 
@@ -37,7 +37,7 @@ def test_an_older_version_stays_while_a_worker_wants_it(fleet: Fleet) -> None:
     assert lives(old_replicas[0].pid)
 
 
-def test_what_is_released_goes(worker: Worker) -> None:
+def test_what_is_released_goes(worker: WebWorker) -> None:
     released, kept = worker.host(spec()), worker.host(spec(name="other"))
     replica = worker.wait_for(released, "ready")[0]
     kept_replicas = worker.wait_for(kept, "ready")
@@ -59,7 +59,7 @@ def test_a_worker_that_vanishes_retires_nothing(fleet: Fleet) -> None:
     assert second.wait_for(key, "ready") == first
 
 
-def test_what_was_released_can_be_hosted_again(worker: Worker) -> None:
+def test_what_was_released_can_be_hosted_again(worker: WebWorker) -> None:
     key = worker.host(spec())
     replica = worker.wait_for(key, "ready")[0]
     worker.control.release(key)

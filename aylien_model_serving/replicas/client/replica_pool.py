@@ -269,8 +269,8 @@ class ReplicaPool:
         """
         states = {"starting"} if not self._replicas else {replica.state for replica in self._replicas}
         until = since + (_PATIENCE_WITH_DEATHS if states <= {"waiting", "draining"} else self._start_timeout)
-        is_over = states == {"failed"} or SupervisorClient.of_process().is_over
-        if is_over or time.monotonic() >= until:
+        is_finished = states == {"failed"} or SupervisorClient.of_process().is_finished
+        if is_finished or time.monotonic() >= until:
             raise Unavailable(f"{self._name} has no live replica at the moment")
         if deadline is not None and time.monotonic() >= deadline:
             raise DeadlineExceeded

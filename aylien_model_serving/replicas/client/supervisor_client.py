@@ -70,7 +70,7 @@ class SupervisorClient:
         self._is_started = False
         self._is_closed = False
         #: Whether the owner is gone: nothing is hosted any more.
-        self.is_over = False
+        self.is_finished = False
 
     @classmethod
     def of_process(cls) -> SupervisorClient:
@@ -153,7 +153,7 @@ class SupervisorClient:
                 return
             supervisor_start.reap()
             if not place.owner_is_alive():
-                self.is_over = True
+                self.is_finished = True
                 self._tell(ReplicaUpdate({key: [] for key in list(self._hosted)}))
                 return
             time.sleep(backoff.failed(worked))

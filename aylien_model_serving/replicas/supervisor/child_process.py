@@ -14,7 +14,7 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from aylien_model_serving.replicas.supervisor.event_loop import Loop, Peer
+from aylien_model_serving.replicas.supervisor.event_loop import EventLoop, PeerSocket
 from aylien_model_serving.rpc.control_messages import Command, Status
 
 #: prctl(2): the signal that a process gets when its parent ends.
@@ -23,7 +23,7 @@ _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
 
 
-class Process(Protocol):
+class ReplicaProcess(Protocol):
     """What a slot needs of a replica's process."""
 
     @property
@@ -31,10 +31,10 @@ class Process(Protocol):
         """Its process id."""
 
     @property
-    def has_to_be_looked_at(self) -> bool:
-        """Whether nobody but `look` notices its end."""
+    def needs_polling(self) -> bool:
+        """Whether nobody but `poll` notices its end."""
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """Notice its end, if it has ended."""
 
     def drain(self, until: float) -> None:
@@ -44,7 +44,7 @@ class Process(Protocol):
         """End it and what it started, at once."""
 
 
-class Child:
+class ChildProcess:
     """A replica's process.
 
     Args:
@@ -61,7 +61,7 @@ class Child:
 
     def __init__(
         self,
-        loop: Loop,
+        loop: EventLoop,
         command: Sequence[str],
         environ: Mapping[str, str],
         order: Command,
@@ -79,8 +79,8 @@ class Child:
             raise
         self._pidfd = open_pidfd(self._process.pid)
         if self._pidfd is not None:
-            loop.watch(self._pidfd, self.look)
-        self._peer = Peer(loop, ours, Status, heard, self.kill)
+            loop.watch(self._pidfd, self.poll)
+        self._peer = PeerSocket(loop, ours, Status, heard, self.kill)
         self._peer.send(order)
 
     @property
@@ -88,7 +88,7 @@ class Child:
         return self._process.pid
 
     @property
-    def has_to_be_looked_at(self) -> bool:
+    def needs_polling(self) -> bool:
         return self._pidfd is None and self._process.returncode is None
 
     def drain(self, until: float) -> None:
@@ -99,7 +99,7 @@ class Child:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
 
-    def look(self) -> None:
+    def poll(self) -> None:
         if self._process.returncode is not None:
             return
         status = self._process.poll()

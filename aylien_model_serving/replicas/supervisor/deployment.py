@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aylien_model_serving.replicas.supervisor.rollout import Standing
-from aylien_model_serving.replicas.supervisor.slots import Slot
+from aylien_model_serving.replicas.supervisor.rollout import VersionStatus
+from aylien_model_serving.replicas.supervisor.slots import ReplicaSlot
 from aylien_model_serving.rpc.control_messages import Replica
 from aylien_model_serving.rpc.spec import Spec
 
@@ -13,7 +13,7 @@ from aylien_model_serving.rpc.spec import Spec
 _DRAIN_SECONDS = 30.0
 
 
-class Hosting:
+class Deployment:
     """What is hosted under one key.
 
     Args:
@@ -21,7 +21,7 @@ class Hosting:
         slots: one for each replica.
     """
 
-    def __init__(self, spec: Spec, slots: Sequence[Slot]) -> None:
+    def __init__(self, spec: Spec, slots: Sequence[ReplicaSlot]) -> None:
         self.spec = spec
         self.slots = slots
         self._workers: set[object] = set()
@@ -44,9 +44,9 @@ class Hosting:
         """Take note of a worker that is gone."""
         self._workers.discard(worker)
 
-    def standing(self) -> Standing:
+    def version_status(self) -> VersionStatus:
         """Return how it stands among the versions."""
-        return Standing(
+        return VersionStatus(
             group=(self.spec.service, self.spec.name),
             since=self._since,
             is_ready=bool(self.ready()),

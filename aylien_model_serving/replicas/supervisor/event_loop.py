@@ -20,7 +20,7 @@ _CHUNK = 65536
 _T = TypeVar("_T")
 
 
-class Loop:
+class EventLoop:
     """Calls a function when its descriptor has something to say."""
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ class Loop:
         self._selector.close()
 
 
-class Peer(Generic[_T]):
+class PeerSocket(Generic[_T]):
     """The other end of a socket.
 
     Args:
@@ -63,7 +63,7 @@ class Peer(Generic[_T]):
 
     def __init__(
         self,
-        loop: Loop,
+        loop: EventLoop,
         sock: socket.socket,
         kind: type[_T],
         heard: Callable[[_T], None],
@@ -80,7 +80,7 @@ class Peer(Generic[_T]):
         loop.watch(sock.fileno(), self.work)
 
     @property
-    def is_behind(self) -> bool:
+    def has_unsent(self) -> bool:
         """Whether something waits to be sent."""
         return bool(self._outbox)
 
@@ -127,7 +127,7 @@ class Peer(Generic[_T]):
         except OSError:  # reading tells so too
             sent = len(self._outbox)
         del self._outbox[:sent]
-        self._loop.watch(self._socket.fileno(), self.work, writes=self.is_behind)
+        self._loop.watch(self._socket.fileno(), self.work, writes=self.has_unsent)
 
     def _end(self) -> None:
         if self.is_open:
@@ -143,7 +143,7 @@ class Peer(Generic[_T]):
             self._socket.close()
 
 
-def listen(loop: Loop, path: str, accepted: Callable[[socket.socket], Any]) -> socket.socket:
+def listen(loop: EventLoop, path: str, accepted: Callable[[socket.socket], Any]) -> socket.socket:
     """Return a listening socket whose connections a function takes."""
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(path)

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from aylien_model_serving.process import interpreter
 from aylien_model_serving.replicas.supervisor import cpus, devices
-from aylien_model_serving.replicas.supervisor.child_process import Child
-from aylien_model_serving.replicas.supervisor.event_loop import Loop
-from aylien_model_serving.replicas.supervisor.slots import Slot
+from aylien_model_serving.replicas.supervisor.child_process import ChildProcess
+from aylien_model_serving.replicas.supervisor.event_loop import EventLoop
+from aylien_model_serving.replicas.supervisor.slots import ReplicaSlot
 from aylien_model_serving.rpc.control_messages import Command, Status
 from aylien_model_serving.rpc.flight_recorder import running_since
 from aylien_model_serving.rpc.spec import Spec
@@ -37,7 +37,7 @@ class Launcher:
     """
 
     def __init__(
-        self, loop: Loop, folder: Path, command: Sequence[str], environ: Mapping[str, str], metrics: str
+        self, loop: EventLoop, folder: Path, command: Sequence[str], environ: Mapping[str, str], metrics: str
     ) -> None:
         self._loop = loop
         self._folder = folder
@@ -49,7 +49,7 @@ class Launcher:
         self._incarnations = itertools.count(time.monotonic_ns() // 1000)
         self._records: deque[str] = deque()
 
-    def slots(self, spec: Spec, others: Iterable[Slot], now: float) -> list[Slot]:
+    def slots(self, spec: Spec, others: Iterable[ReplicaSlot], now: float) -> list[ReplicaSlot]:
         """Return the slots of a runner.
 
         Args:
@@ -60,11 +60,11 @@ class Launcher:
         taken = Counter(slot.device for slot in others)
         assigned = devices.assign(spec.devices, spec.replicas, len(self._gpus), taken)
         return [
-            Slot(spec, number, device, self._launch, running_since, now)
+            ReplicaSlot(spec, number, device, self._launch, running_since, now)
             for number, device in enumerate(assigned)
         ]
 
-    def _launch(self, slot: Slot) -> Child:
+    def _launch(self, slot: ReplicaSlot) -> ChildProcess:
         variables = self._variables(slot)
         slot.incarnation = next(self._incarnations)
         slot.socket = str(self._folder / f"{slot.incarnation:x}.sock")
@@ -84,9 +84,9 @@ class Launcher:
             self._bury(slot)
             slot.ended(how, time.monotonic())
 
-        return Child(self._loop, self._command, variables, order, heard, ended)
+        return ChildProcess(self._loop, self._command, variables, order, heard, ended)
 
-    def _variables(self, slot: Slot) -> dict[str, str]:
+    def _variables(self, slot: ReplicaSlot) -> dict[str, str]:
         return {
             **interpreter.environment(self._environ),
             **cpus.thread_variables(self._environ, self._cpus, slot.spec.replicas),
@@ -94,7 +94,7 @@ class Launcher:
             _METRICS: self._metrics,
         }
 
-    def _bury(self, slot: Slot) -> None:
+    def _bury(self, slot: ReplicaSlot) -> None:
         """Remove the files of a replica that is gone; its flight recorder when many more have followed."""
         self._records.append(slot.record)
         _remove(slot.socket)
@@ -102,7 +102,7 @@ class Launcher:
             _remove(self._records.popleft())
 
 
-def _pass_on(status: Status, slot: Slot) -> None:
+def _pass_on(status: Status, slot: ReplicaSlot) -> None:
     now = time.monotonic()
     if status.failed is not None:
         slot.failed(status.failed, now)

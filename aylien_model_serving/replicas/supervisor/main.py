@@ -25,12 +25,12 @@ from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.process import interpreter
 from aylien_model_serving.replicas.client.supervisor_start import SupervisorAddress
 from aylien_model_serving.replicas.supervisor import rollout
-from aylien_model_serving.replicas.supervisor.child_process import Process, open_pidfd
-from aylien_model_serving.replicas.supervisor.deployment import Hosting
-from aylien_model_serving.replicas.supervisor.event_loop import Loop, listen
+from aylien_model_serving.replicas.supervisor.child_process import ReplicaProcess, open_pidfd
+from aylien_model_serving.replicas.supervisor.deployment import Deployment
+from aylien_model_serving.replicas.supervisor.event_loop import EventLoop, listen
 from aylien_model_serving.replicas.supervisor.launcher import Launcher
-from aylien_model_serving.replicas.supervisor.slots import Slot
-from aylien_model_serving.replicas.supervisor.worker_connection import Worker
+from aylien_model_serving.replicas.supervisor.slots import ReplicaSlot
+from aylien_model_serving.replicas.supervisor.worker_connection import WebWorker
 from aylien_model_serving.rpc.control_messages import HostRequest, Replica
 from aylien_model_serving.rpc.spec import Spec
 
@@ -53,13 +53,13 @@ class Supervisor:
         loop: tells what happens.
     """
 
-    def __init__(self, place: SupervisorAddress, launcher: Launcher, loop: Loop) -> None:
+    def __init__(self, place: SupervisorAddress, launcher: Launcher, loop: EventLoop) -> None:
         self._address = place
         self._launcher = launcher
         self._loop = loop
-        self._hosted: dict[str, Hosting] = {}
-        self._retired: list[Hosting] = []
-        self._workers: set[Worker] = set()
+        self._hosted: dict[str, Deployment] = {}
+        self._retired: list[Deployment] = []
+        self._workers: set[WebWorker] = set()
         self._ends_at: float | None = None
         self._listener = listen(loop, place.socket, self._accept)
         self._owner: int | None = None
@@ -80,7 +80,7 @@ class Supervisor:
     def _is_done(self) -> bool:
         if self._ends_at is None:
             return False
-        return time.monotonic() >= self._ends_at or all(slot.is_over for slot in self._slots())
+        return time.monotonic() >= self._ends_at or all(slot.is_finished for slot in self._slots())
 
     def _patience(self) -> float | None:
         """Return the seconds until something is due; None when only others can bring it about."""
@@ -92,16 +92,16 @@ class Supervisor:
             due.append(now + _LOOK_SECONDS)
         return max(0.0, min(due) - now) if due else None
 
-    def _slots(self) -> list[Slot]:
+    def _slots(self) -> list[ReplicaSlot]:
         return [slot for hosting in (*self._hosted.values(), *self._retired) for slot in hosting.slots]
 
-    def _unwatched(self) -> list[Process]:
+    def _unwatched(self) -> list[ReplicaProcess]:
         processes = [slot.process for slot in self._slots()]
-        return [process for process in processes if process is not None and process.has_to_be_looked_at]
+        return [process for process in processes if process is not None and process.needs_polling]
 
     def _look(self) -> None:
         for process in self._unwatched():
-            process.look()
+            process.poll()
         if self._owner is None and self._ends_at is None and not self._address.owner_is_alive():
             self._leave()
 
@@ -125,46 +125,46 @@ class Supervisor:
             hosting.drain(now, _DRAIN_SECONDS)
 
     def _accept(self, sock: socket.socket) -> None:
-        self._workers.add(Worker(self._loop, sock, self._heard, self._lost))
+        self._workers.add(WebWorker(self._loop, sock, self._heard, self._lost))
 
-    def _heard(self, worker: Worker, wish: HostRequest) -> None:
+    def _heard(self, worker: WebWorker, wish: HostRequest) -> None:
         if self._ends_at is not None:
             return
         if wish.host is not None:
             self._host(worker, wish.host, wish.since)
         if wish.release is not None:
-            worker.wants_no_more(wish.release)
+            worker.unsubscribe(wish.release)
             if wish.release in self._hosted:
                 self._hosted[wish.release].release(worker)
 
-    def _host(self, worker: Worker, spec: Spec, since: float) -> None:
+    def _host(self, worker: WebWorker, spec: Spec, since: float) -> None:
         key = spec.key
         if key not in self._hosted:
             slots = self._launcher.slots(spec, self._slots(), time.monotonic())
-            self._hosted[key] = Hosting(spec, slots)
+            self._hosted[key] = Deployment(spec, slots)
         self._hosted[key].want(worker, since)
-        worker.wants(key)
+        worker.subscribe(key)
 
-    def _lost(self, worker: Worker) -> None:
+    def _lost(self, worker: WebWorker) -> None:
         self._workers.discard(worker)
         for hosting in self._hosted.values():
             hosting.lose(worker)
 
     def _retire(self, now: float) -> None:
-        standings = {key: hosting.standing() for key, hosting in self._hosted.items()}
-        for key in rollout.to_retire(standings):
+        statuses = {key: hosting.version_status() for key, hosting in self._hosted.items()}
+        for key in rollout.retired_versions(statuses):
             hosting = self._hosted.pop(key)
             logger.info("Version %s of %s goes", hosting.spec.version, hosting.spec.name)
             hosting.drain(now)
             self._retired.append(hosting)
         self._retired = [
-            hosting for hosting in self._retired if not all(slot.is_over for slot in hosting.slots)
+            hosting for hosting in self._retired if not all(slot.is_finished for slot in hosting.slots)
         ]
 
     def _replicas_of(self, key: str) -> list[Replica]:
         """Return what a worker that wants a key is told of: its replicas, and those that stand in for it."""
-        standings = {key: hosting.standing() for key, hosting in self._hosted.items()}
-        other = rollout.stand_in(key, standings)
+        statuses = {key: hosting.version_status() for key, hosting in self._hosted.items()}
+        other = rollout.fallback_version(key, statuses)
         return self._hosted[key].replicas() + ([] if other is None else self._hosted[other].ready())
 
 
@@ -179,7 +179,7 @@ def main(arguments: Sequence[str]) -> None:
         signal.signal(number, _stay)
     with _alone(place):
         _remove_leftovers(place.folder)
-        loop = Loop()
+        loop = EventLoop()
         launcher = Launcher(
             loop,
             place.folder,

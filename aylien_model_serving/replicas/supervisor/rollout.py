@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 
-class Standing(NamedTuple):
+class VersionStatus(NamedTuple):
     """How one version stands.
 
     Args:
@@ -27,36 +27,44 @@ class Standing(NamedTuple):
     is_released: bool
 
 
-def to_retire(standings: Mapping[str, Standing]) -> list[str]:
+def retired_versions(statuses: Mapping[str, VersionStatus]) -> list[str]:
     """Return the keys of the versions that go.
 
     A worker that vanishes retires nothing by itself: the one that takes its place will want the same.
     """
     return [
         key
-        for key, standing in standings.items()
-        if not standing.is_wanted
-        and (standing.is_released or any(_replaces(other, standing) for other in standings.values()))
+        for key, version_status in statuses.items()
+        if not version_status.is_wanted
+        and (
+            version_status.is_released or any(_replaces(other, version_status) for other in statuses.values())
+        )
     ]
 
 
-def _replaces(other: Standing, standing: Standing) -> bool:
-    return other.group == standing.group and other.is_ready and other.since > standing.since
+def _replaces(other: VersionStatus, version_status: VersionStatus) -> bool:
+    return other.group == version_status.group and other.is_ready and other.since > version_status.since
 
 
-def stand_in(key: str, standings: Mapping[str, Standing]) -> str | None:
+def fallback_version(key: str, statuses: Mapping[str, VersionStatus]) -> str | None:
     """Return the key of the version that answers for one without a ready replica: the latest older one."""
-    wanted = standings[key]
+    wanted = statuses[key]
     if wanted.is_ready:
         return None
     return _latest(
-        (other, standing) for other, standing in standings.items() if _may_stand_in(standing, wanted)
+        (other, version_status)
+        for other, version_status in statuses.items()
+        if _may_fall_back_to(version_status, wanted)
     )
 
 
-def _may_stand_in(standing: Standing, wanted: Standing) -> bool:
-    return standing.group == wanted.group and standing.is_ready and standing.since < wanted.since
+def _may_fall_back_to(version_status: VersionStatus, wanted: VersionStatus) -> bool:
+    return (
+        version_status.group == wanted.group
+        and version_status.is_ready
+        and version_status.since < wanted.since
+    )
 
 
-def _latest(found: Iterable[tuple[str, Standing]]) -> str | None:
+def _latest(found: Iterable[tuple[str, VersionStatus]]) -> str | None:
     return max(found, key=lambda item: item[1].since, default=(None, None))[0]

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.process.backoff import Backoff
-from aylien_model_serving.replicas.supervisor.child_process import Process
+from aylien_model_serving.replicas.supervisor.child_process import ReplicaProcess
 from aylien_model_serving.rpc.control_messages import Replica, State
 from aylien_model_serving.rpc.spec import Spec
 
@@ -23,7 +23,7 @@ _LAST_WORDS = 1.0
 _MAX_ERROR = 2000
 
 
-class Slot:
+class ReplicaSlot:
     """A place for one replica of a runner, filled again whenever it falls empty.
 
     Args:
@@ -40,7 +40,7 @@ class Slot:
         spec: Spec,
         number: int,
         device: str,
-        launch: Callable[[Slot], Process],
+        launch: Callable[[ReplicaSlot], ReplicaProcess],
         running_since: Callable[[str], float | None],
         now: float,
     ) -> None:
@@ -51,7 +51,7 @@ class Slot:
         self.socket = ""
         self.record = ""
         self.restarts = -1
-        self.process: Process | None = None
+        self.process: ReplicaProcess | None = None
         self.state: State = "starting"
         self._launch = launch
         self._running_since = running_since
@@ -62,7 +62,7 @@ class Slot:
         self.due: float | None = now
 
     @property
-    def is_over(self) -> bool:
+    def is_finished(self) -> bool:
         """Whether it was drained, and is empty."""
         return self.state == "draining" and self.process is None
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 
-from aylien_model_serving.replicas.supervisor.event_loop import Loop, Peer
+from aylien_model_serving.replicas.supervisor.event_loop import EventLoop, PeerSocket
 from aylien_model_serving.rpc.control_messages import HostRequest, Replica, ReplicaUpdate
 
 
-class Worker:
+class WebWorker:
     """The connection of a worker.
 
     Args:
@@ -21,27 +21,27 @@ class Worker:
 
     def __init__(
         self,
-        loop: Loop,
+        loop: EventLoop,
         sock: socket.socket,
-        heard: Callable[[Worker, HostRequest], None],
-        lost: Callable[[Worker], None],
+        heard: Callable[[WebWorker, HostRequest], None],
+        lost: Callable[[WebWorker], None],
     ) -> None:
-        self._peer = Peer(
+        self._peer = PeerSocket(
             loop, sock, HostRequest, heard=lambda wish: heard(self, wish), lost=lambda: lost(self)
         )
         self._told: dict[str, list[Replica] | None] = {}
 
-    def wants(self, key: str) -> None:
+    def subscribe(self, key: str) -> None:
         """Tell it of these replicas from here on, even if they are as they were."""
         self._told[key] = None
 
-    def wants_no_more(self, key: str) -> None:
+    def unsubscribe(self, key: str) -> None:
         """Tell it of these replicas no longer."""
         self._told.pop(key, None)
 
     def tell(self, replicas_of: Callable[[str], list[Replica]]) -> None:
         """Tell it what has changed; a worker that is slow to listen hears the latest once it does."""
-        if self._peer.is_behind:
+        if self._peer.has_unsent:
             return
         changed: dict[str, list[Replica]] = {}
         for key, told in self._told.items():
