@@ -13,17 +13,17 @@ from typing import Any
 from aylien_model_serving.client.files import Upload
 
 EVENT_STREAM = "text/event-stream"
-LINES = "application/x-ndjson"
+NDJSON = "application/x-ndjson"
 
 #: Media types whose body is taken piece by piece.
-STREAMS = frozenset({EVENT_STREAM, LINES})
+STREAM_MEDIA_TYPES = frozenset({EVENT_STREAM, NDJSON})
 
 #: Methods that may be repeated, for they change nothing, or the same thing twice.
-REPEATABLE = frozenset({"GET", "HEAD", "DELETE"})
+IDEMPOTENT_METHODS = frozenset({"GET", "HEAD", "DELETE"})
 
 
 @dataclass(frozen=True)
-class Question:
+class ApiRequest:
     """One request.
 
     Args:
@@ -42,11 +42,11 @@ class Question:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
     form: tuple[tuple[str, str | Upload], ...] = ()
-    repeatable: bool = False
+    idempotent: bool = False
 
 
 @dataclass(frozen=True)
-class Answer:
+class ApiResponse:
     """One answer.
 
     Args:
@@ -81,20 +81,20 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Ask:
-    """Send a question; an `Answer` comes back, or a `ClientError` is thrown in.
+class SendRequest:
+    """Send a question; an `ApiResponse` comes back, or a `ClientError` is thrown in.
 
     Args:
         question: the question.
         seconds: within which the answer has to be there.
     """
 
-    question: Question
+    request: ApiRequest
     seconds: float
 
 
 @dataclass(frozen=True)
-class Read:
+class ReadBody:
     """Read on; bytes come back, or None at the end.
 
     Args:
@@ -107,25 +107,25 @@ class Read:
 
 
 @dataclass(frozen=True)
-class Pause:
+class Sleep:
     """Wait for some seconds."""
 
     seconds: float
 
 
 @dataclass(frozen=True)
-class Give:
+class YieldItem:
     """Hand an item to the caller, who iterates."""
 
     item: Any
 
 
 @dataclass(frozen=True)
-class Tell:
+class ReportState:
     """Show a job's state to whoever wants to see it."""
 
     state: Any
 
 
-Step = Ask | Read | Pause | Give | Tell
-Story = Generator[Step, Any, Any]
+Effect = SendRequest | ReadBody | Sleep | YieldItem | ReportState
+Effects = Generator[Effect, Any, Any]

@@ -21,7 +21,7 @@ import math
 from typing import Any
 
 from aylien_model_serving import errors
-from aylien_model_serving.client.effects import Answer
+from aylien_model_serving.client.effects import ApiResponse
 from aylien_model_serving.errors import ServingError, reason
 
 
@@ -96,7 +96,7 @@ def is_away(failure: Exception) -> bool:
     return isinstance(failure, (Unreachable, ConnectionLost))
 
 
-def error_of(answer: Answer) -> ServingError:
+def error_of(answer: ApiResponse) -> ServingError:
     """Return the error that an answer tells.
 
     Args:
@@ -113,11 +113,11 @@ def error_of(answer: Answer) -> ServingError:
 def error_within(told: dict[str, Any]) -> ServingError:
     """Return the error that is the last item of a stream, whose status was sent before."""
     kind = _BY_CODE.get(told["code"], ServingError)
-    return _error(kind, str(told["error"]), Answer(kind.status), str(told["code"]), told["request_id"])
+    return _error(kind, str(told["error"]), ApiResponse(kind.status), str(told["code"]), told["request_id"])
 
 
 def _error(
-    kind: type[ServingError], message: str, answer: Answer, code: str, request_id: str | None
+    kind: type[ServingError], message: str, answer: ApiResponse, code: str, request_id: str | None
 ) -> ServingError:
     """Return an error of a class, whatever its constructor takes."""
     error = kind.__new__(kind)

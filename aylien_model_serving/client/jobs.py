@@ -12,14 +12,14 @@ from urllib.parse import quote
 
 from aylien_model_serving.client.effects import (
     EVENT_STREAM,
-    Answer,
-    Ask,
-    Give,
-    Pause,
-    Question,
-    Read,
-    Story,
-    Tell,
+    ApiRequest,
+    ApiResponse,
+    Effects,
+    ReadBody,
+    ReportState,
+    SendRequest,
+    Sleep,
+    YieldItem,
 )
 from aylien_model_serving.client.errors import (
     ClientError,
@@ -84,7 +84,7 @@ class JobState:
         return self.status in ENDED
 
 
-def is_job(answer: Answer, value: Any) -> bool:
+def is_job(answer: ApiResponse, value: Any) -> bool:
     """Tell whether an answer is a job that was kept."""
     return answer.status == 202 and isinstance(value, dict) and {"job_id", "status"} <= value.keys()
 
@@ -110,7 +110,7 @@ def state_of(told: Any) -> JobState:
         raise NotUnderstood("The answer tells of no job") from error
 
 
-def look(job_id: str, options: Options, world: World, wait: float = 0.0) -> Story:
+def look(job_id: str, options: Options, world: World, wait: float = 0.0) -> Effects:
     """Return a job's state.
 
     Args:
@@ -120,23 +120,23 @@ def look(job_id: str, options: Options, world: World, wait: float = 0.0) -> Stor
         wait: seconds that the service may hold the answer back until the job ends.
     """
     query = (("wait", f"{wait:.3f}"),) if wait else ()
-    question = Question("GET", f"/status/{quote(job_id, safe='')}", query, repeatable=True)
-    return state_of(value_of((yield from send(question, options, world))))
+    request = ApiRequest("GET", f"/status/{quote(job_id, safe='')}", query, idempotent=True)
+    return state_of(value_of((yield from send(request, options, world))))
 
 
-def cancel(job_id: str, options: Options, world: World) -> Story:
+def cancel(job_id: str, options: Options, world: World) -> Effects:
     """Have a job stopped, and return its state; one that has ended stays as it is."""
-    question = Question(
+    request = ApiRequest(
         "POST",
         f"/cancel/{quote(job_id, safe='')}",
         headers={"Content-Type": "application/json"},
         body=b"{}",
-        repeatable=True,
+        idempotent=True,
     )
-    return state_of(value_of((yield from send(question, options, world))))
+    return state_of(value_of((yield from send(request, options, world))))
 
 
-def page(status: str | None, limit: int, options: Options, world: World) -> Story:
+def page(status: str | None, limit: int, options: Options, world: World) -> Effects:
     """Return the states of a service's jobs, the last one first.
 
     Args:
@@ -150,7 +150,7 @@ def page(status: str | None, limit: int, options: Options, world: World) -> Stor
     while len(found) < limit:
         asked = {"status": status, "limit": min(_PAGE, limit - len(found)), "before": before}
         query = tuple((name, str(value)) for name, value in asked.items() if value is not None)
-        told = value_of((yield from send(Question("GET", "/jobs", query, repeatable=True), options, world)))
+        told = value_of((yield from send(ApiRequest("GET", "/jobs", query, idempotent=True), options, world)))
         found += [state_of(job) for job in told["jobs"]]
         before = told.get("next")
         if before is None:
@@ -176,7 +176,7 @@ class Patience:
         """The service has answered."""
         self._since, self._tries = None, 0
 
-    def bear(self, failure: Exception) -> Story:
+    def bear(self, failure: Exception) -> Effects:
         """Wait a little.
 
         Raises:
@@ -189,10 +189,10 @@ class Patience:
         until = self._since + PATIENCE
         if now + pause > (until if self._until is None else min(until, self._until)):
             raise failure
-        yield Pause(pause)
+        yield Sleep(pause)
 
 
-def end_of(job_id: str, seconds: float, options: Options, world: World, *, is_shown: bool) -> Story:
+def end_of(job_id: str, seconds: float, options: Options, world: World, *, is_shown: bool) -> Effects:
     """Return the last state of a job, and tell those before.
 
     Args:
@@ -222,11 +222,11 @@ def end_of(job_id: str, seconds: float, options: Options, world: World, *, is_sh
             yield from patience.bear(failure)
             continue
         patience.is_back()
-        yield Tell(state)
+        yield ReportState(state)
         if state.has_ended:
             return state
         if world.now() - asked_at < min(_PAUSE, wait):
-            yield Pause(min(_PAUSE, left))
+            yield Sleep(min(_PAUSE, left))
     how = f"is {state.status}, {state.progress:.0%} done" if state else "has told nothing"
     raise TimedOut(f"The job {job_id} {how} after {seconds:g} s; it goes on, and can be waited for again")
 
@@ -245,7 +245,7 @@ def result_of(state: JobState) -> Any:
     return state.result
 
 
-def items_of(job_id: str, options: Options, world: World) -> Story:
+def items_of(job_id: str, options: Options, world: World) -> Effects:
     """Give the items that a job makes, from the first one on, and tell its states; return its last one.
 
     A connection that breaks is made again, and what has been given is not given twice.
@@ -257,19 +257,19 @@ def items_of(job_id: str, options: Options, world: World) -> Story:
             answer = yield from _open(job_id, options)
             number = 0
             decoder = DECODERS[EVENT_STREAM]()
-            while (piece := (yield Read(answer.live, options.timeout))) is not None:
+            while (piece := (yield ReadBody(answer.live, options.timeout))) is not None:
                 patience.is_back()
                 for event in decoder.feed(piece):
                     if event.name != "message":
                         state = _state_within(event)
-                        yield Tell(state)
+                        yield ReportState(state)
                         if state.has_ended:
                             return state
                         continue
                     number += 1
                     if number > given:
                         given = number
-                        yield Give(restored(json_of(event.data.encode())))
+                        yield YieldItem(restored(json_of(event.data.encode())))
             failure: Exception = ConnectionLost(f"The stream of the job {job_id} ended before the job")
         except (ClientError, ServingError) as error:
             if not (is_away(error) or isinstance(error, TimedOut)):
@@ -278,11 +278,11 @@ def items_of(job_id: str, options: Options, world: World) -> Story:
         yield from patience.bear(failure)
 
 
-def _open(job_id: str, options: Options) -> Story:
-    question = Question(
-        "GET", f"/stream/{quote(job_id, safe='')}", headers={"Accept": EVENT_STREAM}, repeatable=True
+def _open(job_id: str, options: Options) -> Effects:
+    request = ApiRequest(
+        "GET", f"/stream/{quote(job_id, safe='')}", headers={"Accept": EVENT_STREAM}, idempotent=True
     )
-    answer = yield Ask(question, options.timeout)
+    answer = yield SendRequest(request, options.timeout)
     check(answer)
     if answer.live is None or answer.media_type != EVENT_STREAM:
         raise NotUnderstood(f"The answer is no stream of the job {job_id}")

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from aylien_model_serving.client.effects import STREAMS
+from aylien_model_serving.client.effects import STREAM_MEDIA_TYPES
 from aylien_model_serving.client.errors import NotUnderstood, UnknownRoute
 from aylien_model_serving.client.signatures import Schema, resolved, signature_of, type_of
 from aylien_model_serving.core.suggest import nearest
@@ -174,7 +174,7 @@ def _operation(
         fields=fields,
         is_known=is_known,
         is_job="202" in responses,
-        is_stream=bool(STREAMS & answered.keys()),
+        is_stream=bool(STREAM_MEDIA_TYPES & answered.keys()),
         is_own="jobs" in told.get("tags", ()),
         text=told.get("description") or told.get("summary") or "",
         signature=signature_of(

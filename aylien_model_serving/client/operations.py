@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aylien_model_serving.client import jobs, responses
-from aylien_model_serving.client.effects import Answer, Question, Story
+from aylien_model_serving.client.effects import ApiRequest, ApiResponse, Effects
 from aylien_model_serving.client.errors import NotUnderstood
 from aylien_model_serving.client.jobs import JobState
 from aylien_model_serving.client.openapi import PATH, Document, Operation
 from aylien_model_serving.client.options import Options, World
-from aylien_model_serving.client.requests import question_of
+from aylien_model_serving.client.requests import request_of
 from aylien_model_serving.client.retry import send
 
 #: The media type of protobuf messages.
@@ -44,30 +44,30 @@ class Core:
     world: World = field(default_factory=World)
     shelf: Shelf = field(default_factory=Shelf)
 
-    def refresh(self) -> Story:
+    def refresh(self) -> Effects:
         """Read the service's description, and return it."""
-        answer = yield from send(Question("GET", PATH, repeatable=True), self.options, self.world)
+        answer = yield from send(ApiRequest("GET", PATH, idempotent=True), self.options, self.world)
         responses.check(answer)
         self.shelf.document = Document(answer.body)
         return self.shelf.document
 
-    def document(self) -> Story:
+    def document(self) -> Effects:
         """Return the service's description, which is read once."""
         return self.shelf.document or (yield from self.refresh())
 
-    def call(self, name: str, fields: Mapping[str, Any]) -> Story:
-        """Call a route, and return its value, the `JobState` of a job, or the live `Answer` of a stream."""
+    def call(self, name: str, fields: Mapping[str, Any]) -> Effects:
+        """Call a route, and return its value, the `JobState` of a job, or the live `ApiResponse` of a stream."""
         document: Document = yield from self.document()
-        return (yield from self._ask(question_of(document.find(name), fields, uuid.uuid4().hex)))
+        return (yield from self._ask(request_of(document.find(name), fields, uuid.uuid4().hex)))
 
-    def _ask(self, question: Question) -> Story:
-        answer: Answer = yield from send(question, self.options, self.world)
+    def _ask(self, request: ApiRequest) -> Effects:
+        answer: ApiResponse = yield from send(request, self.options, self.world)
         if answer.live is not None:
             return answer
         value = responses.value_of(answer)
         return jobs.state_of(value) if jobs.is_job(answer, value) else value
 
-    def protobuf(self, name: str, message: Any, kind: Any) -> Story:
+    def protobuf(self, name: str, message: Any, kind: Any) -> Effects:
         """Call a route with a protobuf message, and return its answer as another.
 
         Raises:
@@ -79,8 +79,8 @@ class Core:
         if operation.path_names:
             raise TypeError(f"{operation.path} has values, which a protobuf message can't give: send fields")
         headers = {"Accept": _PROTOBUF, "Content-Type": _PROTOBUF}
-        question = Question(operation.method, operation.path, (), headers, message.SerializeToString())
-        answer = yield from send(question, self.options, self.world)
+        request = ApiRequest(operation.method, operation.path, (), headers, message.SerializeToString())
+        answer = yield from send(request, self.options, self.world)
         responses.check(answer)
         if answer.media_type != _PROTOBUF:
             told = answer.media_type or "of no media type"
@@ -90,26 +90,26 @@ class Core:
         except Exception as error:  # protobuf's own, which only callers of this method have to have installed
             raise NotUnderstood(f"The answer is no protobuf message of this type: {error}") from error
 
-    def jobs(self, status: str | None, limit: int) -> Story:
+    def jobs(self, status: str | None, limit: int) -> Effects:
         """Return the states of the service's jobs, the last one first; none where it has no jobs."""
         document: Document = yield from self.document()
         if not any(operation.is_own for operation in document.operations):
             return []
         return (yield from jobs.page(status, limit, self.options, self.world))
 
-    def look(self, job_id: str) -> Story:
+    def look(self, job_id: str) -> Effects:
         """Return a job's state."""
         return (yield from jobs.look(job_id, self.options, self.world))
 
-    def cancel(self, job_id: str) -> Story:
+    def cancel(self, job_id: str) -> Effects:
         """Have a job stopped, and return its state."""
         return (yield from jobs.cancel(job_id, self.options, self.world))
 
-    def end_of(self, job_id: str, seconds: float, *, is_shown: bool) -> Story:
+    def end_of(self, job_id: str, seconds: float, *, is_shown: bool) -> Effects:
         """Return a job's last state."""
         return (yield from jobs.end_of(job_id, seconds, self.options, self.world, is_shown=is_shown))
 
-    def items_of(self, job_id: str) -> Story:
+    def items_of(self, job_id: str) -> Effects:
         """Give what a job makes as it makes it.
 
         Raises:

@@ -13,18 +13,18 @@ from datetime import date, time
 from typing import Any
 from urllib.parse import quote
 
-from aylien_model_serving.client.effects import EVENT_STREAM, REPEATABLE, Question
+from aylien_model_serving.client.effects import EVENT_STREAM, IDEMPOTENT_METHODS, ApiRequest
 from aylien_model_serving.client.files import Upload
 from aylien_model_serving.client.openapi import Operation
 
 #: Fields of these methods go into the query.
-_QUERY_METHODS = REPEATABLE
+_QUERY_METHODS = IDEMPOTENT_METHODS
 
 #: Types of schemas that text of a form stands for without doubt, by the type of the value.
 _CLEAR = {str: ("string",), bool: ("boolean",), int: ("integer", "number"), float: ("number",)}
 
 
-def question_of(operation: Operation, fields: Mapping[str, Any], key: str) -> Question:
+def request_of(operation: Operation, fields: Mapping[str, Any], key: str) -> ApiRequest:
     """Return what is sent for a call.
 
     Args:
@@ -38,18 +38,18 @@ def question_of(operation: Operation, fields: Mapping[str, Any], key: str) -> Qu
     """
     path, left = _path(operation, fields)
     headers = {"Accept": f"{EVENT_STREAM}, */*;q=0.9" if operation.is_stream else "*/*"}
-    is_repeatable = operation.method in REPEATABLE
+    is_idempotent = operation.method in IDEMPOTENT_METHODS
     if operation.is_job:
         headers["Idempotency-Key"] = key
-        is_repeatable = True
+        is_idempotent = True
     if operation.method in _QUERY_METHODS:
-        return Question(operation.method, path, _query(left), headers, repeatable=is_repeatable)
+        return ApiRequest(operation.method, path, _query(left), headers, idempotent=is_idempotent)
     left = {name: _with_uploads(value) for name, value in left.items()}
     form = _form(operation, left)
     if form is not None:
-        return Question(operation.method, path, (), headers, form=form, repeatable=is_repeatable)
+        return ApiRequest(operation.method, path, (), headers, form=form, idempotent=is_idempotent)
     headers["Content-Type"] = "application/json"
-    return Question(operation.method, path, (), headers, to_json(left), repeatable=is_repeatable)
+    return ApiRequest(operation.method, path, (), headers, to_json(left), idempotent=is_idempotent)
 
 
 def _path(operation: Operation, fields: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from aylien_model_serving.client.effects import Answer
+from aylien_model_serving.client.effects import ApiResponse
 from aylien_model_serving.client.errors import NotUnderstood, error_of
 from aylien_model_serving.client.files import received, restored
 from aylien_model_serving.errors import reason
 
 
-def value_of(answer: Answer) -> Any:
+def value_of(answer: ApiResponse) -> Any:
     """Return what an answer says; None where it says nothing, but an empty text or file is one.
 
     Raises:
@@ -32,7 +32,7 @@ def value_of(answer: Answer) -> Any:
     return received(answer.body, media_type, answer.headers.get("content-disposition", ""))
 
 
-def check(answer: Answer) -> None:
+def check(answer: ApiResponse) -> None:
     """Raise what an answer tells to be wrong.
 
     Raises:

@@ -6,7 +6,7 @@ be reached or because it says by Retry-After that it is to be asked later; or if
 
 from __future__ import annotations
 
-from aylien_model_serving.client.effects import Answer, Ask, Pause, Question, Story
+from aylien_model_serving.client.effects import ApiRequest, ApiResponse, Effects, SendRequest, Sleep
 from aylien_model_serving.client.errors import ClientError, ConnectionLost, TimedOut, Unreachable
 from aylien_model_serving.client.options import Options, World
 
@@ -20,7 +20,7 @@ _LATER = frozenset({429, 503})
 _PASSING = frozenset({502, 503})
 
 
-def send(question: Question, options: Options, world: World) -> Story:
+def send(request: ApiRequest, options: Options, world: World) -> Effects:
     """Ask, and return the answer, whatever its status is.
 
     Args:
@@ -34,42 +34,42 @@ def send(question: Question, options: Options, world: World) -> Story:
     deadline = world.now() + options.timeout
     tries = 0
     while True:
-        answer, failure = yield from _try(question, deadline - world.now())
-        pause = _pause(question, answer, failure, tries, world.chance())
+        answer, failure = yield from _try(request, deadline - world.now())
+        pause = _pause(request, answer, failure, tries, world.chance())
         tries += 1
         if pause is None or tries > options.retries or world.now() + pause >= deadline:
             if failure is not None:
                 raise failure
             return answer
-        yield Pause(pause)
+        yield Sleep(pause)
 
 
-def _try(question: Question, seconds: float) -> Story:
+def _try(request: ApiRequest, seconds: float) -> Effects:
     """Return the answer of one try, or what was wrong."""
     if seconds <= 0:
         return None, TimedOut("no time was left for a further try")
     try:
-        answer = yield Ask(question, seconds)
+        answer = yield SendRequest(request, seconds)
     except ClientError as failure:
         return None, failure
     return answer, None
 
 
 def _pause(
-    question: Question, answer: Answer | None, failure: ClientError | None, tries: int, chance: float
+    request: ApiRequest, answer: ApiResponse | None, failure: ClientError | None, tries: int, chance: float
 ) -> float | None:
     """Return the seconds before a further try; None where there must not be one."""
     backoff = backoff_of(tries, chance)
     if failure is not None:
         is_harmless = isinstance(failure, Unreachable) or (
-            question.repeatable and isinstance(failure, ConnectionLost)
+            request.idempotent and isinstance(failure, ConnectionLost)
         )
         return backoff if is_harmless else None
     assert answer is not None
     told = answer.retry_after()
     if told is not None and answer.status in _LATER:
         return told + backoff
-    return backoff if question.repeatable and answer.status in _PASSING else None
+    return backoff if request.idempotent and answer.status in _PASSING else None
 
 
 def backoff_of(tries: int, chance: float) -> float:

@@ -8,7 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from aylien_model_serving.client.effects import Answer, Ask, Give, Pause, Read, Story, Tell
+from aylien_model_serving.client.effects import (
+    ApiResponse,
+    Effects,
+    ReadBody,
+    ReportState,
+    SendRequest,
+    Sleep,
+    YieldItem,
+)
 from aylien_model_serving.client.jobs import JobState
 
 See = Callable[[JobState], None]
@@ -22,7 +30,7 @@ class Telling:
         see: is shown the states of jobs.
     """
 
-    def __init__(self, story: Story, see: See | None = None) -> None:
+    def __init__(self, story: Effects, see: See | None = None) -> None:
         self._story = story
         self._see = see
         self._came: Any = None
@@ -30,7 +38,7 @@ class Telling:
         self._opened: list[Any] = []
         self.outcome: Any = None
 
-    def step(self) -> Ask | Read | Pause | Give | None:
+    def step(self) -> SendRequest | ReadBody | Sleep | YieldItem | None:
         """Go on to the next step that a driver has to do something for; None at the end.
 
         Raises:
@@ -43,7 +51,7 @@ class Telling:
             except StopIteration as end:
                 self._end(end.value)
                 return None
-            if not isinstance(step, Tell):
+            if not isinstance(step, ReportState):
                 return step
             if self._see is not None:
                 self._see(step.state)
@@ -51,7 +59,7 @@ class Telling:
     def came(self, value: Any) -> None:
         """Keep what came of the last step."""
         self._came = value
-        if isinstance(value, Answer) and value.live is not None:
+        if isinstance(value, ApiResponse) and value.live is not None:
             self._opened.append(value.live)
 
     def failed(self, failure: Exception) -> None:
@@ -66,5 +74,5 @@ class Telling:
     def _end(self, outcome: Any) -> None:
         """Keep what the story came to; a live answer is its caller's to close."""
         self.outcome = outcome
-        if isinstance(outcome, Answer):
+        if isinstance(outcome, ApiResponse):
             self._opened = [live for live in self._opened if live is not outcome.live]

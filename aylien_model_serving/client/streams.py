@@ -10,7 +10,14 @@ import codecs
 import re
 from typing import Any, AnyStr, NamedTuple, Protocol
 
-from aylien_model_serving.client.effects import EVENT_STREAM, LINES, Answer, Give, Read, Story
+from aylien_model_serving.client.effects import (
+    EVENT_STREAM,
+    NDJSON,
+    ApiResponse,
+    Effects,
+    ReadBody,
+    YieldItem,
+)
 from aylien_model_serving.client.errors import error_within
 from aylien_model_serving.client.files import restored
 from aylien_model_serving.client.responses import json_of
@@ -110,10 +117,10 @@ def _line(line: bytes) -> Event:
     return Event("line", line.decode(errors="replace"))
 
 
-DECODERS: dict[str, type[Decoder]] = {EVENT_STREAM: Events, LINES: Lines}
+DECODERS: dict[str, type[Decoder]] = {EVENT_STREAM: Events, NDJSON: Lines}
 
 
-def items(answer: Answer, seconds: float) -> Story:
+def items(answer: ApiResponse, seconds: float) -> Effects:
     """Give the items of a route that streams.
 
     Args:
@@ -125,9 +132,9 @@ def items(answer: Answer, seconds: float) -> Story:
     """
     decoder = DECODERS[answer.media_type]()
     while True:
-        piece = yield Read(answer.live, seconds)
+        piece = yield ReadBody(answer.live, seconds)
         for event in decoder.end() if piece is None else decoder.feed(piece):
-            yield Give(_item(event))
+            yield YieldItem(_item(event))
         if piece is None:
             return
 

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 import httpx
 
 from aylien_model_serving.client._sync.pool import Lanes
-from aylien_model_serving.client.effects import STREAMS, Answer, Ask, Question
+from aylien_model_serving.client.effects import STREAM_MEDIA_TYPES, ApiRequest, ApiResponse, SendRequest
 from aylien_model_serving.client.errors import (
     ClientError,
     ConnectionLost,
@@ -100,7 +100,7 @@ def lanes(
 def request_of(
     client: httpx.Client | httpx.AsyncClient,
     address: str,
-    step: Ask,
+    step: SendRequest,
     connect_timeout: float,
     files: ExitStack,
 ) -> httpx.Request:
@@ -113,19 +113,19 @@ def request_of(
         connect_timeout: seconds that connecting may take.
         files: closes the files that the request is made of, once it has been sent.
     """
-    question, seconds = step.question, step.seconds
+    request, seconds = step.request, step.seconds
     return client.build_request(
-        question.method,
-        f"{address}{question.path}" + (f"?{urlencode(question.query)}" if question.query else ""),
-        headers={**question.headers, _TIMEOUT_HEADER: f"{seconds:.3f}"},
-        content=question.body,
-        files=_parts(question, files) or None,
+        request.method,
+        f"{address}{request.path}" + (f"?{urlencode(request.query)}" if request.query else ""),
+        headers={**request.headers, _TIMEOUT_HEADER: f"{seconds:.3f}"},
+        content=request.body,
+        files=_parts(request, files) or None,
         timeout=httpx.Timeout(seconds, connect=min(seconds, connect_timeout)),
     )
 
 
-def _parts(question: Question, files: ExitStack) -> list[tuple[str, Any]]:
-    return [(name, _part(value, files)) for name, value in question.form]
+def _parts(request: ApiRequest, files: ExitStack) -> list[tuple[str, Any]]:
+    return [(name, _part(value, files)) for name, value in request.form]
 
 
 def _part(value: str | Upload, files: ExitStack) -> tuple[Any, ...]:
@@ -142,13 +142,13 @@ def allow(response: httpx.Response, seconds: float) -> None:
 def is_live(response: httpx.Response) -> bool:
     """Tell whether a body is to be taken piece by piece."""
     media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-    return response.status_code == 200 and media_type in STREAMS
+    return response.status_code == 200 and media_type in STREAM_MEDIA_TYPES
 
 
-def answer_of(response: httpx.Response, body: bytes, live: Any = None) -> Answer:
+def answer_of(response: httpx.Response, body: bytes, live: Any = None) -> ApiResponse:
     """Return a response in the words of the core."""
     headers = {name.lower(): value for name, value in response.headers.items()}
-    return Answer(response.status_code, headers, body, live)
+    return ApiResponse(response.status_code, headers, body, live)
 
 
 @contextmanager

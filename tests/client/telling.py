@@ -3,7 +3,16 @@
 from collections.abc import Iterable
 from typing import Any
 
-from aylien_model_serving.client.effects import Answer, Ask, Give, Pause, Question, Read, Story, Tell
+from aylien_model_serving.client.effects import (
+    ApiRequest,
+    ApiResponse,
+    Effects,
+    ReadBody,
+    ReportState,
+    SendRequest,
+    Sleep,
+    YieldItem,
+)
 from aylien_model_serving.client.options import World
 
 JSON = {"content-type": "application/json"}
@@ -18,21 +27,21 @@ class Script:
         seconds: that each question takes.
     """
 
-    def __init__(self, *outcomes: Answer | Exception, seconds: float = 0.0) -> None:
+    def __init__(self, *outcomes: ApiResponse | Exception, seconds: float = 0.0) -> None:
         self._outcomes = list(outcomes)
         self._seconds = seconds
         self.time = 1000.0
         self.world = World(now=lambda: self.time, chance=lambda: 0.0)
-        self.asked: list[Ask] = []
+        self.asked: list[SendRequest] = []
         self.pauses: list[float] = []
         self.given: list[Any] = []
         self.told: list[Any] = []
 
     @property
-    def questions(self) -> list[Question]:
-        return [ask.question for ask in self.asked]
+    def requests(self) -> list[ApiRequest]:
+        return [ask.request for ask in self.asked]
 
-    def tell(self, story: Story) -> Any:
+    def tell(self, story: Effects) -> Any:
         """Return what a story comes to."""
         came: Any = None
         failure: Exception | None = None
@@ -42,23 +51,23 @@ class Script:
             except StopIteration as end:
                 return end.value
             came, failure = None, None
-            if isinstance(step, Ask):
+            if isinstance(step, SendRequest):
                 self.asked.append(step)
                 self.time += self._seconds
                 came = self._outcomes.pop(0)
-            elif isinstance(step, Read):
+            elif isinstance(step, ReadBody):
                 came = next(step.live, None)
-            elif isinstance(step, Pause):
+            elif isinstance(step, Sleep):
                 self.pauses.append(step.seconds)
                 self.time += step.seconds
-            elif isinstance(step, Give):
+            elif isinstance(step, YieldItem):
                 self.given.append(step.item)
-            elif isinstance(step, Tell):
+            elif isinstance(step, ReportState):
                 self.told.append(step.state)
             if isinstance(came, Exception):
                 came, failure = None, came
 
 
-def streamed(pieces: Iterable[bytes | Exception]) -> Answer:
+def streamed(pieces: Iterable[bytes | Exception]) -> ApiResponse:
     """Return an answer whose body comes in pieces."""
-    return Answer(200, EVENTS, live=iter(pieces))
+    return ApiResponse(200, EVENTS, live=iter(pieces))

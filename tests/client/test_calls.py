@@ -20,7 +20,7 @@ from aylien_model_serving.client import (
     TimedOut,
     UnknownRoute,
 )
-from aylien_model_serving.client.effects import Answer
+from aylien_model_serving.client.effects import ApiResponse
 from aylien_model_serving.client.operations import Core
 from aylien_model_serving.client.options import Options
 from aylien_model_serving.errors import FieldMismatch, InvalidRequest, NotFound, ServingError, Unauthorized
@@ -157,8 +157,8 @@ def test_an_answer_that_is_no_protobuf_message_is_not_understood(
     monkeypatch: pytest.MonkeyPatch, status: int, media_type: str, body: bytes
 ) -> None:
     monkeypatch.setenv("MODEL_SERVING_JOBS_URL", "memory://")
-    described = Answer(200, body=apps.calling().test_client().get("/openapi.json").data)
-    script = Script(described, Answer(status, {"content-type": media_type}, body))
+    described = ApiResponse(200, body=apps.calling().test_client().get("/openapi.json").data)
+    script = Script(described, ApiResponse(status, {"content-type": media_type}, body))
     core = Core(Options(), script.world)
 
     with pytest.raises(NotUnderstood, match="protobuf message"):

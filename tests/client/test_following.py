@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from aylien_model_serving.client import jobs
-from aylien_model_serving.client.effects import Answer
+from aylien_model_serving.client.effects import ApiResponse
 from aylien_model_serving.client.errors import (
     ConnectionLost,
     JobCancelled,
@@ -20,11 +20,11 @@ from aylien_model_serving.errors import NotFound
 from tests.client.telling import JSON, Script, streamed
 
 OPTIONS = Options()
-AWAY = Answer(503, {"retry-after": "1"})
+AWAY = ApiResponse(503, {"retry-after": "1"})
 
 
-def told(status: str, **members: Any) -> Answer:
-    return Answer(200, JSON, json.dumps({"job_id": "j", "status": status, **members}).encode())
+def told(status: str, **members: Any) -> ApiResponse:
+    return ApiResponse(200, JSON, json.dumps({"job_id": "j", "status": status, **members}).encode())
 
 
 def event(name: str, **members: Any) -> bytes:
@@ -42,8 +42,8 @@ def test_the_end_of_a_job_is_waited_for_in_long_questions_whose_states_are_told(
 
     assert jobs.result_of(state) == 7
     assert [state.progress for state in script.told] == [0, 0.5, 0]
-    assert {question.path for question in script.questions} == {"/status/j"}
-    assert script.questions[0].query == (("wait", "10.000"),)
+    assert {request.path for request in script.requests} == {"/status/j"}
+    assert script.requests[0].query == (("wait", "10.000"),)
 
 
 def test_somebody_who_sees_the_progress_sees_it_often() -> None:
@@ -51,7 +51,7 @@ def test_somebody_who_sees_the_progress_sees_it_often() -> None:
 
     script.tell(jobs.end_of("j", 3600, OPTIONS, script.world, is_shown=True))
 
-    assert script.questions[0].query == (("wait", "0.500"),)
+    assert script.requests[0].query == (("wait", "0.500"),)
 
 
 def test_a_job_that_takes_longer_than_the_callers_seconds_is_told_with_its_state() -> None:
@@ -73,9 +73,9 @@ def test_a_service_that_does_not_wait_is_not_asked_without_a_pause() -> None:
 
 
 @pytest.mark.parametrize(
-    "failure", [Unreachable(), ConnectionLost(), AWAY, *map(Answer, (429, 502, 503, 504))]
+    "failure", [Unreachable(), ConnectionLost(), AWAY, *map(ApiResponse, (429, 502, 503, 504))]
 )
-def test_a_service_that_restarts_is_waited_for(failure: Answer | Exception) -> None:
+def test_a_service_that_restarts_is_waited_for(failure: ApiResponse | Exception) -> None:
     script = Script(told("queued"), *[failure] * 5, told("finished", result="done"), seconds=1)
 
     state = script.tell(jobs.end_of("j", 3600, OPTIONS, script.world, is_shown=False))
@@ -93,7 +93,9 @@ def test_a_service_that_does_not_come_back_is_given_up() -> None:
 
 
 def test_a_job_that_is_not_known_is_not_waited_for() -> None:
-    script = Script(Answer(404, JSON, b'{"error":"There is no job","code":"not_found","request_id":"r"}'))
+    script = Script(
+        ApiResponse(404, JSON, b'{"error":"There is no job","code":"not_found","request_id":"r"}')
+    )
 
     with pytest.raises(NotFound, match="There is no job"):
         script.tell(jobs.end_of("j", 3600, OPTIONS, script.world, is_shown=False))
@@ -130,7 +132,7 @@ def test_items_are_given_once_though_the_connection_breaks() -> None:
 
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
 def test_items_are_asked_for_again_while_a_proxy_finds_no_service(status: int) -> None:
-    script = Script(Answer(status), streamed([item("a"), event("finished", result=1)]))
+    script = Script(ApiResponse(status), streamed([item("a"), event("finished", result=1)]))
 
     script.tell(jobs.items_of("j", OPTIONS, script.world))
 
@@ -156,13 +158,13 @@ def test_a_stream_that_never_ends_well_is_given_up() -> None:
 
 def test_a_list_of_jobs_is_read_page_by_page_up_to_what_is_wanted() -> None:
     page = {"jobs": [{"job_id": str(number), "status": "queued", "route": "fries"} for number in range(100)]}
-    pages = [Answer(200, JSON, json.dumps(page | {"next": 7}).encode()) for _ in range(2)]
+    pages = [ApiResponse(200, JSON, json.dumps(page | {"next": 7}).encode()) for _ in range(2)]
     script = Script(*pages)
 
     states = script.tell(jobs.page("queued", 150, OPTIONS, script.world))
 
     assert states[0].route == "fries"
-    assert [dict(question.query) for question in script.questions] == [
+    assert [dict(request.query) for request in script.requests] == [
         {"status": "queued", "limit": "100"},
         {"status": "queued", "limit": "50", "before": "7"},
     ]

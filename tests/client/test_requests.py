@@ -13,7 +13,7 @@ import pytest
 from aylien_model_serving.client import ReceivedFile
 from aylien_model_serving.client.files import Upload
 from aylien_model_serving.client.openapi import Document, Operation
-from aylien_model_serving.client.requests import question_of
+from aylien_model_serving.client.requests import request_of
 
 BINARY = {"type": "string", "format": "binary"}
 
@@ -31,68 +31,68 @@ def operation(
 
 
 def test_fields_are_a_json_body() -> None:
-    question = question_of(operation(fields={"text": {}}), {"text": "ü", "top": None}, "key")
+    request = request_of(operation(fields={"text": {}}), {"text": "ü", "top": None}, "key")
 
-    assert (question.method, question.path, question.query) == ("POST", "/p", ())
-    assert question.body == '{"text":"ü","top":null}'.encode()
-    assert not question.repeatable
+    assert (request.method, request.path, request.query) == ("POST", "/p", ())
+    assert request.body == '{"text":"ü","top":null}'.encode()
+    assert not request.idempotent
 
 
 def test_fields_of_get_are_a_query_in_which_nothing_is_left_out() -> None:
-    question = question_of(
+    request = request_of(
         operation(method="get"), {"a": [1, 2.5], "b": True, "c": None, "d": date(2026, 1, 2)}, ""
     )
 
-    assert question.query == (("a", "1"), ("a", "2.5"), ("b", "true"), ("d", "2026-01-02"))
-    assert question.body is None
-    assert question.repeatable
+    assert request.query == (("a", "1"), ("a", "2.5"), ("b", "true"), ("d", "2026-01-02"))
+    assert request.body is None
+    assert request.idempotent
 
 
 def test_a_query_does_not_take_what_it_can_not_tell() -> None:
     with pytest.raises(TypeError, match="a: a dict can't be sent in a URL"):
-        question_of(operation(method="get"), {"a": {}}, "")
+        request_of(operation(method="get"), {"a": {}}, "")
 
 
 def test_values_of_the_path_are_quoted_into_it() -> None:
-    question = question_of(operation("/v1/{lang}/p"), {"lang": "ü?#&", "text": "x"}, "")
+    request = request_of(operation("/v1/{lang}/p"), {"lang": "ü?#&", "text": "x"}, "")
 
-    assert question.path == "/v1/%C3%BC%3F%23%26/p"
-    assert question.body == b'{"text":"x"}'
+    assert request.path == "/v1/%C3%BC%3F%23%26/p"
+    assert request.body == b'{"text":"x"}'
 
 
 @pytest.mark.parametrize("fields", [{}, {"lang": None}, {"lang": ""}])
 def test_a_value_that_is_part_of_the_path_can_not_be_left_out(fields: dict[str, Any]) -> None:
     with pytest.raises(TypeError, match=r"p\(\) needs 'lang', which is part of its path /v1/\{lang\}/p"):
-        question_of(operation("/v1/{lang}/p"), fields, "")
+        request_of(operation("/v1/{lang}/p"), fields, "")
 
 
 @pytest.mark.parametrize("value", ["..", "../admin", "a/./b", "en/admin"])
 def test_a_value_of_the_path_leads_to_no_other_path(value: str) -> None:
     with pytest.raises(ValueError, match="would lead to another path"):
-        question_of(operation("/v1/{lang}/p"), {"lang": value}, "")
+        request_of(operation("/v1/{lang}/p"), {"lang": value}, "")
 
 
 def test_a_value_of_several_segments_keeps_its_slashes() -> None:
     parameter = {"name": "file", "in": "path", "required": True, "schema": {"type": "string", "x-path": True}}
 
-    question = question_of(operation("/files/{file}", parameters=[parameter]), {"file": "a/b c"}, "")
+    request = request_of(operation("/files/{file}", parameters=[parameter]), {"file": "a/b c"}, "")
 
-    assert question.path == "/files/a/b%20c"
+    assert request.path == "/files/a/b%20c"
 
 
 def test_a_job_is_asked_for_with_a_key_so_that_it_may_be_asked_for_again() -> None:
-    question = question_of(operation(responses={"202": {}}), {}, "the key")
+    request = request_of(operation(responses={"202": {}}), {}, "the key")
 
-    assert question.headers["Idempotency-Key"] == "the key"
-    assert question.repeatable
+    assert request.headers["Idempotency-Key"] == "the key"
+    assert request.idempotent
 
 
 def test_a_stream_is_asked_for_as_events() -> None:
     content = {"application/x-ndjson": {}, "text/event-stream": {}}
 
-    question = question_of(operation(responses={"200": {"content": content}}), {}, "")
+    request = request_of(operation(responses={"200": {"content": content}}), {}, "")
 
-    assert question.headers["Accept"].startswith("text/event-stream,")
+    assert request.headers["Accept"].startswith("text/event-stream,")
 
 
 class Picture:
@@ -113,14 +113,14 @@ class Picture:
     ],
 )
 def test_files_are_parts_of_a_form(value: Any, name: str, media_type: str) -> None:
-    question = question_of(operation(fields={"image": BINARY}), {"image": value}, "")
+    request = request_of(operation(fields={"image": BINARY}), {"image": value}, "")
 
-    [(field, part)] = question.form
+    [(field, part)] = request.form
     assert field == "image"
     assert isinstance(part, Upload)
     assert (part.name, part.media_type) == (name, media_type)
     assert read(part) == b"picture"
-    assert "Content-Type" not in question.headers
+    assert "Content-Type" not in request.headers
 
 
 def read(upload: Upload) -> bytes:
@@ -133,9 +133,9 @@ def test_a_path_is_a_file_and_text_is_not(tmp_path: Path) -> None:
     path.write_bytes(b"picture")
     fields = {"image": BINARY, "note": {"type": "string"}}
 
-    question = question_of(operation(fields=fields), {"image": path, "note": str(path)}, "")
+    request = request_of(operation(fields=fields), {"image": path, "note": str(path)}, "")
 
-    [(_, part), note] = question.form
+    [(_, part), note] = request.form
     assert isinstance(part, Upload)
     assert (part.name, part.media_type, read(part)) == ("cat.png", "image/png", b"picture")
     assert note == ("note", str(path))
@@ -171,9 +171,9 @@ def test_a_file_that_can_not_go_back_arrives_also_where_another_field_forces_jso
     pipe = Pipe(b"x")
     fields = {"image": [pipe] if several else pipe, "options": {"a": 1}}
 
-    question = question_of(operation(fields={"image": BINARY, "options": {}}), fields, "")
+    request = request_of(operation(fields={"image": BINARY, "options": {}}), fields, "")
 
-    assert b'"content":"eA=="' in (question.body or b"")
+    assert b'"content":"eA=="' in (request.body or b"")
 
 
 def test_a_form_begins_where_an_open_file_stands() -> None:
@@ -208,14 +208,14 @@ def test_a_number_of_a_kind_of_its_own_goes_beside_a_file() -> None:
 
     fields = {"image": b"x", "share": Share(0.5)}
 
-    question = question_of(operation(fields={"image": BINARY, "share": {"type": "number"}}), fields, "")
+    request = request_of(operation(fields={"image": BINARY, "share": {"type": "number"}}), fields, "")
 
-    assert json.loads(question.body or b"")["share"] == 0.5
+    assert json.loads(request.body or b"")["share"] == 0.5
 
 
 def test_a_file_that_was_opened_as_text_is_refused() -> None:
     with pytest.raises(TypeError, match="binary mode"):
-        question_of(operation(fields={"image": BINARY}), {"image": io.StringIO("text")}, "")
+        request_of(operation(fields={"image": BINARY}), {"image": io.StringIO("text")}, "")
 
 
 @pytest.mark.parametrize(
@@ -229,11 +229,11 @@ def test_a_file_that_was_opened_as_text_is_refused() -> None:
     ],
 )
 def test_what_a_form_would_blur_goes_as_json_with_files_in_base64(fields: dict[str, Any]) -> None:
-    question = question_of(operation(fields={"image": BINARY, "options": {}}), fields, "")
+    request = request_of(operation(fields={"image": BINARY, "options": {}}), fields, "")
 
-    assert not question.form
-    assert question.body is not None
-    assert b'"content":"eA=="' in question.body
+    assert not request.form
+    assert request.body is not None
+    assert b'"content":"eA=="' in request.body
 
 
 def test_numbers_and_switches_of_a_known_type_go_with_the_form() -> None:
@@ -244,23 +244,23 @@ def test_numbers_and_switches_of_a_known_type_go_with_the_form() -> None:
         "share": {"type": "number"},
     }
 
-    question = question_of(operation(fields=known), {"image": b"x", "top": 3, "fast": True, "share": 0.5}, "")
+    request = request_of(operation(fields=known), {"image": b"x", "top": 3, "fast": True, "share": 0.5}, "")
 
-    assert question.form[1:] == (("top", "3"), ("fast", "true"), ("share", "0.5"))
+    assert request.form[1:] == (("top", "3"), ("fast", "true"), ("share", "0.5"))
 
 
 def test_several_files_of_one_field_are_several_parts() -> None:
     schema = {"type": "array", "items": BINARY}
 
-    question = question_of(operation(fields={"images": schema}), {"images": [b"a", b"b"]}, "")
+    request = request_of(operation(fields={"images": schema}), {"images": [b"a", b"b"]}, "")
 
-    assert [name for name, _ in question.form] == ["images", "images"]
+    assert [name for name, _ in request.form] == ["images", "images"]
 
 
 def test_a_view_gets_files_as_a_form_whatever_is_beside_them() -> None:
-    question = question_of(operation(fields=None), {"image": b"x", "top": 3}, "")
+    request = request_of(operation(fields=None), {"image": b"x", "top": 3}, "")
 
-    assert question.form[1] == ("top", "3")
+    assert request.form[1] == ("top", "3")
 
 
 @dataclasses.dataclass
@@ -281,9 +281,9 @@ class Model:
 def test_values_of_models_and_arrays_are_told_in_json() -> None:
     fields = {"a": Array(), "b": Point(1), "c": Model(), "d": date(2026, 1, 2), "e": {1}, "f": (1, 2)}
 
-    question = question_of(operation(fields={}), fields, "")
+    request = request_of(operation(fields={}), fields, "")
 
-    assert question.body == b'{"a":[1.0,2.0],"b":{"x":1},"c":{"a":1},"d":"2026-01-02","e":[1],"f":[1,2]}'
+    assert request.body == b'{"a":[1.0,2.0],"b":{"x":1},"c":{"a":1},"d":"2026-01-02","e":[1],"f":[1,2]}'
 
 
 @pytest.mark.parametrize(
@@ -293,4 +293,4 @@ def test_what_json_can_not_tell_is_refused_before_anything_is_sent(
     value: object, error: type[Exception]
 ) -> None:
     with pytest.raises(error):
-        question_of(operation(fields={}), {"a": value}, "")
+        request_of(operation(fields={}), {"a": value}, "")

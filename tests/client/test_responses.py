@@ -8,7 +8,7 @@ import pytest
 
 from aylien_model_serving import errors
 from aylien_model_serving.client import JobCancelled, JobFailed, NotUnderstood, ReceivedFile
-from aylien_model_serving.client.effects import Answer
+from aylien_model_serving.client.effects import ApiResponse
 from aylien_model_serving.client.errors import error_of
 from aylien_model_serving.client.files import received
 from aylien_model_serving.client.responses import value_of
@@ -21,9 +21,9 @@ KINDS = [
 ]
 
 
-def refused(status: int, code: str, **headers: str) -> Answer:
+def refused(status: int, code: str, **headers: str) -> ApiResponse:
     body = json.dumps({"error": "no", "code": code, "request_id": "demo-1"}).encode()
-    return Answer(
+    return ApiResponse(
         status, {**JSON, **{name.replace("_", "-"): value for name, value in headers.items()}}, body
     )
 
@@ -57,7 +57,7 @@ def test_what_a_refusal_tells_beside_its_message_is_kept() -> None:
 
 @pytest.mark.parametrize("body", [b"", b"<html>Bad Gateway</html>", b"[]", b'"text"', b"\xff"])
 def test_a_refusal_of_somebody_on_the_way_is_told_by_its_status(body: bytes) -> None:
-    error = error_of(Answer(502, {"x-request-id": "demo-2"}, body))
+    error = error_of(ApiResponse(502, {"x-request-id": "demo-2"}, body))
 
     assert str(error) == "The service answered 502 Bad Gateway"
     assert (error.status, vars(error)["request_id"]) == (502, "demo-2")
@@ -96,23 +96,23 @@ def test_an_error_goes_through_pickle_as_between_processes(error: Exception) -> 
     ],
 )
 def test_an_answer_is_what_its_media_type_says(media_type: str, body: bytes, expected: object) -> None:
-    assert value_of(Answer(200, {"content-type": media_type}, body)) == expected
+    assert value_of(ApiResponse(200, {"content-type": media_type}, body)) == expected
 
 
 def test_an_answer_without_content_is_none() -> None:
-    assert value_of(Answer(204, {"content-type": "text/html; charset=utf-8"})) is None
+    assert value_of(ApiResponse(204, {"content-type": "text/html; charset=utf-8"})) is None
 
 
 def test_json_that_is_none_is_not_understood() -> None:
     with pytest.raises(NotUnderstood, match="says that it is JSON, and is not"):
-        value_of(Answer(200, JSON, b"<html>"))
+        value_of(ApiResponse(200, JSON, b"<html>"))
 
 
 def test_a_redirect_is_not_followed_but_told() -> None:
     with pytest.raises(
         NotUnderstood, match=r"308 Permanent Redirect, to https://b\.example/: redirects are not"
     ):
-        value_of(Answer(308, {"location": "https://b.example/"}))
+        value_of(ApiResponse(308, {"location": "https://b.example/"}))
 
 
 def test_file_objects_within_an_answer_are_files() -> None:
@@ -122,7 +122,7 @@ def test_file_objects_within_an_answer_are_files() -> None:
         {"files": [file, {**file, "file_name": None}], "later": fetched_later, "half": {"content": "x"}}
     )
 
-    value = value_of(Answer(200, JSON, body.encode()))
+    value = value_of(ApiResponse(200, JSON, body.encode()))
 
     assert value == {
         "files": [ReceivedFile(b"hello", "text/plain", "a.txt"), ReceivedFile(b"hello", "text/plain")],

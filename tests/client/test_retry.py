@@ -4,24 +4,24 @@ import math
 
 import pytest
 
-from aylien_model_serving.client.effects import Answer, Question
+from aylien_model_serving.client.effects import ApiRequest, ApiResponse
 from aylien_model_serving.client.errors import ConnectionLost, TimedOut, Unreachable
 from aylien_model_serving.client.options import Options
 from aylien_model_serving.client.retry import LONGEST_PAUSE, backoff_of, send
 from tests.client.telling import Script
 
-POST = Question("POST", "/predict")
-GET = Question("GET", "/predict", repeatable=True)
-KEYED = Question("POST", "/fries", headers={"Idempotency-Key": "one"}, repeatable=True)
+POST = ApiRequest("POST", "/predict")
+GET = ApiRequest("GET", "/predict", idempotent=True)
+KEYED = ApiRequest("POST", "/fries", headers={"Idempotency-Key": "one"}, idempotent=True)
 LATER = {"retry-after": "7"}
-GOOD = Answer(200)
+GOOD = ApiResponse(200)
 
 
 @pytest.mark.parametrize("question", [POST, GET, KEYED])
-def test_whoever_could_not_be_reached_is_tried_again_after_growing_pauses(question: Question) -> None:
+def test_whoever_could_not_be_reached_is_tried_again_after_growing_pauses(request: ApiRequest) -> None:
     script = Script(Unreachable(), Unreachable(), GOOD)
 
-    answer = script.tell(send(question, Options(), script.world))
+    answer = script.tell(send(request, Options(), script.world))
 
     assert answer is GOOD
     assert script.pauses == [0.2, 0.4]
@@ -29,10 +29,10 @@ def test_whoever_could_not_be_reached_is_tried_again_after_growing_pauses(questi
 
 @pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize("question", [POST, GET, KEYED])
-def test_a_service_that_says_when_is_asked_then_and_not_before(question: Question, status: int) -> None:
-    script = Script(Answer(status, LATER), GOOD)
+def test_a_service_that_says_when_is_asked_then_and_not_before(request: ApiRequest, status: int) -> None:
+    script = Script(ApiResponse(status, LATER), GOOD)
 
-    answer = script.tell(send(question, Options(), script.world))
+    answer = script.tell(send(request, Options(), script.world))
 
     assert answer is GOOD
     [pause] = script.pauses
@@ -42,16 +42,16 @@ def test_a_service_that_says_when_is_asked_then_and_not_before(question: Questio
 def test_a_date_to_ask_again_counts_from_the_date_of_the_answer() -> None:
     dates = {"date": "Sat, 21 Nov 2026 10:00:00 GMT", "retry-after": "Sat, 21 Nov 2026 10:00:09 GMT"}
 
-    assert Answer(503, dates).retry_after() == 9
+    assert ApiResponse(503, dates).retry_after() == 9
 
 
 @pytest.mark.parametrize("told", ["soon", "-1", "", "Sat, 21 Nov 2026 10:00:09 GMT"])
 def test_what_tells_no_time_asks_for_nothing(told: str) -> None:
-    assert Answer(503, {"retry-after": told}).retry_after() is None
+    assert ApiResponse(503, {"retry-after": told}).retry_after() is None
 
 
 def test_a_service_that_wants_more_time_than_there_is_is_not_waited_for() -> None:
-    script = Script(Answer(503, {"retry-after": "61"}))
+    script = Script(ApiResponse(503, {"retry-after": "61"}))
 
     answer = script.tell(send(POST, Options(timeout=60), script.world))
 
@@ -60,13 +60,13 @@ def test_a_service_that_wants_more_time_than_there_is_is_not_waited_for() -> Non
 
 
 @pytest.mark.parametrize("question", [GET, KEYED])
-@pytest.mark.parametrize("outcome", [ConnectionLost(), Answer(502), Answer(503)])
+@pytest.mark.parametrize("outcome", [ConnectionLost(), ApiResponse(502), ApiResponse(503)])
 def test_what_may_be_done_twice_is_tried_again_when_nobody_knows_whether_it_was_done(
-    question: Question, outcome: Answer | Exception
+    request: ApiRequest, outcome: ApiResponse | Exception
 ) -> None:
     script = Script(outcome, GOOD)
 
-    assert script.tell(send(question, Options(), script.world)) is GOOD
+    assert script.tell(send(request, Options(), script.world)) is GOOD
 
 
 def test_what_must_not_be_done_twice_is_not_tried_again() -> None:
@@ -80,17 +80,17 @@ def test_what_must_not_be_done_twice_is_not_tried_again() -> None:
 
 @pytest.mark.parametrize("status", [200, 400, 500, 502, 503, 504])
 def test_an_answer_to_what_must_not_be_done_twice_is_taken_as_it_is(status: int) -> None:
-    script = Script(Answer(status))
+    script = Script(ApiResponse(status))
 
     assert script.tell(send(POST, Options(), script.world)).status == status
 
 
 @pytest.mark.parametrize("question", [POST, GET])
-def test_an_answer_that_took_too_long_is_not_asked_for_again(question: Question) -> None:
+def test_an_answer_that_took_too_long_is_not_asked_for_again(request: ApiRequest) -> None:
     script = Script(TimedOut())
 
     with pytest.raises(TimedOut):
-        script.tell(send(question, Options(), script.world))
+        script.tell(send(request, Options(), script.world))
 
 
 def test_the_number_of_further_tries_is_the_callers() -> None:

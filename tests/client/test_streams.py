@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aylien_model_serving.client import ReceivedFile
-from aylien_model_serving.client.effects import Answer
+from aylien_model_serving.client.effects import ApiResponse
 from aylien_model_serving.client.errors import NotUnderstood
 from aylien_model_serving.client.streams import Decoder, Event, Events, Lines, items
 from aylien_model_serving.errors import InvalidRequest
@@ -103,7 +103,9 @@ def test_an_item_that_looks_like_an_error_is_an_item_where_events_have_names() -
 
 def test_a_last_line_that_tells_an_error_is_raised() -> None:
     script = Script()
-    answer = Answer(200, {"content-type": "application/x-ndjson"}, live=iter([b"1\n2\n", ERROR.encode()]))
+    answer = ApiResponse(
+        200, {"content-type": "application/x-ndjson"}, live=iter([b"1\n2\n", ERROR.encode()])
+    )
 
     with pytest.raises(InvalidRequest, match="no letter"):
         script.tell(items(answer, 60))

@@ -13,7 +13,7 @@ import httpx
 from aylien_model_serving.client import transport
 from aylien_model_serving.client._async.driver import AsyncDriver
 from aylien_model_serving.client._async.handles import AsyncJob, AsyncStream
-from aylien_model_serving.client.effects import Answer
+from aylien_model_serving.client.effects import ApiResponse
 from aylien_model_serving.client.errors import ClientError
 from aylien_model_serving.client.jobs import JobState
 from aylien_model_serving.client.methods import dress, names_of, signature_of
@@ -119,7 +119,7 @@ class AsyncClient:
         found = await self._driver.run(self._core.call(name, fields))
         if isinstance(found, JobState):
             return AsyncJob(self._core, self._driver, found)
-        if isinstance(found, Answer):
+        if isinstance(found, ApiResponse):
             story = items(found, self._core.options.timeout)
             return AsyncStream(self._driver.iterate(story), found.live)
         return found

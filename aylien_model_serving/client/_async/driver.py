@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import httpx
 
-from aylien_model_serving.client.effects import Answer, Ask, Give, Pause, Read, Story
+from aylien_model_serving.client.effects import ApiResponse, Effects, ReadBody, SendRequest, Sleep, YieldItem
 from aylien_model_serving.client.errors import TimedOut
 from aylien_model_serving.client.options import above_zero
 from aylien_model_serving.client.run_state import See, Telling
@@ -66,7 +66,7 @@ class AsyncDriver:
         self.pool = pool
         self._connect_timeout = above_zero("connect_timeout", connect_timeout)
 
-    async def run(self, story: Story, see: See | None = None) -> Any:
+    async def run(self, story: Effects, see: See | None = None) -> Any:
         """Return what a story comes to.
 
         Args:
@@ -79,14 +79,14 @@ class AsyncDriver:
                 pass
         return telling.outcome
 
-    def iterate(self, story: Story, see: See | None = None) -> AsyncGenerator[Any, None]:
+    def iterate(self, story: Effects, see: See | None = None) -> AsyncGenerator[Any, None]:
         """Return an iterator over what a story gives; see `run`."""
         return self._tell(Telling(story, see))
 
     async def _tell(self, telling: Telling) -> AsyncGenerator[Any, None]:
         try:
             while (step := telling.step()) is not None:
-                if isinstance(step, Give):
+                if isinstance(step, YieldItem):
                     yield step.item
                     continue
                 try:
@@ -97,11 +97,11 @@ class AsyncDriver:
             for live in telling.leave():
                 await live.aclose()
 
-    async def _do(self, step: Ask | Read | Pause) -> Any:
+    async def _do(self, step: SendRequest | ReadBody | Sleep) -> Any:
         """Do what takes time, and return what came of it."""
-        if isinstance(step, Ask):
+        if isinstance(step, SendRequest):
             return await self._within(step.seconds, self._ask(step))
-        if isinstance(step, Read):
+        if isinstance(step, ReadBody):
             return await self._within(step.seconds, step.live.read(step.seconds))
         return await asyncio.sleep(step.seconds)
 
@@ -111,7 +111,7 @@ class AsyncDriver:
         except asyncio.TimeoutError:
             raise TimedOut(f"{self.address} did not answer within {seconds:.3g} s") from None
 
-    async def _ask(self, step: Ask) -> Answer:
+    async def _ask(self, step: SendRequest) -> ApiResponse:
         with translated(self.address, step.seconds), ExitStack() as files:
             request = request_of(self.pool, self.address, step, self._connect_timeout, files)
             response = await self.pool.send(request, stream=True)

@@ -14,7 +14,7 @@ from aylien_model_serving.client import transport
 from aylien_model_serving.client._sync.driver import Driver
 from aylien_model_serving.client._sync.handles import Job, Stream
 from aylien_model_serving.client._sync.pool import Processes
-from aylien_model_serving.client.effects import Answer
+from aylien_model_serving.client.effects import ApiResponse
 from aylien_model_serving.client.errors import ClientError
 from aylien_model_serving.client.jobs import JobState
 from aylien_model_serving.client.methods import dress, names_of, signature_of
@@ -113,7 +113,7 @@ class Client:
         found = self._driver.run(self._core.call(name, fields))
         if isinstance(found, JobState):
             return Job(self._core, self._driver, found)
-        if isinstance(found, Answer):
+        if isinstance(found, ApiResponse):
             story = items(found, self._core.options.timeout)
             return Stream(self._driver.iterate(story), found.live)
         return found

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from aylien_model_serving.client._sync.pool import Processes
-from aylien_model_serving.client.effects import Answer, Ask, Give, Pause, Read, Story
+from aylien_model_serving.client.effects import ApiResponse, Effects, ReadBody, SendRequest, Sleep, YieldItem
 from aylien_model_serving.client.errors import TimedOut
 from aylien_model_serving.client.options import above_zero
 from aylien_model_serving.client.run_state import See, Telling
@@ -70,7 +70,7 @@ class Driver:
         self.connections = connections
         self._connect_timeout = above_zero("connect_timeout", connect_timeout)
 
-    def run(self, story: Story, see: See | None = None) -> Any:
+    def run(self, story: Effects, see: See | None = None) -> Any:
         """Return what a story comes to.
 
         Args:
@@ -83,14 +83,14 @@ class Driver:
                 pass
         return telling.outcome
 
-    def iterate(self, story: Story, see: See | None = None) -> Generator[Any, None, None]:
+    def iterate(self, story: Effects, see: See | None = None) -> Generator[Any, None, None]:
         """Return an iterator over what a story gives; see `run`."""
         return self._tell(Telling(story, see))
 
     def _tell(self, telling: Telling) -> Generator[Any, None, None]:
         try:
             while (step := telling.step()) is not None:
-                if isinstance(step, Give):
+                if isinstance(step, YieldItem):
                     yield step.item
                     continue
                 try:
@@ -101,28 +101,28 @@ class Driver:
             for live in telling.leave():
                 live.close()
 
-    def _do(self, step: Ask | Read | Pause) -> Any:
+    def _do(self, step: SendRequest | ReadBody | Sleep) -> Any:
         """Do what takes time, and return what came of it."""
-        if isinstance(step, Ask):
+        if isinstance(step, SendRequest):
             return self._ask(step)
-        if isinstance(step, Read):
+        if isinstance(step, ReadBody):
             return step.live.read(step.seconds)
         return time.sleep(step.seconds)
 
-    def _ask(self, step: Ask) -> Answer:
+    def _ask(self, step: SendRequest) -> ApiResponse:
         until = time.monotonic() + step.seconds
         lanes = self.connections.lanes()
         lane = lanes.take(step.seconds)
         with ExitStack() as ends, translated(self.address, step.seconds):
             ends.callback(lanes.give, lane)
-            response = self._send(lane, Ask(step.question, _left(until)))
+            response = self._send(lane, SendRequest(step.request, _left(until)))
             ends.callback(response.close)
             if is_live(response):
                 return answer_of(response, b"", Live(response, self.address, ends.pop_all().close))
             allow(response, _left(until))
             return answer_of(response, b"".join(_pieces(response, until)))
 
-    def _send(self, lane: httpx.Client, step: Ask) -> httpx.Response:
+    def _send(self, lane: httpx.Client, step: SendRequest) -> httpx.Response:
         with ExitStack() as files:
             request = request_of(lane, self.address, step, self._connect_timeout, files)
             return lane.send(request, stream=True)
