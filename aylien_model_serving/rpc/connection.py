@@ -19,6 +19,7 @@ from aylien_model_serving.rpc import protocol
 from aylien_model_serving.rpc.in_flight import (
     InFlightTable,
     Outcome,
+    ReplicaDraining,
     ReplicaLost,
     ReplyStream,
     call_numbers,
@@ -26,7 +27,7 @@ from aylien_model_serving.rpc.in_flight import (
 from aylien_model_serving.rpc.protocol import Buffer
 from aylien_model_serving.rpc.send_queue import SendQueue
 
-__all__ = ["Again", "Link", "ReplicaLost"]
+__all__ = ["Connection", "ReplicaDraining", "ReplicaLost"]
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ import msgspec
 
 from aylien_model_serving.core.messages import Call, Reply
 from aylien_model_serving.errors import BadRequest, BodyTooLarge
-from aylien_model_serving.rpc.frames import MAX_BODY, MAX_HEADER_SIZE, PREFIX, Buffer, Frame
+from aylien_model_serving.rpc.frames import MAX_BODY, MAX_HEADER_SIZE, PREFIX, Buffer, Frame, FrameDecoder
 from aylien_model_serving.rpc.headers import (
     CALL,
     CANCEL,
@@ -31,33 +31,32 @@ from aylien_model_serving.rpc.headers import (
 )
 
 __all__ = [
-    "AGAIN",
     "CALL",
     "CANCEL",
     "CREDIT",
     "END",
     "ITEM",
     "MAX_BODY",
-    "MAX_HEAD",
+    "MAX_HEADER_SIZE",
     "REPLY",
     "STREAM",
     "STREAM_CREDIT",
     "WAKE",
     "Buffer",
     "Frame",
-    "Frames",
+    "FrameDecoder",
     "WireError",
-    "call_of",
-    "encode_again",
+    "decode_call",
+    "decode_frame",
+    "decode_reply",
     "encode_call",
     "encode_cancel",
     "encode_credit",
     "encode_end",
     "encode_item",
+    "encode_refused",
     "encode_reply",
     "encode_wake",
-    "frame_of",
-    "reply_of",
 ]
 
 #: Items of a stream that may be on their way, unasked for.
