@@ -1,6 +1,6 @@
-"""Other applications below paths of a service, as they are.
+"""WSGI and ASGI applications mounted below paths of a service.
 
-`app` takes them in, `table` says which answers a path, `wsgi` and `asgi` how it is asked. Where the server
-speaks WSGI, an ASGI application runs on the process's loop (`loops`) and is asked through `beside`; `lifespan` is
-its lifespan.
+`app` is the Flask app that takes mounts, `table` matches paths, `wsgi` and `asgi` call a mounted application.
+Under a WSGI server, an ASGI application runs on the process's loop (`loop_thread`) and is called through
+`asgi_under_wsgi`; `app_lifespan` starts and stops it.
 """

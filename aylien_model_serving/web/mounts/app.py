@@ -1,6 +1,6 @@
 """A Flask app in which other applications can be mounted.
 
-Who asks them, and when, is the business of the class that builds on it.
+The subclass decides when a request goes to a mount.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from aylien_model_serving.web.state import ServiceState
 
 
 class MountingFlask(Flask):
-    """A Flask app that knows what is mounted where.
+    """A Flask app with a table of mounts.
 
     Args:
         name: Flask's import name.
         state: settings, instruments and endpoints of the service.
     """
 
-    #: Looked at by every request; true from the first mount on.
+    #: Read by every request; true from the first mount on.
     _has_mounts = False
 
     def __init__(self, name: str, state: ServiceState) -> None:

@@ -1,4 +1,4 @@
-"""The lifespan of a mounted ASGI application: started before its first request, ended with the process.
+"""The lifespan of a mounted ASGI application: started before its first request, shut down with the process.
 
 https://asgi.readthedocs.io/en/stable/specs/lifespan.html is the protocol.
 """
@@ -22,10 +22,10 @@ from aylien_model_serving.web.mounts import loop_thread
 
 logger = logging.getLogger(__name__)
 
-#: What has been started and is to be ended, even where its service has been given up.
+#: Lifespans that have been started and must be shut down, even where their service is out of use.
 _started: set[AppLifespan] = set()
 
-#: Seconds that an application is given to end.
+#: Seconds that an application is given to shut down.
 STOP_SECONDS = 20.0
 
 
@@ -34,37 +34,37 @@ class AppLifespan:
 
     Args:
         app: the application.
-        place: where it is mounted, for messages.
+        label: names the application in messages.
     """
 
     def __init__(self, app: Application, label: str) -> None:
         self._app = app
         self._label = label
         self._running: _RunningLifespan | None = None
-        #: Its requests that are under way, what they do behind their answers included.
+        #: Its requests in flight, with what they do after their responses.
         self.underway: set[asyncio.Future[None]] = set()
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
-        """The loop on which the application lives."""
+        """The event loop on which the application runs."""
         running = self._running
         return loop_thread.of_process() if running is None or running.is_lost() else running.loop
 
     @property
     def state(self) -> dict[str, Any]:
-        """What the application keeps for its requests, each of which gets a copy."""
+        """The lifespan state; each request gets a copy."""
         return {} if self._running is None else self._running.state.copy()
 
     def is_up(self) -> bool:
-        """Tell whether the application has been started where it still runs."""
+        """Return whether the application has been started and its loop still runs."""
         running = self._running
         return running is not None and running.is_up and not running.is_lost()
 
     async def start(self) -> None:
-        """Start the application, unless it has been; whoever comes meanwhile waits.
+        """Start the application unless it is up; concurrent callers wait for the same start.
 
         Raises:
-            Unavailable: it could not be started; the next one to come tries again.
+            Unavailable: it could not be started; the next call tries again.
         """
         if self._running is None or self._running.is_lost():
             _started.add(self)
@@ -83,7 +83,7 @@ class AppLifespan:
 
     @contextmanager
     def request(self) -> Iterator[None]:
-        """Have the application's end wait for the block's; for servers that do not see to it themselves."""
+        """Have the shutdown wait for the block; for servers that do not wait for requests themselves."""
         done = asyncio.get_running_loop().create_future()
         self.underway.add(done)
         try:
@@ -93,7 +93,7 @@ class AppLifespan:
             done.set_result(None)
 
     async def stop(self, seconds: float = STOP_SECONDS) -> None:
-        """End the application once it has answered its requests, if this is the loop on which it lives."""
+        """Shut the application down after its requests in flight, if it runs on the current loop."""
         running = self._forget()
         if running is not None and not running.is_lost() and running.loop is asyncio.get_running_loop():
             if self.underway:
@@ -106,10 +106,10 @@ class AppLifespan:
         return running
 
     def finish_tasks(self, until: float) -> int:
-        """End the application of a process that takes no more requests.
+        """Shut the application down in a process that takes no more requests.
 
         Args:
-            until: `time.monotonic()` seconds.
+            until: deadline, `time.monotonic()` seconds.
         """
         running, seconds = self._running, max(0.1, until - time.monotonic())
         if running is not None and not running.is_lost():
@@ -121,12 +121,12 @@ class AppLifespan:
 
 
 class _RunningLifespan:
-    """One lifespan on one loop.
+    """The lifespan protocol on one loop.
 
     Args:
         app: the application.
-        place: where it is mounted.
-        loop: where it runs, and who asks for it.
+        label: names it in messages.
+        loop: where it runs, which is the current one.
     """
 
     def __init__(self, app: Application, label: str, loop: asyncio.AbstractEventLoop) -> None:
@@ -140,24 +140,24 @@ class _RunningLifespan:
         self._shutdown_complete = asyncio.Event()
         self._shutdown_requested = False
         self.is_up = False
-        # In no request's context: what is logged at the start belongs to none.
+        # In an empty context: what is logged at the start belongs to no request.
         self._task = contextvars.Context().run(loop.create_task, self._run(app))
 
     def is_lost(self) -> bool:
-        """Tell whether its loop runs no more, or in another process."""
+        """Return whether its loop has stopped, or belongs to another process."""
         return self._pid != os.getpid() or not self.loop.is_running()
 
     async def started(self) -> None:
-        """Wait until the application has started, or has shown that it knows no lifespan.
+        """Wait until the application has started, or has turned out not to support the protocol.
 
         Raises:
-            Unavailable: it says that it could not start.
+            Unavailable: its startup failed.
         """
         await asyncio.shield(self._startup)
         self.is_up = True
 
     async def end(self, seconds: float) -> None:
-        """Ask the application to end, and wait so many seconds for it."""
+        """Request the shutdown, and wait so many seconds for it."""
         self._shutdown_requested = True
         self._messages.put_nowait({"type": "lifespan.shutdown"})
         ended = asyncio.ensure_future(self._shutdown_complete.wait())
@@ -172,8 +172,8 @@ class _RunningLifespan:
         try:
             await app(scope, self._messages.get, self._send)
         except (asyncio.CancelledError, GeneratorExit):
-            raise  # the end of this task alone
-        except BaseException as error:  # none may take the loop from the others
+            raise  # ends this task alone
+        except BaseException as error:  # the loop is shared with other applications
             if not self._startup.done():
                 logger.debug("%s knows no lifespan: %s", self._label, error)
             elif not self._shutdown_complete.is_set() and self._startup.exception() is None:
@@ -183,13 +183,13 @@ class _RunningLifespan:
                 self._startup.set_result(None)
 
     async def _send(self, message: Message) -> None:
-        kind, report_errors = message["type"], str(message.get("message", ""))
+        kind, text = message["type"], str(message.get("message", ""))
         if kind == "lifespan.startup.complete":
             self._startup.set_result(None)
         elif kind == "lifespan.startup.failed":
-            logger.error("%s could not start: %s", self._label, report_errors)
+            logger.error("%s could not start: %s", self._label, text)
             self._startup.set_exception(Unavailable(f"{self._label} could not start"))
         elif kind in ("lifespan.shutdown.complete", "lifespan.shutdown.failed"):
             if kind == "lifespan.shutdown.failed" and self._shutdown_requested:
-                logger.error("%s did not end well: %s", self._label, report_errors)
+                logger.error("%s did not end well: %s", self._label, text)
             self._shutdown_complete.set()

@@ -1,4 +1,4 @@
-"""A mounted ASGI application: called as it is where the server speaks ASGI, beside the server elsewhere.
+"""A mounted ASGI application: called directly under an ASGI server, on the process's own loop elsewhere.
 
 https://asgi.readthedocs.io/en/stable/specs/www.html says what `root_path` is.
 """
@@ -23,7 +23,7 @@ from aylien_model_serving.web.mounts.wsgi import Mount, MountServices, report_er
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-#: The close code of a websocket that is not let in (RFC 6455, section 7.4.1); servers answer it with 403.
+#: The close code of a websocket that is refused (RFC 6455, section 7.4.1); servers answer it with 403.
 _POLICY = 1008
 
 _REQUEST_ID = REQUEST_ID_HEADER.lower().encode("latin-1")
@@ -35,7 +35,7 @@ class ASGIMount(Mount):
     Args:
         path: where; also its label in metrics.
         app: the application.
-        front: what its requests meet first.
+        services: authentication, metrics and error responses.
     """
 
     protocol = "asgi"
@@ -46,14 +46,14 @@ class ASGIMount(Mount):
         self.lifespan = AppLifespan(app, f"The application at {path}")
 
     def _call(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Return the pieces of a body whose first one has come, and with it the answer's head."""
+        """Return the body once its first piece is there, and with it the status and headers."""
         fail = self._error_reporter(environ)
         pieces = ASGIUnderWSGI(self.app, self.lifespan, environ, fail).pieces(start_response)
         first = next(pieces)
         return ClosingIterator(chain((first,), report_errors(pieces, fail)), pieces.close)  # type: ignore[attr-defined]  # a generator
 
     async def answer_asgi(self, scope: Scope, receive: Receive, send: Send, info: RequestInfo) -> None:
-        """Answer a request or a websocket below the path as ASGI has it."""
+        """Answer an ASGI request or websocket below the path."""
         response = _MountResponse(self, scope, receive, send, info)
         with nullcontext() if response.is_websocket else self.lifespan.request():
             await self._answer_asgi(scope, response, info)
@@ -72,7 +72,7 @@ class ASGIMount(Mount):
             method, path = response.method, scope["path"]
             reply = self.services.error_responses.respond(error, method, path, info.request_id, accept)
             if response.has_started and not response.is_complete:
-                raise  # so that the server cuts what it can't complete
+                raise  # so that the server closes the connection of an incomplete response
             if not response.has_started:
                 await response.refuse(reply)
 
@@ -92,14 +92,14 @@ class ASGIMount(Mount):
 
 
 class _MountResponse:
-    """ASGI's `send` of a mounted application, and its `receive`.
+    """The `send` and `receive` of a mounted application.
 
     Args:
-        mount: whose answer it is.
-        scope: the request's head.
+        mount: the application's mount.
+        scope: the ASGI scope.
         receive: the server's.
         send: the server's.
-        exchange: the request's first moment and its id.
+        info: the request's start time and id.
     """
 
     def __init__(
@@ -140,26 +140,24 @@ class _MountResponse:
         identity = (_REQUEST_ID, self._exchange.request_id.encode("latin-1"))
         return {**message, "headers": [*headers, identity]}
 
-    async def refuse(self, report_errors: Reply) -> None:
-        """Answer with an error; a websocket is closed before it opens."""
+    async def refuse(self, reply: Reply) -> None:
+        """Send an error response; a websocket is closed before it is accepted."""
         if self.is_websocket:
-            if not self._has_received:  # what asks for the connection comes once
+            if not self._has_received:  # `websocket.connect` comes once
                 await self._receive()
             await self({"type": "websocket.close", "code": _POLICY})
             return
         headers = [
-            ("content-type", report_errors.media_type),
-            ("content-length", str(len(report_errors.body))),
-            *report_errors.headers,
+            ("content-type", reply.media_type),
+            ("content-length", str(len(reply.body))),
+            *reply.headers,
         ]
         pairs = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
-        await self({"type": "http.response.start", "status": report_errors.status, "headers": pairs})
-        await self(
-            {"type": "http.response.body", "body": b"" if self.method == "HEAD" else report_errors.body}
-        )
+        await self({"type": "http.response.start", "status": reply.status, "headers": pairs})
+        await self({"type": "http.response.body", "body": b"" if self.method == "HEAD" else reply.body})
 
 
-#: The messages with which an answer begins, and the statuses of those that name none.
+#: The messages that start a response, and the status of those that carry none.
 _FIRST_MESSAGES = {
     "http.response.start": 200,
     "websocket.accept": 101,

@@ -1,7 +1,7 @@
-"""An ASGI application's answer to a WSGI server's request: it works on its loop, the server's thread waits.
+"""Calls an ASGI application for a WSGI request: the application runs on its loop, the server's thread waits.
 
-The thread reads the body when it is asked to, a piece at a time, and takes each piece of the answer
-before the next one is made. It is free once the last piece has left: what follows is the application's own.
+The thread reads the request body on demand, a piece at a time, and sends each piece of the response
+before the next one is made. It is free after the last piece: the application may go on in the background.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from aylien_model_serving.web.mounts.app_lifespan import AppLifespan
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-#: Bytes of a body that are read at once.
+#: Bytes of a request body that are read at once.
 _PIECE = 65_536
 
 _READ = "read"
@@ -29,10 +29,10 @@ _END = "end"
 
 
 def scope_of(environ: WSGIEnvironment) -> Scope:
-    """Return a WSGI request's head as ASGI has it.
+    """Return the ASGI scope of a WSGI request.
 
-    a2wsgi's reader is spared what a client or a Unix socket can make of these values: it takes UTF-8, ASCII
-    and numbers alone.
+    a2wsgi takes only UTF-8, ASCII and numbers; values that a client or a Unix socket can set to anything else
+    are converted here.
     """
     port = str(environ.get("SERVER_PORT", ""))
     readable = {**environ, "PATH_INFO": "", "SCRIPT_NAME": "", "QUERY_STRING": ""}
@@ -44,7 +44,7 @@ def scope_of(environ: WSGIEnvironment) -> Scope:
 
 
 class RequestBody:
-    """The body of a WSGI request, as messages.
+    """The body of a WSGI request, as ASGI messages.
 
     Args:
         environ: PEP 3333's dictionary.
@@ -55,11 +55,11 @@ class RequestBody:
         is_framed = bool(environ.get("wsgi.input_terminated"))
         self._stream = environ["wsgi.input"]
         self._left = int(declared) if declared.isdecimal() else None if is_framed else 0
-        #: What was wrong with it.
+        #: Why it could not be read.
         self.error: MalformedBody | None = None
 
     def read(self) -> Message:
-        """Return the next piece, or that there is nobody left to send one."""
+        """Return the next piece, or a disconnect where the client sends no more."""
         size = _PIECE if self._left is None else min(_PIECE, self._left)
         try:
             piece = self._stream.read(size) if size else b""
@@ -78,13 +78,13 @@ class RequestBody:
 
 
 class ASGIUnderWSGI:
-    """One request, on its way through both worlds.
+    """One WSGI request that an ASGI application answers on its event loop.
 
     Args:
-        app: answers.
-        life: its lifespan; on its loop the application works.
+        app: the application.
+        lifespan: its lifespan, on whose loop it runs.
         environ: PEP 3333's dictionary.
-        fail: is told of an error that comes when the answer has left.
+        fail: called with an error that comes after the response is complete.
     """
 
     def __init__(
@@ -107,10 +107,10 @@ class ASGIUnderWSGI:
         self._disconnected = asyncio.Event()
 
     def pieces(self, start_response: StartResponse) -> Iterator[bytes]:
-        """Yield the pieces of the answer's body; on the server's thread.
+        """Yield the response body; runs on the server's thread.
 
         Raises:
-            Exception: what the application raised before its answer was whole.
+            Exception: what the application raised before its response was complete.
         """
         self._loop.call_soon_threadsafe(self._create_task)
         try:
@@ -147,7 +147,7 @@ class ASGIUnderWSGI:
             self._events.put((_END, None, None))
 
     def _finish(self, error: Exception) -> None:
-        """Tell an error to whom it concerns; kept for nobody, its frames would keep a stream from ending."""
+        """Report an error; kept after the client has left, its frames would keep a stream from ending."""
         if self._is_complete:
             self._fail(error)
         elif not self._disconnected.is_set():
@@ -179,19 +179,19 @@ class ASGIUnderWSGI:
             self._waiting.discard(done)
 
     def _disconnect(self) -> None:
-        """Let whoever waits for the client know that there is none any more."""
+        """Wake what waits for the client: it has left."""
         self._disconnected.set()
         for waiting in self._waiting:
             _resolve(waiting, {"type": "http.disconnect"})
 
 
 def _as_exception(error: BaseException) -> Exception:
-    """Return what may be told of an end that is no error of its own, such as that of a cancelled task."""
+    """Return an Exception for an end that is none, such as that of a cancelled task."""
     if isinstance(error, Exception):
         return error
-    report_errors = RuntimeError(f"It ended with {error!r}")
-    report_errors.__cause__ = error
-    return report_errors
+    wrapper = RuntimeError(f"It ended with {error!r}")
+    wrapper.__cause__ = error
+    return wrapper
 
 
 def _resolve(future: asyncio.Future[Any], content: Any) -> None:

@@ -1,7 +1,7 @@
-"""The event loop of ASGI applications in a process whose server has none.
+"""The event loop of mounted ASGI applications in a process whose server has none.
 
 It starts at its first use: a thread does not survive a fork. Where gevent has patched the process
-its thread is a real one, with a hub of its own, and the thread of the requests' greenlets has no loop.
+it runs on a native thread with a hub of its own, and the thread of the requests' greenlets has no loop.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from aylien_model_serving.process import native_threads
 
 logger = logging.getLogger(__name__)
 
-#: Seconds after which a greenlet looks again; the hub takes one that waits without end for a deadlock.
+#: Seconds after which a waiting greenlet wakes; gevent's hub takes an endless wait for a deadlock.
 _WAKE_SECONDS = 60.0
 
-#: Calls that applications may have beside their loop at a time, as many as asyncio's own pool at most.
+#: Blocking calls that applications may run at a time, as many as asyncio's own pool has threads at most.
 _MAX_CALLS = 32
 
 
 class ThreadQueue(Protocol):
-    """What a loop's thread hands to a thread or greenlet that waits."""
+    """A queue from the loop's thread to a waiting thread or greenlet."""
 
     def put(self, item: Any, /) -> None:
-        """Hand over; from any thread."""
+        """Add an item; from any thread."""
 
     def get(self, *, timeout: float | None = None) -> Any:
         """Wait for the next item, `timeout` seconds at most.
@@ -43,7 +43,7 @@ class ThreadQueue(Protocol):
 
 
 class _GreenletQueue:
-    """A mailbox of a greenlet: who puts may be on a thread that the greenlet's hub knows nothing of."""
+    """A queue for a greenlet, whose items may come from a thread outside of the greenlet's hub."""
 
     def __init__(self) -> None:
         from gevent import get_hub
@@ -59,15 +59,15 @@ class _GreenletQueue:
 
     def get(self, *, timeout: float | None = None) -> Any:
         while not self._items:
-            rang = self._event.wait(_WAKE_SECONDS if timeout is None else timeout)
+            was_set = self._event.wait(_WAKE_SECONDS if timeout is None else timeout)
             self._event.clear()
-            if timeout is not None and not rang and not self._items:
+            if timeout is not None and not was_set and not self._items:
                 raise queue.Empty
         return self._items.popleft()
 
 
 def thread_queue() -> ThreadQueue:
-    """Return a mailbox for the thread or greenlet that asks for it."""
+    """Return a queue for the current thread or greenlet."""
     return _GreenletQueue() if native_threads.is_patched() else queue.SimpleQueue()
 
 
@@ -76,7 +76,7 @@ _loops: dict[int, asyncio.AbstractEventLoop] = {}
 
 
 def of_process() -> asyncio.AbstractEventLoop:
-    """Return the loop of this process, which runs on a thread of its own."""
+    """Return this process's loop, which runs on a thread of its own."""
     loop = _loops.get(os.getpid())
     if loop is None:
         with _lock:
@@ -104,9 +104,9 @@ def _started() -> asyncio.AbstractEventLoop:
 
 
 class _GreenletExecutor(ThreadPoolExecutor):
-    """Runs an application's calls beside its loop; the end of the process does not wait for them.
+    """Runs an application's blocking calls in greenlets; the process does not wait for them at its exit.
 
-    The threads of its base would be joined then, as greenlets of a hub that has no reason to go on.
+    `ThreadPoolExecutor` would join its threads then, which are greenlets of a hub that has stopped.
     """
 
     def __init__(self) -> None:
@@ -130,7 +130,7 @@ class _GreenletExecutor(ThreadPoolExecutor):
 
 
 def _run_until_stopped(loop: asyncio.AbstractEventLoop) -> None:
-    """Run a loop that several applications share: a task of one that asks for the exit ends alone."""
+    """Run a loop that several applications share; `SystemExit` in a task of one ends that task alone."""
     while True:
         try:
             loop.run_forever()
@@ -150,10 +150,10 @@ def _start_thread(run: Callable[[], None]) -> None:
 
 
 def _separate_anyio_locals() -> None:
-    """Give each of anyio's workers, greenlets here, values of its own.
+    """Give each of anyio's workers, which are greenlets here, thread locals of its own.
 
-    Where a master with --preload imported anyio, that was before gevent patched its workers, and what anyio
-    keeps for each thread is one and the same for all greenlets of a thread.
+    A master with --preload imports anyio before gevent patches its workers, so that anyio's thread locals are
+    shared by all greenlets of a thread.
     """
     from gevent.local import local
 
@@ -161,14 +161,14 @@ def _separate_anyio_locals() -> None:
     for name in ("_core._eventloop", "_backends._asyncio", "from_thread"):
         module = sys.modules.get(f"anyio.{name}")
         if module is not None and type(getattr(module, "threadlocals", None)).__module__ == "_thread":
-            module.threadlocals = separate  # type: ignore[attr-defined]  # looked for right above
+            module.threadlocals = separate  # type: ignore[attr-defined]  # checked right above
 
 
 def wait_for(coroutine: Coroutine[Any, Any, Any], loop: asyncio.AbstractEventLoop, seconds: float) -> None:
-    """Run a coroutine on a loop of another thread, and wait for its end.
+    """Run a coroutine on a loop of another thread, and wait for its result.
 
     Raises:
-        queue.Empty: it had not ended in so many seconds.
+        queue.Empty: it has not ended in so many seconds.
     """
     ended = thread_queue()
     asyncio.run_coroutine_threadsafe(coroutine, loop).add_done_callback(ended.put)

@@ -1,4 +1,4 @@
-"""Which application is mounted where; a mount that would hide a route or another mount is refused.
+"""The table of mounts; a mount that would hide a route or another mount is refused.
 
 The longest path wins, as a fixed route wins over one with variable parts.
 """
@@ -45,7 +45,7 @@ class Mounts:
         return None
 
     def add(self, mount: Mount) -> None:
-        """Take a mount in.
+        """Add a mount.
 
         Raises:
             ConfigurationError: it would hide a route, or its path is taken.
@@ -66,7 +66,7 @@ class Mounts:
         """Start the ASGI applications, on the server's loop.
 
         Raises:
-            Unavailable: one could not be started; those before it have been ended.
+            Unavailable: one could not be started; those before it have been shut down.
         """
         try:
             for mount in self._of_asgi():
@@ -76,7 +76,7 @@ class Mounts:
             raise
 
     async def stop(self) -> None:
-        """End the ASGI applications, the last one first."""
+        """Shut the ASGI applications down, the last one first."""
         for mount in reversed(self._of_asgi()):
             await mount.lifespan.stop()
 
@@ -118,8 +118,8 @@ def mount_asgi(path: Any, app: Any, services: MountServices, middleware: Iterabl
     Args:
         path: where.
         app: the application.
-        front: what its requests meet first.
-        middleware: what is put around it, the outermost first: classes, or pairs of a class and its options.
+        services: authentication, metrics and error responses.
+        middleware: around it, the outermost first: classes, or pairs of a class and its options.
 
     Raises:
         ConfigurationError: nothing can be mounted there, or it is none.
@@ -142,7 +142,7 @@ def build(label: str, kind: Any, app: Any, options: Any) -> Any:
     """Return middleware around an application.
 
     Raises:
-        ConfigurationError: it can't be made so; the message begins with the place.
+        ConfigurationError: it takes no such options; the message begins with `label`.
     """
     name = getattr(kind, "__name__", repr(kind))
     try:
@@ -152,7 +152,7 @@ def build(label: str, kind: Any, app: Any, options: Any) -> Any:
 
 
 def refuse_asgi(kind: Any, layer: Any) -> None:
-    """Raise ConfigurationError where middleware that was made is not WSGI's."""
+    """Raise ConfigurationError where a middleware object is no WSGI application."""
     if not _takes(layer, 2):
         hint = ": it is ASGI middleware, for mount_asgi(..., middleware=[...])" if _takes(layer, 3) else ""
         name = getattr(kind, "__name__", repr(kind))
@@ -160,14 +160,14 @@ def refuse_asgi(kind: Any, layer: Any) -> None:
 
 
 def _takes(app: Any, count: int) -> bool:
-    """Tell whether something can be called with so many arguments: WSGI has two, ASGI three."""
+    """Return whether something can be called with so many arguments: WSGI has two, ASGI three."""
     if not callable(app):
         return False
     try:
         inspect.signature(app).bind(*range(count))
     except TypeError:
         return False
-    except ValueError:  # written in C, and silent about what it takes
+    except ValueError:  # written in C, without a signature
         return True
     return True
 
@@ -179,7 +179,7 @@ def _refuse_hiding(mount: Mount, rule: Rule) -> None:
 
 
 def _may_meet(rule: Rule, path: str) -> bool:
-    """Tell whether a rule answers a path that the mount takes; one of any depth takes what is left."""
+    """Return whether a rule matches a path of the mount; a converter of any depth matches what is left."""
     parts = [part for part in _PART.findall(rule.rule) if part]
     wanted = path.strip("/").split("/")
     if len(parts) < len(wanted):

@@ -1,4 +1,4 @@
-"""A mounted application as a WSGI server's request meets it: checked, moved below its path, and counted.
+"""How a WSGI request reaches a mounted application: authenticated, with its path rebased, and counted.
 
 https://peps.python.org/pep-3333/ says what SCRIPT_NAME and PATH_INFO are.
 """
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 
 class MountServices(NamedTuple):
-    """What stands between a request and a mounted application.
+    """What a service does for the requests of a mounted application.
 
     Args:
-        guard: lets it in; None for an application that sees to that itself.
-        instruments: count it.
-        failures: tell errors that the application leaves to its caller.
+        auth: checks the API key; None for an application that authenticates by itself.
+        instruments: count the requests.
+        failures: answer the errors that the application raises.
     """
 
     auth: ApiKeyAuth | None
@@ -52,10 +52,10 @@ class Mount:
 
     Args:
         path: where; also its label in metrics.
-        front: what its requests meet first.
+        services: authentication, metrics and error responses.
     """
 
-    #: What the application speaks.
+    #: The interface of the application: "wsgi" or "asgi".
     protocol = ""
 
     def __init__(self, path: str, services: MountServices) -> None:
@@ -63,31 +63,31 @@ class Mount:
         self.services = services
 
     def takes(self, path: str) -> bool:
-        """Tell whether a path is the mount's or lies below it."""
+        """Return whether a path is the mount's or lies below it."""
         end = len(self.path)
         return path.startswith(self.path) and (len(path) == end or path[end] == "/")
 
     def answer(
         self, environ: WSGIEnvironment, start_response: StartResponse, info: RequestInfo
     ) -> Iterable[bytes]:
-        """Answer a request below the path as WSGI has it."""
-        start_response = _StartResponse(self, environ["REQUEST_METHOD"], start_response, info)
+        """Answer a WSGI request below the path."""
+        response = _StartResponse(self, environ["REQUEST_METHOD"], start_response, info)
         headers = EnvironHeaders(environ)
         try:
             self.services.check(headers)
-            return self._call(self._environ_below(environ, info), start_response)
+            return self._call(self._environ_below(environ, info), response)
         except Exception as error:
             path, accept = path_of(environ), headers.get("accept", "")
             reply = self.services.error_responses.respond(
-                error, start_response.method, path, info.request_id, accept
+                error, response.method, path, info.request_id, accept
             )
-            return start_response.refuse(reply)
+            return response.refuse(reply)
 
     def _call(self, environ: WSGIEnvironment, start_response: _StartResponse) -> Iterable[bytes]:
         raise NotImplementedError
 
     def _error_reporter(self, environ: WSGIEnvironment) -> Callable[[Exception], object]:
-        """Return what is told of an error for which the answer has no room left."""
+        """Return a callback for an error that comes after the response has started."""
 
         def fail(error: Exception) -> None:
             method, path = environ["REQUEST_METHOD"], environ["SCRIPT_NAME"] + environ["PATH_INFO"]
@@ -104,7 +104,7 @@ class Mount:
         }
 
     def count(self, method: str, status: int, info: RequestInfo) -> None:
-        """Count an answer when it begins."""
+        """Count a response when it starts."""
         self.services.instruments.count_request(method, status, self.path, info.seconds())
 
 
@@ -114,7 +114,7 @@ class WSGIMount(Mount):
     Args:
         path: where; also its label in metrics.
         app: the application.
-        front: what its requests meet first.
+        services: authentication, metrics and error responses.
     """
 
     protocol = "wsgi"
@@ -124,10 +124,10 @@ class WSGIMount(Mount):
         self.app = app
 
     def _call(self, environ: WSGIEnvironment, start_response: _StartResponse) -> Iterable[bytes]:
-        """Return the pieces of a body whose head has come; a generator sends it with its first piece."""
+        """Return the body once `start_response` has been called; a generator calls it at its first piece."""
         pieces = self.app(environ, start_response)
         if start_response.has_started and not isinstance(pieces, (GeneratorType, ClosingIterator)):
-            return pieces  # as it is, since it may be the server's file wrapper
+            return pieces  # unchanged, since it may be the server's file wrapper
         close = getattr(pieces, "close", _nothing)
         rest = iter(pieces)
         try:
@@ -145,7 +145,7 @@ def _nothing() -> None:
 
 
 def report_errors(pieces: Iterator[bytes], fail: Callable[[Exception], object]) -> Iterator[bytes]:
-    """Yield the rest of a body, and tell of an error that cuts it."""
+    """Yield the rest of a body, and report an error that cuts it."""
     try:
         yield from pieces
     except Exception as error:
@@ -157,10 +157,10 @@ class _StartResponse:
     """PEP 3333's `start_response` of a mounted application.
 
     Args:
-        mount: whose answer begins.
+        mount: the application's mount.
         method: of the request.
         start_response: the server's.
-        exchange: the request's first moment and its id.
+        info: the request's start time and id.
     """
 
     def __init__(self, mount: Mount, method: str, start_response: StartResponse, info: RequestInfo) -> None:
@@ -180,16 +180,16 @@ class _StartResponse:
             self._mount.count(self.method, int(status[:3]), self._exchange)
         return self._start_response(status, headers, *(() if exc_info is None else (exc_info,)))
 
-    def refuse(self, report_errors: Reply) -> Iterable[bytes]:
-        """Answer with an error, in place of an answer that may have begun; called while it is handled."""
+    def refuse(self, reply: Reply) -> Iterable[bytes]:
+        """Send an error response in place of one that may have started; called in an `except` block."""
         headers = [
-            ("Content-Type", report_errors.media_type),
-            ("Content-Length", str(len(report_errors.body))),
-            *report_errors.headers,
+            ("Content-Type", reply.media_type),
+            ("Content-Length", str(len(reply.body))),
+            *reply.headers,
         ]
-        line = STATUS_LINES.get(report_errors.status) or f"{report_errors.status} UNKNOWN"
+        line = STATUS_LINES.get(reply.status) or f"{reply.status} UNKNOWN"
         self(line, headers, sys.exc_info() if self.has_started else None)
-        return () if self.method == "HEAD" else (report_errors.body,)
+        return () if self.method == "HEAD" else (reply.body,)
 
 
 _REQUEST_ID = REQUEST_ID_HEADER.lower()
