@@ -38,6 +38,7 @@ __all__ = [
     "ITEM",
     "MAX_BODY",
     "MAX_HEADER_SIZE",
+    "REFUSED",
     "REPLY",
     "STREAM",
     "STREAM_CREDIT",
@@ -83,14 +84,14 @@ def encode_call(number: int, call: Call, suspect: bool) -> list[Buffer]:
     """
     if len(call.body) > MAX_BODY:
         raise BodyTooLarge(MAX_BODY)
-    header = call.headers.get
+    value_of = call.headers.get
     head = CallHeader(
         call.method,
         call.path,
         call.query,
-        header("content-type"),
-        header("content-encoding"),
-        header("accept"),
+        value_of("content-type"),
+        value_of("content-encoding"),
+        value_of("accept"),
         to_plain(call.path_values) if call.path_values else {},
         call.request_id,
         call.deadline,
