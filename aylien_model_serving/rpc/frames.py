@@ -14,7 +14,7 @@ from aylien_model_serving.rpc.headers import DECODERS, WireError, decode
 
 #: Bytes that a head and a body may have. A body of 1 GiB may carry 64 KiB of its framing.
 MAX_HEADER_SIZE = 1 << 20
-MAX_BODY = (1 << 30) + (1 << 16)
+MAX_BODY_SIZE = (1 << 30) + (1 << 16)
 
 #: Bytes of the buffer into which small frames are received, many at once.
 _BUFFER_SIZE = 1 << 18
@@ -32,7 +32,7 @@ class Frame(NamedTuple):
 
     kind: int
     number: int
-    head: Any
+    header: Any
     body: bytes
 
 
@@ -112,18 +112,18 @@ class FrameDecoder:
         view, needed = self._view, PREFIX.size
         frames: list[Frame] = []
         while end - start >= PREFIX.size:
-            kind, head_size, number, body_size = PREFIX.unpack_from(view, start)
-            if kind not in DECODERS or head_size > MAX_HEADER_SIZE or body_size > MAX_BODY:
+            kind, header_size, number, body_size = PREFIX.unpack_from(view, start)
+            if kind not in DECODERS or header_size > MAX_HEADER_SIZE or body_size > MAX_BODY_SIZE:
                 raise WireError(f"No frame begins with {view[start : start + PREFIX.size].hex()}")
-            head_at = start + PREFIX.size
-            body_at = head_at + head_size
+            header_at = start + PREFIX.size
+            body_at = header_at + header_size
             stop = body_at + body_size
             if stop <= end:
-                head = decode(kind, view[head_at:body_at])
-                frames.append(Frame(kind, number, head, bytes(view[body_at:stop])))
+                header = decode(kind, view[header_at:body_at])
+                frames.append(Frame(kind, number, header, bytes(view[body_at:stop])))
                 start = stop
             elif body_at <= end and (body_size > _LARGE_BODY or stop - start > _BUFFER_SIZE):
-                frame = Frame(kind, number, decode(kind, view[head_at:body_at]), b"")
+                frame = Frame(kind, number, decode(kind, view[header_at:body_at]), b"")
                 self._large = _LargeBody(frame, body_size)
                 self._large.take(view[body_at:end])
                 start = end

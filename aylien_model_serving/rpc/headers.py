@@ -72,7 +72,7 @@ DECODERS: Mapping[int, msgspec.msgpack.Decoder[Any] | None] = {
 }
 
 
-def decode(kind: int, head: memoryview) -> Any:
+def decode(kind: int, header: memoryview) -> Any:
     """Return the head of a frame of a known kind; None of a kind that has none.
 
     Raises:
@@ -80,11 +80,11 @@ def decode(kind: int, head: memoryview) -> Any:
     """
     decoder = DECODERS[kind]
     if decoder is None:
-        if head:
+        if header:
             raise WireError(f"A frame of kind {kind} has no head")
         return None
     try:
-        return decoder.decode(head)
+        return decoder.decode(header)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise WireError(f"The head of a frame of kind {kind} can't be read: {error}") from error
 

@@ -11,7 +11,14 @@ import msgspec
 
 from aylien_model_serving.core.messages import Call, Reply
 from aylien_model_serving.errors import BadRequest, BodyTooLarge
-from aylien_model_serving.rpc.frames import MAX_BODY, MAX_HEADER_SIZE, PREFIX, Buffer, Frame, FrameDecoder
+from aylien_model_serving.rpc.frames import (
+    MAX_BODY_SIZE,
+    MAX_HEADER_SIZE,
+    PREFIX,
+    Buffer,
+    Frame,
+    FrameDecoder,
+)
 from aylien_model_serving.rpc.headers import (
     CALL,
     CANCEL,
@@ -82,10 +89,10 @@ def encode_call(number: int, call: Call, suspect: bool) -> list[Buffer]:
         BadRequest: the path, the query or a header is not text.
         TypeError: a path value is neither str, int, float nor UUID.
     """
-    if len(call.body) > MAX_BODY:
-        raise BodyTooLarge(MAX_BODY)
+    if len(call.body) > MAX_BODY_SIZE:
+        raise BodyTooLarge(MAX_BODY_SIZE)
     value_of = call.headers.get
-    head = CallHeader(
+    header = CallHeader(
         call.method,
         call.path,
         call.query,
@@ -98,7 +105,7 @@ def encode_call(number: int, call: Call, suspect: bool) -> list[Buffer]:
         suspect,
     )
     try:
-        return _frame(CALL, number, _ENCODER.encode(head), call.body)
+        return _frame(CALL, number, _ENCODER.encode(header), call.body)
     except UnicodeEncodeError as error:
         raise BadRequest("The path or a header holds half of a surrogate pair") from error
 
@@ -109,8 +116,8 @@ def encode_reply(number: int, reply: Reply, stream: bool = False) -> list[Buffer
     Raises:
         WireError: the head is over 1 MiB or the body over 1 GiB.
     """
-    head = _ENCODER.encode(ReplyHeader(reply.status, reply.media_type, reply.headers))
-    return _frame(STREAM if stream else REPLY, number, head, b"" if stream else reply.body)
+    header = _ENCODER.encode(ReplyHeader(reply.status, reply.media_type, reply.headers))
+    return _frame(STREAM if stream else REPLY, number, header, b"" if stream else reply.body)
 
 
 def encode_cancel(number: int) -> list[Buffer]:
@@ -143,36 +150,36 @@ def encode_refused(number: int) -> list[Buffer]:
     return [PREFIX.pack(REFUSED, 0, number, 0)]
 
 
-def _frame(kind: int, number: int, head: bytes, body: bytes) -> list[Buffer]:
-    if len(head) > MAX_HEADER_SIZE or len(body) > MAX_BODY:
-        raise WireError(f"A frame of {len(head):,} and {len(body):,} bytes is too large")
-    prefix = PREFIX.pack(kind, len(head), number, len(body))
+def _frame(kind: int, number: int, header: bytes, body: bytes) -> list[Buffer]:
+    if len(header) > MAX_HEADER_SIZE or len(body) > MAX_BODY_SIZE:
+        raise WireError(f"A frame of {len(header):,} and {len(body):,} bytes is too large")
+    prefix = PREFIX.pack(kind, len(header), number, len(body))
     if len(body) <= _JOINED_BODY:
-        return [b"".join((prefix, head, body))]
-    return [prefix + head, body]
+        return [b"".join((prefix, header, body))]
+    return [prefix + header, body]
 
 
 def decode_call(frame: Frame) -> tuple[Call, bool]:
     """Return the call in a CALL frame, and whether it is a suspect."""
-    head: CallHeader = frame.head
+    header: CallHeader = frame.header
     headers = {}
-    if head.content_type is not None:
-        headers["content-type"] = head.content_type
-    if head.content_encoding is not None:
-        headers["content-encoding"] = head.content_encoding
-    if head.accept is not None:
-        headers["accept"] = head.accept
+    if header.content_type is not None:
+        headers["content-type"] = header.content_type
+    if header.content_encoding is not None:
+        headers["content-encoding"] = header.content_encoding
+    if header.accept is not None:
+        headers["accept"] = header.accept
     call = Call(
-        head.method,
-        head.path,
-        head.query,
+        header.method,
+        header.path,
+        header.query,
         headers,
         frame.body,
-        head.path_values,
-        head.request_id,
-        head.deadline,
+        header.path_values,
+        header.request_id,
+        header.deadline,
     )
-    return call, head.suspect
+    return call, header.suspect
 
 
 def decode_frame(data: bytes) -> Frame:
@@ -182,8 +189,8 @@ def decode_frame(data: bytes) -> Frame:
         WireError: they are not one frame.
     """
     if len(data) >= PREFIX.size:
-        kind, head_size, number, body_size = PREFIX.unpack_from(data)
-        body_at = PREFIX.size + head_size
+        kind, header_size, number, body_size = PREFIX.unpack_from(data)
+        body_at = PREFIX.size + header_size
         if kind in DECODERS and len(data) == body_at + body_size:
             return Frame(kind, number, decode(kind, memoryview(data)[PREFIX.size : body_at]), data[body_at:])
     raise WireError(f"{len(data)} bytes are not one frame")
@@ -191,5 +198,5 @@ def decode_frame(data: bytes) -> Frame:
 
 def decode_reply(frame: Frame) -> Reply:
     """Return the reply in a REPLY frame; that of a STREAM frame has no chunks yet."""
-    head: ReplyHeader = frame.head
-    return Reply(head.status, frame.body, head.media_type, head.headers)
+    header: ReplyHeader = frame.header
+    return Reply(header.status, frame.body, header.media_type, header.headers)

@@ -111,9 +111,9 @@ class Connection:
             self.cancelled.append(frame.number)
             self._streams.pop(frame.number, None)
         elif frame.kind == protocol.CREDIT:
-            self.credits.append(frame.head)
+            self.credits.append(frame.header)
             if frame.number in self._streams:
-                self._streams[frame.number][1] += frame.head
+                self._streams[frame.number][1] += frame.header
                 self._go_on(frame.number)
 
     def _answer(self, frame: protocol.Frame) -> None:

@@ -155,7 +155,7 @@ class Endless(bytes):
     """Says that it is larger than a body may be."""
 
     def __len__(self) -> int:
-        return protocol.MAX_BODY + 1
+        return protocol.MAX_BODY_SIZE + 1
 
 
 def test_what_is_over_the_limits_is_not_sent() -> None:
@@ -174,19 +174,19 @@ def test_what_is_over_the_limits_is_not_sent() -> None:
         (99, 0, 0),
         (protocol.CALL, protocol.MAX_HEADER_SIZE + 1, 0),
         (protocol.CALL, 2**32 - 1, 2**64 - 1),
-        (protocol.REPLY, 10, protocol.MAX_BODY + 1),
+        (protocol.REPLY, 10, protocol.MAX_BODY_SIZE + 1),
         (protocol.ITEM, 0, 2**63),
     ],
 )
 def test_a_prefix_that_claims_too_much_is_refused_before_anything_is_made_for_it(
-    kind: int, head: int, body: int
+    kind: int, header: int, body: int
 ) -> None:
     frames = FrameDecoder()
 
     tracemalloc.start()
     try:
         with pytest.raises(WireError):
-            feed(frames, PREFIX.pack(kind, head, 1, body))
+            feed(frames, PREFIX.pack(kind, header, 1, body))
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -207,9 +207,9 @@ def test_a_prefix_that_claims_too_much_is_refused_before_anything_is_made_for_it
         (protocol.END, b"\xc0"),
     ],
 )
-def test_a_head_that_can_not_be_read_is_refused(kind: int, head: bytes) -> None:
+def test_a_head_that_can_not_be_read_is_refused(kind: int, header: bytes) -> None:
     with pytest.raises(WireError):
-        feed(FrameDecoder(), PREFIX.pack(kind, len(head), 1, 0) + head)
+        feed(FrameDecoder(), PREFIX.pack(kind, len(header), 1, 0) + header)
 
 
 @given(st.binary(max_size=200), st.randoms(use_true_random=False))
@@ -231,11 +231,11 @@ def test_a_bit_that_fell_over_is_no_crash(call: Call, data: st.DataObject) -> No
 
 def test_a_large_body_is_allocated_once_and_received_where_it_stays() -> None:
     size = 16 << 20
-    [head, body] = protocol.encode_call(1, a_call(bytes(size)), False)
+    [header, body] = protocol.encode_call(1, a_call(bytes(size)), False)
     frames = FrameDecoder()
     tracemalloc.start()
     try:
-        assert feed(frames, bytes(head)) == []
+        assert feed(frames, bytes(header)) == []
         assert len(frames.get_buffer()) == size - 1
         assert frames.buffer_updated(size - 1) == []
         [frame] = feed(frames, b"\0")

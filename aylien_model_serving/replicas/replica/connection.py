@@ -88,7 +88,7 @@ class Connection:
             if frame.kind == protocol.CANCEL:
                 self._calls.pop(frame.number).abandon()
             elif frame.kind == protocol.CREDIT:
-                self._calls[frame.number].grant(frame.head)
+                self._calls[frame.number].grant(frame.header)
 
     def _begin(self, frame: protocol.Frame) -> None:
         if self.drains:
