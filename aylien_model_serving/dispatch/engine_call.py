@@ -7,7 +7,7 @@ from typing import Any
 from aylien_model_serving.core.messages import Call, Reply, current_request_id
 from aylien_model_serving.dispatch.pipeline import Endpoint, Execute, answer
 from aylien_model_serving.executors.engine import QueuedCall
-from aylien_model_serving.executors.generators import STREAMS, Items
+from aylien_model_serving.executors.generators import STREAMS, GeneratorItems
 from aylien_model_serving.executors.queue import Finish
 
 
@@ -62,7 +62,7 @@ class EngineCall(QueuedCall):
     def end(self, result: Any, error: Exception | None) -> Reply:
         """Return the reply to what the handler returned or raised."""
         if type(result) in STREAMS:
-            result = Items(result, _nothing, beside=False)
+            result = GeneratorItems(result, _nothing, in_native_thread=False)
         token = current_request_id.set(self.request_id)
         try:
             self._steps.send(result) if error is None else self._steps.throw(error)

@@ -26,7 +26,7 @@ from aylien_model_serving.dispatch.cache import CACHE_HEADER, ReplyCache, cache_
 from aylien_model_serving.dispatch.error_responses import ErrorResponses
 from aylien_model_serving.errors import DeadlineExceeded
 from aylien_model_serving.executors import Executor
-from aylien_model_serving.executors.generators import Items
+from aylien_model_serving.executors.generators import GeneratorItems
 from aylien_model_serving.metrics.instruments import Instruments
 from aylien_model_serving.schemas import Schema
 
@@ -135,14 +135,14 @@ def _produce(endpoint: Endpoint, call: Call, arguments: dict[str, Any], encoder:
     return encoder.reply(endpoint.schema.answer(result))
 
 
-_UNUSUAL = (Reply, Items, TaskResponse)
+_UNUSUAL = (Reply, GeneratorItems, TaskResponse)
 
 
 def _reply_of(endpoint: Endpoint, call: Call, encoder: codecs.Encoder, result: Any) -> Reply:
     """Return the reply to any result: also one that is a reply, is a stream, or has tasks beside it."""
     if isinstance(result, Reply):
         return result
-    if isinstance(result, Items):
+    if isinstance(result, GeneratorItems):
         return _stream(endpoint, call, result)
     if isinstance(result, TaskResponse):
         reply = _reply_of(endpoint, call, encoder, result.result)
@@ -151,7 +151,7 @@ def _reply_of(endpoint: Endpoint, call: Call, encoder: codecs.Encoder, result: A
     return encoder.reply(endpoint.schema.answer(result))
 
 
-def _stream(endpoint: Endpoint, call: Call, items: Items) -> Reply:
+def _stream(endpoint: Endpoint, call: Call, items: GeneratorItems) -> Reply:
     """Answer with the items of a generator as they are made."""
     framing = streaming.choose_framing(call.headers.get("accept", ""))
     context = contextvars.copy_context()
@@ -166,7 +166,7 @@ def _stream(endpoint: Endpoint, call: Call, items: Items) -> Reply:
 
 def check(schema: Schema, result: Any) -> None:
     """Raise what is wrong with a handler's result that nobody is sent; of a stream with its first item."""
-    if isinstance(result, Items):
+    if isinstance(result, GeneratorItems):
         with closing(result):
             result = next(result, None)
     schema.answer(without_tasks(result))

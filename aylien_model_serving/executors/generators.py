@@ -21,7 +21,7 @@ _END: Any = object()
 STREAMS = (GeneratorType, AsyncGeneratorType)
 
 
-class Items:
+class GeneratorItems:
     """Pulls a generator's items, each within the context of the request.
 
     Args:
@@ -34,15 +34,17 @@ class Items:
         self,
         generator: Generator[Any, None, None] | AsyncGenerator[Any, None],
         release: Callable[[], None],
-        beside: bool,
+        in_native_thread: bool,
     ) -> None:
         self._generator = generator
         self._release = release
-        self._beside = beside and not isinstance(generator, AsyncGenerator)  # which has a loop of its own
+        self._in_native_thread = in_native_thread and not isinstance(
+            generator, AsyncGenerator
+        )  # which has a loop of its own
         self._context = contextvars.copy_context()
         self._closed = False
 
-    def __iter__(self) -> Items:
+    def __iter__(self) -> GeneratorItems:
         return self
 
     def __next__(self) -> Any:
@@ -87,7 +89,9 @@ class Items:
 
     def _step(self, function: Callable[[], Any]) -> Any:
         return (
-            native_threads.call(self._context.run, function) if self._beside else self._context.run(function)
+            native_threads.call(self._context.run, function)
+            if self._in_native_thread
+            else self._context.run(function)
         )
 
     def close(self) -> None:

@@ -20,7 +20,7 @@ from aylien_model_serving.background import pool
 from aylien_model_serving.core.messages import Call
 from aylien_model_serving.errors import DeadlineExceeded
 from aylien_model_serving.executors import Observer
-from aylien_model_serving.executors.generators import STREAMS, Items
+from aylien_model_serving.executors.generators import STREAMS, GeneratorItems
 from aylien_model_serving.executors.latency import LatencyTracker
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.process import native_threads
@@ -97,7 +97,7 @@ class InlineExecutor:
         release()
         return result
 
-    def _stream(self, generator: Any, release: Callable[[], None]) -> Items:
+    def _stream(self, generator: Any, release: Callable[[], None]) -> GeneratorItems:
         """Return the items of a generator, whose slot is taken until they end: no loop may wait for it."""
         stream = object()
         self._streams.add(stream)
@@ -106,7 +106,7 @@ class InlineExecutor:
             self._streams.discard(stream)
             release()
 
-        return Items(generator, end, self._hub_must_go_on)
+        return GeneratorItems(generator, end, self._hub_must_go_on)
 
     async def run_async(self, arguments: dict[str, Any], call: Call) -> Any:
         if self._is_async:

@@ -19,7 +19,7 @@ from aylien_model_serving.codecs.streaming import EVENT_STREAM, HEADERS
 from aylien_model_serving.core.messages import Reply
 from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.errors import BadRequest, ConfigurationError, NotFound
-from aylien_model_serving.executors.generators import Items
+from aylien_model_serving.executors.generators import GeneratorItems
 from aylien_model_serving.jobs.job import Job
 from aylien_model_serving.jobs.states import ENDED, Status
 from aylien_model_serving.jobs.store import Store, open_store
@@ -146,7 +146,7 @@ class JobEndpoints:
     async def stream(self, job_id: str) -> Annotated[Reply, Iterator[ShownJob]]:
         """Send what a job makes as it makes it: a generator's items, and how far it is."""
         self._find(job_id)
-        chunks = Items(self._events(job_id), _nothing, beside=False)
+        chunks = GeneratorItems(self._events(job_id), _nothing, in_native_thread=False)
         return Reply(200, b"", EVENT_STREAM, list(HEADERS), chunks)
 
     def _events(self, job_id: str) -> Generator[bytes, None, None]:

@@ -20,7 +20,7 @@ from aylien_model_serving.core.messages import Reply
 from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.dispatch.pipeline import check
 from aylien_model_serving.executors.engine import Engine, QueuedCall
-from aylien_model_serving.executors.generators import STREAMS, Items
+from aylien_model_serving.executors.generators import STREAMS, GeneratorItems
 from aylien_model_serving.jobs import progress
 from aylien_model_serving.jobs.store import open_store
 from aylien_model_serving.jobs.worker.worker import Workshop
@@ -143,7 +143,10 @@ class HostedHandler:
                 if error is not None:
                     raise error
                 is_stream = type(result) in STREAMS
-                check(schema, Items(result, lambda: None, beside=False) if is_stream else result)
+                check(
+                    schema,
+                    GeneratorItems(result, lambda: None, in_native_thread=False) if is_stream else result,
+                )
                 done.set_result(None)
             except Exception as wrong:
                 done.set_exception(wrong)

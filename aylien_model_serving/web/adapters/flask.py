@@ -23,7 +23,7 @@ from aylien_model_serving.background.tasks import TaskResponse
 from aylien_model_serving.core.messages import REQUEST_ID_HEADER, Call, Reply, deadline_of
 from aylien_model_serving.dispatch.error_responses import ErrorResponses, error_body
 from aylien_model_serving.dispatch.pipeline import Endpoint, answer, run_steps
-from aylien_model_serving.executors.generators import Items
+from aylien_model_serving.executors.generators import GeneratorItems
 from aylien_model_serving.handlers import callables
 from aylien_model_serving.web import pages
 from aylien_model_serving.web.adapters.lazy_contexts import Contexts
@@ -209,7 +209,9 @@ def to_reply(result: Any) -> Any:
         return result
     chunks = None
     if result.is_streamed:
-        chunks = Items((chunk for chunk in result.iter_encoded()), result.close, beside=False)
+        chunks = GeneratorItems(
+            (chunk for chunk in result.iter_encoded()), result.close, in_native_thread=False
+        )
     told_apart = _OWN_PLACE if chunks is None else _OWN_PLACE - {"content-length"}
     given = result.get_wsgi_headers(request.environ if result.autocorrect_location_header else {})
     headers = [(name, value) for name, value in given if name.lower() not in told_apart]
