@@ -60,21 +60,21 @@ class _Waiter:
 class _BlockingStream(ReplyStream):
     """The items of a stream, for a thread or greenlet that waits for each."""
 
-    def __init__(self, number: int, link: Connection) -> None:
-        super().__init__(number, link.forget, link.send)
-        self._bell = threading.Lock()
-        self._bell.acquire()
+    def __init__(self, number: int, connection: Connection) -> None:
+        super().__init__(number, connection.forget, connection.send)
+        self._wakeup = threading.Lock()
+        self._wakeup.acquire()
 
-    def ring(self) -> None:
-        if self._bell.locked():
+    def wake(self) -> None:
+        if self._wakeup.locked():
             with suppress(RuntimeError):  # somebody else has rung meanwhile
-                self._bell.release()
+                self._wakeup.release()
 
     def __iter__(self) -> Iterator[bytes]:
         try:
             for item in self.poll_items():
                 if item is None:
-                    self._bell.acquire()
+                    self._wakeup.acquire()
                 else:
                     yield item
         finally:
@@ -99,7 +99,7 @@ class Connection:
         self._path = path
         self._process = os.getpid()
         self._call_numbers = call_numbers()
-        self._pending = InFlightTable(lambda number: _BlockingStream(number, self))
+        self._in_flight = InFlightTable(lambda number: _BlockingStream(number, self))
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
@@ -107,16 +107,16 @@ class Connection:
         except BaseException:
             self._socket.close()
             raise
-        self._outbox = SendQueue(self._socket)
-        self.forget = self._pending.forget
-        self.send = self._outbox.send
+        self._send_queue = SendQueue(self._socket)
+        self.forget = self._in_flight.forget
+        self.send = self._send_queue.send
         self._reader: threading.Thread | None = None
         self._starting = threading.Lock()
 
     @property
     def in_flight(self) -> int:
         """How many calls wait, and streams are read."""
-        return len(self._pending)
+        return len(self._in_flight)
 
     def call(self, call: Call, suspect: bool) -> Reply:
         """Send a call and wait for its reply, until the call's deadline at most.
@@ -136,7 +136,7 @@ class Connection:
         number = next(self._call_numbers)
         buffers = protocol.encode_call(number, call, suspect)
         waiter = _Waiter()
-        self._pending.add(number, waiter)
+        self._in_flight.add(number, waiter)
         if self._reader is None:
             self._start()
         if not self.is_open and self.forget(number):
@@ -179,7 +179,7 @@ class Connection:
         frames = protocol.FrameDecoder()
         try:
             while received := self._socket.recv_into(frames.get_buffer()):
-                self._pending.arrived(frames.buffer_updated(received))
+                self._in_flight.dispatch(frames.buffer_updated(received))
         except protocol.WireError:
             logger.exception("The replica at %s is not understood", self._path)
         except OSError:
@@ -189,8 +189,8 @@ class Connection:
 
     def _end(self) -> None:
         self.is_open = False
-        self._pending.lose()
-        self._outbox.close()
+        self._in_flight.fail_all()
+        self._send_queue.close()
 
     def close(self) -> None:
         """End the connection; calls that wait raise ReplicaLost. A second call does nothing."""
@@ -204,6 +204,6 @@ class Connection:
             if was_open:
                 self._end()
             return
-        self._outbox.shut()
+        self._send_queue.shut_down()
         if reader is not threading.current_thread():
             reader.join()

@@ -46,20 +46,20 @@ class _Waiter:
 class _AsyncStream(ReplyStream):
     """The items of a stream, for a task that waits for each."""
 
-    def __init__(self, number: int, link: AsyncConnection) -> None:
-        super().__init__(number, link.forget, link.send)
-        self._bell: asyncio.Future[None] | None = None
+    def __init__(self, number: int, connection: AsyncConnection) -> None:
+        super().__init__(number, connection.forget, connection.send)
+        self._wakeup: asyncio.Future[None] | None = None
 
-    def ring(self) -> None:
-        if self._bell is not None and not self._bell.done():
-            self._bell.set_result(None)
+    def wake(self) -> None:
+        if self._wakeup is not None and not self._wakeup.done():
+            self._wakeup.set_result(None)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
             for item in self.poll_items():
                 if item is None:
-                    self._bell = asyncio.get_running_loop().create_future()
-                    await self._bell
+                    self._wakeup = asyncio.get_running_loop().create_future()
+                    await self._wakeup
                 else:
                     yield item
         finally:
@@ -77,8 +77,8 @@ class AsyncConnection(asyncio.BufferedProtocol):
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._call_numbers = call_numbers()
-        self._pending = InFlightTable(lambda number: _AsyncStream(number, self))
-        self.forget = self._pending.forget
+        self._in_flight = InFlightTable(lambda number: _AsyncStream(number, self))
+        self.forget = self._in_flight.forget
         self._frames = protocol.FrameDecoder()
         self._outgoing: deque[Buffer] = deque()
         self._flushes = False
@@ -100,16 +100,16 @@ class AsyncConnection(asyncio.BufferedProtocol):
             sock.setblocking(False)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
             await loop.sock_connect(sock, path)
-            _, link = await loop.create_unix_connection(cls, sock=sock)
+            _, connection = await loop.create_unix_connection(cls, sock=sock)
         except BaseException:
             sock.close()
             raise
-        return link
+        return connection
 
     @property
     def in_flight(self) -> int:
         """How many calls wait, and streams are read."""
-        return len(self._pending)
+        return len(self._in_flight)
 
     async def call(self, call: Call, suspect: bool) -> Reply:
         """Send a call and wait for its reply, until the call's deadline at most.
@@ -128,7 +128,7 @@ class AsyncConnection(asyncio.BufferedProtocol):
         if not self.is_open:
             raise ReplicaLost(number)
         future: asyncio.Future[Outcome] = self._loop.create_future()
-        self._pending.add(number, _Waiter(future))
+        self._in_flight.add(number, _Waiter(future))
         if call.deadline is not None:
             self._watch(number, call.deadline, future)
         self.send(buffers)
@@ -215,7 +215,7 @@ class AsyncConnection(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.is_open = False
         self._outgoing.clear()
-        self._pending.lose()
+        self._in_flight.fail_all()
         self._set_alarm(math.inf)
 
     def pause_writing(self) -> None:
@@ -230,7 +230,7 @@ class AsyncConnection(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         try:
-            self._pending.arrived(self._frames.buffer_updated(nbytes))
+            self._in_flight.dispatch(self._frames.buffer_updated(nbytes))
         except protocol.WireError:
             logger.exception("The replica is not understood")
             self.close()

@@ -1,6 +1,6 @@
 """What one connection to a replica has under way: calls that wait, and streams that are read.
 
-Pure: no sockets, threads or event loops. `link` and `link_async` say how one waits and is woken.
+Pure: no sockets, threads or event loops. `connection` and `link_async` say how one waits and is woken.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class ReplyStream(ABC):
         self._error: Exception | None = None
 
     @abstractmethod
-    def ring(self) -> None:
+    def wake(self) -> None:
         """Wake the one who waits for the next item."""
 
     @abstractmethod
@@ -83,13 +83,13 @@ class ReplyStream(ABC):
     def put(self, item: bytes) -> None:
         """Take an item that has come."""
         self._items.append(item)
-        self.ring()
+        self.wake()
 
     def end(self, error: Exception | None) -> None:
         """Take note that no further item comes, and why."""
         self._error = error
         self._ended = True
-        self.ring()
+        self.wake()
 
     def poll_items(self) -> Iterator[bytes | None]:
         """Yield the items in order, and None where the caller has to wait until the bell rings.
@@ -101,7 +101,7 @@ class ReplyStream(ABC):
             ended = self._ended  # read first: what has come before the end is not lost
             if self._items:
                 item = self._items.popleft()
-                self._renew()
+                self._renew_credit()
                 yield item
             elif ended:
                 if self._error is not None:
@@ -110,7 +110,7 @@ class ReplyStream(ABC):
             else:
                 yield None
 
-    def _renew(self) -> None:
+    def _renew_credit(self) -> None:
         """Let the replica send more once half of what it may send has been taken."""
         self._taken += 1
         if self._taken == protocol.STREAM_CREDIT // 2 and not self._ended:
@@ -124,7 +124,7 @@ class ReplyStream(ABC):
         self._error = None
         self._ended = True
         self._items.clear()
-        self.ring()
+        self.wake()
 
 
 class InFlightTable:
@@ -138,12 +138,12 @@ class InFlightTable:
         self._open_stream = open_stream
         self._calls: dict[int, ReplyWaiter] = {}
         self._streams: dict[int, ReplyStream] = {}
-        self._steps: dict[int, Callable[[Frame], None]] = {
+        self._handlers: dict[int, Callable[[Frame], None]] = {
             protocol.REPLY: self._reply,
             protocol.STREAM: self._stream,
             protocol.ITEM: self._item,
             protocol.END: self._end,
-            protocol.REFUSED: self._again,
+            protocol.REFUSED: self._refused,
         }
         self.add = self._calls.__setitem__
 
@@ -156,23 +156,23 @@ class InFlightTable:
         streamed = self._streams.pop(number, None)
         return called is not None or streamed is not None
 
-    def arrived(self, frames: Iterable[Frame]) -> None:
+    def dispatch(self, frames: Iterable[Frame]) -> None:
         """Give frames to those who wait for them.
 
         Raises:
             WireError: a replica does not send such a frame.
         """
         for frame in frames:
-            step = self._steps.get(frame.kind)
-            if step is None:
+            handler = self._handlers.get(frame.kind)
+            if handler is None:
                 raise WireError(f"A replica sends no frame of kind {frame.kind}")
-            step(frame)
+            handler(frame)
 
-    def lose(self) -> None:
+    def fail_all(self) -> None:
         """Tell all that the connection has ended."""
-        for number, waiter in _emptied(self._calls):
+        for number, waiter in _pop_all(self._calls):
             waiter.settle(ReplicaLost(number))
-        for number, stream in _emptied(self._streams):
+        for number, stream in _pop_all(self._streams):
             stream.end(ReplicaLost(number))
 
     def _reply(self, frame: Frame) -> None:
@@ -197,13 +197,13 @@ class InFlightTable:
         if stream is not None:
             stream.end(None)
 
-    def _again(self, frame: Frame) -> None:
+    def _refused(self, frame: Frame) -> None:
         waiter = self._calls.pop(frame.number, None)
         if waiter is not None:
             waiter.settle(ReplicaDraining())
 
 
-def _emptied(entries: dict[int, _Entry]) -> Iterator[tuple[int, _Entry]]:
+def _pop_all(entries: dict[int, _Entry]) -> Iterator[tuple[int, _Entry]]:
     """Take out what other threads leave there."""
     for number in list(entries):
         entry = entries.pop(number, None)

@@ -32,8 +32,8 @@ class SendQueue:
         self._begun: list[Buffer] = []
         self._is_patched = native_threads.is_patched()
         self._turn = threading.Lock()  # held by whoever sends
-        self._bell = threading.Lock()  # released to wake the writer, who then has the turn
-        self._bell.acquire()
+        self._wakeup = threading.Lock()  # released to wake the writer, who then has the turn
+        self._wakeup.acquire()
         self._writer: threading.Thread | None = None
 
     def send(self, buffers: list[Buffer]) -> None:
@@ -60,7 +60,7 @@ class SendQueue:
         except BlockingIOError:
             return False
         except OSError:
-            self.shut()
+            self.shut_down()
             begun.clear()
             return True
 
@@ -68,11 +68,11 @@ class SendQueue:
         if self._writer is None:
             self._writer = threading.Thread(target=self._work, name="model-serving-writer", daemon=True)
             self._writer.start()
-        self._bell.release()
+        self._wakeup.release()
 
     def _work(self) -> None:
         while True:
-            self._bell.acquire()
+            self._wakeup.acquire()
             if self._socket.fileno() == -1:
                 return
             self._write(0)
@@ -80,18 +80,18 @@ class SendQueue:
             if self._frames:
                 self.send([])  # what came while this thread had the turn
 
-    def shut(self) -> None:
+    def shut_down(self) -> None:
         """End the connection: its reader finds the end of the stream, and whoever writes an error."""
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Close the socket once nobody writes to it, and end the writer; called once."""
-        self.shut()
+        self.shut_down()
         self._turn.acquire()  # and never given back
         self._socket.close()
         if self._writer is not None:
-            self._bell.release()
+            self._wakeup.release()
             self._writer.join()
 
 
