@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from aylien_model_serving.executors.batch_policy import Batching, Policy
+from aylien_model_serving.executors.batch_policy import BatchOptions, BatchPolicy
 
 
 class Decides(Protocol):
@@ -34,12 +34,12 @@ class Greedy:
         return now
 
 
-def adaptive(max_size: int = 64, max_wait: float = 0.005) -> Policy:
-    return Policy(Batching(max_size, max_wait))
+def adaptive(max_size: int = 64, max_wait: float = 0.005) -> BatchPolicy:
+    return BatchPolicy(BatchOptions(max_size, max_wait))
 
 
 @dataclass
-class Outcome:
+class CallOutcome:
     """What happened: times in seconds of the whole run, and one latency for every answer."""
 
     seconds: float
@@ -88,7 +88,7 @@ class Simulation:
         self.cpu_free = 0.0
         self.idle = True
         self.looped = True
-        self.outcome = Outcome(0.0)
+        self.outcome = CallOutcome(0.0)
         self.queue: deque[tuple[float, float]] = deque()
         self.events: list[tuple[float, int, Callable[[], None]]] = []
         self.numbers = itertools.count()
@@ -96,20 +96,20 @@ class Simulation:
     def at(self, time: float, do: Callable[[], None]) -> None:
         heapq.heappush(self.events, (time, next(self.numbers), do))
 
-    def closed(self, clients: int, seconds: float, warm_up: float = 1.0) -> Outcome:
+    def closed(self, clients: int, seconds: float, warm_up: float = 1.0) -> CallOutcome:
         """Run with so many clients, each of which asks again once answered."""
         for _ in range(clients):
             self.at(0.0, self.ask)
         return self.run(seconds, warm_up)
 
-    def open(self, rate: float, seconds: float, seed: int = 1, warm_up: float = 1.0) -> Outcome:
+    def open(self, rate: float, seconds: float, seed: int = 1, warm_up: float = 1.0) -> CallOutcome:
         """Run with calls that come by chance, so many a second."""
         self.looped = False
         for time in arrivals(rate, seconds + warm_up, seed):
             self.at(time, self.ask)
         return self.run(seconds, warm_up)
 
-    def run(self, seconds: float, warm_up: float) -> Outcome:
+    def run(self, seconds: float, warm_up: float) -> CallOutcome:
         self.warm_up = warm_up
         while self.events and self.events[0][0] < warm_up + seconds:
             self.now, _, do = heapq.heappop(self.events)

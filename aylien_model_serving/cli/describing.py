@@ -10,7 +10,7 @@ from typing import Any
 
 from flask import Flask
 
-from aylien_model_serving.executors.batch_policy import Batching
+from aylien_model_serving.executors.batch_policy import BatchOptions
 from aylien_model_serving.openapi.responses import Described
 from aylien_model_serving.routing.options import Hosting
 from aylien_model_serving.routing.routes import Route
@@ -122,7 +122,7 @@ def _hosting(hosting: Hosting) -> str:
     return f"{hosting.replicas} replica{'s' if hosting.replicas > 1 else ''}{devices}"
 
 
-def _batching(batching: Batching) -> str:
+def _batching(batching: BatchOptions) -> str:
     return f"batches of up to {batching.max_size}"
 
 

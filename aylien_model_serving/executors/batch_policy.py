@@ -30,7 +30,7 @@ _GAPS = 4
 _SAMPLES = 5
 
 
-class Batching(msgspec.Struct, frozen=True):
+class BatchOptions(msgspec.Struct, frozen=True):
     """The limits of a batch.
 
     Args:
@@ -42,7 +42,7 @@ class Batching(msgspec.Struct, frozen=True):
     max_wait: float = 0.005
 
 
-class Policy:
+class BatchPolicy:
     """Decides when a batch starts, from how calls have arrived and how long batches have taken.
 
     Args:
@@ -62,9 +62,9 @@ class Policy:
         "_paced",
     )
 
-    def __init__(self, limits: Batching) -> None:
+    def __init__(self, limits: BatchOptions) -> None:
         self._limits = limits
-        self._costs = Costs()
+        self._costs = BatchCosts()
         self._gaps: deque[float] = deque(maxlen=_SAMPLES)
         self._lags: deque[float] = deque(maxlen=_SAMPLES)
         self._ended = 0.0
@@ -138,7 +138,7 @@ class Policy:
         self._paced = True
 
 
-class Costs:
+class BatchCosts:
     """What a batch takes: a fixed part, and a part for each item.
 
     Times are kept by the size's power of two, so that a size which has not occurred for long still counts.

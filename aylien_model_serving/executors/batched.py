@@ -17,7 +17,7 @@ from aylien_model_serving.background import pool
 from aylien_model_serving.core.messages import Call
 from aylien_model_serving.errors import DeadlineExceeded
 from aylien_model_serving.executors import Observer
-from aylien_model_serving.executors.batch_policy import Batching
+from aylien_model_serving.executors.batch_policy import BatchOptions
 from aylien_model_serving.executors.engine import Engine, QueuedCall
 from aylien_model_serving.handlers.signatures import Signature
 
@@ -41,7 +41,7 @@ class BatchedExecutor:
         self,
         handler: Callable[..., Any],
         signature: Signature,
-        batching: Batching,
+        batching: BatchOptions,
         threads: int,
         observer: Observer,
         max_queue: int | None = None,
@@ -53,7 +53,7 @@ class BatchedExecutor:
         self._observer = observer
         self._max_queue = max_queue
         self._lock = threading.Lock()
-        self._place: tuple[int, Engine, Deliveries] | None = None
+        self._place: tuple[int, Engine, LoopNotifier] | None = None
 
     def ready(self) -> bool:
         return True
@@ -107,7 +107,7 @@ class BatchedExecutor:
             raise error
         return result
 
-    def _here(self) -> tuple[Engine, Deliveries]:
+    def _here(self) -> tuple[Engine, LoopNotifier]:
         """Return this process's engine, started at its first use: threads do not survive a fork."""
         place = self._place
         if place is None or place[0] != os.getpid():
@@ -117,8 +117,8 @@ class BatchedExecutor:
                     place = self._place = self._settle_here()
         return place[1], place[2]
 
-    def _settle_here(self) -> tuple[int, Engine, Deliveries]:
-        deliveries = Deliveries(self._observer)
+    def _settle_here(self) -> tuple[int, Engine, LoopNotifier]:
+        deliveries = LoopNotifier(self._observer)
         engine = Engine(
             self._handler,
             self._signature,
@@ -131,7 +131,7 @@ class BatchedExecutor:
         return os.getpid(), engine, deliveries
 
 
-class Deliveries:
+class LoopNotifier:
     """Brings outcomes to event loops, all of one batch together.
 
     Args:

@@ -36,7 +36,7 @@ class EngineObserver(Protocol):
         """Take note that a call did not reach the handler: it was "expired" or "abandoned"."""
 
 
-class Outcome(NamedTuple):
+class CallOutcome(NamedTuple):
     """What became of a call: a result or an error."""
 
     job: QueuedCall
@@ -44,7 +44,7 @@ class Outcome(NamedTuple):
     error: Exception | None = None
 
 
-class Runs:
+class HandlerInvoker:
     """Runs one handler, for single calls as they are or for batches as columns.
 
     Args:
@@ -63,9 +63,9 @@ class Runs:
         self._observer = observer
         self._is_async = inspect.iscoroutinefunction(handler) or callables.is_async(handler)
 
-    def run(self, batch: Sequence[QueuedCall]) -> list[Outcome]:
+    def run(self, batch: Sequence[QueuedCall]) -> list[CallOutcome]:
         """Return an outcome for every call of a batch but those that were abandoned before they ran."""
-        outcomes: list[Outcome] = []
+        outcomes: list[CallOutcome] = []
         parts = [batch]
         while parts:
             jobs = self._living(parts.pop(), outcomes)
@@ -75,7 +75,7 @@ class Runs:
                 result = self._call(jobs)
             except (Exception, asyncio.CancelledError) as error:
                 if len(jobs) == 1:
-                    outcomes.append(Outcome(jobs[0], None, _plain(error)))
+                    outcomes.append(CallOutcome(jobs[0], None, _plain(error)))
                 else:
                     half = len(jobs) // 2
                     parts += [jobs[half:], jobs[:half]]
@@ -83,16 +83,16 @@ class Runs:
                 outcomes += self._spread(jobs, result)
         return outcomes
 
-    def drop(self, dead: Sequence[QueuedCall]) -> list[Outcome]:
+    def drop(self, dead: Sequence[QueuedCall]) -> list[CallOutcome]:
         """Return the outcomes of calls that will not run."""
         outcomes = []
         for job in dead:
             self._observer.dropped("abandoned" if job.abandoned else "expired")
             if not job.abandoned:
-                outcomes.append(Outcome(job, None, DeadlineExceeded()))
+                outcomes.append(CallOutcome(job, None, DeadlineExceeded()))
         return outcomes
 
-    def _living(self, jobs: Sequence[QueuedCall], outcomes: list[Outcome]) -> Sequence[QueuedCall]:
+    def _living(self, jobs: Sequence[QueuedCall], outcomes: list[CallOutcome]) -> Sequence[QueuedCall]:
         now = time.monotonic()
         dead = [job for job in jobs if job.is_dead(now)]
         if not dead:
@@ -115,16 +115,16 @@ class Runs:
             self._observer.ended(jobs, time.perf_counter() - start)
             current_request_id.reset(token)
 
-    def _spread(self, jobs: Sequence[QueuedCall], result: Any) -> list[Outcome]:
+    def _spread(self, jobs: Sequence[QueuedCall], result: Any) -> list[CallOutcome]:
         """Give every call its own result."""
         if not self._batched:
-            return [Outcome(jobs[0], result)]
+            return [CallOutcome(jobs[0], result)]
         try:
             found = items(result, len(jobs))
         except HandlerFailed as error:
-            return [Outcome(job, None, HandlerFailed(str(error))) for job in jobs]
+            return [CallOutcome(job, None, HandlerFailed(str(error))) for job in jobs]
         return [
-            Outcome(job, None, item) if isinstance(item, Exception) else Outcome(job, item)
+            CallOutcome(job, None, item) if isinstance(item, Exception) else CallOutcome(job, item)
             for job, item in zip(jobs, found, strict=True)
         ]
 

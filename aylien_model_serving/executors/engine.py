@@ -14,8 +14,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from aylien_model_serving.errors import DeadlineExceeded, HandlerFailed, Unavailable
-from aylien_model_serving.executors.batch_policy import Batching, Policy
-from aylien_model_serving.executors.batches import EngineObserver, Outcome, Runs
+from aylien_model_serving.executors.batch_policy import BatchOptions, BatchPolicy
+from aylien_model_serving.executors.batches import CallOutcome, EngineObserver, HandlerInvoker
 from aylien_model_serving.executors.queue import Queue, QueuedCall
 from aylien_model_serving.handlers.signatures import Signature
 
@@ -41,14 +41,14 @@ class Engine:
         handler: Callable[..., Any],
         signature: Signature,
         *,
-        batching: Batching | None,
+        batching: BatchOptions | None,
         threads: int = 1,
         max_queue: int | None,
         observer: EngineObserver,
     ) -> None:
-        self._runs = Runs(handler, signature, batching is not None, observer)
+        self._runs = HandlerInvoker(handler, signature, batching is not None, observer)
         self._most = batching.max_size if batching else 1
-        self._policy = Policy(batching) if batching else None
+        self._policy = BatchPolicy(batching) if batching else None
         self._threads = threads
         self._max_queue = max_queue
         self._observer = observer
@@ -162,7 +162,7 @@ class Engine:
         try:
             outcomes += self._runs.run(batch)
         except BaseException as error:
-            outcomes += [Outcome(job, None, _failed(error)) for job in batch]
+            outcomes += [CallOutcome(job, None, _failed(error)) for job in batch]
             raise
         finally:
             self._learn(len(batch), start)
@@ -176,7 +176,7 @@ class Engine:
             with self._changed:
                 self._policy.ran(size, now - start, now)
 
-    def _finish(self, outcomes: Sequence[Outcome]) -> None:
+    def _finish(self, outcomes: Sequence[CallOutcome]) -> None:
         for job, result, error in outcomes:
             try:
                 if error is None and job.is_late(time.monotonic()):

@@ -16,7 +16,7 @@ from werkzeug.routing import Map, Rule
 
 from aylien_model_serving.core.suggest import nearest
 from aylien_model_serving.errors import ConfigurationError
-from aylien_model_serving.executors.batch_policy import Batching
+from aylien_model_serving.executors.batch_policy import BatchOptions
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 
@@ -142,11 +142,11 @@ def _runner(value: Any) -> Hosting | None:
     return Hosting(**_read_nested(value, _HOSTING_READERS))
 
 
-def _batch(value: Any) -> Batching | None:
+def _batch(value: Any) -> BatchOptions | None:
     if isinstance(value, bool):
-        return Batching() if value else None
+        return BatchOptions() if value else None
     found = _read_nested(value, _BATCH_READERS)
-    return Batching(**{_BATCH_FIELDS[key]: item for key, item in found.items()})
+    return BatchOptions(**{_BATCH_FIELDS[key]: item for key, item in found.items()})
 
 
 def _job(value: Any) -> Jobs | None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from aylien_model_serving.core.suggest import nearest
 from aylien_model_serving.errors import ConfigurationError
-from aylien_model_serving.executors.batch_policy import Batching
+from aylien_model_serving.executors.batch_policy import BatchOptions
 from aylien_model_serving.handlers import callables
 from aylien_model_serving.handlers.context import UNBOUND, Binding
 from aylien_model_serving.routing.options import READERS, Hosting, Jobs, bound
@@ -48,7 +48,7 @@ class Route:
     threads: int = 1
     warmup: Mapping[str, Any] | None = None
     runner: Hosting | None = None
-    batch: Batching | None = None
+    batch: BatchOptions | None = None
     job: Jobs | None = None
     view: bool = False
     binding: Binding = UNBOUND

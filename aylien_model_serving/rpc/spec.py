@@ -21,7 +21,7 @@ from typing import Any
 import msgspec
 
 from aylien_model_serving.errors import ConfigurationError
-from aylien_model_serving.executors.batch_policy import Batching
+from aylien_model_serving.executors.batch_policy import BatchOptions
 
 #: Module name under which a replica loads the script that is `__main__` in the web worker.
 MAIN = "__model_serving_main__"
@@ -75,7 +75,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     start_timeout: float = 300.0
     kill_after: float | None = None
     threads: int = 1
-    batching: Batching | None = None
+    batching: BatchOptions | None = None
     warmup: dict[str, Any] | None = None
     timeout: float | None = None
     schema: str | tuple[str | None, str | None] | None = None

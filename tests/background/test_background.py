@@ -16,7 +16,7 @@ from aylien_model_serving.background import pool as afterwards
 from aylien_model_serving.background.pool import Errand, Pool
 from aylien_model_serving.background.tasks import hint_without_tasks
 from aylien_model_serving.core.messages import Call, current_request_id
-from aylien_model_serving.executors.batch_policy import Batching
+from aylien_model_serving.executors.batch_policy import BatchOptions
 from aylien_model_serving.executors.batched import BatchedExecutor
 from aylien_model_serving.executors.inline import InlineExecutor
 from aylien_model_serving.handlers.signatures import Signature
@@ -253,7 +253,7 @@ def test_a_client_that_left_while_the_handler_ran_changes_nothing(batched: bool)
 
     signature = Signature.of(handler)
     runner: Any = (
-        BatchedExecutor(handler, signature, Batching(1), 1, Observer())
+        BatchedExecutor(handler, signature, BatchOptions(1), 1, Observer())
         if batched
         else InlineExecutor(handler, signature, 1, Observer())
     )

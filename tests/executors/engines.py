@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from aylien_model_serving.executors.batch_policy import Batching
+from aylien_model_serving.executors.batch_policy import BatchOptions
 from aylien_model_serving.executors.engine import Engine, QueuedCall
 from aylien_model_serving.handlers.signatures import Signature
 
@@ -55,7 +55,7 @@ class Bench:
         self.engine = Engine(
             handler,
             Signature.of(handler),
-            batching=None if max_size is None else Batching(max_size),
+            batching=None if max_size is None else BatchOptions(max_size),
             threads=threads,
             max_queue=max_queue,
             observer=self.observer,

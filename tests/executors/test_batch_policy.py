@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aylien_model_serving.executors.batch_policy import Batching, Costs, Policy
-from tests.closed_loop import Decides, Greedy, Outcome, Simulation, adaptive
+from aylien_model_serving.executors.batch_policy import BatchCosts, BatchOptions, BatchPolicy
+from tests.closed_loop import CallOutcome, Decides, Greedy, Simulation, adaptive
 
 MILLISECOND = 0.001
 
 
-def cohort_of(policy: Policy, size: int, start: float, gap: float = 0.05 * MILLISECOND) -> float:
+def cohort_of(policy: BatchPolicy, size: int, start: float, gap: float = 0.05 * MILLISECOND) -> float:
     """Let a batch of so many end, and each of its callers ask again; return the time of the last."""
     policy.ran(size, 5 * MILLISECOND, start)
     for number in range(1, size + 1):
@@ -20,16 +20,16 @@ def cohort_of(policy: Policy, size: int, start: float, gap: float = 0.05 * MILLI
     return start + size * gap
 
 
-def practised(limits: Batching = Batching(64, 0.005), size: int = 32) -> Policy:  # noqa: B008  (frozen)
+def practised(limits: BatchOptions = BatchOptions(64, 0.005), size: int = 32) -> BatchPolicy:  # noqa: B008  (frozen)
     """Return a policy that has seen clients come back right after their answers."""
-    policy = Policy(limits)
+    policy = BatchPolicy(limits)
     for number in range(8):
         cohort_of(policy, size, number * 0.02)
     return policy
 
 
 def test_a_policy_that_has_seen_nothing_makes_nobody_wait() -> None:
-    policy = Policy(Batching(64, 0.005))
+    policy = BatchPolicy(BatchOptions(64, 0.005))
 
     policy.arrived(1.0, 1)
 
@@ -82,7 +82,7 @@ def test_company_that_stays_away_is_not_waited_for() -> None:
 
 
 def test_nobody_waits_for_a_model_without_a_fixed_cost() -> None:
-    policy = Policy(Batching(64, 0.005))
+    policy = BatchPolicy(BatchOptions(64, 0.005))
     for number, size in enumerate([1, 16, 32, 8] * 4):
         policy.ran(size, size * 0.1 * MILLISECOND, number * 0.02)
         for later in range(1, size + 1):
@@ -108,7 +108,7 @@ def test_no_limit_is_ever_exceeded(
     since: float,
     waited: float,
 ) -> None:
-    policy = Policy(Batching(max_size, max_wait))
+    policy = BatchPolicy(BatchOptions(max_size, max_wait))
     now = ended = 1.0
     for kind, seconds, number in steps:
         now += seconds
@@ -131,7 +131,7 @@ def test_no_limit_is_ever_exceeded(
 def test_however_it_has_learnt_a_lone_call_after_a_pause_goes_at_once(
     steps: list[tuple[str, float, int]], max_size: int
 ) -> None:
-    policy = Policy(Batching(max_size, 0.005))
+    policy = BatchPolicy(BatchOptions(max_size, 0.005))
     now = 1.0
     for kind, seconds, number in steps:
         now += seconds
@@ -145,7 +145,7 @@ def test_however_it_has_learnt_a_lone_call_after_a_pause_goes_at_once(
 
 @given(st.floats(0, 0.1), st.floats(0, 0.001), st.sets(st.integers(1, 64), min_size=3))
 def test_the_parts_of_a_batchs_cost_are_told_apart(fixed: float, per_item: float, sizes: set[int]) -> None:
-    costs = Costs()
+    costs = BatchCosts()
 
     for size in sizes:
         costs.note(size, fixed + per_item * size)
@@ -156,7 +156,7 @@ def test_the_parts_of_a_batchs_cost_are_told_apart(fixed: float, per_item: float
 
 
 def test_one_stray_time_changes_nothing() -> None:
-    costs = Costs()
+    costs = BatchCosts()
     for _ in range(3):
         costs.note(1, 0.005)
         costs.note(64, 0.005)
@@ -179,7 +179,7 @@ class Draw:
 
 def closed(
     policy: Decides, clients: int, cpu: float, fixed: float = 5 * MILLISECOND, per_item: float = 0.0
-) -> Outcome:
+) -> CallOutcome:
     return Simulation(policy, cpu=lambda: cpu, fixed=fixed, per_item=per_item).closed(clients, seconds=1.0)
 
 
@@ -204,7 +204,7 @@ def test_fewer_clients_than_a_batch_holds_are_joined_too(clients: int) -> None:
 
 @pytest.mark.parametrize("clients", [2, 8, 16, 32, 64])
 def test_clients_whose_way_back_varies_are_joined_too(clients: int) -> None:
-    def run(policy: Decides) -> Outcome:
+    def run(policy: Decides) -> CallOutcome:
         chance = random.Random(3)
         simulation = Simulation(
             policy,
@@ -243,7 +243,7 @@ def test_a_model_that_takes_its_time_for_each_item_is_kept_busy(
 @pytest.mark.parametrize("fixed", [0.0, 5 * MILLISECOND])
 @pytest.mark.parametrize("rate", [10, 100, 200, 400, 1000, 5000, 10000])
 def test_calls_that_come_by_chance_wait_no_longer(rate: float, fixed: float) -> None:
-    def run(policy: Decides) -> Outcome:
+    def run(policy: Decides) -> CallOutcome:
         simulation = Simulation(policy, cpu=lambda: 0.0, fixed=fixed, per_item=0.02 * MILLISECOND)
         return simulation.open(rate, seconds=max(2.0, 800 / rate))
 
@@ -256,7 +256,7 @@ def test_calls_that_come_by_chance_wait_no_longer(rate: float, fixed: float) -> 
 @pytest.mark.parametrize("clients", [2, 8, 64])
 @pytest.mark.parametrize("think", [1, 10, 100])
 def test_clients_who_think_are_not_waited_for_in_vain(clients: int, think: float) -> None:
-    def run(policy: Decides) -> Outcome:
+    def run(policy: Decides) -> CallOutcome:
         return Simulation(policy, turnaround=Draw(think * MILLISECOND)).closed(clients, seconds=4.0)
 
     greedy, learnt = run(Greedy()), run(adaptive())

@@ -13,8 +13,8 @@ import pytest
 
 from aylien_model_serving.core.messages import Call, current_request_id
 from aylien_model_serving.errors import DeadlineExceeded, Unavailable
-from aylien_model_serving.executors.batch_policy import Batching
-from aylien_model_serving.executors.batched import BatchedExecutor, Deliveries
+from aylien_model_serving.executors.batch_policy import BatchOptions
+from aylien_model_serving.executors.batched import BatchedExecutor, LoopNotifier
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.process import native_threads
 from tests.executors.engines import PATIENCE, wait_until
@@ -44,7 +44,7 @@ def runner_of(
     max_queue: int | None = None,
 ) -> BatchedExecutor:
     return BatchedExecutor(
-        handler, Signature.of(handler), Batching(max_size), threads, observer or Noted(), max_queue
+        handler, Signature.of(handler), BatchOptions(max_size), threads, observer or Noted(), max_queue
     )
 
 
@@ -268,7 +268,7 @@ def test_a_loop_that_is_gone_harms_nobody() -> None:
     gone = asyncio.new_event_loop()
     future = gone.create_future()
     gone.close()
-    deliveries = Deliveries(Noted())
+    deliveries = LoopNotifier(Noted())
 
     deliveries.put(gone, (future, 1, None))
     deliveries.settled()

@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from aylien_model_serving.errors import ConfigurationError
-from aylien_model_serving.executors.batch_policy import Batching
+from aylien_model_serving.executors.batch_policy import BatchOptions
 from aylien_model_serving.rpc import spec
 from aylien_model_serving.rpc.spec import Spec
 
@@ -188,7 +188,7 @@ def test_a_spec_travels_and_keeps_its_key() -> None:
         target="a:b",
         init={"b": [1, 2.5, None, b"\xff"], "a": {"c": "d"}},
         devices=("cuda:0", "cpu"),
-        batching=Batching(max_size=8),
+        batching=BatchOptions(max_size=8),
         schema=("a:Request", None),
         warmup={"text": "a"},
     )
