@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 _WORD = 8
-_FILE_HEAD = 2
-_LANE_HEAD = 2
+_FILE_HEADER = 2
+_SLOT_HEADER = 2
 
 
 class FlightRecorder:
@@ -32,49 +32,45 @@ class FlightRecorder:
         OSError: the file can't be made.
     """
 
-    def __init__(self, path: str, lanes: int, capacity: int) -> None:
+    def __init__(self, path: str, slots: int, capacity: int) -> None:
         self._capacity = capacity
-        self._stride = _LANE_HEAD + capacity
-        size = _WORD * (_FILE_HEAD + lanes * self._stride)
+        self._stride = _SLOT_HEADER + capacity
+        size = _WORD * (_FILE_HEADER + slots * self._stride)
         with open(path, "wb+") as file:
             file.truncate(size)
             self._memory = mmap.mmap(file.fileno(), size)
         self._words = memoryview(self._memory).cast("Q")
-        self._words[0], self._words[1] = lanes, capacity
-        self._free = list(range(lanes))
-        self._lanes: dict[int, int] = {}
+        self._words[0], self._words[1] = slots, capacity
+        self._free = list(range(slots))
+        self._slots: dict[int, int] = {}
 
-    def starts(self, call_numbers: Sequence[int]) -> None:
+    def begin_run(self, numbers: Sequence[int]) -> None:
         """Write down, on the thread that runs them, the numbers of the calls that a run has.
 
         Raises:
             ValueError: there are more than the capacity, or more threads than lanes.
         """
-        lane = self._lane()
-        if len(call_numbers) > self._capacity:
-            raise ValueError(
-                f"A run of {len(call_numbers)} calls is larger than the recorder's {self._capacity}"
-            )
+        slot = self._slot()
+        if len(numbers) > self._capacity:
+            raise ValueError(f"A run of {len(numbers)} calls is larger than the recorder's {self._capacity}")
         words = self._words
-        words[lane + _LANE_HEAD : lane + _LANE_HEAD + len(call_numbers)] = memoryview(
-            array("Q", call_numbers)
-        )
-        words[lane + 1] = len(call_numbers)
-        words[lane] = time.monotonic_ns()
+        words[slot + _SLOT_HEADER : slot + _SLOT_HEADER + len(numbers)] = memoryview(array("Q", numbers))
+        words[slot + 1] = len(numbers)
+        words[slot] = time.monotonic_ns()
 
-    def ended(self) -> None:
+    def end_run(self) -> None:
         """Write down that the run on the calling thread has ended."""
-        self._words[self._lane()] = 0
+        self._words[self._slot()] = 0
 
-    def _lane(self) -> int:
+    def _slot(self) -> int:
         """Return the index of the first word of the calling thread's lane."""
         thread = threading.get_ident()
-        lane = self._lanes.get(thread)
-        if lane is None:
+        slot = self._slots.get(thread)
+        if slot is None:
             if not self._free:
-                raise ValueError(f"More threads run calls than the recorder's {len(self._lanes)} lanes")
-            lane = self._lanes[thread] = _FILE_HEAD + self._free.pop(0) * self._stride
-        return lane
+                raise ValueError(f"More threads run calls than the recorder's {len(self._slots)} lanes")
+            slot = self._slots[thread] = _FILE_HEADER + self._free.pop(0) * self._stride
+        return slot
 
     def close(self) -> None:
         """Unmap the file, which stays; a second call does nothing."""
@@ -83,19 +79,19 @@ class FlightRecorder:
 
 
 class _Run(NamedTuple):
-    began: int
-    call_numbers: array[int]
+    started_ns: int
+    numbers: array[int]
 
 
 def was_running(path: str, number: int) -> bool:
     """Tell whether a replica that is gone was running a call; False where there is no record."""
-    return any(number in run.call_numbers for run in _runs(path))
+    return any(number in run.numbers for run in _runs(path))
 
 
 def running_since(path: str) -> float | None:
     """Return when the oldest run of a replica began, in `time.monotonic()` seconds; None when it is idle."""
-    began = [run.began for run in _runs(path)]
-    return min(began) / 1e9 if began else None
+    started_ns = [run.started_ns for run in _runs(path)]
+    return min(started_ns) / 1e9 if started_ns else None
 
 
 def _runs(path: str) -> Iterator[_Run]:
@@ -104,10 +100,10 @@ def _runs(path: str) -> Iterator[_Run]:
         words.frombytes(Path(path).read_bytes())
     except (OSError, ValueError):  # none there, or not whole words: its replica died while it made the file
         return
-    if len(words) < _FILE_HEAD:
+    if len(words) < _FILE_HEADER:
         return
-    stride = _LANE_HEAD + words[1]
-    for lane in range(_FILE_HEAD, len(words) - stride + 1, stride):
-        if words[lane]:
-            first = lane + _LANE_HEAD
-            yield _Run(words[lane], words[first : first + words[lane + 1]])
+    stride = _SLOT_HEADER + words[1]
+    for slot in range(_FILE_HEADER, len(words) - stride + 1, stride):
+        if words[slot]:
+            first = slot + _SLOT_HEADER
+            yield _Run(words[slot], words[first : first + words[slot + 1]])

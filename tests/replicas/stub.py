@@ -69,7 +69,7 @@ def be_stuck(supervisor: socket.socket, order: Command) -> None:
 
 
 def run_for_ever(supervisor: socket.socket, order: Command) -> None:
-    FlightRecorder(order.record, lanes=1, capacity=1).starts([1])
+    FlightRecorder(order.record, slots=1, capacity=1).begin_run([1])
     be_stuck(supervisor, order)
 
 

@@ -21,24 +21,24 @@ def path(tmp_path: Path) -> str:
 
 
 def test_a_recorder_that_has_begun_nothing_is_idle(path: str) -> None:
-    FlightRecorder(path, lanes=2, capacity=4).close()
+    FlightRecorder(path, slots=2, capacity=4).close()
 
     assert running_since(path) is None
     assert not was_running(path, 0)
 
 
 def test_the_calls_of_a_run_are_found_until_it_ends(path: str) -> None:
-    recorder = FlightRecorder(path, lanes=1, capacity=4)
+    recorder = FlightRecorder(path, slots=1, capacity=4)
 
     before = time.monotonic()
-    recorder.starts([7, 2**64 - 1])
+    recorder.begin_run([7, 2**64 - 1])
 
     assert was_running(path, 7)
     assert was_running(path, 2**64 - 1)
     assert not was_running(path, 8)
     assert before <= (running_since(path) or 0) <= time.monotonic()
 
-    recorder.ended()
+    recorder.end_run()
 
     assert not was_running(path, 7)
     assert running_since(path) is None
@@ -46,29 +46,29 @@ def test_the_calls_of_a_run_are_found_until_it_ends(path: str) -> None:
 
 
 def test_a_smaller_run_leaves_nothing_of_the_larger_one_before_it(path: str) -> None:
-    recorder = FlightRecorder(path, lanes=1, capacity=4)
+    recorder = FlightRecorder(path, slots=1, capacity=4)
 
-    recorder.starts([1, 2, 3, 4])
-    recorder.ended()
-    recorder.starts([5])
+    recorder.begin_run([1, 2, 3, 4])
+    recorder.end_run()
+    recorder.begin_run([5])
 
     assert [was_running(path, number) for number in (1, 2, 5)] == [False, False, True]
     recorder.close()
 
 
 def test_every_thread_has_a_lane_of_its_own(path: str) -> None:
-    recorder = FlightRecorder(path, lanes=2, capacity=1)
-    recorder.starts([1])
+    recorder = FlightRecorder(path, slots=2, capacity=1)
+    recorder.begin_run([1])
     since = running_since(path)
 
-    other = threading.Thread(target=recorder.starts, args=([2],))
+    other = threading.Thread(target=recorder.begin_run, args=([2],))
     other.start()
     other.join()
     assert was_running(path, 1)
     assert was_running(path, 2)
     assert running_since(path) == since
 
-    recorder.ended()
+    recorder.end_run()
     assert not was_running(path, 1)
     assert was_running(path, 2)
     assert (running_since(path) or 0) >= (since or 0)
@@ -76,11 +76,11 @@ def test_every_thread_has_a_lane_of_its_own(path: str) -> None:
 
 
 def test_runs_beyond_what_was_announced_are_refused(path: str) -> None:
-    recorder = FlightRecorder(path, lanes=1, capacity=2)
+    recorder = FlightRecorder(path, slots=1, capacity=2)
 
     with pytest.raises(ValueError, match="3 calls"):
-        recorder.starts([1, 2, 3])
-    recorder.starts([1, 2])
+        recorder.begin_run([1, 2, 3])
+    recorder.begin_run([1, 2])
     refused: list[str] = []
     other = threading.Thread(target=_refuse, args=(recorder, refused))
     other.start()
@@ -92,7 +92,7 @@ def test_runs_beyond_what_was_announced_are_refused(path: str) -> None:
 
 def _refuse(recorder: FlightRecorder, refused: list[str]) -> None:
     try:
-        recorder.starts([3])
+        recorder.begin_run([3])
     except ValueError as error:
         refused.append(str(error))
 
@@ -109,13 +109,13 @@ def test_a_file_that_is_no_record_tells_of_no_run(path: str, content: bytes | No
 def test_a_recorder_begins_with_an_empty_file(path: str) -> None:
     Path(path).write_bytes(b"\xff" * 4096)
 
-    FlightRecorder(path, lanes=1, capacity=1).close()
+    FlightRecorder(path, slots=1, capacity=1).close()
 
     assert running_since(path) is None
 
 
 def test_closing_twice_does_nothing(path: str) -> None:
-    recorder = FlightRecorder(path, lanes=1, capacity=1)
+    recorder = FlightRecorder(path, slots=1, capacity=1)
 
     recorder.close()
     recorder.close()
