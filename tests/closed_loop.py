@@ -39,7 +39,7 @@ def adaptive(max_size: int = 64, max_wait: float = 0.005) -> BatchPolicy:
 
 
 @dataclass
-class CallOutcome:
+class Outcome:
     """What happened: times in seconds of the whole run, and one latency for every answer."""
 
     seconds: float
@@ -88,7 +88,7 @@ class Simulation:
         self.cpu_free = 0.0
         self.idle = True
         self.looped = True
-        self.outcome = CallOutcome(0.0)
+        self.outcome = Outcome(0.0)
         self.queue: deque[tuple[float, float]] = deque()
         self.events: list[tuple[float, int, Callable[[], None]]] = []
         self.numbers = itertools.count()
@@ -96,20 +96,20 @@ class Simulation:
     def at(self, time: float, do: Callable[[], None]) -> None:
         heapq.heappush(self.events, (time, next(self.numbers), do))
 
-    def closed(self, clients: int, seconds: float, warm_up: float = 1.0) -> CallOutcome:
+    def closed(self, clients: int, seconds: float, warm_up: float = 1.0) -> Outcome:
         """Run with so many clients, each of which asks again once answered."""
         for _ in range(clients):
             self.at(0.0, self.ask)
         return self.run(seconds, warm_up)
 
-    def open(self, rate: float, seconds: float, seed: int = 1, warm_up: float = 1.0) -> CallOutcome:
+    def open(self, rate: float, seconds: float, seed: int = 1, warm_up: float = 1.0) -> Outcome:
         """Run with calls that come by chance, so many a second."""
         self.looped = False
         for time in arrivals(rate, seconds + warm_up, seed):
             self.at(time, self.ask)
         return self.run(seconds, warm_up)
 
-    def run(self, seconds: float, warm_up: float) -> CallOutcome:
+    def run(self, seconds: float, warm_up: float) -> Outcome:
         self.warm_up = warm_up
         while self.events and self.events[0][0] < warm_up + seconds:
             self.now, _, do = heapq.heappop(self.events)
