@@ -16,6 +16,6 @@ def replica() -> Iterator[StubReplica]:
 
 
 @pytest.fixture
-def link(replica: StubReplica) -> Iterator[Connection]:
-    with closing(Connection(replica.path)) as link:
-        yield link
+def connection(replica: StubReplica) -> Iterator[Connection]:
+    with closing(Connection(replica.path)) as connection:
+        yield connection

@@ -176,7 +176,7 @@ class Connection:
             self._sock.shutdown(socket.SHUT_RDWR)
 
 
-class Calling(threading.Thread):
+class CallThread(threading.Thread):
     """A call on a thread of its own."""
 
     def __init__(self, make: Callable[[], Reply]) -> None:

@@ -11,39 +11,39 @@ from aylien_model_serving.core.messages import Reply
 from aylien_model_serving.errors import DeadlineExceeded
 from aylien_model_serving.rpc import protocol
 from aylien_model_serving.rpc.connection import Connection, ReplicaDraining, ReplicaLost
-from tests.rpc.stub_replica import Calling, StubReplica, a_call, eventually
+from tests.rpc.stub_replica import CallThread, StubReplica, a_call, eventually
 
 pytestmark = pytest.mark.filterwarnings("error")
 
 
-def test_a_call_is_answered(link: Connection) -> None:
-    assert link.call(a_call(body=b"text"), False) == Reply(200, b"text", "text/plain", [("x-a", "b")])
-    assert link.in_flight == 0
-    assert link.is_open
+def test_a_call_is_answered(connection: Connection) -> None:
+    assert connection.call(a_call(body=b"text"), False) == Reply(200, b"text", "text/plain", [("x-a", "b")])
+    assert connection.in_flight == 0
+    assert connection.is_open
 
 
-def test_the_replica_learns_of_a_suspect(link: Connection, replica: StubReplica) -> None:
-    link.call(a_call(), True)
+def test_the_replica_learns_of_a_suspect(connection: Connection, replica: StubReplica) -> None:
+    connection.call(a_call(), True)
 
     assert len(replica.only.suspects) == 1
 
 
-def test_many_threads_get_their_own_answers(link: Connection) -> None:
+def test_many_threads_get_their_own_answers(connection: Connection) -> None:
     def many(who: int) -> Reply:
-        answers = {(n, link.call(a_call(body=b"%d %d" % (who, n)), False).body) for n in range(50)}
+        answers = {(n, connection.call(a_call(body=b"%d %d" % (who, n)), False).body) for n in range(50)}
         assert answers == {(n, b"%d %d" % (who, n)) for n in range(50)}
         return Reply(200, b"")
 
-    callers = [Calling(lambda who=who: many(who)) for who in range(16)]  # type: ignore[misc]
+    callers = [CallThread(lambda who=who: many(who)) for who in range(16)]  # type: ignore[misc]
 
     assert [caller.ended() for caller in callers] == [Reply(200, b"")] * 16
-    assert link.in_flight == 0
+    assert connection.in_flight == 0
 
 
-def test_replies_come_in_any_order(link: Connection, replica: StubReplica) -> None:
-    callers = [Calling(lambda: link.call(a_call("/hold"), False)) for _ in range(3)]
+def test_replies_come_in_any_order(connection: Connection, replica: StubReplica) -> None:
+    callers = [CallThread(lambda: connection.call(a_call("/hold"), False)) for _ in range(3)]
     eventually(lambda: len(replica.only.held) == 3)
-    assert link.in_flight == 3
+    assert connection.in_flight == 3
 
     replica.only.release(*reversed(replica.only.held))
 
@@ -51,66 +51,70 @@ def test_replies_come_in_any_order(link: Connection, replica: StubReplica) -> No
     assert bodies == {b"released %d" % number for number in replica.only.held}
 
 
-def test_each_call_in_flight_is_told_when_the_replica_dies(link: Connection, replica: StubReplica) -> None:
-    callers = [Calling(lambda: link.call(a_call("/hold"), False)) for _ in range(3)]
+def test_each_call_in_flight_is_told_when_the_replica_dies(
+    connection: Connection, replica: StubReplica
+) -> None:
+    callers = [CallThread(lambda: connection.call(a_call("/hold"), False)) for _ in range(3)]
     eventually(lambda: len(replica.only.held) == 3)
 
     replica.die()
 
     assert {caller.ended().number for caller in callers} == set(replica.only.held)
     assert all(type(caller.outcome) is ReplicaLost for caller in callers)
-    assert not link.is_open
+    assert not connection.is_open
     with pytest.raises(ReplicaLost):
-        link.call(a_call(), False)
+        connection.call(a_call(), False)
 
 
-def test_the_deadline_ends_the_wait_and_the_replica_is_told(link: Connection, replica: StubReplica) -> None:
+def test_the_deadline_ends_the_wait_and_the_replica_is_told(
+    connection: Connection, replica: StubReplica
+) -> None:
     with pytest.raises(DeadlineExceeded):
-        link.call(a_call("/hold", timeout=0.05), False)
+        connection.call(a_call("/hold", timeout=0.05), False)
 
     eventually(lambda: replica.only.cancelled == replica.only.held)
     replica.only.release(*replica.only.held)
-    assert link.call(a_call(body=b"after"), False).body == b"after"
-    assert link.in_flight == 0
+    assert connection.call(a_call(body=b"after"), False).body == b"after"
+    assert connection.in_flight == 0
 
 
-def test_a_replica_that_drains_sends_a_call_elsewhere(link: Connection) -> None:
+def test_a_replica_that_drains_sends_a_call_elsewhere(connection: Connection) -> None:
     with pytest.raises(ReplicaDraining):
-        link.call(a_call("/again"), False)
+        connection.call(a_call("/again"), False)
 
-    assert link.in_flight == 0
+    assert connection.in_flight == 0
 
 
 @pytest.mark.parametrize("path", ["/garbage", "/wrong"])
 def test_a_replica_that_is_not_understood_is_left(
-    link: Connection, path: str, caplog: pytest.LogCaptureFixture
+    connection: Connection, path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with pytest.raises(ReplicaLost):
-        link.call(a_call(path), False)
+        connection.call(a_call(path), False)
 
-    assert not link.is_open
+    assert not connection.is_open
     assert "is not understood" in caplog.text
 
 
-def test_a_stream_comes_item_by_item(link: Connection, replica: StubReplica) -> None:
-    reply = link.call(a_call("/stream", query="100"), False)
+def test_a_stream_comes_item_by_item(connection: Connection, replica: StubReplica) -> None:
+    reply = connection.call(a_call("/stream", query="100"), False)
 
     assert reply.media_type == "text/event-stream"
     assert reply.chunks is not None
     assert list(reply.chunks) == [b"%d" % n for n in range(100)]
-    assert link.in_flight == 0
+    assert connection.in_flight == 0
     reply.chunks.close()
-    assert link.call(a_call(body=b"after"), False).body == b"after"
+    assert connection.call(a_call(body=b"after"), False).body == b"after"
     assert replica.only.cancelled == []
 
 
-def test_a_stream_runs_no_further_ahead_than_its_credit(link: Connection, replica: StubReplica) -> None:
-    chunks = link.call(a_call("/endless"), False).chunks
+def test_a_stream_runs_no_further_ahead_than_its_credit(connection: Connection, replica: StubReplica) -> None:
+    chunks = connection.call(a_call("/endless"), False).chunks
     assert chunks is not None
     items = iter(chunks)
 
     taken = [next(items) for _ in range(7)]
-    link.call(a_call(), False)
+    connection.call(a_call(), False)
     assert replica.only.sent == protocol.STREAM_CREDIT
     taken.append(next(items))
 
@@ -122,8 +126,10 @@ def test_a_stream_runs_no_further_ahead_than_its_credit(link: Connection, replic
 
 
 @pytest.mark.parametrize("taken", [0, 3])
-def test_closing_a_stream_tells_the_replica_once(link: Connection, replica: StubReplica, taken: int) -> None:
-    chunks = link.call(a_call("/endless"), False).chunks
+def test_closing_a_stream_tells_the_replica_once(
+    connection: Connection, replica: StubReplica, taken: int
+) -> None:
+    chunks = connection.call(a_call("/endless"), False).chunks
     assert chunks is not None
     items = iter(chunks)
     for _ in range(taken):
@@ -132,13 +138,13 @@ def test_closing_a_stream_tells_the_replica_once(link: Connection, replica: Stub
     chunks.close()
     chunks.close()
 
-    link.call(a_call(), False)
+    connection.call(a_call(), False)
     assert len(replica.only.cancelled) == 1
-    assert link.in_flight == 0
+    assert connection.in_flight == 0
 
 
-def test_whoever_stops_reading_a_stream_has_closed_it(link: Connection, replica: StubReplica) -> None:
-    chunks = link.call(a_call("/endless"), False).chunks
+def test_whoever_stops_reading_a_stream_has_closed_it(connection: Connection, replica: StubReplica) -> None:
+    chunks = connection.call(a_call("/endless"), False).chunks
     assert chunks is not None
 
     for _ in chunks:
@@ -147,18 +153,18 @@ def test_whoever_stops_reading_a_stream_has_closed_it(link: Connection, replica:
     eventually(lambda: len(replica.only.cancelled) == 1)
 
 
-def test_a_thread_that_waits_for_an_item_goes_on_when_the_stream_is_closed(link: Connection) -> None:
-    chunks = link.call(a_call("/waiting"), False).chunks
+def test_a_thread_that_waits_for_an_item_goes_on_when_the_stream_is_closed(connection: Connection) -> None:
+    chunks = connection.call(a_call("/waiting"), False).chunks
     assert chunks is not None
-    taker = Calling(lambda: Reply(200, b"".join(chunks)))
+    taker = CallThread(lambda: Reply(200, b"".join(chunks)))
 
     chunks.close()
 
     assert taker.ended() == Reply(200, b"")
 
 
-def test_a_stream_that_its_replica_does_not_end_raises(link: Connection) -> None:
-    chunks = link.call(a_call("/broken"), False).chunks
+def test_a_stream_that_its_replica_does_not_end_raises(connection: Connection) -> None:
+    chunks = connection.call(a_call("/broken"), False).chunks
     assert chunks is not None
     items = iter(chunks)
 
@@ -168,8 +174,8 @@ def test_a_stream_that_its_replica_does_not_end_raises(link: Connection) -> None
     chunks.close()
 
 
-def test_a_stream_of_a_link_that_blocks_is_not_for_event_loops(link: Connection) -> None:
-    chunks = link.call(a_call("/stream", query="1"), False).chunks
+def test_a_stream_of_a_link_that_blocks_is_not_for_event_loops(connection: Connection) -> None:
+    chunks = connection.call(a_call("/stream", query="1"), False).chunks
     assert chunks is not None
 
     with pytest.raises(TypeError, match="AsyncLink"):
@@ -177,24 +183,26 @@ def test_a_stream_of_a_link_that_blocks_is_not_for_event_loops(link: Connection)
     chunks.close()
 
 
-def test_a_large_body_crosses_both_ways(link: Connection) -> None:
+def test_a_large_body_crosses_both_ways(connection: Connection) -> None:
     body = os.urandom(1 << 20) * 64
 
-    assert link.call(a_call(body=body), False).body == body
+    assert connection.call(a_call(body=body), False).body == body
 
 
 def test_nobody_waits_behind_a_write_that_the_replica_does_not_read(replica: StubReplica) -> None:
-    with closing(Connection(replica.path)) as link:
-        link.call(a_call(), False)
+    with closing(Connection(replica.path)) as connection:
+        connection.call(a_call(), False)
         connection = replica.only
         with connection.quiet:  # its answer to the first call keeps it from reading on
-            stuck = [Calling(lambda: link.call(a_call(body=bytes(32 << 20)), False)) for _ in range(2)]
+            stuck = [
+                CallThread(lambda: connection.call(a_call(body=bytes(32 << 20)), False)) for _ in range(2)
+            ]
             start = time.monotonic()
             with pytest.raises(DeadlineExceeded):
-                link.call(a_call(timeout=0.05), False)
+                connection.call(a_call(timeout=0.05), False)
             assert time.monotonic() - start < 10
         assert all(len(caller.ended().body) == 32 << 20 for caller in stuck)
-        assert link.call(a_call(body=b"after"), False).body == b"after"
+        assert connection.call(a_call(body=b"after"), False).body == b"after"
 
 
 def test_where_nobody_listens_there_is_no_link(tmp_path: Any) -> None:
@@ -204,9 +212,9 @@ def test_where_nobody_listens_there_is_no_link(tmp_path: Any) -> None:
 
 def test_links_number_their_calls_differently(replica: StubReplica) -> None:
     with closing(Connection(replica.path)) as one, closing(Connection(replica.path)) as other:
-        for link in (one, other):
+        for connection in (one, other):
             with pytest.raises(DeadlineExceeded):
-                link.call(a_call("/hold", timeout=0.01), False)
+                connection.call(a_call("/hold", timeout=0.01), False)
 
         eventually(lambda: all(len(connection.cancelled) == 1 for connection in replica.connections))
 

@@ -36,20 +36,20 @@ def run(request: pytest.FixtureRequest, replica: StubReplica) -> Callable[[Test]
     """Run a test on an event loop with a link to the replica."""
 
     async def main(test: Test) -> None:
-        async with connected(replica) as link:
-            await asyncio.wait_for(test(link, replica), 60)
+        async with connected(replica) as connection:
+            await asyncio.wait_for(test(connection, replica), 60)
 
     return lambda test: (uvloop.run if request.param == "uvloop" else asyncio.run)(main(test))
 
 
 @asynccontextmanager
 async def connected(replica: StubReplica) -> AsyncIterator[AsyncConnection]:
-    link = await AsyncConnection.connect(replica.path)
+    connection = await AsyncConnection.connect(replica.path)
     try:
-        yield link
+        yield connection
     finally:
-        link.close()
-        await eventually(lambda: not link.is_open)
+        connection.close()
+        await eventually(lambda: not connection.is_open)
         await asyncio.sleep(0)  # asyncio closes its socket at the end of that iteration
 
 
@@ -61,20 +61,20 @@ async def eventually(condition: Callable[[], object]) -> None:
 
 
 def test_a_call_is_answered(run: Callable[[Test], None]) -> None:
-    async def test(link: AsyncConnection, replica: StubReplica) -> None:
-        reply = await link.call(a_call(body=b"text"), True)
+    async def test(connection: AsyncConnection, replica: StubReplica) -> None:
+        reply = await connection.call(a_call(body=b"text"), True)
 
         assert reply == Reply(200, b"text", "text/plain", [("x-a", "b")])
         assert len(replica.only.suspects) == 1
-        assert link.in_flight == 0
-        assert link.is_open
+        assert connection.in_flight == 0
+        assert connection.is_open
 
     run(test)
 
 
 def test_calls_of_one_iteration_share_writes(run: Callable[[Test], None]) -> None:
-    async def test(link: AsyncConnection, replica: StubReplica) -> None:
-        replies = await asyncio.gather(*(link.call(a_call(body=b"%d" % n), False) for n in range(20)))
+    async def test(connection: AsyncConnection, replica: StubReplica) -> None:
+        replies = await asyncio.gather(*(connection.call(a_call(body=b"%d" % n), False) for n in range(20)))
 
         assert [reply.body for reply in replies] == [b"%d" % n for n in range(20)]
         assert sum(replica.only.reads) == 20
@@ -86,9 +86,9 @@ def test_calls_of_one_iteration_share_writes(run: Callable[[Test], None]) -> Non
 def test_the_first_calls_are_on_their_way_before_the_loop_has_made_the_last(
     run: Callable[[Test], None],
 ) -> None:
-    async def test(link: AsyncConnection, replica: StubReplica) -> None:
-        await link.call(a_call(), False)  # so that the replica has the connection
-        made = asyncio.gather(*(link.call(a_call(), False) for _ in range(20)))
+    async def test(connection: AsyncConnection, replica: StubReplica) -> None:
+        await connection.call(a_call(), False)  # so that the replica has the connection
+        made = asyncio.gather(*(connection.call(a_call(), False) for _ in range(20)))
         arrived: list[int] = []
 
         def hold_up() -> None:
@@ -106,10 +106,13 @@ def test_the_first_calls_are_on_their_way_before_the_loop_has_made_the_last(
 
 
 def test_many_tasks_get_their_own_answers(run: Callable[[Test], None]) -> None:
-    async def test(link: AsyncConnection, replica: StubReplica) -> None:
+    async def test(connection: AsyncConnection, replica: StubReplica) -> None:
         async def many(who: int) -> None:
             for n in range(50):
-                assert (await link.call(a_call(body=b"%d %d" % (who, n)), False)).body == b"%d %d" % (who, n)
+                assert (await connection.call(a_call(body=b"%d %d" % (who, n)), False)).body == b"%d %d" % (
+                    who,
+                    n,
+                )
 
         await asyncio.gather(*(many(who) for who in range(16)))
 
@@ -117,8 +120,8 @@ def test_many_tasks_get_their_own_answers(run: Callable[[Test], None]) -> None:
 
 
 def test_replies_come_in_any_order(run: Callable[[Test], None]) -> None:
-    async def test(link: AsyncConnection, replica: StubReplica) -> None:
-        calls = [asyncio.ensure_future(link.call(a_call("/hold"), False)) for _ in range(3)]
+    async def test(connection: AsyncConnection, replica: StubReplica) -> None:
+        calls = [asyncio.ensure_future(connection.call(a_call("/hold"), False)) for _ in range(3)]
         await eventually(lambda: len(replica.only.held) == 3)
         first, second, third = replica.only.held
 
@@ -132,25 +135,25 @@ def test_replies_come_in_any_order(run: Callable[[Test], None]) -> None:
 
 
 def test_each_call_in_flight_is_told_when_the_replica_dies(run: Callable[[Test], None]) -> None:
-    async def test(link: AsyncConnection, replica: StubReplica) -> None:
-        calls = [asyncio.ensure_future(link.call(a_call("/hold"), False)) for _ in range(3)]
+    async def test(connection: AsyncConnection, replica: StubReplica) -> None:
+        calls = [asyncio.ensure_future(connection.call(a_call("/hold"), False)) for _ in range(3)]
         await eventually(lambda: len(replica.only.held) == 3)
 
         replica.die()
 
         lost: list[Any] = await asyncio.gather(*calls, return_exceptions=True)
         assert [error.number for error in lost] == replica.only.held
-        assert not link.is_open
+        assert not connection.is_open
         with pytest.raises(ReplicaLost):
-            await link.call(a_call(), False)
+            await connection.call(a_call(), False)
 
     run(test)
 
 
 def test_the_deadline_ends_the_wait_and_the_replica_is_told(run: Callable[[Test], None]) -> None:
-    async def test(link: AsyncConnection, replica: StubReplica) -> None:
-        patient = asyncio.ensure_future(link.call(a_call("/hold"), False))
-        hasty = [link.call(a_call("/hold", timeout=seconds), False) for seconds in (0.1, 0.05, -1)]
+    async def test(connection: AsyncConnection, replica: StubReplica) -> None:
+        patient = asyncio.ensure_future(connection.call(a_call("/hold"), False))
+        hasty = [connection.call(a_call("/hold", timeout=seconds), False) for seconds in (0.1, 0.05, -1)]
 
         outcomes = await asyncio.gather(*hasty, return_exceptions=True)
 
@@ -164,25 +167,25 @@ def test_the_deadline_ends_the_wait_and_the_replica_is_told(run: Callable[[Test]
 
 
 def test_a_task_that_is_cancelled_has_cancelled_its_call(run: Callable[[Test], None]) -> None:
-    async def test(link: AsyncConnection, replica: StubReplica) -> None:
-        call = asyncio.ensure_future(link.call(a_call("/hold"), False))
-        await eventually(lambda: link.in_flight and replica.only.held)
+    async def test(connection: AsyncConnection, replica: StubReplica) -> None:
+        call = asyncio.ensure_future(connection.call(a_call("/hold"), False))
+        await eventually(lambda: connection.in_flight and replica.only.held)
 
         call.cancel()
 
         await eventually(lambda: replica.only.cancelled == replica.only.held)
         assert call.cancelled()
-        assert link.in_flight == 0
+        assert connection.in_flight == 0
         replica.only.release(*replica.only.held)
-        assert (await link.call(a_call(body=b"after"), False)).body == b"after"
+        assert (await connection.call(a_call(body=b"after"), False)).body == b"after"
 
     run(test)
 
 
 def test_a_replica_that_drains_sends_a_call_elsewhere(run: Callable[[Test], None]) -> None:
-    async def test(link: AsyncConnection, replica: StubReplica) -> None:
+    async def test(connection: AsyncConnection, replica: StubReplica) -> None:
         with pytest.raises(ReplicaDraining):
-            await link.call(a_call("/again"), False)
+            await connection.call(a_call("/again"), False)
 
     run(test)
 
@@ -191,41 +194,41 @@ def test_a_replica_that_drains_sends_a_call_elsewhere(run: Callable[[Test], None
 def test_a_replica_that_is_not_understood_is_left(
     run: Callable[[Test], None], path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def test(link: AsyncConnection, replica: StubReplica) -> None:
+    async def test(connection: AsyncConnection, replica: StubReplica) -> None:
         with pytest.raises(ReplicaLost):
-            await link.call(a_call(path), False)
+            await connection.call(a_call(path), False)
 
-        assert not link.is_open
+        assert not connection.is_open
 
     run(test)
     assert "is not understood" in caplog.text
 
 
 def test_a_stream_comes_item_by_item(run: Callable[[Test], None]) -> None:
-    async def test(link: AsyncConnection, replica: StubReplica) -> None:
-        chunks = (await link.call(a_call("/stream", query="100"), False)).chunks
+    async def test(connection: AsyncConnection, replica: StubReplica) -> None:
+        chunks = (await connection.call(a_call("/stream", query="100"), False)).chunks
         assert chunks is not None
 
         assert [item async for item in chunks] == [b"%d" % n for n in range(100)]
 
-        assert link.in_flight == 0
+        assert connection.in_flight == 0
         chunks.close()
         with pytest.raises(TypeError, match="event loop"):
             iter(chunks)
-        await link.call(a_call(), False)
+        await connection.call(a_call(), False)
         assert replica.only.cancelled == []
 
     run(test)
 
 
 def test_a_stream_runs_no_further_ahead_than_its_credit(run: Callable[[Test], None]) -> None:
-    async def test(link: AsyncConnection, replica: StubReplica) -> None:
-        chunks = (await link.call(a_call("/endless"), False)).chunks
+    async def test(connection: AsyncConnection, replica: StubReplica) -> None:
+        chunks = (await connection.call(a_call("/endless"), False)).chunks
         assert chunks is not None
         async with aclosing(aiter(chunks)) as items:  # type: ignore[type-var]  # a generator, in truth
             for _ in range(7):
                 await anext(items)
-            await link.call(a_call(), False)
+            await connection.call(a_call(), False)
             assert replica.only.sent == protocol.STREAM_CREDIT
             await anext(items)
 
@@ -233,20 +236,20 @@ def test_a_stream_runs_no_further_ahead_than_its_credit(run: Callable[[Test], No
             assert replica.only.credits == [protocol.STREAM_CREDIT // 2]
 
         await eventually(lambda: len(replica.only.cancelled) == 1)
-        assert link.in_flight == 0
+        assert connection.in_flight == 0
 
     run(test)
 
 
 def test_closing_a_stream_that_nobody_reads_tells_the_replica_once(run: Callable[[Test], None]) -> None:
-    async def test(link: AsyncConnection, replica: StubReplica) -> None:
-        chunks = (await link.call(a_call("/endless"), False)).chunks
+    async def test(connection: AsyncConnection, replica: StubReplica) -> None:
+        chunks = (await connection.call(a_call("/endless"), False)).chunks
         assert chunks is not None
 
         chunks.close()
         chunks.close()
 
-        await link.call(a_call(), False)
+        await connection.call(a_call(), False)
         assert len(replica.only.cancelled) == 1
 
     run(test)
@@ -255,8 +258,8 @@ def test_closing_a_stream_that_nobody_reads_tells_the_replica_once(run: Callable
 def test_a_task_that_is_cancelled_while_it_waits_for_an_item_has_closed_the_stream(
     run: Callable[[Test], None],
 ) -> None:
-    async def test(link: AsyncConnection, replica: StubReplica) -> None:
-        chunks = (await link.call(a_call("/waiting"), False)).chunks
+    async def test(connection: AsyncConnection, replica: StubReplica) -> None:
+        chunks = (await connection.call(a_call("/waiting"), False)).chunks
         assert chunks is not None
         items = aiter(chunks)
         item = asyncio.ensure_future(anext(items, b""))
@@ -270,8 +273,8 @@ def test_a_task_that_is_cancelled_while_it_waits_for_an_item_has_closed_the_stre
 
 
 def test_a_stream_that_its_replica_does_not_end_raises(run: Callable[[Test], None]) -> None:
-    async def test(link: AsyncConnection, replica: StubReplica) -> None:
-        chunks = (await link.call(a_call("/broken"), False)).chunks
+    async def test(connection: AsyncConnection, replica: StubReplica) -> None:
+        chunks = (await connection.call(a_call("/broken"), False)).chunks
         assert chunks is not None
         items = aiter(chunks)
 
@@ -285,10 +288,10 @@ def test_a_stream_that_its_replica_does_not_end_raises(run: Callable[[Test], Non
 def test_large_bodies_cross_both_ways_and_small_calls_beside_them(run: Callable[[Test], None]) -> None:
     body = os.urandom(1 << 20) * 64
 
-    async def test(link: AsyncConnection, replica: StubReplica) -> None:
+    async def test(connection: AsyncConnection, replica: StubReplica) -> None:
         calls = [a_call(body=body), a_call(body=b"small"), a_call(body=body[: 1 << 20])]
 
-        replies = await asyncio.gather(*(link.call(call, False) for call in calls))
+        replies = await asyncio.gather(*(connection.call(call, False) for call in calls))
 
         assert [reply.body == call.body for reply, call in zip(replies, calls, strict=True)] == [True] * 3
 
@@ -296,12 +299,12 @@ def test_large_bodies_cross_both_ways_and_small_calls_beside_them(run: Callable[
 
 
 def test_closing_ends_the_calls_in_flight(run: Callable[[Test], None]) -> None:
-    async def test(link: AsyncConnection, replica: StubReplica) -> None:
-        call = asyncio.ensure_future(link.call(a_call("/hold", timeout=None), False))
-        await eventually(lambda: link.in_flight and replica.only.held)
+    async def test(connection: AsyncConnection, replica: StubReplica) -> None:
+        call = asyncio.ensure_future(connection.call(a_call("/hold", timeout=None), False))
+        await eventually(lambda: connection.in_flight and replica.only.held)
 
-        link.close()
-        link.close()
+        connection.close()
+        connection.close()
 
         with pytest.raises(ReplicaLost):
             await call
