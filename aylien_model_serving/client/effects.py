@@ -59,7 +59,7 @@ class ApiResponse:
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
-    live: Any = None
+    reader: Any = None
 
     @property
     def media_type(self) -> str:
@@ -102,7 +102,7 @@ class ReadBody:
         seconds: within which something has to come.
     """
 
-    live: Any
+    reader: Any
     seconds: float
 
 

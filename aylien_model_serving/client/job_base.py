@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from aylien_model_serving.client.jobs import JobState
-from aylien_model_serving.client.operations import Core
+from aylien_model_serving.client.operations import ClientCore
 
 #: Seconds that a result may take where the caller does not say.
 JOB_SECONDS = 3600.0
 
 
-class Handle:
+class JobAttributes:
     """A job as it was when the service was last asked, or as `_latest` finds it.
 
     Args:
@@ -17,7 +17,7 @@ class Handle:
         state: how the job is.
     """
 
-    def __init__(self, core: Core, state: JobState) -> None:
+    def __init__(self, core: ClientCore, state: JobState) -> None:
         self._core = core
         self._see(state)
 

@@ -31,7 +31,7 @@ from aylien_model_serving.client.errors import (
     is_away,
 )
 from aylien_model_serving.client.files import restored
-from aylien_model_serving.client.options import Options, World
+from aylien_model_serving.client.options import ClockAndRandom, Options
 from aylien_model_serving.client.responses import check, json_of, value_of
 from aylien_model_serving.client.retry import backoff_of, send
 from aylien_model_serving.client.streams import DECODERS, Event
@@ -49,7 +49,7 @@ _SHARE = 0.8
 _PAUSE = 0.2
 
 #: Seconds for which a service may be away.
-PATIENCE = 60.0
+RECONNECT_SECONDS = 60.0
 
 #: Jobs of one page at most.
 _PAGE = 100
@@ -110,7 +110,7 @@ def state_of(told: Any) -> JobState:
         raise NotUnderstood("The answer tells of no job") from error
 
 
-def look(job_id: str, options: Options, world: World, wait: float = 0.0) -> Effects:
+def look(job_id: str, options: Options, clock: ClockAndRandom, wait: float = 0.0) -> Effects:
     """Return a job's state.
 
     Args:
@@ -121,10 +121,10 @@ def look(job_id: str, options: Options, world: World, wait: float = 0.0) -> Effe
     """
     query = (("wait", f"{wait:.3f}"),) if wait else ()
     request = ApiRequest("GET", f"/status/{quote(job_id, safe='')}", query, idempotent=True)
-    return state_of(value_of((yield from send(request, options, world))))
+    return state_of(value_of((yield from send(request, options, clock))))
 
 
-def cancel(job_id: str, options: Options, world: World) -> Effects:
+def cancel(job_id: str, options: Options, clock: ClockAndRandom) -> Effects:
     """Have a job stopped, and return its state; one that has ended stays as it is."""
     request = ApiRequest(
         "POST",
@@ -133,10 +133,10 @@ def cancel(job_id: str, options: Options, world: World) -> Effects:
         body=b"{}",
         idempotent=True,
     )
-    return state_of(value_of((yield from send(request, options, world))))
+    return state_of(value_of((yield from send(request, options, clock))))
 
 
-def page(status: str | None, limit: int, options: Options, world: World) -> Effects:
+def page(status: str | None, limit: int, options: Options, clock: ClockAndRandom) -> Effects:
     """Return the states of a service's jobs, the last one first.
 
     Args:
@@ -150,7 +150,7 @@ def page(status: str | None, limit: int, options: Options, world: World) -> Effe
     while len(found) < limit:
         asked = {"status": status, "limit": min(_PAGE, limit - len(found)), "before": before}
         query = tuple((name, str(value)) for name, value in asked.items() if value is not None)
-        told = value_of((yield from send(ApiRequest("GET", "/jobs", query, idempotent=True), options, world)))
+        told = value_of((yield from send(ApiRequest("GET", "/jobs", query, idempotent=True), options, clock)))
         found += [state_of(job) for job in told["jobs"]]
         before = told.get("next")
         if before is None:
@@ -158,7 +158,7 @@ def page(status: str | None, limit: int, options: Options, world: World) -> Effe
     return found
 
 
-class Patience:
+class ReconnectBackoff:
     """Lets a service be away for a while.
 
     Args:
@@ -166,8 +166,8 @@ class Patience:
         until: when it ends in any case.
     """
 
-    def __init__(self, world: World, until: float | None = None) -> None:
-        self._world = world
+    def __init__(self, clock: ClockAndRandom, until: float | None = None) -> None:
+        self._clock = clock
         self._until = until
         self._since: float | None = None
         self._tries = 0
@@ -182,17 +182,19 @@ class Patience:
         Raises:
             Exception: the failure, if it has lasted too long.
         """
-        now = self._world.now()
+        now = self._clock.now()
         self._since = now if self._since is None else self._since
-        pause = backoff_of(self._tries, self._world.chance())
+        pause = backoff_of(self._tries, self._clock.jitter())
         self._tries += 1
-        until = self._since + PATIENCE
+        until = self._since + RECONNECT_SECONDS
         if now + pause > (until if self._until is None else min(until, self._until)):
             raise failure
         yield Sleep(pause)
 
 
-def end_of(job_id: str, seconds: float, options: Options, world: World, *, is_shown: bool) -> Effects:
+def end_of(
+    job_id: str, seconds: float, options: Options, clock: ClockAndRandom, *, is_shown: bool
+) -> Effects:
     """Return the last state of a job, and tell those before.
 
     Args:
@@ -205,27 +207,27 @@ def end_of(job_id: str, seconds: float, options: Options, world: World, *, is_sh
     Raises:
         TimedOut: it has not ended.
     """
-    deadline = world.now() + seconds
-    patience = Patience(world, deadline)
+    deadline = clock.now() + seconds
+    backoff = ReconnectBackoff(clock, deadline)
     state: JobState | None = None
-    while (left := deadline - world.now()) > 0:
-        asked_at = world.now()
+    while (left := deadline - clock.now()) > 0:
+        asked_at = clock.now()
         wait = min(_SHORT_WAIT if is_shown else _LONG_WAIT, _SHARE * left)
         within = replace(options, timeout=min(left, wait + options.timeout), retries=0)
         try:
-            state = yield from look(job_id, within, world, wait)
+            state = yield from look(job_id, within, clock, wait)
         except TimedOut:
             continue
         except (ClientError, ServingError) as failure:
             if not is_away(failure):
                 raise
-            yield from patience.bear(failure)
+            yield from backoff.bear(failure)
             continue
-        patience.is_back()
+        backoff.is_back()
         yield ReportState(state)
         if state.has_ended:
             return state
-        if world.now() - asked_at < min(_PAUSE, wait):
+        if clock.now() - asked_at < min(_PAUSE, wait):
             yield Sleep(min(_PAUSE, left))
     how = f"is {state.status}, {state.progress:.0%} done" if state else "has told nothing"
     raise TimedOut(f"The job {job_id} {how} after {seconds:g} s; it goes on, and can be waited for again")
@@ -245,20 +247,20 @@ def result_of(state: JobState) -> Any:
     return state.result
 
 
-def items_of(job_id: str, options: Options, world: World) -> Effects:
+def items_of(job_id: str, options: Options, clock: ClockAndRandom) -> Effects:
     """Give the items that a job makes, from the first one on, and tell its states; return its last one.
 
     A connection that breaks is made again, and what has been given is not given twice.
     """
     given = 0
-    patience = Patience(world)
+    backoff = ReconnectBackoff(clock)
     while True:
         try:
             answer = yield from _open(job_id, options)
             number = 0
             decoder = DECODERS[EVENT_STREAM]()
-            while (piece := (yield ReadBody(answer.live, options.timeout))) is not None:
-                patience.is_back()
+            while (piece := (yield ReadBody(answer.reader, options.timeout))) is not None:
+                backoff.is_back()
                 for event in decoder.feed(piece):
                     if event.name != "message":
                         state = _state_within(event)
@@ -275,7 +277,7 @@ def items_of(job_id: str, options: Options, world: World) -> Effects:
             if not (is_away(error) or isinstance(error, TimedOut)):
                 raise
             failure = error
-        yield from patience.bear(failure)
+        yield from backoff.bear(failure)
 
 
 def _open(job_id: str, options: Options) -> Effects:
@@ -284,7 +286,7 @@ def _open(job_id: str, options: Options) -> Effects:
     )
     answer = yield SendRequest(request, options.timeout)
     check(answer)
-    if answer.live is None or answer.media_type != EVENT_STREAM:
+    if answer.reader is None or answer.media_type != EVENT_STREAM:
         raise NotUnderstood(f"The answer is no stream of the job {job_id}")
     return answer
 

@@ -15,7 +15,7 @@ from aylien_model_serving.client.effects import ApiRequest, ApiResponse, Effects
 from aylien_model_serving.client.errors import NotUnderstood
 from aylien_model_serving.client.jobs import JobState
 from aylien_model_serving.client.openapi import PATH, Document, Operation
-from aylien_model_serving.client.options import Options, World
+from aylien_model_serving.client.options import ClockAndRandom, Options
 from aylien_model_serving.client.requests import request_of
 from aylien_model_serving.client.retry import send
 
@@ -24,14 +24,14 @@ _PROTOBUF = "application/x-protobuf"
 
 
 @dataclass
-class Shelf:
+class DocumentCache:
     """What clients of one service share: its description, once it has been read."""
 
     document: Document | None = None
 
 
 @dataclass(frozen=True)
-class Core:
+class ClientCore:
     """The stories of one service.
 
     Args:
@@ -41,19 +41,19 @@ class Core:
     """
 
     options: Options
-    world: World = field(default_factory=World)
-    shelf: Shelf = field(default_factory=Shelf)
+    clock: ClockAndRandom = field(default_factory=ClockAndRandom)
+    document_cache: DocumentCache = field(default_factory=DocumentCache)
 
     def refresh(self) -> Effects:
         """Read the service's description, and return it."""
-        answer = yield from send(ApiRequest("GET", PATH, idempotent=True), self.options, self.world)
+        answer = yield from send(ApiRequest("GET", PATH, idempotent=True), self.options, self.clock)
         responses.check(answer)
-        self.shelf.document = Document(answer.body)
-        return self.shelf.document
+        self.document_cache.document = Document(answer.body)
+        return self.document_cache.document
 
     def document(self) -> Effects:
         """Return the service's description, which is read once."""
-        return self.shelf.document or (yield from self.refresh())
+        return self.document_cache.document or (yield from self.refresh())
 
     def call(self, name: str, fields: Mapping[str, Any]) -> Effects:
         """Call a route, and return its value, the `JobState` of a job, or the live `ApiResponse` of a stream."""
@@ -61,8 +61,8 @@ class Core:
         return (yield from self._ask(request_of(document.find(name), fields, uuid.uuid4().hex)))
 
     def _ask(self, request: ApiRequest) -> Effects:
-        answer: ApiResponse = yield from send(request, self.options, self.world)
-        if answer.live is not None:
+        answer: ApiResponse = yield from send(request, self.options, self.clock)
+        if answer.reader is not None:
             return answer
         value = responses.value_of(answer)
         return jobs.state_of(value) if jobs.is_job(answer, value) else value
@@ -80,7 +80,7 @@ class Core:
             raise TypeError(f"{operation.path} has values, which a protobuf message can't give: send fields")
         headers = {"Accept": _PROTOBUF, "Content-Type": _PROTOBUF}
         request = ApiRequest(operation.method, operation.path, (), headers, message.SerializeToString())
-        answer = yield from send(request, self.options, self.world)
+        answer = yield from send(request, self.options, self.clock)
         responses.check(answer)
         if answer.media_type != _PROTOBUF:
             told = answer.media_type or "of no media type"
@@ -95,19 +95,19 @@ class Core:
         document: Document = yield from self.document()
         if not any(operation.is_own for operation in document.operations):
             return []
-        return (yield from jobs.page(status, limit, self.options, self.world))
+        return (yield from jobs.page(status, limit, self.options, self.clock))
 
     def look(self, job_id: str) -> Effects:
         """Return a job's state."""
-        return (yield from jobs.look(job_id, self.options, self.world))
+        return (yield from jobs.look(job_id, self.options, self.clock))
 
     def cancel(self, job_id: str) -> Effects:
         """Have a job stopped, and return its state."""
-        return (yield from jobs.cancel(job_id, self.options, self.world))
+        return (yield from jobs.cancel(job_id, self.options, self.clock))
 
     def end_of(self, job_id: str, seconds: float, *, is_shown: bool) -> Effects:
         """Return a job's last state."""
-        return (yield from jobs.end_of(job_id, seconds, self.options, self.world, is_shown=is_shown))
+        return (yield from jobs.end_of(job_id, seconds, self.options, self.clock, is_shown=is_shown))
 
     def items_of(self, job_id: str) -> Effects:
         """Give what a job makes as it makes it.
@@ -115,5 +115,5 @@ class Core:
         Raises:
             JobEnded: it has failed, or was cancelled.
         """
-        state: JobState = yield from jobs.items_of(job_id, self.options, self.world)
+        state: JobState = yield from jobs.items_of(job_id, self.options, self.clock)
         jobs.result_of(state)

@@ -49,7 +49,7 @@ def above_zero(name: str, seconds: float) -> float:
 
 
 @dataclass(frozen=True)
-class World:
+class ClockAndRandom:
     """What a story may not know by itself.
 
     Args:
@@ -58,4 +58,4 @@ class World:
     """
 
     now: Callable[[], float] = time.monotonic
-    chance: Callable[[], float] = random.random
+    jitter: Callable[[], float] = random.random

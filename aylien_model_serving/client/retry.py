@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from aylien_model_serving.client.effects import ApiRequest, ApiResponse, Effects, SendRequest, Sleep
 from aylien_model_serving.client.errors import ClientError, ConnectionLost, TimedOut, Unreachable
-from aylien_model_serving.client.options import Options, World
+from aylien_model_serving.client.options import ClockAndRandom, Options
 
 #: Seconds before the first further try, and at most; they double in between.
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
@@ -20,7 +20,7 @@ _LATER = frozenset({429, 503})
 _PASSING = frozenset({502, 503})
 
 
-def send(request: ApiRequest, options: Options, world: World) -> Effects:
+def send(request: ApiRequest, options: Options, clock: ClockAndRandom) -> Effects:
     """Ask, and return the answer, whatever its status is.
 
     Args:
@@ -31,13 +31,13 @@ def send(request: ApiRequest, options: Options, world: World) -> Effects:
     Raises:
         ClientError: there is none.
     """
-    deadline = world.now() + options.timeout
+    deadline = clock.now() + options.timeout
     tries = 0
     while True:
-        answer, failure = yield from _try(request, deadline - world.now())
-        pause = _pause(request, answer, failure, tries, world.chance())
+        answer, failure = yield from _try(request, deadline - clock.now())
+        pause = _pause(request, answer, failure, tries, clock.jitter())
         tries += 1
-        if pause is None or tries > options.retries or world.now() + pause >= deadline:
+        if pause is None or tries > options.retries or clock.now() + pause >= deadline:
             if failure is not None:
                 raise failure
             return answer
@@ -56,10 +56,10 @@ def _try(request: ApiRequest, seconds: float) -> Effects:
 
 
 def _pause(
-    request: ApiRequest, answer: ApiResponse | None, failure: ClientError | None, tries: int, chance: float
+    request: ApiRequest, answer: ApiResponse | None, failure: ClientError | None, tries: int, jitter: float
 ) -> float | None:
     """Return the seconds before a further try; None where there must not be one."""
-    backoff = backoff_of(tries, chance)
+    backoff = backoff_of(tries, jitter)
     if failure is not None:
         is_harmless = isinstance(failure, Unreachable) or (
             request.idempotent and isinstance(failure, ConnectionLost)
@@ -72,6 +72,6 @@ def _pause(
     return backoff if request.idempotent and answer.status in _PASSING else None
 
 
-def backoff_of(tries: int, chance: float) -> float:
+def backoff_of(tries: int, jitter: float) -> float:
     """Return the seconds before a further try: twice as many each time, of which chance takes up to half."""
-    return min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(tries, 10)) * (1 - chance / 2)
+    return min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(tries, 10)) * (1 - jitter / 2)

@@ -19,10 +19,10 @@ from aylien_model_serving.client.effects import (
 )
 from aylien_model_serving.client.jobs import JobState
 
-See = Callable[[JobState], None]
+StateCallback = Callable[[JobState], None]
 
 
-class Telling:
+class RunState:
     """A story on its way.
 
     Args:
@@ -30,7 +30,7 @@ class Telling:
         see: is shown the states of jobs.
     """
 
-    def __init__(self, story: Effects, see: See | None = None) -> None:
+    def __init__(self, story: Effects, see: StateCallback | None = None) -> None:
         self._story = story
         self._see = see
         self._came: Any = None
@@ -59,8 +59,8 @@ class Telling:
     def came(self, value: Any) -> None:
         """Keep what came of the last step."""
         self._came = value
-        if isinstance(value, ApiResponse) and value.live is not None:
-            self._opened.append(value.live)
+        if isinstance(value, ApiResponse) and value.reader is not None:
+            self._opened.append(value.reader)
 
     def failed(self, failure: Exception) -> None:
         """Keep how the last step failed."""
@@ -75,4 +75,4 @@ class Telling:
         """Keep what the story came to; a live answer is its caller's to close."""
         self.outcome = outcome
         if isinstance(outcome, ApiResponse):
-            self._opened = [live for live in self._opened if live is not outcome.live]
+            self._opened = [reader for reader in self._opened if reader is not outcome.reader]

@@ -49,7 +49,7 @@ class Decoder(Protocol):
         """Return what is left at the end of the body."""
 
 
-class Events:
+class EventDecoder:
     """Finds server-sent events."""
 
     def __init__(self) -> None:
@@ -82,7 +82,7 @@ class Events:
         return None
 
 
-class Lines:
+class NdjsonDecoder:
     """Finds lines of JSON."""
 
     def __init__(self) -> None:
@@ -117,7 +117,7 @@ def _line(line: bytes) -> Event:
     return Event("line", line.decode(errors="replace"))
 
 
-DECODERS: dict[str, type[Decoder]] = {EVENT_STREAM: Events, NDJSON: Lines}
+DECODERS: dict[str, type[Decoder]] = {EVENT_STREAM: EventDecoder, NDJSON: NdjsonDecoder}
 
 
 def items(answer: ApiResponse, seconds: float) -> Effects:
@@ -132,7 +132,7 @@ def items(answer: ApiResponse, seconds: float) -> Effects:
     """
     decoder = DECODERS[answer.media_type]()
     while True:
-        piece = yield ReadBody(answer.live, seconds)
+        piece = yield ReadBody(answer.reader, seconds)
         for event in decoder.end() if piece is None else decoder.feed(piece):
             yield YieldItem(_item(event))
         if piece is None:

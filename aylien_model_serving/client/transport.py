@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 import httpx
 
-from aylien_model_serving.client._sync.pool import Lanes
+from aylien_model_serving.client._sync.pool import ConnectionPool
 from aylien_model_serving.client.effects import STREAM_MEDIA_TYPES, ApiRequest, ApiResponse, SendRequest
 from aylien_model_serving.client.errors import (
     ClientError,
@@ -79,7 +79,7 @@ def lanes(
     most: int,
     kept: int,
     seconds: float,
-) -> Lanes:
+) -> ConnectionPool:
     """Return the connections of a process that blocks.
 
     Args:
@@ -91,10 +91,10 @@ def lanes(
         seconds: for which they do.
     """
     if carrier is not None:
-        return Lanes(lambda: httpx.Client(**common, transport=carrier), most, most, math.inf)
+        return ConnectionPool(lambda: httpx.Client(**common, transport=carrier), most, most, math.inf)
     checked = verify if isinstance(verify, ssl.SSLContext) else httpx.create_ssl_context(verify=verify)
     one = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=seconds)
-    return Lanes(lambda: httpx.Client(**common, verify=checked, limits=one), most, kept, seconds)
+    return ConnectionPool(lambda: httpx.Client(**common, verify=checked, limits=one), most, kept, seconds)
 
 
 def request_of(
@@ -139,16 +139,16 @@ def allow(response: httpx.Response, seconds: float) -> None:
     response.request.extensions["timeout"]["read"] = seconds
 
 
-def is_live(response: httpx.Response) -> bool:
+def is_streamed(response: httpx.Response) -> bool:
     """Tell whether a body is to be taken piece by piece."""
     media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     return response.status_code == 200 and media_type in STREAM_MEDIA_TYPES
 
 
-def answer_of(response: httpx.Response, body: bytes, live: Any = None) -> ApiResponse:
+def answer_of(response: httpx.Response, body: bytes, reader: Any = None) -> ApiResponse:
     """Return a response in the words of the core."""
     headers = {name.lower(): value for name, value in response.headers.items()}
-    return ApiResponse(response.status_code, headers, body, live)
+    return ApiResponse(response.status_code, headers, body, reader)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from aylien_model_serving.client.effects import (
     Sleep,
     YieldItem,
 )
-from aylien_model_serving.client.options import World
+from aylien_model_serving.client.options import ClockAndRandom
 
 JSON = {"content-type": "application/json"}
 EVENTS = {"content-type": "text/event-stream"}
@@ -31,7 +31,7 @@ class Script:
         self._outcomes = list(outcomes)
         self._seconds = seconds
         self.time = 1000.0
-        self.world = World(now=lambda: self.time, chance=lambda: 0.0)
+        self.clock = ClockAndRandom(now=lambda: self.time, jitter=lambda: 0.0)
         self.asked: list[SendRequest] = []
         self.pauses: list[float] = []
         self.given: list[Any] = []
@@ -56,7 +56,7 @@ class Script:
                 self.time += self._seconds
                 came = self._outcomes.pop(0)
             elif isinstance(step, ReadBody):
-                came = next(step.live, None)
+                came = next(step.reader, None)
             elif isinstance(step, Sleep):
                 self.pauses.append(step.seconds)
                 self.time += step.seconds
@@ -70,4 +70,4 @@ class Script:
 
 def streamed(pieces: Iterable[bytes | Exception]) -> ApiResponse:
     """Return an answer whose body comes in pieces."""
-    return ApiResponse(200, EVENTS, live=iter(pieces))
+    return ApiResponse(200, EVENTS, reader=iter(pieces))

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from aylien_model_serving.client import Client, ConnectionLost
-from aylien_model_serving.client._sync.driver import Live
+from aylien_model_serving.client._sync.driver import BodyReader
 from tests.client.twins import NAMES, calling
 
 URL = "http://service.test/"
@@ -88,10 +88,10 @@ def test_a_body_that_can_not_be_closed_gives_its_connection_back_once() -> None:
 
     response = httpx.Response(200, stream=Body(breaks=True), request=httpx.Request("GET", URL))
     response.request.extensions["timeout"] = {}
-    live = Live(response, URL, fail)
+    reader = BodyReader(response, URL, fail)
 
     with pytest.raises(ConnectionLost):
-        live.read(1)
-    live.close()
+        reader.read(1)
+    reader.close()
 
     assert given == ["back"]

@@ -21,11 +21,11 @@ from aylien_model_serving.client import (
     UnknownRoute,
 )
 from aylien_model_serving.client.effects import ApiResponse
-from aylien_model_serving.client.operations import Core
+from aylien_model_serving.client.operations import ClientCore
 from aylien_model_serving.client.options import Options
 from aylien_model_serving.errors import FieldMismatch, InvalidRequest, NotFound, ServingError, Unauthorized
 from tests.client import apps
-from tests.client.telling import Script
+from tests.client.run_state import Script
 from tests.client.twins import NAMES, Twin, calling, carrier
 
 URL = "http://service.test/"
@@ -159,7 +159,7 @@ def test_an_answer_that_is_no_protobuf_message_is_not_understood(
     monkeypatch.setenv("MODEL_SERVING_JOBS_URL", "memory://")
     described = ApiResponse(200, body=apps.calling().test_client().get("/openapi.json").data)
     script = Script(described, ApiResponse(status, {"content-type": media_type}, body))
-    core = Core(Options(), script.world)
+    core = ClientCore(Options(), script.clock)
 
     with pytest.raises(NotUnderstood, match="protobuf message"):
         script.tell(core.protobuf("detect", schema.Request(), schema.Response))

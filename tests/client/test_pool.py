@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from aylien_model_serving.client import TimedOut
-from aylien_model_serving.client._sync.pool import Lanes
+from aylien_model_serving.client._sync.pool import ConnectionPool
 
 
 class Made:
@@ -34,7 +34,7 @@ def made() -> Made:
 
 
 def test_the_lane_that_was_used_last_is_taken_first(made: Made) -> None:
-    lanes = Lanes(made, 10, 10, math.inf)
+    lanes = ConnectionPool(made, 10, 10, math.inf)
     first, second = lanes.take(0), lanes.take(0)
     lanes.give(first)
     lanes.give(second)
@@ -44,7 +44,7 @@ def test_the_lane_that_was_used_last_is_taken_first(made: Made) -> None:
 
 
 def test_there_are_no_more_lanes_than_may_be(made: Made) -> None:
-    lanes = Lanes(made, 1, 1, math.inf)
+    lanes = ConnectionPool(made, 1, 1, math.inf)
     taken = lanes.take(0)
 
     with pytest.raises(TimedOut, match="raise max_connections"):
@@ -54,7 +54,7 @@ def test_there_are_no_more_lanes_than_may_be(made: Made) -> None:
 
 
 def test_whoever_waits_gets_the_lane_that_is_given_back(made: Made) -> None:
-    lanes = Lanes(made, 1, 1, math.inf)
+    lanes = ConnectionPool(made, 1, 1, math.inf)
     taken = lanes.take(0)
 
     with ThreadPoolExecutor(1) as pool:
@@ -65,7 +65,7 @@ def test_whoever_waits_gets_the_lane_that_is_given_back(made: Made) -> None:
 
 
 def test_lanes_over_the_number_that_is_kept_are_closed(made: Made) -> None:
-    lanes = Lanes(made, 3, 1, math.inf)
+    lanes = ConnectionPool(made, 3, 1, math.inf)
     for lane in [lanes.take(0) for _ in range(3)]:
         lanes.give(lane)
 
@@ -74,7 +74,7 @@ def test_lanes_over_the_number_that_is_kept_are_closed(made: Made) -> None:
 
 def test_lanes_that_have_waited_too_long_are_closed(made: Made) -> None:
     times = itertools.count(1000.0, 10.0)
-    lanes = Lanes(made, 3, 3, 15.0, lambda: next(times))
+    lanes = ConnectionPool(made, 3, 3, 15.0, lambda: next(times))
     taken = [lanes.take(0) for _ in range(3)]
 
     for lane in taken:
@@ -84,7 +84,7 @@ def test_lanes_that_have_waited_too_long_are_closed(made: Made) -> None:
 
 
 def test_lanes_in_use_are_closed_when_they_are_given_back(made: Made) -> None:
-    lanes = Lanes(made, 2, 2, math.inf)
+    lanes = ConnectionPool(made, 2, 2, math.inf)
     idle, taken = lanes.take(0), lanes.take(0)
     lanes.give(idle)
 
@@ -103,7 +103,7 @@ def test_a_lane_may_come_back_while_its_thread_gives_another_one_back(made: Made
             lanes.give(collected.pop())
         return 1000.0
 
-    lanes = Lanes(made, 2, 2, math.inf, collect)
+    lanes = ConnectionPool(made, 2, 2, math.inf, collect)
     lane, left = lanes.take(0), lanes.take(0)
     collected.append(left)
 
@@ -116,7 +116,7 @@ def test_a_lane_may_come_back_while_its_thread_gives_another_one_back(made: Made
 
 
 def test_threads_that_take_and_give_lose_no_lane(made: Made) -> None:
-    lanes = Lanes(made, 3, 2, math.inf)
+    lanes = ConnectionPool(made, 3, 2, math.inf)
 
     def use(_: int) -> None:
         lanes.give(lanes.take(30))
@@ -132,7 +132,7 @@ def test_a_lane_that_can_not_be_made_takes_no_place() -> None:
     def fail() -> Any:
         raise OSError("no certificates")
 
-    lanes = Lanes(fail, 1, 1, math.inf)
+    lanes = ConnectionPool(fail, 1, 1, math.inf)
 
     for _ in range(2):
         with pytest.raises(OSError, match="no certificates"):

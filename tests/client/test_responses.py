@@ -12,7 +12,7 @@ from aylien_model_serving.client.effects import ApiResponse
 from aylien_model_serving.client.errors import error_of
 from aylien_model_serving.client.files import received
 from aylien_model_serving.client.responses import value_of
-from tests.client.telling import JSON
+from tests.client.run_state import JSON
 
 KINDS = [
     kind

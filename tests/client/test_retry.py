@@ -8,7 +8,7 @@ from aylien_model_serving.client.effects import ApiRequest, ApiResponse
 from aylien_model_serving.client.errors import ConnectionLost, TimedOut, Unreachable
 from aylien_model_serving.client.options import Options
 from aylien_model_serving.client.retry import LONGEST_PAUSE, backoff_of, send
-from tests.client.telling import Script
+from tests.client.run_state import Script
 
 POST = ApiRequest("POST", "/predict")
 GET = ApiRequest("GET", "/predict", idempotent=True)
@@ -21,7 +21,7 @@ GOOD = ApiResponse(200)
 def test_whoever_could_not_be_reached_is_tried_again_after_growing_pauses(request: ApiRequest) -> None:
     script = Script(Unreachable(), Unreachable(), GOOD)
 
-    answer = script.tell(send(request, Options(), script.world))
+    answer = script.tell(send(request, Options(), script.clock))
 
     assert answer is GOOD
     assert script.pauses == [0.2, 0.4]
@@ -32,7 +32,7 @@ def test_whoever_could_not_be_reached_is_tried_again_after_growing_pauses(reques
 def test_a_service_that_says_when_is_asked_then_and_not_before(request: ApiRequest, status: int) -> None:
     script = Script(ApiResponse(status, LATER), GOOD)
 
-    answer = script.tell(send(request, Options(), script.world))
+    answer = script.tell(send(request, Options(), script.clock))
 
     assert answer is GOOD
     [pause] = script.pauses
@@ -53,7 +53,7 @@ def test_what_tells_no_time_asks_for_nothing(told: str) -> None:
 def test_a_service_that_wants_more_time_than_there_is_is_not_waited_for() -> None:
     script = Script(ApiResponse(503, {"retry-after": "61"}))
 
-    answer = script.tell(send(POST, Options(timeout=60), script.world))
+    answer = script.tell(send(POST, Options(timeout=60), script.clock))
 
     assert answer.status == 503
     assert not script.pauses
@@ -66,14 +66,14 @@ def test_what_may_be_done_twice_is_tried_again_when_nobody_knows_whether_it_was_
 ) -> None:
     script = Script(outcome, GOOD)
 
-    assert script.tell(send(request, Options(), script.world)) is GOOD
+    assert script.tell(send(request, Options(), script.clock)) is GOOD
 
 
 def test_what_must_not_be_done_twice_is_not_tried_again() -> None:
     script = Script(ConnectionLost())
 
     with pytest.raises(ConnectionLost):
-        script.tell(send(POST, Options(), script.world))
+        script.tell(send(POST, Options(), script.clock))
 
     assert len(script.asked) == 1
 
@@ -82,7 +82,7 @@ def test_what_must_not_be_done_twice_is_not_tried_again() -> None:
 def test_an_answer_to_what_must_not_be_done_twice_is_taken_as_it_is(status: int) -> None:
     script = Script(ApiResponse(status))
 
-    assert script.tell(send(POST, Options(), script.world)).status == status
+    assert script.tell(send(POST, Options(), script.clock)).status == status
 
 
 @pytest.mark.parametrize("question", [POST, GET])
@@ -90,14 +90,14 @@ def test_an_answer_that_took_too_long_is_not_asked_for_again(request: ApiRequest
     script = Script(TimedOut())
 
     with pytest.raises(TimedOut):
-        script.tell(send(request, Options(), script.world))
+        script.tell(send(request, Options(), script.clock))
 
 
 def test_the_number_of_further_tries_is_the_callers() -> None:
     script = Script(*[Unreachable("nobody")] * 3)
 
     with pytest.raises(Unreachable, match="nobody"):
-        script.tell(send(GET, Options(retries=2), script.world))
+        script.tell(send(GET, Options(retries=2), script.clock))
 
     assert len(script.asked) == 3
 
@@ -105,7 +105,7 @@ def test_the_number_of_further_tries_is_the_callers() -> None:
 def test_all_tries_share_the_callers_seconds() -> None:
     script = Script(Unreachable(), Unreachable(), GOOD, seconds=2)
 
-    script.tell(send(GET, Options(timeout=10), script.world))
+    script.tell(send(GET, Options(timeout=10), script.clock))
 
     assert [round(ask.seconds, 1) for ask in script.asked] == [10, 7.8, 5.4]
 
@@ -114,7 +114,7 @@ def test_there_is_no_try_for_which_no_time_is_left() -> None:
     script = Script(*[Unreachable()] * 9, seconds=2)
 
     with pytest.raises(Unreachable):
-        script.tell(send(GET, Options(timeout=5, retries=9), script.world))
+        script.tell(send(GET, Options(timeout=5, retries=9), script.clock))
 
     assert len(script.asked) == 3
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from aylien_model_serving.client import ReceivedFile
 from aylien_model_serving.client.effects import ApiResponse
 from aylien_model_serving.client.errors import NotUnderstood
-from aylien_model_serving.client.streams import Decoder, Event, Events, Lines, items
+from aylien_model_serving.client.streams import Decoder, Event, EventDecoder, NdjsonDecoder, items
 from aylien_model_serving.errors import InvalidRequest
-from tests.client.telling import Script, streamed
+from tests.client.run_state import Script, streamed
 
 ERROR = '{"error":"no letter","code":"invalid_request","request_id":"demo"}'
 
@@ -26,7 +26,7 @@ def cut(body: bytes, places: list[int]) -> list[bytes]:
 @given(values=st.lists(st.text() | st.integers()), places=st.lists(st.integers(0, 500)))
 def test_events_are_found_in_whatever_pieces_they_come(values: list[object], places: list[int]) -> None:
     body = "".join(f": alive\n\ndata: {json.dumps(value, ensure_ascii=False)}\n\n" for value in values)
-    decoder = Events()
+    decoder = EventDecoder()
 
     found = [event for piece in cut(body.encode(errors="replace"), places) for event in decoder.feed(piece)]
 
@@ -37,7 +37,7 @@ def test_events_are_found_in_whatever_pieces_they_come(values: list[object], pla
 @given(values=st.lists(st.text() | st.integers()), places=st.lists(st.integers(0, 500)))
 def test_lines_are_found_in_whatever_pieces_they_come(values: list[object], places: list[int]) -> None:
     body = "\n".join(json.dumps(value) for value in values).encode()
-    decoder = Lines()
+    decoder = NdjsonDecoder()
 
     found = [event for piece in cut(body, places) for event in decoder.feed(piece)] + decoder.end()
 
@@ -46,7 +46,7 @@ def test_lines_are_found_in_whatever_pieces_they_come(values: list[object], plac
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_events_end_their_lines_in_any_way_that_the_standard_knows(end: str) -> None:
-    decoder = Events()
+    decoder = EventDecoder()
 
     found = decoder.feed(
         f"\ufeffevent: progress{end}data: a{end}data:b{end}id: 1{end}{end}data: c{end}{end}x".encode()
@@ -56,7 +56,7 @@ def test_events_end_their_lines_in_any_way_that_the_standard_knows(end: str) -> 
 
 
 def test_a_line_end_that_is_cut_in_two_is_one() -> None:
-    decoder = Events()
+    decoder = EventDecoder()
 
     found = [
         event for piece in (b"data: a\r", b"\ndata: b\r", b"\n\r", b"\n") for event in decoder.feed(piece)
@@ -65,7 +65,9 @@ def test_a_line_end_that_is_cut_in_two_is_one() -> None:
     assert found == [Event("message", "a\nb")]
 
 
-@pytest.mark.parametrize(("decoder", "pieces", "end"), [(Events(), 30, b"\n\n"), (Lines(), 4000, b"\n")])
+@pytest.mark.parametrize(
+    ("decoder", "pieces", "end"), [(EventDecoder(), 30, b"\n\n"), (NdjsonDecoder(), 4000, b"\n")]
+)
 def test_an_item_of_many_pieces_takes_as_long_as_it_is(decoder: Decoder, pieces: int, end: bytes) -> None:
     piece = b"x" * 4000
     began = time.process_time()
@@ -73,11 +75,11 @@ def test_an_item_of_many_pieces_takes_as_long_as_it_is(decoder: Decoder, pieces:
     found = [event for _ in range(pieces) for event in decoder.feed(piece)] + decoder.feed(end)
 
     assert time.process_time() - began < 5
-    assert len(found) == isinstance(decoder, Lines)
+    assert len(found) == isinstance(decoder, NdjsonDecoder)
 
 
 def test_an_event_without_its_end_is_none() -> None:
-    decoder = Events()
+    decoder = EventDecoder()
 
     assert decoder.feed(b"data: half") + decoder.end() == []
 
@@ -104,7 +106,7 @@ def test_an_item_that_looks_like_an_error_is_an_item_where_events_have_names() -
 def test_a_last_line_that_tells_an_error_is_raised() -> None:
     script = Script()
     answer = ApiResponse(
-        200, {"content-type": "application/x-ndjson"}, live=iter([b"1\n2\n", ERROR.encode()])
+        200, {"content-type": "application/x-ndjson"}, reader=iter([b"1\n2\n", ERROR.encode()])
     )
 
     with pytest.raises(InvalidRequest, match="no letter"):

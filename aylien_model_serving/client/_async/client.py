@@ -17,7 +17,7 @@ from aylien_model_serving.client.effects import ApiResponse
 from aylien_model_serving.client.errors import ClientError
 from aylien_model_serving.client.jobs import JobState
 from aylien_model_serving.client.methods import dress, names_of, signature_of
-from aylien_model_serving.client.operations import Core
+from aylien_model_serving.client.operations import ClientCore
 from aylien_model_serving.client.options import Options
 from aylien_model_serving.client.streams import items
 
@@ -64,7 +64,7 @@ class AsyncClient:
         http_transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self.url = transport.address_of(url)
-        self._core = Core(Options(timeout, retries))
+        self._core = ClientCore(Options(timeout, retries))
         limits = httpx.Limits(
             max_connections=max_connections,
             max_keepalive_connections=idle_connections,
@@ -81,13 +81,13 @@ class AsyncClient:
         async def route(**fields: Any) -> Any:
             return await self.call(name, **fields)
 
-        document = self._core.shelf.document
+        document = self._core.document_cache.document
         if document is None:
             return route
         return dress(route, document.find(name), job=AsyncJob, stream=AsyncStream)
 
     def __dir__(self) -> list[str]:
-        return names_of(self._core.shelf.document, list(super().__dir__()))
+        return names_of(self._core.document_cache.document, list(super().__dir__()))
 
     @property
     def routes(self) -> dict[str, inspect.Signature]:
@@ -96,7 +96,7 @@ class AsyncClient:
         Raises:
             ClientError: the service's description has not been read.
         """
-        document = self._core.shelf.document
+        document = self._core.document_cache.document
         if document is None:
             raise ClientError("The routes are not known yet: use `async with`, or `await client.refresh()`")
         return {name: signature_of(document.find(name), AsyncJob, AsyncStream) for name in document.names()}
@@ -121,7 +121,7 @@ class AsyncClient:
             return AsyncJob(self._core, self._driver, found)
         if isinstance(found, ApiResponse):
             story = items(found, self._core.options.timeout)
-            return AsyncStream(self._driver.iterate(story), found.live)
+            return AsyncStream(self._driver.iterate(story), found.reader)
         return found
 
     async def protobuf(self, name: str, message: Any, kind: Any) -> Any:

@@ -12,13 +12,13 @@ import httpx
 from aylien_model_serving.client.effects import ApiResponse, Effects, ReadBody, SendRequest, Sleep, YieldItem
 from aylien_model_serving.client.errors import TimedOut
 from aylien_model_serving.client.options import above_zero
-from aylien_model_serving.client.run_state import See, Telling
-from aylien_model_serving.client.transport import allow, answer_of, is_live, request_of, translated
+from aylien_model_serving.client.run_state import RunState, StateCallback
+from aylien_model_serving.client.transport import allow, answer_of, is_streamed, request_of, translated
 
 _T = TypeVar("_T")
 
 
-class AsyncLive:
+class AsyncBodyReader:
     """A body that is read piece by piece.
 
     Args:
@@ -66,43 +66,43 @@ class AsyncDriver:
         self.pool = pool
         self._connect_timeout = above_zero("connect_timeout", connect_timeout)
 
-    async def run(self, story: Effects, see: See | None = None) -> Any:
+    async def run(self, story: Effects, see: StateCallback | None = None) -> Any:
         """Return what a story comes to.
 
         Args:
             story: the story.
             see: is shown the states of jobs.
         """
-        telling = Telling(story, see)
-        async with aclosing(self._tell(telling)) as given:
+        run_state = RunState(story, see)
+        async with aclosing(self._tell(run_state)) as given:
             async for _ in given:
                 pass
-        return telling.outcome
+        return run_state.outcome
 
-    def iterate(self, story: Effects, see: See | None = None) -> AsyncGenerator[Any, None]:
+    def iterate(self, story: Effects, see: StateCallback | None = None) -> AsyncGenerator[Any, None]:
         """Return an iterator over what a story gives; see `run`."""
-        return self._tell(Telling(story, see))
+        return self._tell(RunState(story, see))
 
-    async def _tell(self, telling: Telling) -> AsyncGenerator[Any, None]:
+    async def _tell(self, run_state: RunState) -> AsyncGenerator[Any, None]:
         try:
-            while (step := telling.step()) is not None:
+            while (step := run_state.step()) is not None:
                 if isinstance(step, YieldItem):
                     yield step.item
                     continue
                 try:
-                    telling.came(await self._do(step))
+                    run_state.came(await self._do(step))
                 except Exception as error:
-                    telling.failed(error)
+                    run_state.failed(error)
         finally:
-            for live in telling.leave():
-                await live.aclose()
+            for reader in run_state.leave():
+                await reader.aclose()
 
     async def _do(self, step: SendRequest | ReadBody | Sleep) -> Any:
         """Do what takes time, and return what came of it."""
         if isinstance(step, SendRequest):
             return await self._within(step.seconds, self._ask(step))
         if isinstance(step, ReadBody):
-            return await self._within(step.seconds, step.live.read(step.seconds))
+            return await self._within(step.seconds, step.reader.read(step.seconds))
         return await asyncio.sleep(step.seconds)
 
     async def _within(self, seconds: float, waiting: Awaitable[_T]) -> _T:
@@ -115,7 +115,7 @@ class AsyncDriver:
         with translated(self.address, step.seconds), ExitStack() as files:
             request = request_of(self.pool, self.address, step, self._connect_timeout, files)
             response = await self.pool.send(request, stream=True)
-            if is_live(response):
-                return answer_of(response, b"", AsyncLive(response, self.address))
+            if is_streamed(response):
+                return answer_of(response, b"", AsyncBodyReader(response, self.address))
             async with aclosing(response):
                 return answer_of(response, await response.aread())

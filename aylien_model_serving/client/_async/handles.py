@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import TYPE_CHECKING, Any
 
-from aylien_model_serving.client._async.driver import AsyncDriver, AsyncLive
-from aylien_model_serving.client.job_base import JOB_SECONDS, Handle
+from aylien_model_serving.client._async.driver import AsyncBodyReader, AsyncDriver
+from aylien_model_serving.client.job_base import JOB_SECONDS, JobAttributes
 from aylien_model_serving.client.jobs import JobState, result_of
-from aylien_model_serving.client.operations import Core
+from aylien_model_serving.client.operations import ClientCore
 from aylien_model_serving.client.progress import NoBar, bar_for_here
 
 if TYPE_CHECKING:
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 class AsyncStream:
     """The items of a route, as it makes them; to be iterated once, and closed where not all are wanted."""
 
-    def __init__(self, given: AsyncGenerator[Any, None], live: AsyncLive) -> None:
+    def __init__(self, given: AsyncGenerator[Any, None], reader: AsyncBodyReader) -> None:
         self._given = given
-        self._live = live
+        self._reader = reader
 
     def __aiter__(self) -> AsyncIterator[Any]:
         return self
@@ -29,7 +29,7 @@ class AsyncStream:
         try:
             return await anext(self._given)
         except BaseException:
-            await self._live.aclose()
+            await self._reader.aclose()
             raise
 
     async def __aenter__(self) -> Self:
@@ -41,17 +41,17 @@ class AsyncStream:
     async def aclose(self) -> None:
         """Leave the stream, whereupon the service stops to make items."""
         await self._given.aclose()
-        await self._live.aclose()
+        await self._reader.aclose()
 
 
-class AsyncJob(Handle):
+class AsyncJob(JobAttributes):
     """A call that the service keeps until it is done.
 
     `status`, `progress` and `message` are as they were when the service was last asked, as by `refresh`.
     Iterating gives the items that a generator makes, from the first one on.
     """
 
-    def __init__(self, core: Core, driver: AsyncDriver, state: JobState) -> None:
+    def __init__(self, core: ClientCore, driver: AsyncDriver, state: JobState) -> None:
         super().__init__(core, state)
         self._driver = driver
 

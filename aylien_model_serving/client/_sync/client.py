@@ -13,13 +13,13 @@ import httpx
 from aylien_model_serving.client import transport
 from aylien_model_serving.client._sync.driver import Driver
 from aylien_model_serving.client._sync.handles import Job, Stream
-from aylien_model_serving.client._sync.pool import Processes
+from aylien_model_serving.client._sync.pool import ProcessPools
 from aylien_model_serving.client.effects import ApiResponse
 from aylien_model_serving.client.errors import ClientError
 from aylien_model_serving.client.jobs import JobState
 from aylien_model_serving.client.methods import dress, names_of, signature_of
 from aylien_model_serving.client.openapi import Document
-from aylien_model_serving.client.operations import Core
+from aylien_model_serving.client.operations import ClientCore
 from aylien_model_serving.client.options import Options
 from aylien_model_serving.client.streams import items
 from aylien_model_serving.errors import ServingError
@@ -67,10 +67,10 @@ class Client:
         http_transport: httpx.BaseTransport | None = None,
     ) -> None:
         self.url = transport.address_of(url)
-        self._core = Core(Options(timeout, retries))
+        self._core = ClientCore(Options(timeout, retries))
         common = transport.settings(api_key, headers or {})
         limits = (max_connections, idle_connections, idle_seconds)
-        connections = Processes(lambda: transport.lanes(common, verify, http_transport, *limits))
+        connections = ProcessPools(lambda: transport.lanes(common, verify, http_transport, *limits))
         self._driver = Driver(self.url, connections, connect_timeout)
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
@@ -115,7 +115,7 @@ class Client:
             return Job(self._core, self._driver, found)
         if isinstance(found, ApiResponse):
             story = items(found, self._core.options.timeout)
-            return Stream(self._driver.iterate(story), found.live)
+            return Stream(self._driver.iterate(story), found.reader)
         return found
 
     def protobuf(self, name: str, message: Any, kind: Any) -> Any:

@@ -9,15 +9,15 @@ from typing import Any
 
 import httpx
 
-from aylien_model_serving.client._sync.pool import Processes
+from aylien_model_serving.client._sync.pool import ProcessPools
 from aylien_model_serving.client.effects import ApiResponse, Effects, ReadBody, SendRequest, Sleep, YieldItem
 from aylien_model_serving.client.errors import TimedOut
 from aylien_model_serving.client.options import above_zero
-from aylien_model_serving.client.run_state import See, Telling
-from aylien_model_serving.client.transport import allow, answer_of, is_live, request_of, translated
+from aylien_model_serving.client.run_state import RunState, StateCallback
+from aylien_model_serving.client.transport import allow, answer_of, is_streamed, request_of, translated
 
 
-class Live:
+class BodyReader:
     """A body that is read piece by piece.
 
     Args:
@@ -65,48 +65,48 @@ class Driver:
         ValueError: the seconds are none.
     """
 
-    def __init__(self, address: str, connections: Processes, connect_timeout: float) -> None:
+    def __init__(self, address: str, connections: ProcessPools, connect_timeout: float) -> None:
         self.address = address
         self.connections = connections
         self._connect_timeout = above_zero("connect_timeout", connect_timeout)
 
-    def run(self, story: Effects, see: See | None = None) -> Any:
+    def run(self, story: Effects, see: StateCallback | None = None) -> Any:
         """Return what a story comes to.
 
         Args:
             story: the story.
             see: is shown the states of jobs.
         """
-        telling = Telling(story, see)
-        with closing(self._tell(telling)) as given:
+        run_state = RunState(story, see)
+        with closing(self._tell(run_state)) as given:
             for _ in given:
                 pass
-        return telling.outcome
+        return run_state.outcome
 
-    def iterate(self, story: Effects, see: See | None = None) -> Generator[Any, None, None]:
+    def iterate(self, story: Effects, see: StateCallback | None = None) -> Generator[Any, None, None]:
         """Return an iterator over what a story gives; see `run`."""
-        return self._tell(Telling(story, see))
+        return self._tell(RunState(story, see))
 
-    def _tell(self, telling: Telling) -> Generator[Any, None, None]:
+    def _tell(self, run_state: RunState) -> Generator[Any, None, None]:
         try:
-            while (step := telling.step()) is not None:
+            while (step := run_state.step()) is not None:
                 if isinstance(step, YieldItem):
                     yield step.item
                     continue
                 try:
-                    telling.came(self._do(step))
+                    run_state.came(self._do(step))
                 except Exception as error:
-                    telling.failed(error)
+                    run_state.failed(error)
         finally:
-            for live in telling.leave():
-                live.close()
+            for reader in run_state.leave():
+                reader.close()
 
     def _do(self, step: SendRequest | ReadBody | Sleep) -> Any:
         """Do what takes time, and return what came of it."""
         if isinstance(step, SendRequest):
             return self._ask(step)
         if isinstance(step, ReadBody):
-            return step.live.read(step.seconds)
+            return step.reader.read(step.seconds)
         return time.sleep(step.seconds)
 
     def _ask(self, step: SendRequest) -> ApiResponse:
@@ -117,8 +117,8 @@ class Driver:
             ends.callback(lanes.give, lane)
             response = self._send(lane, SendRequest(step.request, _left(until)))
             ends.callback(response.close)
-            if is_live(response):
-                return answer_of(response, b"", Live(response, self.address, ends.pop_all().close))
+            if is_streamed(response):
+                return answer_of(response, b"", BodyReader(response, self.address, ends.pop_all().close))
             allow(response, _left(until))
             return answer_of(response, b"".join(_pieces(response, until)))
 

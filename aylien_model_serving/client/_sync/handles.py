@@ -6,10 +6,10 @@ import time
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
-from aylien_model_serving.client._sync.driver import Driver, Live
-from aylien_model_serving.client.job_base import JOB_SECONDS, Handle
+from aylien_model_serving.client._sync.driver import BodyReader, Driver
+from aylien_model_serving.client.job_base import JOB_SECONDS, JobAttributes
 from aylien_model_serving.client.jobs import JobState, result_of
-from aylien_model_serving.client.operations import Core
+from aylien_model_serving.client.operations import ClientCore
 from aylien_model_serving.client.progress import NoBar, bar_for_here
 
 #: Seconds for which a job's state is taken as it was.
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 class Stream:
     """The items of a route, as it makes them; to be iterated once, and closed where not all are wanted."""
 
-    def __init__(self, given: Generator[Any, None, None], live: Live) -> None:
+    def __init__(self, given: Generator[Any, None, None], reader: BodyReader) -> None:
         self._given = given
-        self._live = live
+        self._reader = reader
 
     def __iter__(self) -> Iterator[Any]:
         return self
@@ -33,7 +33,7 @@ class Stream:
         try:
             return next(self._given)
         except BaseException:
-            self._live.close()
+            self._reader.close()
             raise
 
     def __enter__(self) -> Self:
@@ -45,20 +45,20 @@ class Stream:
     def close(self) -> None:
         """Leave the stream, whereupon the service stops to make items."""
         self._given.close()
-        self._live.close()
+        self._reader.close()
 
     def __del__(self) -> None:
-        self._live.close()  # or its connection would be taken for ever
+        self._reader.close()  # or its connection would be taken for ever
 
 
-class Job(Handle):
+class Job(JobAttributes):
     """A call that the service keeps until it is done.
 
     `status`, `progress`, `message` are half a second old at most: the service is asked where they are older.
     Iterating gives the items that a generator makes, from the first one on.
     """
 
-    def __init__(self, core: Core, driver: Driver, state: JobState) -> None:
+    def __init__(self, core: ClientCore, driver: Driver, state: JobState) -> None:
         super().__init__(core, state)
         self._driver = driver
 

@@ -18,7 +18,7 @@ import httpx
 from aylien_model_serving.client.errors import TimedOut
 
 
-class Lanes:
+class ConnectionPool:
     """The lanes of one process.
 
     There is no lock: a stream that is collected as garbage gives its lane back from within whatever its
@@ -104,18 +104,18 @@ class Lanes:
         return found
 
 
-class Processes:
+class ProcessPools:
     """The lanes of each process that uses a client: connections do not outlive a fork.
 
     Args:
         make: makes the lanes of a process.
     """
 
-    def __init__(self, make: Callable[[], Lanes]) -> None:
+    def __init__(self, make: Callable[[], ConnectionPool]) -> None:
         self._make = make
-        self._lanes: dict[int, Lanes] = {}
+        self._lanes: dict[int, ConnectionPool] = {}
 
-    def lanes(self) -> Lanes:
+    def lanes(self) -> ConnectionPool:
         """Return this process's; those of the process that it was forked from are left to that one."""
         pid = os.getpid()
         lanes = self._lanes.get(pid)
