@@ -125,9 +125,9 @@ class ServingFlask(MountingFlask):
         info = RequestInfo(headers.get("x-request-id"))
         token = current_request_id.set(info.request_id)
         try:
-            channel = asgi.Channel(scope, headers, receive, send)
-            call = asgi.call_of(found, path, channel, info)
-            await asgi.answer(self, found.endpoint, call, channel, info)
+            connection = asgi.ASGIConnection(scope, headers, receive, send)
+            call = asgi.call_of(found, path, connection, info)
+            await asgi.answer(self, found.endpoint, call, connection, info)
         finally:
             current_request_id.reset(token)
 

@@ -14,7 +14,7 @@ from flask import Flask, Response, request
 
 from aylien_model_serving.core.messages import REQUEST_ID_HEADER, Call, Chunks, Reply, deadline_of
 from aylien_model_serving.dispatch.pipeline import Endpoint, run_steps_async
-from aylien_model_serving.dispatch.pipeline import answer as tell_story
+from aylien_model_serving.dispatch.pipeline import answer as answer_steps
 from aylien_model_serving.errors import BodyTooLarge, MalformedBody, ServingError
 from aylien_model_serving.web.adapters.asgi_to_wsgi import Message, Receive, Scope, Send, environ_of
 from aylien_model_serving.web.adapters.flask import finish, to_reply
@@ -23,18 +23,18 @@ from aylien_model_serving.web.adapters.request_info import BODILESS, RequestInfo
 from aylien_model_serving.web.adapters.route_table import RouteMatch
 
 #: What is counted for a client that left before its answer; nginx's number for the same.
-CLIENT_LEFT = 499
+CLIENT_CLOSED_REQUEST = 499
 
 
 #: Seconds of a wait in which nobody looks for the client's leaving: a look costs as much as an answer.
-_UNWATCHED = 0.05
+_WATCH_DELAY = 0.05
 
 
-class ClientLeft(BaseException):
+class ClientDisconnected(BaseException):
     """Nobody waits for the answer any more; no handler of errors on the way is to answer all the same."""
 
 
-class Channel:
+class ASGIConnection:
     """One request of an ASGI server, and the way back.
 
     Args:
@@ -51,21 +51,23 @@ class Channel:
         self.headers = headers
         self.receive = receive
         self.send = send
-        self._leaving: asyncio.Future[Message] | None = None
+        self._disconnect: asyncio.Future[Message] | None = None
 
-    def leaving(self) -> asyncio.Future[Message]:
+    def disconnect(self) -> asyncio.Future[Message]:
         """Return what is done once the client leaves; for a request whose body has been read."""
-        if self._leaving is None:
-            self._leaving = asyncio.ensure_future(self.receive())
-        return self._leaving
+        if self._disconnect is None:
+            self._disconnect = asyncio.ensure_future(self.receive())
+        return self._disconnect
 
     def close(self) -> None:
         """Wait for nothing more."""
-        if self._leaving is not None:
-            self._leaving.cancel()
+        if self._disconnect is not None:
+            self._disconnect.cancel()
 
 
-async def answer(app: Flask, endpoint: Endpoint, call: Call, channel: Channel, info: RequestInfo) -> None:
+async def answer(
+    app: Flask, endpoint: Endpoint, call: Call, connection: ASGIConnection, info: RequestInfo
+) -> None:
     """Answer a request for a bare handler.
 
     Args:
@@ -75,23 +77,23 @@ async def answer(app: Flask, endpoint: Endpoint, call: Call, channel: Channel, i
         channel: the rest of the request and the way back.
         exchange: the request's first moment and its id.
     """
-    contexts = Contexts(app, lambda: environ_of(channel.scope, call.body, info))
+    contexts = Contexts(app, lambda: environ_of(connection.scope, call.body, info))
     try:
-        told = await _tell(endpoint, call, channel, contexts)
+        response = await _respond(endpoint, call, connection, contexts)
         if contexts.counts():
-            endpoint.instruments.count_request(call.method, told.status, endpoint.name, info.seconds())
+            endpoint.instruments.count_request(call.method, response.status, endpoint.name, info.seconds())
         try:
-            await _send(told, call, channel)
+            await _send(response, call, connection)
         finally:
-            if told.after is not None:
-                await asyncio.get_running_loop().run_in_executor(None, told.after)
-    except ClientLeft:
-        endpoint.instruments.count_request(call.method, CLIENT_LEFT, endpoint.name, info.seconds())
+            if response.after is not None:
+                await asyncio.get_running_loop().run_in_executor(None, response.after)
+    except ClientDisconnected:
+        endpoint.instruments.count_request(call.method, CLIENT_CLOSED_REQUEST, endpoint.name, info.seconds())
     finally:
-        channel.close()
+        connection.close()
 
 
-class _Told(NamedTuple):
+class _ASGIResponse(NamedTuple):
     """An answer as ASGI has it."""
 
     status: int
@@ -101,65 +103,71 @@ class _Told(NamedTuple):
     after: Callable[[], None] | None = None
 
 
-async def _tell(endpoint: Endpoint, call: Call, channel: Channel, contexts: Contexts) -> _Told:
+async def _respond(
+    endpoint: Endpoint, call: Call, connection: ASGIConnection, contexts: Contexts
+) -> _ASGIResponse:
     try:
-        call.body = await read_body(channel, contexts.app.config["MAX_CONTENT_LENGTH"])
+        call.body = await read_body(connection, contexts.app.config["MAX_CONTENT_LENGTH"])
     except ServingError as error:
-        return _of_reply(endpoint.error_responses.reply(error, call), call)
+        return _response_of_reply(endpoint.error_responses.reply(error, call), call)
     with contexts:
-        reply = await run_steps_async(tell_story(endpoint, call), lambda work: _watched(work, channel))
+        reply = await run_steps_async(
+            answer_steps(endpoint, call), lambda work: _cancel_on_disconnect(work, connection)
+        )
         if contexts.request_context is None:
-            return _of_reply(reply, call)
-        return _of_response(finish(contexts, reply, endpoint, call), reply)
+            return _response_of_reply(reply, call)
+        return _response_of_flask(finish(contexts, reply, endpoint, call), reply)
 
 
-async def _send(told: _Told, call: Call, channel: Channel) -> None:
-    await channel.send({"type": "http.response.start", "status": told.status, "headers": told.headers})
-    is_silent = call.method == "HEAD" or told.status in BODILESS
-    if told.chunks is not None and not is_silent:
-        await _send_chunks(told.chunks, channel)
+async def _send(response: _ASGIResponse, call: Call, connection: ASGIConnection) -> None:
+    await connection.send(
+        {"type": "http.response.start", "status": response.status, "headers": response.headers}
+    )
+    is_silent = call.method == "HEAD" or response.status in BODILESS
+    if response.chunks is not None and not is_silent:
+        await _send_chunks(response.chunks, connection)
         return
-    if told.chunks is not None:
-        told.chunks.close()
-    await channel.send({"type": "http.response.body", "body": b"" if is_silent else told.body})
+    if response.chunks is not None:
+        response.chunks.close()
+    await connection.send({"type": "http.response.body", "body": b"" if is_silent else response.body})
 
 
-async def _send_chunks(chunks: Chunks, channel: Channel) -> None:
+async def _send_chunks(chunks: Chunks, connection: ASGIConnection) -> None:
     """Send a body piece by piece: the next one is made when the server has taken the last."""
-    leaving = channel.leaving()
+    disconnect = connection.disconnect()
     try:
         async with aclosing(aiter(chunks)) as pieces:  # type: ignore[type-var]  # a generator, in truth
-            while (piece := await _or_none(anext(pieces, None), leaving)) is not None:
-                await channel.send({"type": "http.response.body", "body": piece, "more_body": True})
-        if not leaving.done():
-            await channel.send({"type": "http.response.body", "body": b""})
+            while (piece := await _next_or_none(anext(pieces, None), disconnect)) is not None:
+                await connection.send({"type": "http.response.body", "body": piece, "more_body": True})
+        if not disconnect.done():
+            await connection.send({"type": "http.response.body", "body": b""})
     except OSError:
         pass  # the server's word for a client that has left
 
 
-async def _or_none(piece: Awaitable[bytes | None], leaving: asyncio.Future[Any]) -> bytes | None:
+async def _next_or_none(piece: Awaitable[bytes | None], disconnect: asyncio.Future[Any]) -> bytes | None:
     """Wait for the next piece, or for the client to leave."""
-    making = asyncio.ensure_future(piece)
+    next_piece = asyncio.ensure_future(piece)
     try:
-        await asyncio.wait({making, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        return making.result() if making.done() and not leaving.done() else None
+        await asyncio.wait({next_piece, disconnect}, return_when=asyncio.FIRST_COMPLETED)
+        return next_piece.result() if next_piece.done() and not disconnect.done() else None
     finally:
-        making.cancel()
-        await asyncio.wait({making})  # a generator can't be closed while it runs
+        next_piece.cancel()
+        await asyncio.wait({next_piece})  # a generator can't be closed while it runs
 
 
-def call_of(found: RouteMatch, path: str, channel: Channel, info: RequestInfo) -> Call:
+def call_of(found: RouteMatch, path: str, connection: ASGIConnection, info: RequestInfo) -> Call:
     """Return the call that a request makes, without its body."""
-    scope = channel.scope
+    scope = connection.scope
     return Call(
         method=scope["method"],
         path=path,
         query=scope["query_string"].decode("latin-1"),
-        headers=channel.headers,
+        headers=connection.headers,
         body=b"",
         path_values=found.path_values,
         request_id=info.request_id,
-        deadline=deadline_of(found.endpoint.timeout, channel.headers),
+        deadline=deadline_of(found.endpoint.timeout, connection.headers),
     )
 
 
@@ -171,7 +179,7 @@ def path_of(scope: Scope) -> str:
     return path[len(root) :] if is_below else path
 
 
-async def read_body(channel: Channel, limit: int | None) -> bytes:
+async def read_body(connection: ASGIConnection, limit: int | None) -> bytes:
     """Return the whole body of an ASGI request.
 
     Raises:
@@ -180,14 +188,14 @@ async def read_body(channel: Channel, limit: int | None) -> bytes:
         MalformedBody: it ends before its declared length.
         ClientLeft: the connection ended before the body did.
     """
-    declared = channel.headers.get("content-length", "")
+    declared = connection.headers.get("content-length", "")
     length = int(declared) if declared.isdecimal() else None
     if limit is not None and length is not None and length > limit:
         raise BodyTooLarge(limit)
-    message = await channel.receive()
+    message = await connection.receive()
     body = _chunk(message)
     if message.get("more_body"):
-        body = await _read_on(body, channel, limit)
+        body = await _read_rest(body, connection, limit)
     if length is None:
         if limit is not None and len(body) >= limit:
             raise BodyTooLarge(limit)
@@ -196,11 +204,11 @@ async def read_body(channel: Channel, limit: int | None) -> bytes:
     return body
 
 
-async def _read_on(begun: bytes, channel: Channel, limit: int | None) -> bytes:
+async def _read_rest(first: bytes, connection: ASGIConnection, limit: int | None) -> bytes:
     """Return the body whose first piece has come."""
-    pieces, size, more = [begun], len(begun), True
+    pieces, size, more = [first], len(first), True
     while more:
-        message = await channel.receive()
+        message = await connection.receive()
         pieces.append(_chunk(message))
         size += len(pieces[-1])
         if limit is not None and size > limit:
@@ -211,29 +219,29 @@ async def _read_on(begun: bytes, channel: Channel, limit: int | None) -> bytes:
 
 def _chunk(message: Message) -> bytes:
     if message["type"] == "http.disconnect":
-        raise ClientLeft
+        raise ClientDisconnected
     body: bytes = message.get("body", b"")
     return body
 
 
-async def _watched(work: Awaitable[Any], channel: Channel) -> Any:
+async def _cancel_on_disconnect(work: Awaitable[Any], connection: ASGIConnection) -> Any:
     """Wait for work, and cancel it when the client leaves.
 
     Raises:
         ClientLeft: it has left.
     """
-    watch = _Watch(channel)
+    watch = _DisconnectWatch(connection)
     try:
         return await work
     except asyncio.CancelledError:
-        if watch.has_fired:
-            raise ClientLeft from None
+        if watch.has_disconnected:
+            raise ClientDisconnected from None
         raise
     finally:
         watch.end()
 
 
-class _Watch:
+class _DisconnectWatch:
     """Cancels the task that makes it once its client leaves; looks only where an answer takes its time.
 
     Args:
@@ -242,18 +250,18 @@ class _Watch:
 
     __slots__ = ("_channel", "_task", "_timer", "has_fired")
 
-    def __init__(self, channel: Channel) -> None:
-        self._channel = channel
+    def __init__(self, connection: ASGIConnection) -> None:
+        self._channel = connection
         self._task = asyncio.current_task()
-        self._timer = asyncio.get_running_loop().call_later(_UNWATCHED, self._begin)
-        self.has_fired = False
+        self._timer = asyncio.get_running_loop().call_later(_WATCH_DELAY, self._begin)
+        self.has_disconnected = False
 
     def _begin(self) -> None:
-        self._channel.leaving().add_done_callback(self._fire)
+        self._channel.disconnect().add_done_callback(self._cancel)
 
-    def _fire(self, _: object) -> None:
+    def _cancel(self, _: object) -> None:
         if self._task is not None:
-            self.has_fired = True
+            self.has_disconnected = True
             self._task.cancel()
 
     def end(self) -> None:
@@ -262,26 +270,26 @@ class _Watch:
         self._timer.cancel()
 
 
-def _of_reply(reply: Reply, call: Call) -> _Told:
+def _response_of_reply(reply: Reply, call: Call) -> _ASGIResponse:
     """Return an answer with its headers in the order in which Flask's response has them."""
     headers = [(b"content-type", reply.media_type.encode("latin-1"))] if reply.media_type else []
     if reply.chunks is None and reply.status not in BODILESS:
         headers.append((b"content-length", b"%d" % len(reply.body)))
     if reply.headers:
-        headers += _as_bytes(reply.headers)
+        headers += _encoded(reply.headers)
     headers.append((_REQUEST_ID, call.request_id.encode("latin-1")))
-    return _Told(reply.status, headers, reply.body, reply.chunks, reply.after)
+    return _ASGIResponse(reply.status, headers, reply.body, reply.chunks, reply.after)
 
 
-def _of_response(response: Response, reply: Reply) -> _Told:
+def _response_of_flask(response: Response, reply: Reply) -> _ASGIResponse:
     """Return a response of Flask's; its chunks, if they are still its body, are taken as they are."""
     given: Reply = to_reply(response)
-    kept = reply.chunks if response.response is reply.chunks else given.chunks
-    headers = _as_bytes(response.get_wsgi_headers(request.environ))
-    return _Told(response.status_code, headers, given.body, kept, reply.after)
+    chunks = reply.chunks if response.response is reply.chunks else given.chunks
+    headers = _encoded(response.get_wsgi_headers(request.environ))
+    return _ASGIResponse(response.status_code, headers, given.body, chunks, reply.after)
 
 
-def _as_bytes(headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
+def _encoded(headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
     return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
 
 
