@@ -86,13 +86,13 @@ _BY_STATUS = {kind.status: kind for kind in reversed(_KINDS)}
 
 
 #: Statuses of a service that is not there for a moment, and of the proxies before it.
-_AWAY = frozenset({429, 502, 503, 504})
+_UNAVAILABLE = frozenset({429, 502, 503, 504})
 
 
-def is_away(failure: Exception) -> bool:
+def is_unavailable(failure: Exception) -> bool:
     """Tell whether a service may be back soon."""
     if isinstance(failure, ServingError):
-        return failure.status in _AWAY
+        return failure.status in _UNAVAILABLE
     return isinstance(failure, (Unreachable, ConnectionLost))
 
 

@@ -28,7 +28,7 @@ from aylien_model_serving.client.errors import (
     JobFailed,
     NotUnderstood,
     TimedOut,
-    is_away,
+    is_unavailable,
 )
 from aylien_model_serving.client.files import restored
 from aylien_model_serving.client.options import ClockAndRandom, Options
@@ -40,19 +40,19 @@ from aylien_model_serving.errors import ServingError
 ENDED = frozenset({"finished", "failed", "cancelled"})
 
 #: Seconds that one question waits for a job's end: where somebody sees how far it is, and where nobody does.
-_SHORT_WAIT, _LONG_WAIT = 0.5, 10.0
+_SHORT_POLL_SECONDS, _LONG_POLL_SECONDS = 0.5, 10.0
 
 #: Of the time that is left, what the service may use, so that its answer is there in time.
-_SHARE = 0.8
+_POLL_SHARE = 0.8
 
 #: Seconds between two questions that the service answered at once.
-_PAUSE = 0.2
+_POLL_INTERVAL = 0.2
 
 #: Seconds for which a service may be away.
 RECONNECT_SECONDS = 60.0
 
 #: Jobs of one page at most.
-_PAGE = 100
+_PAGE_SIZE = 100
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def is_job(answer: ApiResponse, value: Any) -> bool:
     return answer.status == 202 and isinstance(value, dict) and {"job_id", "status"} <= value.keys()
 
 
-def state_of(told: Any) -> JobState:
+def parse_state(told: Any) -> JobState:
     """Return the state that a service's JSON tells.
 
     Raises:
@@ -121,7 +121,7 @@ def look(job_id: str, options: Options, clock: ClockAndRandom, wait: float = 0.0
     """
     query = (("wait", f"{wait:.3f}"),) if wait else ()
     request = ApiRequest("GET", f"/status/{quote(job_id, safe='')}", query, idempotent=True)
-    return state_of(value_of((yield from send(request, options, clock))))
+    return parse_state(value_of((yield from send(request, options, clock))))
 
 
 def cancel(job_id: str, options: Options, clock: ClockAndRandom) -> Effects:
@@ -133,10 +133,10 @@ def cancel(job_id: str, options: Options, clock: ClockAndRandom) -> Effects:
         body=b"{}",
         idempotent=True,
     )
-    return state_of(value_of((yield from send(request, options, clock))))
+    return parse_state(value_of((yield from send(request, options, clock))))
 
 
-def page(status: str | None, limit: int, options: Options, clock: ClockAndRandom) -> Effects:
+def list_jobs(status: str | None, limit: int, options: Options, clock: ClockAndRandom) -> Effects:
     """Return the states of a service's jobs, the last one first.
 
     Args:
@@ -148,10 +148,10 @@ def page(status: str | None, limit: int, options: Options, clock: ClockAndRandom
     found: list[JobState] = []
     before: int | None = None
     while len(found) < limit:
-        asked = {"status": status, "limit": min(_PAGE, limit - len(found)), "before": before}
+        asked = {"status": status, "limit": min(_PAGE_SIZE, limit - len(found)), "before": before}
         query = tuple((name, str(value)) for name, value in asked.items() if value is not None)
         told = value_of((yield from send(ApiRequest("GET", "/jobs", query, idempotent=True), options, clock)))
-        found += [state_of(job) for job in told["jobs"]]
+        found += [parse_state(job) for job in told["jobs"]]
         before = told.get("next")
         if before is None:
             break
@@ -172,11 +172,11 @@ class ReconnectBackoff:
         self._since: float | None = None
         self._tries = 0
 
-    def is_back(self) -> None:
+    def reset(self) -> None:
         """The service has answered."""
         self._since, self._tries = None, 0
 
-    def bear(self, failure: Exception) -> Effects:
+    def pause(self, failure: Exception) -> Effects:
         """Wait a little.
 
         Raises:
@@ -192,8 +192,8 @@ class ReconnectBackoff:
         yield Sleep(pause)
 
 
-def end_of(
-    job_id: str, seconds: float, options: Options, clock: ClockAndRandom, *, is_shown: bool
+def wait_for_end(
+    job_id: str, seconds: float, options: Options, clock: ClockAndRandom, *, show_progress: bool
 ) -> Effects:
     """Return the last state of a job, and tell those before.
 
@@ -212,23 +212,23 @@ def end_of(
     state: JobState | None = None
     while (left := deadline - clock.now()) > 0:
         asked_at = clock.now()
-        wait = min(_SHORT_WAIT if is_shown else _LONG_WAIT, _SHARE * left)
+        wait = min(_SHORT_POLL_SECONDS if show_progress else _LONG_POLL_SECONDS, _POLL_SHARE * left)
         within = replace(options, timeout=min(left, wait + options.timeout), retries=0)
         try:
             state = yield from look(job_id, within, clock, wait)
         except TimedOut:
             continue
         except (ClientError, ServingError) as failure:
-            if not is_away(failure):
+            if not is_unavailable(failure):
                 raise
-            yield from backoff.bear(failure)
+            yield from backoff.pause(failure)
             continue
-        backoff.is_back()
+        backoff.reset()
         yield ReportState(state)
         if state.has_ended:
             return state
-        if clock.now() - asked_at < min(_PAUSE, wait):
-            yield Sleep(min(_PAUSE, left))
+        if clock.now() - asked_at < min(_POLL_INTERVAL, wait):
+            yield Sleep(min(_POLL_INTERVAL, left))
     how = f"is {state.status}, {state.progress:.0%} done" if state else "has told nothing"
     raise TimedOut(f"The job {job_id} {how} after {seconds:g} s; it goes on, and can be waited for again")
 
@@ -247,7 +247,7 @@ def result_of(state: JobState) -> Any:
     return state.result
 
 
-def items_of(job_id: str, options: Options, clock: ClockAndRandom) -> Effects:
+def iterate_items(job_id: str, options: Options, clock: ClockAndRandom) -> Effects:
     """Give the items that a job makes, from the first one on, and tell its states; return its last one.
 
     A connection that breaks is made again, and what has been given is not given twice.
@@ -256,14 +256,14 @@ def items_of(job_id: str, options: Options, clock: ClockAndRandom) -> Effects:
     backoff = ReconnectBackoff(clock)
     while True:
         try:
-            answer = yield from _open(job_id, options)
+            answer = yield from _open_stream(job_id, options)
             number = 0
             decoder = DECODERS[EVENT_STREAM]()
             while (piece := (yield ReadBody(answer.reader, options.timeout))) is not None:
-                backoff.is_back()
+                backoff.reset()
                 for event in decoder.feed(piece):
                     if event.name != "message":
-                        state = _state_within(event)
+                        state = _state_in_event(event)
                         yield ReportState(state)
                         if state.has_ended:
                             return state
@@ -274,13 +274,13 @@ def items_of(job_id: str, options: Options, clock: ClockAndRandom) -> Effects:
                         yield YieldItem(restored(json_of(event.data.encode())))
             failure: Exception = ConnectionLost(f"The stream of the job {job_id} ended before the job")
         except (ClientError, ServingError) as error:
-            if not (is_away(error) or isinstance(error, TimedOut)):
+            if not (is_unavailable(error) or isinstance(error, TimedOut)):
                 raise
             failure = error
-        yield from backoff.bear(failure)
+        yield from backoff.pause(failure)
 
 
-def _open(job_id: str, options: Options) -> Effects:
+def _open_stream(job_id: str, options: Options) -> Effects:
     request = ApiRequest(
         "GET", f"/stream/{quote(job_id, safe='')}", headers={"Accept": EVENT_STREAM}, idempotent=True
     )
@@ -291,8 +291,8 @@ def _open(job_id: str, options: Options) -> Effects:
     return answer
 
 
-def _state_within(event: Event) -> JobState:
+def _state_in_event(event: Event) -> JobState:
     told = json_of(event.data.encode())
     if event.name == "error" and isinstance(told, dict):
         raise ServingError(str(told.get("error")))
-    return replace(state_of(told), result=restored(told.get("result")))
+    return replace(parse_state(told), result=restored(told.get("result")))

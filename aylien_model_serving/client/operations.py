@@ -65,7 +65,7 @@ class ClientCore:
         if answer.reader is not None:
             return answer
         value = responses.value_of(answer)
-        return jobs.state_of(value) if jobs.is_job(answer, value) else value
+        return jobs.parse_state(value) if jobs.is_job(answer, value) else value
 
     def protobuf(self, name: str, message: Any, kind: Any) -> Effects:
         """Call a route with a protobuf message, and return its answer as another.
@@ -95,7 +95,7 @@ class ClientCore:
         document: Document = yield from self.document()
         if not any(operation.is_own for operation in document.operations):
             return []
-        return (yield from jobs.page(status, limit, self.options, self.clock))
+        return (yield from jobs.list_jobs(status, limit, self.options, self.clock))
 
     def look(self, job_id: str) -> Effects:
         """Return a job's state."""
@@ -105,15 +105,19 @@ class ClientCore:
         """Have a job stopped, and return its state."""
         return (yield from jobs.cancel(job_id, self.options, self.clock))
 
-    def end_of(self, job_id: str, seconds: float, *, is_shown: bool) -> Effects:
+    def wait_for_end(self, job_id: str, seconds: float, *, show_progress: bool) -> Effects:
         """Return a job's last state."""
-        return (yield from jobs.end_of(job_id, seconds, self.options, self.clock, is_shown=is_shown))
+        return (
+            yield from jobs.wait_for_end(
+                job_id, seconds, self.options, self.clock, show_progress=show_progress
+            )
+        )
 
-    def items_of(self, job_id: str) -> Effects:
+    def iterate_items(self, job_id: str) -> Effects:
         """Give what a job makes as it makes it.
 
         Raises:
             JobEnded: it has failed, or was cancelled.
         """
-        state: JobState = yield from jobs.items_of(job_id, self.options, self.clock)
+        state: JobState = yield from jobs.iterate_items(job_id, self.options, self.clock)
         jobs.result_of(state)

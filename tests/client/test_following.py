@@ -38,7 +38,7 @@ def item(value: object) -> bytes:
 def test_the_end_of_a_job_is_waited_for_in_long_questions_whose_states_are_told() -> None:
     script = Script(told("queued"), told("processing", progress=0.5), told("finished", result=7), seconds=10)
 
-    state = script.tell(jobs.end_of("j", 3600, OPTIONS, script.clock, is_shown=False))
+    state = script.tell(jobs.wait_for_end("j", 3600, OPTIONS, script.clock, show_progress=False))
 
     assert jobs.result_of(state) == 7
     assert [state.progress for state in script.told] == [0, 0.5, 0]
@@ -49,7 +49,7 @@ def test_the_end_of_a_job_is_waited_for_in_long_questions_whose_states_are_told(
 def test_somebody_who_sees_the_progress_sees_it_often() -> None:
     script = Script(told("finished"))
 
-    script.tell(jobs.end_of("j", 3600, OPTIONS, script.clock, is_shown=True))
+    script.tell(jobs.wait_for_end("j", 3600, OPTIONS, script.clock, show_progress=True))
 
     assert script.requests[0].query == (("wait", "0.500"),)
 
@@ -58,7 +58,7 @@ def test_a_job_that_takes_longer_than_the_callers_seconds_is_told_with_its_state
     script = Script(*[told("processing", progress=0.4)] * 20, seconds=1)
 
     with pytest.raises(TimedOut, match=r"j is processing, 40% done after 5 s; it goes on"):
-        script.tell(jobs.end_of("j", 5, OPTIONS, script.clock, is_shown=False))
+        script.tell(jobs.wait_for_end("j", 5, OPTIONS, script.clock, show_progress=False))
 
     assert script.time <= 1006
 
@@ -67,7 +67,7 @@ def test_a_service_that_does_not_wait_is_not_asked_without_a_pause() -> None:
     script = Script(*[told("queued")] * 100)
 
     with pytest.raises(TimedOut):
-        script.tell(jobs.end_of("j", 5, OPTIONS, script.clock, is_shown=False))
+        script.tell(jobs.wait_for_end("j", 5, OPTIONS, script.clock, show_progress=False))
 
     assert len(script.asked) < 40
 
@@ -78,7 +78,7 @@ def test_a_service_that_does_not_wait_is_not_asked_without_a_pause() -> None:
 def test_a_service_that_restarts_is_waited_for(failure: ApiResponse | Exception) -> None:
     script = Script(told("queued"), *[failure] * 5, told("finished", result="done"), seconds=1)
 
-    state = script.tell(jobs.end_of("j", 3600, OPTIONS, script.clock, is_shown=False))
+    state = script.tell(jobs.wait_for_end("j", 3600, OPTIONS, script.clock, show_progress=False))
 
     assert state.result == "done"
 
@@ -87,7 +87,7 @@ def test_a_service_that_does_not_come_back_is_given_up() -> None:
     script = Script(*[Unreachable("nobody")] * 100)
 
     with pytest.raises(Unreachable, match="nobody"):
-        script.tell(jobs.end_of("j", 3600, OPTIONS, script.clock, is_shown=False))
+        script.tell(jobs.wait_for_end("j", 3600, OPTIONS, script.clock, show_progress=False))
 
     assert script.time - 1000 <= jobs.RECONNECT_SECONDS
 
@@ -98,16 +98,16 @@ def test_a_job_that_is_not_known_is_not_waited_for() -> None:
     )
 
     with pytest.raises(NotFound, match="There is no job"):
-        script.tell(jobs.end_of("j", 3600, OPTIONS, script.clock, is_shown=False))
+        script.tell(jobs.wait_for_end("j", 3600, OPTIONS, script.clock, show_progress=False))
 
 
 def test_a_failed_and_a_cancelled_job_have_no_result() -> None:
     with pytest.raises(JobFailed, match="no fries") as raised:
-        jobs.result_of(jobs.state_of({"job_id": "j", "status": "failed", "error": "no fries"}))
+        jobs.result_of(jobs.parse_state({"job_id": "j", "status": "failed", "error": "no fries"}))
     assert raised.value.job_id == "j"
 
     with pytest.raises(JobCancelled):
-        jobs.result_of(jobs.state_of({"job_id": "j", "status": "cancelled"}))
+        jobs.result_of(jobs.parse_state({"job_id": "j", "status": "cancelled"}))
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_a_failed_and_a_cancelled_job_have_no_result() -> None:
 )
 def test_what_tells_of_no_job_is_not_understood(wrong: Any) -> None:
     with pytest.raises(NotUnderstood):
-        jobs.state_of(wrong)
+        jobs.parse_state(wrong)
 
 
 def test_items_are_given_once_though_the_connection_breaks() -> None:
@@ -123,7 +123,7 @@ def test_items_are_given_once_though_the_connection_breaks() -> None:
     again = streamed([b": still at it\n\n", item("a"), item("b") + item("c"), event("finished", result=3)])
     script = Script(Unreachable(), first, AWAY, again)
 
-    state = script.tell(jobs.items_of("j", OPTIONS, script.clock))
+    state = script.tell(jobs.iterate_items("j", OPTIONS, script.clock))
 
     assert script.given == ["a", "b", "c"]
     assert (state.status, state.result) == ("finished", 3)
@@ -134,7 +134,7 @@ def test_items_are_given_once_though_the_connection_breaks() -> None:
 def test_items_are_asked_for_again_while_a_proxy_finds_no_service(status: int) -> None:
     script = Script(ApiResponse(status), streamed([item("a"), event("finished", result=1)]))
 
-    script.tell(jobs.items_of("j", OPTIONS, script.clock))
+    script.tell(jobs.iterate_items("j", OPTIONS, script.clock))
 
     assert script.given == ["a"]
 
@@ -146,22 +146,24 @@ def test_a_stream_of_a_job_that_is_no_json_is_not_understood(wrong: bytes) -> No
     script = Script(streamed([wrong]))
 
     with pytest.raises(NotUnderstood):
-        script.tell(jobs.items_of("j", OPTIONS, script.clock))
+        script.tell(jobs.iterate_items("j", OPTIONS, script.clock))
 
 
 def test_a_stream_that_never_ends_well_is_given_up() -> None:
     script = Script(*(streamed([]) for _ in range(100)))
 
     with pytest.raises(ConnectionLost, match="ended before the job"):
-        script.tell(jobs.items_of("j", OPTIONS, script.clock))
+        script.tell(jobs.iterate_items("j", OPTIONS, script.clock))
 
 
 def test_a_list_of_jobs_is_read_page_by_page_up_to_what_is_wanted() -> None:
-    page = {"jobs": [{"job_id": str(number), "status": "queued", "route": "fries"} for number in range(100)]}
-    pages = [ApiResponse(200, JSON, json.dumps(page | {"next": 7}).encode()) for _ in range(2)]
+    list_jobs = {
+        "jobs": [{"job_id": str(number), "status": "queued", "route": "fries"} for number in range(100)]
+    }
+    pages = [ApiResponse(200, JSON, json.dumps(list_jobs | {"next": 7}).encode()) for _ in range(2)]
     script = Script(*pages)
 
-    states = script.tell(jobs.page("queued", 150, OPTIONS, script.clock))
+    states = script.tell(jobs.list_jobs("queued", 150, OPTIONS, script.clock))
 
     assert states[0].route == "fries"
     assert [dict(request.query) for request in script.requests] == [

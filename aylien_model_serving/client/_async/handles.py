@@ -79,7 +79,9 @@ class AsyncJob(JobAttributes):
             bar.show(state)
 
         try:
-            state = await self._driver.run(self._core.end_of(self.id, timeout, is_shown=progress), see)
+            state = await self._driver.run(
+                self._core.wait_for_end(self.id, timeout, show_progress=progress), see
+            )
         finally:
             bar.close()
         return result_of(state)
@@ -90,4 +92,4 @@ class AsyncJob(JobAttributes):
         return self._state
 
     def __aiter__(self) -> AsyncIterator[Any]:
-        return self._driver.iterate(self._core.items_of(self.id), self._see)
+        return self._driver.iterate(self._core.iterate_items(self.id), self._see)

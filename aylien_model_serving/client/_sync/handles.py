@@ -99,7 +99,7 @@ class Job(JobAttributes):
             bar.show(state)
 
         try:
-            state = self._driver.run(self._core.end_of(self.id, timeout, is_shown=progress), see)
+            state = self._driver.run(self._core.wait_for_end(self.id, timeout, show_progress=progress), see)
         finally:
             bar.close()
         return result_of(state)
@@ -110,4 +110,4 @@ class Job(JobAttributes):
         return self._state
 
     def __iter__(self) -> Iterator[Any]:
-        return self._driver.iterate(self._core.items_of(self.id), self._see)
+        return self._driver.iterate(self._core.iterate_items(self.id), self._see)
