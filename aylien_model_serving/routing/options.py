@@ -63,7 +63,7 @@ class Jobs:
     grace: float = 10.0
 
 
-def bound(endpoint: str) -> Rule:
+def parse_rule(endpoint: str) -> Rule:
     """Return Werkzeug's reading of a rule; a rule is read only once it is part of a map."""
     rule = Rule(endpoint)
     Map([rule])
@@ -74,7 +74,7 @@ def _endpoint(value: Any) -> str:
     if not isinstance(value, str) or not value.startswith("/"):
         raise ConfigurationError(f"a path starts with '/', e.g. '/classify'; this is {value!r}")
     try:
-        bound(value)
+        parse_rule(value)
     except (ValueError, LookupError, SyntaxError) as error:
         raise ConfigurationError(f"not a rule that Flask understands: {error}") from error
     return value

@@ -14,7 +14,7 @@ from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.executors.batch_policy import BatchOptions
 from aylien_model_serving.handlers import callables
 from aylien_model_serving.handlers.context import UNBOUND, Binding
-from aylien_model_serving.routing.options import READERS, Hosting, Jobs, bound
+from aylien_model_serving.routing.options import READERS, Hosting, Jobs, parse_rule
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Route:
     @property
     def path_names(self) -> frozenset[str]:
         """The names of the path's values."""
-        return frozenset(bound(self.endpoint).arguments)
+        return frozenset(parse_rule(self.endpoint).arguments)
 
 
 class BoundDict(dict[str, Any]):
@@ -175,6 +175,6 @@ def refuse_collisions(routes: Iterable[Route]) -> None:
 def _shape(endpoint: str) -> str:
     """Two rules that differ in the names of their values alone are one."""
     shape = endpoint
-    for name in bound(endpoint).arguments:
+    for name in parse_rule(endpoint).arguments:
         shape = shape.replace(f":{name}>", ":>").replace(f"<{name}>", "<:>")
     return shape

@@ -15,7 +15,7 @@ from aylien_model_serving.handlers.context import Binding
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.jobs import progress
 from aylien_model_serving.metrics.instruments import Instruments
-from aylien_model_serving.routing.options import bound
+from aylien_model_serving.routing.options import parse_rule
 from aylien_model_serving.rpc import spec as specs
 from aylien_model_serving.rpc.spec import Spec
 
@@ -55,7 +55,7 @@ def endpoint_of(spec: Spec, handler: Callable[..., Any], settings: Settings) -> 
             _schema(spec.schema),
             handler,
             signature,
-            frozenset(bound(spec.endpoint).arguments),
+            frozenset(parse_rule(spec.endpoint).arguments),
             batched=spec.batching is not None,
         ),
         executor=_Elsewhere(),
