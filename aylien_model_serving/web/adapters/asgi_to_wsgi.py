@@ -30,30 +30,32 @@ FLASK_THREADS = 16
 _QUERY = "model_serving.query"
 
 #: Key of the way to the client in a scope that a2wsgi reads.
-_LINE = "model_serving.line"
+_CLIENT = "model_serving.line"
 
 
 def asgi_of(wsgi: Callable[[Any, Any], Any]) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
     """Return an ASGI application that has a WSGI application answer on threads."""
-    middleware: Any = WSGIMiddleware(_while_heard(wsgi), workers=FLASK_THREADS)
-    underway: set[asyncio.Future[None]] = set()  # the loop itself holds its tasks weakly
+    middleware: Any = WSGIMiddleware(_stop_on_disconnect(wsgi), workers=FLASK_THREADS)
+    tasks: set[asyncio.Future[None]] = set()  # the loop itself holds its tasks weakly
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        line = _Line(receive, send)
-        work = asyncio.ensure_future(middleware({**_readable(scope), _LINE: line}, line.receive, line.send))
-        underway.add(work)
-        work.add_done_callback(underway.discard)
+        client = _ClientConnection(receive, send)
+        task = asyncio.ensure_future(
+            middleware({**_without_query(scope), _CLIENT: client}, client.receive, client.send)
+        )
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
         try:
-            await asyncio.shield(work)  # cancelled, it would leave a thread waiting for room in its queue
+            await asyncio.shield(task)  # cancelled, it would leave a thread waiting for room in its queue
         finally:
-            line.cut()
-        if line.failure is not None:
-            raise line.failure
+            client.close()
+        if client.failure is not None:
+            raise client.failure
 
     return answer
 
 
-class _Line:
+class _ClientConnection:
     """The way to a client and back, which swallows what is said once the client has left.
 
     Args:
@@ -65,44 +67,44 @@ class _Line:
         self.failure: BaseException | None = None
         self._receive = receive
         self._send = send
-        self._left: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def is_cut(self) -> bool:
+    def is_closed(self) -> bool:
         """Tell, on any thread, whether the client has left."""
-        return self._left.done()
+        return self._closed.done()
 
-    def cut(self) -> None:
+    def close(self) -> None:
         """Let nobody wait for the client any more."""
-        if not self._left.done():
-            self._left.set_result(None)
+        if not self._closed.done():
+            self._closed.set_result(None)
 
     async def receive(self) -> Message:
         """Return the server's next message, or what ASGI says of a client that has left."""
-        received = None if self.is_cut() else await self._ended(self._receive())
+        received = None if self.is_closed() else await self._until_closed(self._receive())
         return {"type": "http.disconnect"} if received is None else received.result()
 
     async def send(self, message: Message) -> None:
         """Return once the server has taken a message, and never raise: a thread waits for what follows."""
-        if self.is_cut():
+        if self.is_closed():
             return
-        sent = await self._ended(self._send(message))
+        sent = await self._until_closed(self._send(message))
         if sent is None:
             return
         if sent.cancelled():
-            self.cut()
+            self.close()
         elif (error := sent.exception()) is not None:
             if not isinstance(error, OSError):  # the server's word for a client that has left
                 self.failure = error
-            self.cut()
+            self.close()
 
-    async def _ended(self, awaitable: Awaitable[T]) -> asyncio.Task[T] | None:
+    async def _until_closed(self, awaitable: Awaitable[T]) -> asyncio.Task[T] | None:
         """Return what has come to its end, or nothing if the client left before."""
 
         async def awaited() -> T:  # a task needs a coroutine; granian's own is another awaitable
             return await awaitable
 
         task = asyncio.ensure_future(awaited())
-        either: set[asyncio.Future[Any]] = {task, self._left}
+        either: set[asyncio.Future[Any]] = {task, self._closed}
         try:
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             return task if task.done() else None
@@ -110,18 +112,18 @@ class _Line:
             task.cancel()
 
 
-def _while_heard(wsgi: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Iterator[bytes]]:
+def _stop_on_disconnect(wsgi: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Iterator[bytes]]:
     """Return a WSGI application that is not asked, or is closed, once the client has left."""
 
     def pieces(environ: Any, start_response: Any) -> Iterator[bytes]:
-        line: _Line = environ["asgi.scope"][_LINE]
-        if line.is_cut():
+        client: _ClientConnection = environ["asgi.scope"][_CLIENT]
+        if client.is_closed():
             return
-        body = wsgi(_complete(environ), start_response)
+        body = wsgi(_with_query_and_body_end(environ), start_response)
         try:
             for piece in body:
                 yield piece
-                if line.is_cut():
+                if client.is_closed():
                     break
         finally:
             if hasattr(body, "close"):
@@ -132,16 +134,16 @@ def _while_heard(wsgi: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Iterat
 
 def environ_of(scope: Scope, body: bytes, info: RequestInfo) -> Any:
     """Return the request as WSGI would have it, for a handler that asks for Flask's `request`."""
-    environ = build_environ(_readable(scope), None)  # type: ignore[arg-type]  # the body is put in its place
-    return {**body_environ(_complete(environ), body), REQUEST_INFO: info}
+    environ = build_environ(_without_query(scope), None)  # type: ignore[arg-type]  # the body is put in its place
+    return {**body_environ(_with_query_and_body_end(environ), body), REQUEST_INFO: info}
 
 
-def _readable(scope: Scope) -> Scope:
+def _without_query(scope: Scope) -> Scope:
     """Return a scope whose query a2wsgi does not look at."""
     return {**scope, "query_string": b"", _QUERY: scope["query_string"].decode("latin-1")}
 
 
-def _complete(environ: Any) -> Any:
+def _with_query_and_body_end(environ: Any) -> Any:
     """Return a2wsgi's environ with the query, and with a body that ends where it ends."""
     environ["QUERY_STRING"] = environ["asgi.scope"][_QUERY]
     environ["wsgi.input_terminated"] = True
