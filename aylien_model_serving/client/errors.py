@@ -96,7 +96,7 @@ def is_unavailable(failure: Exception) -> bool:
     return isinstance(failure, (Unreachable, ConnectionLost))
 
 
-def error_of(answer: ApiResponse) -> ServingError:
+def error_from_response(answer: ApiResponse) -> ServingError:
     """Return the error that an answer tells.
 
     Args:
@@ -110,7 +110,7 @@ def error_of(answer: ApiResponse) -> ServingError:
     return _error(kind, str(message), answer, code or kind.code, request_id)
 
 
-def error_within(told: dict[str, Any]) -> ServingError:
+def error_in_stream(told: dict[str, Any]) -> ServingError:
     """Return the error that is the last item of a stream, whose status was sent before."""
     kind = _BY_CODE.get(told["code"], ServingError)
     return _error(kind, str(told["error"]), ApiResponse(kind.status), str(told["code"]), told["request_id"])

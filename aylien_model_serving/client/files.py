@@ -23,7 +23,7 @@ Sendable = Path | bytes
 
 UNKNOWN = "application/octet-stream"
 
-_HARMFUL = re.compile(r"[\x00-\x1f\x7f]")
+_CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,9 @@ class Upload:
             return cls(bytes(value), "file", UNKNOWN)
         if isinstance(value, os.PathLike):
             path = Path(value)
-            return cls(path, path.name, _guess(path.name))
+            return cls(path, path.name, _guess_media_type(path.name))
         if callable(getattr(value, "read", None)):
-            return cls._of_open(value)
+            return cls._of_open_file(value)
         content = getattr(value, "content", None)
         if isinstance(content, bytes):
             name = getattr(value, "file_name", None) or getattr(value, "name", None) or "file"
@@ -64,15 +64,15 @@ class Upload:
         return None
 
     @classmethod
-    def _of_open(cls, file: Any) -> Upload:
+    def _of_open_file(cls, file: Any) -> Upload:
         if isinstance(file, io.TextIOBase):
             raise TypeError("a file has to be opened in binary mode, as by open(path, 'rb')")
         named = getattr(file, "name", None)
         name = os.path.basename(named) if isinstance(named, str) else "file"
         can_seek = getattr(file, "seekable", None)  # which SpooledTemporaryFile has from Python 3.11 on
         if can_seek is None or not can_seek() or file.tell():  # a form would begin at the file's first byte
-            return cls(file.read(), name, _guess(name))
-        return cls(file, name, _guess(name))
+            return cls(file.read(), name, _guess_media_type(name))
+        return cls(file, name, _guess_media_type(name))
 
     @contextmanager
     def opened(self) -> Iterator[bytes | IO[bytes]]:
@@ -97,7 +97,7 @@ class Upload:
         }
 
 
-def _guess(name: str) -> str:
+def _guess_media_type(name: str) -> str:
     return mimetypes.guess_type(name)[0] or UNKNOWN
 
 
@@ -130,7 +130,7 @@ class ReceivedFile:
         return target
 
 
-def received(body: bytes, media_type: str, disposition: str) -> ReceivedFile:
+def file_from_response(body: bytes, media_type: str, disposition: str) -> ReceivedFile:
     """Return the file that is a whole answer.
 
     Args:
@@ -140,28 +140,28 @@ def received(body: bytes, media_type: str, disposition: str) -> ReceivedFile:
     """
     header = Message()
     header["Content-Disposition"] = disposition
-    return ReceivedFile(body, media_type or UNKNOWN, _clean(header.get_filename()))
+    return ReceivedFile(body, media_type or UNKNOWN, _safe_name(header.get_filename()))
 
 
-def restored(value: Any) -> Any:
+def decode_files(value: Any) -> Any:
     """Return JSON with a `ReceivedFile` in place of each file object within it."""
     if isinstance(value, list):
-        return [restored(item) for item in value]
+        return [decode_files(item) for item in value]
     if not isinstance(value, dict):
         return value
     if value.keys() != {"file_name", "content_type", "content"}:
-        return {name: restored(item) for name, item in value.items()}
+        return {name: decode_files(item) for name, item in value.items()}
     try:
         content = base64.b64decode(value["content"], validate=True)
     except (TypeError, ValueError):
         return value  # a URL that nobody has fetched, or what only looks like a file
     name = value["file_name"]
     return ReceivedFile(
-        content, value["content_type"] or UNKNOWN, _clean(name if isinstance(name, str) else None)
+        content, value["content_type"] or UNKNOWN, _safe_name(name if isinstance(name, str) else None)
     )
 
 
-def _clean(name: str | None) -> str | None:
+def _safe_name(name: str | None) -> str | None:
     """Return the last part of a name: it must neither lead out of a folder nor be a hidden file within it."""
-    last = re.split(r"[/\\]", _HARMFUL.sub("", unquote(name or "")))[-1]
+    last = re.split(r"[/\\]", _CONTROL_CHARACTERS.sub("", unquote(name or "")))[-1]
     return last.strip().lstrip(". ") or None

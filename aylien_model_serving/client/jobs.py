@@ -30,10 +30,10 @@ from aylien_model_serving.client.errors import (
     TimedOut,
     is_unavailable,
 )
-from aylien_model_serving.client.files import restored
+from aylien_model_serving.client.files import decode_files
 from aylien_model_serving.client.options import ClockAndRandom, Options
-from aylien_model_serving.client.responses import check, json_of, value_of
-from aylien_model_serving.client.retry import backoff_of, send
+from aylien_model_serving.client.responses import parse_json, parse_response, raise_for_status
+from aylien_model_serving.client.retry import backoff_seconds, send
 from aylien_model_serving.client.streams import DECODERS, Event
 from aylien_model_serving.errors import ServingError
 
@@ -121,7 +121,7 @@ def look(job_id: str, options: Options, clock: ClockAndRandom, wait: float = 0.0
     """
     query = (("wait", f"{wait:.3f}"),) if wait else ()
     request = ApiRequest("GET", f"/status/{quote(job_id, safe='')}", query, idempotent=True)
-    return parse_state(value_of((yield from send(request, options, clock))))
+    return parse_state(parse_response((yield from send(request, options, clock))))
 
 
 def cancel(job_id: str, options: Options, clock: ClockAndRandom) -> Effects:
@@ -133,7 +133,7 @@ def cancel(job_id: str, options: Options, clock: ClockAndRandom) -> Effects:
         body=b"{}",
         idempotent=True,
     )
-    return parse_state(value_of((yield from send(request, options, clock))))
+    return parse_state(parse_response((yield from send(request, options, clock))))
 
 
 def list_jobs(status: str | None, limit: int, options: Options, clock: ClockAndRandom) -> Effects:
@@ -150,7 +150,9 @@ def list_jobs(status: str | None, limit: int, options: Options, clock: ClockAndR
     while len(found) < limit:
         asked = {"status": status, "limit": min(_PAGE_SIZE, limit - len(found)), "before": before}
         query = tuple((name, str(value)) for name, value in asked.items() if value is not None)
-        told = value_of((yield from send(ApiRequest("GET", "/jobs", query, idempotent=True), options, clock)))
+        told = parse_response(
+            (yield from send(ApiRequest("GET", "/jobs", query, idempotent=True), options, clock))
+        )
         found += [parse_state(job) for job in told["jobs"]]
         before = told.get("next")
         if before is None:
@@ -184,7 +186,7 @@ class ReconnectBackoff:
         """
         now = self._clock.now()
         self._since = now if self._since is None else self._since
-        pause = backoff_of(self._tries, self._clock.jitter())
+        pause = backoff_seconds(self._tries, self._clock.jitter())
         self._tries += 1
         until = self._since + RECONNECT_SECONDS
         if now + pause > (until if self._until is None else min(until, self._until)):
@@ -271,7 +273,7 @@ def iterate_items(job_id: str, options: Options, clock: ClockAndRandom) -> Effec
                     number += 1
                     if number > given:
                         given = number
-                        yield YieldItem(restored(json_of(event.data.encode())))
+                        yield YieldItem(decode_files(parse_json(event.data.encode())))
             failure: Exception = ConnectionLost(f"The stream of the job {job_id} ended before the job")
         except (ClientError, ServingError) as error:
             if not (is_unavailable(error) or isinstance(error, TimedOut)):
@@ -285,14 +287,14 @@ def _open_stream(job_id: str, options: Options) -> Effects:
         "GET", f"/stream/{quote(job_id, safe='')}", headers={"Accept": EVENT_STREAM}, idempotent=True
     )
     answer = yield SendRequest(request, options.timeout)
-    check(answer)
+    raise_for_status(answer)
     if answer.reader is None or answer.media_type != EVENT_STREAM:
         raise NotUnderstood(f"The answer is no stream of the job {job_id}")
     return answer
 
 
 def _state_in_event(event: Event) -> JobState:
-    told = json_of(event.data.encode())
+    told = parse_json(event.data.encode())
     if event.name == "error" and isinstance(told, dict):
         raise ServingError(str(told.get("error")))
-    return replace(parse_state(told), result=restored(told.get("result")))
+    return replace(parse_state(told), result=decode_files(told.get("result")))

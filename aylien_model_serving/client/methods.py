@@ -14,7 +14,7 @@ from aylien_model_serving.client.openapi import Document, Operation
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
-def dress(function: _F, operation: Operation, *, job: type, stream: type) -> _F:
+def as_method(function: _F, operation: Operation, *, job: type, stream: type) -> _F:
     """Give a function the name, signature and docstring of an operation, and return it.
 
     Args:
@@ -55,7 +55,7 @@ def _text(operation: Operation) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def names_of(document: Document | None, own: list[str]) -> list[str]:
+def completion_names(document: Document | None, own: list[str]) -> list[str]:
     """Return what tab completion offers: a client's own names, and those of the service's routes."""
     routes = document.names() if document is not None else []
     return sorted({*own, *(name for name in routes if name.isidentifier())})

@@ -47,7 +47,7 @@ class ClientCore:
     def refresh(self) -> Effects:
         """Read the service's description, and return it."""
         answer = yield from send(ApiRequest("GET", PATH, idempotent=True), self.options, self.clock)
-        responses.check(answer)
+        responses.raise_for_status(answer)
         self.document_cache.document = Document(answer.body)
         return self.document_cache.document
 
@@ -64,7 +64,7 @@ class ClientCore:
         answer: ApiResponse = yield from send(request, self.options, self.clock)
         if answer.reader is not None:
             return answer
-        value = responses.value_of(answer)
+        value = responses.parse_response(answer)
         return jobs.parse_state(value) if jobs.is_job(answer, value) else value
 
     def protobuf(self, name: str, message: Any, kind: Any) -> Effects:
@@ -81,7 +81,7 @@ class ClientCore:
         headers = {"Accept": _PROTOBUF, "Content-Type": _PROTOBUF}
         request = ApiRequest(operation.method, operation.path, (), headers, message.SerializeToString())
         answer = yield from send(request, self.options, self.clock)
-        responses.check(answer)
+        responses.raise_for_status(answer)
         if answer.media_type != _PROTOBUF:
             told = answer.media_type or "of no media type"
             raise NotUnderstood(f"The answer to a protobuf message is {told}, with status {answer.status}")

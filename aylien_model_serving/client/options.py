@@ -28,12 +28,12 @@ class Options:
     retries: int = 3
 
     def __post_init__(self) -> None:
-        above_zero("timeout", self.timeout)
+        positive_seconds("timeout", self.timeout)
         if self.retries < 0:
             raise ValueError("retries is a number from 0 on")
 
 
-def above_zero(name: str, seconds: float) -> float:
+def positive_seconds(name: str, seconds: float) -> float:
     """Return seconds as they are.
 
     Args:

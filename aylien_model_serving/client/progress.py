@@ -89,7 +89,7 @@ def _element(status: str, progress: float, message: str) -> str:
     )
 
 
-def bar_for_here() -> Bar:
+def default_bar() -> Bar:
     """Return the bar that fits to where the program runs.
 
     Raises:

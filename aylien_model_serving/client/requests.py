@@ -21,7 +21,7 @@ from aylien_model_serving.client.openapi import Operation
 _QUERY_METHODS = IDEMPOTENT_METHODS
 
 #: Types of schemas that text of a form stands for without doubt, by the type of the value.
-_CLEAR = {str: ("string",), bool: ("boolean",), int: ("integer", "number"), float: ("number",)}
+_UNAMBIGUOUS = {str: ("string",), bool: ("boolean",), int: ("integer", "number"), float: ("number",)}
 
 
 def request_of(operation: Operation, fields: Mapping[str, Any], key: str) -> ApiRequest:
@@ -44,7 +44,7 @@ def request_of(operation: Operation, fields: Mapping[str, Any], key: str) -> Api
         is_idempotent = True
     if operation.method in _QUERY_METHODS:
         return ApiRequest(operation.method, path, _query(left), headers, idempotent=is_idempotent)
-    left = {name: _with_uploads(value) for name, value in left.items()}
+    left = {name: _convert_uploads(value) for name, value in left.items()}
     form = _form(operation, left)
     if form is not None:
         return ApiRequest(operation.method, path, (), headers, form=form, idempotent=is_idempotent)
@@ -90,7 +90,7 @@ def _text(name: str, value: Any) -> str:
     raise TypeError(f"{name}: a {type(value).__name__} can't be sent in a URL; call the route by POST")
 
 
-def _with_uploads(value: Any) -> Any:
+def _convert_uploads(value: Any) -> Any:
     """Return a value with an `Upload` in place of each file of a form: some can be read only once."""
     if isinstance(value, (list, tuple)):
         return [item if (upload := Upload.of(item)) is None else upload for item in value]
@@ -106,16 +106,18 @@ def _form(operation: Operation, fields: Mapping[str, Any]) -> tuple[tuple[str, s
         uploads = [item for item in items if isinstance(item, Upload)]
         if len(uploads) == len(items):
             parts += [(name, upload) for upload in uploads]
-        elif isinstance(value, (str, int, float)) and _is_clear(operation, name, value):
+        elif isinstance(value, (str, int, float)) and _is_unambiguous(operation, name, value):
             parts.append((name, _text(name, value)))
         else:
             return None
     return tuple(parts) if any(isinstance(part, Upload) for _, part in parts) else None
 
 
-def _is_clear(operation: Operation, name: str, value: Any) -> bool:
+def _is_unambiguous(operation: Operation, name: str, value: Any) -> bool:
     """Tell whether the service reads the same value again from text; a view has nothing else than that."""
-    return not operation.is_known or operation.fields.get(name, {}).get("type") in _CLEAR.get(type(value), ())
+    return not operation.is_known or operation.fields.get(name, {}).get("type") in _UNAMBIGUOUS.get(
+        type(value), ()
+    )
 
 
 def to_json(fields: Mapping[str, Any]) -> bytes:

@@ -9,30 +9,30 @@ import json
 from typing import Any
 
 from aylien_model_serving.client.effects import ApiResponse
-from aylien_model_serving.client.errors import NotUnderstood, error_of
-from aylien_model_serving.client.files import received, restored
+from aylien_model_serving.client.errors import NotUnderstood, error_from_response
+from aylien_model_serving.client.files import decode_files, file_from_response
 from aylien_model_serving.errors import reason
 
 
-def value_of(answer: ApiResponse) -> Any:
+def parse_response(answer: ApiResponse) -> Any:
     """Return what an answer says; None where it says nothing, but an empty text or file is one.
 
     Raises:
         ServingError: the service refused or failed.
         NotUnderstood: a redirect, which is not followed, or a body that is not what its media type says.
     """
-    check(answer)
+    raise_for_status(answer)
     media_type = answer.media_type
     if answer.status == 204 or not (answer.body or media_type):
         return None
     if media_type == "application/json" or media_type.endswith("+json"):
-        return restored(json_of(answer.body)) if answer.body else None
+        return decode_files(parse_json(answer.body)) if answer.body else None
     if media_type.startswith("text/"):
         return answer.body.decode(errors="replace")
-    return received(answer.body, media_type, answer.headers.get("content-disposition", ""))
+    return file_from_response(answer.body, media_type, answer.headers.get("content-disposition", ""))
 
 
-def check(answer: ApiResponse) -> None:
+def raise_for_status(answer: ApiResponse) -> None:
     """Raise what an answer tells to be wrong.
 
     Raises:
@@ -40,7 +40,7 @@ def check(answer: ApiResponse) -> None:
         NotUnderstood: it is a redirect, which is not followed: whoever is there shall not get the API key.
     """
     if answer.status >= 400:
-        raise error_of(answer)
+        raise error_from_response(answer)
     if answer.status >= 300:
         there = answer.headers.get("location", "nowhere")
         raise NotUnderstood(
@@ -49,7 +49,7 @@ def check(answer: ApiResponse) -> None:
         )
 
 
-def json_of(body: bytes) -> Any:
+def parse_json(body: bytes) -> Any:
     """Return the value of a JSON text.
 
     Raises:

@@ -11,13 +11,13 @@ from aylien_model_serving.client.errors import ClientError, ConnectionLost, Time
 from aylien_model_serving.client.options import ClockAndRandom, Options
 
 #: Seconds before the first further try, and at most; they double in between.
-FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
+FIRST_DELAY, MAX_DELAY = 0.2, 5.0
 
 #: Statuses by which a service says when it is to be asked again.
-_LATER = frozenset({429, 503})
+_RETRY_AFTER_STATUSES = frozenset({429, 503})
 
 #: Statuses of proxies that found nobody behind them, or of a service that is not there for a moment.
-_PASSING = frozenset({502, 503})
+_TEMPORARY = frozenset({502, 503})
 
 
 def send(request: ApiRequest, options: Options, clock: ClockAndRandom) -> Effects:
@@ -34,8 +34,8 @@ def send(request: ApiRequest, options: Options, clock: ClockAndRandom) -> Effect
     deadline = clock.now() + options.timeout
     tries = 0
     while True:
-        answer, failure = yield from _try(request, deadline - clock.now())
-        pause = _pause(request, answer, failure, tries, clock.jitter())
+        answer, failure = yield from _attempt(request, deadline - clock.now())
+        pause = _delay(request, answer, failure, tries, clock.jitter())
         tries += 1
         if pause is None or tries > options.retries or clock.now() + pause >= deadline:
             if failure is not None:
@@ -44,7 +44,7 @@ def send(request: ApiRequest, options: Options, clock: ClockAndRandom) -> Effect
         yield Sleep(pause)
 
 
-def _try(request: ApiRequest, seconds: float) -> Effects:
+def _attempt(request: ApiRequest, seconds: float) -> Effects:
     """Return the answer of one try, or what was wrong."""
     if seconds <= 0:
         return None, TimedOut("no time was left for a further try")
@@ -55,11 +55,11 @@ def _try(request: ApiRequest, seconds: float) -> Effects:
     return answer, None
 
 
-def _pause(
+def _delay(
     request: ApiRequest, answer: ApiResponse | None, failure: ClientError | None, tries: int, jitter: float
 ) -> float | None:
     """Return the seconds before a further try; None where there must not be one."""
-    backoff = backoff_of(tries, jitter)
+    backoff = backoff_seconds(tries, jitter)
     if failure is not None:
         is_harmless = isinstance(failure, Unreachable) or (
             request.idempotent and isinstance(failure, ConnectionLost)
@@ -67,11 +67,11 @@ def _pause(
         return backoff if is_harmless else None
     assert answer is not None
     told = answer.retry_after()
-    if told is not None and answer.status in _LATER:
+    if told is not None and answer.status in _RETRY_AFTER_STATUSES:
         return told + backoff
-    return backoff if request.idempotent and answer.status in _PASSING else None
+    return backoff if request.idempotent and answer.status in _TEMPORARY else None
 
 
-def backoff_of(tries: int, jitter: float) -> float:
+def backoff_seconds(tries: int, jitter: float) -> float:
     """Return the seconds before a further try: twice as many each time, of which chance takes up to half."""
-    return min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(tries, 10)) * (1 - jitter / 2)
+    return min(MAX_DELAY, FIRST_DELAY * 2.0 ** min(tries, 10)) * (1 - jitter / 2)

@@ -18,9 +18,9 @@ from aylien_model_serving.client.effects import (
     ReadBody,
     YieldItem,
 )
-from aylien_model_serving.client.errors import error_within
-from aylien_model_serving.client.files import restored
-from aylien_model_serving.client.responses import json_of
+from aylien_model_serving.client.errors import error_in_stream
+from aylien_model_serving.client.files import decode_files
+from aylien_model_serving.client.responses import parse_json
 
 _ERROR = {"error", "code", "request_id"}
 
@@ -140,8 +140,8 @@ def items(answer: ApiResponse, seconds: float) -> Effects:
 
 
 def _item(event: Event) -> Any:
-    value = json_of(event.data.encode())
+    value = parse_json(event.data.encode())
     is_told = isinstance(value, dict) and value.keys() >= _ERROR
     if is_told and (event.name == "error" or (event.name == "line" and value.keys() == _ERROR)):
-        raise error_within(value)
-    return restored(value)
+        raise error_in_stream(value)
+    return decode_files(value)

@@ -134,7 +134,7 @@ def _part(value: str | Upload, files: ExitStack) -> tuple[Any, ...]:
     return value.name, files.enter_context(value.opened()), value.media_type
 
 
-def allow(response: httpx.Response, seconds: float) -> None:
+def set_read_timeout(response: httpx.Response, seconds: float) -> None:
     """Give the body that follows its own seconds; httpx asks for them when it begins to read."""
     response.request.extensions["timeout"]["read"] = seconds
 
@@ -145,24 +145,24 @@ def is_streamed(response: httpx.Response) -> bool:
     return response.status_code == 200 and media_type in STREAM_MEDIA_TYPES
 
 
-def answer_of(response: httpx.Response, body: bytes, reader: Any = None) -> ApiResponse:
+def from_httpx(response: httpx.Response, body: bytes, reader: Any = None) -> ApiResponse:
     """Return a response in the words of the core."""
     headers = {name.lower(): value for name, value in response.headers.items()}
     return ApiResponse(response.status_code, headers, body, reader)
 
 
 @contextmanager
-def translated(address: str, seconds: float) -> Iterator[None]:
+def translate_errors(address: str, seconds: float) -> Iterator[None]:
     """Raise what httpx raises as what it means to a caller."""
     try:
         yield
     except httpx.HTTPError as error:
-        raise _meaning(error, address, seconds) from error
+        raise _client_error(error, address, seconds) from error
     except httpx.InvalidURL as error:
         raise ClientError(f"The address can't be asked: {error}") from error
 
 
-def _meaning(error: httpx.HTTPError, address: str, seconds: float) -> ClientError:
+def _client_error(error: httpx.HTTPError, address: str, seconds: float) -> ClientError:
     told = str(error) or type(error).__name__
     if isinstance(error, httpx.ConnectTimeout):
         return Unreachable(f"No service answers at {address}: connecting took too long")

@@ -9,7 +9,7 @@ import pytest
 
 from aylien_model_serving import FlaskAppWrapper, JobProgress
 from aylien_model_serving.client import Job, NotUnderstood, ReceivedFile, Stream, UnknownRoute
-from aylien_model_serving.client.methods import dress, names_of
+from aylien_model_serving.client.methods import as_method, completion_names
 from aylien_model_serving.client.openapi import Document
 from aylien_model_serving.client.signatures import LEFT_OUT, signature_of, type_of
 
@@ -76,7 +76,7 @@ def test_a_route_that_is_not_there_is_told_with_the_nearest_one(document: Docume
 def test_a_method_reads_well(document: Document) -> None:
     def call(**fields: Any) -> None: ...
 
-    method = dress(call, document.find("classify"), job=Job, stream=Stream)
+    method = as_method(call, document.find("classify"), job=Job, stream=Stream)
 
     assert method.__name__ == "classify"
     signature = inspect.signature(method)
@@ -92,14 +92,14 @@ def test_a_method_reads_well(document: Document) -> None:
 def test_a_job_route_returns_a_job(document: Document) -> None:
     def call(**fields: Any) -> None: ...
 
-    method = dress(call, document.find("wait"), job=Job, stream=Stream)
+    method = as_method(call, document.find("wait"), job=Job, stream=Stream)
 
     assert str(inspect.signature(method)) == "(*, seconds: float) -> aylien_model_serving.client.Job"
 
 
 def test_tab_completion_offers_what_can_be_typed(document: Document) -> None:
-    assert names_of(document, ["call"]) == ["call", "class", "classify", "v1", "wait"]
-    assert names_of(None, ["call"]) == ["call"]
+    assert completion_names(document, ["call"]) == ["call", "class", "classify", "v1", "wait"]
+    assert completion_names(None, ["call"]) == ["call"]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from aylien_model_serving.client.jobs import JobState
-from aylien_model_serving.client.progress import NoBar, NotebookBar, TerminalBar, bar_for_here
+from aylien_model_serving.client.progress import NoBar, NotebookBar, TerminalBar, default_bar
 
 STATE = JobState("j", "processing", 0.4, "<b>peeling</b> [red]")
 
@@ -34,7 +34,7 @@ def test_a_terminal_shows_how_far_a_job_is_and_what_it_says_of_itself(
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "120")
 
-    bar = bar_for_here()
+    bar = default_bar()
     bar.show(STATE)
     bar.close()
 
@@ -47,14 +47,14 @@ def test_a_terminal_without_rich_says_what_brings_it(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(sys, "stderr", Terminal())
 
     with pytest.raises(ImportError, match=r"needs rich: pip install 'model-serving\[client\]'"):
-        bar_for_here()
+        default_bar()
 
 
 def test_a_log_file_gets_no_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "rich", None)
     monkeypatch.setattr(sys, "stderr", io.StringIO())
 
-    assert isinstance(bar_for_here(), NoBar)
+    assert isinstance(default_bar(), NoBar)
 
 
 def test_a_notebook_shows_an_element_that_moves_and_no_markup_of_the_job(
@@ -68,7 +68,7 @@ def test_a_notebook_shows_an_element_that_moves_and_no_markup_of_the_job(
     notebook.display, notebook.get_ipython = display, lambda: shell
     monkeypatch.setitem(sys.modules, "IPython", notebook)
 
-    bar = bar_for_here()
+    bar = default_bar()
     bar.show(STATE)
     bar.close()
 

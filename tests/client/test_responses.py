@@ -9,9 +9,9 @@ import pytest
 from aylien_model_serving import errors
 from aylien_model_serving.client import JobCancelled, JobFailed, NotUnderstood, ReceivedFile
 from aylien_model_serving.client.effects import ApiResponse
-from aylien_model_serving.client.errors import error_of
-from aylien_model_serving.client.files import received
-from aylien_model_serving.client.responses import value_of
+from aylien_model_serving.client.errors import error_from_response
+from aylien_model_serving.client.files import file_from_response
+from aylien_model_serving.client.responses import parse_response
 from tests.client.run_state import JSON
 
 KINDS = [
@@ -30,7 +30,7 @@ def refused(status: int, code: str, **headers: str) -> ApiResponse:
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind is not errors.HandlerFailed])
 def test_a_refusal_is_raised_as_the_class_that_it_had_in_the_service(kind: type[errors.ServingError]) -> None:
-    error = error_of(refused(kind.status, kind.code))
+    error = error_from_response(refused(kind.status, kind.code))
 
     assert type(error) is kind
     assert str(error) == "no"
@@ -39,15 +39,18 @@ def test_a_refusal_is_raised_as_the_class_that_it_had_in_the_service(kind: type[
 
 
 def test_a_code_of_the_services_own_is_found_by_its_status_and_kept() -> None:
-    gone, stale = error_of(refused(404, "no_article")), error_of(refused(409, "stale_model"))
+    gone, stale = (
+        error_from_response(refused(404, "no_article")),
+        error_from_response(refused(409, "stale_model")),
+    )
 
     assert (type(gone), gone.status, gone.code) == (errors.NotFound, 404, "no_article")
     assert (type(stale), stale.status, stale.code) == (errors.ServingError, 409, "stale_model")
 
 
 def test_what_a_refusal_tells_beside_its_message_is_kept() -> None:
-    later = error_of(refused(429, "too_many_requests", retry_after="7"))
-    wrong = error_of(refused(405, "method_not_allowed", allow="GET, POST"))
+    later = error_from_response(refused(429, "too_many_requests", retry_after="7"))
+    wrong = error_from_response(refused(405, "method_not_allowed", set_read_timeout="GET, POST"))
 
     assert isinstance(later, errors.TooManyRequests)
     assert later.retry_after == 7
@@ -57,14 +60,17 @@ def test_what_a_refusal_tells_beside_its_message_is_kept() -> None:
 
 @pytest.mark.parametrize("body", [b"", b"<html>Bad Gateway</html>", b"[]", b'"text"', b"\xff"])
 def test_a_refusal_of_somebody_on_the_way_is_told_by_its_status(body: bytes) -> None:
-    error = error_of(ApiResponse(502, {"x-request-id": "demo-2"}, body))
+    error = error_from_response(ApiResponse(502, {"x-request-id": "demo-2"}, body))
 
     assert str(error) == "The service answered 502 Bad Gateway"
     assert (error.status, vars(error)["request_id"]) == (502, "demo-2")
 
 
 ERRORS = [
-    *(error_of(refused(kind.status, kind.code, retry_after="7", allow="GET, POST")) for kind in KINDS),
+    *(
+        error_from_response(refused(kind.status, kind.code, retry_after="7", set_read_timeout="GET, POST"))
+        for kind in KINDS
+    ),
     *(kind() for kind in KINDS),
     errors.MethodNotAllowed(("GET",)),
     errors.BodyTooLarge(1_000_000),
@@ -96,23 +102,23 @@ def test_an_error_goes_through_pickle_as_between_processes(error: Exception) -> 
     ],
 )
 def test_an_answer_is_what_its_media_type_says(media_type: str, body: bytes, expected: object) -> None:
-    assert value_of(ApiResponse(200, {"content-type": media_type}, body)) == expected
+    assert parse_response(ApiResponse(200, {"content-type": media_type}, body)) == expected
 
 
 def test_an_answer_without_content_is_none() -> None:
-    assert value_of(ApiResponse(204, {"content-type": "text/html; charset=utf-8"})) is None
+    assert parse_response(ApiResponse(204, {"content-type": "text/html; charset=utf-8"})) is None
 
 
 def test_json_that_is_none_is_not_understood() -> None:
     with pytest.raises(NotUnderstood, match="says that it is JSON, and is not"):
-        value_of(ApiResponse(200, JSON, b"<html>"))
+        parse_response(ApiResponse(200, JSON, b"<html>"))
 
 
 def test_a_redirect_is_not_followed_but_told() -> None:
     with pytest.raises(
         NotUnderstood, match=r"308 Permanent Redirect, to https://b\.example/: redirects are not"
     ):
-        value_of(ApiResponse(308, {"location": "https://b.example/"}))
+        parse_response(ApiResponse(308, {"location": "https://b.example/"}))
 
 
 def test_file_objects_within_an_answer_are_files() -> None:
@@ -122,7 +128,7 @@ def test_file_objects_within_an_answer_are_files() -> None:
         {"files": [file, {**file, "file_name": None}], "later": fetched_later, "half": {"content": "x"}}
     )
 
-    value = value_of(ApiResponse(200, JSON, body.encode()))
+    value = parse_response(ApiResponse(200, JSON, body.encode()))
 
     assert value == {
         "files": [ReceivedFile(b"hello", "text/plain", "a.txt"), ReceivedFile(b"hello", "text/plain")],
@@ -147,7 +153,7 @@ def test_file_objects_within_an_answer_are_files() -> None:
     ],
 )
 def test_the_name_of_a_file_leads_nowhere(disposition: str, name: str | None) -> None:
-    assert received(b"", "image/png", disposition).name == name
+    assert file_from_response(b"", "image/png", disposition).name == name
 
 
 def test_a_file_is_saved_under_its_name_or_another(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from aylien_model_serving.client.effects import ApiRequest, ApiResponse
 from aylien_model_serving.client.errors import ConnectionLost, TimedOut, Unreachable
 from aylien_model_serving.client.options import Options
-from aylien_model_serving.client.retry import LONGEST_PAUSE, backoff_of, send
+from aylien_model_serving.client.retry import MAX_DELAY, backoff_seconds, send
 from tests.client.run_state import Script
 
 POST = ApiRequest("POST", "/predict")
@@ -121,10 +121,10 @@ def test_there_is_no_try_for_which_no_time_is_left() -> None:
 
 @pytest.mark.parametrize("tries", [0, 3, 30, 3000])
 def test_chance_takes_up_to_half_of_a_pause_which_has_an_upper_bound(tries: int) -> None:
-    longest, shortest = backoff_of(tries, 0.0), backoff_of(tries, 1.0)
+    longest, shortest = backoff_seconds(tries, 0.0), backoff_seconds(tries, 1.0)
 
     assert 0 < shortest == longest / 2
-    assert longest <= LONGEST_PAUSE
+    assert longest <= MAX_DELAY
 
 
 @pytest.mark.parametrize("wrong", [{"timeout": 0}, {"timeout": math.nan}, {"retries": -1}])

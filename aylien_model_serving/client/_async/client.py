@@ -16,7 +16,7 @@ from aylien_model_serving.client._async.handles import AsyncJob, AsyncStream
 from aylien_model_serving.client.effects import ApiResponse
 from aylien_model_serving.client.errors import ClientError
 from aylien_model_serving.client.jobs import JobState
-from aylien_model_serving.client.methods import dress, names_of, signature_of
+from aylien_model_serving.client.methods import as_method, completion_names, signature_of
 from aylien_model_serving.client.operations import ClientCore
 from aylien_model_serving.client.options import Options
 from aylien_model_serving.client.streams import items
@@ -84,10 +84,10 @@ class AsyncClient:
         document = self._core.document_cache.document
         if document is None:
             return route
-        return dress(route, document.find(name), job=AsyncJob, stream=AsyncStream)
+        return as_method(route, document.find(name), job=AsyncJob, stream=AsyncStream)
 
     def __dir__(self) -> list[str]:
-        return names_of(self._core.document_cache.document, list(super().__dir__()))
+        return completion_names(self._core.document_cache.document, list(super().__dir__()))
 
     @property
     def routes(self) -> dict[str, inspect.Signature]:

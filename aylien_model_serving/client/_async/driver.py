@@ -11,9 +11,15 @@ import httpx
 
 from aylien_model_serving.client.effects import ApiResponse, Effects, ReadBody, SendRequest, Sleep, YieldItem
 from aylien_model_serving.client.errors import TimedOut
-from aylien_model_serving.client.options import above_zero
+from aylien_model_serving.client.options import positive_seconds
 from aylien_model_serving.client.run_state import RunState, StateCallback
-from aylien_model_serving.client.transport import allow, answer_of, is_streamed, request_of, translated
+from aylien_model_serving.client.transport import (
+    from_httpx,
+    is_streamed,
+    request_of,
+    set_read_timeout,
+    translate_errors,
+)
 
 _T = TypeVar("_T")
 
@@ -34,10 +40,10 @@ class AsyncBodyReader:
     async def read(self, seconds: float) -> bytes | None:
         """Return what comes next, and None at the end, which closes it as a failure does."""
         if self._pieces is None:
-            allow(self._response, seconds)
+            set_read_timeout(self._response, seconds)
             self._pieces = self._response.aiter_bytes()
         piece = None
-        with translated(self._address, seconds):
+        with translate_errors(self._address, seconds):
             try:
                 piece = await anext(self._pieces, None)
             finally:
@@ -64,7 +70,7 @@ class AsyncDriver:
     def __init__(self, address: str, pool: httpx.AsyncClient, connect_timeout: float) -> None:
         self.address = address
         self.pool = pool
-        self._connect_timeout = above_zero("connect_timeout", connect_timeout)
+        self._connect_timeout = positive_seconds("connect_timeout", connect_timeout)
 
     async def run(self, story: Effects, see: StateCallback | None = None) -> Any:
         """Return what a story comes to.
@@ -112,10 +118,10 @@ class AsyncDriver:
             raise TimedOut(f"{self.address} did not answer within {seconds:.3g} s") from None
 
     async def _ask(self, step: SendRequest) -> ApiResponse:
-        with translated(self.address, step.seconds), ExitStack() as files:
+        with translate_errors(self.address, step.seconds), ExitStack() as files:
             request = request_of(self.pool, self.address, step, self._connect_timeout, files)
             response = await self.pool.send(request, stream=True)
             if is_streamed(response):
-                return answer_of(response, b"", AsyncBodyReader(response, self.address))
+                return from_httpx(response, b"", AsyncBodyReader(response, self.address))
             async with aclosing(response):
-                return answer_of(response, await response.aread())
+                return from_httpx(response, await response.aread())

@@ -9,7 +9,7 @@ from aylien_model_serving.client._async.driver import AsyncBodyReader, AsyncDriv
 from aylien_model_serving.client.job_base import JOB_SECONDS, JobAttributes
 from aylien_model_serving.client.jobs import JobState, result_of
 from aylien_model_serving.client.operations import ClientCore
-from aylien_model_serving.client.progress import NoBar, bar_for_here
+from aylien_model_serving.client.progress import NoBar, default_bar
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -72,7 +72,7 @@ class AsyncJob(JobAttributes):
             JobCancelled: somebody cancelled it.
             TimedOut: it has not ended; it goes on, and may be waited for again.
         """
-        bar = bar_for_here() if progress else NoBar()
+        bar = default_bar() if progress else NoBar()
 
         def see(state: JobState) -> None:
             self._see(state)

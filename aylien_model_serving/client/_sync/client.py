@@ -17,7 +17,7 @@ from aylien_model_serving.client._sync.pool import ProcessPools
 from aylien_model_serving.client.effects import ApiResponse
 from aylien_model_serving.client.errors import ClientError
 from aylien_model_serving.client.jobs import JobState
-from aylien_model_serving.client.methods import dress, names_of, signature_of
+from aylien_model_serving.client.methods import as_method, completion_names, signature_of
 from aylien_model_serving.client.openapi import Document
 from aylien_model_serving.client.operations import ClientCore
 from aylien_model_serving.client.options import Options
@@ -81,14 +81,14 @@ class Client:
         def route(**fields: Any) -> Any:
             return self.call(operation.name, **fields)
 
-        return dress(route, operation, job=Job, stream=Stream)
+        return as_method(route, operation, job=Job, stream=Stream)
 
     def __dir__(self) -> list[str]:
         try:
             document = self._document()
         except (ClientError, ServingError):
             document = None
-        return names_of(document, list(super().__dir__()))
+        return completion_names(document, list(super().__dir__()))
 
     @property
     def routes(self) -> dict[str, inspect.Signature]:

@@ -12,9 +12,15 @@ import httpx
 from aylien_model_serving.client._sync.pool import ProcessPools
 from aylien_model_serving.client.effects import ApiResponse, Effects, ReadBody, SendRequest, Sleep, YieldItem
 from aylien_model_serving.client.errors import TimedOut
-from aylien_model_serving.client.options import above_zero
+from aylien_model_serving.client.options import positive_seconds
 from aylien_model_serving.client.run_state import RunState, StateCallback
-from aylien_model_serving.client.transport import allow, answer_of, is_streamed, request_of, translated
+from aylien_model_serving.client.transport import (
+    from_httpx,
+    is_streamed,
+    request_of,
+    set_read_timeout,
+    translate_errors,
+)
 
 
 class BodyReader:
@@ -35,10 +41,10 @@ class BodyReader:
     def read(self, seconds: float) -> bytes | None:
         """Return what comes next, and None at the end, which closes it as a failure does."""
         if self._pieces is None:
-            allow(self._response, seconds)
+            set_read_timeout(self._response, seconds)
             self._pieces = self._response.iter_bytes()
         piece = None
-        with translated(self._address, seconds):
+        with translate_errors(self._address, seconds):
             try:
                 piece = next(self._pieces, None)
             finally:
@@ -68,7 +74,7 @@ class Driver:
     def __init__(self, address: str, connections: ProcessPools, connect_timeout: float) -> None:
         self.address = address
         self.connections = connections
-        self._connect_timeout = above_zero("connect_timeout", connect_timeout)
+        self._connect_timeout = positive_seconds("connect_timeout", connect_timeout)
 
     def run(self, story: Effects, see: StateCallback | None = None) -> Any:
         """Return what a story comes to.
@@ -113,14 +119,14 @@ class Driver:
         until = time.monotonic() + step.seconds
         lanes = self.connections.lanes()
         lane = lanes.take(step.seconds)
-        with ExitStack() as ends, translated(self.address, step.seconds):
+        with ExitStack() as ends, translate_errors(self.address, step.seconds):
             ends.callback(lanes.give, lane)
             response = self._send(lane, SendRequest(step.request, _left(until)))
             ends.callback(response.close)
             if is_streamed(response):
-                return answer_of(response, b"", BodyReader(response, self.address, ends.pop_all().close))
-            allow(response, _left(until))
-            return answer_of(response, b"".join(_pieces(response, until)))
+                return from_httpx(response, b"", BodyReader(response, self.address, ends.pop_all().close))
+            set_read_timeout(response, _left(until))
+            return from_httpx(response, b"".join(_pieces(response, until)))
 
     def _send(self, lane: httpx.Client, step: SendRequest) -> httpx.Response:
         with ExitStack() as files:

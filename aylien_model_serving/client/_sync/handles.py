@@ -10,7 +10,7 @@ from aylien_model_serving.client._sync.driver import BodyReader, Driver
 from aylien_model_serving.client.job_base import JOB_SECONDS, JobAttributes
 from aylien_model_serving.client.jobs import JobState, result_of
 from aylien_model_serving.client.operations import ClientCore
-from aylien_model_serving.client.progress import NoBar, bar_for_here
+from aylien_model_serving.client.progress import NoBar, default_bar
 
 #: Seconds for which a job's state is taken as it was.
 _FRESH = 0.5
@@ -92,7 +92,7 @@ class Job(JobAttributes):
             JobCancelled: somebody cancelled it.
             TimedOut: it has not ended; it goes on, and may be waited for again.
         """
-        bar = bar_for_here() if progress else NoBar()
+        bar = default_bar() if progress else NoBar()
 
         def see(state: JobState) -> None:
             self._see(state)
