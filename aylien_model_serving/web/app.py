@@ -73,7 +73,7 @@ class ServingFlask(MountingFlask):
         super().__init__(name, state)
         self.table = RouteTable(self.url_map)
         self.untracked: set[str] = set()
-        self._beside = state.settings.express and lazy_contexts.POSSIBLE
+        self._beside = state.settings.express and lazy_contexts.SUPPORTED
         self._hooks = self._listed_hooks()
         self.extensions[EXTENSION] = state
         self.config["MAX_CONTENT_LENGTH"] = state.settings.max_body_bytes

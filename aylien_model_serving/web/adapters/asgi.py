@@ -18,7 +18,7 @@ from aylien_model_serving.dispatch.pipeline import answer as answer_steps
 from aylien_model_serving.errors import BodyTooLarge, MalformedBody, ServingError
 from aylien_model_serving.web.adapters.asgi_to_wsgi import Message, Receive, Scope, Send, environ_of
 from aylien_model_serving.web.adapters.flask import finish, to_reply
-from aylien_model_serving.web.adapters.lazy_contexts import Contexts
+from aylien_model_serving.web.adapters.lazy_contexts import LazyContexts
 from aylien_model_serving.web.adapters.request_info import BODILESS, RequestInfo, ScopeHeaders
 from aylien_model_serving.web.adapters.route_table import RouteMatch
 
@@ -77,7 +77,7 @@ async def answer(
         channel: the rest of the request and the way back.
         exchange: the request's first moment and its id.
     """
-    contexts = Contexts(app, lambda: environ_of(connection.scope, call.body, info))
+    contexts = LazyContexts(app, lambda: environ_of(connection.scope, call.body, info))
     try:
         response = await _respond(endpoint, call, connection, contexts)
         if contexts.counts():
@@ -104,7 +104,7 @@ class _ASGIResponse(NamedTuple):
 
 
 async def _respond(
-    endpoint: Endpoint, call: Call, connection: ASGIConnection, contexts: Contexts
+    endpoint: Endpoint, call: Call, connection: ASGIConnection, contexts: LazyContexts
 ) -> _ASGIResponse:
     try:
         call.body = await read_body(connection, contexts.app.config["MAX_CONTENT_LENGTH"])

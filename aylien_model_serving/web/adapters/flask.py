@@ -26,7 +26,7 @@ from aylien_model_serving.dispatch.pipeline import Endpoint, answer, run_steps
 from aylien_model_serving.executors.generators import GeneratorItems
 from aylien_model_serving.handlers import callables
 from aylien_model_serving.web import pages
-from aylien_model_serving.web.adapters.lazy_contexts import Contexts
+from aylien_model_serving.web.adapters.lazy_contexts import LazyContexts
 from aylien_model_serving.web.adapters.request_info import REQUEST_INFO, EnvironHeaders, RequestInfo
 
 _KNOWN = {
@@ -188,7 +188,7 @@ def to_response(reply: Reply) -> Response:
     return response
 
 
-def finish(contexts: Contexts, reply: Reply, endpoint: Endpoint, call: Call) -> Response:
+def finish(contexts: LazyContexts, reply: Reply, endpoint: Endpoint, call: Call) -> Response:
     """Return the response to a handler that looked at the contexts, with all it asked for there."""
     try:
         response = contexts.finish(to_response(reply))

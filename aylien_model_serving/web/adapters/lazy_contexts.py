@@ -23,18 +23,18 @@ _APP: Any = getattr(flask.globals, "_cv_app", None)
 _REQUEST: Any = getattr(flask.globals, "_cv_request", None)
 
 #: Whether this Flask keeps its contexts where the stand-ins are put; else every request takes Flask's way.
-POSSIBLE = _APP is not None and _REQUEST is not None
+SUPPORTED = _APP is not None and _REQUEST is not None
 
 #: prometheus-flask-exporter's `do_not_track` leaves this mark on a request.
-_UNTRACKED = "prom_do_not_track"
+_UNTRACKED_MARK = "prom_do_not_track"
 
 
 def is_untracked(request: object) -> bool:
     """Tell whether a request is not to be counted."""
-    return hasattr(request, _UNTRACKED)
+    return hasattr(request, _UNTRACKED_MARK)
 
 
-class Contexts:
+class LazyContexts:
     """The contexts of one request that Flask does not dispatch.
 
     Args:
@@ -51,8 +51,8 @@ class Contexts:
         self.request_context: RequestContext | None = None
 
     def __enter__(self) -> Self:
-        self._app_token = _APP.set(_AppStandIn(self))
-        self._request_token = _REQUEST.set(_RequestStandIn(self))
+        self._app_token = _APP.set(_AppContextProxy(self))
+        self._request_token = _REQUEST.set(_RequestContextProxy(self))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -93,10 +93,10 @@ class Contexts:
         return response
 
 
-class _AppStandIn:
+class _AppContextProxy:
     __slots__ = ("_contexts",)
 
-    def __init__(self, contexts: Contexts) -> None:
+    def __init__(self, contexts: LazyContexts) -> None:
         self._contexts = contexts
 
     def __getattr__(self, name: str) -> Any:
@@ -109,10 +109,10 @@ class _AppStandIn:
         self._contexts.open_app().__exit__(*error)
 
 
-class _RequestStandIn:
+class _RequestContextProxy:
     __slots__ = ("_contexts",)
 
-    def __init__(self, contexts: Contexts) -> None:
+    def __init__(self, contexts: LazyContexts) -> None:
         self._contexts = contexts
 
     def __getattr__(self, name: str) -> Any:

@@ -16,7 +16,7 @@ from aylien_model_serving.dispatch.pipeline import Endpoint, run_steps
 from aylien_model_serving.dispatch.pipeline import answer as tell_story
 from aylien_model_serving.errors import BodyTooLarge, MalformedBody, ServingError
 from aylien_model_serving.web.adapters.flask import finish
-from aylien_model_serving.web.adapters.lazy_contexts import Contexts, body_environ
+from aylien_model_serving.web.adapters.lazy_contexts import LazyContexts, body_environ
 from aylien_model_serving.web.adapters.request_info import BODILESS, STATUS_LINES, EnvironHeaders, RequestInfo
 from aylien_model_serving.web.adapters.route_table import RouteMatch
 
@@ -42,7 +42,7 @@ def answer(
         start_response: PEP 3333's callable.
         exchange: the request's first moment and its id.
     """
-    with Contexts(app, lambda: body_environ(environ, call.body)) as contexts:
+    with LazyContexts(app, lambda: body_environ(environ, call.body)) as contexts:
         reply = _reply(endpoint, call, environ, app.config["MAX_CONTENT_LENGTH"])
         if contexts.request_context is not None:
             return _finished(contexts, reply, endpoint, call, info)(environ, start_response)
@@ -55,7 +55,7 @@ def answer(
 
 
 def _finished(
-    contexts: Contexts, reply: Reply, endpoint: Endpoint, call: Call, info: RequestInfo
+    contexts: LazyContexts, reply: Reply, endpoint: Endpoint, call: Call, info: RequestInfo
 ) -> Response:
     """Return Flask's response where the handler looked at Flask's contexts."""
     response = finish(contexts, reply, endpoint, call)
