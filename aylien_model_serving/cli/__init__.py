@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from aylien_model_serving.cli.faults import Misused
-from aylien_model_serving.core.suggest import nearest
+from aylien_model_serving.core.suggest import suggestion
 
 #: What each command does, known without importing its module.
 COMMANDS = {
@@ -44,7 +44,7 @@ class Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args[0] not in COMMANDS and not args[0].startswith("-"):
-            raise Misused(f"There is no command {args[0]!r}{nearest(args[0], COMMANDS)}", ctx)
+            raise Misused(f"There is no command {args[0]!r}{suggestion(args[0], COMMANDS)}", ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -15,7 +15,7 @@ from types import UnionType
 from typing import IO, Any, Literal, NamedTuple, Union, get_args, get_origin
 
 from aylien_model_serving.cli.faults import Misused
-from aylien_model_serving.core.suggest import nearest
+from aylien_model_serving.core.suggest import suggestion
 
 _WORD = re.compile(r"(?P<name>[^=:@\s]+)(?P<sign>:=|=|@)(?P<text>.*)", re.DOTALL)
 
@@ -70,7 +70,7 @@ def read(words: Iterable[Word], hints: Mapping[str, Any], *, is_known: bool) -> 
     found: dict[str, list[Word]] = {}
     for word in words:
         if is_known and word.name not in hints:
-            raise Misused(f"The route has no field {word.name!r}{nearest(word.name, hints)}")
+            raise Misused(f"The route has no field {word.name!r}{suggestion(word.name, hints)}")
         found.setdefault(word.name, []).append(word)
     return {name: _value(same, hints.get(name, Any)) for name, same in found.items()}
 
@@ -116,7 +116,7 @@ def _file(word: Word) -> Path:
     path = Path(word.text).expanduser()
     if not path.is_file():
         near = sorted(file.name for file in path.parent.iterdir()) if path.parent.is_dir() else []
-        raise Misused(f"{word.name}@{word.text}: there is no such file{nearest(path.name, near)}")
+        raise Misused(f"{word.name}@{word.text}: there is no such file{suggestion(path.name, near)}")
     return path
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from flask import Flask
 
 from aylien_model_serving.cli.faults import Misused
-from aylien_model_serving.core.suggest import nearest
+from aylien_model_serving.core.suggest import suggestion
 from aylien_model_serving.service import Service
 
 #: Names under which an app, and a function that makes one, are looked for first.
@@ -73,7 +73,7 @@ def _named(module: ModuleType, name: str) -> Any:
         return getattr(module, name)
     except AttributeError:
         known = [other for other, value in vars(module).items() if _may_be_meant(module, other, value)]
-        raise Misused(f"{module.__name__} has no {name!r}{nearest(name, known)}") from None
+        raise Misused(f"{module.__name__} has no {name!r}{suggestion(name, known)}") from None
 
 
 def _may_be_meant(module: ModuleType, name: str, value: Any) -> bool:

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 from aylien_model_serving.cli.asking import library
 from aylien_model_serving.cli.faults import Failed, Misused
 from aylien_model_serving.cli.fields import Word
-from aylien_model_serving.core.suggest import nearest
+from aylien_model_serving.core.suggest import suggestion
 from aylien_model_serving.errors import NotFound, ServingError
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def locate(url: str, method: str | None, connect: Callable[[str], Client]) -> Lo
     if not known:
         raise Failed(f"{url}: no service that describes itself in /openapi.json answers there")
     path = urlsplit(url).path or "/"
-    raise Misused(f"The service has no route {f'{method} ' if method else ''}{path}{nearest(path, known)}")
+    raise Misused(f"The service has no route {f'{method} ' if method else ''}{path}{suggestion(path, known)}")
 
 
 def _operations(client: Client) -> list[Operation]:

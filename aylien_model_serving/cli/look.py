@@ -20,7 +20,7 @@ from aylien_model_serving.cli.describing import described
 from aylien_model_serving.cli.faults import Misused, pip_install
 from aylien_model_serving.cli.finding import Found, find
 from aylien_model_serving.cli.targets import Target, modules_near
-from aylien_model_serving.core.suggest import nearest
+from aylien_model_serving.core.suggest import suggestion
 from aylien_model_serving.process import lifecycle
 
 
@@ -66,7 +66,7 @@ def _imported(target: Target) -> ModuleType:
 
 
 def _no_module(target: Target, name: str) -> str:
-    hint = nearest(name, modules_near(target)) if "." not in name else ""
+    hint = suggestion(name, modules_near(target)) if "." not in name else ""
     return f"There is no module {name!r} in {target.folder}{hint}"
 
 

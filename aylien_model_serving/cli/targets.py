@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from aylien_model_serving.cli.faults import Misused
-from aylien_model_serving.core.suggest import nearest
+from aylien_model_serving.core.suggest import suggestion
 
 _FORMS = "a target is module:app, module:factory() or a file, e.g. service.py"
 
@@ -65,7 +65,7 @@ def _file(path: Path, shown: str) -> Target:
     """Return the module that a file is, which in a package is found from above the package."""
     if not path.is_file():
         near = [file.name for file in _python_files(path.parent) if file.stem.isidentifier()]
-        raise Misused(f"There is no file {shown!r}{nearest(path.name, near)}")
+        raise Misused(f"There is no file {shown!r}{suggestion(path.name, near)}")
     path = path.resolve()
     folder, names = path.parent, [path.stem]
     while (folder / "__init__.py").is_file():
@@ -86,7 +86,7 @@ def _refuse_absent_module(target: Target) -> None:
     for name in rest:
         if not _is_module(place / name):
             known = _modules(place)
-            raise Misused(f"{place.name!r} has no module {name!r}{nearest(name, known)}")
+            raise Misused(f"{place.name!r} has no module {name!r}{suggestion(name, known)}")
         place = place / name
 
 

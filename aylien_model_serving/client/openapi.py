@@ -15,7 +15,7 @@ from typing import Any
 from aylien_model_serving.client.effects import STREAM_MEDIA_TYPES
 from aylien_model_serving.client.errors import NotUnderstood, UnknownRoute
 from aylien_model_serving.client.signatures import Schema, resolved, signature_of, type_of
-from aylien_model_serving.core.suggest import nearest
+from aylien_model_serving.core.suggest import suggestion
 
 PATH = "/openapi.json"
 
@@ -122,7 +122,7 @@ class Document:
                 None,
             )
         if found is None:
-            raise UnknownRoute(f"The service has no route {name!r}{nearest(name, self.names())}")
+            raise UnknownRoute(f"The service has no route {name!r}{suggestion(name, self.names())}")
         return found
 
 

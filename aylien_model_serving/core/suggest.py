@@ -12,7 +12,7 @@ from collections.abc import Iterable
 _SHOWN = 12
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
+def suggestion(word: str, known: Iterable[str]) -> str:
     """Return a hint at the known word that is nearest to an unknown one, or at those that there are."""
     words = list(dict.fromkeys(known))
     close = difflib.get_close_matches(word, words, n=1, cutoff=0.5)

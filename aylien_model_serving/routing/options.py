@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from werkzeug.routing import Map, Rule
 
-from aylien_model_serving.core.suggest import nearest
+from aylien_model_serving.core.suggest import suggestion
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.executors.batch_policy import BatchOptions
 
@@ -94,7 +94,7 @@ def _methods(value: Any) -> tuple[str, ...]:
     methods = tuple(str(method).upper() for method in value)
     for method in methods:
         if method not in METHODS:
-            raise ConfigurationError(f"unknown method {method!r}{nearest(method, METHODS)}")
+            raise ConfigurationError(f"unknown method {method!r}{suggestion(method, METHODS)}")
     if not methods:
         raise ConfigurationError("at least one method is needed, e.g. ['POST']")
     return tuple(dict.fromkeys(methods))
@@ -175,7 +175,7 @@ def _read_nested(value: Any, readers: Mapping[str, Callable[[Any], Any]]) -> dic
     found: dict[str, Any] = {}
     for key, item in value.items():
         if key not in readers:
-            raise ConfigurationError(f"unknown key {key!r}{nearest(str(key), readers)}")
+            raise ConfigurationError(f"unknown key {key!r}{suggestion(str(key), readers)}")
         try:
             found[key] = readers[key](item)
         except ConfigurationError as error:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from aylien_model_serving.core.suggest import nearest
+from aylien_model_serving.core.suggest import suggestion
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.executors.batch_policy import BatchOptions
 from aylien_model_serving.handlers import callables
@@ -93,7 +93,7 @@ def _read_one(position: int, item: Any) -> Route:
     place = f"route {item.get('endpoint', position)!r}"
     for key in item:
         if key not in READERS:
-            raise ConfigurationError(f"{place}: unknown key {key!r}{nearest(str(key), READERS)}")
+            raise ConfigurationError(f"{place}: unknown key {key!r}{suggestion(str(key), READERS)}")
     for key in ("endpoint", "callable"):
         if key not in item:
             raise ConfigurationError(f"{place}: the key {key!r} is missing")

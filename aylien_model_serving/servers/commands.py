@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from aylien_model_serving.core.suggest import nearest
+from aylien_model_serving.core.suggest import suggestion
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.process import interpreter
 from aylien_model_serving.servers import ports
@@ -58,18 +58,18 @@ class ServerOptions:
 
     def __post_init__(self) -> None:
         if self.server not in _COMMANDS:
-            raise ConfigurationError(f"unknown server {self.server!r}{nearest(self.server, _COMMANDS)}")
+            raise ConfigurationError(f"unknown server {self.server!r}{suggestion(self.server, _COMMANDS)}")
         if type(self.port) is not int or not 0 <= self.port <= 65535:
             raise ConfigurationError(f"a port is a number from 1 to 65535; this is {self.port!r}")
         if type(self.workers) is not int or self.workers < 1:
             raise ConfigurationError(f"at least 1 worker is needed; this is {self.workers!r}")
         if self.worker_class not in WORKER_CLASSES and "." not in self.worker_class:
             raise ConfigurationError(
-                f"unknown worker class {self.worker_class!r}{nearest(self.worker_class, WORKER_CLASSES)}"
+                f"unknown worker class {self.worker_class!r}{suggestion(self.worker_class, WORKER_CLASSES)}"
             )
         if self.log_level not in LOG_LEVELS:
             raise ConfigurationError(
-                f"unknown log level {self.log_level!r}{nearest(self.log_level, LOG_LEVELS)}"
+                f"unknown log level {self.log_level!r}{suggestion(self.log_level, LOG_LEVELS)}"
             )
 
 

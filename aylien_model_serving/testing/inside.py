@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from aylien_model_serving.core.suggest import nearest
+from aylien_model_serving.core.suggest import suggestion
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.replicas.client.remote_executor import RemoteExecutor
 from aylien_model_serving.service import Service
@@ -55,7 +55,9 @@ def stub_runners(**handlers: Callable[..., Any]) -> Iterator[None]:
     with overrides.placed(handlers) as stand_ins:
         yield
     for name in sorted(set(handlers) - stand_ins.names):
-        hint = nearest(name, sorted(stand_ins.names)) if stand_ins.names else ": no app was built meanwhile"
+        hint = (
+            suggestion(name, sorted(stand_ins.names)) if stand_ins.names else ": no app was built meanwhile"
+        )
         raise ConfigurationError(f"no handler has the name {name!r}{hint}")
 
 
