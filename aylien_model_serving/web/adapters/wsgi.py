@@ -13,7 +13,7 @@ from werkzeug.wsgi import ClosingIterator
 
 from aylien_model_serving.core.messages import REQUEST_ID_HEADER, Call, Chunks, Reply, deadline_of
 from aylien_model_serving.dispatch.pipeline import Endpoint, run_steps
-from aylien_model_serving.dispatch.pipeline import answer as tell_story
+from aylien_model_serving.dispatch.pipeline import answer as answer_steps
 from aylien_model_serving.errors import BodyTooLarge, MalformedBody, ServingError
 from aylien_model_serving.web.adapters.flask import finish
 from aylien_model_serving.web.adapters.lazy_contexts import LazyContexts, body_environ
@@ -45,16 +45,16 @@ def answer(
     with LazyContexts(app, lambda: body_environ(environ, call.body)) as contexts:
         reply = _reply(endpoint, call, environ, app.config["MAX_CONTENT_LENGTH"])
         if contexts.request_context is not None:
-            return _finished(contexts, reply, endpoint, call, info)(environ, start_response)
+            return _finish_in_context(contexts, reply, endpoint, call, info)(environ, start_response)
     endpoint.instruments.count_request(call.method, reply.status, endpoint.name, info.seconds())
     start_response(STATUS_LINES.get(reply.status) or f"{reply.status} UNKNOWN", _headers(reply, info))
-    is_silent = call.method == "HEAD" or reply.status in BODILESS
+    is_bodiless = call.method == "HEAD" or reply.status in BODILESS
     if reply.chunks is not None or reply.after is not None:
-        return _watched(reply, is_silent)
-    return () if is_silent else (reply.body,)
+        return _body_of(reply, is_bodiless)
+    return () if is_bodiless else (reply.body,)
 
 
-def _finished(
+def _finish_in_context(
     contexts: LazyContexts, reply: Reply, endpoint: Endpoint, call: Call, info: RequestInfo
 ) -> Response:
     """Return Flask's response where the handler looked at Flask's contexts."""
@@ -65,16 +65,16 @@ def _finished(
     return response
 
 
-def _watched(reply: Reply, is_silent: bool) -> Iterable[bytes]:
+def _body_of(reply: Reply, is_bodiless: bool) -> Iterable[bytes]:
     """Return a body whose end, which the server's `close` tells, is not the end of the answer."""
-    body: Iterable[bytes] = () if is_silent else (reply.body,)
+    body: Iterable[bytes] = () if is_bodiless else (reply.body,)
     if reply.chunks is not None:
-        body = _streamed(reply.chunks, is_silent)
+        body = _stream(reply.chunks, is_bodiless)
     return body if reply.after is None else ClosingIterator(body, reply.after)
 
 
-def _streamed(chunks: Chunks, is_silent: bool) -> Iterable[bytes]:
-    if is_silent:
+def _stream(chunks: Chunks, is_bodiless: bool) -> Iterable[bytes]:
+    if is_bodiless:
         chunks.close()
         return ()
     return ClosingIterator(chunks, chunks.close)
@@ -101,7 +101,7 @@ def _reply(endpoint: Endpoint, call: Call, environ: WSGIEnvironment, limit: int 
         call.body = read_body(environ, limit)
     except ServingError as error:
         return endpoint.error_responses.reply(error, call)
-    return run_steps(tell_story(endpoint, call))
+    return run_steps(answer_steps(endpoint, call))
 
 
 def _headers(reply: Reply, info: RequestInfo) -> list[tuple[str, str]]:
