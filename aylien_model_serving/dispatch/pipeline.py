@@ -164,7 +164,7 @@ def _stream(endpoint: Endpoint, call: Call, items: GeneratorItems) -> Reply:
     return Reply(200, b"", framing.media_type, list(streaming.HEADERS), chunks)
 
 
-def check(schema: Schema, result: Any) -> None:
+def check_result(schema: Schema, result: Any) -> None:
     """Raise what is wrong with a handler's result that nobody is sent; of a stream with its first item."""
     if isinstance(result, GeneratorItems):
         with closing(result):

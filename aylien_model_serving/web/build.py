@@ -13,7 +13,7 @@ from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.core import logging
 from aylien_model_serving.core.messages import Call
 from aylien_model_serving.dispatch.cache import ReplyCache
-from aylien_model_serving.dispatch.pipeline import Endpoint, check
+from aylien_model_serving.dispatch.pipeline import Endpoint, check_result
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.handlers import callables
 from aylien_model_serving.handlers.signatures import Signature
@@ -200,6 +200,6 @@ def _warm_up(endpoint: Endpoint, fields: Mapping[str, Any]) -> None:
     try:
         call = Call("POST", "", "", {}, b"", {}, "warmup")
         arguments = endpoint.schema.arguments(Fields(dict(fields)), {})
-        check(endpoint.schema, endpoint.executor.run(arguments, call))
+        check_result(endpoint.schema, endpoint.executor.run(arguments, call))
     except Exception as error:
         raise ConfigurationError(f"key 'warmup': the call failed: {error}") from error

@@ -18,7 +18,7 @@ from aylien_model_serving.background import pool
 from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.core.messages import Reply
 from aylien_model_serving.core.settings import Settings
-from aylien_model_serving.dispatch.pipeline import check
+from aylien_model_serving.dispatch.pipeline import check_result
 from aylien_model_serving.executors.engine import Engine, QueuedCall
 from aylien_model_serving.executors.generators import STREAMS, GeneratorItems
 from aylien_model_serving.jobs import progress
@@ -143,7 +143,7 @@ class HostedHandler:
                 if error is not None:
                     raise error
                 is_stream = type(result) in STREAMS
-                check(
+                check_result(
                     schema,
                     GeneratorItems(result, lambda: None, in_native_thread=False) if is_stream else result,
                 )
