@@ -79,10 +79,10 @@ class ServingFlask(MountingFlask):
         self.config["MAX_CONTENT_LENGTH"] = state.settings.max_body_bytes
         self.config["MAX_FORM_MEMORY_SIZE"] = state.settings.max_body_bytes
         self.register_error_handler(
-            HTTPException, lambda error: flask.tell_http_exception(state.error_responses, error)
+            HTTPException, lambda error: flask.http_exception_response(state.error_responses, error)
         )
         self.register_error_handler(
-            errors.ServingError, lambda error: flask.tell(state.error_responses, error)
+            errors.ServingError, lambda error: flask.error_response(state.error_responses, error)
         )
 
     def __call__(self, *protocol: Any) -> Any:

@@ -24,7 +24,7 @@ from aylien_model_serving.routing.routes import Route
 from aylien_model_serving.rpc import spec
 from aylien_model_serving.schemas import Schema
 from aylien_model_serving.servers import import_paths
-from aylien_model_serving.web.adapters.flask import replying
+from aylien_model_serving.web.adapters.flask import accept_flask_responses
 from aylien_model_serving.web.state import ServiceState
 
 #: Calls that may wait for a batch within one worker.
@@ -55,7 +55,9 @@ def choose(
     observer = state.instruments.of_handler(route.name)
     if route.batch is not None:
         return BatchedExecutor(handler, signature, route.batch, route.threads, observer, _MAX_WAITING)
-    return InlineExecutor(replying(handler, state.error_responses), signature, route.threads, observer)
+    return InlineExecutor(
+        accept_flask_responses(handler, state.error_responses), signature, route.threads, observer
+    )
 
 
 def _beside(

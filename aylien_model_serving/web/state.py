@@ -17,7 +17,7 @@ from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.jobs.store import Store
 from aylien_model_serving.metrics.instruments import Instruments
 from aylien_model_serving.openapi.responses import Described
-from aylien_model_serving.web.adapters.flask import replying
+from aylien_model_serving.web.adapters.flask import accept_flask_responses
 
 #: Key of the state in `app.extensions`.
 EXTENSION = "model_serving"
@@ -96,7 +96,10 @@ class ServiceState:
             else schemas.open_schema(handler, signature)
         )
         executor = InlineExecutor(
-            replying(handler, self.error_responses), signature, None, self.instruments.of_handler(name)
+            accept_flask_responses(handler, self.error_responses),
+            signature,
+            None,
+            self.instruments.of_handler(name),
         )
         return Endpoint(
             name=name,

@@ -29,7 +29,7 @@ from aylien_model_serving.web import pages
 from aylien_model_serving.web.adapters.lazy_contexts import LazyContexts
 from aylien_model_serving.web.adapters.request_info import REQUEST_INFO, EnvironHeaders, RequestInfo
 
-_KNOWN = {
+_BY_STATUS = {
     kind.status: kind
     for kind in (
         errors.BadRequest,
@@ -47,10 +47,10 @@ _KNOWN = {
 }
 
 
-def _told(error: HTTPException) -> tuple[str, str]:
+def _code_and_message(error: HTTPException) -> tuple[str, str]:
     """Return our code and message for a Werkzeug error; a description given by a view is kept."""
     status = error.code or 500
-    known = _KNOWN.get(status)
+    known = _BY_STATUS.get(status)
     code = known.code if known else errors.reason(status).lower().replace(" ", "_")
     if isinstance(error, MethodNotAllowed):
         return code, str(errors.MethodNotAllowed(tuple(sorted(error.valid_methods or ()))))
@@ -59,7 +59,7 @@ def _told(error: HTTPException) -> tuple[str, str]:
     return code, known.message if known else errors.reason(status)
 
 
-def tell(error_responses: ErrorResponses, error: Exception) -> Response:
+def error_response(error_responses: ErrorResponses, error: Exception) -> Response:
     """Return the response that tells an error of the request that Flask works on."""
     accept = request.headers.get("Accept", "")
     return to_response(
@@ -67,16 +67,16 @@ def tell(error_responses: ErrorResponses, error: Exception) -> Response:
     )
 
 
-def tell_http_exception(error_responses: ErrorResponses, error: HTTPException) -> Any:
+def http_exception_response(error_responses: ErrorResponses, error: HTTPException) -> Any:
     """Tell Werkzeug's own errors as ours; redirects and ready responses pass."""
     if isinstance(error, InternalServerError) and error.original_exception is not None:
-        return tell(error_responses, error.original_exception)  # type: ignore[arg-type]  # declared as BaseException
+        return error_response(error_responses, error.original_exception)  # type: ignore[arg-type]  # declared as BaseException
     if error.response is not None or error.code is None or error.code < 400:
         return error
-    code, message = _told(error)
+    code, message = _code_and_message(error)
     accept = request.headers.get("Accept", "")
-    if error is request.routing_exception and _is_read_by_people(accept):
-        return _page(error, message)
+    if error is request.routing_exception and _prefers_html(accept):
+        return _error_page(error, message)
     body, media_type = error_body(error.code, message, code, request_info().request_id, accept)
     return _with_headers(Response(body, error.code, content_type=media_type), error)
 
@@ -88,7 +88,7 @@ def _with_headers(response: Response, error: HTTPException) -> Response:
     return response
 
 
-def _is_read_by_people(accept: str) -> bool:
+def _prefers_html(accept: str) -> bool:
     """Tell whether a client would rather have a page than JSON, as browsers do where a path is typed."""
     ranges = codecs.media_ranges(accept)
     return codecs.preference("text/html", ranges) > codecs.preference("application/json", ranges) and (
@@ -96,7 +96,7 @@ def _is_read_by_people(accept: str) -> bool:
     )
 
 
-def _page(error: HTTPException, message: str) -> Response:
+def _error_page(error: HTTPException, message: str) -> Response:
     """Return the page that tells somebody with a browser where the routes are listed."""
     status = error.code or 404
     response = pages.page(
@@ -117,14 +117,14 @@ def answer_request(endpoint: Endpoint, path_values: Mapping[str, Any]) -> Respon
     try:
         call = _call(endpoint, path_values)
     except errors.ServingError as error:
-        return tell(endpoint.error_responses, error)
+        return error_response(endpoint.error_responses, error)
     reply = run_steps(answer(endpoint, call))
     if reply.after is not None:
-        after_this_request(partial(_followed, reply.after))
+        after_this_request(partial(_call_on_close, reply.after))
     return to_response(reply)
 
 
-def _followed(after: Callable[[], None], response: Response) -> Response:
+def _call_on_close(after: Callable[[], None], response: Response) -> Response:
     """Have something done when the response that leaves, which a view may have changed, has been sent."""
     response.call_on_close(after)
     return response
@@ -197,7 +197,7 @@ def finish(contexts: LazyContexts, reply: Reply, endpoint: Endpoint, call: Call)
         response = to_response(endpoint.error_responses.reply(error, call))
     if reply.chunks is not None and response.response is not reply.chunks:
         reply.chunks.close()
-    return response if reply.after is None else _followed(reply.after, response)
+    return response if reply.after is None else _call_on_close(reply.after, response)
 
 
 def to_reply(result: Any) -> Any:
@@ -212,9 +212,9 @@ def to_reply(result: Any) -> Any:
         chunks = GeneratorItems(
             (chunk for chunk in result.iter_encoded()), result.close, in_native_thread=False
         )
-    told_apart = _OWN_PLACE if chunks is None else _OWN_PLACE - {"content-length"}
+    own_headers = _ADAPTER_HEADERS if chunks is None else _ADAPTER_HEADERS - {"content-length"}
     given = result.get_wsgi_headers(request.environ if result.autocorrect_location_header else {})
-    headers = [(name, value) for name, value in given if name.lower() not in told_apart]
+    headers = [(name, value) for name, value in given if name.lower() not in own_headers]
     body = b"" if chunks is not None else result.get_data()
     return Reply(result.status_code, body, given.get("Content-Type", ""), headers, chunks)
 
@@ -222,30 +222,34 @@ def to_reply(result: Any) -> Any:
 _UNWRAPPED = (WerkzeugResponse, TaskResponse)
 
 #: Headers that the doors write themselves.
-_OWN_PLACE = frozenset({"content-type", "content-length", REQUEST_ID_HEADER.lower()})
+_ADAPTER_HEADERS = frozenset({"content-type", "content-length", REQUEST_ID_HEADER.lower()})
 
 
-def replying(handler: Callable[..., Any], error_responses: ErrorResponses) -> Callable[..., Any]:
+def accept_flask_responses(
+    handler: Callable[..., Any], error_responses: ErrorResponses
+) -> Callable[..., Any]:
     """Let a handler answer with a Flask response of its own, or with Flask's `abort`."""
     if callables.is_async(handler):
 
-        async def replying_async(*positional: Any, **named: Any) -> Any:
+        async def call_async(*positional: Any, **named: Any) -> Any:
             try:
                 return to_reply(await handler(*positional, **named))
             except HTTPException as error:
-                return _aborted(error, error_responses)
+                return _abort_reply(error, error_responses)
 
-        return replying_async
+        return call_async
 
-    def replying_at_once(*positional: Any, **named: Any) -> Any:
+    def call(*positional: Any, **named: Any) -> Any:
         try:
             return to_reply(handler(*positional, **named))
         except HTTPException as error:
-            return _aborted(error, error_responses)
+            return _abort_reply(error, error_responses)
 
-    return replying_at_once
+    return call
 
 
-def _aborted(error: HTTPException, error_responses: ErrorResponses) -> Any:
-    told = tell_http_exception(error_responses, error)
-    return to_reply(told.get_response(request.environ) if isinstance(told, HTTPException) else told)
+def _abort_reply(error: HTTPException, error_responses: ErrorResponses) -> Any:
+    response = http_exception_response(error_responses, error)
+    return to_reply(
+        response.get_response(request.environ) if isinstance(response, HTTPException) else response
+    )
