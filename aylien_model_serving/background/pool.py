@@ -26,10 +26,10 @@ from aylien_model_serving.process import native_threads
 logger = logging.getLogger(__name__)
 
 #: Answers whose tasks may wait for a thread.
-ROOM = 1000
+MAX_WAITING = 1000
 
 
-class Errand:
+class BackgroundBatch:
     """The tasks of one answer.
 
     Args:
@@ -45,7 +45,7 @@ class Errand:
 
     def __call__(self) -> None:
         """Leave the tasks to this process's threads; where too many wait there, do them at once."""
-        if not _here().offer(self):
+        if not _pool_of_process().offer(self):
             self.run()
 
     def run(self) -> None:
@@ -71,7 +71,7 @@ async def _awaited(outcome: Awaitable[Any]) -> None:
     await outcome
 
 
-class Pool:
+class BackgroundPool:
     """Threads that run errands, started when they are first needed.
 
     Args:
@@ -79,11 +79,11 @@ class Pool:
         room: how many more may wait.
     """
 
-    def __init__(self, threads: int, room: int = ROOM) -> None:
+    def __init__(self, threads: int, max_waiting: int = MAX_WAITING) -> None:
         self._threads = threads
-        self._room = room
+        self._max_waiting = max_waiting
         self._started = 0
-        self._waiting: deque[Errand] = deque()
+        self._waiting: deque[BackgroundBatch] = deque()
         lock = threading.Lock()
         self._arrived = threading.Condition(lock)
         self._ended = threading.Condition(lock)
@@ -91,12 +91,12 @@ class Pool:
         self.taken = 0
         self.done = 0
 
-    def offer(self, errand: Errand) -> bool:
+    def offer(self, batch: BackgroundBatch) -> bool:
         """Take an errand, unless too many wait already; tell whether it was taken."""
         with self._arrived:
-            if len(self._waiting) >= self._room:
+            if len(self._waiting) >= self._max_waiting:
                 return False
-            self._waiting.append(errand)
+            self._waiting.append(batch)
             self.taken += 1
             is_short = self._started < min(self._threads, self.taken - self.done)
             self._started += is_short
@@ -109,8 +109,8 @@ class Pool:
         while True:
             with self._arrived:
                 self._arrived.wait_for(lambda: self._waiting)
-                errand = self._waiting.popleft()
-            errand.run()
+                batch = self._waiting.popleft()
+            batch.run()
             with self._ended:
                 self.done += 1
                 self._ended.notify_all()
@@ -126,7 +126,7 @@ class Pool:
             return self.taken - self.done
 
 
-class Elsewhere(Protocol):
+class DrainableTasks(Protocol):
     """Another process that does tasks for this one's clients."""
 
     def finish_tasks(self, until: float) -> int:
@@ -134,12 +134,12 @@ class Elsewhere(Protocol):
 
 
 _lock = threading.Lock()
-_pool: tuple[int, Pool] | None = None
+_pool: tuple[int, BackgroundPool] | None = None
 _watched = 0
 _others: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
-def _here() -> Pool:
+def _pool_of_process() -> BackgroundPool:
     """Return this process's threads, made at their first use: they do not survive a fork."""
     global _pool
     pool = _pool
@@ -148,11 +148,11 @@ def _here() -> Pool:
             pool = _pool
             if pool is None or pool[0] != os.getpid():
                 _finish_at_exit()
-                pool = _pool = (os.getpid(), Pool(Settings.load().background_threads))
+                pool = _pool = (os.getpid(), BackgroundPool(Settings.load().background_threads))
     return pool[1]
 
 
-def heed(other: Elsewhere) -> None:
+def register_for_shutdown(other: DrainableTasks) -> None:
     """Wait for this one's tasks too, when this process ends."""
     _finish_at_exit()
     _others.add(other)
@@ -192,9 +192,9 @@ def _finish_at_exit() -> None:
         Finalize(None, finish, exitpriority=0)
 
 
-def do_left(result: Any, request_id: str) -> None:
+def run_abandoned_tasks(result: Any, request_id: str) -> None:
     """Do the tasks beside a result that came when its client had left; from any thread, a loop's too."""
     if isinstance(result, TaskResponse):
-        errand = Errand(result.tasks, request_id)
-        if not _here().offer(errand):
-            threading.Thread(target=errand.run, daemon=True).start()
+        batch = BackgroundBatch(result.tasks, request_id)
+        if not _pool_of_process().offer(batch):
+            threading.Thread(target=batch.run, daemon=True).start()

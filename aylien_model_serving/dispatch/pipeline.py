@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aylien_model_serving import codecs
-from aylien_model_serving.background.pool import Errand
+from aylien_model_serving.background.pool import BackgroundBatch
 from aylien_model_serving.background.tasks import TaskResponse, without_tasks
 from aylien_model_serving.codecs import streaming
 from aylien_model_serving.core.messages import Call, Reply
@@ -146,7 +146,7 @@ def _reply_of(endpoint: Endpoint, call: Call, encoder: codecs.Encoder, result: A
         return _stream(endpoint, call, result)
     if isinstance(result, TaskResponse):
         reply = _reply_of(endpoint, call, encoder, result.result)
-        reply.after = Errand(result.tasks, call.request_id)
+        reply.after = BackgroundBatch(result.tasks, call.request_id)
         return reply
     return encoder.reply(endpoint.schema.answer(result))
 

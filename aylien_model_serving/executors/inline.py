@@ -155,7 +155,7 @@ class InlineExecutor:
 def _do_tasks(request_id: str, left: Future[Any]) -> None:
     """Do the background tasks of a call whose client left while its handler ran."""
     if not left.cancelled() and left.exception() is None:
-        pool.do_left(left.result(), request_id)
+        pool.run_abandoned_tasks(left.result(), request_id)
 
 
 def _nothing() -> None:

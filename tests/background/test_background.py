@@ -13,7 +13,7 @@ import pytest
 
 from aylien_model_serving import BackgroundTask, BackgroundTasks, TaskResponse
 from aylien_model_serving.background import pool as afterwards
-from aylien_model_serving.background.pool import Errand, Pool
+from aylien_model_serving.background.pool import BackgroundBatch, BackgroundPool
 from aylien_model_serving.background.tasks import hint_without_tasks
 from aylien_model_serving.core.messages import Call, current_request_id
 from aylien_model_serving.executors.batch_policy import BatchOptions
@@ -78,7 +78,7 @@ def lines() -> Iterator[Lines]:
     afterwards.logger.removeHandler(handler)
 
 
-def until(pool: Pool) -> int:
+def until(pool: BackgroundPool) -> int:
     return pool.finish(time.monotonic() + PATIENCE)
 
 
@@ -89,7 +89,7 @@ def test_tasks_are_called_with_their_arguments_in_the_order_in_which_they_were_a
     tasks.add(diary.note_async, words="second")
     tasks.add(BackgroundTask(diary.note, "third"))
 
-    Errand(TaskResponse("", tasks).tasks, "id")()
+    BackgroundBatch(TaskResponse("", tasks).tasks, "id")()
     afterwards.finish()
 
     assert len(tasks) == 3
@@ -103,7 +103,9 @@ def test_any_callable_without_arguments_is_a_task() -> None:
         async def __call__(self) -> None:
             await diary.note_async("awaited")
 
-    Errand(TaskResponse("", Starlike()).tasks + TaskResponse("", lambda: diary.note("called")).tasks, "id")()
+    BackgroundBatch(
+        TaskResponse("", Starlike()).tasks + TaskResponse("", lambda: diary.note("called")).tasks, "id"
+    )()
     afterwards.finish()
 
     assert diary.notes == ["awaited", "called"]
@@ -141,7 +143,7 @@ def test_a_failure_is_logged_under_its_requests_id_and_the_next_task_follows(lin
     async def fail_async() -> None:
         raise ValueError("no way either")
 
-    Errand([fail, BackgroundTask(fail_async), sys.exit, lambda: diary.note("done")], "the-id")()
+    BackgroundBatch([fail, BackgroundTask(fail_async), sys.exit, lambda: diary.note("done")], "the-id")()
     afterwards.finish()
 
     assert diary.notes == ["done"]
@@ -153,10 +155,10 @@ def test_a_failure_is_logged_under_its_requests_id_and_the_next_task_follows(lin
 
 
 def test_tasks_run_beside_their_sender_one_answers_at_a_time() -> None:
-    diary, gate, pool = Diary(), Gate(), Pool(threads=1)
+    diary, gate, pool = Diary(), Gate(), BackgroundPool(threads=1)
 
-    pool.offer(Errand([gate.wait, lambda: diary.note("first answer's")], "1"))
-    pool.offer(Errand([lambda: diary.note("second answer's")], "2"))
+    pool.offer(BackgroundBatch([gate.wait, lambda: diary.note("first answer's")], "1"))
+    pool.offer(BackgroundBatch([lambda: diary.note("second answer's")], "2"))
 
     assert pool.finish(time.monotonic()) == 2
     assert diary.notes == []
@@ -166,10 +168,10 @@ def test_tasks_run_beside_their_sender_one_answers_at_a_time() -> None:
 
 
 def test_as_many_answers_are_worked_on_as_there_are_threads() -> None:
-    pool, first, second = Pool(threads=2), Gate(), Gate()
+    pool, first, second = BackgroundPool(threads=2), Gate(), Gate()
 
-    pool.offer(Errand([first.set, second.wait], "1"))
-    pool.offer(Errand([first.wait, second.set], "2"))
+    pool.offer(BackgroundBatch([first.set, second.wait], "1"))
+    pool.offer(BackgroundBatch([first.wait, second.set], "2"))
 
     assert until(pool) == 0
     assert first.is_open
@@ -178,13 +180,13 @@ def test_as_many_answers_are_worked_on_as_there_are_threads() -> None:
 
 def test_where_too_many_wait_the_sender_does_its_tasks_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     diary, gate, entered = Diary(), Gate(), Gate()
-    pool = Pool(threads=1, room=1)
+    pool = BackgroundPool(threads=1, max_waiting=1)
     monkeypatch.setattr(afterwards, "_here", lambda: pool)
-    Errand([entered.set, gate.wait], "running")()
+    BackgroundBatch([entered.set, gate.wait], "running")()
     entered.wait()
-    Errand([lambda: diary.note("waited")], "waiting")()
+    BackgroundBatch([lambda: diary.note("waited")], "waiting")()
 
-    Errand([lambda: diary.note(current_request_id.get())], "too many")()
+    BackgroundBatch([lambda: diary.note(current_request_id.get())], "too many")()
 
     assert diary.notes == ["too many"]
     gate.set()
@@ -194,7 +196,7 @@ def test_where_too_many_wait_the_sender_does_its_tasks_itself(monkeypatch: pytes
 
 def test_the_end_of_a_process_waits_no_longer_than_it_may(lines: Lines) -> None:
     gate = Gate()
-    Errand([gate.wait], "id")()
+    BackgroundBatch([gate.wait], "id")()
 
     afterwards.finish(0)
 
@@ -209,7 +211,7 @@ def test_the_end_of_a_process_waits_no_longer_than_it_may(lines: Lines) -> None:
 def test_the_operator_limits_the_wait(lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MODEL_SERVING_BACKGROUND_WAIT", "0.01")
     gate = Gate()
-    Errand([gate.wait], "id")()
+    BackgroundBatch([gate.wait], "id")()
 
     afterwards.finish(PATIENCE)
 
@@ -226,7 +228,7 @@ def test_the_end_of_a_process_waits_for_those_who_do_tasks_for_its_clients() -> 
             return 0
 
     other = Other()
-    afterwards.heed(other)
+    afterwards.register_for_shutdown(other)
 
     afterwards.finish()
 

@@ -57,7 +57,7 @@ def test_a_task_waits_until_the_server_has_sent_the_answer(door: str, house: Hou
 @pytest.mark.parametrize("door", DOORS)
 def test_an_answer_does_not_wait_for_the_tasks_of_another(door: str, house: House) -> None:
     may_end: list[bool] = []
-    pool.Errand([lambda: wait_until(lambda: bool(may_end))], "-")()
+    pool.BackgroundBatch([lambda: wait_until(lambda: bool(may_end))], "-")()
 
     answers = [house.ask(door, post("/answer", HELLO)).status for _ in range(3)]
 

@@ -31,7 +31,7 @@ class RemoteExecutor:
 
     def __init__(self, spec: Spec) -> None:
         self._fleet = Fleet(spec)
-        pool.heed(self)
+        pool.register_for_shutdown(self)
 
     def start(self) -> None:
         """Have the replicas started, so that the first call does not wait for their model."""

@@ -43,27 +43,33 @@ class Fleet:
 
     def __init__(self, spec: Spec) -> None:
         self._spec = spec
-        self._here: ReplicaPool | None = None
+        self._pool_of_process: ReplicaPool | None = None
 
     def here(self) -> ReplicaPool:
         """Return this process's view, made at its first use: that is when the replicas are asked for."""
-        here = self._here
+        here = self._pool_of_process
         return here if here is not None and here.pid == os.getpid() else self._arrive()
 
     def known(self) -> ReplicaPool | None:
         """Return this process's view, unless it has none: for a question that is not worth a start."""
-        return self._here if self._here is not None and self._here.pid == os.getpid() else None
+        return (
+            self._pool_of_process
+            if self._pool_of_process is not None and self._pool_of_process.pid == os.getpid()
+            else None
+        )
 
     def _arrive(self) -> ReplicaPool:
         with _lock:
-            here = self._here
+            here = self._pool_of_process
             if here is not None and here.pid == os.getpid():
                 return here
-            here = self._here = ReplicaPool(self._spec)
+            here = self._pool_of_process = ReplicaPool(self._spec)
         try:
             here.ask(self._spec)
         except BaseException:
-            self._here = None  # so that the next call is told as well, and does not wait for nothing
+            self._pool_of_process = (
+                None  # so that the next call is told as well, and does not wait for nothing
+            )
             raise
         weakref.finalize(self, SupervisorClient.of_process().release, self._spec.key).atexit = False
         return here
@@ -80,7 +86,7 @@ class ReplicaPool:
         self.pid = os.getpid()
         self._name = spec.name
         self._start_timeout = spec.start_timeout
-        self._room = spec.max_queue * spec.replicas
+        self._max_waiting = spec.max_queue * spec.replicas
         self._waiting = 0
         self._replicas: Sequence[Replica] | None = None
         self._ready: Sequence[Replica] = ()
@@ -252,7 +258,7 @@ class ReplicaPool:
 
     def enter(self) -> None:
         """Count one more call that waits for a replica."""
-        if self._waiting >= self._room:
+        if self._waiting >= self._max_waiting:
             raise Unavailable(f"Too many requests wait for {self._name} to start")
         self._waiting += 1
 

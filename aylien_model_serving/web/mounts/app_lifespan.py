@@ -68,7 +68,7 @@ class AppLifespan:
         """
         if self._running is None or self._running.is_lost():
             _started.add(self)
-            pool.heed(self)
+            pool.register_for_shutdown(self)
             self._running = _RunningLifespan(self._app, self._label, asyncio.get_running_loop())
         running = self._running
         try:
