@@ -71,10 +71,10 @@ class ServingFlask(MountingFlask):
 
     def __init__(self, name: str, state: ServiceState) -> None:
         super().__init__(name, state)
-        self.table = RouteTable(self.url_map)
+        self.route_table = RouteTable(self.url_map)
         self.untracked: set[str] = set()
-        self._beside = state.settings.express and lazy_contexts.SUPPORTED
-        self._hooks = self._listed_hooks()
+        self._fast_path = state.settings.express and lazy_contexts.SUPPORTED
+        self._observers = self._observer_lists()
         self.extensions[EXTENSION] = state
         self.config["MAX_CONTENT_LENGTH"] = state.settings.max_body_bytes
         self.config["MAX_FORM_MEMORY_SIZE"] = state.settings.max_body_bytes
@@ -98,7 +98,7 @@ class ServingFlask(MountingFlask):
             path, headers = path_of(environ), EnvironHeaders(environ)
             if self._has_mounts and (mount := self.mounts.find(path)) is not None:
                 return mount.answer(environ, start_response, info)
-            found = self._find(path, environ["REQUEST_METHOD"], headers)
+            found = self._match_fast_path(path, environ["REQUEST_METHOD"], headers)
             if found is None or "werkzeug.debug.preserve_context" in environ:
                 return super().wsgi_app(environ, start_response)
             call = wsgi.call_of(found, path, headers, environ, info)
@@ -111,16 +111,16 @@ class ServingFlask(MountingFlask):
     ) -> None:
         """Answer as an ASGI application: bare handlers natively, everything else through Flask."""
         if scope["type"] != "http":
-            await self._beside_http(scope, receive, send)
+            await self._answer_non_http(scope, receive, send)
             return
         path = asgi.path_of(scope)
         if self._has_mounts and (mount := self.mounts.find(path)) is not None:
-            await self._ask_mounted(mount, scope, receive, send)
+            await self._call_mount(mount, scope, receive, send)
             return
         headers = ScopeHeaders(scope["headers"])
-        found = self._find(path, scope["method"], headers)
+        found = self._match_fast_path(path, scope["method"], headers)
         if found is None or "wsgi_app" in self.__dict__:  # where a user's WSGI middleware stands
-            await self._flask_over_asgi(scope, receive, send)
+            await self._flask_as_asgi(scope, receive, send)
             return
         info = RequestInfo(headers.get("x-request-id"))
         token = current_request_id.set(info.request_id)
@@ -131,7 +131,7 @@ class ServingFlask(MountingFlask):
         finally:
             current_request_id.reset(token)
 
-    async def _beside_http(
+    async def _answer_non_http(
         self, scope: asgi_to_wsgi.Scope, receive: asgi_to_wsgi.Receive, send: asgi_to_wsgi.Send
     ) -> None:
         """Answer what a server asks beside requests: the start and end of its life, and websockets."""
@@ -140,9 +140,9 @@ class ServingFlask(MountingFlask):
         if mount is None:
             await server_lifespan.answer(scope, receive, send, self.mounts)
         else:
-            await self._ask_mounted(mount, scope, receive, send)
+            await self._call_mount(mount, scope, receive, send)
 
-    async def _ask_mounted(
+    async def _call_mount(
         self, mount: Mount, scope: asgi_to_wsgi.Scope, receive: asgi_to_wsgi.Receive, send: asgi_to_wsgi.Send
     ) -> None:
         """Have a mounted application answer: natively, or through what speaks or sees WSGI alone."""
@@ -158,14 +158,14 @@ class ServingFlask(MountingFlask):
             if isinstance(mount, ASGIMount):
                 with suppress(errors.Unavailable):  # which the answer tells
                     await mount.lifespan.start()  # on the server's loop, where it is used from a thread
-            await self._flask_over_asgi(scope, receive, send)
+            await self._flask_as_asgi(scope, receive, send)
         else:
             await server_lifespan.answer(scope, receive, send, self.mounts)
 
-    def _find(self, path: str, method: str, headers: HeaderLookup) -> RouteMatch | None:
+    def _match_fast_path(self, path: str, method: str, headers: HeaderLookup) -> RouteMatch | None:
         """Return who answers beside Flask, where nobody could tell the difference."""
-        found = self.table.find(path, method)
-        if found is None or not self._beside or self._is_watched():
+        found = self.route_table.find(path, method)
+        if found is None or not self._fast_path or self._has_observers():
             return None
         if self.view_functions[found.endpoint.name] is not found.view:
             return None
@@ -173,17 +173,17 @@ class ServingFlask(MountingFlask):
             return None  # Flask may renew a session's cookie that the handler itself never looks at
         return found if self._auth.allows(headers) else None
 
-    def _is_watched(self) -> bool:
+    def _has_observers(self) -> bool:
         """Tell whether a hook or a signal's receiver would miss a request that Flask does not dispatch."""
         return bool(
-            any(self._hooks)
+            any(self._observers)
             or self.url_map.host_matching
             or self.subdomain_matching
             or "session_interface" in self.__dict__
             or self.config["TRUSTED_HOSTS"] is not None
         )
 
-    def _listed_hooks(self) -> tuple[Collection[Any], ...]:
+    def _observer_lists(self) -> tuple[Collection[Any], ...]:
         """Return where Flask and its signals list, in place, those who want to see each request."""
         return (
             self.before_request_funcs,
@@ -201,7 +201,7 @@ class ServingFlask(MountingFlask):
         )
 
     @cached_property
-    def _flask_over_asgi(self) -> Any:
+    def _flask_as_asgi(self) -> Any:
         """Made at its first use, on the loop that it serves."""
         return asgi_to_wsgi.asgi_of(lambda environ, start_response: self.wsgi_app(environ, start_response))
 

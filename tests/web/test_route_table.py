@@ -26,7 +26,7 @@ def service(*rules: str, **keys: Any) -> ServingFlask:
 
 
 def found(app: ServingFlask, path: str, method: str = "POST") -> tuple[str, dict[str, Any]] | None:
-    match = app.table.find(path, method)
+    match = app.route_table.find(path, method)
     return None if match is None else (match.endpoint.name, dict(match.path_values))
 
 
@@ -101,6 +101,6 @@ def test_the_rule_that_was_added_first_wins() -> None:
 
 
 def test_an_empty_table_asks_nobody() -> None:
-    table = RouteTable(Map([Rule("/a", endpoint="a")]))
+    route_table = RouteTable(Map([Rule("/a", endpoint="a")]))
 
-    assert table.find("/a", "GET") is None
+    assert route_table.find("/a", "GET") is None

@@ -32,15 +32,15 @@ class RouteTable:
 
     def __init__(self, rules: Map) -> None:
         self._adapter = rules.bind("localhost")
-        self._bare: dict[str, tuple[Endpoint, Callable[..., Any]]] = {}
-        self._fixed: set[str] = set()
-        self._known: dict[tuple[str, str], RouteMatch] = {}
+        self._handlers: dict[str, tuple[Endpoint, Callable[..., Any]]] = {}
+        self._fixed_paths: set[str] = set()
+        self._matches: dict[tuple[str, str], RouteMatch] = {}
 
     def add(self, route: Route, endpoint: Endpoint, view: Callable[..., Any]) -> None:
         """Add a route with a bare handler, and the view that Flask is given for it."""
-        self._bare[endpoint.name] = (endpoint, view)
+        self._handlers[endpoint.name] = (endpoint, view)
         if "<" not in route.endpoint:
-            self._fixed.add(route.endpoint)
+            self._fixed_paths.add(route.endpoint)
 
     def find(self, path: str, method: str) -> RouteMatch | None:
         """Return who answers, or None where Flask has to decide.
@@ -49,14 +49,14 @@ class RouteTable:
             path: the decoded path.
             method: the HTTP method in upper case.
         """
-        found = self._known.get((path, method))
+        found = self._matches.get((path, method))
         if found is not None:
             return found
-        if path not in self._fixed:
-            return self._match(path, method) if len(self._fixed) < len(self._bare) else None
+        if path not in self._fixed_paths:
+            return self._match(path, method) if len(self._fixed_paths) < len(self._handlers) else None
         found = self._match(path, method)
         if found is not None:
-            self._known[path, method] = found
+            self._matches[path, method] = found
         return found
 
     def _match(self, path: str, method: str) -> RouteMatch | None:
@@ -66,7 +66,7 @@ class RouteTable:
             rule, values = self._adapter.match(path, method, return_rule=True)
         except (HTTPException, RequestRedirect):
             return None
-        bare = self._bare.get(rule.endpoint)
+        bare = self._handlers.get(rule.endpoint)
         if bare is None or (method == "OPTIONS" and getattr(rule, "provide_automatic_options", False)):
             return None
         return RouteMatch(bare[0], values, bare[1])
