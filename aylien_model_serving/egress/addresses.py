@@ -1,8 +1,9 @@
 """Which addresses belong to the public internet.
 
 Pure. The networks are those of https://www.iana.org/assignments/iana-ipv4-special-registry and
-https://www.iana.org/assignments/iana-ipv6-special-registry. The table is our own because what `ipaddress`
-calls global differs from one release of Python to the next.
+https://www.iana.org/assignments/iana-ipv6-special-registry. The table is kept here since `is_global` of the
+standard library's `ipaddress` differs from one release of Python to the next
+(https://github.com/python/cpython/issues/113171), and knows nothing of NAT64 or of a cloud's own addresses.
 """
 
 from __future__ import annotations
@@ -10,9 +11,6 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 Address = IPv4Address | IPv6Address
-
-#: What a client is told; where a name leads inside is none of its business.
-REFUSED = "the URL leads to an address that is not public"
 
 _NOT_PUBLIC_4 = tuple(
     IPv4Network(network)
@@ -56,7 +54,7 @@ _EMBEDDING = (IPv6Network("::ffff:0:0/96"), IPv6Network("64:ff9b::/96"))
 
 
 def is_public(address: Address) -> bool:
-    """Tell whether an address is one that anybody on the internet can reach, and not a neighbour's."""
+    """Return whether an address is one that anybody on the internet can reach."""
     if isinstance(address, IPv4Address):
         return not any(address in network for network in _NOT_PUBLIC_4)
     if any(address in network for network in _EMBEDDING):

@@ -1,52 +1,66 @@
-"""Names → addresses, addresses → connections, and reading that ends when its time or its bytes are used up.
+"""Names → addresses → connections, to addresses alone that were checked.
 
-The one module of media that touches the network.
+A name is resolved once, and the address that was checked is the one that is connected to, so that a name
+server which changes its answer (DNS rebinding) gains nothing; TLS still verifies the name.
 """
 
 from __future__ import annotations
 
-import io
+import ipaddress
 import socket
+import ssl
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
 from queue import Empty, SimpleQueue
-from typing import Any
 
-#: Tells the addresses of a host: name, port, seconds → addresses as text.
+from aylien_model_serving.egress.addresses import Address
+from aylien_model_serving.egress.deadline import Deadline
+from aylien_model_serving.egress.parsed_url import ParsedURL
+
+#: Returns the addresses of a host: name, port, seconds → addresses as text.
 Resolve = Callable[[str, int, float], list[str]]
 
 #: Connects to an address: address as text, port, seconds → a connected socket.
 Connect = Callable[[str, int, float], socket.socket]
 
+#: Addresses of one name that are tried.
+MAX_ADDRESSES = 4
 
-class Excess(OSError):
-    """More arrived than is taken; an OSError, since `http.client` takes a ValueError for its own."""
+
+class HostNotFound(OSError):
+    """A name has no address."""
+
+
+class AddressNotPermitted(OSError):
+    """A host has an address that may not be connected to."""
 
 
 def resolve(host: str, port: int, seconds: float) -> list[str]:
     """Return the addresses of a name.
 
     Raises:
-        OSError: it has none, or nobody knew within the time.
+        OSError: it has none, or the resolver did not answer in time.
     """
-    found: SimpleQueue[list[str] | OSError] = SimpleQueue()
+    answers: SimpleQueue[list[str] | OSError] = SimpleQueue()
 
     def look_up() -> None:
         try:
             entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            found.put(list(dict.fromkeys(str(entry[4][0]) for entry in entries)))
+            answers.put(list(dict.fromkeys(str(entry[4][0]) for entry in entries)))
         except (OSError, UnicodeError) as error:
-            found.put(error if isinstance(error, OSError) else OSError(str(error)))
+            answers.put(error if isinstance(error, OSError) else OSError(str(error)))
 
-    # The system's resolver knows no time limit: what takes too long is left behind.
+    # The system's resolver knows no time limit: a thread that takes too long is left behind.
     threading.Thread(target=look_up, name="model-serving-resolver", daemon=True).start()
     try:
-        outcome = found.get(timeout=seconds)
+        answer = answers.get(timeout=seconds)
     except Empty:
-        raise TimeoutError from None
-    if isinstance(outcome, OSError):
-        raise outcome
-    return outcome
+        raise TimeoutError(f"resolving {host!r} took longer than {seconds:g} s") from None
+    if isinstance(answer, OSError):
+        raise answer
+    return answer
 
 
 def connect(address: str, port: int, seconds: float) -> socket.socket:
@@ -62,65 +76,76 @@ def connect(address: str, port: int, seconds: float) -> socket.socket:
     return sock
 
 
-class Budget:
-    """The time that is left.
+@lru_cache(maxsize=1)
+def system_trust() -> ssl.SSLContext:
+    """Return the system's certificate authorities, which take tens of milliseconds to read."""
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def any_address(_: Address) -> bool:
+    """Permit every address, where an operator has listed the host."""
+    return True
+
+
+@dataclass(frozen=True)
+class Connector:
+    """Opens connections to permitted addresses.
 
     Args:
-        seconds: in all.
-        clock: tells the time in seconds.
+        permits: returns whether an address may be connected to.
+        resolve: returns the addresses of a name.
+        connect: connects to an address.
+        trust: returns the certificate authorities that TLS trusts.
     """
 
-    def __init__(self, seconds: float, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._end = clock() + seconds
+    permits: Callable[[Address], bool]
+    resolve: Resolve = resolve
+    connect: Connect = connect
+    trust: Callable[[], ssl.SSLContext] = system_trust
 
-    def left(self) -> float:
-        """Return the seconds that are left.
+    def open(self, url: ParsedURL, deadline: Deadline) -> socket.socket:
+        """Return a connection to the first address of a URL's host that answers, over TLS if it is secure.
 
         Raises:
-            TimeoutError: there are none.
+            HostNotFound: the host has no address.
+            AddressNotPermitted: one of its addresses is not permitted.
+            TimeoutError: the time is over.
+            OSError: no address answers, or TLS fails.
         """
-        left = self._end - self._clock()
-        if left <= 0:
-            raise TimeoutError
-        return left
+        sock = self._connect_to_first(self._addresses(url, deadline), url.port, deadline)
+        if not url.secure:
+            return sock
+        try:
+            sock.settimeout(deadline.left())
+            return self.trust().wrap_socket(sock, server_hostname=url.host.rstrip("."))
+        except BaseException:
+            sock.close()
+            raise
 
+    def _connect_to_first(self, addresses: list[str], port: int, deadline: Deadline) -> socket.socket:
+        """Try the addresses in turn; one that does not answer leaves the others their share of the time."""
+        problem: OSError | None = None
+        tried = addresses[:MAX_ADDRESSES]
+        for position, address in enumerate(tried):
+            try:
+                return self.connect(address, port, deadline.left() / (len(tried) - position))
+            except OSError as error:
+                problem = error
+        raise problem or OSError("the host has no address")
 
-class Receiving(io.RawIOBase):
-    """What arrives on a socket, until time or bytes are used up.
+    def _addresses(self, url: ParsedURL, deadline: Deadline) -> list[str]:
+        """Return the addresses of a host, if all are permitted: a name with one inside is a trap."""
+        found = self._resolved(url, deadline) if url.address is None else [str(url.address)]
+        if not all(self.permits(ipaddress.ip_address(address)) for address in found):
+            raise AddressNotPermitted(f"{url.host!r} has an address that is not permitted")
+        return found
 
-    Args:
-        sock: a connected socket.
-        budget: the time that is left.
-        max_bytes: how many are read at most, those of headers and framing included.
-    """
-
-    def __init__(self, sock: socket.socket, budget: Budget, max_bytes: int) -> None:
-        self._sock = sock
-        self._budget = budget
-        self._left = max_bytes
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        self._sock.settimeout(self._budget.left())
-        count = self._sock.recv_into(buffer)
-        self._left -= count
-        if self._left < 0:
-            raise Excess
-        return count
-
-
-class Source:
-    """What an HTTP response is read from.
-
-    Args:
-        receiving: what arrives.
-    """
-
-    def __init__(self, receiving: Receiving) -> None:
-        self._receiving = receiving
-
-    def makefile(self, mode: str) -> io.BufferedReader:
-        return io.BufferedReader(self._receiving)
+    def _resolved(self, url: ParsedURL, deadline: Deadline) -> list[str]:
+        try:
+            return self.resolve(url.host, url.port, deadline.left())
+        except TimeoutError:
+            raise
+        except OSError as error:
+            raise HostNotFound(str(error)) from error

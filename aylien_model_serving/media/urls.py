@@ -9,52 +9,32 @@ from __future__ import annotations
 import ipaddress
 import re
 import socket
-from typing import NamedTuple
 from urllib.parse import quote, unquote, urlsplit
 
-from aylien_model_serving.egress import addresses
+from aylien_model_serving.egress.addresses import Address, is_public
+from aylien_model_serving.egress.parsed_url import PORTS, ParsedURL
 from aylien_model_serving.media.trouble import BadFile
 
-_LONGEST = 8000
-_PORTS = {"http": 80, "https": 443}
+#: What a client is told of a refused address; which one a name leads to, inside, is none of its business.
+NOT_PUBLIC = "the URL leads to an address that is not public"
+
+#: Characters of the longest URL that is taken.
+_MAX_LENGTH = 8000
+
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\\ud800-\udfff]")
 #: A host that ends in a number is an address or nothing (https://url.spec.whatwg.org/#ends-in-a-number-checker).
 _NUMERIC = re.compile(r"(.*\.)?(0x[0-9a-f]*|[0-9]+)\.?")
 _NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\.?")
 
 
-class Target(NamedTuple):
-    """A URL in its parts.
-
-    Args:
-        url: the whole, without its fragment.
-        host: a name in ASCII, or an address.
-        path: path and query, as they are sent.
-        address: the host, if it is an address.
-    """
-
-    url: str
-    secure: bool
-    host: str
-    port: int
-    path: str
-    address: addresses.Address | None
-
-    @property
-    def authority(self) -> str:
-        """Host and port as the header Host has them (RFC 9110, section 7.2)."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == _PORTS["https" if self.secure else "http"] else f"{host}:{self.port}"
-
-
-def parse(url: str) -> Target:
+def parse(url: str) -> ParsedURL:
     """Return the parts of a URL.
 
     Raises:
         BadFile: it is no URL of http or https, it holds a password, or its host is an address that is not
             public.
     """
-    if len(url) > _LONGEST or _FORBIDDEN.search(url):
+    if len(url) > _MAX_LENGTH or _FORBIDDEN.search(url):
         raise BadFile("the URL is too long, or holds blanks or backslashes")
     try:
         parts = urlsplit(url)
@@ -62,20 +42,19 @@ def parse(url: str) -> Target:
         host = parts.hostname or ""
     except ValueError:
         raise BadFile("the URL can't be read") from None
-    if parts.scheme not in _PORTS:
+    if parts.scheme not in PORTS:
         raise BadFile("files are fetched by http and https alone")
     if "@" in parts.netloc:
         raise BadFile("the URL must not hold a user name or a password")
     host, address = _host(host)
-    if address is not None and not addresses.is_public(address):
-        raise BadFile(addresses.REFUSED)
+    if address is not None and not is_public(address):
+        raise BadFile(NOT_PUBLIC)
     path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._")
     query = f"?{quote(parts.query, safe='/?%:@!$&()*+,;=~-._')}" if parts.query else ""
-    target = Target("", parts.scheme == "https", host, port or _PORTS[parts.scheme], path + query, address)
-    return target._replace(url=f"{parts.scheme}://{target.authority}{target.path}")
+    return ParsedURL(parts.scheme == "https", host, port or PORTS[parts.scheme], path + query, address)
 
 
-def _host(host: str) -> tuple[str, addresses.Address | None]:
+def _host(host: str) -> tuple[str, Address | None]:
     """Return a host in ASCII, and the address that it is."""
     if ":" in host:
         try:

@@ -42,7 +42,9 @@ def fetcher(network: Network, **keys: Any) -> Fetcher:
     return Fetcher(resolve=network.resolve, connect=network.connect, **settings)
 
 
-def fetch(url: str, *answers: Answer, names: Any = NAMES, **keys: Any) -> tuple[fetching.Fetched, Network]:
+def fetch(
+    url: str, *answers: Answer, names: Any = NAMES, **keys: Any
+) -> tuple[fetching.FetchedFile, Network]:
     with Origin(*answers) as origin:
         network = Network(origin, names)
         return fetcher(network, **keys).fetch(url), network

@@ -164,9 +164,9 @@ def test_what_is_no_url_of_a_file_is_refused(url: str) -> None:
     ],
 )
 def test_a_url_is_taken_apart(url: str, authority: str, port: int, path: str) -> None:
-    target = urls.parse(url)
+    parsed = urls.parse(url)
 
-    assert (target.authority, target.port, target.path) == (authority, port, path)
+    assert (parsed.authority, parsed.port, parsed.path) == (authority, port, path)
 
 
 @given(st.text())
@@ -177,8 +177,8 @@ def test_a_url_is_taken_apart(url: str, authority: str, port: int, path: str) ->
 def test_no_text_breaks_the_parser(text: str) -> None:
     for url in (text, f"http://{text}", f"http://a.example/{text}", f"https://[{text}]/"):
         try:
-            target = urls.parse(url)
+            parsed = urls.parse(url)
         except BadFile:
             continue
-        assert target.url.isascii()
-        assert urls.parse(target.url) == target
+        assert parsed.url.isascii()
+        assert urls.parse(parsed.url) == parsed
