@@ -98,11 +98,11 @@ class ServingFlask(MountingFlask):
             path, headers = path_of(environ), EnvironHeaders(environ)
             if self._has_mounts and (mount := self.mounts.find(path)) is not None:
                 return mount.answer(environ, start_response, info)
-            found = self._match_fast_path(path, environ["REQUEST_METHOD"], headers)
-            if found is None or "werkzeug.debug.preserve_context" in environ:
+            match = self._match_fast_path(path, environ["REQUEST_METHOD"], headers)
+            if match is None or "werkzeug.debug.preserve_context" in environ:
                 return super().wsgi_app(environ, start_response)
-            call = wsgi.call_of(found, path, headers, environ, info)
-            return wsgi.answer(self, found.endpoint, call, environ, start_response, info)
+            call = wsgi.call_of(match, path, headers, environ, info)
+            return wsgi.answer(self, match.endpoint, call, environ, start_response, info)
         finally:
             current_request_id.reset(token)
 
@@ -118,16 +118,16 @@ class ServingFlask(MountingFlask):
             await self._call_mount(mount, scope, receive, send)
             return
         headers = ScopeHeaders(scope["headers"])
-        found = self._match_fast_path(path, scope["method"], headers)
-        if found is None or "wsgi_app" in self.__dict__:  # where a user's WSGI middleware stands
+        match = self._match_fast_path(path, scope["method"], headers)
+        if match is None or "wsgi_app" in self.__dict__:  # where a user's WSGI middleware stands
             await self._flask_as_asgi(scope, receive, send)
             return
         info = RequestInfo(headers.get("x-request-id"))
         token = current_request_id.set(info.request_id)
         try:
             connection = asgi.ASGIConnection(scope, headers, receive, send)
-            call = asgi.call_of(found, path, connection, info)
-            await asgi.answer(self, found.endpoint, call, connection, info)
+            call = asgi.call_of(match, path, connection, info)
+            await asgi.answer(self, match.endpoint, call, connection, info)
         finally:
             current_request_id.reset(token)
 
@@ -164,14 +164,14 @@ class ServingFlask(MountingFlask):
 
     def _match_fast_path(self, path: str, method: str, headers: HeaderLookup) -> RouteMatch | None:
         """Return who answers beside Flask, where nobody could tell the difference."""
-        found = self.route_table.find(path, method)
-        if found is None or not self._fast_path or self._has_observers():
+        match = self.route_table.find(path, method)
+        if match is None or not self._fast_path or self._has_observers():
             return None
-        if self.view_functions[found.endpoint.name] is not found.view:
+        if self.view_functions[match.endpoint.name] is not match.view:
             return None
         if self.config["SECRET_KEY"] is not None and headers.get("cookie") is not None:
             return None  # Flask may renew a session's cookie that the handler itself never looks at
-        return found if self._auth.allows(headers) else None
+        return match if self._auth.allows(headers) else None
 
     def _has_observers(self) -> bool:
         """Tell whether a hook or a signal's receiver would miss a request that Flask does not dispatch."""

@@ -44,7 +44,7 @@ class ASGIConnection:
         send: takes the answer.
     """
 
-    __slots__ = ("_leaving", "headers", "receive", "scope", "send")
+    __slots__ = ("_disconnect", "headers", "receive", "scope", "send")
 
     def __init__(self, scope: Scope, headers: ScopeHeaders, receive: Receive, send: Send) -> None:
         self.scope = scope
@@ -156,7 +156,7 @@ async def _next_or_none(piece: Awaitable[bytes | None], disconnect: asyncio.Futu
         await asyncio.wait({next_piece})  # a generator can't be closed while it runs
 
 
-def call_of(found: RouteMatch, path: str, connection: ASGIConnection, info: RequestInfo) -> Call:
+def call_of(match: RouteMatch, path: str, connection: ASGIConnection, info: RequestInfo) -> Call:
     """Return the call that a request makes, without its body."""
     scope = connection.scope
     return Call(
@@ -165,9 +165,9 @@ def call_of(found: RouteMatch, path: str, connection: ASGIConnection, info: Requ
         query=scope["query_string"].decode("latin-1"),
         headers=connection.headers,
         body=b"",
-        path_values=found.path_values,
+        path_values=match.path_values,
         request_id=info.request_id,
-        deadline=deadline_of(found.endpoint.timeout, connection.headers),
+        deadline=deadline_of(match.endpoint.timeout, connection.headers),
     )
 
 
@@ -248,7 +248,7 @@ class _DisconnectWatch:
         channel: of the client.
     """
 
-    __slots__ = ("_channel", "_task", "_timer", "has_fired")
+    __slots__ = ("_channel", "_task", "_timer", "has_disconnected")
 
     def __init__(self, connection: ASGIConnection) -> None:
         self._channel = connection

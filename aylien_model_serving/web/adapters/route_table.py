@@ -49,15 +49,15 @@ class RouteTable:
             path: the decoded path.
             method: the HTTP method in upper case.
         """
-        found = self._matches.get((path, method))
-        if found is not None:
-            return found
+        match = self._matches.get((path, method))
+        if match is not None:
+            return match
         if path not in self._fixed_paths:
             return self._match(path, method) if len(self._fixed_paths) < len(self._handlers) else None
-        found = self._match(path, method)
-        if found is not None:
-            self._matches[path, method] = found
-        return found
+        match = self._match(path, method)
+        if match is not None:
+            self._matches[path, method] = match
+        return match
 
     def _match(self, path: str, method: str) -> RouteMatch | None:
         if path.startswith("//"):  # which Flask takes for one slash

@@ -81,7 +81,7 @@ def _stream(chunks: Chunks, is_bodiless: bool) -> Iterable[bytes]:
 
 
 def call_of(
-    found: RouteMatch, path: str, headers: EnvironHeaders, environ: WSGIEnvironment, info: RequestInfo
+    match: RouteMatch, path: str, headers: EnvironHeaders, environ: WSGIEnvironment, info: RequestInfo
 ) -> Call:
     """Return the call that a request makes, without its body."""
     return Call(
@@ -90,9 +90,9 @@ def call_of(
         query=environ.get("QUERY_STRING", ""),
         headers=headers,
         body=b"",
-        path_values=found.path_values,
+        path_values=match.path_values,
         request_id=info.request_id,
-        deadline=deadline_of(found.endpoint.timeout, headers),
+        deadline=deadline_of(match.endpoint.timeout, headers),
     )
 
 
