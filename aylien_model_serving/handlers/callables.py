@@ -13,7 +13,7 @@ from types import CodeType
 from typing import Any
 
 from aylien_model_serving.errors import ConfigurationError
-from aylien_model_serving.handlers.context import DEVICE, UNBOUND, Binding
+from aylien_model_serving.handlers.context import DEVICE, UNBOUND, ContextBinding
 from aylien_model_serving.handlers.signatures import Signature
 
 _VIEW_HELPER = "process_json"
@@ -31,7 +31,7 @@ def name_of(target: Any) -> str:
     return str(name).strip("<>")
 
 
-def build(target: Any, binding: Binding = UNBOUND) -> Callable[..., Any]:
+def build(target: Any, binding: ContextBinding = UNBOUND) -> Callable[..., Any]:
     """Return the callable that answers calls: an instance for a class, anything else as it is.
 
     Args:
@@ -61,7 +61,7 @@ def build(target: Any, binding: Binding = UNBOUND) -> Callable[..., Any]:
 
 
 def build_with(
-    target: Any, init: Mapping[str, Any], device: str, binding: Binding = UNBOUND
+    target: Any, init: Mapping[str, Any], device: str, binding: ContextBinding = UNBOUND
 ) -> Callable[..., Any]:
     """Return the callable that answers calls: a class is built.
 
@@ -79,7 +79,7 @@ def build_with(
     return binding.bind(build(target(**init, **given, **binding.init(target, init))))
 
 
-def unbuilt(target: Any, given: Collection[str], binding: Binding = UNBOUND) -> Callable[..., Any]:
+def unbuilt(target: Any, given: Collection[str], binding: ContextBinding = UNBOUND) -> Callable[..., Any]:
     """Return what has the signature and the hints of the callable that another process builds of a class.
 
     Args:

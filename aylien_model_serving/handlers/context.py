@@ -56,7 +56,7 @@ class Context:
 
 
 @dataclass(frozen=True)
-class Binding:
+class ContextBinding:
     """How one handler gets what its service has for it.
 
     Args:
@@ -102,7 +102,7 @@ class Binding:
         return asks or self.takes_body or self.context.make is not None
 
 
-UNBOUND = Binding()
+UNBOUND = ContextBinding()
 
 
 def _with_body(handler: Callable[..., Any], context: Context) -> Callable[..., Any]:

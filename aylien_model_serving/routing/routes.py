@@ -13,7 +13,7 @@ from aylien_model_serving.core.suggest import suggestion
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.executors.batch_policy import BatchOptions
 from aylien_model_serving.handlers import callables
-from aylien_model_serving.handlers.context import UNBOUND, Binding
+from aylien_model_serving.handlers.context import UNBOUND, ContextBinding
 from aylien_model_serving.routing.options import READERS, Hosting, Jobs, parse_rule
 
 
@@ -35,7 +35,7 @@ class Route:
         batch: how calls are gathered, for a handler that takes a list of each field.
         job: how calls are kept as jobs, which its own processes work on later; it implies `runner`.
         view: whether Flask calls it as a view.
-        binding: what the callable gets beside the fields of calls; it comes with a `BoundDict`.
+        binding: what the callable gets beside the fields of calls; it comes with a `ServiceRouteDict`.
     """
 
     endpoint: str
@@ -51,7 +51,7 @@ class Route:
     batch: BatchOptions | None = None
     job: Jobs | None = None
     view: bool = False
-    binding: Binding = UNBOUND
+    binding: ContextBinding = UNBOUND
 
     @property
     def path_names(self) -> frozenset[str]:
@@ -59,7 +59,7 @@ class Route:
         return frozenset(parse_rule(self.endpoint).arguments)
 
 
-class BoundDict(dict[str, Any]):
+class ServiceRouteDict(dict[str, Any]):
     """A route dict whose callable belongs to a service.
 
     Args:
@@ -67,7 +67,7 @@ class BoundDict(dict[str, Any]):
         binding: what the callable gets beside the fields of calls.
     """
 
-    def __init__(self, keys: Mapping[str, Any], binding: Binding) -> None:
+    def __init__(self, keys: Mapping[str, Any], binding: ContextBinding) -> None:
         super().__init__(keys)
         self.binding = binding
 
@@ -103,7 +103,7 @@ def _read_one(position: int, item: Any) -> Route:
             values[key] = READERS[key](value)
         except ConfigurationError as error:
             raise ConfigurationError(f"{place}: key {key!r}: {error}") from error
-    binding = item.binding if isinstance(item, BoundDict) else UNBOUND
+    binding = item.binding if isinstance(item, ServiceRouteDict) else UNBOUND
     return _classified(place, Route(**values, binding=binding), item)
 
 

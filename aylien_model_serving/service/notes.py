@@ -9,10 +9,10 @@ from typing import Any, NamedTuple, TypedDict
 
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.handlers import callables
-from aylien_model_serving.handlers.context import Binding, Context
+from aylien_model_serving.handlers.context import Context, ContextBinding
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.routing import routes
-from aylien_model_serving.routing.routes import BoundDict, Route
+from aylien_model_serving.routing.routes import Route, ServiceRouteDict
 
 
 class RouteKeys(TypedDict, total=False):
@@ -31,7 +31,7 @@ class RouteKeys(TypedDict, total=False):
 
 
 class _Noted(NamedTuple):
-    keys: BoundDict
+    keys: ServiceRouteDict
     route: Route
     line: str
 
@@ -76,7 +76,7 @@ class Notes:
         given = {key: value for key, value in keys.items() if value is not None}
         path = f"/{callables.name_of(target)}" if path is None else path
         found = {"endpoint": path, "callable": target, **given}
-        bound = BoundDict(found, Binding(self._context, takes_body))
+        bound = ServiceRouteDict(found, ContextBinding(self._context, takes_body))
         [route] = routes.read([bound])
         for earlier in self._routes:
             try:

@@ -11,7 +11,7 @@ from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.dispatch.error_responses import ErrorResponses
 from aylien_model_serving.dispatch.pipeline import Endpoint
 from aylien_model_serving.handlers import callables
-from aylien_model_serving.handlers.context import Binding
+from aylien_model_serving.handlers.context import ContextBinding
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.jobs import progress
 from aylien_model_serving.metrics.instruments import Instruments
@@ -30,7 +30,7 @@ def build(spec: Spec, device: str) -> Callable[..., Any]:
     target = specs.find(spec.target)
     if spec.context is None:
         return callables.build_with(target, spec.init, device)
-    binding = Binding(specs.find(spec.context), spec.takes_body)
+    binding = ContextBinding(specs.find(spec.context), spec.takes_body)
     return callables.build_with(target, spec.init, device, binding)
 
 
