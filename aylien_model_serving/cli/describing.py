@@ -12,7 +12,7 @@ from flask import Flask
 
 from aylien_model_serving.executors.batch_policy import BatchOptions
 from aylien_model_serving.openapi.responses import Described
-from aylien_model_serving.routing.options import Hosting
+from aylien_model_serving.routing.options import RunnerOptions
 from aylien_model_serving.routing.routes import Route
 from aylien_model_serving.schemas.description import JSONSchema
 from aylien_model_serving.service import Service
@@ -117,7 +117,7 @@ def _runs(route: Route) -> Iterator[str]:
         yield f"{route.threads} threads"
 
 
-def _hosting(hosting: Hosting) -> str:
+def _hosting(hosting: RunnerOptions) -> str:
     devices = "" if hosting.devices == "auto" else f" on {_listed(hosting.devices)}"
     return f"{hosting.replicas} replica{'s' if hosting.replicas > 1 else ''}{devices}"
 

@@ -22,7 +22,7 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 
 
 @dataclass(frozen=True)
-class Hosting:
+class RunnerOptions:
     """How processes of its own host a handler; each field is the key of the same name in `runner`.
 
     Args:
@@ -43,7 +43,7 @@ class Hosting:
 
 
 @dataclass(frozen=True)
-class Jobs:
+class JobOptions:
     """How the calls of a route are kept as jobs; each field is the key of the same name in `job`.
 
     Args:
@@ -136,10 +136,10 @@ def _as_it_is(value: Any) -> Any:
     return value
 
 
-def _runner(value: Any) -> Hosting | None:
+def _runner(value: Any) -> RunnerOptions | None:
     if isinstance(value, bool):
-        return Hosting() if value else None
-    return Hosting(**_read_nested(value, _HOSTING_READERS))
+        return RunnerOptions() if value else None
+    return RunnerOptions(**_read_nested(value, _RUNNER_READERS))
 
 
 def _batch(value: Any) -> BatchOptions | None:
@@ -149,10 +149,10 @@ def _batch(value: Any) -> BatchOptions | None:
     return BatchOptions(**{_BATCH_FIELDS[key]: item for key, item in found.items()})
 
 
-def _job(value: Any) -> Jobs | None:
+def _job(value: Any) -> JobOptions | None:
     if isinstance(value, bool):
-        return Jobs() if value else None
-    return Jobs(**_read_nested(value, _JOB_READERS))
+        return JobOptions() if value else None
+    return JobOptions(**_read_nested(value, _JOB_READERS))
 
 
 def _whole(value: Any) -> int:
@@ -223,7 +223,7 @@ def _milliseconds(value: Any) -> float:
     return value / 1000
 
 
-_HOSTING_READERS: dict[str, Callable[[Any], Any]] = {
+_RUNNER_READERS: dict[str, Callable[[Any], Any]] = {
     "replicas": _count,
     "devices": _devices,
     "init": _init,

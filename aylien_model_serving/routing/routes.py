@@ -14,7 +14,7 @@ from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.executors.batch_policy import BatchOptions
 from aylien_model_serving.handlers import callables
 from aylien_model_serving.handlers.context import UNBOUND, ContextBinding
-from aylien_model_serving.routing.options import READERS, Hosting, Jobs, parse_rule
+from aylien_model_serving.routing.options import READERS, JobOptions, RunnerOptions, parse_rule
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,9 @@ class Route:
     timeout: float | None = None
     threads: int = 1
     warmup: Mapping[str, Any] | None = None
-    runner: Hosting | None = None
+    runner: RunnerOptions | None = None
     batch: BatchOptions | None = None
-    job: Jobs | None = None
+    job: JobOptions | None = None
     view: bool = False
     binding: ContextBinding = UNBOUND
 
@@ -134,7 +134,7 @@ def _with_job(place: str, route: Route) -> Route:
     for key in ("batch", "cache", "timeout"):
         if getattr(route, key):
             raise ConfigurationError(f"{place}: key {key!r} has no effect beside 'job'")
-    return route if route.runner else _replace(route, runner=Hosting())
+    return route if route.runner else _replace(route, runner=RunnerOptions())
 
 
 def _replace(route: Route, **changes: Any) -> Route:

@@ -19,7 +19,7 @@ from aylien_model_serving.jobs.runner import JobRunner, Workers
 from aylien_model_serving.jobs.worker.in_process import Beside
 from aylien_model_serving.process import lifecycle
 from aylien_model_serving.replicas.client.remote_executor import RemoteExecutor
-from aylien_model_serving.routing.options import Hosting, Jobs
+from aylien_model_serving.routing.options import JobOptions, RunnerOptions
 from aylien_model_serving.routing.routes import Route
 from aylien_model_serving.rpc import spec
 from aylien_model_serving.schemas import Schema
@@ -63,7 +63,7 @@ def choose(
 def _beside(
     state: ServiceState,
     route: Route,
-    options: Jobs,
+    options: JobOptions,
     handler: Callable[..., Any],
     signature: Signature,
     schema: Schema,
@@ -90,7 +90,7 @@ def _beside(
     )
 
 
-def _keeping(state: ServiceState, route: Route, options: Jobs, workers: Workers) -> JobRunner:
+def _keeping(state: ServiceState, route: Route, options: JobOptions, workers: Workers) -> JobRunner:
     """Return the runner that keeps calls for others to work on."""
     assert state.jobs is not None
     template = partial(
@@ -107,7 +107,7 @@ def _keeping(state: ServiceState, route: Route, options: Jobs, workers: Workers)
     return JobRunner(state.jobs.store, template, check, workers)
 
 
-def _spec(state: ServiceState, route: Route, hosting: Hosting) -> spec.Spec:
+def _spec(state: ServiceState, route: Route, hosting: RunnerOptions) -> spec.Spec:
     try:
         target = spec.name_of_target(route.callable)
         context = _context_of(route)
@@ -133,7 +133,7 @@ def _spec(state: ServiceState, route: Route, hosting: Hosting) -> spec.Spec:
         service=state.instruments.number,
         jobs=state.jobs.url if route.job is not None and state.jobs is not None else None,
         jobs_service=state.jobs.service if state.jobs is not None else "",
-        jobs_grace=Jobs.grace if route.job is None else route.job.grace,
+        jobs_grace=JobOptions.grace if route.job is None else route.job.grace,
         generation=lifecycle.generation,
     )
 

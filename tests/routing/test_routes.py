@@ -10,7 +10,7 @@ from aylien_model_serving.app_factory import FlaskAppWrapper
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.executors.batch_policy import BatchOptions
 from aylien_model_serving.routing import routes
-from aylien_model_serving.routing.options import Hosting
+from aylien_model_serving.routing.options import RunnerOptions
 from aylien_model_serving.routing.routes import Route
 
 
@@ -189,8 +189,8 @@ def test_the_options_of_runner_and_batch_have_defaults() -> None:
         }
     )
 
-    assert (plain.runner, plain.batch) == (Hosting(), BatchOptions())
-    assert told.runner == Hosting(replicas=2, devices=("cuda:0", "cpu"), init={"a": [1]})
+    assert (plain.runner, plain.batch) == (RunnerOptions(), BatchOptions())
+    assert told.runner == RunnerOptions(replicas=2, devices=("cuda:0", "cpu"), init={"a": [1]})
     assert told.batch == BatchOptions(max_size=8, max_wait=0.0025)
 
 
