@@ -114,7 +114,7 @@ def _view(app: ServingFlask, route: Route, *, is_own: bool = False) -> Callable[
     def view(**path_values: Any) -> Response:
         return answer_request(endpoint, path_values)
 
-    app.table.add(route, endpoint, view)
+    app.route_table.add(route, endpoint, view)
     return view
 
 
@@ -128,7 +128,9 @@ def _look_at(route: Route) -> Described:
         return Described(route, None)
     try:
         given = route.runner.init if route.runner is not None else {}
-        return Described(route, _checks(route, callables.unbuilt(route.callable, given, route.binding))[1])
+        return Described(
+            route, _checks(route, callables.build_placeholder(route.callable, given, route.binding))[1]
+        )
     except ConfigurationError as error:
         raise ConfigurationError(f"route {route.endpoint!r}: {error}") from error
 
@@ -172,7 +174,7 @@ def _handler(state: ServiceState, route: Route) -> Callable[..., Any]:
     """Return what answers; of what others host its signature alone is real."""
     if route.runner is None:
         return callables.build(route.callable, route.binding)
-    unbuilt = callables.unbuilt(route.callable, route.runner.init, route.binding)
+    unbuilt = callables.build_placeholder(route.callable, route.runner.init, route.binding)
     if route.job is not None and state.jobs is not None and state.jobs.is_memory:
         return callables.build_with(route.callable, route.runner.init, _DEVICE, route.binding)
     return unbuilt

@@ -81,7 +81,7 @@ def _applied(stand_ins: StandIns, route: Route) -> Route:
         return route
     init = {} if route.runner is None else route.runner.init
     try:
-        real = handlers.unbuilt(route.callable, init, route.binding)
+        real = handlers.build_placeholder(route.callable, init, route.binding)
         if callable_ is not None:
             real = _like(real, handlers.build(callable_))
         elif route.job is None:

@@ -80,7 +80,7 @@ def described(**route: Any) -> Described:
     [read] = routes.read([{"endpoint": "/", **route}])
     if read.view:
         return Described(read, None)
-    handler = callables.unbuilt(read.callable, ())
+    handler = callables.build_placeholder(read.callable, ())
     signature = Signature.of(handler)
     schema = schemas.choose(read.schema, handler, signature, read.path_names, batched=read.batch is not None)
     return Described(read, schema)
