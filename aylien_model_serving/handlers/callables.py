@@ -79,7 +79,9 @@ def build_with(
     return binding.bind(build(target(**init, **given, **binding.init(target, init))))
 
 
-def unbuilt(target: Any, given: Collection[str], binding: ContextBinding = UNBOUND) -> Callable[..., Any]:
+def build_placeholder(
+    target: Any, given: Collection[str], binding: ContextBinding = UNBOUND
+) -> Callable[..., Any]:
     """Return what has the signature and the hints of the callable that another process builds of a class.
 
     Args:
