@@ -8,7 +8,7 @@ from aylien_model_serving.core.messages import Call, Reply, current_request_id
 from aylien_model_serving.dispatch.pipeline import Endpoint, Execute, answer
 from aylien_model_serving.executors.engine import QueuedCall
 from aylien_model_serving.executors.generators import STREAMS, GeneratorItems
-from aylien_model_serving.executors.queue import Finish
+from aylien_model_serving.executors.queue import FinishCallback
 
 
 class EngineCall(QueuedCall):
@@ -25,7 +25,13 @@ class EngineCall(QueuedCall):
     __slots__ = ("_steps", "call", "endpoint")
 
     def __init__(
-        self, call: Call, endpoint: Endpoint, deadline: float | None, finish: Finish, *, suspect: bool = False
+        self,
+        call: Call,
+        endpoint: Endpoint,
+        deadline: float | None,
+        finish: FinishCallback,
+        *,
+        suspect: bool = False,
     ) -> None:
         super().__init__({}, deadline, call.request_id, finish=finish, suspect=suspect)
         self.call = call

@@ -83,10 +83,10 @@ class HandlerInvoker:
                 outcomes += self._spread(jobs, result)
         return outcomes
 
-    def drop(self, dead: Sequence[QueuedCall]) -> list[CallOutcome]:
+    def drop(self, stale: Sequence[QueuedCall]) -> list[CallOutcome]:
         """Return the outcomes of calls that will not run."""
         outcomes = []
-        for job in dead:
+        for job in stale:
             self._observer.dropped("abandoned" if job.abandoned else "expired")
             if not job.abandoned:
                 outcomes.append(CallOutcome(job, None, DeadlineExceeded()))
@@ -94,11 +94,11 @@ class HandlerInvoker:
 
     def _living(self, jobs: Sequence[QueuedCall], outcomes: list[CallOutcome]) -> Sequence[QueuedCall]:
         now = time.monotonic()
-        dead = [job for job in jobs if job.is_dead(now)]
-        if not dead:
+        stale = [job for job in jobs if job.is_stale(now)]
+        if not stale:
             return jobs
-        outcomes += self.drop(dead)
-        return [job for job in jobs if job not in dead]
+        outcomes += self.drop(stale)
+        return [job for job in jobs if job not in stale]
 
     def _call(self, jobs: Sequence[QueuedCall]) -> Any:
         arguments = columns(jobs) if self._batched else jobs[0].arguments

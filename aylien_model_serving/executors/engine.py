@@ -99,7 +99,7 @@ class Engine:
         if self._closed:
             raise Unavailable
         if self._max_queue is not None and len(self._queue) >= self._max_queue:
-            self._queue.set_dead_aside(now)
+            self._queue.set_stale_aside(now)
             if len(self._queue) >= self._max_queue:
                 raise Unavailable(f"{len(self._queue)} requests wait already, and no more may")
 
@@ -130,8 +130,8 @@ class Engine:
         with self._changed:
             while True:
                 now = time.monotonic()
-                if not self._queue and self._queue.has_dead():
-                    return [], self._queue.take_dead()
+                if not self._queue and self._queue.has_stale():
+                    return [], self._queue.take_stale()
                 if not self._queue:
                     if self._closed:
                         return None
@@ -143,7 +143,7 @@ class Engine:
                     continue
                 batch = self._queue.take(self._most, now)
                 self._running += len(batch)
-                return batch, self._queue.take_dead()
+                return batch, self._queue.take_stale()
 
     def _sleep(self, until: float) -> None:
         """Wait for a time, or for a call that makes a batch due before it."""
@@ -156,9 +156,9 @@ class Engine:
             return now
         return self._policy.due(now, len(self._queue), self._queue.first.arrived)
 
-    def _run(self, batch: list[QueuedCall], dead: list[QueuedCall]) -> None:
+    def _run(self, batch: list[QueuedCall], stale: list[QueuedCall]) -> None:
         start = time.monotonic()
-        outcomes = self._runs.drop(dead)
+        outcomes = self._runs.drop(stale)
         try:
             outcomes += self._runs.run(batch)
         except BaseException as error:
@@ -208,7 +208,7 @@ class Engine:
             return self._emptied.wait_for(self._is_empty, timeout)
 
     def _is_empty(self) -> bool:
-        return not (self._queue or self._queue.has_dead() or self._running)
+        return not (self._queue or self._queue.has_stale() or self._running)
 
 
 def _failed(error: BaseException) -> HandlerFailed:

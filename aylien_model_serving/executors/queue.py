@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-Finish = Callable[[Any, "Exception | None"], None]
+FinishCallback = Callable[[Any, "Exception | None"], None]
 
 
 class QueuedCall:
@@ -41,7 +41,7 @@ class QueuedCall:
         deadline: float | None,
         request_id: str,
         *,
-        finish: Finish,
+        finish: FinishCallback,
         suspect: bool = False,
     ) -> None:
         self.arguments = arguments
@@ -56,7 +56,7 @@ class QueuedCall:
     def is_late(self, now: float) -> bool:
         return self.deadline is not None and now > self.deadline
 
-    def is_dead(self, now: float) -> bool:
+    def is_stale(self, now: float) -> bool:
         """Tell whether nobody waits for the result."""
         return self.abandoned or self.is_late(now)
 
@@ -68,7 +68,7 @@ class Queue:
 
     def __init__(self) -> None:
         self._jobs: deque[QueuedCall] = deque()
-        self._dead: list[QueuedCall] = []
+        self._stale: list[QueuedCall] = []
 
     def __len__(self) -> int:
         return len(self._jobs)
@@ -80,18 +80,18 @@ class Queue:
     def append(self, job: QueuedCall) -> None:
         self._jobs.append(job)
 
-    def has_dead(self) -> bool:
-        return bool(self._dead)
+    def has_stale(self) -> bool:
+        return bool(self._stale)
 
-    def set_dead_aside(self, now: float) -> None:
+    def set_stale_aside(self, now: float) -> None:
         """Make room for calls that somebody waits for."""
-        self._dead += [job for job in self._jobs if job.is_dead(now)]
-        self._jobs = deque(job for job in self._jobs if not job.is_dead(now))
+        self._stale += [job for job in self._jobs if job.is_stale(now)]
+        self._jobs = deque(job for job in self._jobs if not job.is_stale(now))
 
-    def take_dead(self) -> list[QueuedCall]:
+    def take_stale(self) -> list[QueuedCall]:
         """Return and forget what was found to be dead."""
-        dead, self._dead = self._dead, []
-        return dead
+        stale, self._stale = self._stale, []
+        return stale
 
     def take(self, most: int, now: float) -> list[QueuedCall]:
         """Return the oldest call and those that can share its run: of the same fields, and no suspects.
@@ -104,8 +104,8 @@ class Queue:
         passed: list[QueuedCall] = []
         while self._jobs and len(batch) < most:
             job = self._jobs.popleft()
-            if job.is_dead(now):
-                self._dead.append(job)
+            if job.is_stale(now):
+                self._stale.append(job)
             elif not batch or _can_share(batch[0], job):
                 batch.append(job)
             else:

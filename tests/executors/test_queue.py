@@ -48,19 +48,19 @@ def test_those_nobody_waits_for_are_set_aside_and_take_no_place() -> None:
     queue = queue_of(late, gone, alive)
 
     assert queue.take(1, 2.0) == [alive]
-    assert queue.take_dead() == [late, gone]
-    assert queue.take_dead() == []
+    assert queue.take_stale() == [late, gone]
+    assert queue.take_stale() == []
 
 
 def test_room_is_made_without_a_run() -> None:
     late, alive = job(deadline=1.0), job()
     queue = queue_of(late, alive)
 
-    queue.set_dead_aside(2.0)
+    queue.set_stale_aside(2.0)
 
     assert len(queue) == 1
     assert queue.first is alive
-    assert queue.has_dead()
+    assert queue.has_stale()
 
 
 kinds = st.tuples(st.sampled_from("ab"), st.booleans(), st.sampled_from([None, 1.0, 3.0]))
@@ -76,15 +76,15 @@ def test_every_call_is_taken_once_and_those_alike_in_their_order(
     batches = []
     while queue:
         batches.append(queue.take(most, 2.0))
-    dead = queue.take_dead()
+    stale = queue.take_stale()
 
     taken = [each for batch in batches for each in batch]
-    assert sorted(map(id, taken + dead)) == sorted(map(id, jobs))
-    assert all(each.deadline == 1.0 for each in dead)
+    assert sorted(map(id, taken + stale)) == sorted(map(id, jobs))
+    assert all(each.deadline == 1.0 for each in stale)
     for batch in batches:
         assert len(batch) <= most
         assert len({tuple(each.arguments) for each in batch}) <= 1
         assert len(batch) == 1 or not any(each.suspect for each in batch)
     for name in "ab":
-        alike = [each for each in jobs if name in each.arguments and each not in dead and not each.suspect]
+        alike = [each for each in jobs if name in each.arguments and each not in stale and not each.suspect]
         assert [each for each in taken if each in alike] == alike
