@@ -43,33 +43,29 @@ class Fleet:
 
     def __init__(self, spec: Spec) -> None:
         self._spec = spec
-        self._pool_of_process: ReplicaPool | None = None
+        self._of_process: ReplicaPool | None = None
 
     def here(self) -> ReplicaPool:
         """Return this process's view, made at its first use: that is when the replicas are asked for."""
-        here = self._pool_of_process
+        here = self._of_process
         return here if here is not None and here.pid == os.getpid() else self._arrive()
 
     def known(self) -> ReplicaPool | None:
         """Return this process's view, unless it has none: for a question that is not worth a start."""
         return (
-            self._pool_of_process
-            if self._pool_of_process is not None and self._pool_of_process.pid == os.getpid()
-            else None
+            self._of_process if self._of_process is not None and self._of_process.pid == os.getpid() else None
         )
 
     def _arrive(self) -> ReplicaPool:
         with _lock:
-            here = self._pool_of_process
+            here = self._of_process
             if here is not None and here.pid == os.getpid():
                 return here
-            here = self._pool_of_process = ReplicaPool(self._spec)
+            here = self._of_process = ReplicaPool(self._spec)
         try:
             here.ask(self._spec)
         except BaseException:
-            self._pool_of_process = (
-                None  # so that the next call is told as well, and does not wait for nothing
-            )
+            self._of_process = None  # so that the next call is told as well, and does not wait for nothing
             raise
         weakref.finalize(self, SupervisorClient.of_process().release, self._spec.key).atexit = False
         return here
