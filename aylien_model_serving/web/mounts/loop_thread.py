@@ -111,13 +111,13 @@ class _GreenletExecutor(ThreadPoolExecutor):
 
     def __init__(self) -> None:
         super().__init__()
-        self._max_waiting = threading.Semaphore(_MAX_CALLS)
+        self._slots = threading.Semaphore(_MAX_CALLS)
 
     def submit(self, function: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
         answer: Future[Any] = Future()
 
         def work() -> None:
-            with self._max_waiting:
+            with self._slots:
                 if not answer.set_running_or_notify_cancel():
                     return
                 try:
