@@ -71,7 +71,7 @@ class BatchedExecutor:
             bell.release()
 
         job = QueuedCall(arguments, call.deadline, call.request_id, finish=finish)
-        engine, _ = self._pool_of_process()
+        engine, _ = self._engine_of_process()
         engine.submit(job)
         try:
             if not bell.acquire(timeout=_left(call.deadline)):
@@ -87,7 +87,7 @@ class BatchedExecutor:
     async def run_async(self, arguments: dict[str, Any], call: Call) -> Any:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
-        engine, deliveries = self._pool_of_process()
+        engine, deliveries = self._engine_of_process()
 
         def finish(result: Any, error: Exception | None) -> None:
             deliveries.put(loop, (future, result, error, call.request_id))
@@ -107,7 +107,7 @@ class BatchedExecutor:
             raise error
         return result
 
-    def _pool_of_process(self) -> tuple[Engine, LoopNotifier]:
+    def _engine_of_process(self) -> tuple[Engine, LoopNotifier]:
         """Return this process's engine, started at its first use: threads do not survive a fork."""
         place = self._place
         if place is None or place[0] != os.getpid():

@@ -135,7 +135,7 @@ def test_calls_that_come_while_the_handler_runs_share_a_batch(many: Callable[...
     first = threading.Thread(target=run_blocking, args=(runner, {"a": -1}))
     first.start()
     wait_until(lambda: handler.batches == [[-1]])
-    engine, _ = runner._pool_of_process()
+    engine, _ = runner._engine_of_process()
 
     def let_go() -> None:
         wait_until(lambda: engine.waiting() == 16)
@@ -197,7 +197,7 @@ def test_a_full_queue_turns_calls_away(run: Callable[..., Any]) -> None:
     handler = Held()
     runner = runner_of(handler, max_queue=1)
     callers = [threading.Thread(target=run_blocking, args=(runner, {"a": n})) for n in range(2)]
-    engine, _ = runner._pool_of_process()
+    engine, _ = runner._engine_of_process()
     callers[0].start()
     wait_until(lambda: engine.running() == 1)
     callers[1].start()
