@@ -64,7 +64,7 @@ class QueuedCall:
 class Queue:
     """Calls that wait, oldest first; those that nobody waits for stand aside until their end is told."""
 
-    __slots__ = ("_dead", "_jobs")
+    __slots__ = ("_stale", "_jobs")
 
     def __init__(self) -> None:
         self._jobs: deque[QueuedCall] = deque()
