@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 import http.client
-import socket
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
-from urllib.parse import SplitResult, urlsplit
+from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 from aylien_model_serving import codecs
+from aylien_model_serving.egress.connector import Connector, any_address
+from aylien_model_serving.egress.deadline import Deadline
+from aylien_model_serving.egress.http_client import HTTPClient
+from aylien_model_serving.egress.parsed_url import PORTS, ParsedURL
 from aylien_model_serving.errors import BadRequest
 from aylien_model_serving.jobs.job import Job
 from aylien_model_serving.jobs.view import show
@@ -80,41 +81,27 @@ def tell(url: str, body: bytes, secret: str, now: int) -> None:
     Raises:
         NotTold: no answer came in time, or one that is no success.
     """
-    parts = urlsplit(url)
     headers = {
         "Content-Type": "application/json",
-        "User-Agent": "model-serving",
         TIMESTAMP: str(now),
         SIGNATURE: sign(secret, now, body),
     }
     try:
-        with closing(_connection(parts)) as connection, _limited(connection):
-            target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-            connection.request("POST", target, body, headers)
-            status = connection.getresponse().status
+        with _CLIENT.send("POST", _parsed(url), Deadline(TIMEOUT), headers, body) as response:
+            status = response.status
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise NotTold(f"{type(error).__name__}: {error}") from error
     if not 200 <= status < 300:
         raise NotTold(f"it answered with {status}")
 
 
-def _connection(parts: SplitResult) -> http.client.HTTPConnection:
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    return kind(parts.hostname or "", parts.port, timeout=TIMEOUT)
+#: Every address is permitted, since the operator has listed the host; of an answer the status alone is read.
+_CLIENT = HTTPClient(Connector(any_address), max_bytes=0)
 
 
-@contextmanager
-def _limited(connection: http.client.HTTPConnection) -> Iterator[None]:
-    """End a conversation that goes on for too long, however little the other side sends at a time."""
-
-    def end() -> None:
-        with suppress(OSError, AttributeError):  # AttributeError: it is closed already
-            connection.sock.shutdown(socket.SHUT_RDWR)
-
-    timer = threading.Timer(TIMEOUT, end)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
+def _parsed(url: str) -> ParsedURL:
+    """Return the parts of a URL that has passed `check`."""
+    parts = urlsplit(url)
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    port = PORTS[parts.scheme] if parts.port is None else parts.port
+    return ParsedURL(parts.scheme == "https", parts.hostname or "", port, path)
