@@ -19,7 +19,7 @@ from aylien_model_serving.egress import connector
 from aylien_model_serving.media import fetching
 from aylien_model_serving.media.fetching import Fetcher
 from aylien_model_serving.media.trouble import NotFetched, TooLarge
-from tests.media.origin import PUBLIC, PUBLIC_6, Answer, Network, Origin, answer, redirect
+from tests.egress.origin import PUBLIC, PUBLIC_6, Answer, Network, Origin, answer, redirect
 
 HOST = "files.example"
 NAMES: dict[str, Sequence[str] | list[list[str]]] = {HOST: [PUBLIC]}
