@@ -1,17 +1,19 @@
-"""Connections to one SQLite file: opened when they are needed, kept for the next, closed before a fork.
+"""Connections to a SQLite database: to a file, opened when they are needed, or one to this process's memory.
 
-A connection serves one caller at a time, on whatever thread. SQLite's locks are the process's: a
-child that inherits an open connection works without locks, on every connection it opens afterwards too
-(sqlite.org/howtocorrupt.html, 2.6).
+A connection serves one caller at a time, on whatever thread, and none is used behind a fork. Locks of a
+file are the process's: a child that inherits an open connection works without locks, on every connection it
+opens afterwards too (sqlite.org/howtocorrupt.html, 2.6).
 """
 
 from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 import weakref
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from aylien_model_serving.errors import ConfigurationError
@@ -41,7 +43,31 @@ _REASONS = {
 _MISTAKES = (sqlite3.ProgrammingError, sqlite3.IntegrityError, sqlite3.DataError, sqlite3.NotSupportedError)
 
 
-class Connections:
+class Database(ABC):
+    """Lends connections to one database."""
+
+    @abstractmethod
+    def take(self) -> AbstractContextManager[sqlite3.Connection]:
+        """Lend a connection outside of a transaction; one that is begun and not committed is rolled back.
+
+        Raises:
+            StoreUnavailable: SQLite fails; the cause is chained.
+        """
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Lend a connection in the one transaction that may write; it is kept unless an exception comes."""
+        with self.take() as db:
+            db.execute("BEGIN IMMEDIATE")
+            yield db
+            db.execute("COMMIT")
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close the connections that nobody uses."""
+
+
+class Connections(Database):
     """Connections to one file, which is made and brought to the last version of its tables.
 
     Args:
@@ -69,12 +95,8 @@ class Connections:
 
     @contextmanager
     def take(self) -> Iterator[sqlite3.Connection]:
-        """Lend a connection outside of a transaction; one that fails is closed, with what it had begun.
-
-        Raises:
-            StoreUnavailable: SQLite fails; the cause is chained.
-        """
-        with _told_to_clients():
+        """Lend an idle connection or another one; one that fails is closed, with what it had begun."""
+        with _errors_for_clients():
             db = self._take_idle() or _connect(self._path)
             try:
                 yield db
@@ -88,16 +110,7 @@ class Connections:
                 raise
             self._put_back(db)
 
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Lend a connection in the one transaction that may write; it is kept unless an exception comes."""
-        with self.take() as db:
-            db.execute("BEGIN IMMEDIATE")
-            yield db
-            db.execute("COMMIT")
-
     def close(self) -> None:
-        """Close the connections that nobody uses."""
         while db := self._take_idle():
             db.close()
 
@@ -114,8 +127,46 @@ class Connections:
             db.close()
 
 
+class MemoryConnection(Database):
+    """The one connection to a database in this process's memory, which is gone when it is closed.
+
+    Callers take turns: connections that share a memory lock each other's tables without waiting
+    (sqlite.org/sharedcache.html, 2.2). A forked child begins with an empty database, since a copy of it would
+    run its parent's jobs a second time.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._db: sqlite3.Connection | None = None
+        _in_memory.add(self)
+
+    @contextmanager
+    def take(self) -> Iterator[sqlite3.Connection]:
+        with self._lock, _errors_for_clients():
+            if self._db is None:
+                self._db = _connect_to_memory()
+            try:
+                yield self._db
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+
+    def close(self) -> None:
+        with self._lock:
+            if self._db is not None:
+                self._db.close()
+                self._db = None
+
+    def begin_in_child(self) -> None:
+        """Begin anew after a fork: the connection is the parent's, and any thread may have held the lock."""
+        if self._db is not None:
+            _of_parents.append(self._db)
+        self._lock, self._db = threading.Lock(), None
+
+
 @contextmanager
-def _told_to_clients() -> Iterator[None]:
+def _errors_for_clients() -> Iterator[None]:
     try:
         yield
     except _MISTAKES:
@@ -146,6 +197,13 @@ def _connect(path: Path) -> sqlite3.Connection:
     return db
 
 
+def _connect_to_memory() -> sqlite3.Connection:
+    db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    db.execute("PRAGMA foreign_keys = ON")
+    schema.create(db)
+    return db
+
+
 def _make(path: Path) -> None:
     """Make an empty file for this user alone; SQLite gives its log the same mode.
 
@@ -160,6 +218,10 @@ def _make(path: Path) -> None:
 
 
 _open: weakref.WeakSet[Connections] = weakref.WeakSet()
+_in_memory: weakref.WeakSet[MemoryConnection] = weakref.WeakSet()
+
+#: Connections that a forked child has of its parents, neither used nor closed there.
+_of_parents: list[sqlite3.Connection] = []
 
 
 def _close_all() -> None:
@@ -167,4 +229,9 @@ def _close_all() -> None:
         connections.close()
 
 
-os.register_at_fork(before=_close_all)
+def _begin_in_child() -> None:
+    for memory in list(_in_memory):
+        memory.begin_in_child()
+
+
+os.register_at_fork(before=_close_all, after_in_child=_begin_in_child)

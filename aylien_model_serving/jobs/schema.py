@@ -7,6 +7,7 @@ that looks at many jobs stay small.
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
 
 from aylien_model_serving.errors import ConfigurationError
@@ -84,7 +85,7 @@ def prepare(db: sqlite3.Connection, path: str) -> None:
     """
     version = _version(db, path)
     if version == 0:
-        db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # has an effect before the first table alone
+        _free_pages_by_steps(db)
     (mode,) = db.execute("PRAGMA journal_mode = WAL").fetchone()
     if mode != "wal":
         raise ConfigurationError(
@@ -92,6 +93,17 @@ def prepare(db: sqlite3.Connection, path: str) -> None:
         )
     if version < len(STEPS):
         _migrate(db, path)
+
+
+def create(db: sqlite3.Connection) -> None:
+    """Make the tables in a database that is empty and nobody else's, such as one in memory."""
+    _free_pages_by_steps(db)
+    for statement in itertools.chain(*STEPS):
+        db.execute(statement)
+
+
+def _free_pages_by_steps(db: sqlite3.Connection) -> None:
+    db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # has an effect before the first table alone
 
 
 def _version(db: sqlite3.Connection, path: str) -> int:

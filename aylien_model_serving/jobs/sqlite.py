@@ -1,7 +1,7 @@
-"""Jobs in a SQLite file, shared by all processes of a machine that know its path.
+"""The repository of jobs: SQL on a SQLite database, which is a file that processes share, or one's memory.
 
-SQL alone; `schema` has the tables, `connections` what speaks to the file. Each look at many jobs is
-served by an index in its own order, without sorting.
+It decides nothing about a job; it finds, adds and replaces. `schema` has the tables, `connections` what
+speaks to the database. Each query for many jobs is served by an index in its own order, without sorting.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import astuple, replace
 
-from aylien_model_serving.jobs.connections import Connections
+from aylien_model_serving.jobs.connections import Connections, Database, MemoryConnection
 from aylien_model_serving.jobs.job import Job
 from aylien_model_serving.jobs.states import Status
 from aylien_model_serving.rpc.headers import ReplyHeader
@@ -33,8 +33,8 @@ _ENCODER = msgspec.msgpack.Encoder()
 _HEADER_DECODER = msgspec.msgpack.Decoder(ReplyHeader)
 
 
-class SqliteShelf:
-    """The jobs of a file, in a transaction of one connection."""
+class SqliteRepository:
+    """The kept jobs, for the length of one transaction; lists are limited, and in the order that is named."""
 
     __slots__ = ("_db",)
 
@@ -50,9 +50,11 @@ class SqliteShelf:
         return rows[0][0] if rows else None
 
     def find(self, job_id: str) -> Job | None:
+        """Return the job of this id."""
         return _first(self._jobs("WHERE id = ?", job_id))
 
     def find_keyed(self, service: str, route: str, key: str) -> Job | None:
+        """Return the job of this idempotency key."""
         return _first(
             self._jobs("WHERE service = ? AND route = ? AND idempotency_key = ?", service, route, key)
         )
@@ -60,6 +62,7 @@ class SqliteShelf:
     def page(
         self, service: str, status: Status | None, route: str | None, limit: int, before: int | None
     ) -> list[Job]:
+        """Return jobs with lower numbers than `before`, the highest first."""
         wanted = {"service": service, "route": route, "status": status}
         given = {column: value for column, value in wanted.items() if value is not None}
         conditions = [f"{column} = ?" for column in given] + ["number < ?"] * (before is not None)
@@ -67,6 +70,7 @@ class SqliteShelf:
         return self._jobs(f"WHERE {' AND '.join(conditions)} ORDER BY number DESC LIMIT ?", *values)
 
     def counts(self, service: str) -> dict[str, dict[Status, int]]:
+        """Return how many jobs there are of each route and state."""
         found: dict[str, dict[Status, int]] = {}
         statement = "SELECT route, status, count(*) FROM jobs WHERE service = ? GROUP BY route, status"
         for route, status, count in self._db.execute(statement, (service,)).fetchall():
@@ -74,21 +78,25 @@ class SqliteShelf:
         return found
 
     def has_room(self, service: str, route: str, queue_size: int) -> bool:
+        """Return whether fewer jobs than `queue_size` are queued."""
         some = "SELECT 1 FROM jobs WHERE service = ? AND route = ? AND status = 'queued' LIMIT ?"
         queued: int = self._value(f"SELECT count(*) FROM ({some})", service, route, queue_size)
         return queued < queue_size
 
     def first_ready(self, service: str, route: str) -> Job | None:
+        """Return the queued job to be taken next: of the highest priority, then of the lowest number."""
         condition = (
             "WHERE service = ? AND route = ? AND status = 'queued' AND not_before IS NULL"
             " ORDER BY priority DESC, number LIMIT 1"
         )
         return _first(self._jobs(condition, service, route))
 
-    def rested(self, service: str, route: str, now: float, limit: int) -> list[Job]:
+    def retry_due(self, service: str, route: str, now: float, limit: int) -> list[Job]:
+        """Return queued jobs whose pause is over."""
         return self._over("not_before", service, route, now, limit)
 
-    def silent(self, service: str, route: str, now: float, limit: int) -> list[Job]:
+    def lease_expired(self, service: str, route: str, now: float, limit: int) -> list[Job]:
+        """Return jobs whose lease ran out."""
         return self._over("lease_until", service, route, now, limit)
 
     def _over(self, column: str, service: str, route: str, now: float, limit: int) -> list[Job]:
@@ -96,6 +104,7 @@ class SqliteShelf:
         return self._jobs(condition, service, route, now, limit)
 
     def next_due(self, service: str, route: str) -> float | None:
+        """Return when the first pause or lease runs out."""
         times = [self._first_time(column, service, route) for column in ("not_before", "lease_until")]
         return min((time for time in times if time is not None), default=None)
 
@@ -104,11 +113,13 @@ class SqliteShelf:
         time: float | None = self._value(f"SELECT min({column}) FROM jobs WHERE {condition}", service, route)
         return time
 
-    def untold(self, service: str, now: float, limit: int) -> list[Job]:
+    def webhook_due(self, service: str, now: float, limit: int) -> list[Job]:
+        """Return jobs whose webhook is due, the longest due first."""
         condition = "WHERE service = ? AND webhook_due <= ? ORDER BY webhook_due, number LIMIT ?"
         return self._jobs(condition, service, now, limit)
 
     def add(self, job: Job, call: bytes) -> Job:
+        """Keep a job that comes, and return it with its number."""
         values = [None, *_values(job)[1:]]
         numbered = replace(job, number=self._db.execute(_INSERT, values).lastrowid)
         self._db.execute("INSERT INTO calls VALUES (?, ?)", (numbered.number, call))
@@ -123,9 +134,11 @@ class SqliteShelf:
             self._db.execute(f"UPDATE jobs SET {columns} WHERE number = ?", (*changed.values(), old.number))
 
     def remove(self, job: Job) -> None:
+        """Forget a job and all its bodies."""
         self._db.execute("DELETE FROM jobs WHERE number = ?", (job.number,))
 
     def remove_expired(self, now: float, limit: int) -> int:
+        """Forget jobs for which `transitions.is_expired`, and return how many."""
         expired = "SELECT number FROM jobs WHERE expires_at <= ? AND webhook_due IS NULL LIMIT ?"
         removed = self._db.execute(f"DELETE FROM jobs WHERE number IN ({expired})", (now, limit)).rowcount
         self._free_pages()
@@ -138,29 +151,36 @@ class SqliteShelf:
             self._db.execute("PRAGMA incremental_vacuum(1)")
 
     def call(self, job: Job) -> bytes:
+        """Return the call of a job that has not ended."""
         body: bytes = self._value("SELECT body FROM calls WHERE number = ?", job.number)
         return body
 
     def drop_call(self, job: Job) -> None:
+        """Forget the call of a job that has ended."""
         self._db.execute("DELETE FROM calls WHERE number = ?", (job.number,))
 
     def body(self, job: Job) -> bytes | None:
+        """Return the body of the reply."""
         body: bytes | None = self._value("SELECT body FROM bodies WHERE number = ?", job.number)
         return body
 
     def put_body(self, job: Job, body: bytes) -> None:
+        """Keep the body of the reply."""
         self._db.execute("INSERT INTO bodies VALUES (?, ?)", (job.number, body))
 
     def items(self, job: Job, after: int, limit: int) -> list[tuple[int, bytes]]:
+        """Return the items whose index is higher than `after`, in order."""
         return self._db.execute(
             "SELECT position, body FROM items WHERE number = ? AND position > ? ORDER BY position LIMIT ?",
             (job.number, after, limit),
         ).fetchall()
 
     def put_item(self, job: Job, index: int, body: bytes) -> None:
+        """Keep an item; it replaces one of the same index."""
         self._db.execute("INSERT OR REPLACE INTO items VALUES (?, ?, ?)", (job.number, index, body))
 
     def drop_items(self, job: Job) -> None:
+        """Forget all items."""
         self._db.execute("DELETE FROM items WHERE number = ?", (job.number,))
 
 
@@ -184,31 +204,46 @@ def _job(row: tuple[Any, ...]) -> Job:
     return Job(*values)
 
 
-class SqliteShelves:
-    """Transactions on one file."""
+class SqliteUnitOfWork:
+    """Opens transactions, each with a repository of its own.
 
-    def __init__(self, connections: Connections) -> None:
-        self._connections = connections
+    Args:
+        database: where the jobs are.
+
+    Raises:
+        StoreUnavailable: from any use, when the database can't be read or written.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     @contextmanager
-    def read(self) -> Iterator[SqliteShelf]:
-        with self._connections.take() as db:
-            yield SqliteShelf(db)
+    def read(self) -> Iterator[SqliteRepository]:
+        """Open a repository for reading; what several queries find may be of different moments."""
+        with self._database.take() as db:
+            yield SqliteRepository(db)
 
     @contextmanager
-    def write(self) -> Iterator[SqliteShelf]:
-        with self._connections.transaction() as db:
-            yield SqliteShelf(db)
+    def write(self) -> Iterator[SqliteRepository]:
+        """Open a transaction, of which there is one at a time; an exception leaves no trace of it."""
+        with self._database.transaction() as db:
+            yield SqliteRepository(db)
 
     def close(self) -> None:
-        self._connections.close()
+        """Give back what is held open; a database in memory is gone then."""
+        self._database.close()
 
 
-def open_file(path: str) -> SqliteShelves:
-    """Return the shelves in a file, which is made if it is not there.
+def open_file(path: str) -> SqliteUnitOfWork:
+    """Return the unit of work of a file, which is made if it is not there.
 
     Raises:
         ConfigurationError: the file can't be made, or is none of this program's.
         StoreUnavailable: the file can't be read or written.
     """
-    return SqliteShelves(Connections(Path(path)))
+    return SqliteUnitOfWork(Connections(Path(path)))
+
+
+def open_memory() -> SqliteUnitOfWork:
+    """Return the unit of work of a database in this process's memory, made at its first use."""
+    return SqliteUnitOfWork(MemoryConnection())

@@ -1,7 +1,7 @@
 """The store of jobs: what can be done with a job, each verb one short transaction.
 
 Safe from many threads and processes. Times are seconds since the epoch, passed in as `now`. What
-becomes of a job is decided in `life`; where it lies is a shelf's matter.
+becomes of a job is decided in `transitions`; how it is kept is the repository's matter.
 """
 
 from __future__ import annotations
@@ -12,9 +12,7 @@ from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.jobs import transitions
 from aylien_model_serving.jobs.errors import LeaseLost, QueueFull
 from aylien_model_serving.jobs.job import Claimed, Job, NewJob
-from aylien_model_serving.jobs.memory import MemoryShelves
-from aylien_model_serving.jobs.shelf import Shelf, Shelves
-from aylien_model_serving.jobs.sqlite import open_file
+from aylien_model_serving.jobs.sqlite import SqliteRepository, SqliteUnitOfWork, open_file, open_memory
 from aylien_model_serving.jobs.states import ENDED, IllegalTransition, Status
 from aylien_model_serving.rpc.headers import ReplyHeader
 
@@ -30,15 +28,15 @@ class Store:
     to one process, for its whole life.
 
     Args:
-        shelves: where the jobs lie.
+        unit_of_work: opens transactions on the jobs.
     """
 
-    def __init__(self, shelves: Shelves) -> None:
-        self._shelves = shelves
+    def __init__(self, unit_of_work: SqliteUnitOfWork) -> None:
+        self._unit_of_work = unit_of_work
 
     def close(self) -> None:
         """Give back what is held open; the next call opens it again."""
-        self._shelves.close()
+        self._unit_of_work.close()
 
     def enqueue(self, new: NewJob, now: float) -> tuple[Job, bool]:
         """Keep a job, and return it with True; with False the one that has its idempotency key already.
@@ -46,27 +44,27 @@ class Store:
         Raises:
             QueueFull: as many jobs of the route wait as may.
         """
-        with self._shelves.write() as shelf:
+        with self._unit_of_work.write() as repository:
             if new.idempotency_key is not None:
-                kept = shelf.find_keyed(new.service, new.route, new.idempotency_key)
+                kept = repository.find_keyed(new.service, new.route, new.idempotency_key)
                 if kept is not None and not transitions.is_expired(kept, now):
                     return kept, False
                 if kept is not None:
-                    shelf.remove(kept)
-            if not shelf.has_room(new.service, new.route, new.queue_size):
+                    repository.remove(kept)
+            if not repository.has_room(new.service, new.route, new.queue_size):
                 raise QueueFull(new.queue_size)
-            return shelf.add(transitions.born(new, now), new.call), True
+            return repository.add(transitions.born(new, now), new.call), True
 
     def get(self, service: str, job_id: str) -> Job | None:
         """Return a job, if this service has it."""
-        with self._shelves.read() as shelf:
-            return _of_service(shelf, service, job_id)
+        with self._unit_of_work.read() as repository:
+            return _of_service(repository, service, job_id)
 
     def result(self, service: str, job_id: str) -> tuple[ReplyHeader, bytes] | None:
         """Return the reply of a finished job: its head and its body."""
-        with self._shelves.read() as shelf:
-            job = _of_service(shelf, service, job_id)
-            body = None if job is None else shelf.body(job)
+        with self._unit_of_work.read() as repository:
+            job = _of_service(repository, service, job_id)
+            body = None if job is None else repository.body(job)
         return None if job is None or job.reply is None or body is None else (job.reply, body)
 
     def items(self, service: str, job_id: str, after: int, limit: int) -> list[tuple[int, bytes]]:
@@ -76,9 +74,9 @@ class Store:
             after: index of the last item that is known; -1 for the first page.
             limit: how many items at most.
         """
-        with self._shelves.read() as shelf:
-            job = _of_service(shelf, service, job_id)
-            return [] if job is None else shelf.items(job, after, limit)
+        with self._unit_of_work.read() as repository:
+            job = _of_service(repository, service, job_id)
+            return [] if job is None else repository.items(job, after, limit)
 
     def page(
         self,
@@ -96,19 +94,19 @@ class Store:
             limit: how many jobs at most.
             before: the number of the last job of the page before.
         """
-        with self._shelves.read() as shelf:
-            return shelf.page(service, status, route, limit, before)
+        with self._unit_of_work.read() as repository:
+            return repository.page(service, status, route, limit, before)
 
     def counts(self, service: str) -> dict[str, dict[Status, int]]:
         """Return how many jobs are kept, by route and state; what there is none of is left out."""
-        with self._shelves.read() as shelf:
-            return shelf.counts(service)
+        with self._unit_of_work.read() as repository:
+            return repository.counts(service)
 
     def cancel(self, service: str, job_id: str, now: float) -> Job | None:
         """Cancel a job in the queue, ask the owner of a running one to stop, and return the job."""
-        with self._shelves.write() as shelf:
-            job = _of_service(shelf, service, job_id)
-            return None if job is None else _keep(shelf, job, transitions.cancel_requested(job, now))
+        with self._unit_of_work.write() as repository:
+            job = _of_service(repository, service, job_id)
+            return None if job is None else _keep(repository, job, transitions.cancel_requested(job, now))
 
     def claim(
         self, service: str, routes: Sequence[str], owner: str, lease: float, now: float
@@ -124,22 +122,22 @@ class Store:
         due = self.next_due(service, routes, now)  # looking first spares the one lock for writing
         if due is None or due > now:
             return None
-        with self._shelves.write() as shelf:
+        with self._unit_of_work.write() as repository:
             for route in routes:
-                _bring_back(shelf, service, route, now)
-            ready = [job for route in routes if (job := shelf.first_ready(service, route))]
+                _bring_back(repository, service, route, now)
+            ready = [job for route in routes if (job := repository.first_ready(service, route))]
             if not ready:
                 return None
             first = min(ready, key=lambda job: (-job.priority, job.number))
-            job = _keep(shelf, first, transitions.claimed(first, owner, lease, now))
-            return Claimed(job, shelf.call(job))
+            job = _keep(repository, first, transitions.claimed(first, owner, lease, now))
+            return Claimed(job, repository.call(job))
 
     def next_due(self, service: str, routes: Sequence[str], now: float) -> float | None:
         """Return when the next claim may find a job: `now` if one waits, None if none is in sight."""
-        with self._shelves.read() as shelf:
-            if any(shelf.first_ready(service, route) for route in routes):
+        with self._unit_of_work.read() as repository:
+            if any(repository.first_ready(service, route) for route in routes):
                 return now
-            times = [shelf.next_due(service, route) for route in routes]
+            times = [repository.next_due(service, route) for route in routes]
         return min((time for time in times if time is not None), default=None)
 
     def heartbeat(self, job_id: str, owner: str, lease: float, now: float) -> bool:
@@ -166,19 +164,19 @@ class Store:
         Raises:
             IllegalTransition: the job is not streaming.
         """
-        with self._shelves.write() as shelf:
-            job = _of_owner(shelf, job_id, owner)
+        with self._unit_of_work.write() as repository:
+            job = _of_owner(repository, job_id, owner)
             if job.status != "streaming":
                 raise IllegalTransition(f"A job that is {job.status} has no items")
-            shelf.put_item(job, index, body)
+            repository.put_item(job, index, body)
             return job.cancel_requested
 
     def finish(self, job_id: str, owner: str, reply: ReplyHeader, body: bytes, now: float) -> Job:
         """End a job with its reply, and return it."""
-        with self._shelves.write() as shelf:
-            job = _of_owner(shelf, job_id, owner)
-            done = _keep(shelf, job, transitions.finished(job, reply, now))
-            shelf.put_body(done, body)
+        with self._unit_of_work.write() as repository:
+            job = _of_owner(repository, job_id, owner)
+            done = _keep(repository, job, transitions.finished(job, reply, now))
+            repository.put_body(done, body)
             return done
 
     def fail(self, job_id: str, owner: str, error: str, now: float, *, again: bool) -> Job:
@@ -204,8 +202,8 @@ class Store:
 
     def sweep(self, now: float) -> int:
         """Remove expired jobs, of all services, some at a time; return how many, 0 when none is left."""
-        with self._shelves.write() as shelf:
-            return shelf.remove_expired(now, BATCH)
+        with self._unit_of_work.write() as repository:
+            return repository.remove_expired(now, BATCH)
 
     def webhooks_due(self, service: str, limit: int, hold: float, now: float) -> list[Job]:
         """Take ended jobs whose webhooks are to be told, the longest due first.
@@ -214,12 +212,12 @@ class Store:
             limit: how many jobs at most.
             hold: seconds after which they are due again, unless `webhook_done` or `webhook_failed` comes.
         """
-        with self._shelves.read() as shelf:
-            if not shelf.untold(service, now, 1):
+        with self._unit_of_work.read() as repository:
+            if not repository.webhook_due(service, now, 1):
                 return []
-        with self._shelves.write() as shelf:
-            due = shelf.untold(service, now, limit)
-            return [_keep(shelf, job, transitions.telling(job, hold, now)) for job in due]
+        with self._unit_of_work.write() as repository:
+            due = repository.webhook_due(service, now, limit)
+            return [_keep(repository, job, transitions.telling(job, hold, now)) for job in due]
 
     def webhook_done(self, job_id: str) -> None:
         """Say that a job's webhook was told."""
@@ -230,49 +228,49 @@ class Store:
         self._tell(job_id, lambda job: transitions.untold(job, now))
 
     def _work(self, job_id: str, owner: str, event: Callable[[Job], Job]) -> Job:
-        with self._shelves.write() as shelf:
-            job = _of_owner(shelf, job_id, owner)
-            return _keep(shelf, job, event(job))
+        with self._unit_of_work.write() as repository:
+            job = _of_owner(repository, job_id, owner)
+            return _keep(repository, job, event(job))
 
     def _tell(self, job_id: str, event: Callable[[Job], Job]) -> None:
-        with self._shelves.write() as shelf:
-            job = shelf.find(job_id)
+        with self._unit_of_work.write() as repository:
+            job = repository.find(job_id)
             if job is not None and job.webhook_due is not None:
-                _keep(shelf, job, event(job))
+                _keep(repository, job, event(job))
 
 
-def _of_service(shelf: Shelf, service: str, job_id: str) -> Job | None:
-    job = shelf.find(job_id) if job_id.isascii() else None  # a client may ask for anything
+def _of_service(repository: SqliteRepository, service: str, job_id: str) -> Job | None:
+    job = repository.find(job_id) if job_id.isascii() else None  # a client may ask for anything
     return job if job is not None and job.service == service else None
 
 
-def _of_owner(shelf: Shelf, job_id: str, owner: str) -> Job:
-    job = shelf.find(job_id)
+def _of_owner(repository: SqliteRepository, job_id: str, owner: str) -> Job:
+    job = repository.find(job_id)
     if job is None or not transitions.is_held(job, owner):
         raise LeaseLost(f"Job {job_id} does not belong to {owner}")
     return job
 
 
-def _bring_back(shelf: Shelf, service: str, route: str, now: float) -> None:
-    for job in shelf.silent(service, route, now, BATCH):
-        _keep(shelf, job, transitions.lost(job, now))
-    for job in shelf.rested(service, route, now, BATCH):
-        _keep(shelf, job, transitions.rested(job))
+def _bring_back(repository: SqliteRepository, service: str, route: str, now: float) -> None:
+    for job in repository.lease_expired(service, route, now, BATCH):
+        _keep(repository, job, transitions.lost(job, now))
+    for job in repository.retry_due(service, route, now, BATCH):
+        _keep(repository, job, transitions.rested(job))
 
 
-def _keep(shelf: Shelf, old: Job, new: Job) -> Job:
+def _keep(repository: SqliteRepository, old: Job, new: Job) -> Job:
     """Save a job, and drop the bodies that it needs no longer: its call at the end, its items before another
     attempt makes them again.
     """
-    shelf.save(old, new)
+    repository.save(old, new)
     if new.status in ENDED and old.status not in ENDED:
-        shelf.drop_call(new)
+        repository.drop_call(new)
     elif new.status == "queued" and old.status == "streaming":
-        shelf.drop_items(new)
+        repository.drop_items(new)
     return new
 
 
-_memory = MemoryShelves()
+_memory = open_memory()
 
 
 def open_store(url: str) -> Store:

@@ -1,4 +1,4 @@
-"""A store of jobs as simple as can be, written without a look at the real ones: they are compared with it."""
+"""A store of jobs as simple as can be, written without a look at the real one, which is compared with it."""
 
 from dataclasses import dataclass, field
 
@@ -38,7 +38,7 @@ class ModelJob:
             self.items.clear()
         self.status, self.owner, self.not_before = "queued", None, now + pause
 
-    def silent(self, now: float) -> None:
+    def expire_lease(self, now: float) -> None:
         self.kills += 1
         if self.kills >= self.retries + 2 and not self.stop:
             self.end("failed", now)
@@ -73,7 +73,7 @@ class Model:
     def claim(self, routes: list[str], owner: str, now: float) -> ModelJob | None:
         for job in self.jobs:
             if job.route in routes and job.status in RUNNING and job.until <= now:
-                job.silent(now)
+                job.expire_lease(now)
         ready = [
             job
             for job in self.jobs
@@ -85,3 +85,10 @@ class Model:
         taken.status, taken.owner, taken.until = "processing", owner, now + LEASE
         taken.attempts += 1
         return taken
+
+    def has_due(self, now: float) -> bool:
+        """Return whether a claim would change a job."""
+        return any(
+            (job.status == "queued" and job.not_before <= now) or (job.status in RUNNING and job.until <= now)
+            for job in self.jobs
+        )

@@ -56,15 +56,15 @@ def test_a_result_that_finds_no_room_leaves_the_job_with_its_owner(file_store: S
 
 def limit_pages(store: Store, spare: int) -> None:
     """Let the connection that comes next find a disk with so few pages left."""
-    with store._shelves.read() as shelf:
-        db: sqlite3.Connection = shelf._db  # type: ignore[attr-defined]
+    with store._unit_of_work.read() as repository:
+        db: sqlite3.Connection = repository._db  # type: ignore[attr-defined]
         (pages,) = db.execute("PRAGMA page_count").fetchone()
         db.execute(f"PRAGMA max_page_count = {pages + spare}").fetchall()
 
 
 def test_a_file_that_can_not_be_written_is_a_clear_503(file_store: Store) -> None:
-    with file_store._shelves.read() as shelf:
-        shelf._db.execute("PRAGMA query_only = ON")  # type: ignore[attr-defined]
+    with file_store._unit_of_work.read() as repository:
+        repository._db.execute("PRAGMA query_only = ON")  # type: ignore[attr-defined]
 
     with pytest.raises(StoreUnavailable, match="can't be written to"):
         enqueue(file_store)

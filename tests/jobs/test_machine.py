@@ -1,7 +1,6 @@
-"""Whatever happens in whatever order, both stores do what the model does, and a job ends once."""
+"""Whatever happens in whatever order, the store does what the model does, and a job ends once."""
 
-import shutil
-import tempfile
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -11,9 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from aylien_model_serving.jobs.errors import LeaseLost, QueueFull
-from aylien_model_serving.jobs.memory import MemoryShelves
+from aylien_model_serving.jobs.sqlite import open_memory
 from aylien_model_serving.jobs.states import IllegalTransition
-from aylien_model_serving.jobs.store import Store, open_store
+from aylien_model_serving.jobs.store import Store
 from tests.jobs.model import KEEP, RUNNING, Model, ModelJob
 from tests.jobs.stores import LEASE, NOW, REPLY, new_job
 
@@ -34,32 +33,17 @@ class Machine(RuleBasedStateMachine):
 
     @initialize()
     def open(self) -> None:
-        self.folder = tempfile.mkdtemp()
-        self.stores = [open_store(f"{self.folder}/jobs.db"), Store(MemoryShelves())]
+        self.store = Store(open_memory())
         self.model = Model()
         self.now = NOW
-        for store in self.stores:
-            store.enqueue(new_job(id="f" * 32, service="another", route="a"), NOW)
+        self.store.enqueue(new_job(id="f" * 32, service="another", route="a"), NOW)
 
     def teardown(self) -> None:
-        if hasattr(self, "stores"):
-            for store in self.stores:
-                store.close()
-            shutil.rmtree(self.folder)
+        if hasattr(self, "store"):
+            self.store.close()
 
     def any_job(self, place: int) -> ModelJob:
         return self.model.jobs[place % len(self.model.jobs)]
-
-    def on_both(self, act: Callable[[Store], Any], wrong: type[Exception] | None = None) -> Any:
-        """Do something to both stores, and return what both return; or see both refuse it."""
-        if wrong is not None:
-            for store in self.stores:
-                with pytest.raises(wrong):
-                    act(store)
-            return None
-        first, second = (act(store) for store in self.stores)
-        assert first == second
-        return first
 
     def work(
         self,
@@ -73,14 +57,16 @@ class Machine(RuleBasedStateMachine):
         job = running[place % len(running)] if running else self.any_job(place)
         if stranger or not job.owner:
             other = OWNERS[job.owner == OWNERS[0]]
-            self.on_both(lambda store: act(store, job.id, other), LeaseLost)
+            with pytest.raises(LeaseLost):
+                act(self.store, job.id, other)
             return None
         owner = job.owner
         if job.status in refused_in:
-            self.on_both(lambda store: act(store, job.id, owner), IllegalTransition)
+            with pytest.raises(IllegalTransition):
+                act(self.store, job.id, owner)
             return None
-        told = self.on_both(lambda store: act(store, job.id, owner))
-        assert told is job.stop or not isinstance(told, bool)
+        is_to_stop = act(self.store, job.id, owner)
+        assert is_to_stop is job.stop or not isinstance(is_to_stop, bool)
         return job
 
     @rule(
@@ -96,9 +82,10 @@ class Machine(RuleBasedStateMachine):
         )
         kept = self.model.add(ModelJob(new.id, route, priority, retries, key), queue_size, self.now)
         if kept is None:
-            self.on_both(lambda store: store.enqueue(new, self.now), QueueFull)
+            with pytest.raises(QueueFull):
+                self.store.enqueue(new, self.now)
         else:
-            job, created = self.on_both(lambda store: store.enqueue(new, self.now))
+            job, created = self.store.enqueue(new, self.now)
             assert (job.id, created) == (kept, kept == new.id)
 
     @rule(
@@ -109,7 +96,7 @@ class Machine(RuleBasedStateMachine):
     def claim(self, owner: str, routes: list[str], later: float) -> None:
         self.now += later
         expected = self.model.claim(routes, owner, self.now)
-        found = self.on_both(lambda store: store.claim("s", routes, owner, LEASE, self.now))
+        found = self.store.claim("s", routes, owner, LEASE, self.now)
         assert (found and found.job.id) == (expected and expected.id)
 
     @precondition(lambda self: self.model.jobs)
@@ -168,7 +155,7 @@ class Machine(RuleBasedStateMachine):
             job.end("cancelled", self.now)
         elif job.status in RUNNING:
             job.stop = True
-        self.on_both(lambda store: store.cancel("s", job.id, self.now))
+        self.store.cancel("s", job.id, self.now)
 
     @rule(seconds=st.sampled_from([0.5, 1.0, 4.0, LEASE, KEEP]))
     def wait(self, seconds: float) -> None:
@@ -176,12 +163,12 @@ class Machine(RuleBasedStateMachine):
 
     @rule()
     def sweep(self) -> None:
-        self.on_both(lambda store: store.sweep(self.now))
+        self.store.sweep(self.now)
         self.model.jobs = [job for job in self.model.jobs if not job.ends or self.now < job.expires]
 
     @invariant()
-    def all_show_the_same(self) -> None:
-        kept = self.on_both(lambda store: store.page("s", limit=1000))
+    def store_and_model_agree(self) -> None:
+        kept = self.store.page("s", limit=1000)
         shown = [
             (job.id, job.status, job.attempts, job.kills, job.cancel_requested, job.lease_owner)
             for job in kept
@@ -189,19 +176,20 @@ class Machine(RuleBasedStateMachine):
         assert shown == [job.seen for job in reversed(self.model.jobs)]
         assert all(job.ends <= 1 for job in self.model.jobs)
         for job in self.model.jobs:
-            self.shows_the_bodies_of(job)
-        self.on_both(lambda store: store.counts("s"))
-        self.on_both(lambda store: store.next_due("s", ROUTES, self.now))
-        assert [job.status for job in self.on_both(lambda store: store.page("another", limit=9))] == [
-            "queued"
-        ]
+            self.check_bodies_of(job)
+        counts = self.store.counts("s")
+        found = {(route, status): count for route in counts for status, count in counts[route].items()}
+        assert found == Counter((job.route, job.status) for job in self.model.jobs)
+        due = self.store.next_due("s", ROUTES, self.now)
+        assert (due is not None and due <= self.now) == self.model.has_due(self.now)
+        assert [job.status for job in self.store.page("another", limit=9)] == ["queued"]
 
-    def shows_the_bodies_of(self, job: ModelJob) -> None:
-        items = self.on_both(lambda store: store.items("s", job.id, -1, 9))
+    def check_bodies_of(self, job: ModelJob) -> None:
+        items = self.store.items("s", job.id, -1, 9)
         assert items == sorted(job.items.items())
-        result = self.on_both(lambda store: store.result("s", job.id))
+        result = self.store.result("s", job.id)
         assert result == ((REPLY, b"body") if job.status == "finished" else None)
 
 
 Machine.TestCase.settings = settings(max_examples=60, stateful_step_count=60)
-test_both_stores_do_what_the_model_does = Machine.TestCase
+test_the_store_does_what_the_model_does = Machine.TestCase

@@ -9,7 +9,7 @@ import pytest
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.jobs import connections
 from aylien_model_serving.jobs.connections import Connections
-from aylien_model_serving.jobs.sqlite import SqliteShelf
+from aylien_model_serving.jobs.sqlite import SqliteRepository
 from aylien_model_serving.jobs.store import Store, open_store
 from tests.jobs.stores import NOW, REPLY, claim, enqueue, modes, raw
 
@@ -46,39 +46,54 @@ def test_a_place_where_no_file_can_be_is_refused(tmp_path: Path) -> None:
             open_store(str(place))
 
 
-#: Each look, and the terms that its index answers.
-LOOKS: dict[str, tuple[Callable[[SqliteShelf], object], str]] = {
-    "find": (lambda shelf: shelf.find("x"), "id=?"),
-    "key": (lambda shelf: shelf.find_keyed("s", "r", "k"), "service=? AND route=? AND idempotency_key=?"),
-    "page": (lambda shelf: shelf.page("s", None, None, 9, None), "service=?"),
-    "page before": (lambda shelf: shelf.page("s", None, None, 9, 7), "service=? AND rowid<?"),
+#: Each query, and the terms that its index answers.
+QUERIES: dict[str, tuple[Callable[[SqliteRepository], object], str]] = {
+    "find": (lambda repository: repository.find("x"), "id=?"),
+    "key": (
+        lambda repository: repository.find_keyed("s", "r", "k"),
+        "service=? AND route=? AND idempotency_key=?",
+    ),
+    "page": (lambda repository: repository.page("s", None, None, 9, None), "service=?"),
+    "page before": (lambda repository: repository.page("s", None, None, 9, 7), "service=? AND rowid<?"),
     "of a status": (
-        lambda shelf: shelf.page("s", "queued", None, 9, 7),
+        lambda repository: repository.page("s", "queued", None, 9, 7),
         "service=? AND status=? AND rowid<?",
     ),
-    "of a route": (lambda shelf: shelf.page("s", None, "r", 9, 7), "service=? AND route=? AND rowid<?"),
+    "of a route": (
+        lambda repository: repository.page("s", None, "r", 9, 7),
+        "service=? AND route=? AND rowid<?",
+    ),
     "of both": (
-        lambda shelf: shelf.page("s", "queued", "r", 9, 7),
+        lambda repository: repository.page("s", "queued", "r", 9, 7),
         "service=? AND route=? AND status=? AND rowid<?",
     ),
-    "room": (lambda shelf: shelf.has_room("s", "r", 9), "service=? AND route=? AND status=?"),
-    "claim": (lambda shelf: shelf.first_ready("s", "r"), "jobs_ready (service=? AND route=?)"),
-    "pauses": (lambda shelf: shelf.rested("s", "r", NOW, 9), "service=? AND route=? AND not_before<?"),
-    "leases": (lambda shelf: shelf.silent("s", "r", NOW, 9), "service=? AND route=? AND lease_until<?"),
-    "next": (lambda shelf: shelf.next_due("s", "r"), "service=? AND route=? AND not_before>?"),
-    "webhooks": (lambda shelf: shelf.untold("s", NOW, 9), "service=? AND webhook_due<?"),
-    "counts": (lambda shelf: shelf.counts("s"), "COVERING INDEX jobs_by_route_and_status (service=?)"),
-    "sweep": (lambda shelf: shelf.remove_expired(NOW, 9), "expires_at<?"),
+    "room": (lambda repository: repository.has_room("s", "r", 9), "service=? AND route=? AND status=?"),
+    "claim": (lambda repository: repository.first_ready("s", "r"), "jobs_ready (service=? AND route=?)"),
+    "pauses": (
+        lambda repository: repository.retry_due("s", "r", NOW, 9),
+        "service=? AND route=? AND not_before<?",
+    ),
+    "leases": (
+        lambda repository: repository.lease_expired("s", "r", NOW, 9),
+        "service=? AND route=? AND lease_until<?",
+    ),
+    "next": (lambda repository: repository.next_due("s", "r"), "service=? AND route=? AND not_before>?"),
+    "webhooks": (lambda repository: repository.webhook_due("s", NOW, 9), "service=? AND webhook_due<?"),
+    "counts": (
+        lambda repository: repository.counts("s"),
+        "COVERING INDEX jobs_by_route_and_status (service=?)",
+    ),
+    "sweep": (lambda repository: repository.remove_expired(NOW, 9), "expires_at<?"),
 }
 
 
-@pytest.mark.parametrize("look", LOOKS)
-def test_no_look_scans_or_sorts(path: Path, look: str) -> None:
-    act, terms = LOOKS[look]
+@pytest.mark.parametrize("query", QUERIES)
+def test_no_query_scans_or_sorts(path: Path, query: str) -> None:
+    act, terms = QUERIES[query]
     with closing(Connections(path)) as kept, kept.take() as db:
         statements: list[str] = []
         db.set_trace_callback(statements.append)
-        act(SqliteShelf(db))
+        act(SqliteRepository(db))
         db.set_trace_callback(None)
 
         plans = [row[3] for each in statements for row in db.execute(f"EXPLAIN QUERY PLAN {each}")]

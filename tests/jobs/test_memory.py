@@ -1,0 +1,79 @@
+"""What is particular to jobs in a process's memory: who has them, for how long, and nothing on a disk."""
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from aylien_model_serving.jobs.errors import LeaseLost
+from aylien_model_serving.jobs.store import Store, open_store
+from tests.jobs.stores import LEASE, NOW, claimed_id, enqueue, get
+
+
+@pytest.fixture
+def memory_store() -> Store:
+    store = open_store("memory://")
+    store.close()
+    return store
+
+
+def test_all_who_open_it_in_one_process_have_the_same_jobs(memory_store: Store) -> None:
+    job_id = enqueue(memory_store)
+
+    assert get(open_store("memory://"), job_id).id == job_id
+
+
+def test_its_jobs_are_gone_when_it_is_closed(memory_store: Store) -> None:
+    job_id = enqueue(memory_store)
+    memory_store.close()
+
+    assert memory_store.get("s", job_id) is None
+
+
+def test_a_forked_child_begins_without_jobs_and_leaves_its_parents_alone(memory_store: Store) -> None:
+    job_id = enqueue(memory_store)
+    child = os.fork()
+    if not child:
+        is_right = False
+        try:
+            is_right = memory_store.get("s", job_id) is None and claimed_id(memory_store) is None
+            enqueue(memory_store)
+        finally:
+            os._exit(0 if is_right else 1)
+
+    assert os.waitpid(child, 0)[1] == 0
+    assert [job.id for job in memory_store.page("s", limit=9)] == [job_id]
+
+
+def test_threads_take_turns(memory_store: Store) -> None:
+    taken: list[str | None] = []
+
+    def work(owner: str) -> None:
+        for _ in range(50):
+            enqueue(memory_store)
+            taken.append(claimed_id(memory_store, owner=owner))
+
+    threads = [threading.Thread(target=work, args=[f"owner {number}"]) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(set(taken)) == len(taken) == 200
+    assert memory_store.counts("s") == {"r": {"processing": 200}}
+
+
+def test_what_is_refused_leaves_no_transaction_behind(memory_store: Store) -> None:
+    with pytest.raises(LeaseLost):
+        memory_store.heartbeat("unknown", "me", LEASE, NOW)
+
+    assert claimed_id(memory_store) is None
+    enqueue(memory_store)
+
+
+def test_nothing_of_it_lies_on_a_disk(memory_store: Store) -> None:
+    enqueue(memory_store, call=b"x" * (8 << 20))
+
+    files = [link.readlink() for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+    assert not [file for file in files if "etilqs" in file.name or file.suffix == ".sqlite3"]
