@@ -78,6 +78,12 @@ def build(
         except ConfigurationError as error:
             raise ConfigurationError(f"route {route.endpoint!r}: {error}") from error
         app.add_url_rule(route.endpoint, route.name, view, methods=list(route.methods))
+        app.state.instruments.expect(
+            route.name,
+            route.methods,
+            status=200 if route.job is None else 202,
+            is_cached=route.cache is not False,
+        )
     if app.state.jobs is not None:
         _add_job_endpoints(app, app.state.jobs, described)
     return app

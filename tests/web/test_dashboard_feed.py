@@ -108,4 +108,4 @@ class TestCounts:
 
     def test_a_series_that_nobody_has_begun_is_empty(self) -> None:
         assert counts.spreads({}, "h", "endpoint") == {"bounds": [], "of": {}}
-        assert counts.route_table({}, "c", "endpoint", "result") == {}
+        assert counts.table({}, "c", "endpoint", "result") == {}

@@ -1,1 +1,1 @@
-"""One adapter for each protocol: its request becomes a `Call`, and a `Reply` its response."""
+"""One adapter for each protocol: it makes a `Call` of a request, and a response of a `Reply`."""

@@ -1,6 +1,6 @@
-"""The ASGI door: a bare handler's answer to an asyncio server (ASGI 3.0, HTTP and lifespan).
+"""The ASGI adapter: answers requests for bare handlers under an asyncio server (ASGI 3.0).
 
-A quick handler runs on the loop; a slower one is waited for, and so is a client that leaves.
+A quick handler runs on the loop, a slower one on a thread; a client's disconnect cancels the call.
 """
 
 from __future__ import annotations
@@ -22,26 +22,25 @@ from aylien_model_serving.web.adapters.lazy_contexts import LazyContexts
 from aylien_model_serving.web.adapters.request_info import BODILESS, RequestInfo, ScopeHeaders
 from aylien_model_serving.web.adapters.route_table import RouteMatch
 
-#: What is counted for a client that left before its answer; nginx's number for the same.
+#: The status that is counted for a client that closed its connection before the response; nginx's number.
 CLIENT_CLOSED_REQUEST = 499
 
-
-#: Seconds of a wait in which nobody looks for the client's leaving: a look costs as much as an answer.
+#: Seconds after which a call is watched for a disconnect: watching costs as much as a quick response.
 _WATCH_DELAY = 0.05
 
 
 class ClientDisconnected(BaseException):
-    """Nobody waits for the answer any more; no handler of errors on the way is to answer all the same."""
+    """The client has closed its connection; a BaseException, so that no `except Exception` answers it."""
 
 
 class ASGIConnection:
-    """One request of an ASGI server, and the way back.
+    """One request of an ASGI server, and its `receive` and `send`.
 
     Args:
-        scope: the request's head.
-        headers: its headers.
-        receive: awaits the rest of it.
-        send: takes the answer.
+        scope: the ASGI scope.
+        headers: the request's headers.
+        receive: returns the request's next message.
+        send: takes the response's messages.
     """
 
     __slots__ = ("_disconnect", "headers", "receive", "scope", "send")
@@ -54,13 +53,13 @@ class ASGIConnection:
         self._disconnect: asyncio.Future[Message] | None = None
 
     def disconnect(self) -> asyncio.Future[Message]:
-        """Return what is done once the client leaves; for a request whose body has been read."""
+        """Return a future that is done once the client has left; for a request whose body has been read."""
         if self._disconnect is None:
             self._disconnect = asyncio.ensure_future(self.receive())
         return self._disconnect
 
     def close(self) -> None:
-        """Wait for nothing more."""
+        """Cancel the wait for a disconnect."""
         if self._disconnect is not None:
             self._disconnect.cancel()
 
@@ -74,8 +73,8 @@ async def answer(
         app: whose contexts the handler may ask for, and whose configuration limits the body.
         endpoint: the handler's.
         call: the request, its body not yet read.
-        channel: the rest of the request and the way back.
-        exchange: the request's first moment and its id.
+        connection: the client's.
+        info: the request's start time and id.
     """
     contexts = LazyContexts(app, lambda: environ_of(connection.scope, call.body, info))
     try:
@@ -94,7 +93,7 @@ async def answer(
 
 
 class _ASGIResponse(NamedTuple):
-    """An answer as ASGI has it."""
+    """A response in ASGI's terms."""
 
     status: int
     headers: list[tuple[bytes, bytes]]
@@ -123,26 +122,26 @@ async def _send(response: _ASGIResponse, call: Call, connection: ASGIConnection)
     await connection.send(
         {"type": "http.response.start", "status": response.status, "headers": response.headers}
     )
-    is_silent = call.method == "HEAD" or response.status in BODILESS
-    if response.chunks is not None and not is_silent:
+    is_bodiless = call.method == "HEAD" or response.status in BODILESS
+    if response.chunks is not None and not is_bodiless:
         await _send_chunks(response.chunks, connection)
         return
     if response.chunks is not None:
         response.chunks.close()
-    await connection.send({"type": "http.response.body", "body": b"" if is_silent else response.body})
+    await connection.send({"type": "http.response.body", "body": b"" if is_bodiless else response.body})
 
 
 async def _send_chunks(chunks: Chunks, connection: ASGIConnection) -> None:
     """Send a body piece by piece: the next one is made when the server has taken the last."""
     disconnect = connection.disconnect()
     try:
-        async with aclosing(aiter(chunks)) as pieces:  # type: ignore[type-var]  # a generator, in truth
+        async with aclosing(aiter(chunks)) as pieces:  # type: ignore[type-var]  # always a generator
             while (piece := await _next_or_none(anext(pieces, None), disconnect)) is not None:
                 await connection.send({"type": "http.response.body", "body": piece, "more_body": True})
         if not disconnect.done():
             await connection.send({"type": "http.response.body", "body": b""})
     except OSError:
-        pass  # the server's word for a client that has left
+        pass  # how servers report a client that has left
 
 
 async def _next_or_none(piece: Awaitable[bytes | None], disconnect: asyncio.Future[Any]) -> bytes | None:
@@ -186,7 +185,7 @@ async def read_body(connection: ASGIConnection, limit: int | None) -> bytes:
         BodyTooLarge: its declared or real length is over the limit; a declared one is refused unread. One
             that is not declared has to be shorter than the limit, as Werkzeug has it.
         MalformedBody: it ends before its declared length.
-        ClientLeft: the connection ended before the body did.
+        ClientDisconnected: the connection ended before the body did.
     """
     declared = connection.headers.get("content-length", "")
     length = int(declared) if declared.isdecimal() else None
@@ -225,10 +224,10 @@ def _chunk(message: Message) -> bytes:
 
 
 async def _cancel_on_disconnect(work: Awaitable[Any], connection: ASGIConnection) -> Any:
-    """Wait for work, and cancel it when the client leaves.
+    """Await a call, and cancel it when the client leaves.
 
     Raises:
-        ClientLeft: it has left.
+        ClientDisconnected: it has left.
     """
     watch = _DisconnectWatch(connection)
     try:
@@ -242,22 +241,22 @@ async def _cancel_on_disconnect(work: Awaitable[Any], connection: ASGIConnection
 
 
 class _DisconnectWatch:
-    """Cancels the task that makes it once its client leaves; looks only where an answer takes its time.
+    """Cancels the current task once its client leaves; watches only calls that take `_WATCH_DELAY` or more.
 
     Args:
-        channel: of the client.
+        connection: the client's.
     """
 
-    __slots__ = ("_channel", "_task", "_timer", "has_disconnected")
+    __slots__ = ("_connection", "_task", "_timer", "has_disconnected")
 
     def __init__(self, connection: ASGIConnection) -> None:
-        self._channel = connection
+        self._connection = connection
         self._task = asyncio.current_task()
         self._timer = asyncio.get_running_loop().call_later(_WATCH_DELAY, self._begin)
         self.has_disconnected = False
 
     def _begin(self) -> None:
-        self._channel.disconnect().add_done_callback(self._cancel)
+        self._connection.disconnect().add_done_callback(self._cancel)
 
     def _cancel(self, _: object) -> None:
         if self._task is not None:
@@ -265,13 +264,13 @@ class _DisconnectWatch:
             self._task.cancel()
 
     def end(self) -> None:
-        """Cancel nothing from here on."""
+        """Stop watching."""
         self._task = None
         self._timer.cancel()
 
 
 def _response_of_reply(reply: Reply, call: Call) -> _ASGIResponse:
-    """Return an answer with its headers in the order in which Flask's response has them."""
+    """Return a response with its headers in the order in which Flask's response has them."""
     headers = [(b"content-type", reply.media_type.encode("latin-1"))] if reply.media_type else []
     if reply.chunks is None and reply.status not in BODILESS:
         headers.append((b"content-length", b"%d" % len(reply.body)))
@@ -282,7 +281,7 @@ def _response_of_reply(reply: Reply, call: Call) -> _ASGIResponse:
 
 
 def _response_of_flask(response: Response, reply: Reply) -> _ASGIResponse:
-    """Return a response of Flask's; its chunks, if they are still its body, are taken as they are."""
+    """Return a Flask response in ASGI's terms; the reply's chunks, if they are still its body, are kept."""
     given: Reply = to_reply(response)
     chunks = reply.chunks if response.response is reply.chunks else given.chunks
     headers = _encoded(response.get_wsgi_headers(request.environ))

@@ -1,6 +1,6 @@
-"""From ASGI to WSGI, for what Flask alone can answer.
+"""Serves a WSGI application, which is Flask, to an ASGI server.
 
-a2wsgi does the work; here is what it leaves to its users.
+Built on a2wsgi; added are disconnects, cancelled requests and queries that are not ASCII.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 T = TypeVar("T")
 
-#: Threads that answer what an ASGI server asks of Flask.
+#: Threads on which Flask answers requests of an ASGI server.
 FLASK_THREADS = 16
 
-#: Key of the query in a scope that a2wsgi reads, which for its own part takes ASCII alone.
+#: Key of the query in a scope for a2wsgi, which decodes `query_string` as ASCII.
 _QUERY = "model_serving.query"
 
-#: Key of the way to the client in a scope that a2wsgi reads.
-_CLIENT = "model_serving.line"
+#: Key of the client's connection in a scope for a2wsgi.
+_CLIENT = "model_serving.client"
 
 
 def asgi_of(wsgi: Callable[[Any, Any], Any]) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
-    """Return an ASGI application that has a WSGI application answer on threads."""
+    """Return an ASGI application that runs a WSGI application on threads."""
     middleware: Any = WSGIMiddleware(_stop_on_disconnect(wsgi), workers=FLASK_THREADS)
     tasks: set[asyncio.Future[None]] = set()  # the loop itself holds its tasks weakly
 
@@ -46,7 +46,7 @@ def asgi_of(wsgi: Callable[[Any, Any], Any]) -> Callable[[Scope, Receive, Send],
         tasks.add(task)
         task.add_done_callback(tasks.discard)
         try:
-            await asyncio.shield(task)  # cancelled, it would leave a thread waiting for room in its queue
+            await asyncio.shield(task)  # cancelled, it would leave a thread waiting for space in its queue
         finally:
             client.close()
         if client.failure is not None:
@@ -56,7 +56,7 @@ def asgi_of(wsgi: Callable[[Any, Any], Any]) -> Callable[[Scope, Receive, Send],
 
 
 class _ClientConnection:
-    """The way to a client and back, which swallows what is said once the client has left.
+    """The `receive` and `send` of one client, which discard messages once the client has left.
 
     Args:
         receive: the server's.
@@ -70,21 +70,21 @@ class _ClientConnection:
         self._closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def is_closed(self) -> bool:
-        """Tell, on any thread, whether the client has left."""
+        """Return whether the client has left; may be called on any thread."""
         return self._closed.done()
 
     def close(self) -> None:
-        """Let nobody wait for the client any more."""
+        """End all waits for the client."""
         if not self._closed.done():
             self._closed.set_result(None)
 
     async def receive(self) -> Message:
-        """Return the server's next message, or what ASGI says of a client that has left."""
+        """Return the server's next message, or `http.disconnect` for a client that has left."""
         received = None if self.is_closed() else await self._until_closed(self._receive())
         return {"type": "http.disconnect"} if received is None else received.result()
 
     async def send(self, message: Message) -> None:
-        """Return once the server has taken a message, and never raise: a thread waits for what follows."""
+        """Return once the server has taken a message; never raises, since a thread waits for the result."""
         if self.is_closed():
             return
         sent = await self._until_closed(self._send(message))
@@ -93,12 +93,12 @@ class _ClientConnection:
         if sent.cancelled():
             self.close()
         elif (error := sent.exception()) is not None:
-            if not isinstance(error, OSError):  # the server's word for a client that has left
+            if not isinstance(error, OSError):  # how servers report a client that has left
                 self.failure = error
             self.close()
 
     async def _until_closed(self, awaitable: Awaitable[T]) -> asyncio.Task[T] | None:
-        """Return what has come to its end, or nothing if the client left before."""
+        """Return the finished task, or None if the client left first."""
 
         async def awaited() -> T:  # a task needs a coroutine; granian's own is another awaitable
             return await awaitable
@@ -113,7 +113,7 @@ class _ClientConnection:
 
 
 def _stop_on_disconnect(wsgi: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Iterator[bytes]]:
-    """Return a WSGI application that is not asked, or is closed, once the client has left."""
+    """Return a WSGI application that is not called, or whose body is closed, once the client has left."""
 
     def pieces(environ: Any, start_response: Any) -> Iterator[bytes]:
         client: _ClientConnection = environ["asgi.scope"][_CLIENT]
@@ -133,18 +133,18 @@ def _stop_on_disconnect(wsgi: Callable[[Any, Any], Any]) -> Callable[[Any, Any],
 
 
 def environ_of(scope: Scope, body: bytes, info: RequestInfo) -> Any:
-    """Return the request as WSGI would have it, for a handler that asks for Flask's `request`."""
-    environ = build_environ(_without_query(scope), None)  # type: ignore[arg-type]  # the body is put in its place
+    """Return a request's WSGI environ, for a handler that uses Flask's `request`."""
+    environ = build_environ(_without_query(scope), None)  # type: ignore[arg-type]  # the body is added below
     return {**body_environ(_with_query_and_body_end(environ), body), REQUEST_INFO: info}
 
 
 def _without_query(scope: Scope) -> Scope:
-    """Return a scope whose query a2wsgi does not look at."""
+    """Return a scope whose query a2wsgi does not decode."""
     return {**scope, "query_string": b"", _QUERY: scope["query_string"].decode("latin-1")}
 
 
 def _with_query_and_body_end(environ: Any) -> Any:
-    """Return a2wsgi's environ with the query, and with a body that ends where it ends."""
+    """Return a2wsgi's environ with the query, and with a body that the server ends."""
     environ["QUERY_STRING"] = environ["asgi.scope"][_QUERY]
     environ["wsgi.input_terminated"] = True
     return environ

@@ -1,6 +1,6 @@
-"""The Flask door: how a request that Flask dispatches is answered, and how errors are told there.
+"""The Flask adapter: answers requests that Flask dispatches, and formats their errors.
 
-Views, hooks, blueprints, sessions and whatever else Flask offers go this way.
+Views, hooks, blueprints, sessions and all other features of Flask take this path.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def _code_and_message(error: HTTPException) -> tuple[str, str]:
 
 
 def error_response(error_responses: ErrorResponses, error: Exception) -> Response:
-    """Return the response that tells an error of the request that Flask works on."""
+    """Return the response to an error of Flask's current request."""
     accept = request.headers.get("Accept", "")
     return to_response(
         error_responses.respond(error, request.method, request.path, request_info().request_id, accept)
@@ -68,7 +68,7 @@ def error_response(error_responses: ErrorResponses, error: Exception) -> Respons
 
 
 def http_exception_response(error_responses: ErrorResponses, error: HTTPException) -> Any:
-    """Tell Werkzeug's own errors as ours; redirects and ready responses pass."""
+    """Return a Werkzeug error in the service's format; redirects and finished responses pass unchanged."""
     if isinstance(error, InternalServerError) and error.original_exception is not None:
         return error_response(error_responses, error.original_exception)  # type: ignore[arg-type]  # declared as BaseException
     if error.response is not None or error.code is None or error.code < 400:
@@ -89,7 +89,7 @@ def _with_headers(response: Response, error: HTTPException) -> Response:
 
 
 def _prefers_html(accept: str) -> bool:
-    """Tell whether a client would rather have a page than JSON, as browsers do where a path is typed."""
+    """Return whether a client prefers a page to JSON, as browsers do where a path is typed."""
     ranges = codecs.media_ranges(accept)
     return codecs.preference("text/html", ranges) > codecs.preference("application/json", ranges) and (
         ranges.get("text/html", (0.0, 0))[0] > 0
@@ -97,7 +97,7 @@ def _prefers_html(accept: str) -> bool:
 
 
 def _error_page(error: HTTPException, message: str) -> Response:
-    """Return the page that tells somebody with a browser where the routes are listed."""
+    """Return the error page for browsers, with a link to the list of routes."""
     status = error.code or 404
     response = pages.page(
         "refused.html",
@@ -113,7 +113,7 @@ def _error_page(error: HTTPException, message: str) -> Response:
 
 
 def answer_request(endpoint: Endpoint, path_values: Mapping[str, Any]) -> Response:
-    """Answer the request that Flask works on through the pipeline."""
+    """Answer Flask's current request through the pipeline."""
     try:
         call = _call(endpoint, path_values)
     except errors.ServingError as error:
@@ -125,7 +125,7 @@ def answer_request(endpoint: Endpoint, path_values: Mapping[str, Any]) -> Respon
 
 
 def _call_on_close(after: Callable[[], None], response: Response) -> Response:
-    """Have something done when the response that leaves, which a view may have changed, has been sent."""
+    """Run a function when the final response, which a view may have changed, has been sent."""
     response.call_on_close(after)
     return response
 
@@ -145,11 +145,11 @@ def _call(endpoint: Endpoint, path_values: Mapping[str, Any]) -> Call:
 
 
 def request_info() -> RequestInfo:
-    """Return what is known of the request; a context that was pushed by hand, as tests do, starts here."""
-    found: RequestInfo = request.environ.get(REQUEST_INFO) or request.environ.setdefault(
+    """Return the current request's info; created here for a context that was pushed by hand, as in tests."""
+    info: RequestInfo = request.environ.get(REQUEST_INFO) or request.environ.setdefault(
         REQUEST_INFO, RequestInfo(None)
     )
-    return found
+    return info
 
 
 def _body() -> bytes:
@@ -167,7 +167,7 @@ def _body() -> bytes:
         raise errors.MalformedBody(f"The body can't be read: {error}") from error
     limit = request.max_content_length
     if request.content_length is None:
-        if limit is not None and len(body) >= limit:  # Werkzeug stops reading there without a word
+        if limit is not None and len(body) >= limit:  # Werkzeug stops reading there without an error
             raise errors.BodyTooLarge(limit)
     elif len(body) < request.content_length:
         raise errors.MalformedBody(
@@ -189,10 +189,10 @@ def to_response(reply: Reply) -> Response:
 
 
 def finish(contexts: LazyContexts, reply: Reply, endpoint: Endpoint, call: Call) -> Response:
-    """Return the response to a handler that looked at the contexts, with all it asked for there."""
+    """Return the response of a handler that used the contexts, with what it left there applied."""
     try:
         response = contexts.finish(to_response(reply))
-        response.headers[REQUEST_ID_HEADER] = call.request_id  # whichever response it is
+        response.headers[REQUEST_ID_HEADER] = call.request_id  # also where a hook replaced the response
     except Exception as error:
         response = to_response(endpoint.error_responses.reply(error, call))
     if reply.chunks is not None and response.response is not reply.chunks:
@@ -221,14 +221,14 @@ def to_reply(result: Any) -> Any:
 
 _UNWRAPPED = (WerkzeugResponse, TaskResponse)
 
-#: Headers that the doors write themselves.
+#: Headers that the adapters write themselves.
 _ADAPTER_HEADERS = frozenset({"content-type", "content-length", REQUEST_ID_HEADER.lower()})
 
 
 def accept_flask_responses(
     handler: Callable[..., Any], error_responses: ErrorResponses
 ) -> Callable[..., Any]:
-    """Let a handler answer with a Flask response of its own, or with Flask's `abort`."""
+    """Wrap a handler so that it may return a Flask response, or call Flask's `abort`."""
     if callables.is_async(handler):
 
         async def call_async(*positional: Any, **named: Any) -> Any:

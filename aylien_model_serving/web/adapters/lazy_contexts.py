@@ -1,7 +1,7 @@
-"""Flask's contexts, made only when a handler asks for them.
+"""Flask's contexts, created only when a handler uses them.
 
-Outside of Flask's dispatch a handler can still use `request`, `current_app`, `g` and `session`: a stand-in is
-bound where Flask's proxies look, and becomes the real context at the first look.
+Outside of Flask's dispatch a handler can still use `request`, `current_app`, `g` and `session`: a proxy is
+set in Flask's context variables, and creates the real context at its first attribute access.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
     from typing_extensions import Self
 
-#: Where Flask keeps its contexts.
+#: Flask's context variables.
 _APP: Any = getattr(flask.globals, "_cv_app", None)
 _REQUEST: Any = getattr(flask.globals, "_cv_request", None)
 
@@ -30,7 +30,7 @@ _UNTRACKED_MARK = "prom_do_not_track"
 
 
 def is_untracked(request: object) -> bool:
-    """Tell whether a request is not to be counted."""
+    """Return whether a request is not to be counted."""
     return hasattr(request, _UNTRACKED_MARK)
 
 
@@ -39,7 +39,7 @@ class LazyContexts:
 
     Args:
         app: the app that answers.
-        environ: makes the WSGI environ, its body included.
+        environ: returns the WSGI environ, its body included.
     """
 
     __slots__ = ("_app_token", "_environ", "_request_token", "app", "app_context", "request_context")
@@ -62,28 +62,28 @@ class LazyContexts:
             self.request_context.request.close()
 
     def open_app(self) -> AppContext:
-        """Return the application context, made at the first call."""
+        """Return the application context, created at the first call."""
         if self.app_context is None:
             self.app_context = self.app.app_context()
         return self.app_context
 
     def open_request(self) -> RequestContext:
-        """Return the request context, made at the first call as Flask's own `push` makes it."""
+        """Return the request context, created at the first call as Flask's own `push` creates it."""
         if self.request_context is None:
             context = self.request_context = self.app.request_context(self._environ())
             sessions = self.app.session_interface
             session = sessions.open_session(self.app, context.request)
             context._session = sessions.make_null_session(self.app) if session is None else session
             context.match_request()
-            context.request.get_data()  # as the Flask door has read it by then
+            context.request.get_data()  # as the Flask adapter has read it by then
         return self.request_context
 
     def counts(self) -> bool:
-        """Tell whether the request is to be counted."""
+        """Return whether the request is to be counted."""
         return self.request_context is None or not is_untracked(self.request_context.request)
 
     def finish(self, response: Response) -> Response:
-        """Do to a response what a handler asked for in its context: `after_this_request` and the session."""
+        """Apply to a response what a handler left in its context: `after_this_request` and the session."""
         context = self.open_request()
         for function in context._after_request_functions:
             response = self.app.ensure_sync(function)(response)
@@ -105,7 +105,7 @@ class _AppContextProxy:
     def __enter__(self) -> Any:
         return self._contexts.open_app().__enter__()
 
-    def __exit__(self, *error: Any) -> None:  # noqa: PYI036  # handed on
+    def __exit__(self, *error: Any) -> None:  # noqa: PYI036  # passed on
         self._contexts.open_app().__exit__(*error)
 
 
@@ -121,7 +121,7 @@ class _RequestContextProxy:
     def __enter__(self) -> Any:
         return self._contexts.open_request().__enter__()
 
-    def __exit__(self, *error: Any) -> None:  # noqa: PYI036  # handed on
+    def __exit__(self, *error: Any) -> None:  # noqa: PYI036  # passed on
         self._contexts.open_request().__exit__(*error)
 
 

@@ -1,4 +1,4 @@
-"""What a front door knows of a request before anything has looked into it."""
+"""What every adapter needs of a request: start time, id, path and headers."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from werkzeug.http import HTTP_STATUS_CODES
 
 from aylien_model_serving.core.messages import choose_request_id
 
-#: Key of the exchange in a WSGI environ.
-REQUEST_INFO = "model_serving.exchange"
+#: Key of the request info in a WSGI environ.
+REQUEST_INFO = "model_serving.request_info"
 
 
 class RequestInfo:
-    """A request's first moment and its id.
+    """A request's start time and id.
 
     Args:
         offered_id: the id that the client sent.
@@ -28,26 +28,25 @@ class RequestInfo:
         self.request_id = choose_request_id(offered_id)
 
     def seconds(self) -> float:
-        """Return how long ago the request came."""
+        """Return the seconds since the request arrived."""
         return time.perf_counter() - self.start
 
 
 #: Status lines as Flask's responses have them.
 STATUS_LINES = {status: f"{status} {phrase.upper()}" for status, phrase in HTTP_STATUS_CODES.items()}
 
-
 #: Statuses whose answers have no body (RFC 9110, section 6.4.1).
 BODILESS = frozenset((*range(100, 200), 204, 304))
 
 
 def path_of(environ: Mapping[str, Any]) -> str:
-    """Return the path of a WSGI request as text; PEP 3333 hands its bytes over as Latin-1."""
+    """Return the path of a WSGI request as text; PEP 3333 passes its bytes as Latin-1."""
     path: str = environ.get("PATH_INFO", "")
     return path if path.isascii() else path.encode("latin-1").decode("utf-8", "replace")
 
 
 class EnvironHeaders(Mapping[str, str]):
-    """The headers of a WSGI environ by lower-case name; a name is translated when it is asked for.
+    """The headers of a WSGI environ by lower-case name; a name is translated when it is read.
 
     Args:
         environ: PEP 3333's dictionary.
@@ -81,7 +80,7 @@ def _variable(name: str) -> str:
     return variable if variable in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_" + variable
 
 
-#: Translated once: these are asked for at every request.
+#: Translated once: these are read at every request.
 _VARIABLES = {
     name: _variable(name)
     for name in ("content-type", "content-length", "content-encoding", "accept", "x-request-timeout")

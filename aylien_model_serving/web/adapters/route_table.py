@@ -1,6 +1,6 @@
-"""Which bare handler answers a path and method, without Flask's dispatch.
+"""Matches a path and method to a bare handler, without Flask's dispatch.
 
-Flask's own map decides; what it would redirect, refuse or answer by itself is left to Flask.
+Flask's own URL map decides; what it would redirect, refuse or answer by itself is left to Flask.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from aylien_model_serving.routing.routes import Route
 
 
 class RouteMatch(NamedTuple):
-    """An endpoint, the values that its path gives it, and the view that Flask has for it."""
+    """An endpoint, the values of the path's variable parts, and the view function that Flask has for it."""
 
     endpoint: Endpoint
     path_values: Mapping[str, Any]
@@ -27,7 +27,7 @@ class RouteTable:
     """The bare handlers of one app by path and method.
 
     Args:
-        rules: Flask's map of the same app.
+        rules: Flask's URL map of the same app.
     """
 
     def __init__(self, rules: Map) -> None:
@@ -37,13 +37,13 @@ class RouteTable:
         self._matches: dict[tuple[str, str], RouteMatch] = {}
 
     def add(self, route: Route, endpoint: Endpoint, view: Callable[..., Any]) -> None:
-        """Add a route with a bare handler, and the view that Flask is given for it."""
+        """Add a route with a bare handler, and its view function in Flask."""
         self._handlers[endpoint.name] = (endpoint, view)
         if "<" not in route.endpoint:
             self._fixed_paths.add(route.endpoint)
 
     def find(self, path: str, method: str) -> RouteMatch | None:
-        """Return who answers, or None where Flask has to decide.
+        """Return the match, or None where Flask has to dispatch.
 
         Args:
             path: the decoded path.
@@ -60,7 +60,7 @@ class RouteTable:
         return match
 
     def _match(self, path: str, method: str) -> RouteMatch | None:
-        if path.startswith("//"):  # which Flask takes for one slash
+        if path.startswith("//"):  # which Flask merges into one slash
             return None
         try:
             rule, values = self._adapter.match(path, method, return_rule=True)

@@ -1,6 +1,6 @@
-"""The express door: a bare handler's answer straight from the WSGI environ.
+"""The WSGI adapter, the fast path: answers requests for bare handlers without Flask's dispatch.
 
-It is taken only where nobody could tell it from the Flask door.
+It is taken only where its response equals that of the Flask adapter.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def answer(
         call: the request, its body not yet read.
         environ: PEP 3333's environment.
         start_response: PEP 3333's callable.
-        exchange: the request's first moment and its id.
+        info: the request's start time and id.
     """
     with LazyContexts(app, lambda: body_environ(environ, call.body)) as contexts:
         reply = _reply(endpoint, call, environ, app.config["MAX_CONTENT_LENGTH"])
@@ -57,7 +57,7 @@ def answer(
 def _finish_in_context(
     contexts: LazyContexts, reply: Reply, endpoint: Endpoint, call: Call, info: RequestInfo
 ) -> Response:
-    """Return Flask's response where the handler looked at Flask's contexts."""
+    """Return Flask's response where the handler used Flask's contexts."""
     response = finish(contexts, reply, endpoint, call)
     if contexts.counts():
         seconds = info.seconds()
@@ -66,7 +66,7 @@ def _finish_in_context(
 
 
 def _body_of(reply: Reply, is_bodiless: bool) -> Iterable[bytes]:
-    """Return a body whose end, which the server's `close` tells, is not the end of the answer."""
+    """Return a body whose `close`, which the server calls, ends the stream and starts background tasks."""
     body: Iterable[bytes] = () if is_bodiless else (reply.body,)
     if reply.chunks is not None:
         body = _stream(reply.chunks, is_bodiless)
