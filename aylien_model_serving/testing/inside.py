@@ -52,11 +52,11 @@ def stub_runners(**handlers: Callable[..., Any]) -> Iterator[None]:
     Raises:
         ConfigurationError: no app that was built has a route of such a name.
     """
-    with overrides.placed(handlers) as stand_ins:
+    with overrides.overriding(handlers) as overrides:
         yield
-    for name in sorted(set(handlers) - stand_ins.names):
+    for name in sorted(set(handlers) - overrides.names):
         hint = (
-            suggestion(name, sorted(stand_ins.names)) if stand_ins.names else ": no app was built meanwhile"
+            suggestion(name, sorted(overrides.names)) if overrides.names else ": no app was built meanwhile"
         )
         raise ConfigurationError(f"no handler has the name {name!r}{hint}")
 

@@ -58,7 +58,7 @@ def build(
     Raises:
         ConfigurationError: a route is described wrongly, or its warm-up failed.
     """
-    described = overrides.applied(routes.read(dicts))
+    described = overrides.apply(routes.read(dicts))
     app = bare_app(config, name)
     if lifecycle.is_replica:  # which has imported a module that makes its app at once
         return app

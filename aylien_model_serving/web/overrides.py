@@ -26,7 +26,7 @@ _DEVICE = "cpu"
 
 
 @dataclasses.dataclass
-class StandIns:
+class Overrides:
     """Callables in place of handlers, and what became of them.
 
     Args:
@@ -38,20 +38,20 @@ class StandIns:
     names: set[str] = dataclasses.field(default_factory=set)
 
 
-_current: ContextVar[StandIns | None] = ContextVar("stand_ins", default=None)
+_current: ContextVar[Overrides | None] = ContextVar("stand_ins", default=None)
 
 
 @contextmanager
-def placed(callables: Mapping[str, Callable[..., Any]]) -> Iterator[StandIns]:
+def overriding(callables: Mapping[str, Callable[..., Any]]) -> Iterator[Overrides]:
     """Have apps that are built until the block ends host nothing, and keep jobs in memory.
 
     Args:
         callables: what answers instead of the handler, by the name of the route.
     """
-    stand_ins = StandIns(callables)
-    token = _current.set(stand_ins)
+    overrides = Overrides(callables)
+    token = _current.set(overrides)
     try:
-        yield stand_ins
+        yield overrides
     finally:
         _current.reset(token)
 
@@ -62,28 +62,28 @@ def settings() -> Settings:
     return loaded if _current.get() is None else dataclasses.replace(loaded, jobs_url=MEMORY)
 
 
-def applied(routes: Iterable[Route]) -> list[Route]:
+def apply(routes: Iterable[Route]) -> list[Route]:
     """Return the routes as they are to be built.
 
     Raises:
         ConfigurationError: a handler's class can't be built as the route says.
     """
-    stand_ins = _current.get()
-    return list(routes) if stand_ins is None else [_applied(stand_ins, route) for route in routes]
+    overrides = _current.get()
+    return list(routes) if overrides is None else [_override(overrides, route) for route in routes]
 
 
-def _applied(stand_ins: StandIns, route: Route) -> Route:
+def _override(overrides: Overrides, route: Route) -> Route:
     if route.view:
         return route
-    stand_ins.names.add(route.name)
-    callable_ = stand_ins.callables.get(route.name)
+    overrides.names.add(route.name)
+    callable_ = overrides.callables.get(route.name)
     if callable_ is None and route.runner is None:
         return route
     init = {} if route.runner is None else route.runner.init
     try:
         real = handlers.build_placeholder(route.callable, init, route.binding)
         if callable_ is not None:
-            real = _like(real, handlers.build(callable_))
+            real = _described_as(real, handlers.build(callable_))
         elif route.job is None:
             real = handlers.build_with(route.callable, init, _DEVICE, route.binding)
         else:
@@ -94,25 +94,25 @@ def _applied(stand_ins: StandIns, route: Route) -> Route:
     return dataclasses.replace(route, callable=real, runner=runner, binding=UNBOUND)
 
 
-def _like(real: Callable[..., Any], stand_in: Callable[..., Any]) -> Callable[..., Any]:
+def _described_as(real: Callable[..., Any], override: Callable[..., Any]) -> Callable[..., Any]:
     """Return what calls the stand-in with the fields that it takes, and is described as the real one."""
     described: Any = real if inspect.isroutine(real) else getattr(real, "__call__", real)  # noqa: B004  # its hints
-    positional, takes = Signature.of(real).positional, Signature.of(stand_in)
+    positional, takes = Signature.of(real).positional, Signature.of(override)
 
     def values(args: tuple[Any, ...], fields: dict[str, Any]) -> dict[str, Any]:
         given = dict(zip(positional, args, strict=False)) | fields
         return {name: value for name, value in given.items() if takes.open or name in takes.known}
 
-    if handlers.is_async(stand_in):
+    if handlers.is_async(override):
 
         @functools.wraps(described)
         async def answer(*args: Any, **fields: Any) -> Any:
-            return await takes.call(stand_in, values(args, fields))
+            return await takes.call(override, values(args, fields))
 
         return answer
 
     @functools.wraps(described)
-    def answer_at_once(*args: Any, **fields: Any) -> Any:
-        return takes.call(stand_in, values(args, fields))
+    def call(*args: Any, **fields: Any) -> Any:
+        return takes.call(override, values(args, fields))
 
-    return answer_at_once
+    return call

@@ -81,9 +81,9 @@ async def shout(text: str) -> str:
     ],
 )
 def test_any_callable_may_answer_for_a_handler_inline_or_hosted(
-    name: str, path: str, stand_in: Callable[..., Any], fields: dict[str, Any], expected: Any
+    name: str, path: str, override: Callable[..., Any], fields: dict[str, Any], expected: Any
 ) -> None:
-    client = in_process(run_app, {name: stand_in}).test_client()
+    client = in_process(run_app, {name: override}).test_client()
 
     assert client.post(path, json=fields).json == expected
 
