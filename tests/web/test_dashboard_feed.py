@@ -51,29 +51,29 @@ class TestFeed:
     def test_a_stream_ends_after_a_while(self, feed: Feed, clock: Clock) -> None:
         begun = clock()
 
-        events = list(feed.events(feed.latest(), lasting=True))
+        events = list(feed.events(feed.latest(), streaming=True))
 
         assert len(events) == len(set(events)) == 1 + STREAM_SECONDS / PERIOD
         assert clock() - begun == STREAM_SECONDS
 
     def test_where_waiting_would_keep_others_away_one_event_is_all(self, feed: Feed) -> None:
-        assert len(list(feed.events(feed.latest(), lasting=False))) == 1
+        assert len(list(feed.events(feed.latest(), streaming=False))) == 1
 
     def test_who_finds_no_place_gets_one_event_until_another_leaves(self, feed: Feed) -> None:
-        streams = [feed.events(b"first", lasting=True) for _ in range(MAX_STREAMS)]
+        streams = [feed.events(b"first", streaming=True) for _ in range(MAX_STREAMS)]
         for stream in streams:
             assert next(stream) == b"first"
             next(stream)
 
-        assert len(list(feed.events(b"first", lasting=True))) == 1
+        assert len(list(feed.events(b"first", streaming=True))) == 1
         streams[0].close()  # type: ignore[attr-defined]  # a generator, which is all that close asks for
 
-        assert len(list(feed.events(b"first", lasting=True))) > 1
+        assert len(list(feed.events(b"first", streaming=True))) > 1
 
     def test_a_stream_ends_when_its_process_is_told_to_go(
         self, feed: Feed, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        stream = feed.events(feed.latest(), lasting=True)
+        stream = feed.events(feed.latest(), streaming=True)
         next(stream)
         next(stream)
         monkeypatch.setattr(lifecycle, "_signs", [lambda: True])
@@ -101,11 +101,11 @@ class TestCounts:
             ]
         )
 
-        assert counts.spreads(samples, "h", "endpoint") == {
+        assert counts.histograms(samples, "h", "endpoint") == {
             "bounds": [0.1, 1.0],
             "of": {"e": {"sum": 2.75, "counts": [6, 2, 1]}},
         }
 
     def test_a_series_that_nobody_has_begun_is_empty(self) -> None:
-        assert counts.spreads({}, "h", "endpoint") == {"bounds": [], "of": {}}
+        assert counts.histograms({}, "h", "endpoint") == {"bounds": [], "of": {}}
         assert counts.table({}, "c", "endpoint", "result") == {}

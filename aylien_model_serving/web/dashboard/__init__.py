@@ -35,7 +35,7 @@ _POLICY = (
     "require-trusted-types-for 'script'; trusted-types 'none'"
 )
 
-_SAFE = (
+_SECURITY_HEADERS = (
     ("Content-Security-Policy", _POLICY),
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "no-referrer"),
@@ -50,7 +50,9 @@ def register(app: ServingFlask) -> None:
 
     def page() -> Response:
         asked = b"needed" if app.state.settings.api_keys else b"none"
-        return pages.file(_assets()[_PAGE].replace(b"{key}", asked), _TYPES[".html"], headers=_SAFE)
+        return pages.file(
+            _assets()[_PAGE].replace(b"{key}", asked), _TYPES[".html"], headers=_SECURITY_HEADERS
+        )
 
     def page_below() -> Response:
         return Response(status=308, headers={"Location": "../__dashboard"})
@@ -58,13 +60,13 @@ def register(app: ServingFlask) -> None:
     def asset(name: str) -> Response:
         if name == _PAGE or name not in _assets():
             raise NotFound
-        return pages.file(_assets()[name], _TYPES[Path(name).suffix], headers=_SAFE)
+        return pages.file(_assets()[name], _TYPES[Path(name).suffix], headers=_SECURITY_HEADERS)
 
     def events() -> Response:
         app.check_key()
-        lasting = native_threads.is_patched() or "asgi.scope" in request.environ
-        body = feed.events(feed.latest(), lasting=lasting)
-        return Response(body, content_type=EVENT_STREAM, headers=[*HEADERS, *_SAFE[1:]])
+        streaming = native_threads.is_patched() or "asgi.scope" in request.environ
+        body = feed.events(feed.latest(), streaming=streaming)
+        return Response(body, content_type=EVENT_STREAM, headers=[*HEADERS, *_SECURITY_HEADERS[1:]])
 
     for rule, view in zip(PATHS, (page, page_below, events, asset), strict=True):
         endpoint = f"model_serving:{rule}"

@@ -16,18 +16,18 @@ from prometheus_client.samples import Sample
 Samples = Mapping[str, list[Sample]]
 
 
-class Spread(TypedDict):
+class HistogramCounts(TypedDict):
     """How often what was observed fell between two bounds; what is above all of them comes last."""
 
     sum: float
     counts: list[float]
 
 
-class Spreads(TypedDict):
+class LabelledHistograms(TypedDict):
     """The spreads of one histogram by one of its labels, and the upper bounds that they share."""
 
     bounds: list[float]
-    of: dict[str, Spread]
+    of: dict[str, HistogramCounts]
 
 
 def by_name(samples: Iterable[Sample]) -> Samples:
@@ -38,7 +38,7 @@ def by_name(samples: Iterable[Sample]) -> Samples:
     return found
 
 
-def spreads(samples: Samples, name: str, label: str) -> Spreads:
+def histograms(samples: Samples, name: str, label: str) -> LabelledHistograms:
     """Return the spreads of a histogram, added up over all other labels.
 
     Args:
@@ -58,7 +58,7 @@ def spreads(samples: Samples, name: str, label: str) -> Spreads:
         "of": {
             value: {
                 "sum": sums.get(value, 0.0),
-                "counts": _apart([steps.get(bound, 0.0) for bound in bounds]),
+                "counts": _per_bucket([steps.get(bound, 0.0) for bound in bounds]),
             }
             for value, steps in cumulative.items()
         },
@@ -83,5 +83,5 @@ def table(samples: Samples, name: str, label: str, inner: str) -> dict[str, dict
     return found
 
 
-def _apart(cumulative: list[float]) -> list[float]:
+def _per_bucket(cumulative: list[float]) -> list[float]:
     return [after - before for before, after in zip([0.0, *cumulative], cumulative, strict=False)]

@@ -43,18 +43,18 @@ class Feed:
         self._sleep = sleep
         self._places = threading.Semaphore(MAX_STREAMS)
         self._lock = native_threads.ProcessLock()
-        self._kept: tuple[float, bytes] | None = None
+        self._latest: tuple[float, bytes] | None = None
 
     def latest(self) -> bytes:
         """Return the event of a snapshot that is not older than a second."""
         with self._lock:
             now = self._clock()
-            if self._kept is None or now - self._kept[0] >= PERIOD:
+            if self._latest is None or now - self._latest[0] >= PERIOD:
                 data = b"retry: %d\ndata: %b\n\n" % (PERIOD * 1000, self._take())
-                self._kept = now, data
-            return self._kept[1]
+                self._latest = now, data
+            return self._latest[1]
 
-    def events(self, first: bytes, *, lasting: bool) -> Iterator[bytes]:
+    def events(self, first: bytes, *, streaming: bool) -> Iterator[bytes]:
         """Yield a stream's events.
 
         Args:
@@ -62,7 +62,7 @@ class Feed:
             lasting: whether others may follow: where waiting keeps nobody else from being answered.
         """
         yield first
-        if not lasting or not self._places.acquire(blocking=False):
+        if not streaming or not self._places.acquire(blocking=False):
             return
         try:
             until = self._clock() + STREAM_SECONDS

@@ -19,7 +19,7 @@ from aylien_model_serving.openapi.responses import Described
 from aylien_model_serving.process import owner
 from aylien_model_serving.replicas.client.remote_executor import RemoteExecutor
 from aylien_model_serving.web.dashboard import counts
-from aylien_model_serving.web.dashboard.counts import Samples, Spread, Spreads
+from aylien_model_serving.web.dashboard.counts import HistogramCounts, LabelledHistograms, Samples
 from aylien_model_serving.web.jobs import POSTED
 from aylien_model_serving.web.state import JobStore, ServiceState
 
@@ -27,7 +27,7 @@ from aylien_model_serving.web.state import JobStore, ServiceState
 _JOBS = 20
 
 #: Characters of a job's message or error in a snapshot.
-_TOLD = 400
+_MAX_TEXT = 400
 
 _UNDER_WAY: tuple[Status, ...] = ("processing", "streaming")
 
@@ -40,9 +40,9 @@ def take(state: ServiceState) -> dict[str, Any]:
     """
     host, serving = socket.gethostname(), owner.find()
     samples = counts.by_name(state.instruments.samples())
-    seconds = counts.spreads(samples, "flask_http_request_duration_seconds", "endpoint")
-    waits = counts.spreads(samples, "model_serving_runner_queue_seconds", "runner")
-    sizes = counts.spreads(samples, "model_serving_runner_batch_size", "runner")
+    seconds = counts.histograms(samples, "flask_http_request_duration_seconds", "endpoint")
+    waits = counts.histograms(samples, "model_serving_runner_queue_seconds", "runner")
+    sizes = counts.histograms(samples, "model_serving_runner_batch_size", "runner")
     return {
         "at": time.time(),
         "instance": f"{host} {owner.name_of(serving)}",
@@ -56,7 +56,7 @@ def take(state: ServiceState) -> dict[str, Any]:
     }
 
 
-def _routes(state: ServiceState, samples: Samples, seconds: Spreads) -> list[dict[str, Any]]:
+def _routes(state: ServiceState, samples: Samples, seconds: LabelledHistograms) -> list[dict[str, Any]]:
     """Return the routes in the service's order, then what else was asked for, each with its counts."""
     statuses = counts.table(samples, "flask_http_request_duration_seconds_count", "endpoint", "status")
     cache = counts.table(samples, "model_serving_cache_total", "endpoint", "result")
@@ -68,7 +68,7 @@ def _routes(state: ServiceState, samples: Samples, seconds: Spreads) -> list[dic
     return [
         {
             **route,
-            **_counted(seconds, name),
+            **_counts_of(seconds, name),
             "statuses": statuses.get(name, {}),
             "cache": cache.get(name, {}),
         }
@@ -89,11 +89,13 @@ def _described(known: Described) -> dict[str, Any]:
     }
 
 
-def _counted(spreads: Spreads, name: str) -> Spread:
-    return spreads["of"].get(name) or {"sum": 0.0, "counts": [0.0] * (len(spreads["bounds"]) + 1)}
+def _counts_of(histograms: LabelledHistograms, name: str) -> HistogramCounts:
+    return histograms["of"].get(name) or {"sum": 0.0, "counts": [0.0] * (len(histograms["bounds"]) + 1)}
 
 
-def _runners(state: ServiceState, samples: Samples, waits: Spreads, sizes: Spreads) -> list[dict[str, Any]]:
+def _runners(
+    state: ServiceState, samples: Samples, waits: LabelledHistograms, sizes: LabelledHistograms
+) -> list[dict[str, Any]]:
     in_flight = counts.totals(samples, "model_serving_runner_in_flight", "runner")
     dropped = counts.table(samples, "model_serving_runner_dropped_total", "runner", "reason")
     batches = {known.route.name for known in state.routes if known.route.batch is not None}
@@ -102,8 +104,8 @@ def _runners(state: ServiceState, samples: Samples, waits: Spreads, sizes: Sprea
             "name": endpoint.name,
             **_replicas(endpoint.executor, with_errors=state.settings.expose_errors),
             "batches": endpoint.name in batches,
-            "waits": _counted(waits, endpoint.name),
-            "sizes": _counted(sizes, endpoint.name),
+            "waits": _counts_of(waits, endpoint.name),
+            "sizes": _counts_of(sizes, endpoint.name),
             "in_flight": in_flight.get(endpoint.name, 0.0),
             "dropped": dropped.get(endpoint.name, {}),
         }
@@ -116,8 +118,8 @@ def _replicas(runner: RemoteExecutor | JobRunner, *, with_errors: bool) -> dict[
     try:
         return {"replicas": runner.describe(with_errors=with_errors)}
     except (ServingError, OSError) as error:
-        told = str(error) if isinstance(error, ServingError) else "The runner can't be asked"
-        return {"replicas": [], "error": told}
+        text = str(error) if isinstance(error, ServingError) else "The runner can't be asked"
+        return {"replicas": [], "error": text}
 
 
 def _jobs(jobs: JobStore) -> dict[str, Any]:
@@ -135,4 +137,6 @@ def _jobs(jobs: JobStore) -> dict[str, Any]:
 
 def _shortened(job: Job) -> dict[str, Any]:
     shown = dict[str, Any](listed(job))
-    return {name: value[:_TOLD] if name in ("message", "error") else value for name, value in shown.items()}
+    return {
+        name: value[:_MAX_TEXT] if name in ("message", "error") else value for name, value in shown.items()
+    }
