@@ -101,5 +101,5 @@ def answer_view(handler: Callable[..., Any], schema: Any, *, cached: bool) -> Re
     state: ServiceState = current_app.extensions.get(EXTENSION) or FlaskAppWrapper.app.state
     if cached and state.backend is None:
         state.backend = cache.attach(current_app._get_current_object())  # type: ignore[attr-defined]  # a proxy
-    endpoint = state.of_view(handler, schema, cached=cached, name=request.endpoint or UNMATCHED)
+    endpoint = state.endpoint_of_view(handler, schema, cached=cached, name=request.endpoint or UNMATCHED)
     return answer_request(endpoint, {})

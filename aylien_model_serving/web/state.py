@@ -23,7 +23,7 @@ from aylien_model_serving.web.adapters.flask import accept_flask_responses
 EXTENSION = "model_serving"
 
 #: Handlers that `process_json` remembers; a view that makes a closure per request must not fill the memory.
-_REMEMBERED = 256
+_MAX_VIEW_ENDPOINTS = 256
 
 
 class JobStore(NamedTuple):
@@ -63,12 +63,12 @@ class ServiceState:
     single_flight: SingleFlight = field(default_factory=SingleFlight)
     error_responses: ErrorResponses = field(init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _of_views: dict[tuple[int, int, bool, str], tuple[Endpoint, Any, Any]] = field(default_factory=dict)
+    _view_endpoints: dict[tuple[int, int, bool, str], tuple[Endpoint, Any, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.error_responses = ErrorResponses(self.settings.expose_errors, self.instruments.count_exception)
 
-    def of_view(self, handler: Any, schema: Any, *, cached: bool, name: str) -> Endpoint:
+    def endpoint_of_view(self, handler: Any, schema: Any, *, cached: bool, name: str) -> Endpoint:
         """Return the endpoint of a handler that a view names in `process_json`, made at its first call.
 
         Args:
@@ -78,17 +78,17 @@ class ServiceState:
             name: the view's name, for metrics and the cache key.
         """
         key = (id(handler), id(schema), cached, name)
-        known = self._of_views.get(key)
+        known = self._view_endpoints.get(key)
         if known is None:
             # The objects are kept beside their ids, which are theirs for as long as they live.
-            made = (self._for_view(handler, schema, cached, name), handler, schema)
+            made = (self._make_view_endpoint(handler, schema, cached, name), handler, schema)
             with self._lock:
-                while len(self._of_views) >= _REMEMBERED:
-                    self._of_views.pop(next(iter(self._of_views)))
-                known = self._of_views.setdefault(key, made)
+                while len(self._view_endpoints) >= _MAX_VIEW_ENDPOINTS:
+                    self._view_endpoints.pop(next(iter(self._view_endpoints)))
+                known = self._view_endpoints.setdefault(key, made)
         return known[0]
 
-    def _for_view(self, handler: Any, schema: Any, cached: bool, name: str) -> Endpoint:
+    def _make_view_endpoint(self, handler: Any, schema: Any, cached: bool, name: str) -> Endpoint:
         signature = Signature.of(handler)
         checked = (
             schemas.choose(schema, handler, signature)

@@ -137,7 +137,7 @@ def test_a_view_that_makes_a_handler_for_each_request_keeps_none_of_them_alive_f
     client = serve(route(fresh))
 
     assert [post(client, {"n": n}).get_json() for n in range(600)] == [{"n": n} for n in range(600)]
-    assert len(client.application.state._of_views) <= 256  # type: ignore[attr-defined]  # our own Flask class
+    assert len(client.application.state._view_endpoints) <= 256  # type: ignore[attr-defined]  # our own Flask class
 
 
 def test_the_helpers_have_the_parameters_of_version_2() -> None:
