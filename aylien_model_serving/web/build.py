@@ -63,7 +63,7 @@ def build(
     if lifecycle.is_replica:  # which has imported a module that makes its app at once
         return app
     if lifecycle.is_looking:
-        app.state.routes += [_look_at(route) for route in described]
+        app.state.routes += [_inspect(route) for route in described]
         return app
     if any(route.cache for route in described):
         app.state.backend = cache.attach(app)
@@ -74,7 +74,7 @@ def build(
         if route.endpoint in taken and "GET" in route.methods:
             raise ConfigurationError(f"route {route.endpoint!r}: GET of this path is the operators' own")
         try:
-            view = _foreign_view(app, route) if route.view else _view(app, route)
+            view = _flask_view(app, route) if route.view else _view(app, route)
         except ConfigurationError as error:
             raise ConfigurationError(f"route {route.endpoint!r}: {error}") from error
         app.add_url_rule(route.endpoint, route.name, view, methods=list(route.methods))
@@ -105,7 +105,7 @@ def _add_job_endpoints(app: ServingFlask, jobs: JobStore, described: Iterable[Ro
         app.add_url_rule(route.endpoint, route.name, view, methods=list(methods))
 
 
-def _foreign_view(app: ServingFlask, route: Route) -> Any:
+def _flask_view(app: ServingFlask, route: Route) -> Any:
     app.state.routes.append(Described(route, None))
     return callables.build(route.callable, route.binding)
 
@@ -124,7 +124,7 @@ def _view(app: ServingFlask, route: Route, *, is_own: bool = False) -> Callable[
     return view
 
 
-def _look_at(route: Route) -> Described:
+def _inspect(route: Route) -> Described:
     """Return a route as it would be served: its handler is neither built nor called.
 
     Raises:
@@ -135,13 +135,16 @@ def _look_at(route: Route) -> Described:
     try:
         given = route.runner.init if route.runner is not None else {}
         return Described(
-            route, _checks(route, callables.build_placeholder(route.callable, given, route.binding))[1]
+            route,
+            _signature_and_schema(route, callables.build_placeholder(route.callable, given, route.binding))[
+                1
+            ],
         )
     except ConfigurationError as error:
         raise ConfigurationError(f"route {route.endpoint!r}: {error}") from error
 
 
-def _checks(route: Route, handler: Callable[..., Any]) -> tuple[Signature, schemas.Schema]:
+def _signature_and_schema(route: Route, handler: Callable[..., Any]) -> tuple[Signature, schemas.Schema]:
     """Return what a handler takes, and what checks it."""
     signature = Signature.of(handler)
     if route.job is not None:
@@ -159,7 +162,7 @@ def _checks(route: Route, handler: Callable[..., Any]) -> tuple[Signature, schem
 
 def _endpoint(state: ServiceState, route: Route) -> Endpoint:
     handler = _handler(state, route)
-    signature, schema = _checks(route, handler)
+    signature, schema = _signature_and_schema(route, handler)
     name = route.name
     return Endpoint(
         name=name,
@@ -168,7 +171,7 @@ def _endpoint(state: ServiceState, route: Route) -> Endpoint:
         executor=executor_factory.choose(state, route, handler, signature, schema),
         instruments=state.instruments,
         error_responses=state.error_responses,
-        reply_cache=ReplyCache(state.backend, state.single_flight, _kept_for(route))
+        reply_cache=ReplyCache(state.backend, state.single_flight, _cache_seconds(route))
         if route.cache and state.backend is not None
         else None,
         timeout=route.timeout,
@@ -195,7 +198,7 @@ def _refuse_stray_path_values(route: Route, signature: Signature) -> None:
         )
 
 
-def _kept_for(route: Route) -> int | None:
+def _cache_seconds(route: Route) -> int | None:
     return None if isinstance(route.cache, bool) else route.cache
 
 

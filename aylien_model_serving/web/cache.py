@@ -31,7 +31,7 @@ def attach(app: Flask, config: Mapping[str, Any] | None = None) -> Backend:
     if "CACHE_TYPE" not in chosen:
         chosen = {**DEFAULTS, **chosen}
     if str(chosen["CACHE_TYPE"]).rpartition(".")[2] == "RedisCache":
-        chosen["CACHE_OPTIONS"] = _impatient() | dict(chosen.get("CACHE_OPTIONS") or {})
+        chosen["CACHE_OPTIONS"] = _redis_options() | dict(chosen.get("CACHE_OPTIONS") or {})
     if chosen.get("CACHE_DIR"):
         os.makedirs(chosen["CACHE_DIR"], mode=0o700, exist_ok=True)
     CACHE.init_app(app, chosen)
@@ -40,11 +40,11 @@ def attach(app: Flask, config: Mapping[str, Any] | None = None) -> Backend:
         backend.serializer = (
             PassThroughSerializer() if isinstance(backend, SimpleCache) else MessagePackSerializer()
         )
-    kept: Backend = backend
-    return kept
+    attached: Backend = backend
+    return attached
 
 
-def _impatient() -> dict[str, Any]:
+def _redis_options() -> dict[str, Any]:
     """Return options for a Redis client that gives up soon: its own ten tries hold a request for seconds."""
     from redis.backoff import NoBackoff
     from redis.retry import Retry

@@ -47,11 +47,13 @@ def choose(
         ConfigurationError: another process can't find the handler or its schema by name.
     """
     if route.job is not None and state.jobs is not None and state.jobs.is_memory:
-        return _keeping(state, route, route.job, _beside(state, route, route.job, handler, signature, schema))
+        return _job_executor(
+            state, route, route.job, _in_process_worker(state, route, route.job, handler, signature, schema)
+        )
     if route.runner is not None:
         hosted = RemoteExecutor(_spec(state, route, route.runner))
         hosted.start()
-        return hosted if route.job is None else _keeping(state, route, route.job, hosted)
+        return hosted if route.job is None else _job_executor(state, route, route.job, hosted)
     observer = state.instruments.of_handler(route.name)
     if route.batch is not None:
         return BatchedExecutor(handler, signature, route.batch, route.threads, observer, _MAX_WAITING)
@@ -60,7 +62,7 @@ def choose(
     )
 
 
-def _beside(
+def _in_process_worker(
     state: ServiceState,
     route: Route,
     options: JobOptions,
@@ -90,7 +92,7 @@ def _beside(
     )
 
 
-def _keeping(state: ServiceState, route: Route, options: JobOptions, workers: Workers) -> JobRunner:
+def _job_executor(state: ServiceState, route: Route, options: JobOptions, workers: Workers) -> JobRunner:
     """Return the runner that keeps calls for others to work on."""
     assert state.jobs is not None
     template = partial(
@@ -110,11 +112,11 @@ def _keeping(state: ServiceState, route: Route, options: JobOptions, workers: Wo
 def _spec(state: ServiceState, route: Route, hosting: RunnerOptions) -> spec.Spec:
     try:
         target = spec.name_of_target(route.callable)
-        context = _context_of(route)
+        context = _context_name(route)
     except ConfigurationError as error:
         raise ConfigurationError(f"key 'callable': {error}") from error
     try:
-        schema = _named(route.schema)
+        schema = _schema_names(route.schema)
     except ConfigurationError as error:
         raise ConfigurationError(f"key 'schema': {error}") from error
     return spec.Spec.of_process(
@@ -138,7 +140,7 @@ def _spec(state: ServiceState, route: Route, hosting: RunnerOptions) -> spec.Spe
     )
 
 
-def _context_of(route: Route) -> str | None:
+def _context_name(route: Route) -> str | None:
     """Return the name by which another process finds what the route's service has for its handler."""
     context = route.binding.context
     if context is None or not route.binding.is_needed(route.callable):
@@ -146,7 +148,7 @@ def _context_of(route: Route) -> str | None:
     return f"{import_paths.name_elsewhere(context.owner)}.{context.place}"
 
 
-def _named(schema: Any) -> str | tuple[str | None, str | None] | None:
+def _schema_names(schema: Any) -> str | tuple[str | None, str | None] | None:
     """Return the names by which another process finds a schema."""
     if schema is None:
         return None
