@@ -97,6 +97,27 @@ class Instruments:
     def _counter(self, name: str, documentation: str, *labels: str) -> Counter:
         return Counter(name, documentation, (*labels, SERVICE), registry=self._registry)
 
+    def expect(
+        self, endpoint: str, methods: Iterable[str], *, status: int = 200, is_cached: bool = False
+    ) -> None:
+        """Create the series of a route at zero, so that rates and alerts have them before its first request.
+
+        Other statuses are known only once a route answers with them: their series come with that request.
+
+        Args:
+            endpoint: the route's name.
+            methods: the HTTP methods that it answers.
+            status: of an answer without an error; the other one that is created is 500.
+            is_cached: whether its answers are cached.
+        """
+        for method in methods:
+            for expected in (status, 500):
+                self._open((method, expected, endpoint))
+            self._exceptions.labels(_method_label(method), 500, self.number)
+        if is_cached:
+            for result in ("hit", "miss"):
+                self._open_cache((endpoint, result))
+
     def count_request(self, method: str, status: int, endpoint: str, seconds: float) -> None:
         """Count one answered request.
 
@@ -130,10 +151,12 @@ class Instruments:
     def count_cache(self, endpoint: str, result: str) -> None:
         """Count a look-up in the cache; the result is "hit" or "miss"."""
         key = (endpoint, result)
-        found = self._hits.get(key)
-        if found is None:
-            found = self._hits[key] = self._cache.labels(*key, self.number)._value
-        found.inc(1)
+        (self._hits.get(key) or self._open_cache(key)).inc(1)
+
+    def _open_cache(self, key: tuple[str, str]) -> values.Value:
+        value: values.Value = self._cache.labels(*key, self.number)._value
+        self._hits[key] = value
+        return value
 
     def of_handler(self, endpoint: str) -> HandlerInstruments:
         """Return the instruments of one handler."""

@@ -61,6 +61,8 @@ class RunnerInstruments:
             ("reason", *labels),
             registry=None,
         )
+        for reason in ("expired", "abandoned"):
+            self._dropped.labels(reason, *values)
         self._values = values
         self._handler = instruments.of_handler(name)
 

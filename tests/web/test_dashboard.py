@@ -65,7 +65,9 @@ class TestPage:
         for path in (*FILES, EVENTS):
             client.get(path)
 
-        assert "flask_http_request_total{" not in client.get("/metrics").text
+        lines = client.get("/metrics").text.splitlines()
+        totals = [line for line in lines if line.startswith("flask_http_request_total{")]
+        assert all(line.endswith(" 0.0") for line in totals)
 
     def test_it_can_be_switched_off(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("MODEL_SERVING_DASHBOARD", "0")

@@ -75,9 +75,11 @@ def totals(samples: Samples, name: str, label: str) -> dict[str, float]:
 
 
 def table(samples: Samples, name: str, label: str, inner: str) -> dict[str, dict[str, float]]:
-    """Return the sums of a series by two of its labels."""
+    """Return the sums of a series by two of its labels, without what was never counted."""
     found: dict[str, dict[str, float]] = {}
     for sample in samples.get(name, ()):
+        if not sample.value:
+            continue
         row = found.setdefault(sample.labels[label], {})
         row[sample.labels[inner]] = row.get(sample.labels[inner], 0.0) + sample.value
     return found
