@@ -44,7 +44,7 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
     queue_size: int = 100
 
 
-class Job(msgspec.Struct, frozen=True):
+class JobRecord(msgspec.Struct, frozen=True):
     """A job as it is kept; each field is a column of the store's table.
 
     Args:
@@ -103,5 +103,5 @@ class Job(msgspec.Struct, frozen=True):
 class Claimed(NamedTuple):
     """A job that the caller is to work on, and its call as the wire encodes it."""
 
-    job: Job
+    job: JobRecord
     call: bytes

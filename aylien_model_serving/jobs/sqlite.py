@@ -16,11 +16,11 @@ import msgspec
 from msgspec.structs import astuple, replace
 
 from aylien_model_serving.jobs.connections import Connections, Database, MemoryConnection
-from aylien_model_serving.jobs.job import Job
+from aylien_model_serving.jobs.job import JobRecord
 from aylien_model_serving.jobs.states import Status
 from aylien_model_serving.rpc.headers import ReplyHeader
 
-_COLUMNS = Job.__struct_fields__
+_COLUMNS = JobRecord.__struct_fields__
 _CANCEL_REQUESTED, _REPLY = _COLUMNS.index("cancel_requested"), _COLUMNS.index("reply")
 
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM jobs "
@@ -41,7 +41,7 @@ class SqliteRepository:
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
 
-    def _jobs(self, condition: str, *values: object) -> list[Job]:
+    def _jobs(self, condition: str, *values: object) -> list[JobRecord]:
         return [_job(row) for row in self._db.execute(_SELECT + condition, values).fetchall()]
 
     def _value(self, statement: str, *values: object) -> Any:
@@ -49,11 +49,11 @@ class SqliteRepository:
         rows = self._db.execute(statement, values).fetchall()
         return rows[0][0] if rows else None
 
-    def find(self, job_id: str) -> Job | None:
+    def find(self, job_id: str) -> JobRecord | None:
         """Return the job of this id."""
         return _first(self._jobs("WHERE id = ?", job_id))
 
-    def find_keyed(self, service: str, route: str, key: str) -> Job | None:
+    def find_keyed(self, service: str, route: str, key: str) -> JobRecord | None:
         """Return the job of this idempotency key."""
         return _first(
             self._jobs("WHERE service = ? AND route = ? AND idempotency_key = ?", service, route, key)
@@ -61,7 +61,7 @@ class SqliteRepository:
 
     def page(
         self, service: str, status: Status | None, route: str | None, limit: int, before: int | None
-    ) -> list[Job]:
+    ) -> list[JobRecord]:
         """Return jobs with lower numbers than `before`, the highest first."""
         wanted = {"service": service, "route": route, "status": status}
         given = {column: value for column, value in wanted.items() if value is not None}
@@ -83,7 +83,7 @@ class SqliteRepository:
         queued: int = self._value(f"SELECT count(*) FROM ({some})", service, route, queue_size)
         return queued < queue_size
 
-    def first_ready(self, service: str, route: str) -> Job | None:
+    def first_ready(self, service: str, route: str) -> JobRecord | None:
         """Return the queued job to be taken next: of the highest priority, then of the lowest number."""
         condition = (
             "WHERE service = ? AND route = ? AND status = 'queued' AND not_before IS NULL"
@@ -91,15 +91,15 @@ class SqliteRepository:
         )
         return _first(self._jobs(condition, service, route))
 
-    def retry_due(self, service: str, route: str, now: float, limit: int) -> list[Job]:
+    def retry_due(self, service: str, route: str, now: float, limit: int) -> list[JobRecord]:
         """Return queued jobs whose pause is over."""
         return self._over("not_before", service, route, now, limit)
 
-    def lease_expired(self, service: str, route: str, now: float, limit: int) -> list[Job]:
+    def lease_expired(self, service: str, route: str, now: float, limit: int) -> list[JobRecord]:
         """Return jobs whose lease ran out."""
         return self._over("lease_until", service, route, now, limit)
 
-    def _over(self, column: str, service: str, route: str, now: float, limit: int) -> list[Job]:
+    def _over(self, column: str, service: str, route: str, now: float, limit: int) -> list[JobRecord]:
         condition = f"WHERE service = ? AND route = ? AND {column} <= ? ORDER BY {column} LIMIT ?"
         return self._jobs(condition, service, route, now, limit)
 
@@ -113,19 +113,19 @@ class SqliteRepository:
         time: float | None = self._value(f"SELECT min({column}) FROM jobs WHERE {condition}", service, route)
         return time
 
-    def webhook_due(self, service: str, now: float, limit: int) -> list[Job]:
+    def webhook_due(self, service: str, now: float, limit: int) -> list[JobRecord]:
         """Return jobs whose webhook is due, the longest due first."""
         condition = "WHERE service = ? AND webhook_due <= ? ORDER BY webhook_due, number LIMIT ?"
         return self._jobs(condition, service, now, limit)
 
-    def add(self, job: Job, call: bytes) -> Job:
+    def add(self, job: JobRecord, call: bytes) -> JobRecord:
         """Keep a job that comes, and return it with its number."""
         values = [None, *_values(job)[1:]]
         numbered = replace(job, number=self._db.execute(_INSERT, values).lastrowid)
         self._db.execute("INSERT INTO calls VALUES (?, ?)", (numbered.number, call))
         return numbered
 
-    def save(self, old: Job, new: Job) -> None:
+    def save(self, old: JobRecord, new: JobRecord) -> None:
         """Write what differs alone, so that other columns' indexes stay as they are."""
         rows = zip(_COLUMNS, _values(old), _values(new), strict=True)
         changed = {column: after for column, before, after in rows if after != before}
@@ -133,7 +133,7 @@ class SqliteRepository:
             columns = ", ".join(f"{column} = ?" for column in changed)
             self._db.execute(f"UPDATE jobs SET {columns} WHERE number = ?", (*changed.values(), old.number))
 
-    def remove(self, job: Job) -> None:
+    def remove(self, job: JobRecord) -> None:
         """Forget a job and all its bodies."""
         self._db.execute("DELETE FROM jobs WHERE number = ?", (job.number,))
 
@@ -150,45 +150,45 @@ class SqliteRepository:
             # The pragma frees a page at each step, of which Python takes one for a statement without columns.
             self._db.execute("PRAGMA incremental_vacuum(1)")
 
-    def call(self, job: Job) -> bytes:
+    def call(self, job: JobRecord) -> bytes:
         """Return the call of a job that has not ended."""
         body: bytes = self._value("SELECT body FROM calls WHERE number = ?", job.number)
         return body
 
-    def drop_call(self, job: Job) -> None:
+    def drop_call(self, job: JobRecord) -> None:
         """Forget the call of a job that has ended."""
         self._db.execute("DELETE FROM calls WHERE number = ?", (job.number,))
 
-    def body(self, job: Job) -> bytes | None:
+    def body(self, job: JobRecord) -> bytes | None:
         """Return the body of the reply."""
         body: bytes | None = self._value("SELECT body FROM bodies WHERE number = ?", job.number)
         return body
 
-    def put_body(self, job: Job, body: bytes) -> None:
+    def put_body(self, job: JobRecord, body: bytes) -> None:
         """Keep the body of the reply."""
         self._db.execute("INSERT INTO bodies VALUES (?, ?)", (job.number, body))
 
-    def items(self, job: Job, after: int, limit: int) -> list[tuple[int, bytes]]:
+    def items(self, job: JobRecord, after: int, limit: int) -> list[tuple[int, bytes]]:
         """Return the items whose index is higher than `after`, in order."""
         return self._db.execute(
             "SELECT position, body FROM items WHERE number = ? AND position > ? ORDER BY position LIMIT ?",
             (job.number, after, limit),
         ).fetchall()
 
-    def put_item(self, job: Job, index: int, body: bytes) -> None:
+    def put_item(self, job: JobRecord, index: int, body: bytes) -> None:
         """Keep an item; it replaces one of the same index."""
         self._db.execute("INSERT OR REPLACE INTO items VALUES (?, ?, ?)", (job.number, index, body))
 
-    def drop_items(self, job: Job) -> None:
+    def drop_items(self, job: JobRecord) -> None:
         """Forget all items."""
         self._db.execute("DELETE FROM items WHERE number = ?", (job.number,))
 
 
-def _first(jobs: list[Job]) -> Job | None:
+def _first(jobs: list[JobRecord]) -> JobRecord | None:
     return jobs[0] if jobs else None
 
 
-def _values(job: Job) -> tuple[Any, ...]:
+def _values(job: JobRecord) -> tuple[Any, ...]:
     """Return a job as a row; SQLite takes a bool as it is."""
     row = astuple(job)
     if job.reply is None:
@@ -196,12 +196,12 @@ def _values(job: Job) -> tuple[Any, ...]:
     return (*row[:_REPLY], _ENCODER.encode(job.reply), *row[_REPLY + 1 :])
 
 
-def _job(row: tuple[Any, ...]) -> Job:
+def _job(row: tuple[Any, ...]) -> JobRecord:
     values = list(row)
     values[_CANCEL_REQUESTED] = bool(values[_CANCEL_REQUESTED])
     if values[_REPLY] is not None:
         values[_REPLY] = _HEADER_DECODER.decode(values[_REPLY])
-    return Job(*values)
+    return JobRecord(*values)
 
 
 class SqliteUnitOfWork:

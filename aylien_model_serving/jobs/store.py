@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.jobs import transitions
 from aylien_model_serving.jobs.errors import LeaseLost, QueueFull
-from aylien_model_serving.jobs.job import Claimed, Job, NewJob
+from aylien_model_serving.jobs.job import Claimed, JobRecord, NewJob
 from aylien_model_serving.jobs.sqlite import SqliteRepository, SqliteUnitOfWork, open_file, open_memory
 from aylien_model_serving.jobs.states import ENDED, IllegalTransition, Status
 from aylien_model_serving.rpc.headers import ReplyHeader
@@ -38,7 +38,7 @@ class Store:
         """Give back what is held open; the next call opens it again."""
         self._unit_of_work.close()
 
-    def enqueue(self, new: NewJob, now: float) -> tuple[Job, bool]:
+    def enqueue(self, new: NewJob, now: float) -> tuple[JobRecord, bool]:
         """Keep a job, and return it with True; with False the one that has its idempotency key already.
 
         Raises:
@@ -55,7 +55,7 @@ class Store:
                 raise QueueFull(new.queue_size)
             return repository.add(transitions.born(new, now), new.call), True
 
-    def get(self, service: str, job_id: str) -> Job | None:
+    def get(self, service: str, job_id: str) -> JobRecord | None:
         """Return a job, if this service has it."""
         with self._unit_of_work.read() as repository:
             return _of_service(repository, service, job_id)
@@ -86,7 +86,7 @@ class Store:
         route: str | None = None,
         limit: int,
         before: int | None = None,
-    ) -> list[Job]:
+    ) -> list[JobRecord]:
         """Return the service's jobs, the last one first.
 
         Args:
@@ -102,7 +102,7 @@ class Store:
         with self._unit_of_work.read() as repository:
             return repository.counts(service)
 
-    def cancel(self, service: str, job_id: str, now: float) -> Job | None:
+    def cancel(self, service: str, job_id: str, now: float) -> JobRecord | None:
         """Cancel a job in the queue, ask the owner of a running one to stop, and return the job."""
         with self._unit_of_work.write() as repository:
             job = _of_service(repository, service, job_id)
@@ -171,7 +171,7 @@ class Store:
             repository.put_item(job, index, body)
             return job.cancel_requested
 
-    def finish(self, job_id: str, owner: str, reply: ReplyHeader, body: bytes, now: float) -> Job:
+    def finish(self, job_id: str, owner: str, reply: ReplyHeader, body: bytes, now: float) -> JobRecord:
         """End a job with its reply, and return it."""
         with self._unit_of_work.write() as repository:
             job = _of_owner(repository, job_id, owner)
@@ -179,7 +179,7 @@ class Store:
             repository.put_body(done, body)
             return done
 
-    def fail(self, job_id: str, owner: str, error: str, now: float, *, again: bool) -> Job:
+    def fail(self, job_id: str, owner: str, error: str, now: float, *, again: bool) -> JobRecord:
         """End a job as failed, or put it back while it has retries left, and return it.
 
         Args:
@@ -188,15 +188,15 @@ class Store:
         """
         return self._work(job_id, owner, lambda job: transitions.failed(job, error, now, again=again))
 
-    def cancelled(self, job_id: str, owner: str, now: float) -> Job:
+    def cancelled(self, job_id: str, owner: str, now: float) -> JobRecord:
         """End a job whose handler has stopped, and return it."""
         return self._work(job_id, owner, lambda job: transitions.cancelled(job, now))
 
-    def release(self, job_id: str, owner: str, now: float) -> Job:
+    def release(self, job_id: str, owner: str, now: float) -> JobRecord:
         """Give a job back that was not begun or must be left, without counting the attempt."""
         return self._work(job_id, owner, lambda job: transitions.released(job, now))
 
-    def lost(self, job_id: str, owner: str, now: float) -> Job:
+    def lost(self, job_id: str, owner: str, now: float) -> JobRecord:
         """Say that a job's owner is gone, without waiting for the end of its lease, and return the job."""
         return self._work(job_id, owner, lambda job: transitions.lost(job, now))
 
@@ -205,7 +205,7 @@ class Store:
         with self._unit_of_work.write() as repository:
             return repository.remove_expired(now, BATCH)
 
-    def webhooks_due(self, service: str, limit: int, hold: float, now: float) -> list[Job]:
+    def webhooks_due(self, service: str, limit: int, hold: float, now: float) -> list[JobRecord]:
         """Take ended jobs whose webhooks are to be told, the longest due first.
 
         Args:
@@ -227,24 +227,24 @@ class Store:
         """Say that a job's webhook was not reached: it is due again after a pause, or given up."""
         self._tell(job_id, lambda job: transitions.untold(job, now))
 
-    def _work(self, job_id: str, owner: str, event: Callable[[Job], Job]) -> Job:
+    def _work(self, job_id: str, owner: str, event: Callable[[JobRecord], JobRecord]) -> JobRecord:
         with self._unit_of_work.write() as repository:
             job = _of_owner(repository, job_id, owner)
             return _keep(repository, job, event(job))
 
-    def _tell(self, job_id: str, event: Callable[[Job], Job]) -> None:
+    def _tell(self, job_id: str, event: Callable[[JobRecord], JobRecord]) -> None:
         with self._unit_of_work.write() as repository:
             job = repository.find(job_id)
             if job is not None and job.webhook_due is not None:
                 _keep(repository, job, event(job))
 
 
-def _of_service(repository: SqliteRepository, service: str, job_id: str) -> Job | None:
+def _of_service(repository: SqliteRepository, service: str, job_id: str) -> JobRecord | None:
     job = repository.find(job_id) if job_id.isascii() else None  # a client may ask for anything
     return job if job is not None and job.service == service else None
 
 
-def _of_owner(repository: SqliteRepository, job_id: str, owner: str) -> Job:
+def _of_owner(repository: SqliteRepository, job_id: str, owner: str) -> JobRecord:
     job = repository.find(job_id)
     if job is None or not transitions.is_held(job, owner):
         raise LeaseLost(f"Job {job_id} does not belong to {owner}")
@@ -258,7 +258,7 @@ def _bring_back(repository: SqliteRepository, service: str, route: str, now: flo
         _keep(repository, job, transitions.rested(job))
 
 
-def _keep(repository: SqliteRepository, old: Job, new: Job) -> Job:
+def _keep(repository: SqliteRepository, old: JobRecord, new: JobRecord) -> JobRecord:
     """Save a job, and drop the bodies that it needs no longer: its call at the end, its items before another
     attempt makes them again.
     """

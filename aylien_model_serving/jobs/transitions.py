@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from aylien_model_serving.jobs.job import Job, NewJob
+from aylien_model_serving.jobs.job import JobRecord, NewJob
 from aylien_model_serving.jobs.states import ENDED, RUNNING, Status, move
 from aylien_model_serving.rpc.headers import ReplyHeader
 
@@ -27,9 +27,9 @@ WEBHOOK_TRIES = 14
 LONGEST_TEXT = 10_000
 
 
-def born(new: NewJob, now: float) -> Job:
+def born(new: NewJob, now: float) -> JobRecord:
     """Return the job that is put into the queue; its number is given by the store."""
-    return Job(
+    return JobRecord(
         number=0,
         id=new.id,
         service=new.service,
@@ -46,7 +46,7 @@ def born(new: NewJob, now: float) -> Job:
     )
 
 
-def claimed(job: Job, owner: str, lease: float, now: float) -> Job:
+def claimed(job: JobRecord, owner: str, lease: float, now: float) -> JobRecord:
     """Somebody begins to work on it."""
     return replace(
         job,
@@ -59,38 +59,38 @@ def claimed(job: Job, owner: str, lease: float, now: float) -> Job:
     )
 
 
-def is_held(job: Job, owner: str) -> bool:
+def is_held(job: JobRecord, owner: str) -> bool:
     """Tell whether this owner works on it; one who is late still does, unless somebody took over."""
     return job.status in RUNNING and job.lease_owner == owner
 
 
-def rested(job: Job) -> Job:
+def rested(job: JobRecord) -> JobRecord:
     """Its pause before a further attempt is over."""
     return replace(job, not_before=None)
 
 
-def extended(job: Job, lease: float, now: float) -> Job:
+def extended(job: JobRecord, lease: float, now: float) -> JobRecord:
     """Its owner says that it lives."""
     return replace(job, lease_until=now + lease)
 
 
-def reported(job: Job, fraction: float, message: str | None) -> Job:
+def reported(job: JobRecord, fraction: float, message: str | None) -> JobRecord:
     """Its handler says how far it is; a message of None leaves the last one."""
     within = min(1.0, max(0.0, fraction))
     return replace(job, fraction=within, message=job.message if message is None else _text(message))
 
 
-def streaming(job: Job) -> Job:
+def streaming(job: JobRecord) -> JobRecord:
     """Its handler makes items."""
     return replace(job, status=move(job.status, "streaming"))
 
 
-def finished(job: Job, reply: ReplyHeader, now: float) -> Job:
+def finished(job: JobRecord, reply: ReplyHeader, now: float) -> JobRecord:
     """It is done."""
     return _ended(job, "finished", now, fraction=1.0, reply=reply)
 
 
-def failed(job: Job, error: str, now: float, *, again: bool) -> Job:
+def failed(job: JobRecord, error: str, now: float, *, again: bool) -> JobRecord:
     """Its handler failed: it is tried again, after a pause, or has ended.
 
     Args:
@@ -102,7 +102,7 @@ def failed(job: Job, error: str, now: float, *, again: bool) -> Job:
     return _ended(job, "failed", now, error=_text(error))
 
 
-def lost(job: Job, now: float) -> Job:
+def lost(job: JobRecord, now: float) -> JobRecord:
     """Its owner is silent: it is tried again at once, unless it has ended too many processes."""
     kills = job.kills + 1
     if kills <= job.retries + 1 or job.cancel_requested:
@@ -116,46 +116,46 @@ def lost(job: Job, now: float) -> Job:
     )
 
 
-def released(job: Job, now: float) -> Job:
+def released(job: JobRecord, now: float) -> JobRecord:
     """Its owner gives it back, and the attempt does not count."""
     return _queued_again(job, now, attempts=job.attempts - 1)
 
 
-def cancelled(job: Job, now: float) -> Job:
+def cancelled(job: JobRecord, now: float) -> JobRecord:
     """It was taken out of the queue, or its owner has stopped."""
     return _ended(job, "cancelled", now)
 
 
-def cancel_requested(job: Job, now: float) -> Job:
+def cancel_requested(job: JobRecord, now: float) -> JobRecord:
     """A client wants it no more: at once in the queue, as soon as its owner stops elsewhere."""
     if job.status in ENDED:
         return job
     return replace(job, cancel_requested=True) if job.status in RUNNING else cancelled(job, now)
 
 
-def is_expired(job: Job, now: float) -> bool:
+def is_expired(job: JobRecord, now: float) -> bool:
     """Tell whether it may be removed: its time is over, and its webhook was told or given up."""
     return job.expires_at is not None and job.expires_at <= now and job.webhook_due is None
 
 
-def telling(job: Job, hold: float, now: float) -> Job:
+def telling(job: JobRecord, hold: float, now: float) -> JobRecord:
     """Somebody tells its webhook; should that one die, another does after the hold."""
     return replace(job, webhook_due=now + hold)
 
 
-def told(job: Job) -> Job:
+def told(job: JobRecord) -> JobRecord:
     """Its webhook knows."""
     return replace(job, webhook_due=None)
 
 
-def untold(job: Job, now: float) -> Job:
+def untold(job: JobRecord, now: float) -> JobRecord:
     """Its webhook was not reached: it is tried again after a pause, or given up."""
     tries = job.webhook_tries + 1
     pause = _pause(WEBHOOK_PAUSE, tries, LONGEST_WEBHOOK_PAUSE)
     return replace(job, webhook_tries=tries, webhook_due=None if tries >= WEBHOOK_TRIES else now + pause)
 
 
-def _queued_again(job: Job, now: float, **changes: Any) -> Job:
+def _queued_again(job: JobRecord, now: float, **changes: Any) -> JobRecord:
     if job.cancel_requested:
         changes.pop("not_before", None)
         return _ended(job, "cancelled", now, **changes)
@@ -163,7 +163,7 @@ def _queued_again(job: Job, now: float, **changes: Any) -> Job:
     return replace(job, status=move(job.status, "queued"), **_UNHELD, **fresh, **changes)
 
 
-def _ended(job: Job, status: Status, now: float, **changes: Any) -> Job:
+def _ended(job: JobRecord, status: Status, now: float, **changes: Any) -> JobRecord:
     return replace(
         job,
         status=move(job.status, status),

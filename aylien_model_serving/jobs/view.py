@@ -10,7 +10,7 @@ from typing import Any, TypedDict, cast
 
 import msgspec
 
-from aylien_model_serving.jobs.job import Job
+from aylien_model_serving.jobs.job import JobRecord
 from aylien_model_serving.jobs.states import ENDED, Status
 
 
@@ -68,7 +68,7 @@ class JobPage(_Page, total=False):
 _NULL = b"null"
 
 
-def show(job: Job, result: bytes | None = None) -> dict[str, Any]:
+def show(job: JobRecord, result: bytes | None = None) -> dict[str, Any]:
     """Return what JSON tells of a job.
 
     Args:
@@ -93,12 +93,12 @@ def show(job: Job, result: bytes | None = None) -> dict[str, Any]:
     return _without_nulls(shown)
 
 
-def listed(job: Job) -> ListedJob:
+def listed(job: JobRecord) -> ListedJob:
     """Return what JSON tells of a job among others: its route too, and no result."""
     return cast("ListedJob", {**show(job), "route": job.route})
 
 
-def _metrics(job: Job) -> dict[str, Any]:
+def _metrics(job: JobRecord) -> dict[str, Any]:
     is_over = job.status in ENDED and job.started_at is not None and job.finished_at is not None
     return {
         "created_at": _told(job.created_at),

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from aylien_model_serving.errors import BadRequest
 from aylien_model_serving.jobs import webhooks
 from aylien_model_serving.jobs.errors import StoreUnavailable
-from aylien_model_serving.jobs.job import Job
+from aylien_model_serving.jobs.job import JobRecord
 from aylien_model_serving.jobs.store import Store
 
 logger = logging.getLogger(__name__)
@@ -71,7 +71,7 @@ class Telling:
     def _tell_next(self) -> bool:
         """Have the webhook told that is due for longest, and return whether there was one."""
         self._free.acquire()
-        due: list[Job] = []
+        due: list[JobRecord] = []
         try:
             due = self._store.webhooks_due(self._service, 1, _HOLD, time.time())
         finally:
@@ -81,7 +81,7 @@ class Telling:
             self._tellers.submit(self._tell, job)
         return bool(due)
 
-    def _tell(self, job: Job) -> None:
+    def _tell(self, job: JobRecord) -> None:
         try:
             url = webhooks.check(self._allowed, job.webhook)  # an operator may have changed his mind
             result = self._store.result(self._service, job.id)
@@ -95,7 +95,7 @@ class Telling:
         finally:
             self._free.release()
 
-    def _fail(self, job: Job, error: Exception) -> None:
+    def _fail(self, job: JobRecord, error: Exception) -> None:
         logger.warning("The webhook of job %s was not told: %s", job.id, error)
         try:
             self._store.webhook_failed(job.id, time.time())

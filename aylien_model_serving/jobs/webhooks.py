@@ -14,7 +14,7 @@ from aylien_model_serving.egress.deadline import Deadline
 from aylien_model_serving.egress.http_client import HTTPClient
 from aylien_model_serving.egress.parsed_url import PORTS, ParsedURL
 from aylien_model_serving.errors import BadRequest
-from aylien_model_serving.jobs.job import Job
+from aylien_model_serving.jobs.job import JobRecord
 from aylien_model_serving.jobs.view import show
 
 #: Headers of what is told: when, in whole seconds since the epoch, and the signature.
@@ -58,7 +58,7 @@ def check(allowed: Sequence[str], url: str | None) -> str | None:
     return url
 
 
-def body_of(job: Job, result: bytes | None) -> bytes:
+def body_of(job: JobRecord, result: bytes | None) -> bytes:
     """Return the JSON that tells the end of a job; a large result is left out."""
     return codecs.JSON.encode(show(job, None if result is None or len(result) > LARGEST_RESULT else result))
 

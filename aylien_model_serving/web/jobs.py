@@ -20,7 +20,7 @@ from aylien_model_serving.core.messages import Reply
 from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.errors import BadRequest, ConfigurationError, NotFound
 from aylien_model_serving.executors.generators import GeneratorItems
-from aylien_model_serving.jobs.job import Job
+from aylien_model_serving.jobs.job import JobRecord
 from aylien_model_serving.jobs.states import ENDED, Status
 from aylien_model_serving.jobs.store import Store, open_store
 from aylien_model_serving.jobs.view import JobPage, ShownJob, listed, show
@@ -172,13 +172,13 @@ class JobEndpoints:
                 continue
             told_at, pause = time.monotonic(), _FIRST_PAUSE
 
-    def _find(self, job_id: str) -> Job:
+    def _find(self, job_id: str) -> JobRecord:
         job = self._store.get(self._service, job_id)
         if job is None:
             raise NotFound(_unknown(job_id))
         return job
 
-    def _told(self, job: Job) -> Reply:
+    def _told(self, job: JobRecord) -> Reply:
         result = self._store.result(self._service, job.id) if job.status == "finished" else None
         return Reply(200, codecs.JSON.encode(show(job, None if result is None else result[1])))
 

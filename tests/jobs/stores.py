@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from aylien_model_serving.jobs.job import Claimed, Job, NewJob
+from aylien_model_serving.jobs.job import Claimed, JobRecord, NewJob
 from aylien_model_serving.jobs.store import Store
 from aylien_model_serving.rpc.headers import ReplyHeader
 
@@ -30,7 +30,7 @@ def enqueue(store: Store, now: float = NOW, **given: Any) -> str:
     return job.id
 
 
-def get(store: Store, job_id: str) -> Job:
+def get(store: Store, job_id: str) -> JobRecord:
     job = store.get("s", job_id)
     assert job is not None
     return job

@@ -17,7 +17,7 @@ from aylien_model_serving.dispatch.pipeline import Endpoint
 from aylien_model_serving.executors.inline import InlineExecutor
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.jobs.errors import StoreUnavailable
-from aylien_model_serving.jobs.job import Job
+from aylien_model_serving.jobs.job import JobRecord
 from aylien_model_serving.jobs.store import Store, open_store
 from aylien_model_serving.jobs.worker import claimer as claiming
 from aylien_model_serving.jobs.worker.in_process import Beside
@@ -75,7 +75,7 @@ class Scene:
             assert time.monotonic() < deadline
             time.sleep(0.005)
 
-    def end_of(self, job_id: str) -> Job:
+    def end_of(self, job_id: str) -> JobRecord:
         self.wait_until(lambda: get(self.store, job_id).status in ("finished", "failed", "cancelled"))
         return get(self.store, job_id)
 

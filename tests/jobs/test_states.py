@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from aylien_model_serving.jobs import transitions
-from aylien_model_serving.jobs.job import Job
+from aylien_model_serving.jobs.job import JobRecord
 from aylien_model_serving.jobs.states import (
     ENDED,
     RUNNING,
@@ -31,14 +31,14 @@ WAYS: dict[Status, list[Status]] = {
 }
 
 
-def job_that_is(status: Status, **changes: object) -> Job:
+def job_that_is(status: Status, **changes: object) -> JobRecord:
     job = transitions.born(new_job(), NOW)
     for following in WAYS[status]:
         job = go(job, following)
     return replace(job, **changes)
 
 
-def go(job: Job, status: Status) -> Job:
+def go(job: JobRecord, status: Status) -> JobRecord:
     match status:
         case "queued":
             return transitions.released(job, NOW)

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from aylien_model_serving.jobs import transitions
-from aylien_model_serving.jobs.job import Job
+from aylien_model_serving.jobs.job import JobRecord
 from aylien_model_serving.jobs.view import show
 from tests.jobs.stores import NOW, REPLY, new_job
 
@@ -15,7 +15,7 @@ RUNNING = transitions.claimed(QUEUED, "me", 10.0, NOW + 1)
 FINISHED = transitions.finished(RUNNING, REPLY, NOW + 3.5)
 
 
-def shown(job: Job, result: bytes | None = None) -> Any:
+def shown(job: JobRecord, result: bytes | None = None) -> Any:
     return json.loads(msgspec.json.encode(show(job, result)))
 
 

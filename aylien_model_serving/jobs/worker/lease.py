@@ -14,7 +14,7 @@ from typing import TypeVar
 from aylien_model_serving.core.messages import Reply
 from aylien_model_serving.jobs import owner_names
 from aylien_model_serving.jobs.errors import LeaseLost, StoreUnavailable
-from aylien_model_serving.jobs.job import Claimed, Job
+from aylien_model_serving.jobs.job import Claimed, JobRecord
 from aylien_model_serving.jobs.states import RUNNING
 from aylien_model_serving.jobs.store import Store
 from aylien_model_serving.rpc.headers import ReplyHeader
@@ -56,39 +56,39 @@ class Desk:
         due = self._store.next_due(self._service, self._routes, now)
         return None if due is None else max(0.0, due - now)
 
-    def heartbeat(self, job: Job) -> bool:
+    def heartbeat(self, job: JobRecord) -> bool:
         """Say that this process lives, and tell whether the job is to stop."""
         return self._store.heartbeat(job.id, self._owner, LEASE, time.time())
 
-    def report(self, job: Job, fraction: float, message: str | None) -> bool:
+    def report(self, job: JobRecord, fraction: float, message: str | None) -> bool:
         """Keep how far the job is, if that works at the moment, and tell whether it is to stop."""
         try:
             return self._store.report(job.id, self._owner, fraction, message, time.time())
         except StoreUnavailable:
             return False
 
-    def streaming(self, job: Job) -> bool:
+    def streaming(self, job: JobRecord) -> bool:
         """Say that items follow, and tell whether the job is to stop."""
         return _stubbornly(lambda: self._store.streaming(job.id, self._owner, time.time()))
 
-    def add_item(self, job: Job, index: int, item: bytes) -> bool:
+    def add_item(self, job: JobRecord, index: int, item: bytes) -> bool:
         """Keep an item, and tell whether the job is to stop."""
         return _stubbornly(lambda: self._store.add_item(job.id, self._owner, index, item))
 
-    def finish(self, job: Job, reply: Reply) -> None:
+    def finish(self, job: JobRecord, reply: Reply) -> None:
         """Keep the job's reply."""
         head = ReplyHeader(reply.status, reply.media_type, reply.headers)
         _stubbornly(lambda: self._store.finish(job.id, self._owner, head, reply.body, time.time()))
 
-    def fail(self, job: Job, error: str, *, again: bool) -> None:
+    def fail(self, job: JobRecord, error: str, *, again: bool) -> None:
         """Keep why the job failed, or have it tried again."""
         _stubbornly(lambda: self._store.fail(job.id, self._owner, error, time.time(), again=again))
 
-    def cancelled(self, job: Job) -> None:
+    def cancelled(self, job: JobRecord) -> None:
         """Keep that the job was stopped."""
         _stubbornly(lambda: self._store.cancelled(job.id, self._owner, time.time()))
 
-    def release(self, job: Job) -> None:
+    def release(self, job: JobRecord) -> None:
         """Give the job back."""
         self._store.release(job.id, self._owner, time.time())
 

@@ -11,7 +11,7 @@ import time
 from typing import Any
 
 from aylien_model_serving.errors import ServingError
-from aylien_model_serving.jobs.job import Job
+from aylien_model_serving.jobs.job import JobRecord
 from aylien_model_serving.jobs.runner import JobRunner
 from aylien_model_serving.jobs.states import Status
 from aylien_model_serving.jobs.view import listed
@@ -135,7 +135,7 @@ def _jobs(jobs: JobStore) -> dict[str, Any]:
         return {"counts": {}, "latest": [], "error": str(error)}
 
 
-def _shortened(job: Job) -> dict[str, Any]:
+def _shortened(job: JobRecord) -> dict[str, Any]:
     shown = dict[str, Any](listed(job))
     return {
         name: value[:_MAX_TEXT] if name in ("message", "error") else value for name, value in shown.items()
