@@ -1,1 +1,1 @@
-"""The protocol between web workers, supervisor and replicas, and the connections that speak it."""
+"""The protocols between web workers, supervisor and replicas, and the connections that speak them."""

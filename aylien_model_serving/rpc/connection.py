@@ -1,6 +1,8 @@
 """A web worker's connection to one replica, for callers that block: threads and greenlets share it.
 
-One thread reads and wakes all whose replies came in one read; senders share their writes.
+One thread reads, and wakes every caller whose reply came in that read; callers that send at the same time
+share a write. This file knows sockets and threads; what a frame means is in `protocol`, what is in flight in
+`in_flight`.
 """
 
 from __future__ import annotations
@@ -35,8 +37,8 @@ logger = logging.getLogger(__name__)
 SEND_BUFFER = 1 << 20
 
 
-class _Waiter:
-    """A thread or greenlet that waits; a bare lock is the cheapest thing to wait for."""
+class _ThreadWaiter:
+    """A thread or greenlet that waits for a reply; a bare lock is the cheapest thing to wait for."""
 
     __slots__ = ("_lock", "outcome")
 
@@ -67,7 +69,7 @@ class _BlockingStream(ReplyStream):
 
     def wake(self) -> None:
         if self._wakeup.locked():
-            with suppress(RuntimeError):  # somebody else has rung meanwhile
+            with suppress(RuntimeError):  # another thread has woken it meanwhile
                 self._wakeup.release()
 
     def __iter__(self) -> Iterator[bytes]:
@@ -81,7 +83,7 @@ class _BlockingStream(ReplyStream):
             self.close()
 
     def __aiter__(self) -> AsyncIterator[bytes]:
-        raise TypeError("This stream is read by blocking; AsyncLink has those for event loops")
+        raise TypeError("This stream is read by blocking; use AsyncConnection on an event loop")
 
 
 class Connection:
@@ -111,15 +113,15 @@ class Connection:
         self.forget = self._in_flight.forget
         self.send = self._send_queue.send
         self._reader: threading.Thread | None = None
-        self._starting = threading.Lock()
+        self._start_lock = threading.Lock()
 
     @property
     def in_flight(self) -> int:
-        """How many calls wait, and streams are read."""
+        """How many calls and streams are in flight."""
         return len(self._in_flight)
 
     def call(self, call: Call, suspect: bool) -> Reply:
-        """Send a call and wait for its reply, until the call's deadline at most.
+        """Send a call and wait for its reply, until the call's deadline at the latest.
 
         Args:
             call: the call.
@@ -127,18 +129,18 @@ class Connection:
 
         Raises:
             ReplicaLost: the connection ended before the reply came.
-            Again: the replica drains and has not begun the call.
-            DeadlineExceeded: the deadline passed; the replica is told.
+            ReplicaDraining: the replica drains and has not begun the call.
+            DeadlineExceeded: the deadline passed; the call is cancelled in the replica.
             RuntimeError: another process made this connection.
         """
         if os.getpid() != self._process:
             raise RuntimeError("This connection belongs to the process that made it: make another")
         number = next(self._call_numbers)
         buffers = protocol.encode_call(number, call, suspect)
-        waiter = _Waiter()
+        waiter = _ThreadWaiter()
         self._in_flight.add(number, waiter)
         if self._reader is None:
-            self._start()
+            self._start_reader()
         if not self.is_open and self.forget(number):
             raise ReplicaLost(number)
         outcome = self._send_and_wait(number, buffers, waiter, call.deadline)
@@ -147,47 +149,47 @@ class Connection:
         raise outcome
 
     def _send_and_wait(
-        self, number: int, buffers: list[Buffer], waiter: _Waiter, deadline: float | None
+        self, number: int, buffers: list[Buffer], waiter: _ThreadWaiter, deadline: float | None
     ) -> Outcome:
         try:
             self.send(buffers)
             in_time = waiter.wait(deadline)
         except BaseException:  # a greenlet that is killed, say
-            self._abandon(number)
+            self._cancel(number)
             raise
         if not in_time:
-            if self._abandon(number):
+            if self._cancel(number):
                 return DeadlineExceeded()
             waiter.wait(None)  # the reader has the reply in hand
         return waiter.outcome
 
-    def _abandon(self, number: int) -> bool:
-        """Tell the replica that nobody waits any more, unless the reply is here; return whether it is not."""
-        waited = self.forget(number)
-        if waited:
+    def _cancel(self, number: int) -> bool:
+        """Cancel the call in the replica, unless its reply has come; return whether it was cancelled."""
+        was_in_flight = self.forget(number)
+        if was_in_flight:
             self.send(protocol.encode_cancel(number))
-        return waited
+        return was_in_flight
 
-    def _start(self) -> None:
-        with self._starting:
+    def _start_reader(self) -> None:
+        with self._start_lock:
             if self._reader is None and self.is_open:
-                reader = threading.Thread(target=self._read, name="model-serving-link", daemon=True)
+                reader = threading.Thread(target=self._read, name="model-serving-connection", daemon=True)
                 reader.start()
                 self._reader = reader
 
     def _read(self) -> None:
-        frames = protocol.FrameDecoder()
+        decoder = protocol.FrameDecoder()
         try:
-            while received := self._socket.recv_into(frames.get_buffer()):
-                self._in_flight.dispatch(frames.buffer_updated(received))
+            while received := self._socket.recv_into(decoder.get_buffer()):
+                self._in_flight.dispatch(decoder.buffer_updated(received))
         except protocol.WireError:
-            logger.exception("The replica at %s is not understood", self._path)
+            logger.exception("The replica at %s sent an invalid frame", self._path)
         except OSError:
-            pass  # it has died with something of ours unread
+            pass  # it died before it had read all that was sent
         finally:
-            self._end()
+            self._tear_down()
 
-    def _end(self) -> None:
+    def _tear_down(self) -> None:
         self.is_open = False
         self._in_flight.fail_all()
         self._send_queue.close()
@@ -195,14 +197,14 @@ class Connection:
     def close(self) -> None:
         """End the connection; calls that wait raise ReplicaLost. A second call does nothing."""
         if os.getpid() != self._process:
-            self._socket.close()  # this process's copy alone: its maker goes on
+            self._socket.close()  # this process's copy alone: the parent goes on using its own
             return
-        with self._starting:
+        with self._start_lock:
             was_open, self.is_open = self.is_open, False
             reader = self._reader
         if reader is None:
             if was_open:
-                self._end()
+                self._tear_down()
             return
         self._send_queue.shut_down()
         if reader is not threading.current_thread():

@@ -1,6 +1,7 @@
 """A web worker's connection to one replica, for callers on an event loop.
 
-Calls made in one iteration of the loop share writes, and one timer watches over all deadlines.
+Calls made in one iteration of the loop share writes, and one timer covers all deadlines. This file knows
+asyncio; what a frame means is in `protocol`, what is in flight in `in_flight`.
 """
 
 from __future__ import annotations
@@ -24,14 +25,14 @@ from aylien_model_serving.rpc.protocol import Buffer
 logger = logging.getLogger(__name__)
 
 #: Bytes that are handed to the transport at once, which may copy what the socket does not take.
-_PIECE = 1 << 18
+_MAX_WRITE = 1 << 18
 
-#: Buffers, one for a small call, that leave without waiting for the end of the loop's iteration.
-_TOGETHER = 3
+#: Buffers, one for a small call, from which on a write does not wait for the end of the loop's iteration.
+_MAX_UNFLUSHED = 3
 
 
-class _Waiter:
-    """A task that waits."""
+class _TaskWaiter:
+    """A task that waits for a reply."""
 
     __slots__ = ("_future",)
 
@@ -66,7 +67,7 @@ class _AsyncStream(ReplyStream):
             self.close()
 
     def __iter__(self) -> Iterator[bytes]:
-        raise TypeError("This stream is read on an event loop; Link has those for callers that block")
+        raise TypeError("This stream is read on an event loop; use Connection in callers that block")
 
 
 class AsyncConnection(asyncio.BufferedProtocol):
@@ -79,13 +80,13 @@ class AsyncConnection(asyncio.BufferedProtocol):
         self._call_numbers = call_numbers()
         self._in_flight = InFlightTable(lambda number: _AsyncStream(number, self))
         self.forget = self._in_flight.forget
-        self._frames = protocol.FrameDecoder()
-        self._outgoing: deque[Buffer] = deque()
-        self._flushes = False
+        self._decoder = protocol.FrameDecoder()
+        self._unsent: deque[Buffer] = deque()
+        self._is_flush_scheduled = False
         self._paused = False
-        self._watched: dict[int, tuple[float, asyncio.Future[Outcome]]] = {}
-        self._alarm_at = math.inf
-        self._alarm: asyncio.TimerHandle | None = None
+        self._deadlines: dict[int, tuple[float, asyncio.Future[Outcome]]] = {}
+        self._timer_at = math.inf
+        self._timer: asyncio.TimerHandle | None = None
 
     @classmethod
     async def connect(cls, path: str) -> AsyncConnection:
@@ -108,11 +109,11 @@ class AsyncConnection(asyncio.BufferedProtocol):
 
     @property
     def in_flight(self) -> int:
-        """How many calls wait, and streams are read."""
+        """How many calls and streams are in flight."""
         return len(self._in_flight)
 
     async def call(self, call: Call, suspect: bool) -> Reply:
-        """Send a call and wait for its reply, until the call's deadline at most.
+        """Send a call and wait for its reply, until the call's deadline at the latest.
 
         Args:
             call: the call.
@@ -120,88 +121,89 @@ class AsyncConnection(asyncio.BufferedProtocol):
 
         Raises:
             ReplicaLost: the connection ended before the reply came.
-            Again: the replica drains and has not begun the call.
-            DeadlineExceeded: the deadline passed; the replica is told, as it is of a task that is cancelled.
+            ReplicaDraining: the replica drains and has not begun the call.
+            DeadlineExceeded: the deadline passed; the call is cancelled in the replica, as that of a
+                cancelled task is.
         """
         number = next(self._call_numbers)
         buffers = protocol.encode_call(number, call, suspect)
         if not self.is_open:
             raise ReplicaLost(number)
         future: asyncio.Future[Outcome] = self._loop.create_future()
-        self._in_flight.add(number, _Waiter(future))
+        self._in_flight.add(number, _TaskWaiter(future))
         if call.deadline is not None:
-            self._watch(number, call.deadline, future)
+            self._expire_at(number, call.deadline, future)
         self.send(buffers)
         try:
             outcome = await future
         except BaseException:
-            self._abandon(number)
+            self._cancel(number)
             raise
         finally:
-            self._watched.pop(number, None)
+            self._deadlines.pop(number, None)
         if isinstance(outcome, Reply):
             return outcome
         raise outcome
 
-    def _abandon(self, number: int) -> None:
+    def _cancel(self, number: int) -> None:
         if self.forget(number):
             self.send(protocol.encode_cancel(number))
 
-    def _watch(self, number: int, deadline: float, future: asyncio.Future[Outcome]) -> None:
-        """Have a call ended at its deadline, unless its caller goes on before."""
-        self._watched[number] = deadline, future
-        if deadline < self._alarm_at:
-            self._set_alarm(deadline)
+    def _expire_at(self, number: int, deadline: float, future: asyncio.Future[Outcome]) -> None:
+        """Have a call end at its deadline, unless it has its outcome before."""
+        self._deadlines[number] = deadline, future
+        if deadline < self._timer_at:
+            self._set_timer(deadline)
 
-    def _set_alarm(self, at: float) -> None:
-        if self._alarm is not None:
-            self._alarm.cancel()
-        self._alarm_at = at
+    def _set_timer(self, at: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_at = at
         left = at - time.monotonic()
-        self._alarm = self._loop.call_later(max(0.0, left), self._ring_alarm) if at < math.inf else None
+        self._timer = self._loop.call_later(max(0.0, left), self._expire) if at < math.inf else None
 
-    def _ring_alarm(self) -> None:
-        """End the calls whose time is up, and wait for the next deadline."""
+    def _expire(self) -> None:
+        """End the calls whose deadline has passed, and set the timer to the next one."""
         now = time.monotonic()
-        overdue = [number for number, (deadline, _) in self._watched.items() if deadline <= now]
+        overdue = [number for number, (deadline, _) in self._deadlines.items() if deadline <= now]
         for number in overdue:
-            _, future = self._watched.pop(number)
+            _, future = self._deadlines.pop(number)
             if not future.done():
-                self._abandon(number)
+                self._cancel(number)
                 future.set_result(DeadlineExceeded())
-        self._set_alarm(min((deadline for deadline, _ in self._watched.values()), default=math.inf))
+        self._set_timer(min((deadline for deadline, _ in self._deadlines.values()), default=math.inf))
 
     def send(self, buffers: list[Buffer]) -> None:
-        """Send a frame with others of this iteration of the loop, whose end a replica need not wait for."""
+        """Send a frame with others of this iteration of the loop; many of them do not wait for its end."""
         if self.is_open:
-            self._outgoing += buffers
-            if len(self._outgoing) >= _TOGETHER:
+            self._unsent += buffers
+            if len(self._unsent) >= _MAX_UNFLUSHED:
                 self._flush()
-            elif not self._flushes:
-                self._flushes = True
-                self._loop.call_soon(self._flush_rest)
+            elif not self._is_flush_scheduled:
+                self._is_flush_scheduled = True
+                self._loop.call_soon(self._flush_scheduled)
 
-    def _flush_rest(self) -> None:
-        self._flushes = False
+    def _flush_scheduled(self) -> None:
+        self._is_flush_scheduled = False
         self._flush()
 
     def _flush(self) -> None:
-        while self._outgoing and self._transport is not None and not self._paused:
-            self._transport.write(self._next_piece())
+        while self._unsent and self._transport is not None and not self._paused:
+            self._transport.write(self._next_write())
 
-    def _next_piece(self) -> Buffer:
-        """Return small buffers as one, or a piece of a large one."""
-        outgoing = self._outgoing
-        first = outgoing.popleft()
-        if len(first) > _PIECE:
+    def _next_write(self) -> Buffer:
+        """Return small buffers joined, or a part of a large one."""
+        unsent = self._unsent
+        first = unsent.popleft()
+        if len(first) > _MAX_WRITE:
             view = memoryview(first)
-            outgoing.appendleft(view[_PIECE:])
-            return view[:_PIECE]
-        pieces, size = [first], len(first)
-        while outgoing and size + len(outgoing[0]) <= _PIECE:
-            pieces.append(outgoing.popleft())
-            size += len(pieces[-1])
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            unsent.appendleft(view[_MAX_WRITE:])
+            return view[:_MAX_WRITE]
+        parts, size = [first], len(first)
+        while unsent and size + len(unsent[0]) <= _MAX_WRITE:
+            parts.append(unsent.popleft())
+            size += len(parts[-1])
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def close(self) -> None:
         """End the connection; calls that wait raise ReplicaLost. A second call does nothing."""
@@ -214,9 +216,9 @@ class AsyncConnection(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.is_open = False
-        self._outgoing.clear()
+        self._unsent.clear()
         self._in_flight.fail_all()
-        self._set_alarm(math.inf)
+        self._set_timer(math.inf)
 
     def pause_writing(self) -> None:
         self._paused = True
@@ -226,11 +228,11 @@ class AsyncConnection(asyncio.BufferedProtocol):
         self._flush()
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        return self._frames.get_buffer()
+        return self._decoder.get_buffer()
 
     def buffer_updated(self, nbytes: int) -> None:
         try:
-            self._in_flight.dispatch(self._frames.buffer_updated(nbytes))
+            self._in_flight.dispatch(self._decoder.buffer_updated(nbytes))
         except protocol.WireError:
-            logger.exception("The replica is not understood")
+            logger.exception("The replica sent an invalid frame")
             self.close()

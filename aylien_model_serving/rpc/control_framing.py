@@ -1,6 +1,7 @@
-"""Messages between the processes of one service: MessagePack, each behind its length as a big-endian u32.
+"""Framing of the control messages between a service's processes: MessagePack behind a big-endian u32 length.
 
-Sans-I/O: what arrives goes in as bytes, what is to be sent comes out as bytes.
+Sans-I/O: received bytes go in, bytes to send come out. Knows no kind of message; those are in
+`control_messages`.
 """
 
 from __future__ import annotations
@@ -19,17 +20,17 @@ _T = TypeVar("_T")
 
 
 class MessageError(Exception):
-    """The other end does not speak as it should; its connection is to be closed."""
+    """The other end violates the protocol; its connection has to be closed."""
 
 
 def encode(message: Any) -> bytes:
-    """Return one message as it is sent."""
+    """Return the bytes of one message."""
     body = msgspec.msgpack.encode(message)
     return _LENGTH.pack(len(body)) + body
 
 
 class MessageDecoder(Generic[_T]):
-    """Takes bytes as they come, and gives back the messages that they complete.
+    """An incremental decoder: takes bytes as they come, and returns the messages that they complete.
 
     Args:
         kind: the type of the messages.

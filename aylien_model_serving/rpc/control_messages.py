@@ -1,6 +1,7 @@
-"""What the processes of a service tell one another about replicas.
+"""The control messages between web workers, supervisor and replicas.
 
-Each struct is one kind of message; a field that is left out says nothing.
+Each struct is one kind of message; an omitted field says nothing. Pure: how a message travels is in
+`control_framing`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ class Replica(msgspec.Struct, frozen=True, kw_only=True):
 
     Args:
         number: its place among the replicas of its runner, from 0.
-        incarnation: the number of this start, unlike any other on this machine since it was started.
+        incarnation: the number of this start, unique on this machine since it was booted.
         socket: path of the Unix socket where it takes calls.
         record: path of its flight recorder.
         pid: its process; 0 while there is none.
@@ -43,12 +44,12 @@ class Replica(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HostRequest(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Web worker → supervisor.
+    """Web worker → supervisor: host a spec, or release one.
 
     Args:
-        host: what this worker wants to be hosted.
+        host: the spec that this worker needs replicas of.
         since: `time.monotonic()` seconds at which this worker's process began to host.
-        release: key of what it does not want any more.
+        release: key of a spec that it does not need any more.
     """
 
     host: Spec | None = None
@@ -60,22 +61,22 @@ class ReplicaUpdate(msgspec.Struct, frozen=True):
     """Supervisor → web worker, at every change.
 
     Args:
-        replicas: all replicas of what this worker wants, by key.
+        replicas: all replicas of the specs that changed among those that this worker hosts, by key.
     """
 
     replicas: dict[str, list[Replica]]
 
 
 class Command(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Supervisor → replica: first where and what it hosts, in the end that it shall finish and leave.
+    """Supervisor → replica: first what to host and where, at the end to drain.
 
     Args:
         spec: what it hosts.
         device: the device as its handler sees it: its only GPU is always "cuda:0".
-        socket: path where it is to take calls.
+        socket: path of the Unix socket on which to accept calls.
         record: path of its flight recorder.
         restarts: how many times it has been started again.
-        drain: `time.monotonic()` seconds by which it is to have finished what it has, and to leave.
+        drain: `time.monotonic()` seconds by which it has to have finished its calls and to exit.
     """
 
     spec: Spec | None = None
@@ -87,11 +88,11 @@ class Command(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Status(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Replica → supervisor.
+    """Replica → supervisor: its state.
 
     Args:
-        state: "loading" once it is its turn to build its handler, "ready" once it takes calls.
-        failed: why it could not be built; it leaves after this.
+        state: "loading" once it holds the loading lock and builds its handler, "ready" once it takes calls.
+        failed: why it could not be built; it exits after this.
     """
 
     state: Literal["loading", "ready"] | None = None

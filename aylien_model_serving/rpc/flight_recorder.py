@@ -1,8 +1,9 @@
-"""The flight recorder: what a replica is running, in a file that outlives it.
+"""The flight recorder: the numbers of the calls that a replica is running, in a file that outlives it.
 
-A mapped file of 64-bit words in the machine's byte order: the number of lanes and their capacity,
-then one lane per thread of the engine: when its run began (nanoseconds of `time.monotonic()`; 0: idle), how
-many calls it runs, and their numbers. One process writes it, any may read it.
+A mapped file of 64-bit words in the machine's byte order: the number of slots and their capacity, then one
+slot for each thread of the engine: when its run began (nanoseconds of `time.monotonic()`; 0: idle), how many
+calls it runs, and their numbers. One process writes the file, any may read it. Knows nothing of calls but
+their numbers.
 """
 
 from __future__ import annotations
@@ -21,15 +22,15 @@ _SLOT_HEADER = 2
 
 
 class FlightRecorder:
-    """Writes down what runs; a process that is killed in the middle leaves it written.
+    """Records what runs; the record of a process that is killed in the middle stays readable.
 
     Args:
-        path: the file, made by this, anew for each start of a replica.
+        path: the file, created anew for each start of a replica.
         lanes: threads on which runs may go on at once.
         capacity: calls that one run may have at most.
 
     Raises:
-        OSError: the file can't be made.
+        OSError: the file can't be created.
     """
 
     def __init__(self, path: str, slots: int, capacity: int) -> None:
@@ -45,10 +46,10 @@ class FlightRecorder:
         self._slots: dict[int, int] = {}
 
     def begin_run(self, numbers: Sequence[int]) -> None:
-        """Write down, on the thread that runs them, the numbers of the calls that a run has.
+        """Record, on the thread that runs them, the numbers of a run's calls.
 
         Raises:
-            ValueError: there are more than the capacity, or more threads than lanes.
+            ValueError: there are more than the capacity, or more threads than slots.
         """
         slot = self._slot()
         if len(numbers) > self._capacity:
@@ -59,16 +60,16 @@ class FlightRecorder:
         words[slot] = time.monotonic_ns()
 
     def end_run(self) -> None:
-        """Write down that the run on the calling thread has ended."""
+        """Record that the run on the calling thread has ended."""
         self._words[self._slot()] = 0
 
     def _slot(self) -> int:
-        """Return the index of the first word of the calling thread's lane."""
+        """Return the index of the first word of the calling thread's slot."""
         thread = threading.get_ident()
         slot = self._slots.get(thread)
         if slot is None:
             if not self._free:
-                raise ValueError(f"More threads run calls than the recorder's {len(self._slots)} lanes")
+                raise ValueError(f"More threads run calls than the recorder's {len(self._slots)} slots")
             slot = self._slots[thread] = _FILE_HEADER + self._free.pop(0) * self._stride
         return slot
 
@@ -84,7 +85,7 @@ class _Run(NamedTuple):
 
 
 def was_running(path: str, number: int) -> bool:
-    """Tell whether a replica that is gone was running a call; False where there is no record."""
+    """Return whether a replica that has died was running a call; False where there is no record."""
     return any(number in run.numbers for run in _runs(path))
 
 
@@ -98,7 +99,7 @@ def _runs(path: str) -> Iterator[_Run]:
     words = array("Q")
     try:
         words.frombytes(Path(path).read_bytes())
-    except (OSError, ValueError):  # none there, or not whole words: its replica died while it made the file
+    except (OSError, ValueError):  # missing or cut within a word: its replica died while it created the file
         return
     if len(words) < _FILE_HEADER:
         return

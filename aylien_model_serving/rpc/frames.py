@@ -1,7 +1,8 @@
-"""Frames ↔ bytes: a fixed prefix, a head in MessagePack and a body as it is.
+"""Frames ↔ bytes: a fixed prefix, a header in MessagePack and a body as it is.
 
-Pure: no sockets. The prefix is kind, length of the head, number of the call and length of the body,
-little-endian. Small frames are cut out of one buffer; a large body is received where it stays.
+Pure: no sockets. The prefix is kind, length of the header, number of the call and length of the body, little-
+endian. Small frames are cut out of one buffer; a large body is received where it stays. What a header holds
+is in `headers`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any, NamedTuple
 
 from aylien_model_serving.rpc.headers import DECODERS, WireError, decode
 
-#: Bytes that a head and a body may have. A body of 1 GiB may carry 64 KiB of its framing.
+#: Bytes that a header and a body may have. A body of 1 GiB may carry 64 KiB of its framing.
 MAX_HEADER_SIZE = 1 << 20
 MAX_BODY_SIZE = (1 << 30) + (1 << 16)
 
@@ -28,7 +29,7 @@ Buffer = bytes | bytearray | memoryview
 
 
 class Frame(NamedTuple):
-    """One frame: its kind, the number of the call it belongs to, its decoded head and its body."""
+    """One frame: its kind, the number of the call it belongs to, its decoded header and its body."""
 
     kind: int
     number: int
@@ -39,8 +40,8 @@ class Frame(NamedTuple):
 class _LargeBody:
     """A body that arrives in a buffer of its own.
 
-    CPython hands out the bytes inside a BytesIO without copying them once nobody can write there any more. An
-    event loop may hold on to the buffer that it has just filled: so the last byte comes another way.
+    CPython returns the bytes inside a BytesIO without copying them once there is no view left to write
+    through. An event loop may keep the buffer that it has just filled: so the last byte takes another way.
     """
 
     __slots__ = ("_frame", "_memory", "_missing", "_size")
@@ -52,7 +53,7 @@ class _LargeBody:
 
     @property
     def is_direct(self) -> bool:
-        """Whether the next bytes belong into `rest`."""
+        """Whether the next bytes are to be received into `rest`."""
         return self._missing > 1
 
     def rest(self) -> memoryview:
@@ -61,11 +62,11 @@ class _LargeBody:
     def buffer_updated(self, n: int) -> None:
         self._missing -= n
 
-    def take(self, came: memoryview) -> int:
-        """Copy what belongs to the body, and return how much that is."""
-        taken, place = min(len(came), self._missing), self._size - self._missing
+    def take(self, data: memoryview) -> int:
+        """Copy what belongs to the body, and return how many bytes that is."""
+        taken, start = min(len(data), self._missing), self._size - self._missing
         with self._memory.getbuffer() as memory:
-            memory[place : place + taken] = came[:taken]
+            memory[start : start + taken] = data[:taken]
         self._missing -= taken
         return taken
 
@@ -75,7 +76,7 @@ class _LargeBody:
 
 
 class FrameDecoder:
-    """Turns received bytes into frames: ask for a buffer, fill it, say how much came, take the frames."""
+    """A decoder used as asyncio's BufferedProtocol: fill `get_buffer`, then `buffer_updated`."""
 
     __slots__ = ("_end", "_large", "_view")
 
@@ -85,15 +86,15 @@ class FrameDecoder:
         self._large: _LargeBody | None = None
 
     def get_buffer(self) -> memoryview:
-        """Return where the next bytes belong; never empty."""
+        """Return where to receive the next bytes; never empty."""
         large = self._large
         return large.rest() if large is not None and large.is_direct else self._view[self._end :]
 
     def buffer_updated(self, n: int) -> list[Frame]:
-        """Take note of bytes in the buffer, and return the frames that are complete with them.
+        """Decode bytes that were received into the buffer, and return the frames that they complete.
 
         Raises:
-            WireError: they are no frames; nothing can be read after it.
+            WireError: they are no frames; the connection can't be used after it.
         """
         if self._large is None:
             return self._parse(0, self._end + n)
@@ -108,7 +109,7 @@ class FrameDecoder:
         return [frame, *self._parse(taken, n)]
 
     def _parse(self, start: int, end: int) -> list[Frame]:
-        """Return the frames in a part of the buffer, and keep what has begun there."""
+        """Return the frames in a part of the buffer, and keep the beginning of one that is incomplete."""
         view, needed = self._view, PREFIX.size
         frames: list[Frame] = []
         while end - start >= PREFIX.size:
@@ -134,7 +135,7 @@ class FrameDecoder:
         return frames
 
     def _keep(self, begun: memoryview, start: int, needed: int) -> None:
-        """Move the beginning of a frame to the front of a buffer that has room for what is needed of it."""
+        """Move an incomplete frame to the front of a buffer that has room for what is needed of it."""
         size = max(_BUFFER_SIZE, needed)
         if size != len(self._view):
             self._view = memoryview(bytearray(size))

@@ -1,6 +1,6 @@
-"""The heads of frames: what is told of a call and of a reply beside the body, in MessagePack.
+"""The headers of frames: what is sent of a call and of a reply beside the body, in MessagePack.
 
-Pure. `wire` puts heads and bodies into frames.
+Pure. `protocol` puts headers and bodies into frames; this knows neither sockets nor the framing.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import msgspec
 #: Kinds of frames from the client to the replica.
 CALL, CANCEL, CREDIT = 1, 2, 3
 
-#: The one frame from the client that is of no call: jobs wait in the store.
+#: The one frame from the client that belongs to no call: jobs wait in the store.
 WAKE = 9
 
-#: Kinds of frames from the replica to the client. AGAIN: the call was not begun and belongs elsewhere.
+#: Kinds of frames from the replica to the client. REFUSED: the call was not begun, send it elsewhere.
 REPLY, STREAM, ITEM, END, REFUSED = 4, 5, 6, 7, 8
 
 
@@ -62,7 +62,7 @@ def _from_extension(code: int, data: memoryview) -> Any:
 
 _REPLY_DECODER = msgspec.msgpack.Decoder(ReplyHeader)
 
-#: Who reads the head of each kind; None where there is none.
+#: The decoder of each kind's header; None where there is none.
 DECODERS: Mapping[int, msgspec.msgpack.Decoder[Any] | None] = {
     CALL: msgspec.msgpack.Decoder(CallHeader, ext_hook=_from_extension),
     CREDIT: msgspec.msgpack.Decoder(Annotated[int, msgspec.Meta(ge=1, le=1 << 31)]),
@@ -73,24 +73,24 @@ DECODERS: Mapping[int, msgspec.msgpack.Decoder[Any] | None] = {
 
 
 def decode(kind: int, header: memoryview) -> Any:
-    """Return the head of a frame of a known kind; None of a kind that has none.
+    """Return the header of a frame of a known kind; None of a kind that has none.
 
     Raises:
-        WireError: it can't be read.
+        WireError: it can't be decoded.
     """
     decoder = DECODERS[kind]
     if decoder is None:
         if header:
-            raise WireError(f"A frame of kind {kind} has no head")
+            raise WireError(f"A frame of kind {kind} has no header")
         return None
     try:
         return decoder.decode(header)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise WireError(f"The head of a frame of kind {kind} can't be read: {error}") from error
+        raise WireError(f"The header of a frame of kind {kind} can't be read: {error}") from error
 
 
 def to_plain(path_values: Mapping[str, object]) -> dict[str, Any]:
-    """Return a path's values as MessagePack has them.
+    """Return a path's values in types that MessagePack has.
 
     Raises:
         TypeError: one is neither str, int, float nor UUID.
@@ -99,7 +99,7 @@ def to_plain(path_values: Mapping[str, object]) -> dict[str, Any]:
 
 
 def _plain(name: str, value: object) -> Any:
-    """Return what MessagePack has for a path value."""
+    """Return a path value in a type that MessagePack has."""
     if type(value) in (str, float):
         return value
     if type(value) is int:

@@ -1,6 +1,7 @@
-"""What one connection to a replica has under way: calls that wait, and streams that are read.
+"""What one connection to a replica has in flight: calls that wait for a reply, and streams that are read.
 
-Pure: no sockets, threads or event loops. `connection` and `link_async` say how one waits and is woken.
+Pure: no sockets, threads or event loops. `connection` and `connection_async` say how a caller waits and is
+woken.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class ReplicaLost(Exception):
 
 
 class ReplicaDraining(Exception):
-    """The replica has not begun the call and takes no more; another one should."""
+    """The replica drains and has refused the call, unbegun; another replica should have it."""
 
 
 Outcome = Reply | Exception
@@ -46,18 +47,18 @@ def call_numbers() -> Iterator[int]:
 
 
 class ReplyWaiter(Protocol):
-    """Whoever waits for a call's outcome."""
+    """The caller that waits for a call's outcome."""
 
     def settle(self, outcome: Outcome) -> None:
-        """Take the outcome and go on; called once at most."""
+        """Take the outcome and resume the caller; called once at most."""
 
 
 class ReplyStream(ABC):
-    """The body of a stream: its items as they come.
+    """The body of a streamed reply: its items as they come.
 
     Args:
         number: the call's number.
-        forget: drops the stream from what is under way, and tells whether it was there.
+        forget: drops the stream from what is in flight, and returns whether it was there.
         send: sends buffers to the replica.
     """
 
@@ -72,7 +73,7 @@ class ReplyStream(ABC):
 
     @abstractmethod
     def wake(self) -> None:
-        """Wake the one who waits for the next item."""
+        """Wake the caller that waits for the next item."""
 
     @abstractmethod
     def __iter__(self) -> Iterator[bytes]: ...
@@ -81,7 +82,7 @@ class ReplyStream(ABC):
     def __aiter__(self) -> AsyncIterator[bytes]: ...
 
     def put(self, item: bytes) -> None:
-        """Take an item that has come."""
+        """Add an item that has come."""
         self._items.append(item)
         self.wake()
 
@@ -92,10 +93,10 @@ class ReplyStream(ABC):
         self.wake()
 
     def poll_items(self) -> Iterator[bytes | None]:
-        """Yield the items in order, and None where the caller has to wait until the bell rings.
+        """Yield the items in order, and None where the caller has to wait for `wake`.
 
         Raises:
-            ReplicaLost: the replica did not live to the end of the stream.
+            ReplicaLost: the connection ended before the stream did.
         """
         while True:
             ended = self._ended  # read first: what has come before the end is not lost
@@ -111,7 +112,7 @@ class ReplyStream(ABC):
                 yield None
 
     def _renew_credit(self) -> None:
-        """Let the replica send more once half of what it may send has been taken."""
+        """Grant the replica further items once half of its credit has been taken."""
         self._taken += 1
         if self._taken == protocol.STREAM_CREDIT // 2 and not self._ended:
             self._send(protocol.encode_credit(self._number, self._taken))
@@ -128,7 +129,7 @@ class ReplyStream(ABC):
 
 
 class InFlightTable:
-    """The calls and streams of one connection; frames come from one reader, the rest from any thread.
+    """The calls and streams of one connection; frames come from one reader, the other calls from any thread.
 
     Args:
         open_stream: makes the body of a stream from the call's number.
@@ -151,13 +152,13 @@ class InFlightTable:
         return len(self._calls) + len(self._streams)
 
     def forget(self, number: int) -> bool:
-        """Drop a call or stream, and tell whether it was there; what comes for it is ignored from then on."""
-        called = self._calls.pop(number, None)
-        streamed = self._streams.pop(number, None)
-        return called is not None or streamed is not None
+        """Drop a call or stream, and return whether it was there; what comes for it later is ignored."""
+        waiter = self._calls.pop(number, None)
+        stream = self._streams.pop(number, None)
+        return waiter is not None or stream is not None
 
     def dispatch(self, frames: Iterable[Frame]) -> None:
-        """Give frames to those who wait for them.
+        """Give each frame to the call or stream that it belongs to.
 
         Raises:
             WireError: a replica does not send such a frame.
@@ -169,7 +170,7 @@ class InFlightTable:
             handler(frame)
 
     def fail_all(self) -> None:
-        """Tell all that the connection has ended."""
+        """End every call and stream with ReplicaLost, since the connection has ended."""
         for number, waiter in _pop_all(self._calls):
             waiter.settle(ReplicaLost(number))
         for number, stream in _pop_all(self._streams):
@@ -204,7 +205,7 @@ class InFlightTable:
 
 
 def _pop_all(entries: dict[int, _Entry]) -> Iterator[tuple[int, _Entry]]:
-    """Take out what other threads leave there."""
+    """Pop and yield all entries, while other threads may pop some of them, too."""
     for number in list(entries):
         entry = entries.pop(number, None)
         if entry is not None:

@@ -1,8 +1,8 @@
-"""The wire between a web worker and a replica: calls and replies ↔ frames.
+"""The protocol between a web worker and a replica: calls and replies ↔ frames.
 
-No sockets, no clocks, no pickle. The client sends CALL, CANCEL and CREDIT; the replica answers with
-REPLY, with AGAIN, or with STREAM, then ITEMs, then END. A stream may send `STREAM_CREDIT` items before the
-client's first CREDIT, and as many more as each CREDIT says.
+Sans-I/O: no sockets, no clocks, no pickle. The client sends CALL, CANCEL and CREDIT; the replica answers with
+REPLY, with REFUSED, or with STREAM, then ITEMs, then END. A stream may send `STREAM_CREDIT` items before the
+client's first CREDIT, and as many more as each CREDIT grants.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ __all__ = [
     "CREDIT",
     "END",
     "ITEM",
-    "MAX_BODY",
+    "MAX_BODY_SIZE",
     "MAX_HEADER_SIZE",
     "REFUSED",
     "REPLY",
@@ -67,10 +67,10 @@ __all__ = [
     "encode_wake",
 ]
 
-#: Items of a stream that may be on their way, unasked for.
+#: Items of a stream that may be sent before the client grants further credit.
 STREAM_CREDIT = 16
 
-#: Bytes up to which a body is copied behind its head, which is quicker than a second buffer.
+#: Bytes up to which a body is copied behind its header, which is quicker than a second buffer.
 _JOINED_BODY = 1 << 14
 
 _ENCODER = msgspec.msgpack.Encoder()
@@ -81,7 +81,7 @@ def encode_call(number: int, call: Call, suspect: bool) -> list[Buffer]:
 
     Args:
         number: the call's number, 64 bits.
-        call: the call; of its headers those travel that tell how to read the body and write the answer.
+        call: the call; of its headers those are sent that say how to decode the body and encode the response.
         suspect: whether a replica died while it ran this call.
 
     Raises:
@@ -111,17 +111,17 @@ def encode_call(number: int, call: Call, suspect: bool) -> list[Buffer]:
 
 
 def encode_reply(number: int, reply: Reply, stream: bool = False) -> list[Buffer]:
-    """Return the buffers of a reply, or of the head of a stream whose body follows as items.
+    """Return the buffers of a reply, or of the header of a stream whose body follows as items.
 
     Raises:
-        WireError: the head is over 1 MiB or the body over 1 GiB.
+        WireError: the header is over 1 MiB or the body over 1 GiB.
     """
     header = _ENCODER.encode(ReplyHeader(reply.status, reply.media_type, reply.headers))
     return _frame(STREAM if stream else REPLY, number, header, b"" if stream else reply.body)
 
 
 def encode_cancel(number: int) -> list[Buffer]:
-    """Return the buffers that say: nobody waits for this call, or takes this stream, any more."""
+    """Return the buffers that cancel a call or a stream."""
     return [PREFIX.pack(CANCEL, 0, number, 0)]
 
 
@@ -131,7 +131,7 @@ def encode_wake() -> list[Buffer]:
 
 
 def encode_credit(number: int, items: int) -> list[Buffer]:
-    """Return the buffers that allow a stream as many further items."""
+    """Return the buffers that grant a stream so many further items."""
     return _frame(CREDIT, number, _ENCODER.encode(items), b"")
 
 
@@ -146,7 +146,7 @@ def encode_end(number: int) -> list[Buffer]:
 
 
 def encode_refused(number: int) -> list[Buffer]:
-    """Return the buffers that say: this call was not begun, send it elsewhere."""
+    """Return the buffers that refuse a call, which was not begun and can be sent elsewhere."""
     return [PREFIX.pack(REFUSED, 0, number, 0)]
 
 
@@ -160,7 +160,7 @@ def _frame(kind: int, number: int, header: bytes, body: bytes) -> list[Buffer]:
 
 
 def decode_call(frame: Frame) -> tuple[Call, bool]:
-    """Return the call in a CALL frame, and whether it is a suspect."""
+    """Return the call in a CALL frame, and whether a replica died while it ran it."""
     header: CallHeader = frame.header
     headers = {}
     if header.content_type is not None:
@@ -183,7 +183,7 @@ def decode_call(frame: Frame) -> tuple[Call, bool]:
 
 
 def decode_frame(data: bytes) -> Frame:
-    """Return the one frame in bytes that were kept.
+    """Return the one frame in stored bytes.
 
     Raises:
         WireError: they are not one frame.

@@ -1,4 +1,4 @@
-"""What a replica looks like from outside: a real socket, and answers by the call's path."""
+"""A stub replica: a real socket that speaks the protocol, and answers by the call's path."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from aylien_model_serving.rpc import protocol
 
 
 def a_call(path: str = "/echo", body: bytes = b"", timeout: float | None = 60, query: str = "") -> Call:
-    """Return a call that does not wait for ever."""
+    """Return a call with a deadline."""
     deadline = None if timeout is None else time.monotonic() + timeout
     return Call("POST", path, query, {"content-type": "text/plain"}, body, {}, "id", deadline)
 
@@ -32,7 +32,7 @@ def eventually(condition: Callable[[], object], seconds: float = 20) -> None:
 class StubReplica:
     """Answers on one thread for each connection.
 
-    /echo replies with the body; /hold waits for `release`; /again sends AGAIN; /die closes the connection;
+    /echo replies with the body; /hold waits for `release`; /drain sends REFUSED; /die closes the connection;
     /garbage sends what is no frame; /wrong sends a client's frame; /stream sends as many items as the query
     says, as the client allows; /endless sends them for ever, /waiting none; /broken two, and then it dies.
     """
@@ -44,7 +44,7 @@ class StubReplica:
         self._listener.bind(self.path)
         self._listener.listen()
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
-        self.connections: list[Connection] = []
+        self.connections: list[StubConnection] = []
         self._threads[0].start()
 
     def close(self) -> None:
@@ -60,13 +60,13 @@ class StubReplica:
         with suppress(OSError):
             while True:
                 sock, _ = self._listener.accept()
-                connection = Connection(sock)
+                connection = StubConnection(sock)
                 self.connections.append(connection)
                 self._threads.append(threading.Thread(target=connection.serve, daemon=True))
                 self._threads[-1].start()
 
     @property
-    def only(self) -> Connection:
+    def only(self) -> StubConnection:
         """The one connection."""
         eventually(lambda: self.connections)
         [connection] = self.connections
@@ -78,10 +78,10 @@ class StubReplica:
             connection.die()
 
 
-class Connection:
-    """One client's connection, and what it has said.
+class StubConnection:
+    """One client's connection, and what was received on it.
 
-    Whoever holds `quiet` keeps it from answering, and so from reading on.
+    A test that holds `quiet` keeps it from answering, and so from reading on.
     """
 
     def __init__(self, sock: socket.socket) -> None:
@@ -125,7 +125,7 @@ class Connection:
             self._send(protocol.encode_reply(number, Reply(200, call.body, "text/plain", [("x-a", "b")])))
         elif call.path == "/hold":
             self.held.append(number)
-        elif call.path == "/again":
+        elif call.path == "/drain":
             self._send(protocol.encode_refused(number))
         elif call.path == "/die":
             self.die()

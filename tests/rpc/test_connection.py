@@ -51,7 +51,7 @@ def test_replies_come_in_any_order(connection: Connection, replica: StubReplica)
     assert bodies == {b"released %d" % number for number in replica.only.held}
 
 
-def test_each_call_in_flight_is_told_when_the_replica_dies(
+def test_each_call_in_flight_fails_when_the_replica_dies(
     connection: Connection, replica: StubReplica
 ) -> None:
     callers = [CallThread(lambda: connection.call(a_call("/hold"), False)) for _ in range(3)]
@@ -66,7 +66,7 @@ def test_each_call_in_flight_is_told_when_the_replica_dies(
         connection.call(a_call(), False)
 
 
-def test_the_deadline_ends_the_wait_and_the_replica_is_told(
+def test_the_deadline_ends_the_wait_and_cancels_the_call(
     connection: Connection, replica: StubReplica
 ) -> None:
     with pytest.raises(DeadlineExceeded):
@@ -78,22 +78,22 @@ def test_the_deadline_ends_the_wait_and_the_replica_is_told(
     assert connection.in_flight == 0
 
 
-def test_a_replica_that_drains_sends_a_call_elsewhere(connection: Connection) -> None:
+def test_a_draining_replica_refuses_a_call(connection: Connection) -> None:
     with pytest.raises(ReplicaDraining):
-        connection.call(a_call("/again"), False)
+        connection.call(a_call("/drain"), False)
 
     assert connection.in_flight == 0
 
 
 @pytest.mark.parametrize("path", ["/garbage", "/wrong"])
-def test_a_replica_that_is_not_understood_is_left(
+def test_an_invalid_frame_ends_the_connection(
     connection: Connection, path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with pytest.raises(ReplicaLost):
         connection.call(a_call(path), False)
 
     assert not connection.is_open
-    assert "is not understood" in caplog.text
+    assert "sent an invalid frame" in caplog.text
 
 
 def test_a_stream_comes_item_by_item(connection: Connection, replica: StubReplica) -> None:
@@ -126,9 +126,7 @@ def test_a_stream_runs_no_further_ahead_than_its_credit(connection: Connection, 
 
 
 @pytest.mark.parametrize("taken", [0, 3])
-def test_closing_a_stream_tells_the_replica_once(
-    connection: Connection, replica: StubReplica, taken: int
-) -> None:
+def test_closing_a_stream_cancels_it_once(connection: Connection, replica: StubReplica, taken: int) -> None:
     chunks = connection.call(a_call("/endless"), False).chunks
     assert chunks is not None
     items = iter(chunks)
@@ -143,7 +141,7 @@ def test_closing_a_stream_tells_the_replica_once(
     assert connection.in_flight == 0
 
 
-def test_whoever_stops_reading_a_stream_has_closed_it(connection: Connection, replica: StubReplica) -> None:
+def test_a_reader_that_stops_closes_the_stream(connection: Connection, replica: StubReplica) -> None:
     chunks = connection.call(a_call("/endless"), False).chunks
     assert chunks is not None
 
@@ -174,11 +172,11 @@ def test_a_stream_that_its_replica_does_not_end_raises(connection: Connection) -
     chunks.close()
 
 
-def test_a_stream_of_a_link_that_blocks_is_not_for_event_loops(connection: Connection) -> None:
+def test_a_stream_of_a_blocking_connection_is_not_for_event_loops(connection: Connection) -> None:
     chunks = connection.call(a_call("/stream", query="1"), False).chunks
     assert chunks is not None
 
-    with pytest.raises(TypeError, match="AsyncLink"):
+    with pytest.raises(TypeError, match="AsyncConnection"):
         aiter(chunks)
     chunks.close()
 
@@ -192,8 +190,7 @@ def test_a_large_body_crosses_both_ways(connection: Connection) -> None:
 def test_nobody_waits_behind_a_write_that_the_replica_does_not_read(replica: StubReplica) -> None:
     with closing(Connection(replica.path)) as connection:
         connection.call(a_call(), False)
-        connection = replica.only
-        with connection.quiet:  # its answer to the first call keeps it from reading on
+        with replica.only.quiet:  # its answer to the first call keeps it from reading on
             stuck = [
                 CallThread(lambda: connection.call(a_call(body=bytes(32 << 20)), False)) for _ in range(2)
             ]
@@ -205,19 +202,19 @@ def test_nobody_waits_behind_a_write_that_the_replica_does_not_read(replica: Stu
         assert connection.call(a_call(body=b"after"), False).body == b"after"
 
 
-def test_where_nobody_listens_there_is_no_link(tmp_path: Any) -> None:
+def test_without_a_listener_there_is_no_connection(tmp_path: Any) -> None:
     with pytest.raises(OSError, match="No such file"):
         Connection(str(tmp_path / "nobody.sock"))
 
 
-def test_links_number_their_calls_differently(replica: StubReplica) -> None:
+def test_connections_number_their_calls_differently(replica: StubReplica) -> None:
     with closing(Connection(replica.path)) as one, closing(Connection(replica.path)) as other:
         for connection in (one, other):
             with pytest.raises(DeadlineExceeded):
                 connection.call(a_call("/hold", timeout=0.01), False)
 
-        eventually(lambda: all(len(connection.cancelled) == 1 for connection in replica.connections))
+        eventually(lambda: all(len(accepted.cancelled) == 1 for accepted in replica.connections))
 
-    [[first], [second]] = [connection.cancelled for connection in replica.connections]
+    [[first], [second]] = [accepted.cancelled for accepted in replica.connections]
     assert first != second
     assert max(first, second) < 1 << 64

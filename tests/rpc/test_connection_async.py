@@ -33,7 +33,7 @@ def replica() -> Iterator[StubReplica]:
 
 @pytest.fixture(params=["asyncio", "uvloop"])
 def run(request: pytest.FixtureRequest, replica: StubReplica) -> Callable[[Test], None]:
-    """Run a test on an event loop with a link to the replica."""
+    """Run a test on an event loop with a connection to the replica."""
 
     async def main(test: Test) -> None:
         async with connected(replica) as connection:
@@ -134,7 +134,7 @@ def test_replies_come_in_any_order(run: Callable[[Test], None]) -> None:
     run(test)
 
 
-def test_each_call_in_flight_is_told_when_the_replica_dies(run: Callable[[Test], None]) -> None:
+def test_each_call_in_flight_fails_when_the_replica_dies(run: Callable[[Test], None]) -> None:
     async def test(connection: AsyncConnection, replica: StubReplica) -> None:
         calls = [asyncio.ensure_future(connection.call(a_call("/hold"), False)) for _ in range(3)]
         await eventually(lambda: len(replica.only.held) == 3)
@@ -150,7 +150,7 @@ def test_each_call_in_flight_is_told_when_the_replica_dies(run: Callable[[Test],
     run(test)
 
 
-def test_the_deadline_ends_the_wait_and_the_replica_is_told(run: Callable[[Test], None]) -> None:
+def test_the_deadline_ends_the_wait_and_cancels_the_call(run: Callable[[Test], None]) -> None:
     async def test(connection: AsyncConnection, replica: StubReplica) -> None:
         patient = asyncio.ensure_future(connection.call(a_call("/hold"), False))
         hasty = [connection.call(a_call("/hold", timeout=seconds), False) for seconds in (0.1, 0.05, -1)]
@@ -182,16 +182,16 @@ def test_a_task_that_is_cancelled_has_cancelled_its_call(run: Callable[[Test], N
     run(test)
 
 
-def test_a_replica_that_drains_sends_a_call_elsewhere(run: Callable[[Test], None]) -> None:
+def test_a_draining_replica_refuses_a_call(run: Callable[[Test], None]) -> None:
     async def test(connection: AsyncConnection, replica: StubReplica) -> None:
         with pytest.raises(ReplicaDraining):
-            await connection.call(a_call("/again"), False)
+            await connection.call(a_call("/drain"), False)
 
     run(test)
 
 
 @pytest.mark.parametrize("path", ["/garbage", "/wrong"])
-def test_a_replica_that_is_not_understood_is_left(
+def test_an_invalid_frame_ends_the_connection(
     run: Callable[[Test], None], path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def test(connection: AsyncConnection, replica: StubReplica) -> None:
@@ -201,7 +201,7 @@ def test_a_replica_that_is_not_understood_is_left(
         assert not connection.is_open
 
     run(test)
-    assert "is not understood" in caplog.text
+    assert "sent an invalid frame" in caplog.text
 
 
 def test_a_stream_comes_item_by_item(run: Callable[[Test], None]) -> None:
@@ -241,7 +241,7 @@ def test_a_stream_runs_no_further_ahead_than_its_credit(run: Callable[[Test], No
     run(test)
 
 
-def test_closing_a_stream_that_nobody_reads_tells_the_replica_once(run: Callable[[Test], None]) -> None:
+def test_closing_a_stream_that_nobody_reads_cancels_it_once(run: Callable[[Test], None]) -> None:
     async def test(connection: AsyncConnection, replica: StubReplica) -> None:
         chunks = (await connection.call(a_call("/endless"), False)).chunks
         assert chunks is not None
@@ -312,6 +312,6 @@ def test_closing_ends_the_calls_in_flight(run: Callable[[Test], None]) -> None:
     run(test)
 
 
-def test_where_nobody_listens_there_is_no_link(tmp_path: Any) -> None:
+def test_without_a_listener_there_is_no_connection(tmp_path: Any) -> None:
     with pytest.raises(OSError, match="No such file"):
         asyncio.run(AsyncConnection.connect(str(tmp_path / "nobody.sock")))

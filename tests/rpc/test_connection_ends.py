@@ -1,4 +1,4 @@
-"""How a connection for blocking callers ends: closed, forked away, or left by a greenlet that is killed."""
+"""How a connection for blocking callers ends: closed, copied by a fork, or by killing a greenlet."""
 
 import os
 
@@ -34,7 +34,7 @@ def test_closing_ends_a_write_that_the_replica_does_not_read(replica: StubReplic
         assert all(type(caller.ended()) is ReplicaLost for caller in callers)
 
 
-def test_a_link_that_made_no_call_is_closed(replica: StubReplica) -> None:
+def test_a_connection_that_made_no_call_is_closed(replica: StubReplica) -> None:
     connection = Connection(replica.path)
 
     connection.close()
@@ -48,7 +48,7 @@ def test_a_link_that_made_no_call_is_closed(replica: StubReplica) -> None:
 @pytest.mark.filterwarnings(
     "ignore:This process:DeprecationWarning"
 )  # of 3.12: it is what this test is about
-def test_a_link_belongs_to_the_process_that_made_it(connection: Connection) -> None:
+def test_a_connection_belongs_to_the_process_that_made_it(connection: Connection) -> None:
     connection.call(a_call(), False)
 
     child = os.fork()

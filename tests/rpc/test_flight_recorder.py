@@ -1,4 +1,4 @@
-"""The flight recorder: what its file says of a replica that lives, and of one that is gone."""
+"""The flight recorder: what its file says of a live replica, and of one that has died."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ def path(tmp_path: Path) -> str:
     return str(tmp_path / "record")
 
 
-def test_a_recorder_that_has_begun_nothing_is_idle(path: str) -> None:
+def test_a_recorder_without_a_run_is_idle(path: str) -> None:
     FlightRecorder(path, slots=2, capacity=4).close()
 
     assert running_since(path) is None
@@ -56,7 +56,7 @@ def test_a_smaller_run_leaves_nothing_of_the_larger_one_before_it(path: str) -> 
     recorder.close()
 
 
-def test_every_thread_has_a_lane_of_its_own(path: str) -> None:
+def test_every_thread_has_a_slot_of_its_own(path: str) -> None:
     recorder = FlightRecorder(path, slots=2, capacity=1)
     recorder.begin_run([1])
     since = running_since(path)
@@ -75,30 +75,30 @@ def test_every_thread_has_a_lane_of_its_own(path: str) -> None:
     recorder.close()
 
 
-def test_runs_beyond_what_was_announced_are_refused(path: str) -> None:
+def test_a_run_beyond_the_capacity_and_a_thread_beyond_the_slots_are_refused(path: str) -> None:
     recorder = FlightRecorder(path, slots=1, capacity=2)
 
     with pytest.raises(ValueError, match="3 calls"):
         recorder.begin_run([1, 2, 3])
     recorder.begin_run([1, 2])
-    refused: list[str] = []
-    other = threading.Thread(target=_refuse, args=(recorder, refused))
+    errors: list[str] = []
+    other = threading.Thread(target=_record_the_error, args=(recorder, errors))
     other.start()
     other.join()
 
-    assert "1 lanes" in refused[0]
+    assert "1 slots" in errors[0]
     recorder.close()
 
 
-def _refuse(recorder: FlightRecorder, refused: list[str]) -> None:
+def _record_the_error(recorder: FlightRecorder, errors: list[str]) -> None:
     try:
         recorder.begin_run([3])
     except ValueError as error:
-        refused.append(str(error))
+        errors.append(str(error))
 
 
 @pytest.mark.parametrize("content", [None, b"", b"short", bytes(8), b"\xff" * 64])
-def test_a_file_that_is_no_record_tells_of_no_run(path: str, content: bytes | None) -> None:
+def test_a_file_that_is_no_record_has_no_run(path: str, content: bytes | None) -> None:
     if content is not None:
         Path(path).write_bytes(content)
 
@@ -122,10 +122,10 @@ def test_closing_twice_does_nothing(path: str) -> None:
 
 
 @pytest.mark.processes
-def test_what_a_killed_process_was_running_stays_written(path: str) -> None:
+def test_what_a_killed_process_was_running_stays_recorded(path: str) -> None:
     program = (
-        "import sys, time; from aylien_model_serving.rpc.flight_recorder import Recorder\n"
-        "recorder = Recorder(sys.argv[1], 1, 4); recorder.starts([42, 43]); print('runs', flush=True)\n"
+        "import sys, time; from aylien_model_serving.rpc.flight_recorder import FlightRecorder\n"
+        "recorder = FlightRecorder(sys.argv[1], 1, 4); recorder.begin_run([42, 43]); print('runs', flush=True)\n"
         "time.sleep(60)"
     )
     process = subprocess.Popen(

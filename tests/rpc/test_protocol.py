@@ -1,4 +1,4 @@
-"""Frames: calls and replies that cross as bytes, however these are cut."""
+"""Frames: calls and replies come back from their bytes, however these are cut."""
 
 import contextlib
 import random
@@ -104,7 +104,7 @@ def test_a_reply_comes_back(number: int, reply: Reply) -> None:
     assert protocol.decode_reply(frame) == reply
 
 
-def test_a_stream_is_told_without_its_body() -> None:
+def test_the_header_of_a_stream_is_sent_without_its_body() -> None:
     frame = one(protocol.encode_reply(3, Reply(200, b"", "text/event-stream", [("a", "b")]), stream=True))
 
     assert frame.kind == protocol.STREAM
@@ -121,18 +121,18 @@ def test_a_stream_is_told_without_its_body() -> None:
         (protocol.encode_refused(5), Frame(protocol.REFUSED, 5, None, b"")),
     ],
 )
-def test_what_is_said_of_a_call_comes_back(buffers: list[Any], frame: Frame) -> None:
+def test_a_frame_without_a_call_or_reply_comes_back(buffers: list[Any], frame: Frame) -> None:
     assert one(buffers) == frame
 
 
-def test_of_the_headers_those_travel_that_tell_how_to_read_and_write() -> None:
+def test_of_the_headers_those_of_content_negotiation_are_sent() -> None:
     call, _ = protocol.decode_call(one(protocol.encode_call(1, a_call(), False)))
 
     assert call.headers == {"content-type": "text/plain"}
 
 
 @pytest.mark.parametrize("value", [True, None, b"bytes", ["list"], Path("/"), object()])
-def test_a_path_value_of_another_type_is_refused_with_a_cure(value: object) -> None:
+def test_a_path_value_of_another_type_is_refused_with_the_fix(value: object) -> None:
     with pytest.raises(TypeError, match=r"path value 'x' .*converter"):
         protocol.encode_call(1, a_call(x=value), False)
 
@@ -168,7 +168,7 @@ def test_what_is_over_the_limits_is_not_sent() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "head", "body"),
+    ("kind", "header", "body"),
     [
         (0, 0, 0),
         (99, 0, 0),
@@ -195,7 +195,7 @@ def test_a_prefix_that_claims_too_much_is_refused_before_anything_is_made_for_it
 
 
 @pytest.mark.parametrize(
-    ("kind", "head"),
+    ("kind", "header"),
     [
         (protocol.CALL, b""),
         (protocol.CALL, b"\xc1"),
@@ -207,13 +207,13 @@ def test_a_prefix_that_claims_too_much_is_refused_before_anything_is_made_for_it
         (protocol.END, b"\xc0"),
     ],
 )
-def test_a_head_that_can_not_be_read_is_refused(kind: int, header: bytes) -> None:
+def test_a_header_that_cannot_be_decoded_is_refused(kind: int, header: bytes) -> None:
     with pytest.raises(WireError):
         feed(FrameDecoder(), PREFIX.pack(kind, len(header), 1, 0) + header)
 
 
 @given(st.binary(max_size=200), st.randoms(use_true_random=False))
-def test_garbage_is_frames_or_refused_and_nothing_else(garbage: bytes, chance: random.Random) -> None:
+def test_random_bytes_are_frames_or_a_wire_error(garbage: bytes, chance: random.Random) -> None:
     frames = FrameDecoder()
 
     with contextlib.suppress(WireError):
@@ -221,7 +221,7 @@ def test_garbage_is_frames_or_refused_and_nothing_else(garbage: bytes, chance: r
 
 
 @given(calls, st.data())
-def test_a_bit_that_fell_over_is_no_crash(call: Call, data: st.DataObject) -> None:
+def test_a_flipped_bit_is_no_crash(call: Call, data: st.DataObject) -> None:
     damaged = bytearray(b"".join(protocol.encode_call(1, call, False)))
     damaged[data.draw(st.integers(0, min(len(damaged), 200) - 1))] ^= 1 << data.draw(st.integers(0, 7))
 
@@ -248,7 +248,7 @@ def test_a_large_body_is_allocated_once_and_received_where_it_stays() -> None:
     assert size <= peak < size + (1 << 20)
 
 
-def test_a_parser_keeps_no_memory_of_what_it_has_read() -> None:
+def test_a_decoder_keeps_no_memory_of_what_it_has_decoded() -> None:
     frames = FrameDecoder()
     feed(frames, b"".join(protocol.encode_reply(1, Reply(200, b"x", headers=[("a", "b" * 900_000)]))))
     feed(frames, b"".join(protocol.encode_reply(2, Reply(200, bytes(5 << 20)))))
@@ -264,7 +264,7 @@ def test_a_parser_keeps_no_memory_of_what_it_has_read() -> None:
     assert len(frames.get_buffer()) <= 1 << 18
 
 
-def test_a_large_head_is_read() -> None:
+def test_a_large_header_is_decoded() -> None:
     reply = Reply(200, b"body", headers=[("a", "b" * 900_000)])
     data = (
         b"".join(protocol.encode_cancel(1))

@@ -1,4 +1,7 @@
-"""What a replica notes of its engine's runs: for supervisor, for clients if it dies, and for the metrics."""
+"""Records an engine's runs: for the supervisor, for callers whose replica dies, and for the metrics.
+
+Knows the engine's events; what is done with the records is for their readers.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,12 @@ from aylien_model_serving.rpc.flight_recorder import FlightRecorder
 
 
 class RunObserver:
-    """Tells the flight recorder and the metrics what the engine does.
+    """Passes the engine's events on to the flight recorder and the metrics.
 
     Args:
-        recorder: survives the replica.
-        instruments: of this runner.
-        settled: called when all calls of a batch have been given their outcomes.
+        recorder: whose file survives the replica.
+        instruments: the metrics of this runner.
+        settled: called when all calls of a batch have their outcomes.
     """
 
     def __init__(
@@ -30,12 +33,12 @@ class RunObserver:
         self.sizes: Counter[int] = Counter()
 
     def starts(self, jobs: Sequence[QueuedCall]) -> None:
-        self._recorder.starts([job.number for job in jobs if isinstance(job, ReplicaRequest)])
+        self._recorder.begin_run([job.number for job in jobs if isinstance(job, ReplicaRequest)])
         now = time.monotonic()
         self._instruments.starts([now - job.arrived for job in jobs])
 
     def ended(self, jobs: Sequence[QueuedCall], seconds: float) -> None:
-        self._recorder.ended()
+        self._recorder.end_run()
         self.sizes[len(jobs)] += 1
         self._instruments.ended(len(jobs), seconds)
 
