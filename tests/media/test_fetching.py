@@ -286,24 +286,8 @@ def test_a_resolver_that_takes_too_long_is_left_behind(monkeypatch: pytest.Monke
     over.set()
 
 
-def test_the_systems_resolver_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    entries = [(socket.AF_INET, 1, 6, "", (PUBLIC, 80))] * 2 + [
-        (socket.AF_INET6, 1, 6, "", (PUBLIC_6, 80, 0, 0))
-    ]
-    monkeypatch.setattr(connector.socket, "getaddrinfo", lambda *_, **__: entries)
-
-    assert connector.resolve(HOST, 80, 5) == [PUBLIC, PUBLIC_6]
-
-
-def test_a_name_without_an_address_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_without_an_address_is_refused() -> None:
     refused("http://none.example/", answer(b""), match="has no address")
-
-    def fail(*_: Any, **__: Any) -> None:
-        raise socket.gaierror("no such name")
-
-    monkeypatch.setattr(connector.socket, "getaddrinfo", fail)
-    with pytest.raises(socket.gaierror):
-        connector.resolve("none.example", 80, 5)
 
 
 def test_a_compressed_body_is_refused_before_it_is_unpacked() -> None:
@@ -337,11 +321,6 @@ def test_a_server_that_refuses_to_be_connected_to_is_told() -> None:
 
     with pytest.raises(NotFetched, match="can't be reached"):
         Fetcher(MAX_BYTES, 5, lambda *_: [PUBLIC], connect).fetch(f"http://{HOST}/")
-
-
-def test_a_connection_goes_to_the_very_address() -> None:
-    with Origin(answer(b"")) as origin, connector.connect("127.0.0.1", origin.port, 5) as sock:
-        assert sock.getpeername() == ("127.0.0.1", origin.port)
 
 
 def test_no_url_is_fetched_unless_the_operator_says_so() -> None:
