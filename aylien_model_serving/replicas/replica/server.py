@@ -15,8 +15,8 @@ from functools import partial
 from aylien_model_serving.core.messages import Reply
 from aylien_model_serving.dispatch.pipeline import Endpoint
 from aylien_model_serving.executors.engine import Engine
-from aylien_model_serving.replicas.replica.connection import Connection
 from aylien_model_serving.replicas.replica.request import OutcomeBuffer
+from aylien_model_serving.replicas.replica.worker_connection import Connection
 from aylien_model_serving.rpc.protocol import WireError
 
 #: Seconds that a replica that leaves waits for clients to take their last answers.

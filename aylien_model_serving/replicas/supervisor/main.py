@@ -30,7 +30,7 @@ from aylien_model_serving.replicas.supervisor.deployment import Deployment
 from aylien_model_serving.replicas.supervisor.event_loop import EventLoop, listen
 from aylien_model_serving.replicas.supervisor.launcher import Launcher
 from aylien_model_serving.replicas.supervisor.slots import ReplicaSlot
-from aylien_model_serving.replicas.supervisor.worker_connection import WebWorker
+from aylien_model_serving.replicas.supervisor.web_worker import WebWorker
 from aylien_model_serving.rpc.control_messages import HostRequest, Replica
 from aylien_model_serving.rpc.spec import Spec
 
