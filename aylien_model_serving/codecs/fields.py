@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from aylien_model_serving.media.arrivals import Arrival
+from aylien_model_serving.media.incoming import Arrival
 
 _NONE: Mapping[str, Arrival | list[str | Arrival]] = MappingProxyType({})
 

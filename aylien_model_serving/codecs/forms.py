@@ -18,7 +18,7 @@ from werkzeug.http import parse_options_header
 from aylien_model_serving.codecs import json
 from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.errors import MalformedBody
-from aylien_model_serving.media import arrivals
+from aylien_model_serving.media import incoming
 
 #: Fields and files that one form may have.
 MAX_PARTS = 1000
@@ -73,7 +73,7 @@ def decode_multipart(body: bytes, content_type: str) -> Fields:
         raise MalformedBody("The multipart body has no part")
     texts = list(form.items(multi=True))
     parts = [
-        (name, arrivals.uploaded(file.read(), file.content_type, file.filename))
+        (name, incoming.uploaded(file.read(), file.content_type, file.filename))
         for name, file in files.items(multi=True)
     ]
     return Fields(

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from aylien_model_serving.core.settings import Settings
-from aylien_model_serving.media import kinds, packages
+from aylien_model_serving.media import packages, sniffing
+from aylien_model_serving.media.errors import BadFile, TooLarge, told
 from aylien_model_serving.media.files import MediaFile
-from aylien_model_serving.media.trouble import BadFile, TooLarge, told
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -97,7 +97,7 @@ class _Recording:
     """A file that is being decoded."""
 
     def __init__(self, content: bytes) -> None:
-        self._media_type = kinds.media_type_of(content) or ""
+        self._media_type = sniffing.media_type_of(content) or ""
         if self._media_type in _BYTE_ORDERS and _is_cut(content, _BYTE_ORDERS[self._media_type]):
             raise BadFile(self._broken())
         soundfile = packages.soundfile()

@@ -26,7 +26,7 @@ from aylien_model_serving.egress.connector import (
 from aylien_model_serving.egress.deadline import Deadline
 from aylien_model_serving.egress.http_client import HTTPClient, ResponseTooLarge
 from aylien_model_serving.media import urls
-from aylien_model_serving.media.trouble import BadFile, NotFetched, TooLarge
+from aylien_model_serving.media.errors import BadFile, NotFetched, TooLarge
 
 MAX_REDIRECTS = 5
 

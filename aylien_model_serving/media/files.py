@@ -12,8 +12,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from aylien_model_serving.media import arrivals, fetching, kinds, packages
-from aylien_model_serving.media.trouble import BadFile, told
+from aylien_model_serving.media import fetching, incoming, packages, sniffing
+from aylien_model_serving.media.errors import BadFile, told
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -48,8 +48,8 @@ class MediaFile:
         self, content: bytes = b"", content_type: str | None = None, file_name: str | None = None
     ) -> None:
         self._content: bytes | None = content
-        self._content_type = arrivals.clean_type(content_type)
-        self._file_name = arrivals.clean_name(file_name)
+        self._content_type = incoming.clean_type(content_type)
+        self._file_name = incoming.clean_name(file_name)
         self._url: str | None = None
         self._field: str | None = None
         self._confirmed = True
@@ -76,7 +76,7 @@ class MediaFile:
         """
         if isinstance(value, MediaFile):
             return value._as(cls)
-        arrived = arrivals.read(value)
+        arrived = incoming.read(value)
         file = cls(arrived.content or b"", arrived.content_type, arrived.file_name)
         file._confirmed = False
         if arrived.url is None:
@@ -105,7 +105,7 @@ class MediaFile:
         Raises:
             ValueError: the text is neither, or the content is not of this class's kind.
         """
-        arrived = arrivals.read(text)
+        arrived = incoming.read(text)
         return cls.from_bytes(arrived.content or b"", arrived.content_type, file_name)
 
     @classmethod
@@ -136,7 +136,7 @@ class MediaFile:
     @property
     def content_type(self) -> str:
         """Its media type: what its bytes tell, or else what was said about it."""
-        return kinds.media_type_of(self._held()) or self._content_type or UNKNOWN
+        return sniffing.media_type_of(self._held()) or self._content_type or UNKNOWN
 
     @property
     def file_name(self) -> str | None:
@@ -179,8 +179,8 @@ class MediaFile:
 
     def own_body(self) -> tuple[bytes, str] | None:
         """Return bytes and media type if the bytes themselves tell that they are of this class's kind."""
-        media_type = None if self._content is None else kinds.media_type_of(self._content)
-        if self._content is None or media_type is None or kinds.family_of(media_type) != self.family:
+        media_type = None if self._content is None else sniffing.media_type_of(self._content)
+        if self._content is None or media_type is None or sniffing.family_of(media_type) != self.family:
             return None
         return self._content, media_type
 
@@ -208,7 +208,7 @@ class MediaFile:
                 fetched = fetching.fetch(self._url)
                 self._recognize(fetched.content)
             self._content = fetched.content
-            self._content_type = self._content_type or arrivals.clean_type(fetched.content_type)
+            self._content_type = self._content_type or incoming.clean_type(fetched.content_type)
         return self._content
 
     def _as(self, wanted: type[_M]) -> _M:
@@ -224,8 +224,8 @@ class MediaFile:
         """Refuse bytes that are not of this class's kind."""
         if not content:
             raise BadFile("the file is empty")
-        found = kinds.media_type_of(content)
-        if self.family and kinds.family_of(found) != self.family:
+        found = sniffing.media_type_of(content)
+        if self.family and sniffing.family_of(found) != self.family:
             raise BadFile(f"expected {self.noun}, not {found or 'bytes of no known kind'}")
 
     def _confirm(self, content: bytes) -> None:

@@ -10,9 +10,9 @@ import io
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from aylien_model_serving.core.settings import Settings
-from aylien_model_serving.media import kinds, packages
+from aylien_model_serving.media import packages, sniffing
+from aylien_model_serving.media.errors import BadFile, TooLarge, told
 from aylien_model_serving.media.files import MediaFile
-from aylien_model_serving.media.trouble import BadFile, TooLarge, told
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -121,7 +121,7 @@ class ImageFile(MediaFile):
 
 
 def _decode(content: bytes) -> Any:
-    media_type = kinds.media_type_of(content) or ""
+    media_type = sniffing.media_type_of(content) or ""
     if media_type not in _FORMATS:
         raise BadFile(f"images of type {media_type} are not read here")
     pillow = packages.pillow()

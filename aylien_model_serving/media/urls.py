@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from aylien_model_serving.egress.addresses import Address, is_public
 from aylien_model_serving.egress.parsed_url import PORTS, ParsedURL
-from aylien_model_serving.media.trouble import BadFile
+from aylien_model_serving.media.errors import BadFile
 
 #: What a client is told of a refused address; which one a name leads to, inside, is none of its business.
 NOT_PUBLIC = "the URL leads to an address that is not public"

@@ -13,9 +13,9 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from aylien_model_serving.core.settings import Settings
-from aylien_model_serving.media import kinds, packages
+from aylien_model_serving.media import packages, sniffing
+from aylien_model_serving.media.errors import BadFile, TooLarge, told
 from aylien_model_serving.media.files import MediaFile
-from aylien_model_serving.media.trouble import BadFile, TooLarge, told
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -116,7 +116,7 @@ class VideoFile(MediaFile):
 def _opened(content: bytes) -> Iterator[Any]:
     """Open the first video stream of a file."""
     av = packages.av()
-    media_type = kinds.media_type_of(content) or ""
+    media_type = sniffing.media_type_of(content) or ""
     if media_type not in _FORMATS:
         raise BadFile(f"videos of type {media_type} are not read here")
     broken = f"the {media_type} is broken, ends early, or has a coding that is not read here"

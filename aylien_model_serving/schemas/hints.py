@@ -17,7 +17,7 @@ from aylien_model_serving.codecs import JSON, Encoder, images
 from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.errors import ConfigurationError, InvalidAnswer, SchemaMismatch
 from aylien_model_serving.handlers.signatures import Signature
-from aylien_model_serving.media.arrivals import Arrival
+from aylien_model_serving.media.incoming import Arrival
 from aylien_model_serving.schemas import arrays, columns, description, models, uploads
 from aylien_model_serving.schemas.base import Schema, merge
 

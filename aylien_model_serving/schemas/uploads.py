@@ -12,8 +12,8 @@ from typing import Any, Union, get_args, get_origin
 
 import msgspec
 
-from aylien_model_serving.media.arrivals import Arrival
 from aylien_model_serving.media.files import MediaFile
+from aylien_model_serving.media.incoming import Arrival
 from aylien_model_serving.schemas.models import is_model
 
 Uploads = Mapping[str, Arrival | list[str | Arrival]]

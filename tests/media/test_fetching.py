@@ -17,8 +17,8 @@ import pytest
 
 from aylien_model_serving.egress import connector
 from aylien_model_serving.media import fetching
+from aylien_model_serving.media.errors import NotFetched, TooLarge
 from aylien_model_serving.media.fetching import Fetcher
-from aylien_model_serving.media.trouble import NotFetched, TooLarge
 from tests.egress.origin import PUBLIC, PUBLIC_6, Answer, Network, Origin, answer, redirect
 
 HOST = "files.example"

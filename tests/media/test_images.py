@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from aylien_model_serving.errors import FileTooLarge, SchemaMismatch
 from aylien_model_serving.media import ImageFile, MediaFile
-from aylien_model_serving.media.trouble import BadFile, TooLarge
+from aylien_model_serving.media.errors import BadFile, TooLarge
 from tests.media import samples
 from tests.with_media import need_media
 

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from aylien_model_serving.media import urls
-from aylien_model_serving.media.trouble import BadFile
+from aylien_model_serving.media.errors import BadFile
 
 
 @pytest.mark.parametrize(

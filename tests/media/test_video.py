@@ -9,7 +9,7 @@ import pytest
 
 from aylien_model_serving.errors import FileTooLarge, SchemaMismatch
 from aylien_model_serving.media import VideoFile
-from aylien_model_serving.media.trouble import BadFile
+from aylien_model_serving.media.errors import BadFile
 from tests.media import samples
 from tests.with_media import need_media
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aylien_model_serving.media import arrivals, kinds
-from aylien_model_serving.media.trouble import BadFile
+from aylien_model_serving.media import incoming, sniffing
+from aylien_model_serving.media.errors import BadFile
 
 CONTENT = b"\x00\xff file"
 TEXT = base64.b64encode(CONTENT).decode()
@@ -29,13 +29,13 @@ def test_base64_gives_back_the_bytes_in_each_of_its_spellings(content: bytes) ->
         plain.replace("+", " "),  # what a form makes of it
     ]
 
-    assert {arrivals.read(text.strip("\n")).content for text in spellings} == {content}
+    assert {incoming.read(text.strip("\n")).content for text in spellings} == {content}
 
 
 @given(st.binary(), st.sampled_from(["", "image/png", "IMAGE/PNG;charset=utf-8", "no type"]))
 def test_a_data_url_gives_back_the_bytes(content: bytes, media_type: str) -> None:
-    packed = arrivals.read(f"data:{media_type};base64,{base64.b64encode(content).decode()}")
-    quoted = arrivals.read(f"DATA:{media_type},{quote(content)}")
+    packed = incoming.read(f"data:{media_type};base64,{base64.b64encode(content).decode()}")
+    quoted = incoming.read(f"DATA:{media_type},{quote(content)}")
 
     assert packed == quoted
     assert packed.content == content
@@ -50,10 +50,10 @@ def test_a_file_object_gives_back_the_file(content: bytes, name: str | None, med
         "content": base64.b64encode(content).decode(),
     }
 
-    found = arrivals.read(made)
+    found = incoming.read(made)
 
-    assert found == arrivals.read(json.dumps(made))
-    assert found == arrivals.Arrival(content, None, media_type, name)
+    assert found == incoming.read(json.dumps(made))
+    assert found == incoming.Arrival(content, None, media_type, name)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_a_file_object_gives_back_the_file(content: bytes, name: str | None, med
 )
 def test_what_is_no_file_is_refused(value: Any) -> None:
     with pytest.raises(BadFile):
-        arrivals.read(value)
+        incoming.read(value)
 
 
 @pytest.mark.parametrize(
@@ -91,15 +91,15 @@ def test_what_is_no_file_is_refused(value: Any) -> None:
 )
 def test_a_url_is_refused_unless_the_operator_lets_it_in(url: str) -> None:
     with pytest.raises(BadFile, match="not fetched from URLs"):
-        arrivals.read(url)
+        incoming.read(url)
 
 
 def test_a_url_is_kept_and_gives_the_file_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MODEL_SERVING_URL_FETCH", "1")
 
-    found = arrivals.read({"content": " https://a.example/b/c%20d.png?e=/f#g "})
+    found = incoming.read({"content": " https://a.example/b/c%20d.png?e=/f#g "})
 
-    assert found == arrivals.Arrival(None, "https://a.example/b/c%20d.png?e=/f", None, "c d.png")
+    assert found == incoming.Arrival(None, "https://a.example/b/c%20d.png?e=/f", None, "c d.png")
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_a_url_that_never_can_be_fetched_is_refused_at_once(
     monkeypatch.setenv("MODEL_SERVING_URL_FETCH", "1")
 
     with pytest.raises(BadFile):
-        arrivals.read(url)
+        incoming.read(url)
 
 
 @pytest.mark.parametrize(
@@ -131,12 +131,12 @@ def test_a_url_that_never_can_be_fetched_is_refused_at_once(
     ],
 )
 def test_a_file_name_leads_nowhere(name: Any, kept: str | None) -> None:
-    assert arrivals.clean_name(name) == kept
+    assert incoming.clean_name(name) == kept
 
 
 @given(st.text())
 def test_no_file_name_holds_a_folder_or_breaks_a_line(name: str) -> None:
-    kept = arrivals.clean_name(name)
+    kept = incoming.clean_name(name)
 
     assert kept is None or (not set(kept) & set("/\\\r\n\0") and len(kept.encode()) <= 255)
 
@@ -174,9 +174,9 @@ def test_no_file_name_holds_a_folder_or_breaks_a_line(name: str) -> None:
     ],
 )
 def test_the_first_bytes_tell_the_media_type(head: bytes, media_type: str | None) -> None:
-    assert kinds.media_type_of(head) == media_type
+    assert sniffing.media_type_of(head) == media_type
 
 
 @given(st.binary(max_size=600))
 def test_no_bytes_break_the_telling(head: bytes) -> None:
-    assert kinds.family_of(kinds.media_type_of(head)) in ("", "image", "audio", "video", "application")
+    assert sniffing.family_of(sniffing.media_type_of(head)) in ("", "image", "audio", "video", "application")

@@ -18,7 +18,7 @@ import msgspec
 
 from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.media import urls
-from aylien_model_serving.media.trouble import BadFile
+from aylien_model_serving.media.errors import BadFile
 
 #: The names of a JSON file object; all but the content may be left out.
 _NAMES = frozenset({"file_name", "content_type", "content"})
