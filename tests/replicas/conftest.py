@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.replicas.fleets import Fleet, WebWorker, fleet_of_stubs
+from tests.replicas.stub_service import Fleet, WebWorker, fleet_of_stubs
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from aylien_model_serving.rpc.spec import Spec
-from tests.replicas.fleets import (
+from tests.replicas.stub_service import (
     LEAVING_SECONDS,
     PROJECT,
     Fleet,
@@ -49,7 +49,13 @@ def test_workers_share_what_they_want_alike(fleet: Fleet) -> None:
 
 
 def test_of_eight_processes_that_ask_at_once_one_starts_the_supervisor(fleet: Fleet) -> None:
-    command = [sys.executable, "-m", "tests.replicas.asking", str(fleet.home), str(fleet.owner.pid)]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.replicas.web_worker_program",
+        str(fleet.home),
+        str(fleet.owner.pid),
+    ]
     asking = [
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=PROJECT, text=True)
         for _ in range(8)

@@ -17,7 +17,7 @@ from aylien_model_serving.replicas.client import supervisor_start
 from aylien_model_serving.replicas.client.supervisor_client import SupervisorClient
 from aylien_model_serving.rpc.control_messages import Replica
 from aylien_model_serving.rpc.spec import Spec
-from tests.replicas.fleets import PROJECT, Fleet, fleet_of_stubs, processes_of, wait_until
+from tests.replicas.stub_service import PROJECT, Fleet, fleet_of_stubs, processes_of, wait_until
 
 SPEC = Spec(name="model", target="stub:stub", devices="cpu")
 
@@ -141,7 +141,7 @@ PRELUDE = """
     from pathlib import Path
     from aylien_model_serving.replicas.client.supervisor_client import Control
     from aylien_model_serving.rpc.spec import Spec
-    from tests.replicas.fleets import STUB
+    from tests.replicas.stub_service import STUB
 
     home, owner = Path(sys.argv[1]), int(sys.argv[2])
     spec = Spec(name="model", target="stub:stub", devices="cpu")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.replicas.fleets import Fleet, WebWorker, exists, lives, spec, wait_until
+from tests.replicas.stub_service import Fleet, WebWorker, exists, lives, spec, wait_until
 
 pytestmark = pytest.mark.processes
 

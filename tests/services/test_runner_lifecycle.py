@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from aylien_model_serving.rpc.spec import Spec
-from tests.replicas.fleets import Fleet, wait_until
+from tests.replicas.stub_service import Fleet, wait_until
+from tests.selection import full, matrix
 from tests.services.hosts import (
     Asking,
     Load,
@@ -41,7 +42,7 @@ def run_app():
 """
 
 
-@pytest.mark.parametrize("server", ["gthread", "gevent", "asgi", "granian asgi"])
+@pytest.mark.parametrize("server", matrix(["gthread", "gevent", "asgi", "granian asgi"], "gevent"))
 def test_what_is_in_flight_or_queued_at_a_stop_is_answered_and_then_all_goes(
     server: str, tmp_path: Path
 ) -> None:
@@ -105,6 +106,7 @@ def latest(load: Load) -> dict[str, object]:
     return found
 
 
+@full
 def test_a_hundred_replicas_that_come_and_go_leave_nothing() -> None:
     shared = shared_memory()
     fleet = Fleet()
@@ -129,6 +131,7 @@ def test_a_hundred_replicas_that_come_and_go_leave_nothing() -> None:
     assert shared_memory() <= shared
 
 
+@full
 def test_services_that_start_and_stop_leave_nothing_in_the_temporary_folder() -> None:
     with tempfile.TemporaryDirectory(prefix="serving-") as folder:  # a short path, as sockets need it
         for _ in range(2):

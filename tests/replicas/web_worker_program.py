@@ -1,4 +1,4 @@
-"""A web worker as a program: `python -m tests.replicas.asking <home> <owner's pid>`.
+"""A web worker as a program: `python -m tests.replicas.web_worker_program <home> <owner's pid>`.
 
 It says that it is here, waits for a word, hosts a stub, and tells the replica once it is ready.
 """
@@ -12,7 +12,7 @@ import msgspec
 from aylien_model_serving.replicas.client.supervisor_client import SupervisorClient
 from aylien_model_serving.rpc.control_messages import Replica
 from aylien_model_serving.rpc.spec import Spec
-from tests.replicas.fleets import STUB
+from tests.replicas.stub_service import STUB
 
 SPEC = Spec(name="asked", target="stub:stub", devices="cpu")
 
