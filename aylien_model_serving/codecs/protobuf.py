@@ -13,7 +13,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.json_format import Error, MessageToDict, ParseDict, ParseError
 from google.protobuf.message import DecodeError, Message
 
-from aylien_model_serving.codecs import Decode, Encoder, json, packed
+from aylien_model_serving.codecs import Decode, Encoder, json, protobuf_arrays
 from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.errors import InvalidAnswer, MalformedBody
 
@@ -35,12 +35,14 @@ def decoder(
             an array that is a view of the bytes.
     """
     fields = cast(Descriptor, message_type.DESCRIPTOR).fields
-    fixed = {field.number: field for field in fields if field.name in arrays and packed.is_fixed(field)}
+    fixed = {
+        field.number: field for field in fields if field.name in arrays and protobuf_arrays.is_fixed(field)
+    }
 
     def decode(body: bytes, content_type: str) -> Fields:
         message = message_type()
         try:
-            rest, found = packed.cut(body, fixed) if fixed else (body, {})
+            rest, found = protobuf_arrays.cut(body, fixed) if fixed else (body, {})
             message.ParseFromString(rest)
             found |= _take_lists(message, arrays)
             values = found | MessageToDict(message, preserving_proto_field_name=True)
@@ -70,7 +72,7 @@ def _take_lists(message: Message, arrays: frozenset[str]) -> dict[str, list[Any]
     taken = {}
     for field, items in message.ListFields():
         if field.is_repeated and not field.is_extension:
-            will_be_array = field.name in arrays and packed.dtype_of(field) is not None
+            will_be_array = field.name in arrays and protobuf_arrays.dtype_of(field) is not None
             listed = list(items) if will_be_array else _long_list(field, items)
             if listed:
                 taken[field.name] = listed
@@ -122,7 +124,7 @@ def _encode_dict(message: Message, values: dict[str, Any]) -> bytes:
     rest, records = {}, []
     for name, value in values.items():
         field = fields.get(name)
-        if field is not None and packed.fits(field, value):
+        if field is not None and protobuf_arrays.fits(field, value):
             records.append(_put_array(message, field, value))
         elif field is None or not _put_list(message, field, value):
             rest[name] = value
@@ -132,8 +134,8 @@ def _encode_dict(message: Message, values: dict[str, Any]) -> bytes:
 
 def _put_array(message: Message, field: FieldDescriptor, array: Any) -> bytes:
     """Put an array that fits into a message, or return the record that its bytes will end with."""
-    if array.size and field.is_packed and packed.is_fixed(field):
-        return packed.record_of(field, array)
+    if array.size and field.is_packed and protobuf_arrays.is_fixed(field):
+        return protobuf_arrays.record_of(field, array)
     getattr(message, field.name).extend(array.tolist())
     return b""
 

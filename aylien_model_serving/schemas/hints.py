@@ -13,7 +13,7 @@ from typing import Any, get_args, get_type_hints
 import msgspec
 
 from aylien_model_serving.background.tasks import hint_without_tasks
-from aylien_model_serving.codecs import JSON, Encoder, images
+from aylien_model_serving.codecs import JSON, Encoder, image_responses
 from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.errors import ConfigurationError, InvalidAnswer, SchemaMismatch
 from aylien_model_serving.handlers.signatures import Signature
@@ -84,7 +84,7 @@ class HintsSchema(Schema):
         return found
 
     def encoder(self, accept: str) -> Encoder:
-        return images.encoder_for(accept) if self._pictures else JSON
+        return image_responses.encoder_for(accept) if self._pictures else JSON
 
     def may_wait(self, arguments: dict[str, Any]) -> bool:
         return any(uploads.is_remote(arguments[name]) for name in self._files & arguments.keys())

@@ -14,7 +14,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.json_format import Error, ParseDict
 from google.protobuf.message import Message
 
-from aylien_model_serving.codecs import DECODERS, JSON, json, packed, protobuf
+from aylien_model_serving.codecs import DECODERS, JSON, json, protobuf, protobuf_arrays
 from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.errors import InvalidAnswer, SchemaMismatch
 from aylien_model_serving.handlers.signatures import Signature
@@ -129,7 +129,7 @@ class Validator:
         Raises:
             ValueError: it makes no array of this kind.
         """
-        source = packed.dtype_of(self.descriptor.fields_by_name.get(name))
+        source = protobuf_arrays.dtype_of(self.descriptor.fields_by_name.get(name))
         try:
             return arrays.build(kind, value, source)
         except ValueError:
@@ -171,7 +171,8 @@ class Validator:
         return {
             name: result[name]
             for name, field in fields.items()
-            if packed.fits(field, result[name]) and (field.json_name == name or field.json_name not in result)
+            if protobuf_arrays.fits(field, result[name])
+            and (field.json_name == name or field.json_name not in result)
         }
 
     def coerce(self, values: dict[str, Any]) -> dict[str, Any]:

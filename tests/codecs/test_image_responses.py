@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from aylien_model_serving.codecs import images
+from aylien_model_serving.codecs import image_responses
 from aylien_model_serving.core.messages import Reply
 from aylien_model_serving.media import ImageFile, MediaFile
 from tests.media.samples import png_of
@@ -21,7 +21,7 @@ CHROME = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image
 
 
 def answered(accept: str, result: Any) -> Reply:
-    return images.encoder_for(accept).reply(result)
+    return image_responses.encoder_for(accept).reply(result)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_only_bytes_that_are_an_image_go_out_as_one(result: MediaFile) -> None:
 
 def test_headers_that_no_image_tells_apart_share_their_kept_answers() -> None:
     kinds = {
-        accept: images.encoder_for(accept).media_type
+        accept: image_responses.encoder_for(accept).media_type
         for accept in ("", "application/json", "*/*", "a/b, */*")
     }
 

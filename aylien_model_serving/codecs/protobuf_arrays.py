@@ -11,7 +11,7 @@ from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
 
-from aylien_model_serving.codecs import records
+from aylien_model_serving.codecs import protobuf_wire
 
 _DTYPES = {
     FieldDescriptor.TYPE_DOUBLE: "<f8",
@@ -72,9 +72,9 @@ def cut(body: bytes, fields: Mapping[int, FieldDescriptor]) -> tuple[bytes, dict
         body: the bytes; the arrays are views of them.
         fields: the fixed fields to cut out, by number.
     """
-    found: dict[int, records.Record] = {}
+    found: dict[int, protobuf_wire.Record] = {}
     try:
-        for record in records.split(body, _MOST_RECORDS):
+        for record in protobuf_wire.split(body, _MOST_RECORDS):
             field = fields.get(record.number)
             if field is not None:
                 if record.number in found or not _is_whole(record, field):
@@ -83,15 +83,15 @@ def cut(body: bytes, fields: Mapping[int, FieldDescriptor]) -> tuple[bytes, dict
     except ValueError:
         return body, {}
     arrays = {fields[number].name: _view(body, record, fields[number]) for number, record in found.items()}
-    return records.without(body, found.values()), arrays
+    return protobuf_wire.without(body, found.values()), arrays
 
 
-def _is_whole(record: records.Record, field: FieldDescriptor) -> bool:
+def _is_whole(record: protobuf_wire.Record, field: FieldDescriptor) -> bool:
     length = record.end - record.content
-    return record.kind == records.LEN and length > 0 and length % _width(field) == 0
+    return record.kind == protobuf_wire.LEN and length > 0 and length % _width(field) == 0
 
 
-def _view(body: bytes, record: records.Record, field: FieldDescriptor) -> Any:
+def _view(body: bytes, record: protobuf_wire.Record, field: FieldDescriptor) -> Any:
     count = (record.end - record.content) // _width(field)
     return sys.modules["numpy"].frombuffer(body, _DTYPES[field.type], count, record.content)
 
@@ -126,4 +126,4 @@ def _is_within(array: Any, dtype: str) -> bool:
 
 def record_of(field: FieldDescriptor, array: Any) -> bytes:
     """Return an array that fits a fixed field as bytes that may end a message's."""
-    return records.written(field.number, array.astype(_DTYPES[field.type], copy=False).tobytes())
+    return protobuf_wire.written(field.number, array.astype(_DTYPES[field.type], copy=False).tobytes())
