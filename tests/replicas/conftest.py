@@ -4,15 +4,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.replicas.stub_service import Fleet, WebWorker, fleet_of_stubs
+from tests.replicas.stub_service import StubService, StubWorker, stub_service
 
 
 @pytest.fixture
-def fleet() -> Iterator[Fleet]:
-    with fleet_of_stubs() as fleet:
-        yield fleet
+def service() -> Iterator[StubService]:
+    with stub_service() as service:
+        yield service
 
 
 @pytest.fixture
-def worker(fleet: Fleet) -> WebWorker:
-    return fleet.worker()
+def worker(service: StubService) -> StubWorker:
+    return service.worker()

@@ -26,65 +26,65 @@ LONG = 3000
 
 def main(descriptor: int) -> None:
     supervisor, inbox = socket.socket(fileno=descriptor), MessageDecoder(Command)
-    (order,) = inbox.feed(supervisor.recv(65536))
-    assert order.spec is not None
-    wanted: dict[str, Any] = order.spec.init
-    Path(order.socket).touch()
+    (command,) = inbox.feed(supervisor.recv(65536))
+    assert command.spec is not None
+    wanted: dict[str, Any] = command.spec.init
+    Path(command.socket).touch()
     if "report" in wanted:
-        told = {"order": msgspec.to_builtins(order), "environ": dict(os.environ), "pid": os.getpid()}
+        told = {"order": msgspec.to_builtins(command), "environ": dict(os.environ), "pid": os.getpid()}
         Path(wanted["report"]).write_text(json.dumps(told))
     supervisor.sendall(encode(Status(state="loading")))
     while "gate" in wanted and not Path(wanted["gate"]).exists():
         time.sleep(0.01)
-    DEEDS[wanted.get("does", "serve")](supervisor, order)
+    ACTIONS[wanted.get("does", "serve")](supervisor, command)
     while data := supervisor.recv(65536):
         if any(further.drain is not None for further in inbox.feed(data)):
             return
 
 
-def serve(supervisor: socket.socket, order: Command) -> None:
+def serve(supervisor: socket.socket, command: Command) -> None:
     supervisor.sendall(encode(Status(state="ready")))
 
 
-def fail(supervisor: socket.socket, order: Command) -> None:
+def fail(supervisor: socket.socket, command: Command) -> None:
     supervisor.sendall(encode(Status(failed="x" * LONG + "ValueError: no such model")))
     sys.exit(1)
 
 
-def die(supervisor: socket.socket, order: Command) -> None:
+def die(supervisor: socket.socket, command: Command) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def never_ready(supervisor: socket.socket, order: Command) -> None:
+def never_ready(supervisor: socket.socket, command: Command) -> None:
     """Load for ever."""
 
 
-def be_stuck(supervisor: socket.socket, order: Command) -> None:
+def be_stuck(supervisor: socket.socket, command: Command) -> None:
     """Hear nothing: neither a signal, nor the supervisor's word, nor its end."""
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    serve(supervisor, order)
+    serve(supervisor, command)
     while True:
         signal.pause()
 
 
-def run_for_ever(supervisor: socket.socket, order: Command) -> None:
-    FlightRecorder(order.record, slots=1, capacity=1).begin_run([1])
-    be_stuck(supervisor, order)
+def run_for_ever(supervisor: socket.socket, command: Command) -> None:
+    FlightRecorder(command.record, slots=1, capacity=1).begin_run([1])
+    be_stuck(supervisor, command)
 
 
-def have_a_child(supervisor: socket.socket, order: Command) -> None:
-    assert order.spec is not None
+def have_a_child(supervisor: socket.socket, command: Command) -> None:
+    assert command.spec is not None
     child = subprocess.Popen(["sleep", "1000"], pass_fds=(supervisor.fileno(),))
-    Path(order.spec.init["child"]).write_text(str(child.pid))
-    serve(supervisor, order)
+    Path(command.spec.init["child"]).write_text(str(child.pid))
+    serve(supervisor, command)
 
 
-def speak_nonsense(supervisor: socket.socket, order: Command) -> None:
+def speak_nonsense(supervisor: socket.socket, command: Command) -> None:
     supervisor.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
 
 
-DEEDS = {
+ACTIONS = {
     "serve": serve,
     "fail": fail,
     "die": die,

@@ -18,7 +18,7 @@ from aylien_model_serving.rpc.control_messages import Replica
 from aylien_model_serving.rpc.spec import Spec
 
 PROJECT = Path(__file__).parents[2]
-STUB = [sys.executable, str(Path(__file__).with_name("stub.py"))]
+STUB_COMMAND = [sys.executable, str(Path(__file__).with_name("stub.py"))]
 PATIENCE_SECONDS = 30.0
 POLL_SECONDS = 0.01
 
@@ -66,22 +66,22 @@ def processes_of(home: Path) -> list[int]:
     return [pid for pid in found if lives(pid)]
 
 
-class WebWorker:
+class StubWorker:
     """A web worker, as far as its control goes."""
 
-    def __init__(self, fleet: "Fleet") -> None:
-        self.control = SupervisorClient(fleet.home, fleet.owner.pid, STUB)
-        self.news: dict[str, list[list[Replica]]] = {}
+    def __init__(self, service: "Fleet") -> None:
+        self.client = SupervisorClient(service.home, service.owner.pid, STUB_COMMAND)
+        self.updates: dict[str, list[list[Replica]]] = {}
 
     def host(self, spec: Spec) -> str:
         """Ask for what a spec says, and return its key."""
-        heard = self.news.setdefault(spec.key, [])
-        self.control.host(spec, heard.append)
+        updates = self.updates.setdefault(spec.key, [])
+        self.client.host(spec, updates.append)
         return spec.key
 
     def replicas(self, key: str) -> list[Replica]:
-        heard = self.news[key]
-        return heard[-1] if heard else []
+        updates = self.updates[key]
+        return updates[-1] if updates else []
 
     def states(self, key: str) -> list[str]:
         return [replica.state for replica in self.replicas(key)]
@@ -92,17 +92,17 @@ class WebWorker:
         return self.replicas(key)
 
 
-class Fleet:
+class StubService:
     """A service: its owner, its folder, and its workers."""
 
     def __init__(self) -> None:
         self.home = Path(tempfile.mkdtemp(prefix="fleet-"))
         # It ends with this process, by the end of its input.
         self.owner = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
-        self.workers: list[WebWorker] = []
+        self.workers: list[StubWorker] = []
 
-    def worker(self) -> WebWorker:
-        worker = WebWorker(self)
+    def worker(self) -> StubWorker:
+        worker = StubWorker(self)
         self.workers.append(worker)
         return worker
 
@@ -125,7 +125,7 @@ class Fleet:
         try:
             wait_until(lambda: not processes_of(self.home))
             for worker in self.workers:
-                worker.control.close()
+                worker.client.close()
             supervisor_start.reap()
         finally:
             for pid in processes_of(self.home):
@@ -134,10 +134,10 @@ class Fleet:
 
 
 @contextlib.contextmanager
-def fleet_of_stubs() -> Iterator[Fleet]:
+def stub_service() -> Iterator[StubService]:
     """Yield a service that is gone when the block ends."""
-    fleet = Fleet()
+    service = StubService()
     try:
-        yield fleet
+        yield service
     finally:
-        fleet.end()
+        service.end()

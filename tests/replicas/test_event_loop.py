@@ -17,9 +17,9 @@ class Ends:
         self.loop = EventLoop()
         ours, self.theirs = socket.socketpair()
         self.theirs.setblocking(False)
-        self.heard: list[Status] = []
+        self.updates: list[Status] = []
         self.losses = 0
-        self.peer = PeerSocket(self.loop, ours, Status, self.heard.append, self._lose)
+        self.peer = PeerSocket(self.loop, ours, Status, self.updates.append, self._lose)
 
     def _lose(self) -> None:
         self.losses += 1
@@ -39,7 +39,7 @@ def test_messages_are_heard_in_order(ends: Ends) -> None:
 
     ends.loop.wait(None)
 
-    assert [status.state for status in ends.heard] == ["loading", "ready"]
+    assert [status.state for status in ends.updates] == ["loading", "ready"]
 
 
 def test_what_a_socket_does_not_take_is_sent_as_it_takes_more(ends: Ends) -> None:
@@ -62,7 +62,7 @@ def test_the_last_words_are_heard_before_the_loss(ends: Ends) -> None:
 
     ends.peer.read_all()
 
-    assert [status.failed for status in ends.heard] == ["no"]
+    assert [status.failed for status in ends.updates] == ["no"]
     assert (ends.losses, ends.peer.is_open) == (1, False)
 
 
@@ -72,7 +72,7 @@ def test_a_stranger_is_lost(ends: Ends, nonsense: bytes) -> None:
 
     ends.loop.wait(None)
 
-    assert (ends.losses, ends.heard) == (1, [])
+    assert (ends.losses, ends.updates) == (1, [])
 
 
 def test_a_lost_peer_is_sent_nothing(ends: Ends) -> None:

@@ -16,8 +16,8 @@ from aylien_model_serving.rpc.spec import Spec
 from tests.replicas.stub_service import (
     LEAVING_SECONDS,
     PROJECT,
-    Fleet,
-    WebWorker,
+    StubService,
+    StubWorker,
     exists,
     lives,
     processes_of,
@@ -28,7 +28,7 @@ from tests.replicas.stub_service import (
 pytestmark = pytest.mark.processes
 
 
-def test_a_worker_that_wants_replicas_gets_them(worker: WebWorker) -> None:
+def test_a_worker_that_wants_replicas_gets_them(worker: StubWorker) -> None:
     key = worker.host(spec(replicas=2))
 
     replicas = worker.wait_for(key, "ready", "ready")
@@ -39,8 +39,8 @@ def test_a_worker_that_wants_replicas_gets_them(worker: WebWorker) -> None:
     assert {(replica.restarts, replica.device, replica.error) for replica in replicas} == {(0, "cpu", "")}
 
 
-def test_workers_share_what_they_want_alike(fleet: Fleet) -> None:
-    first, second = fleet.worker(), fleet.worker()
+def test_workers_share_what_they_want_alike(service: StubService) -> None:
+    first, second = service.worker(), service.worker()
 
     key = first.host(spec())
     assert second.host(spec()) == key
@@ -48,13 +48,13 @@ def test_workers_share_what_they_want_alike(fleet: Fleet) -> None:
     assert first.wait_for(key, "ready") == second.wait_for(key, "ready")
 
 
-def test_of_eight_processes_that_ask_at_once_one_starts_the_supervisor(fleet: Fleet) -> None:
+def test_of_eight_processes_that_ask_at_once_one_starts_the_supervisor(service: StubService) -> None:
     command = [
         sys.executable,
         "-m",
         "tests.replicas.web_worker_program",
-        str(fleet.home),
-        str(fleet.owner.pid),
+        str(service.home),
+        str(service.owner.pid),
     ]
     asking = [
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=PROJECT, text=True)
@@ -69,7 +69,7 @@ def test_of_eight_processes_that_ask_at_once_one_starts_the_supervisor(fleet: Fl
             process.stdin.write("go\n")
             process.stdin.flush()
         told = {process.stdout.readline() for process in asking if process.stdout is not None}
-        supervisors = processes_of(fleet.home)
+        supervisors = processes_of(service.home)
     finally:
         for process in asking:
             assert process.stdin is not None
@@ -85,50 +85,52 @@ def test_of_eight_processes_that_ask_at_once_one_starts_the_supervisor(fleet: Fl
 
 @pytest.mark.parametrize("does", ["serve", "be stuck"])
 def test_all_are_gone_within_two_seconds_of_the_owners_end(
-    fleet: Fleet, worker: WebWorker, does: str
+    service: StubService, worker: StubWorker, does: str
 ) -> None:
     key = worker.host(spec(does, replicas=2))
-    pids = [replica.pid for replica in worker.wait_for(key, "ready", "ready")] + [fleet.supervisor()]
+    pids = [replica.pid for replica in worker.wait_for(key, "ready", "ready")] + [service.supervisor()]
 
-    began = fleet.end_owner()
+    began = service.end_owner()
     wait_until(lambda: not any(lives(pid) for pid in pids), LEAVING_SECONDS)
 
     assert time.monotonic() - began < LEAVING_SECONDS
     wait_until(lambda: not any(exists(pid) for pid in pids))
-    assert not fleet.home.exists()
+    assert not service.home.exists()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_the_supervisor_stays_while_its_owner_does(fleet: Fleet, worker: WebWorker, number: int) -> None:
+def test_the_supervisor_stays_while_its_owner_does(
+    service: StubService, worker: StubWorker, number: int
+) -> None:
     key = worker.host(spec())
     replica = worker.wait_for(key, "ready")[0]
 
-    os.kill(fleet.supervisor(), number)
+    os.kill(service.supervisor(), number)
     os.kill(replica.pid, signal.SIGKILL)
     wait_until(lambda: worker.states(key) == ["ready"] and worker.replicas(key)[0].pid != replica.pid)
 
-    assert exists(fleet.supervisor())
+    assert exists(service.supervisor())
 
 
 @pytest.mark.parametrize("does", ["serve", "be stuck", "never ready"])
 def test_replicas_end_with_a_supervisor_that_is_killed_and_come_back_with_another(
-    fleet: Fleet, worker: WebWorker, does: str
+    service: StubService, worker: StubWorker, does: str
 ) -> None:
     key = worker.host(spec(does))
     wait_until(lambda: worker.replicas(key) and worker.replicas(key)[0].pid)
-    replica, supervisor = worker.replicas(key)[0], fleet.supervisor()
+    replica, supervisor = worker.replicas(key)[0], service.supervisor()
 
     os.kill(supervisor, signal.SIGKILL)
     wait_until(lambda: worker.replicas(key) and worker.replicas(key)[0].pid not in (0, replica.pid))
 
     assert not lives(replica.pid)
-    assert fleet.supervisor() != supervisor
-    assert [] in worker.news[key]
+    assert service.supervisor() != supervisor
+    assert [] in worker.updates[key]
     wait_until(lambda: not exists(supervisor))
     wait_until(lambda: not Path(replica.socket).exists())
 
 
-def test_a_replica_that_dies_comes_back(worker: WebWorker) -> None:
+def test_a_replica_that_dies_comes_back(worker: StubWorker) -> None:
     key = worker.host(spec(replicas=2))
     first, second = worker.wait_for(key, "ready", "ready")
 
@@ -143,17 +145,19 @@ def test_a_replica_that_dies_comes_back(worker: WebWorker) -> None:
     assert not exists(first.pid)
 
 
-def test_a_replica_that_dies_at_every_start_gets_longer_pauses(worker: WebWorker) -> None:
+def test_a_replica_that_dies_at_every_start_gets_longer_pauses(worker: StubWorker) -> None:
     key = worker.host(spec("die"))
 
     wait_until(lambda: worker.replicas(key) and worker.replicas(key)[0].restarts >= 3)
 
-    waiting = [replica for news in worker.news[key] for replica in news if replica.state == "waiting"]
+    waiting = [
+        replica for updates in worker.updates[key] for replica in updates if replica.state == "waiting"
+    ]
     assert {replica.error for replica in waiting} == {"was ended by SIGKILL"}
     assert {replica.pid for replica in waiting} == {0}
 
 
-def test_a_replica_that_cannot_be_built_is_announced_with_the_end_of_its_error(worker: WebWorker) -> None:
+def test_a_replica_that_cannot_be_built_is_announced_with_the_end_of_its_error(worker: StubWorker) -> None:
     key = worker.host(spec("fail"))
 
     replica = worker.wait_for(key, "failed")[0]
@@ -163,7 +167,7 @@ def test_a_replica_that_cannot_be_built_is_announced_with_the_end_of_its_error(w
     assert replica.error.endswith("xValueError: no such model")
 
 
-def test_a_device_that_is_not_there_is_announced(worker: WebWorker, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_device_that_is_not_there_is_announced(worker: StubWorker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
 
     key = worker.host(Spec(name="model", target="stub:stub", devices=("cuda:7",)))
@@ -171,27 +175,27 @@ def test_a_device_that_is_not_there_is_announced(worker: WebWorker, monkeypatch:
     assert "'cuda:7' is not there: 1 GPUs are visible" in worker.wait_for(key, "failed")[0].error
 
 
-def test_a_replica_that_is_not_ready_in_time_is_killed(worker: WebWorker) -> None:
+def test_a_replica_that_is_not_ready_in_time_is_killed(worker: StubWorker) -> None:
     key = worker.host(spec("never ready", start_timeout=0.1))
 
     wait_until(lambda: worker.replicas(key) and worker.replicas(key)[0].restarts >= 1)
 
-    errors = {replica.error for news in worker.news[key] for replica in news}
+    errors = {replica.error for updates in worker.updates[key] for replica in updates}
     assert errors == {"", "It was not ready within 0.1 seconds"}
 
 
-def test_a_replica_whose_call_takes_too_long_is_killed(worker: WebWorker) -> None:
+def test_a_replica_whose_call_takes_too_long_is_killed(worker: StubWorker) -> None:
     key = worker.host(spec("run for ever", kill_after=0.2))
     replica = worker.wait_for(key, "ready")[0]
 
     wait_until(lambda: worker.replicas(key)[0].restarts >= 1)
 
     assert not lives(replica.pid)
-    errors = {replica.error for news in worker.news[key] for replica in news}
+    errors = {replica.error for updates in worker.updates[key] for replica in updates}
     assert "was killed: one call took longer than 0.2 seconds" in errors
 
 
-def test_an_idle_replica_is_not_killed(worker: WebWorker, tmp_path: Path) -> None:
+def test_an_idle_replica_is_not_killed(worker: StubWorker, tmp_path: Path) -> None:
     idle = worker.host(spec(name="idle", kill_after=0.05))
     busy = worker.host(spec("run for ever", name="busy", kill_after=0.2))
     replica = worker.wait_for(idle, "ready")
@@ -201,7 +205,7 @@ def test_an_idle_replica_is_not_killed(worker: WebWorker, tmp_path: Path) -> Non
     assert worker.replicas(idle) == replica
 
 
-def test_what_a_replica_started_ends_with_it(worker: WebWorker, tmp_path: Path) -> None:
+def test_what_a_replica_started_ends_with_it(worker: StubWorker, tmp_path: Path) -> None:
     key = worker.host(spec("have a child", child=tmp_path / "child"))
     replica = worker.wait_for(key, "ready")[0]
     child = int((tmp_path / "child").read_text())
@@ -211,13 +215,13 @@ def test_what_a_replica_started_ends_with_it(worker: WebWorker, tmp_path: Path) 
     wait_until(lambda: not lives(child))
 
 
-def test_a_replica_that_speaks_nonsense_is_replaced(worker: WebWorker) -> None:
+def test_a_replica_that_speaks_nonsense_is_replaced(worker: StubWorker) -> None:
     key = worker.host(spec("speak nonsense"))
 
     wait_until(lambda: worker.replicas(key) and worker.replicas(key)[0].restarts >= 1)
 
 
-def test_a_replica_is_told_what_it_needs(worker: WebWorker, tmp_path: Path) -> None:
+def test_a_replica_is_told_what_it_needs(worker: StubWorker, tmp_path: Path) -> None:
     report = tmp_path / "report"
     key = worker.host(spec(report=report, folder="/usr"))
     replica = worker.wait_for(key, "ready")[0]
@@ -234,7 +238,7 @@ def test_a_replica_is_told_what_it_needs(worker: WebWorker, tmp_path: Path) -> N
 
 
 def test_each_gpu_is_shown_to_its_replica_alone(
-    worker: WebWorker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    worker: StubWorker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-aa,GPU-bb")
     report = tmp_path / "report"
@@ -249,10 +253,10 @@ def test_each_gpu_is_shown_to_its_replica_alone(
     assert (told["order"]["device"], told["environ"]["CUDA_VISIBLE_DEVICES"]) == ("cuda:0", "GPU-aa")
 
 
-def test_many_starts_and_stops_leave_nothing(fleet: Fleet) -> None:
+def test_many_starts_and_stops_leave_nothing(service: StubService) -> None:
     threads = threading.active_count()
     for _ in range(8):
-        one = Fleet()
+        one = StubService()
         try:
             worker = one.worker()
             replica = worker.wait_for(worker.host(spec("serve")), "ready")[0]

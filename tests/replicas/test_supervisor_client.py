@@ -17,7 +17,7 @@ from aylien_model_serving.replicas.client import supervisor_start
 from aylien_model_serving.replicas.client.supervisor_client import SupervisorClient
 from aylien_model_serving.rpc.control_messages import Replica
 from aylien_model_serving.rpc.spec import Spec
-from tests.replicas.stub_service import PROJECT, Fleet, fleet_of_stubs, processes_of, wait_until
+from tests.replicas.stub_service import PROJECT, StubService, processes_of, stub_service, wait_until
 
 SPEC = Spec(name="model", target="stub:stub", devices="cpu")
 
@@ -62,21 +62,21 @@ def test_a_gunicorn_master_starts_nothing(
 
 
 @pytest.fixture
-def fleet() -> Iterator[Fleet]:
-    with fleet_of_stubs() as fleet:
-        yield fleet
+def service() -> Iterator[StubService]:
+    with stub_service() as service:
+        yield service
 
 
 @pytest.mark.processes
-def test_a_finalizer_may_release_what_was_hosted(fleet: Fleet) -> None:
+def test_a_finalizer_may_release_what_was_hosted(service: StubService) -> None:
     class Holder:
         """Something that is collected."""
 
-    worker = fleet.worker()
+    worker = service.worker()
     key = worker.host(SPEC)
     (replica,) = worker.wait_for(key, "ready")
     holder = Holder()
-    weakref.finalize(holder, worker.control.release, key)
+    weakref.finalize(holder, worker.client.release, key)
 
     del holder
     gc.collect()
@@ -85,8 +85,10 @@ def test_a_finalizer_may_release_what_was_hosted(fleet: Fleet) -> None:
 
 
 @pytest.mark.processes
-def test_a_listener_that_fails_does_not_end_the_news(fleet: Fleet, caplog: pytest.LogCaptureFixture) -> None:
-    worker = fleet.worker()
+def test_a_listener_that_fails_does_not_end_the_news(
+    service: StubService, caplog: pytest.LogCaptureFixture
+) -> None:
+    worker = service.worker()
     told: list[str] = []
 
     def fail_at_first(replicas: list[Replica]) -> None:
@@ -94,46 +96,46 @@ def test_a_listener_that_fails_does_not_end_the_news(fleet: Fleet, caplog: pytes
         if len(told) == 1:
             raise LookupError("in a listener")
 
-    worker.control.host(SPEC, fail_at_first)
+    worker.client.host(SPEC, fail_at_first)
 
     wait_until(lambda: "ready" in told)
     assert "in a listener" in caplog.text
 
 
 @pytest.mark.processes
-def test_what_is_known_is_told_at_once(fleet: Fleet) -> None:
-    worker = fleet.worker()
+def test_what_is_known_is_told_at_once(service: StubService) -> None:
+    worker = service.worker()
     replicas = worker.wait_for(worker.host(SPEC), "ready")
     told: list[list[Replica]] = []
 
-    worker.control.host(SPEC, told.append)
+    worker.client.host(SPEC, told.append)
 
     assert told[0] == replicas
 
 
 @pytest.mark.processes
 def test_a_supervisor_that_does_not_start_is_an_error(
-    fleet: Fleet, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    service: StubService, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("MODEL_SERVING_LOG_LEVEL", "nonsense")
 
     with pytest.raises(supervisor_start.StartError, match="ended with status 1 before it was ready"):
-        supervisor_start.connect(supervisor_start.SupervisorAddress(fleet.home, fleet.owner.pid))
+        supervisor_start.connect(supervisor_start.SupervisorAddress(service.home, service.owner.pid))
 
     assert "MODEL_SERVING_LOG_LEVEL='nonsense'" in capfd.readouterr().err
 
 
 @pytest.mark.processes
-def test_a_second_supervisor_is_refused(fleet: Fleet, capfd: pytest.CaptureFixture[str]) -> None:
-    worker = fleet.worker()
+def test_a_second_supervisor_is_refused(service: StubService, capfd: pytest.CaptureFixture[str]) -> None:
+    worker = service.worker()
     worker.wait_for(worker.host(SPEC), "ready")
-    Path(supervisor_start.SupervisorAddress(fleet.home, 0).socket).unlink()
+    Path(supervisor_start.SupervisorAddress(service.home, 0).socket).unlink()
 
     with pytest.raises(supervisor_start.StartError):
-        supervisor_start.connect(supervisor_start.SupervisorAddress(fleet.home, fleet.owner.pid))
+        supervisor_start.connect(supervisor_start.SupervisorAddress(service.home, service.owner.pid))
 
     assert "another supervisor has" in capfd.readouterr().err
-    assert len(processes_of(fleet.home)) == 1
+    assert len(processes_of(service.home)) == 1
 
 
 PRELUDE = """
@@ -152,11 +154,11 @@ PRELUDE = """
 """
 
 
-def run(fleet: Fleet, program: str) -> str:
+def run(service: StubService, program: str) -> str:
     """Return what a program prints; what it starts may outlive it, and keeps its pipes."""
-    output = fleet.home.with_suffix(".out")
+    output = service.home.with_suffix(".out")
     text = textwrap.dedent(PRELUDE) + textwrap.dedent(program)
-    command = [sys.executable, "-c", text, str(fleet.home), str(fleet.owner.pid)]
+    command = [sys.executable, "-c", text, str(service.home), str(service.owner.pid)]
     with output.open("w") as file:
         done = subprocess.run(command, cwd=PROJECT, stdout=file, stderr=subprocess.STDOUT, timeout=60)
     text = output.read_text()
@@ -166,7 +168,7 @@ def run(fleet: Fleet, program: str) -> str:
 
 
 @pytest.mark.processes
-def test_a_fork_has_a_connection_of_its_own(fleet: Fleet) -> None:
+def test_a_fork_has_a_connection_of_its_own(service: StubService) -> None:
     program = """
         Control._current = Control(home, owner, STUB)
         control, news = Control.of_process(), queue.Queue()
@@ -186,11 +188,11 @@ def test_a_fork_has_a_connection_of_its_own(fleet: Fleet) -> None:
         assert control._socket is not None
     """
 
-    run(fleet, program)
+    run(service, program)
 
 
 @pytest.mark.processes
-def test_what_a_master_remembers_is_hosted_at_the_first_use_in_its_fork(fleet: Fleet) -> None:
+def test_what_a_master_remembers_is_hosted_at_the_first_use_in_its_fork(service: StubService) -> None:
     program = """
         sys.modules["gunicorn.arbiter"] = sys
         news = queue.Queue()
@@ -207,11 +209,11 @@ def test_what_a_master_remembers_is_hosted_at_the_first_use_in_its_fork(fleet: F
         assert threading.active_count() == 1
     """
 
-    run(fleet, program)
+    run(service, program)
 
 
 @pytest.mark.processes
-def test_greenlets_go_on_while_a_supervisor_is_started(fleet: Fleet) -> None:
+def test_greenlets_go_on_while_a_supervisor_is_started(service: StubService) -> None:
     program = """
         from gevent import monkey
         monkey.patch_all()
@@ -233,4 +235,4 @@ def test_greenlets_go_on_while_a_supervisor_is_started(fleet: Fleet) -> None:
         print(ticks)
     """
 
-    assert int(run(fleet, program)) > 20
+    assert int(run(service, program)) > 20

@@ -4,20 +4,20 @@ from pathlib import Path
 
 import pytest
 
-from tests.replicas.stub_service import Fleet, WebWorker, exists, lives, spec, wait_until
+from tests.replicas.stub_service import StubService, StubWorker, exists, lives, spec, wait_until
 
 pytestmark = pytest.mark.processes
 
 
-def test_an_older_version_answers_until_the_newer_one_is_ready(fleet: Fleet, tmp_path: Path) -> None:
+def test_an_older_version_answers_until_the_newer_one_is_ready(service: StubService, tmp_path: Path) -> None:
     gate = tmp_path / "gate"
-    old, new = fleet.worker(), fleet.worker()
+    old, new = service.worker(), service.worker()
     old_key = old.host(spec(version="1"))
     (old_replica,) = old.wait_for(old_key, "ready")
     new_key = new.host(spec(version="2", gate=gate))
 
     told = new.wait_for(new_key, "starting", "ready")
-    old.control.close()
+    old.client.close()
     assert [replica.version for replica in told] == ["2", "1"]
     assert lives(old_replica.pid)
 
@@ -26,8 +26,8 @@ def test_an_older_version_answers_until_the_newer_one_is_ready(fleet: Fleet, tmp
     wait_until(lambda: not exists(old_replica.pid))
 
 
-def test_an_older_version_stays_while_a_worker_wants_it(fleet: Fleet) -> None:
-    old, new = fleet.worker(), fleet.worker()
+def test_an_older_version_stays_while_a_worker_wants_it(service: StubService) -> None:
+    old, new = service.worker(), service.worker()
     old_key = old.host(spec(version="1"))
     old_replicas = old.wait_for(old_key, "ready")
 
@@ -37,32 +37,32 @@ def test_an_older_version_stays_while_a_worker_wants_it(fleet: Fleet) -> None:
     assert lives(old_replicas[0].pid)
 
 
-def test_what_is_released_goes(worker: WebWorker) -> None:
+def test_what_is_released_goes(worker: StubWorker) -> None:
     released, kept = worker.host(spec()), worker.host(spec(name="other"))
     replica = worker.wait_for(released, "ready")[0]
     kept_replicas = worker.wait_for(kept, "ready")
 
-    worker.control.release(released)
+    worker.client.release(released)
 
     wait_until(lambda: not exists(replica.pid))
     assert worker.replicas(kept) == kept_replicas
 
 
-def test_a_worker_that_vanishes_retires_nothing(fleet: Fleet) -> None:
-    key = fleet.worker().host(spec())
-    first = fleet.workers[0].wait_for(key, "ready")
-    fleet.workers[0].control.close()
+def test_a_worker_that_vanishes_retires_nothing(service: StubService) -> None:
+    key = service.worker().host(spec())
+    first = service.workers[0].wait_for(key, "ready")
+    service.workers[0].client.close()
 
-    second = fleet.worker()
+    second = service.worker()
     second.host(spec())
 
     assert second.wait_for(key, "ready") == first
 
 
-def test_what_was_released_can_be_hosted_again(worker: WebWorker) -> None:
+def test_what_was_released_can_be_hosted_again(worker: StubWorker) -> None:
     key = worker.host(spec())
     replica = worker.wait_for(key, "ready")[0]
-    worker.control.release(key)
+    worker.client.release(key)
     wait_until(lambda: not exists(replica.pid))
 
     worker.host(spec())

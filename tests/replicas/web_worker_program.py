@@ -12,18 +12,18 @@ import msgspec
 from aylien_model_serving.replicas.client.supervisor_client import SupervisorClient
 from aylien_model_serving.rpc.control_messages import Replica
 from aylien_model_serving.rpc.spec import Spec
-from tests.replicas.stub_service import STUB
+from tests.replicas.stub_service import STUB_COMMAND
 
 SPEC = Spec(name="asked", target="stub:stub", devices="cpu")
 
 
 def main(home: str, owner_pid: str) -> None:
-    control = SupervisorClient(Path(home), int(owner_pid), STUB)
+    client = SupervisorClient(Path(home), int(owner_pid), STUB_COMMAND)
     print("here", flush=True)  # noqa: T201 - this is what the program is for
     sys.stdin.readline()
-    news: queue.Queue[list[Replica]] = queue.Queue()
-    control.host(SPEC, news.put)
-    while not (replicas := news.get()) or replicas[0].state != "ready":
+    updates: queue.Queue[list[Replica]] = queue.Queue()
+    client.host(SPEC, updates.put)
+    while not (replicas := updates.get()) or replicas[0].state != "ready":
         pass
     print(msgspec.json.encode(replicas[0]).decode(), flush=True)  # noqa: T201 - as above
     sys.stdin.readline()

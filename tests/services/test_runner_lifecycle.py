@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from aylien_model_serving.rpc.spec import Spec
-from tests.replicas.stub_service import Fleet, wait_until
+from tests.replicas.stub_service import StubService, wait_until
 from tests.selection import full, matrix
 from tests.services.hosts import (
     Asking,
@@ -109,25 +109,25 @@ def latest(load: Load) -> dict[str, object]:
 @full
 def test_a_hundred_replicas_that_come_and_go_leave_nothing() -> None:
     shared = shared_memory()
-    fleet = Fleet()
+    service = StubService()
     try:
-        worker, folder, seen = fleet.worker(), fleet.home / "runners", set()
+        worker, folder, seen = service.worker(), service.home / "runners", set()
         for version in range(5):
             spec = Spec(name="one", target="x:y", replicas=20, init={"does": "serve"}, version=str(version))
             key = worker.host(spec)
             seen |= {replica.pid for replica in worker.wait_for(key, *["ready"] * 20)}
-            worker.control.release(key)
+            worker.client.release(key)
             wait_until(lambda: not list(folder.glob("*[0-9].sock")))
         wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in seen))
         sockets = sorted(path.name for path in folder.glob("*.sock"))
         files = len(list(folder.iterdir()))
     finally:
-        fleet.end()
+        service.end()
 
     assert len(seen) == 100
     assert sockets == ["supervisor.sock"]
     assert files < 70  # locks, and the newest flight recorders
-    assert not fleet.home.exists()
+    assert not service.home.exists()
     assert shared_memory() <= shared
 
 
