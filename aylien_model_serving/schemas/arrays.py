@@ -9,7 +9,7 @@ import sys
 from types import NoneType
 from typing import Any, NamedTuple, get_args
 
-from aylien_model_serving.schemas import columns
+from aylien_model_serving.schemas import batch_hints
 
 
 class ArrayHint(NamedTuple):
@@ -32,7 +32,7 @@ def is_array(kind: Any) -> bool:
 
 def hint_of(hint: Any) -> ArrayHint | None:
     """Return what a hint asks for where this is an array alone, or beside None."""
-    members = columns.members_of(hint)
+    members = batch_hints.members_of(hint)
     kinds = [member for member in members if member is not NoneType]
     if len(kinds) == 1 and is_array(kinds[0]):
         return ArrayHint(kinds[0], NoneType in members)

@@ -18,7 +18,7 @@ from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.errors import ConfigurationError, InvalidAnswer, SchemaMismatch
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.media.incoming import Arrival
-from aylien_model_serving.schemas import arrays, columns, description, models, uploads
+from aylien_model_serving.schemas import arrays, batch_hints, description, models, uploads
 from aylien_model_serving.schemas.base import Schema, merge
 
 
@@ -49,7 +49,7 @@ class HintsSchema(Schema):
         hints = _hints(handler) if typed else {}
         self._returns = hints.pop("return", None)
         if batched:
-            self._returns = columns.result_of(self._returns)
+            self._returns = batch_hints.result_of(self._returns)
             hints = {name: _item_hint(name, hint) for name, hint in hints.items() if name in signature.known}
         self._hints = {
             name: hint
@@ -123,21 +123,25 @@ def array_hints(
     """Return the parameters of a handler that get an array, whatever else is checked."""
     hints = _hints(handler)
     if batched:
-        hints = {name: columns.item_of(hint) for name, hint in hints.items()}
+        hints = {name: batch_hints.item_of(hint) for name, hint in hints.items()}
     found = {name: arrays.hint_of(hints[name]) for name in signature.known if name in hints}
     return {name: hint for name, hint in found.items() if hint is not None}
 
 
 def _item_hint(name: str, hint: Any) -> Any:
     """Return the hint of one value of a parameter that gets a list of them; Any if it is not checked."""
-    item = columns.item_of(hint)
+    item = batch_hints.item_of(hint)
     if item is not None:
         return item
-    if columns.is_open(hint) or not _is_checkable(hint) or any(map(arrays.is_array, (hint, *get_args(hint)))):
+    if (
+        batch_hints.is_open(hint)
+        or not _is_checkable(hint)
+        or any(map(arrays.is_array, (hint, *get_args(hint))))
+    ):
         return Any
     raise ConfigurationError(
         f"parameter {name!r} of a batched handler gets a list, one value for each call: "
-        f"write {columns.cure(hint)}, not {inspect.formatannotation(hint)}"
+        f"write {batch_hints.cure(hint)}, not {inspect.formatannotation(hint)}"
     )
 
 
