@@ -23,7 +23,7 @@ from aylien_model_serving.executors.engine import Engine, QueuedCall
 from aylien_model_serving.executors.generators import STREAMS, GeneratorItems
 from aylien_model_serving.jobs import progress
 from aylien_model_serving.jobs.store import open_store
-from aylien_model_serving.jobs.worker.worker import Workshop
+from aylien_model_serving.jobs.worker.worker import JobWorker
 from aylien_model_serving.metrics.runners import RunnerInstruments
 from aylien_model_serving.process import lifecycle
 from aylien_model_serving.replicas.replica import loader
@@ -41,7 +41,7 @@ logger = logging.getLogger(__name__)
 _GIVE_BACK_SECONDS = 0.5
 
 #: Characters of a failure that the supervisor is told; the log has all of it.
-_TOLD = 2000
+_MAX_FAILURE = 2000
 
 
 class HostedHandler:
@@ -53,36 +53,36 @@ class HostedHandler:
         settings: limits and switches.
     """
 
-    def __init__(self, spec: Spec, order: Command, settings: Settings) -> None:
+    def __init__(self, spec: Spec, command: Command, settings: Settings) -> None:
         self._spec = spec
-        self._order = order
-        self._handler = loader.build(spec, order.device)
+        self._command = command
+        self._handler = loader.build(spec, command.device)
         self._endpoint = loader.endpoint_of(spec, self._handler, settings)
         instruments = RunnerInstruments(spec.name, self._endpoint.instruments)
-        if order.restarts:
+        if command.restarts:
             instruments.restarted()
         self._outcomes = OutcomeBuffer() if spec.batching is not None else None
-        recorder = FlightRecorder(order.record, spec.threads, spec.batching.max_size if spec.batching else 1)
-        self._observing = RunObserver(recorder, instruments, self._settled)
+        recorder = FlightRecorder(
+            command.record, spec.threads, spec.batching.max_size if spec.batching else 1
+        )
+        self._observer = RunObserver(recorder, instruments, self._settled)
         self._engine = Engine(
             self._handler,
             loader.signature_of(self._handler, spec),
             batching=spec.batching,
             threads=spec.threads,
             max_queue=spec.max_queue,
-            observer=self._observing,
+            observer=self._observer,
         )
         self._until = math.inf
-        self._workshop = self._open_workshop(settings)
-        self._server = ReplicaServer(
-            self._endpoint, self._engine, self._outcomes, self._tell_status, self._wake
-        )
+        self._job_worker = self._open_job_worker(settings)
+        self._server = ReplicaServer(self._endpoint, self._engine, self._outcomes, self._status, self._wake)
 
-    def _open_workshop(self, settings: Settings) -> Workshop | None:
+    def _open_job_worker(self, settings: Settings) -> JobWorker | None:
         spec = self._spec
         if spec.jobs is None:
             return None
-        return Workshop(
+        return JobWorker(
             open_store(spec.jobs),
             spec.jobs_service,
             self._endpoint,
@@ -95,19 +95,19 @@ class HostedHandler:
         )
 
     def _wake(self) -> None:
-        if self._workshop is not None:
-            self._workshop.wake()
+        if self._job_worker is not None:
+            self._job_worker.wake()
 
-    def serve(self, superior: SupervisorChannel, built: Callable[[], None]) -> None:
+    def serve(self, supervisor: SupervisorChannel, built: Callable[[], None]) -> None:
         """Answer calls until the supervisor says that it is enough; the handler runs on the calling thread.
 
         Args:
             superior: is told how it goes.
             built: called when the model is loaded and warm.
         """
-        self._server.watch(superior.sock, lambda: self._hear(superior))
+        self._server.watch(supervisor.sock, lambda: self._on_commands(supervisor))
         self._server.start()
-        threading.Thread(target=self._open, args=(superior, built), daemon=True).start()
+        threading.Thread(target=self._open, args=(supervisor, built), daemon=True).start()
         for _ in range(self._spec.threads - 1):
             threading.Thread(target=self._engine.work, name="model-serving-handler", daemon=True).start()
         self._engine.work()
@@ -118,17 +118,17 @@ class HostedHandler:
         if callable(close):
             close()
 
-    def _open(self, superior: SupervisorChannel, built: Callable[[], None]) -> None:
+    def _open(self, supervisor: SupervisorChannel, built: Callable[[], None]) -> None:
         try:
             self._warm_up()
         except BaseException as error:
-            fail(superior, self._spec, error)
+            fail(supervisor, self._spec, error)
         lifecycle.loaded()
         built()
-        self._server.listen(self._order.socket)
-        superior.tell(Status(state="ready"))
-        if self._workshop is not None:
-            self._workshop.start()
+        self._server.listen(self._command.socket)
+        supervisor.tell(Status(state="ready"))
+        if self._job_worker is not None:
+            self._job_worker.start()
 
     def _warm_up(self) -> None:
         """Make the first call, so that no client waits for what is loaded late."""
@@ -152,25 +152,25 @@ class HostedHandler:
                 done.set_exception(wrong)
 
         arguments = schema.arguments(Fields(dict(fields)), {})
-        parameter = progress.parameter_of(self._handler) if self._workshop is not None else None
+        parameter = progress.parameter_of(self._handler) if self._job_worker is not None else None
         if parameter is not None:
             arguments[parameter] = progress.JobProgress(lambda fraction, message: False)
         self._engine.submit(QueuedCall(arguments, None, "warmup", finish=finish))
         done.result()
 
-    def _hear(self, superior: SupervisorChannel) -> None:
-        for order in superior.listen():
-            if order.drain is not None:
-                self._until = order.drain
+    def _on_commands(self, supervisor: SupervisorChannel) -> None:
+        for command in supervisor.listen():
+            if command.drain is not None:
+                self._until = command.drain
                 self._server.drain()
-                self._close(order.drain)
+                self._close(command.drain)
 
     def _close(self, until: float) -> None:
         """Take no more work; give jobs back that will not be done in time."""
-        if self._workshop is not None:
-            self._workshop.close()
+        if self._job_worker is not None:
+            self._job_worker.close()
             rest = max(0.0, until - time.monotonic() - _GIVE_BACK_SECONDS)
-            timer = threading.Timer(rest, self._workshop.give_back)
+            timer = threading.Timer(rest, self._job_worker.release)
             timer.daemon = True
             timer.start()
         self._engine.close(0)
@@ -180,12 +180,12 @@ class HostedHandler:
         if self._outcomes is not None:
             self._server.post(self._outcomes.tell)
 
-    def _tell_status(self) -> Reply:
+    def _status(self) -> Reply:
         status = {
             "waiting": self._engine.waiting(),
             "running": self._engine.running(),
             "tasks": pool.counts(),
-            "batch_sizes": {str(size): times for size, times in sorted(self._observing.sizes.items())},
+            "batch_sizes": {str(size): times for size, times in sorted(self._observer.sizes.items())},
         }
         return Reply(200, codecs.JSON.encode(status))
 
@@ -195,8 +195,8 @@ def _end_process() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def fail(superior: SupervisorChannel, spec: Spec, error: BaseException) -> NoReturn:
+def fail(supervisor: SupervisorChannel, spec: Spec, error: BaseException) -> NoReturn:
     """Tell why a replica can't be built, and end it."""
     logger.error("%s can't be built", spec.name, exc_info=error)
-    superior.tell(Status(failed="".join(traceback.format_exception(error))[-_TOLD:]))
+    supervisor.tell(Status(failed="".join(traceback.format_exception(error))[-_MAX_FAILURE:]))
     os._exit(1)

@@ -58,13 +58,13 @@ def endpoint_of(spec: Spec, handler: Callable[..., Any], settings: Settings) -> 
             frozenset(parse_rule(spec.endpoint).arguments),
             batched=spec.batching is not None,
         ),
-        executor=_Elsewhere(),
+        executor=_NoExecutor(),
         instruments=instruments,
         error_responses=ErrorResponses(settings.expose_errors, instruments.count_exception),
     )
 
 
-class _Elsewhere:
+class _NoExecutor:
     """Stands in an endpoint for the engine: a replica drives its stories itself."""
 
     def run(self, arguments: dict[str, Any], call: Call) -> NoReturn:

@@ -36,37 +36,37 @@ def main(descriptor: int) -> None:
     """Host what the supervisor says, until it says otherwise."""
     interpreter.restore(os.environ)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _stay)
+        signal.signal(number, _ignore_signal)
     sys.setswitchinterval(_SWITCH_INTERVAL)
     lifecycle.is_replica = True
-    superior = SupervisorChannel(socket.socket(fileno=descriptor))
+    supervisor = SupervisorChannel(socket.socket(fileno=descriptor))
     settings = Settings.load()
     logs.configure(settings)
-    spec, order = _first_order(superior)
-    turn = contextlib.ExitStack()
-    turn.enter_context(_turn(settings))
-    superior.tell(Status(state="loading"))
+    spec, command = _first_command(supervisor)
+    loading = contextlib.ExitStack()
+    loading.enter_context(_loading_lock(settings))
+    supervisor.tell(Status(state="loading"))
     try:
-        _enter(spec)
-        hosted = HostedHandler(spec, order, settings)
+        _adopt_environment(spec)
+        hosted = HostedHandler(spec, command, settings)
     except BaseException as error:
-        fail(superior, spec, error)
-    hosted.serve(superior, turn.close)
+        fail(supervisor, spec, error)
+    hosted.serve(supervisor, loading.close)
 
 
-def _stay(number: int, _: object) -> None:
+def _ignore_signal(number: int, _: object) -> None:
     """Go on: a replica leaves when its supervisor says so. What the handler starts does not inherit this."""
 
 
-def _first_order(superior: SupervisorChannel) -> tuple[Spec, Command]:
+def _first_command(supervisor: SupervisorChannel) -> tuple[Spec, Command]:
     while True:
-        for order in superior.listen():
-            if order.spec is not None:
-                return order.spec, order
+        for command in supervisor.listen():
+            if command.spec is not None:
+                return command.spec, command
 
 
 @contextlib.contextmanager
-def _turn(settings: Settings) -> Iterator[None]:
+def _loading_lock(settings: Settings) -> Iterator[None]:
     """Wait until no other replica of this user loads a model: two at once need twice the memory."""
     if settings.parallel_loading:
         yield
@@ -76,7 +76,7 @@ def _turn(settings: Settings) -> Iterator[None]:
         yield
 
 
-def _enter(spec: Spec) -> None:
+def _adopt_environment(spec: Spec) -> None:
     """Look at the world as the web worker did that named the handler."""
     with contextlib.suppress(OSError):  # the folder is gone, and the handler may not need it
         os.chdir(spec.folder)

@@ -20,7 +20,7 @@ from aylien_model_serving.executors.engine import Engine
 from aylien_model_serving.rpc import protocol
 
 Buffers = Sequence[protocol.Buffer]
-After = Callable[[], None]
+AfterSend = Callable[[], None]
 
 
 class ReplySink(Protocol):
@@ -56,20 +56,20 @@ class ReplicaRequest(EngineCall):
         call: Call,
         suspect: bool,
         endpoint: Endpoint,
-        outlet: ReplySink,
+        sink: ReplySink,
         outcomes: OutcomeBuffer | None,
     ) -> None:
         finish = self.finished if outcomes is None else partial(outcomes.add, self)
         super().__init__(call, endpoint, call.deadline, finish, suspect=suspect)
         self.number = number
-        self.outlet = outlet
+        self.sink = sink
         self._credit: StreamCredit | None = None
 
     def begin(self, engine: Engine) -> None:
         """Read the call's fields and hand them to the engine; what can't be read is answered here."""
         try:
             engine.check_room()
-            refusal = self.open()
+            refusal = self.prepare()
             if refusal is None:
                 engine.submit(self)
         except ServingError as error:
@@ -80,23 +80,23 @@ class ReplicaRequest(EngineCall):
     def finished(self, result: Any, error: Exception | None) -> None:
         """Tell the rest of the story, with what the handler returned or raised, and send the reply."""
         after = self.tell(result, error)
-        self.outlet.flush()
+        self.sink.flush()
         if after is not None:
             after()
 
-    def tell(self, result: Any, error: Exception | None) -> After | None:
+    def tell(self, result: Any, error: Exception | None) -> AfterSend | None:
         """Tell the rest of the story; the reply waits for a flush, after which what is returned is called."""
-        return self._reply(self.end(result, error))
+        return self._reply(self.encode(result, error))
 
-    def _reply(self, reply: Reply) -> After | None:
+    def _reply(self, reply: Reply) -> AfterSend | None:
         if self.abandoned:
             if reply.chunks is not None:
                 reply.chunks.close()
         elif reply.chunks is not None:
             self._stream(reply, reply.chunks)
         else:
-            self.outlet.put(self._encoded(reply))
-        self.outlet.done(self.number)
+            self.sink.put(self._encoded(reply))
+        self.sink.done(self.number)
         return reply.after
 
     def _encoded(self, reply: Reply) -> Buffers:
@@ -109,17 +109,17 @@ class ReplicaRequest(EngineCall):
     def _stream(self, reply: Reply, chunks: Chunks) -> None:
         """Send a body as it is made, no faster than the client takes it, until it ends or nobody listens."""
         credit = self._credit = StreamCredit()
-        self.outlet.put(protocol.encode_reply(self.number, reply, stream=True))
-        self.outlet.flush()
+        self.sink.put(protocol.encode_reply(self.number, reply, stream=True))
+        self.sink.flush()
         try:
             for chunk in chunks:
                 if not credit.take() or self.abandoned:
                     return
-                self.outlet.put(protocol.encode_item(self.number, chunk))
-                self.outlet.flush()
+                self.sink.put(protocol.encode_item(self.number, chunk))
+                self.sink.flush()
         finally:
             chunks.close()
-            self.outlet.put(protocol.encode_end(self.number))
+            self.sink.put(protocol.encode_end(self.number))
 
     def grant(self, items: int) -> None:
         """Let so many more items of the stream be sent."""
@@ -137,23 +137,23 @@ class OutcomeBuffer:
     """The outcomes of a batch, told together by one thread, while the handler is at the next batch."""
 
     def __init__(self) -> None:
-        self._untold: deque[tuple[ReplicaRequest, Any, Exception | None]] = deque()
+        self._outcomes: deque[tuple[ReplicaRequest, Any, Exception | None]] = deque()
 
-    def add(self, answering: ReplicaRequest, result: Any, error: Exception | None) -> None:
+    def add(self, request: ReplicaRequest, result: Any, error: Exception | None) -> None:
         """Keep one outcome until it is told."""
-        self._untold.append((answering, result, error))
+        self._outcomes.append((request, result, error))
 
     def tell(self) -> None:
         """Tell all that is kept; the replies of one connection share a write."""
-        outlets, afters = set(), []
-        for _ in range(len(self._untold)):
-            answering, result, error = self._untold.popleft()
-            after = answering.tell(result, error)
+        sinks, afters = set(), []
+        for _ in range(len(self._outcomes)):
+            request, result, error = self._outcomes.popleft()
+            after = request.tell(result, error)
             if after is not None:
                 afters.append(after)
-            outlets.add(answering.outlet)
-        for outlet in outlets:
-            outlet.flush()
+            sinks.add(request.sink)
+        for sink in sinks:
+            sink.flush()
         for after in afters:
             after()
 

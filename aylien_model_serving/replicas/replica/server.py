@@ -16,11 +16,11 @@ from aylien_model_serving.core.messages import Reply
 from aylien_model_serving.dispatch.pipeline import Endpoint
 from aylien_model_serving.executors.engine import Engine
 from aylien_model_serving.replicas.replica.request import OutcomeBuffer
-from aylien_model_serving.replicas.replica.worker_connection import Connection
+from aylien_model_serving.replicas.replica.worker_connection import WorkerConnection
 from aylien_model_serving.rpc.protocol import WireError
 
 #: Seconds that a replica that leaves waits for clients to take their last answers.
-_LAST_WORDS = 1.0
+_EXIT_SECONDS = 1.0
 
 
 class ReplicaServer:
@@ -39,16 +39,16 @@ class ReplicaServer:
         endpoint: Endpoint,
         engine: Engine,
         outcomes: OutcomeBuffer | None,
-        tell_status: Callable[[], Reply],
+        get_status: Callable[[], Reply],
         wake: Callable[[], None],
     ) -> None:
         self._endpoint = endpoint
         self._engine = engine
         self._outcomes = outcomes
-        self._tell_status = tell_status
-        self._wake_claims = wake
+        self._status = get_status
+        self._wake_job_worker = wake
         self._selector = selectors.DefaultSelector()
-        self._connections: set[Connection] = set()
+        self._connections: set[WorkerConnection] = set()
         self._tasks: deque[Callable[[], None]] = deque()
         self._waker, self._woken = socket.socketpair()
         self._waker.setblocking(False)
@@ -93,9 +93,9 @@ class ReplicaServer:
 
     def end(self) -> None:
         """Let the clients take their last answers, and stop; from another thread."""
-        until = time.monotonic() + _LAST_WORDS
+        until = time.monotonic() + _EXIT_SECONDS
         self.post(lambda: self._end_when_idle(until))
-        self._thread.join(2 * _LAST_WORDS)
+        self._thread.join(2 * _EXIT_SECONDS)
 
     def _end_when_idle(self, until: float) -> None:
         if all(connection.is_idle for connection in self._connections) or time.monotonic() > until:
@@ -125,20 +125,20 @@ class ReplicaServer:
         with contextlib.suppress(BlockingIOError):
             sock, _ = listener.accept()
             sock.setblocking(False)
-            connection = Connection(
+            connection = WorkerConnection(
                 sock,
                 self._endpoint,
                 self._engine,
                 self._outcomes,
                 self._want_write,
-                self._tell_status,
-                self._wake_claims,
+                self._status,
+                self._wake_job_worker,
             )
             connection.drains = self._drains
             self._connections.add(connection)
             self.watch(sock, partial(self._receive, connection))
 
-    def _receive(self, connection: Connection) -> None:
+    def _receive(self, connection: WorkerConnection) -> None:
         try:
             goes_on = connection.receive()
         except WireError:
@@ -146,18 +146,18 @@ class ReplicaServer:
         if not goes_on:
             self._close(connection)
 
-    def _close(self, connection: Connection) -> None:
+    def _close(self, connection: WorkerConnection) -> None:
         self._connections.discard(connection)
         self._selector.unregister(connection.sock)
         connection.close()
 
-    def _want_write(self, connection: Connection) -> None:
+    def _want_write(self, connection: WorkerConnection) -> None:
         self.post(partial(self._listen_for, connection, selectors.EVENT_READ | selectors.EVENT_WRITE))
 
-    def _listen_for(self, connection: Connection, events: int) -> None:
+    def _listen_for(self, connection: WorkerConnection, events: int) -> None:
         if connection in self._connections:
             self._selector.modify(connection.sock, events, partial(self._receive, connection))
 
-    def _write(self, connection: Connection) -> None:
+    def _write(self, connection: WorkerConnection) -> None:
         self._listen_for(connection, selectors.EVENT_READ)
         connection.flush()

@@ -19,7 +19,7 @@ from aylien_model_serving.rpc import protocol
 _VECTOR = 512
 
 
-class Connection:
+class WorkerConnection:
     """Reads calls on the thread of the server, and writes replies on whichever thread has them.
 
     Args:
@@ -38,8 +38,8 @@ class Connection:
         endpoint: Endpoint,
         engine: Engine,
         outcomes: OutcomeBuffer | None,
-        want_write: Callable[[Connection], None],
-        tell_status: Callable[[], Reply],
+        want_write: Callable[[WorkerConnection], None],
+        get_status: Callable[[], Reply],
         wake: Callable[[], None],
     ) -> None:
         self.sock = sock
@@ -47,11 +47,11 @@ class Connection:
         self._engine = engine
         self._outcomes = outcomes
         self._want_write = want_write
-        self._tell_status = tell_status
+        self._status = get_status
         self._wake = wake
         self._frames = protocol.FrameDecoder()
         self._calls: dict[int, ReplicaRequest] = {}
-        self._outbox: deque[protocol.Buffer] = deque()
+        self._unsent: deque[protocol.Buffer] = deque()
         self._lock = threading.Lock()
         self._is_closed = False
         self.drains = False
@@ -96,14 +96,14 @@ class Connection:
             return
         call, suspect = protocol.decode_call(frame)
         if call.method == STATUS:
-            self.put(protocol.encode_reply(frame.number, self._tell_status()))
+            self.put(protocol.encode_reply(frame.number, self._status()))
             return
-        answering = ReplicaRequest(frame.number, call, suspect, self._endpoint, self, self._outcomes)
-        self._calls[frame.number] = answering
-        answering.begin(self._engine)
+        request = ReplicaRequest(frame.number, call, suspect, self._endpoint, self, self._outcomes)
+        self._calls[frame.number] = request
+        request.begin(self._engine)
 
     def put(self, buffers: Sequence[protocol.Buffer]) -> None:
-        self._outbox.extend(buffers)
+        self._unsent.extend(buffers)
 
     def done(self, number: int) -> None:
         self._calls.pop(number, None)
@@ -111,30 +111,30 @@ class Connection:
     def flush(self) -> None:
         """Send what was put, as far as the socket takes it; the rest goes when it takes more."""
         with self._lock:
-            while self._outbox and not self._is_closed:
-                vector = list(itertools.islice(self._outbox, _VECTOR))
+            while self._unsent and not self._is_closed:
+                vector = list(itertools.islice(self._unsent, _VECTOR))
                 try:
                     sent = self.sock.sendmsg(vector)
                 except BlockingIOError:
                     self._want_write(self)
                     return
                 except OSError:
-                    self._outbox.clear()
+                    self._unsent.clear()
                     return
                 self._drop(vector, sent)
 
     def _drop(self, vector: Sequence[protocol.Buffer], sent: int) -> None:
         for buffer in vector:
             if sent < len(buffer):
-                self._outbox[0] = memoryview(buffer)[sent:]
+                self._unsent[0] = memoryview(buffer)[sent:]
                 return
             sent -= len(buffer)
-            self._outbox.popleft()
+            self._unsent.popleft()
 
     @property
     def is_idle(self) -> bool:
         """Whether every call has been answered, and every answer has been sent."""
-        return not self._calls and not self._outbox
+        return not self._calls and not self._unsent
 
     def close(self) -> None:
         """Abandon what nobody waits for any more."""

@@ -17,7 +17,7 @@ from aylien_model_serving.rpc.spec import Spec
 logger = logging.getLogger(__name__)
 
 #: Seconds that a replica which could not be built has to leave by itself.
-_LAST_WORDS = 1.0
+_EXIT_SECONDS = 1.0
 
 #: Characters of an error that are announced: its end, where the exception stands.
 _MAX_ERROR = 2000
@@ -139,7 +139,7 @@ class ReplicaSlot:
         """Take note that the replica could not be built, and leaves."""
         if self.state == "starting":
             self._fail(text)
-            self.due = now + _LAST_WORDS
+            self.due = now + _EXIT_SECONDS
 
     def _fail(self, text: str) -> None:
         self.state = "failed"
