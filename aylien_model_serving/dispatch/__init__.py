@@ -1,1 +1,1 @@
-"""The way of a request, from a `Call` to a `Reply`."""
+"""Dispatch: from a `Call` to a `Reply`."""

@@ -1,4 +1,8 @@
-"""The pipeline's story of a call as a job of the engine: opened where it is read, ended with its run."""
+"""A call that the engine executes: the pipeline's steps before the run and after it.
+
+A replica and a job worker have an engine whose threads run the handler, so that no thread of theirs runs
+the pipeline from its first step to its last.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +16,11 @@ from aylien_model_serving.executors.queue import FinishCallback
 
 
 class EngineCall(QueuedCall):
-    """A call whose handler the engine runs. All that is told of it is logged under its request's id.
+    """A call whose handler the engine runs. Whatever is logged about it carries its request's id.
 
     Args:
-        call: what was asked.
-        endpoint: who answers.
+        call: the request.
+        endpoint: answers it.
         deadline: `time.monotonic()` seconds after which nobody waits for the result.
         finish: see `QueuedCall`.
         suspect: whether a process died while it ran this call.
@@ -38,8 +42,8 @@ class EngineCall(QueuedCall):
         self.endpoint = endpoint
         self._steps = answer(endpoint, call)
 
-    def open(self) -> Reply | None:
-        """Read the fields into `arguments`; return the reply, where they can't be read."""
+    def prepare(self) -> Reply | None:
+        """Decode and validate the fields into `arguments`; return the error reply, where that fails."""
         token = current_request_id.set(self.request_id)
         try:
             step = self._steps.send(None)
@@ -53,20 +57,20 @@ class EngineCall(QueuedCall):
         return None
 
     def refuse(self, error: Exception) -> Reply:
-        """Return the reply to a call that will not run, and why."""
-        self.drop()
+        """Return the error reply of a call that will not run."""
+        self.discard()
         token = current_request_id.set(self.request_id)
         try:
             return self.endpoint.error_responses.reply(error, self.call)
         finally:
             current_request_id.reset(token)
 
-    def drop(self) -> None:
-        """Tell nothing further."""
+    def discard(self) -> None:
+        """Run no further step."""
         self._steps.close()
 
-    def end(self, result: Any, error: Exception | None) -> Reply:
-        """Return the reply to what the handler returned or raised."""
+    def encode(self, result: Any, error: Exception | None) -> Reply:
+        """Return the reply for what the handler returned or raised."""
         if type(result) in STREAMS:
             result = GeneratorItems(result, _nothing, in_native_thread=False)
         token = current_request_id.set(self.request_id)
@@ -77,7 +81,7 @@ class EngineCall(QueuedCall):
             return reply
         finally:
             current_request_id.reset(token)
-        raise AssertionError("a story ends after its run")
+        raise AssertionError("the run is the last step that waits")
 
 
 def _nothing() -> None:

@@ -1,6 +1,6 @@
-"""How an error is told: to the client in a body that is safe to show, to the operator in the log.
+"""Error responses: the client gets a body that is safe to show, the operator a log line.
 
-Pure. Every front door tells its errors through here.
+Pure. Every adapter makes its error responses here.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PROBLEM_JSON = "application/problem+json"
 
 @dataclass(frozen=True)
 class ErrorResponses:
-    """Tells the errors of one service.
+    """Makes the error responses of one service, logs the errors and counts those that are its own.
 
     Args:
         expose: whether a client sees the text of an unexpected exception.
@@ -32,19 +32,19 @@ class ErrorResponses:
     count: Callable[[str, int], None]
 
     def reply(self, error: Exception, call: Call) -> Reply:
-        """Log an error of a call and return the answer that tells it."""
+        """Log an error of a call and return its error reply."""
         return self.respond(error, call.method, call.path, call.request_id, call.headers.get("accept", ""))
 
     def respond(self, error: Exception, method: str, path: str, request_id: str, accept: str) -> Reply:
-        """Log an error and return the answer that tells it."""
-        told = self._safe(error)
-        if told.status >= 500:
-            self.count(method, told.status)
-        _log(error, told, method, path)
+        """Log an error and return its error reply."""
+        safe = self._safe(error)
+        if safe.status >= 500:
+            self.count(method, safe.status)
+        _log(error, safe.status, method, path)
         return Reply(
-            told.status,
-            *error_body(told.status, str(told), told.code, request_id, accept),
-            headers=told.headers(),
+            safe.status,
+            *error_body(safe.status, str(safe), safe.code, request_id, accept),
+            headers=safe.headers(),
         )
 
     def _safe(self, error: Exception) -> ServingError:
@@ -59,9 +59,9 @@ class ErrorResponses:
 def error_body(status: int, message: str, code: str, request_id: str, accept: str = "") -> tuple[bytes, str]:
     """Return the body of an error and its media type.
 
-    A client that asks for `application/problem+json` gets the members of RFC 9457 beside ours.
+    A client that accepts `application/problem+json` gets the members of RFC 9457 in addition to ours.
     """
-    message = message.encode(errors="backslashreplace").decode()  # a lone surrogate must not break the answer
+    message = message.encode(errors="backslashreplace").decode()  # a lone surrogate must not break the body
     body: dict[str, Any] = {"error": message, "code": code, "request_id": request_id}
     if "problem+json" not in accept.lower() or PROBLEM_JSON not in preferred_media_types(accept):
         return json.encode(body), "application/json"
@@ -69,9 +69,9 @@ def error_body(status: int, message: str, code: str, request_id: str, accept: st
     return json.encode({**problem, **body}), PROBLEM_JSON
 
 
-def _log(error: Exception, told: ServingError, method: str, path: str) -> None:
-    """Log what the service is to blame for with its traceback, what the client did in one line."""
-    if told.status >= 500 and told.status not in (503, 504):
+def _log(error: Exception, status: int, method: str, path: str) -> None:
+    """Log an error of the service with its traceback, an error of the client in one line."""
+    if status >= 500 and status not in (503, 504):
         logger.error("%s %s failed: %s", method, path[:200], error, exc_info=error)
     else:
-        logger.info("%s %s refused with %d: %s", method, path[:200], told.status, error)
+        logger.info("%s %s refused with %d: %s", method, path[:200], status, error)

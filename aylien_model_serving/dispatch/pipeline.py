@@ -1,8 +1,8 @@
-"""The way of a request, from fields to answer.
+"""The request pipeline: decode, validate, look up the cache, execute, encode.
 
-Knows routes, codecs, schemas and runners, and nothing of Flask, sockets or threads. `answer` is a
-generator: it yields the one thing that takes time and is sent its outcome, so that a blocking and an asyncio
-driver tell the same story.
+Knows routes, codecs, schemas and executors, and nothing of Flask, sockets or threads. `answer` is a
+generator: it yields each step that may have to wait and is sent that step's outcome, so that a blocking
+loop and an asyncio loop run the same pipeline.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ from aylien_model_serving.schemas import Schema
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A bare handler with all that is needed to answer calls for it.
+    """A bare handler with all that is needed to answer calls of it.
 
     Args:
         name: the route's name, its label in the metrics.
-        identity: tells this route, callable and schema from all others, for cache keys.
+        identity: identifies route, callable and schema among all others, for cache keys.
         schema: validates both ways.
-        runner: runs the handler.
-        answers: kept answers, if the route caches.
+        executor: runs the handler.
+        reply_cache: the cache of its replies, if the route caches.
         timeout: seconds that a call may take, if the route limits it.
-        remote: whether the runner's own process tells the whole story, from the body to the reply.
-        instruments: where this service counts.
-        failures: how this service tells an error.
+        remote: whether the executor's own process runs the whole pipeline, from the body to the reply.
+        instruments: the metrics of this service.
+        error_responses: makes the reply of an error.
     """
 
     name: str
@@ -60,7 +60,7 @@ class Endpoint:
 
 @dataclass(slots=True)
 class Execute:
-    """A run of a handler: the thing that takes time."""
+    """The step that runs the handler."""
 
     executor: Executor
     arguments: dict[str, Any]
@@ -79,7 +79,7 @@ class Execute:
 
 @dataclass(slots=True)
 class FlightWait:
-    """The end of an equal request's run."""
+    """The step that waits for the reply of an equal request which is under way (single flight)."""
 
     flight: Future[Reply | None]
     deadline: float | None
@@ -112,47 +112,48 @@ Steps = Generator[Step, Any, Reply]
 
 
 def answer(endpoint: Endpoint, call: Call) -> Steps:
-    """Tell how a call is answered; whatever fails becomes an error reply."""
+    """Decode a call, validate its fields, look up the cache, execute the handler, encode what it returned.
+
+    Whatever fails becomes an error reply.
+    """
     try:
         if endpoint.remote:
-            told: Reply = yield Execute(endpoint.executor, {}, call, endpoint.schema)
-            return told
+            reply: Reply = yield Execute(endpoint.executor, {}, call, endpoint.schema)
+            return reply
         fields = codecs.decode(call, endpoint.schema.decoders)
         arguments = endpoint.schema.arguments(fields, call.path_values)
         encoder = endpoint.schema.encoder(call.headers.get("accept", ""))
-        if endpoint.reply_cache is None:
-            return (yield from _produce(endpoint, call, arguments, encoder))
-        return (yield from _look_up(endpoint, endpoint.reply_cache, call, arguments, encoder))
+        if endpoint.reply_cache is not None:
+            return (yield from _cached(endpoint, endpoint.reply_cache, call, arguments, encoder))
+        result = yield Execute(endpoint.executor, arguments, call, endpoint.schema)
+        return _encode(endpoint, call, encoder, result)
     except Exception as error:
         return endpoint.error_responses.reply(error, call)
 
 
-def _produce(endpoint: Endpoint, call: Call, arguments: dict[str, Any], encoder: codecs.Encoder) -> Steps:
-    """Run the handler, check what it returns and encode it."""
-    result = yield Execute(endpoint.executor, arguments, call, endpoint.schema)
-    if isinstance(result, _UNUSUAL):
-        return _reply_of(endpoint, call, encoder, result)
+def _encode(endpoint: Endpoint, call: Call, encoder: codecs.Encoder, result: Any) -> Reply:
+    """Check what the handler returned, and encode it."""
+    if isinstance(result, _SPECIAL_RESULTS):
+        return _encode_special(endpoint, call, encoder, result)
     return encoder.reply(endpoint.schema.answer(result))
 
 
-_UNUSUAL = (Reply, GeneratorItems, TaskResponse)
+_SPECIAL_RESULTS = (Reply, GeneratorItems, TaskResponse)
 
 
-def _reply_of(endpoint: Endpoint, call: Call, encoder: codecs.Encoder, result: Any) -> Reply:
-    """Return the reply to any result: also one that is a reply, is a stream, or has tasks beside it."""
+def _encode_special(endpoint: Endpoint, call: Call, encoder: codecs.Encoder, result: Any) -> Reply:
+    """Return the reply of a result that is a reply itself, a stream, or comes with background tasks."""
     if isinstance(result, Reply):
         return result
     if isinstance(result, GeneratorItems):
         return _stream(endpoint, call, result)
-    if isinstance(result, TaskResponse):
-        reply = _reply_of(endpoint, call, encoder, result.result)
-        reply.after = BackgroundBatch(result.tasks, call.request_id)
-        return reply
-    return encoder.reply(endpoint.schema.answer(result))
+    reply = _encode(endpoint, call, encoder, result.result)
+    reply.after = BackgroundBatch(result.tasks, call.request_id)
+    return reply
 
 
 def _stream(endpoint: Endpoint, call: Call, items: GeneratorItems) -> Reply:
-    """Answer with the items of a generator as they are made."""
+    """Reply with the items of a generator as they are made."""
     framing = streaming.choose_framing(call.headers.get("accept", ""))
     context = contextvars.copy_context()
     chunks = streaming.ItemChunks(
@@ -165,78 +166,78 @@ def _stream(endpoint: Endpoint, call: Call, items: GeneratorItems) -> Reply:
 
 
 def check_result(schema: Schema, result: Any) -> None:
-    """Raise what is wrong with a handler's result that nobody is sent; of a stream with its first item."""
+    """Raise what is wrong with a warm-up call's result; of a stream the first item is checked."""
     if isinstance(result, GeneratorItems):
         with closing(result):
             result = next(result, None)
     schema.answer(without_tasks(result))
 
 
-def _look_up(
-    endpoint: Endpoint,
-    reply_cache: ReplyCache,
-    call: Call,
-    arguments: dict[str, Any],
-    encoder: codecs.Encoder,
+def _cached(
+    endpoint: Endpoint, cache: ReplyCache, call: Call, arguments: dict[str, Any], encoder: codecs.Encoder
 ) -> Steps:
     """Answer from the cache; of equal requests that miss together, one runs the handler for all."""
     key = cache_key(endpoint.identity, call, arguments, encoder.media_type)
     while True:
-        kept = reply_cache.get(key)
-        if kept is None:
-            flight = reply_cache.single_flight.join(key)
+        cached = cache.get(key)
+        if cached is None:
+            flight = cache.single_flight.join(key)
             if flight is None:
-                return (yield from _run_as_leader(endpoint, reply_cache, key, call, arguments, encoder))
-            kept = yield FlightWait(flight, call.deadline)
-        if kept is not None:
+                return (yield from _run_as_leader(endpoint, cache, key, call, arguments, encoder))
+            cached = yield FlightWait(flight, call.deadline)
+        if cached is not None:
             endpoint.instruments.count_cache(endpoint.name, "hit")
-            return _marked(kept, "hit")
+            return _with_cache_header(cached, "hit")
 
 
 def _run_as_leader(
     endpoint: Endpoint,
-    reply_cache: ReplyCache,
+    cache: ReplyCache,
     key: str,
     call: Call,
     arguments: dict[str, Any],
     encoder: codecs.Encoder,
 ) -> Steps:
-    """Run the handler for all who wait for the same answer.
+    """Run the handler for all requests that wait for the same reply.
 
-    An error of the handler is everybody's; when this call alone gives up, or its answer is its client's own,
-    the others try again.
+    An error of the handler goes to all of them; when this call alone gives up, or its reply is for its
+    client only, the others try again.
     """
     outcome: Reply | Exception | None = None
     try:
-        kept = reply_cache.get(key)  # landed between this call's look and its boarding
-        outcome = kept if kept is not None else (yield from _produce(endpoint, call, arguments, encoder))
+        cached = cache.get(key)  # stored between this call's first look-up and its `join`
+        if cached is None:
+            result = yield Execute(endpoint.executor, arguments, call, endpoint.schema)
+            outcome = _encode(endpoint, call, encoder, result)
+        else:
+            outcome = cached
         if outcome.chunks is not None or outcome.status >= 400:
-            passing, outcome = outcome, None
-            return passing
-        endpoint.instruments.count_cache(endpoint.name, "miss" if kept is None else "hit")
-        if kept is None:
-            reply_cache.put(key, outcome)
+            unshared, outcome = outcome, None
+            return unshared
+        endpoint.instruments.count_cache(endpoint.name, "miss" if cached is None else "hit")
+        if cached is None:
+            cache.put(key, outcome)
         reply = outcome
         if is_personal(reply):
             outcome = None
-        mine = _marked(reply, "miss" if kept is None else "hit")
-        mine.after = reply.after
-        return mine
+        own = _with_cache_header(reply, "miss" if cached is None else "hit")
+        own.after = reply.after
+        return own
     except DeadlineExceeded:
         raise
     except Exception as error:
         outcome = error
         raise
     finally:
-        reply_cache.single_flight.complete(key, outcome)
+        cache.single_flight.complete(key, outcome)
 
 
-def _marked(reply: Reply, found: str) -> Reply:
+def _with_cache_header(reply: Reply, found: str) -> Reply:
     return Reply(reply.status, reply.body, reply.media_type, [*reply.headers, (CACHE_HEADER, found)])
 
 
 def run_steps(steps: Steps) -> Reply:
-    """Tell a story to its end on the calling thread, waiting where it waits."""
+    """Run the steps of a call to its reply on the calling thread, which waits where a step waits."""
     try:
         step = next(steps)
         while True:
@@ -251,18 +252,18 @@ def run_steps(steps: Steps) -> Reply:
         return reply
 
 
-async def run_steps_async(steps: Steps, watched: Callable[[Awaitable[Any]], Awaitable[Any]]) -> Reply:
-    """Tell a story to its end on an event loop; a cancelled driver abandons it where it waits.
+async def run_steps_async(steps: Steps, wait_or_abandon: Callable[[Awaitable[Any]], Awaitable[Any]]) -> Reply:
+    """Run the steps of a call to its reply on an event loop; a task that is cancelled abandons the steps.
 
     Args:
-        story: what `answer` returned.
-        watched: waits for what takes longer, and raises to abandon it.
+        steps: what `answer` returned.
+        wait_or_abandon: awaits a step that is not immediate, and raises to abandon it.
     """
     try:
         step = next(steps)
         while True:
             try:
-                outcome = step.wait() if step.is_immediate() else await watched(step.wait_async())
+                outcome = step.wait() if step.is_immediate() else await wait_or_abandon(step.wait_async())
             except Exception as error:
                 step = steps.throw(error)
             else:

@@ -1,4 +1,4 @@
-"""The cache of answers: any backend that flask-caching configures."""
+"""The response cache: any backend that flask-caching configures."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from flask import Flask
 from flask_caching import Cache
 from flask_caching.backends import SimpleCache
 
-from aylien_model_serving.dispatch.cache import Backend, MessagePackSerializer, PassThroughSerializer
+from aylien_model_serving.dispatch.cache import CacheBackend, MessagePackSerializer, PassThroughSerializer
 
 #: Shared by all apps of the process; each app has a backend of its own in it.
 CACHE = Cache()
@@ -18,7 +18,7 @@ CACHE = Cache()
 DEFAULTS: Mapping[str, Any] = {"CACHE_TYPE": "SimpleCache", "CACHE_THRESHOLD": 100_000}
 
 
-def attach(app: Flask, config: Mapping[str, Any] | None = None) -> Backend:
+def attach(app: Flask, config: Mapping[str, Any] | None = None) -> CacheBackend:
     """Give an app a cache and return its backend.
 
     Args:
@@ -40,12 +40,12 @@ def attach(app: Flask, config: Mapping[str, Any] | None = None) -> Backend:
         backend.serializer = (
             PassThroughSerializer() if isinstance(backend, SimpleCache) else MessagePackSerializer()
         )
-    attached: Backend = backend
+    attached: CacheBackend = backend
     return attached
 
 
 def _redis_options() -> dict[str, Any]:
-    """Return options for a Redis client that gives up soon: its own ten tries hold a request for seconds."""
+    """Return options for a Redis client that fails fast: by default its ten retries hold a request for seconds."""
     from redis.backoff import NoBackoff
     from redis.retry import Retry
 

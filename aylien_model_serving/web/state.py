@@ -1,4 +1,4 @@
-"""What one service holds for the whole of its life, whichever door a request comes through."""
+"""The state of one service, shared by all adapters."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from aylien_model_serving import schemas
 from aylien_model_serving.core.settings import Settings
-from aylien_model_serving.dispatch.cache import Backend, ReplyCache, SingleFlight
+from aylien_model_serving.dispatch.cache import CacheBackend, ReplyCache, SingleFlight
 from aylien_model_serving.dispatch.error_responses import ErrorResponses
 from aylien_model_serving.dispatch.pipeline import Endpoint
 from aylien_model_serving.executors.inline import InlineExecutor
@@ -22,18 +22,18 @@ from aylien_model_serving.web.adapters.flask import accept_flask_responses
 #: Key of the state in `app.extensions`.
 EXTENSION = "model_serving"
 
-#: Handlers that `process_json` remembers; a view that makes a closure per request must not fill the memory.
+#: Endpoints that are cached for `process_json`; a view with a closure per request must not fill the memory.
 _MAX_VIEW_ENDPOINTS = 256
 
 
 class JobStore(NamedTuple):
-    """Where a service's jobs are kept.
+    """A service's job store.
 
     Args:
-        url: where.
+        url: of the store.
         store: the same, opened.
         service: the service's name there.
-        is_memory: whether nobody but this process has it.
+        is_memory: whether it belongs to this process alone.
     """
 
     url: str
@@ -48,14 +48,14 @@ class ServiceState:
 
     Args:
         settings: limits and switches.
-        backend: where answers are kept, once a cache is attached.
+        backend: of the response cache, once one is attached.
         endpoints: of its bare handlers.
-        routes: all of them, as clients are told.
-        jobs: where jobs are kept, if a route has any.
+        routes: all of them, for the OpenAPI document.
+        jobs: the job store, if a route has jobs.
     """
 
     settings: Settings
-    backend: Backend | None = None
+    backend: CacheBackend | None = None
     instruments: Instruments = field(default_factory=Instruments)
     endpoints: list[Endpoint] = field(default_factory=list)
     routes: list[Described] = field(default_factory=list)
@@ -69,18 +69,18 @@ class ServiceState:
         self.error_responses = ErrorResponses(self.settings.expose_errors, self.instruments.count_exception)
 
     def endpoint_of_view(self, handler: Any, schema: Any, *, cached: bool, name: str) -> Endpoint:
-        """Return the endpoint of a handler that a view names in `process_json`, made at its first call.
+        """Return the endpoint of a handler that a view passes to `process_json`, created at its first call.
 
         Args:
             handler: the callable that gets the fields.
             schema: what validates both ways; without one, names alone are checked.
-            cached: whether answers are kept.
+            cached: whether responses are cached.
             name: the view's name, for metrics and the cache key.
         """
         key = (id(handler), id(schema), cached, name)
         known = self._view_endpoints.get(key)
         if known is None:
-            # The objects are kept beside their ids, which are theirs for as long as they live.
+            # The objects are kept beside their ids, which are unique only while the objects live.
             made = (self._make_view_endpoint(handler, schema, cached, name), handler, schema)
             with self._lock:
                 while len(self._view_endpoints) >= _MAX_VIEW_ENDPOINTS:

@@ -13,18 +13,18 @@ from aylien_model_serving.executors.inline import InlineExecutor
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.metrics.instruments import Instruments
 
-PATIENCE = 10.0  # seconds after which a test that waits has failed
+TIMEOUT = 10.0  # seconds after which a test that waits has failed
 
 
-class Memory:
+class MemoryBackend:
     def __init__(self) -> None:
-        self.kept: dict[str, Any] = {}
+        self.entries: dict[str, Any] = {}
 
     def get(self, key: str) -> Any:
-        return self.kept.get(key)
+        return self.entries.get(key)
 
     def set(self, key: str, value: Any, timeout: float | None = None) -> None:
-        self.kept[key] = value
+        self.entries[key] = value
 
 
 class Service:
@@ -40,10 +40,10 @@ class Service:
     ) -> None:
         signature = Signature.of(handler)
         instruments = Instruments()
-        self.cache: list[tuple[str, str]] = []
+        self.lookups: list[tuple[str, str]] = []
         self.faults: list[tuple[str, int]] = []
-        instruments.count_cache = lambda *labels: self.cache.append(labels)  # type: ignore[method-assign]
-        self.backend = Memory()
+        instruments.count_cache = lambda *labels: self.lookups.append(labels)  # type: ignore[method-assign]
+        self.backend = MemoryBackend()
         self.endpoint = Endpoint(
             name="p",
             identity="p",
@@ -56,7 +56,7 @@ class Service:
             reply_cache=ReplyCache(self.backend, SingleFlight()) if cached else None,
         )
 
-    def ask(self, body: bytes, *, deadline: float | None = None, accept: str = "") -> Reply:
+    def send(self, body: bytes, *, deadline: float | None = None, accept: str = "") -> Reply:
         return run_steps(answer(self.endpoint, call(body, deadline=deadline, accept=accept)))
 
 
@@ -64,5 +64,5 @@ def call(body: bytes, *, deadline: float | None = None, accept: str = "") -> Cal
     return Call("POST", "/p", "", {"accept": accept}, body, {}, "id-1", deadline)
 
 
-def told(reply: Reply) -> Any:
+def decoded(reply: Reply) -> Any:
     return json.loads(reply.body)

@@ -1,4 +1,4 @@
-"""Kept answers: which requests are equal, what a failing backend does, and single flight."""
+"""The reply cache: which requests are equal, what a failing backend does, and single flight."""
 
 import dataclasses
 import io
@@ -21,7 +21,7 @@ from aylien_model_serving.dispatch.cache import (
 )
 
 CALL = Call("POST", "/p", "a=1", {}, b"", {}, "id")
-ANSWER = Reply(200, b"{}", "application/json")
+REPLY = Reply(200, b"{}", "application/json")
 
 FIELDS = st.dictionaries(
     st.text(max_size=5),
@@ -84,28 +84,28 @@ def test_each_part_of_a_request_makes_another_key(
     assert cache_key(owner, call, arguments, media_type) != cache_key("p", CALL, {"x": 1}, "a/b")
 
 
-def test_what_is_no_part_of_the_question_makes_no_other_key() -> None:
+def test_what_is_no_part_of_the_request_makes_no_other_key() -> None:
     other = dataclasses.replace(CALL, request_id="other", headers={"user-agent": "x"}, deadline=3.0)
 
     assert cache_key("p", other, {}, "a/b") == cache_key("p", CALL, {}, "a/b")
 
 
-class Memory:
-    """A backend that notes what it is asked."""
+class MemoryBackend:
+    """A backend that records the timeouts it is given."""
 
     def __init__(self) -> None:
-        self.kept: dict[str, Any] = {}
+        self.entries: dict[str, Any] = {}
         self.timeouts: list[float | None] = []
 
     def get(self, key: str) -> Any:
-        return self.kept.get(key)
+        return self.entries.get(key)
 
     def set(self, key: str, value: Any, timeout: float | None = None) -> None:
-        self.kept[key] = value
+        self.entries[key] = value
         self.timeouts.append(timeout)
 
 
-class Broken:
+class BrokenBackend:
     def get(self, key: str) -> Any:
         raise ConnectionError("no cache")
 
@@ -113,46 +113,46 @@ class Broken:
         raise ConnectionError("no cache")
 
 
-def test_an_answer_is_kept_with_its_media_type_and_time() -> None:
-    backend = Memory()
-    answers = ReplyCache(backend, SingleFlight(), timeout=60)
+def test_a_reply_is_stored_with_its_media_type_and_timeout() -> None:
+    backend = MemoryBackend()
+    cache = ReplyCache(backend, SingleFlight(), timeout=60)
 
-    assert answers.get("k") is None
-    answers.put("k", Reply(200, b"\x00", "application/x-protobuf"))
+    assert cache.get("k") is None
+    cache.put("k", Reply(200, b"\x00", "application/x-protobuf"))
 
-    assert answers.get("k") == Reply(200, b"\x00", "application/x-protobuf")
+    assert cache.get("k") == Reply(200, b"\x00", "application/x-protobuf")
     assert backend.timeouts == [60]
 
 
 def test_a_backend_that_fails_is_a_miss(caplog: pytest.LogCaptureFixture) -> None:
-    answers = ReplyCache(Broken(), SingleFlight())
+    cache = ReplyCache(BrokenBackend(), SingleFlight())
 
-    answers.put("k", ANSWER)
+    cache.put("k", REPLY)
 
-    assert answers.get("k") is None
+    assert cache.get("k") is None
     assert len(caplog.records) == 2
 
 
-def test_an_entry_of_somebody_else_is_a_miss() -> None:
-    backend = Memory()
-    backend.kept["k"] = "something"
+def test_an_entry_of_another_writer_is_a_miss() -> None:
+    backend = MemoryBackend()
+    backend.entries["k"] = "something"
 
     assert ReplyCache(backend, SingleFlight()).get("k") is None
 
 
-def test_the_first_of_equal_requests_flies_and_the_others_wait_for_it() -> None:
+def test_the_first_of_equal_requests_leads_and_the_others_wait_for_it() -> None:
     single_flight = SingleFlight()
 
     assert single_flight.join("k") is None
     waiting = [single_flight.join("k") for _ in range(3)]
     assert single_flight.join("other") is None
-    single_flight.complete("k", ANSWER)
+    single_flight.complete("k", REPLY)
 
-    assert [flight.result(0) for flight in waiting if flight] == [ANSWER] * 3
+    assert [flight.result(0) for flight in waiting if flight] == [REPLY] * 3
     assert single_flight.join("k") is None
 
 
-def test_an_error_reaches_all_who_wait() -> None:
+def test_an_error_reaches_all_that_wait() -> None:
     single_flight = SingleFlight()
     single_flight.join("k")
     waiting = single_flight.join("k")
@@ -164,29 +164,29 @@ def test_an_error_reaches_all_who_wait() -> None:
         waiting.result(0)
 
 
-def test_of_many_threads_one_flies() -> None:
-    single_flight, start, all_on_board = SingleFlight(), threading.Barrier(8), threading.Barrier(8)
-    answers: list[Reply | None] = []
+def test_of_many_threads_one_leads() -> None:
+    single_flight, start, all_joined = SingleFlight(), threading.Barrier(8), threading.Barrier(8)
+    replies: list[Reply | None] = []
 
-    def ask() -> None:
+    def request() -> None:
         start.wait(10)
         flight = single_flight.join("k")
-        all_on_board.wait(10)
+        all_joined.wait(10)
         if flight is None:
-            single_flight.complete("k", ANSWER)
+            single_flight.complete("k", REPLY)
         else:
-            answers.append(flight.result(10))
+            replies.append(flight.result(10))
 
-    threads = [threading.Thread(target=ask) for _ in range(8)]
+    threads = [threading.Thread(target=request) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(10)
 
-    assert answers == [ANSWER] * 7
+    assert replies == [REPLY] * 7
 
 
-def test_packed_answers_are_read_back_without_running_anything() -> None:
+def test_msgpack_entries_are_read_back_without_running_anything() -> None:
     serializer, file = MessagePackSerializer(), io.BytesIO()
 
     serializer.dump(["application/json", b"\x00{}"], file)
@@ -198,11 +198,11 @@ def test_packed_answers_are_read_back_without_running_anything() -> None:
 
 
 @pytest.mark.parametrize("foreign", [b"\x80\x04\x95\x05\x00\x00\x00.", b"", b"\xc1"])
-def test_bytes_of_somebody_else_are_a_miss(foreign: bytes) -> None:
+def test_bytes_of_another_writer_are_a_miss(foreign: bytes) -> None:
     assert MessagePackSerializer().loads(foreign) is None
 
 
-def test_answers_within_a_process_are_kept_as_they_are() -> None:
+def test_replies_within_a_process_are_stored_as_they_are() -> None:
     answer = ("application/json", b"{}")
 
     assert PassThroughSerializer().loads(PassThroughSerializer().dumps(answer)) is answer

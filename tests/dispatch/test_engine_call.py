@@ -1,4 +1,4 @@
-"""The story of a call as a job of the engine."""
+"""A call that the engine executes: prepared, run and encoded by others."""
 
 import dataclasses
 
@@ -6,10 +6,10 @@ from aylien_model_serving.core.messages import current_request_id
 from aylien_model_serving.dispatch.engine_call import EngineCall
 from aylien_model_serving.dispatch.error_responses import ErrorResponses
 from aylien_model_serving.errors import Unavailable
-from tests.dispatch.pipelines import Service, call, told
+from tests.dispatch.pipelines import Service, call, decoded
 
 
-def story_of(body: bytes, seen: list[str]) -> EngineCall:
+def engine_call(body: bytes, seen: list[str]) -> EngineCall:
     def same(n: int) -> int:
         return n
 
@@ -18,29 +18,29 @@ def story_of(body: bytes, seen: list[str]) -> EngineCall:
     return EngineCall(call(body), endpoint, None, lambda result, error: None)
 
 
-def test_a_call_is_opened_run_elsewhere_and_ended() -> None:
-    steps = story_of(b'{"n": 1}', [])
+def test_a_call_is_prepared_run_elsewhere_and_encoded() -> None:
+    queued = engine_call(b'{"n": 1}', [])
 
-    assert steps.open() is None
-    assert steps.arguments == {"n": 1}
-    assert steps.end(2, None).body == b"2"
+    assert queued.prepare() is None
+    assert queued.arguments == {"n": 1}
+    assert queued.encode(2, None).body == b"2"
 
 
-def test_what_cant_be_read_is_refused_at_once() -> None:
-    refusal = story_of(b"{", []).open()
+def test_a_body_that_cant_be_decoded_is_refused_at_once() -> None:
+    refusal = engine_call(b"{", []).prepare()
 
     assert refusal is not None
-    assert told(refusal)["code"] == "malformed_body"
+    assert decoded(refusal)["code"] == "malformed_body"
 
 
-def test_whatever_fails_is_told_under_the_requests_id() -> None:
+def test_whatever_fails_is_logged_under_the_requests_id() -> None:
     seen: list[str] = []
-    failed, refused = story_of(b'{"n": 1}', seen), story_of(b'{"n": 1}', seen)
-    failed.open()
-    failed.end(None, ValueError("inside"))
+    failed, refused = engine_call(b'{"n": 1}', seen), engine_call(b'{"n": 1}', seen)
+    failed.prepare()
+    failed.encode(None, ValueError("inside"))
 
     reply = refused.refuse(Unavailable())
 
-    assert (reply.status, told(reply)["request_id"]) == (503, "id-1")
+    assert (reply.status, decoded(reply)["request_id"]) == (503, "id-1")
     assert seen == ["id-1", "id-1"]
     assert current_request_id.get() == "-"

@@ -1,4 +1,4 @@
-"""How errors are told: safe words to the client, the whole story to the log."""
+"""Error responses: a safe message for the client, the details for the log."""
 
 import json
 import logging
@@ -14,8 +14,8 @@ from aylien_model_serving.errors import InvalidAnswer, InvalidRequest, ServingEr
 GENERIC = ServingError.message
 
 
-class Told:
-    """Failures that note what they count."""
+class Responses:
+    """Error responses that record what they count."""
 
     def __init__(self, *, expose: bool = False) -> None:
         self.counted: list[tuple[str, int]] = []
@@ -38,10 +38,10 @@ def failed(error: Exception) -> Exception:
         return caught
 
 
-def test_an_error_of_the_client_is_told_in_its_own_words() -> None:
-    told = Told()
+def test_an_error_of_the_client_keeps_its_message() -> None:
+    responses = Responses()
 
-    reply = told.reply(InvalidRequest("Missing text"))
+    reply = responses.reply(InvalidRequest("Missing text"))
 
     assert (reply.status, reply.media_type) == (400, "application/json")
     assert json.loads(reply.body) == {
@@ -49,48 +49,48 @@ def test_an_error_of_the_client_is_told_in_its_own_words() -> None:
         "code": "invalid_request",
         "request_id": "id-1",
     }
-    assert told.counted == []
+    assert responses.counted == []
 
 
 @pytest.mark.parametrize("error", [ValueError("secret"), KeyError("secret"), RecursionError("secret")])
-def test_an_unexpected_error_is_told_without_its_text(error: Exception) -> None:
-    told = Told()
+def test_an_unexpected_error_is_reported_without_its_text(error: Exception) -> None:
+    responses = Responses()
 
-    reply = told.reply(error)
+    reply = responses.reply(error)
 
     assert reply.status == 500
     assert json.loads(reply.body) == {"error": GENERIC, "code": "internal_error", "request_id": "id-1"}
-    assert told.counted == [("POST", 500)]
+    assert responses.counted == [("POST", 500)]
 
 
-def test_an_answer_that_breaks_its_schema_is_told_without_details() -> None:
-    body = Told().body(InvalidAnswer("The answer does not fit: secret"))
+def test_an_invalid_answer_is_reported_without_details() -> None:
+    body = Responses().body(InvalidAnswer("The answer does not fit: secret"))
 
     assert (body["error"], body["code"]) == (InvalidAnswer.message, "invalid_answer")
 
 
-def test_the_text_of_an_error_is_told_where_the_operator_allows_it() -> None:
-    told = Told(expose=True)
+def test_the_text_of_an_error_is_exposed_where_the_operator_allows_it() -> None:
+    responses = Responses(expose=True)
 
-    assert told.body(ValueError("bad weights"))["error"] == "ValueError: bad weights"
-    assert told.body(InvalidAnswer("does not fit"))["error"] == "does not fit"
+    assert responses.body(ValueError("bad weights"))["error"] == "ValueError: bad weights"
+    assert responses.body(InvalidAnswer("does not fit"))["error"] == "does not fit"
 
 
-def test_an_error_that_passes_carries_its_header() -> None:
-    told = Told()
+def test_a_temporary_error_carries_its_header() -> None:
+    responses = Responses()
 
-    reply = told.reply(Unavailable("full", retry_after=7))
+    reply = responses.reply(Unavailable("full", retry_after=7))
 
     assert (reply.status, reply.headers) == (503, [("Retry-After", "7")])
-    assert told.counted == [("POST", 503)]
+    assert responses.counted == [("POST", 503)]
 
 
 @pytest.mark.parametrize(
     "accept",
     ["application/problem+json", "Application/Problem+JSON", "text/html, application/problem+json;q=0.5"],
 )
-def test_problem_json_is_answered_where_it_is_asked_for(accept: str) -> None:
-    reply = Told().reply(InvalidRequest("Missing text"), accept=accept)
+def test_problem_json_is_sent_where_it_is_accepted(accept: str) -> None:
+    reply = Responses().reply(InvalidRequest("Missing text"), accept=accept)
 
     assert reply.media_type == "application/problem+json"
     assert json.loads(reply.body) == {
@@ -105,12 +105,12 @@ def test_problem_json_is_answered_where_it_is_asked_for(accept: str) -> None:
 
 
 @pytest.mark.parametrize("accept", ["", "*/*", "application/json", "application/problem+json;q=0"])
-def test_problem_json_is_not_answered_otherwise(accept: str) -> None:
-    assert Told().reply(InvalidRequest(), accept=accept).media_type == "application/json"
+def test_problem_json_is_not_sent_otherwise(accept: str) -> None:
+    assert Responses().reply(InvalidRequest(), accept=accept).media_type == "application/json"
 
 
 def test_an_unexpected_error_is_logged_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:
-    Told().reply(failed(ValueError("secret")))
+    Responses().reply(failed(ValueError("secret")))
 
     [record] = caplog.records
     assert record.levelno == logging.ERROR
@@ -118,8 +118,8 @@ def test_an_unexpected_error_is_logged_with_its_traceback(caplog: pytest.LogCapt
     assert record.exc_info is not None
 
 
-def test_the_details_of_a_wrong_answer_are_logged(caplog: pytest.LogCaptureFixture) -> None:
-    Told().reply(failed(InvalidAnswer("does not fit: secret")))
+def test_the_details_of_an_invalid_answer_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+    Responses().reply(failed(InvalidAnswer("does not fit: secret")))
 
     assert "does not fit: secret" in caplog.text
 
@@ -130,7 +130,7 @@ def test_what_is_no_fault_of_the_code_is_one_quiet_line(
 ) -> None:
     caplog.set_level(logging.INFO)
 
-    Told().reply(failed(error))
+    Responses().reply(failed(error))
 
     [record] = caplog.records
     assert record.levelno == logging.INFO
@@ -139,12 +139,12 @@ def test_what_is_no_fault_of_the_code_is_one_quiet_line(
 
 
 def test_a_long_path_is_logged_in_part(caplog: pytest.LogCaptureFixture) -> None:
-    Told().reply(ValueError("x"), path="/" + "y" * 10_000)
+    Responses().reply(ValueError("x"), path="/" + "y" * 10_000)
 
     assert len(caplog.records[0].getMessage()) < 300
 
 
-def test_a_text_that_utf8_cant_hold_does_not_break_the_answer() -> None:
+def test_a_text_that_utf8_cant_encode_does_not_break_the_body() -> None:
     body, media_type = error_body(400, "bad \ud800 text", "bad_request", "id-1")
 
     assert media_type == "application/json"

@@ -1,4 +1,4 @@
-"""Kept answers on the way of a request: hits, errors, and equal calls that arrive together."""
+"""The pipeline with a reply cache: hits, errors, and equal calls that arrive together."""
 
 import threading
 import time
@@ -11,7 +11,7 @@ import pytest
 from aylien_model_serving.core.messages import Reply
 from aylien_model_serving.dispatch.pipeline import Execute, FlightWait, answer
 from aylien_model_serving.errors import DeadlineExceeded, InvalidRequest
-from tests.dispatch.pipelines import PATIENCE, Service, call
+from tests.dispatch.pipelines import TIMEOUT, Service, call
 
 
 def test_the_second_of_two_equal_calls_is_answered_from_the_cache() -> None:
@@ -23,7 +23,11 @@ def test_the_second_of_two_equal_calls_is_answered_from_the_cache() -> None:
 
     service = Service(handler, cached=True)
 
-    replies = [service.ask(b'{"n": 1, "m": 2}'), service.ask(b' { "m":2, "n":1 } '), service.ask(b'{"n": 2}')]
+    replies = [
+        service.send(b'{"n": 1, "m": 2}'),
+        service.send(b' { "m":2, "n":1 } '),
+        service.send(b'{"n": 2}'),
+    ]
 
     assert [reply.headers for reply in replies] == [
         [("X-Cache", "miss")],
@@ -32,10 +36,10 @@ def test_the_second_of_two_equal_calls_is_answered_from_the_cache() -> None:
     ]
     assert [reply.body for reply in replies] == [b'{"n":1}', b'{"n":1}', b'{"n":2}']
     assert calls == [1, 2]
-    assert service.cache == [("p", "miss"), ("p", "hit"), ("p", "miss")]
+    assert service.lookups == [("p", "miss"), ("p", "hit"), ("p", "miss")]
 
 
-def test_errors_are_never_kept() -> None:
+def test_errors_are_never_stored() -> None:
     outcomes: list[Any] = [
         InvalidRequest("no"),
         ValueError("broken"),
@@ -52,12 +56,12 @@ def test_errors_are_never_kept() -> None:
 
     service = Service(handler, cached=True)
 
-    assert [service.ask(b"{}").status for _ in range(5)] == [400, 500, 500, 404, 200]
-    assert len(service.backend.kept) == 1
-    assert dict(service.ask(b"{}").headers) == {"X-Cache": "hit"}
+    assert [service.send(b"{}").status for _ in range(5)] == [400, 500, 500, 404, 200]
+    assert len(service.backend.entries) == 1
+    assert dict(service.send(b"{}").headers) == {"X-Cache": "hit"}
 
 
-def test_an_answer_that_is_one_clients_own_is_not_shared_with_those_who_wait() -> None:
+def test_a_personal_reply_is_not_shared_with_those_that_wait() -> None:
     service = Service(lambda: None, cached=True)
     leader, follower = answer(service.endpoint, call(b"{}")), answer(service.endpoint, call(b"{}"))
     assert isinstance(next(leader), Execute)
@@ -72,108 +76,108 @@ def test_an_answer_that_is_one_clients_own_is_not_shared_with_those_who_wait() -
     assert isinstance(follower.send(None), Execute)
 
 
-def ask_together(service: Service, bodies: list[bytes], run_under_way: threading.Event) -> list[Reply]:
-    """Ask from a thread for each body, the first one first; return when all are answered."""
+def send_together(service: Service, bodies: list[bytes], run_under_way: threading.Event) -> list[Reply]:
+    """Send each body from a thread of its own, the first one first; return when all are answered."""
     replies: list[Reply] = []
     threads = [
-        threading.Thread(target=lambda body=body: replies.append(service.ask(body))) for body in bodies
+        threading.Thread(target=lambda body=body: replies.append(service.send(body))) for body in bodies
     ]
     threads[0].start()
-    assert run_under_way.wait(PATIENCE)
+    assert run_under_way.wait(TIMEOUT)
     for thread in threads[1:]:
         thread.start()
     for thread in threads:
-        thread.join(PATIENCE)
+        thread.join(TIMEOUT)
     return replies
 
 
 class Gate:
-    """A handler that waits until all others who ask for the same are on board of its flight."""
+    """A handler that waits until all equal requests have joined its flight."""
 
     def __init__(self, waiting: int, outcome: Callable[[], Any]) -> None:
         self.started, self.calls = threading.Event(), 0
         self.outcome, self.waiting = outcome, waiting
-        self.boarded = threading.Semaphore(0)
+        self.joined = threading.Semaphore(0)
 
     def __call__(self, n: int) -> Any:
         self.calls += 1
         self.started.set()
         for _ in range(self.waiting):
-            assert self.boarded.acquire(timeout=PATIENCE)
+            assert self.joined.acquire(timeout=TIMEOUT)
         return self.outcome()
 
 
-def note_boarding(service: Service, gate: Gate) -> None:
+def record_joins(service: Service, gate: Gate) -> None:
     assert service.endpoint.reply_cache is not None
     single_flight = service.endpoint.reply_cache.single_flight
     join = single_flight.join
 
-    def noted(key: str) -> Future[Reply | None] | None:
+    def recorded(key: str) -> Future[Reply | None] | None:
         flight = join(key)
         if flight is not None:
-            gate.boarded.release()
+            gate.joined.release()
         return flight
 
-    single_flight.join = noted  # type: ignore[method-assign]  # the one moment that only the test needs to see
+    single_flight.join = recorded  # type: ignore[method-assign]  # the one moment that only the test needs to see
 
 
 def test_equal_calls_that_arrive_together_run_the_handler_once() -> None:
     gate = Gate(5, lambda: {"fine": 1})
     service = Service(gate, cached=True)
-    note_boarding(service, gate)
+    record_joins(service, gate)
 
-    replies = ask_together(service, [b'{"n": 1}'] * 6, gate.started)
+    replies = send_together(service, [b'{"n": 1}'] * 6, gate.started)
 
     assert gate.calls == 1
     assert [reply.body for reply in replies] == [b'{"fine":1}'] * 6
-    assert sorted(result for _, result in service.cache) == ["hit"] * 5 + ["miss"]
+    assert sorted(result for _, result in service.lookups) == ["hit"] * 5 + ["miss"]
 
 
-def test_an_error_is_everybodys_who_waited_and_is_forgotten_afterwards() -> None:
+def test_an_error_goes_to_all_that_waited_and_is_not_stored() -> None:
     def broken() -> Any:
         raise InvalidRequest("no")
 
     gate = Gate(2, broken)
     service = Service(gate, cached=True)
-    note_boarding(service, gate)
+    record_joins(service, gate)
 
-    replies = ask_together(service, [b'{"n": 1}'] * 3, gate.started)
+    replies = send_together(service, [b'{"n": 1}'] * 3, gate.started)
     gate.waiting, gate.outcome = 0, lambda: {"fine": 1}
 
     assert [reply.status for reply in replies] == [400] * 3
     assert gate.calls == 1
-    assert service.ask(b'{"n": 1}').status == 200
+    assert service.send(b'{"n": 1}').status == 200
     assert gate.calls == 2
 
 
-def test_when_the_first_gives_up_the_others_try_again() -> None:
+def test_when_the_leader_times_out_the_others_try_again() -> None:
     def give_up_once() -> Any:
         gate.waiting, gate.outcome = 0, lambda: {"fine": 1}
         raise DeadlineExceeded
 
     gate = Gate(2, give_up_once)
     service = Service(gate, cached=True)
-    note_boarding(service, gate)
+    record_joins(service, gate)
 
-    replies = ask_together(service, [b'{"n": 1}'] * 3, gate.started)
+    replies = send_together(service, [b'{"n": 1}'] * 3, gate.started)
 
     assert sorted(reply.status for reply in replies) == [200, 200, 504]
     assert gate.calls == 2
 
 
-def test_a_story_that_is_abandoned_lets_the_others_try_again() -> None:
+def test_a_call_that_is_abandoned_lets_the_others_try_again() -> None:
     service = Service(lambda n: n, cached=True)
     leader, follower = (answer(service.endpoint, call(b'{"n": 1}')) for _ in range(2))
     next(leader)
-    landing = next(follower)
-    assert isinstance(landing, FlightWait)
+    waiting = next(follower)
+    assert isinstance(waiting, FlightWait)
 
     leader.close()
 
-    assert landing.wait() is None
+    assert waiting.wait() is None
     assert isinstance(follower.send(None), Execute)
     follower.close()
-    assert service.ask(b'{"n": 1}').status == 200
+    assert service.send(b'{"n": 1}').status == 200
 
 
 def test_a_call_waits_for_another_no_longer_than_its_deadline() -> None:
@@ -181,20 +185,20 @@ def test_a_call_waits_for_another_no_longer_than_its_deadline() -> None:
     leader = answer(service.endpoint, call(b'{"n": 1}'))
     next(leader)
 
-    reply = service.ask(b'{"n": 1}', deadline=time.monotonic() + 0.01)
+    reply = service.send(b'{"n": 1}', deadline=time.monotonic() + 0.01)
 
     assert reply.status == 504
     leader.close()
 
 
-def test_a_time_out_of_the_handlers_own_is_everybodys_error_and_nobodys_deadline() -> None:
+def test_a_timeout_error_of_the_handler_goes_to_all_and_is_no_missed_deadline() -> None:
     def time_out() -> Any:
         raise TimeoutError("the database did not answer")
 
     gate = Gate(2, time_out)
     service = Service(gate, cached=True)
-    note_boarding(service, gate)
+    record_joins(service, gate)
 
-    replies = ask_together(service, [b'{"n": 1}'] * 3, gate.started)
+    replies = send_together(service, [b'{"n": 1}'] * 3, gate.started)
 
     assert [reply.status for reply in replies] == [500] * 3
