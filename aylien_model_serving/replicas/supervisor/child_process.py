@@ -65,11 +65,11 @@ class ChildProcess:
         command: Sequence[str],
         environ: Mapping[str, str],
         order: Command,
-        heard: Callable[[Status], None],
-        ended: Callable[[str], None],
+        on_message: Callable[[Status], None],
+        on_exit: Callable[[str], None],
     ) -> None:
         self._loop = loop
-        self._ended = ended
+        self._on_exit = on_exit
         ours, theirs = socket.socketpair()
         try:
             with theirs:
@@ -80,7 +80,7 @@ class ChildProcess:
         self._pidfd = open_pidfd(self._process.pid)
         if self._pidfd is not None:
             loop.watch(self._pidfd, self.poll)
-        self._peer = PeerSocket(loop, ours, Status, heard, self.kill)
+        self._peer = PeerSocket(loop, ours, Status, on_message, self.kill)
         self._peer.send(order)
 
     @property
@@ -112,7 +112,7 @@ class ChildProcess:
         if self._pidfd is not None:
             self._loop.forget(self._pidfd)
             os.close(self._pidfd)
-        self._ended(_in_words(status))
+        self._on_exit(_describe_exit(status))
 
 
 def _spawn(command: Sequence[str], descriptor: int, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
@@ -152,7 +152,7 @@ def open_pidfd(pid: int) -> int | None:
         return None
 
 
-def _in_words(status: int) -> str:
+def _describe_exit(status: int) -> str:
     if status >= 0:
         return f"ended with status {status}"
     with contextlib.suppress(ValueError):

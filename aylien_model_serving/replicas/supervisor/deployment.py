@@ -28,7 +28,7 @@ class Deployment:
         self._since = 0.0
         self._is_released = False
 
-    def want(self, worker: object, since: float) -> None:
+    def add_worker(self, worker: object, since: float) -> None:
         """Take note of a worker that wants it, and of when that worker began to host."""
         self._workers.add(worker)
         self._since = max(self._since, since)
@@ -40,7 +40,7 @@ class Deployment:
             self._workers.remove(worker)
             self._is_released = not self._workers
 
-    def lose(self, worker: object) -> None:
+    def lose_worker(self, worker: object) -> None:
         """Take note of a worker that is gone."""
         self._workers.discard(worker)
 

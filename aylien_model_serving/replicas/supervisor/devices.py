@@ -86,7 +86,7 @@ def environment(device: str, entries: Sequence[str]) -> dict[str, str]:
     return {_VARIABLE: entries[index]}
 
 
-def told(device: str) -> str:
+def device_in_replica(device: str) -> str:
     """Return what a replica calls its device: a GPU that it sees alone is the first."""
     return device if _index(device) is None else "cuda:0"
 

@@ -66,31 +66,31 @@ class PeerSocket(Generic[_T]):
         loop: EventLoop,
         sock: socket.socket,
         kind: type[_T],
-        heard: Callable[[_T], None],
-        lost: Callable[[], None],
+        on_message: Callable[[_T], None],
+        on_closed: Callable[[], None],
     ) -> None:
         sock.setblocking(False)
         self._loop = loop
         self._socket = sock
-        self._inbox = MessageDecoder(kind)
-        self._outbox = bytearray()
-        self._heard = heard
-        self._lost = lost
+        self._decoder = MessageDecoder(kind)
+        self._unsent = bytearray()
+        self._on_message = on_message
+        self._on_closed = on_closed
         self.is_open = True
-        loop.watch(sock.fileno(), self.work)
+        loop.watch(sock.fileno(), self.on_ready)
 
     @property
     def has_unsent(self) -> bool:
         """Whether something waits to be sent."""
-        return bool(self._outbox)
+        return bool(self._unsent)
 
     def send(self, message: msgspec.Struct) -> None:
         """Send a message, now or as the socket takes it; to nobody if the other end is gone."""
         if self.is_open:
-            self._outbox += encode(message)
+            self._unsent += encode(message)
             self._write()
 
-    def work(self) -> None:
+    def on_ready(self) -> None:
         """Send and take what can be sent and taken."""
         self._write()
         self._read()
@@ -106,39 +106,39 @@ class PeerSocket(Generic[_T]):
             return False
         try:
             data = self._socket.recv(_CHUNK)
-            messages = self._inbox.feed(data)
+            messages = self._decoder.feed(data)
         except BlockingIOError:
             return False
         except (OSError, MessageError):
             data, messages = b"", []
         for message in messages:
-            self._heard(message)
+            self._on_message(message)
         if not data:
             self._end()
         return bool(data)
 
     def _write(self) -> None:
-        if not self._outbox:
+        if not self._unsent:
             return
         try:
-            sent = self._socket.send(self._outbox)
+            sent = self._socket.send(self._unsent)
         except BlockingIOError:
             sent = 0
         except OSError:  # reading tells so too
-            sent = len(self._outbox)
-        del self._outbox[:sent]
-        self._loop.watch(self._socket.fileno(), self.work, writes=self.has_unsent)
+            sent = len(self._unsent)
+        del self._unsent[:sent]
+        self._loop.watch(self._socket.fileno(), self.on_ready, writes=self.has_unsent)
 
     def _end(self) -> None:
         if self.is_open:
             self.close()
-            self._lost()
+            self._on_closed()
 
     def close(self) -> None:
         """Close the socket without a further word; a second call does nothing."""
         if self.is_open:
             self.is_open = False
-            self._outbox.clear()
+            self._unsent.clear()
             self._loop.forget(self._socket.fileno())
             self._socket.close()
 

@@ -71,20 +71,20 @@ class Launcher:
         slot.record = str(self._folder / f"{slot.incarnation:x}.record")
         order = Command(
             spec=slot.spec,
-            device=devices.told(slot.device),
+            device=devices.device_in_replica(slot.device),
             socket=slot.socket,
             record=slot.record,
             restarts=slot.restarts,
         )
 
-        def heard(status: Status) -> None:
-            _pass_on(status, slot)
+        def on_message(status: Status) -> None:
+            _apply_status(status, slot)
 
-        def ended(how: str) -> None:
-            self._bury(slot)
-            slot.ended(how, time.monotonic())
+        def on_exit(how: str) -> None:
+            self._remove_files(slot)
+            slot.on_exit(how, time.monotonic())
 
-        return ChildProcess(self._loop, self._command, variables, order, heard, ended)
+        return ChildProcess(self._loop, self._command, variables, order, on_message, on_exit)
 
     def _variables(self, slot: ReplicaSlot) -> dict[str, str]:
         return {
@@ -94,7 +94,7 @@ class Launcher:
             _METRICS: self._metrics,
         }
 
-    def _bury(self, slot: ReplicaSlot) -> None:
+    def _remove_files(self, slot: ReplicaSlot) -> None:
         """Remove the files of a replica that is gone; its flight recorder when many more have followed."""
         self._records.append(slot.record)
         _remove(slot.socket)
@@ -102,7 +102,7 @@ class Launcher:
             _remove(self._records.popleft())
 
 
-def _pass_on(status: Status, slot: ReplicaSlot) -> None:
+def _apply_status(status: Status, slot: ReplicaSlot) -> None:
     now = time.monotonic()
     if status.failed is not None:
         slot.failed(status.failed, now)

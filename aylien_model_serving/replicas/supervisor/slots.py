@@ -1,6 +1,6 @@
 """One place for a replica: what it goes through from one start to the next.
 
-Times are passed in. Whoever owns a slot calls `act` when it is `due`, and tells it what its process said.
+Times are passed in. Whoever owns a slot calls `run_due` when it is `due`, and tells it what its process said.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class ReplicaSlot:
             version=self.spec.version,
         )
 
-    def act(self, now: float) -> None:
+    def run_due(self, now: float) -> None:
         """Do what is due."""
         if self.due is None or now < self.due:
             return
@@ -89,7 +89,7 @@ class ReplicaSlot:
         if self.process is None:
             self._start(now)
         elif self.state == "ready":
-            self._watch_run(now)
+            self._check_run_time(now)
         elif self.state == "starting":
             self._fail(f"It was not ready within {self.spec.start_timeout:g} seconds")
             self.process.kill()
@@ -110,7 +110,7 @@ class ReplicaSlot:
     def _wait(self, now: float) -> None:
         self.due = now + self._backoff.failed(0.0 if self._ready_at is None else now - self._ready_at)
 
-    def _watch_run(self, now: float) -> None:
+    def _check_run_time(self, now: float) -> None:
         """Kill a replica whose run takes too long; else look again when it, or one that begins now, would."""
         assert self.spec.kill_after is not None
         assert self.process is not None
@@ -147,7 +147,7 @@ class ReplicaSlot:
         last_line = text.strip().rpartition("\n")[2]
         logger.error("Replica %d of %s can't be built: %s", self.number, self.spec.name, last_line)
 
-    def ended(self, how: str, now: float) -> None:
+    def on_exit(self, how: str, now: float) -> None:
         """Take note that the process is gone; another follows unless this slot was drained."""
         self.process = None
         if self.state == "draining":

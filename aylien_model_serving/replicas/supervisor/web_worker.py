@@ -23,11 +23,15 @@ class WebWorker:
         self,
         loop: EventLoop,
         sock: socket.socket,
-        heard: Callable[[WebWorker, HostRequest], None],
-        lost: Callable[[WebWorker], None],
+        on_message: Callable[[WebWorker, HostRequest], None],
+        on_closed: Callable[[WebWorker], None],
     ) -> None:
         self._peer = PeerSocket(
-            loop, sock, HostRequest, heard=lambda wish: heard(self, wish), lost=lambda: lost(self)
+            loop,
+            sock,
+            HostRequest,
+            on_message=lambda wish: on_message(self, wish),
+            on_closed=lambda: on_closed(self),
         )
         self._told: dict[str, list[Replica] | None] = {}
 
@@ -44,9 +48,9 @@ class WebWorker:
         if self._peer.has_unsent:
             return
         changed: dict[str, list[Replica]] = {}
-        for key, told in self._told.items():
+        for key, device_in_replica in self._told.items():
             replicas = replicas_of(key)
-            if replicas != told:
+            if replicas != device_in_replica:
                 changed[key] = replicas
         if changed:
             self._told.update(changed)
