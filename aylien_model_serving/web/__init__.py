@@ -1,1 +1,1 @@
-"""The only rooms that know Flask: front doors, and the endpoints of the library's own."""
+"""The Flask application: adapters, mounts and the library's own endpoints."""

@@ -1,6 +1,6 @@
-"""The app: one Flask application that speaks WSGI and ASGI, and sends each request to the door it needs.
+"""The app: one Flask application that speaks WSGI and ASGI, and chooses the adapter for each request.
 
-Every answer, whatever made it, carries its request id and is counted.
+Every response, whatever made it, carries its request id and is counted.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 
 class ServingJSON(DefaultJSONProvider):
-    """Flask's `jsonify` and the dicts of views, written as the answers of handlers are."""
+    """JSON for Flask's `jsonify` and the dicts of views, encoded as the results of handlers are."""
 
     def dumps(self, obj: Any, **kwargs: Any) -> str:
         return codecs.JSON.encode(obj).decode()
@@ -60,7 +60,7 @@ class ServingJSON(DefaultJSONProvider):
 
 
 class ServingFlask(MountingFlask):
-    """A Flask app whose errors are JSON, whose answers carry a request id, and whose requests are counted.
+    """A Flask app whose errors are JSON, whose responses carry a request id, and whose requests are counted.
 
     Args:
         name: Flask's import name.
@@ -119,7 +119,7 @@ class ServingFlask(MountingFlask):
             return
         headers = ScopeHeaders(scope["headers"])
         match = self._match_fast_path(path, scope["method"], headers)
-        if match is None or "wsgi_app" in self.__dict__:  # where a user's WSGI middleware stands
+        if match is None or "wsgi_app" in self.__dict__:  # replaced by a user's WSGI middleware
             await self._flask_as_asgi(scope, receive, send)
             return
         info = RequestInfo(headers.get("x-request-id"))
@@ -134,9 +134,9 @@ class ServingFlask(MountingFlask):
     async def _answer_non_http(
         self, scope: asgi_to_wsgi.Scope, receive: asgi_to_wsgi.Receive, send: asgi_to_wsgi.Send
     ) -> None:
-        """Answer what a server asks beside requests: the start and end of its life, and websockets."""
-        is_asked = self._has_mounts and scope["type"] == "websocket"
-        mount = self.mounts.find(asgi.path_of(scope)) if is_asked else None
+        """Answer a lifespan or a websocket."""
+        may_be_mounted = self._has_mounts and scope["type"] == "websocket"
+        mount = self.mounts.find(asgi.path_of(scope)) if may_be_mounted else None
         if mount is None:
             await server_lifespan.answer(scope, receive, send, self.mounts)
         else:
@@ -145,7 +145,7 @@ class ServingFlask(MountingFlask):
     async def _call_mount(
         self, mount: Mount, scope: asgi_to_wsgi.Scope, receive: asgi_to_wsgi.Receive, send: asgi_to_wsgi.Send
     ) -> None:
-        """Have a mounted application answer: natively, or through what speaks or sees WSGI alone."""
+        """Call a mounted application: natively, or through Flask for WSGI applications and middleware."""
         is_http = scope["type"] == "http"
         if isinstance(mount, ASGIMount) and not (is_http and "wsgi_app" in self.__dict__):
             info = RequestInfo(ScopeHeaders(scope["headers"]).get("x-request-id"))
@@ -156,25 +156,25 @@ class ServingFlask(MountingFlask):
                 current_request_id.reset(token)
         elif is_http:
             if isinstance(mount, ASGIMount):
-                with suppress(errors.Unavailable):  # which the answer tells
+                with suppress(errors.Unavailable):  # the response reports it
                     await mount.lifespan.start()  # on the server's loop, where it is used from a thread
             await self._flask_as_asgi(scope, receive, send)
         else:
             await server_lifespan.answer(scope, receive, send, self.mounts)
 
     def _match_fast_path(self, path: str, method: str, headers: HeaderLookup) -> RouteMatch | None:
-        """Return who answers beside Flask, where nobody could tell the difference."""
+        """Return the match of a request that the fast path answers exactly as Flask would, or None."""
         match = self.route_table.find(path, method)
         if match is None or not self._fast_path or self._has_observers():
             return None
         if self.view_functions[match.endpoint.name] is not match.view:
             return None
         if self.config["SECRET_KEY"] is not None and headers.get("cookie") is not None:
-            return None  # Flask may renew a session's cookie that the handler itself never looks at
+            return None  # Flask may renew a session's cookie that the handler itself never reads
         return match if self._auth.allows(headers) else None
 
     def _has_observers(self) -> bool:
-        """Tell whether a hook or a signal's receiver would miss a request that Flask does not dispatch."""
+        """Return whether a hook or a signal's receiver would miss a request that Flask does not dispatch."""
         return bool(
             any(self._observers)
             or self.url_map.host_matching
@@ -184,7 +184,7 @@ class ServingFlask(MountingFlask):
         )
 
     def _observer_lists(self) -> tuple[Collection[Any], ...]:
-        """Return where Flask and its signals list, in place, those who want to see each request."""
+        """Return the collections, updated in place, of hooks and receivers that observe each request."""
         return (
             self.before_request_funcs,
             self.after_request_funcs,
@@ -202,11 +202,11 @@ class ServingFlask(MountingFlask):
 
     @cached_property
     def _flask_as_asgi(self) -> Any:
-        """Made at its first use, on the loop that it serves."""
+        """The app behind the ASGI-to-WSGI adapter; created at its first use, on the loop that it serves."""
         return asgi_to_wsgi.asgi_of(lambda environ, start_response: self.wsgi_app(environ, start_response))
 
     def check_key(self) -> None:
-        """Refuse the request that Flask works on if it lacks a right key.
+        """Refuse Flask's current request if it lacks a valid API key.
 
         Raises:
             Unauthorized: it carries no key.
@@ -220,8 +220,8 @@ class ServingFlask(MountingFlask):
         return super().preprocess_request()
 
     def make_response(self, rv: Any) -> Response:
-        """Let a view return whatever JSON can express, beside what Flask takes for a response."""
-        if rv is None or callable(rv) or isinstance(rv, _FLASK_TAKES):
+        """Let a view return whatever JSON can express, besides the types that Flask converts itself."""
+        if rv is None or callable(rv) or isinstance(rv, _FLASK_TYPES):
             return super().make_response(rv)
         return Response(codecs.JSON.encode(rv), content_type=codecs.JSON.media_type)
 
@@ -231,7 +231,7 @@ class ServingFlask(MountingFlask):
         return response
 
     def finalize_request(self, rv: Any, from_error_handler: bool = False) -> Response:
-        """Count the answer that leaves: one whose hooks fail is followed by that of the failure."""
+        """Count the final response; if hooks fail, Flask calls this again with the error's response."""
         response = super().finalize_request(rv, from_error_handler)
         endpoint = request.endpoint or UNMATCHED
         if endpoint not in self.untracked and not lazy_contexts.is_untracked(request):
@@ -240,15 +240,15 @@ class ServingFlask(MountingFlask):
         return response
 
     def log_exception(self, exc_info: Any) -> None:
-        """Keep Flask's own line back: what the client is told is logged where it is told."""
+        """Do nothing: an error is logged where its response is made."""
 
 
-#: What Flask makes a response of by itself; a Response and an HTTP exception can be called.
-_FLASK_TAKES = (str, bytes, bytearray, dict, list, tuple, Iterator)
+#: The types that Flask converts into a response; a Response and an HTTP exception are callable.
+_FLASK_TYPES = (str, bytes, bytearray, dict, list, tuple, Iterator)
 
 
 def mark_as_coroutine_function(function: Any) -> None:
-    """Let servers that choose the protocol by inspection take the app for what it also is, an ASGI one."""
+    """Let servers that detect the protocol by inspection take the app for an ASGI application."""
     if hasattr(inspect, "markcoroutinefunction"):
         inspect.markcoroutinefunction(function)
     else:

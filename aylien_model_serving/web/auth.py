@@ -1,4 +1,4 @@
-"""Who may ask: API keys, compared in constant time."""
+"""Authentication with API keys, compared in constant time."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from aylien_model_serving.errors import Forbidden, Unauthorized
 
 
 class HeaderLookup(Protocol):
-    """The one thing that is asked of a request's headers."""
+    """The one method of a request's headers that is used here."""
 
     def get(self, name: str, /) -> str | None: ...
 
 
 class ApiKeyAuth:
-    """Lets a request in if it carries one of the keys; without keys everybody is let in.
+    """Allows requests that carry one of the keys; without keys every request is allowed.
 
     Args:
         keys: the accepted API keys.
@@ -25,7 +25,7 @@ class ApiKeyAuth:
         self._keys = [key.encode() for key in keys]
 
     def allows(self, headers: HeaderLookup) -> bool:
-        """Tell whether `check` has nothing against a request."""
+        """Return whether `check` accepts a request."""
         if not self._keys:
             return True
         try:
@@ -35,7 +35,7 @@ class ApiKeyAuth:
         return True
 
     def check(self, headers: HeaderLookup) -> None:
-        """Refuse a request without a right key.
+        """Refuse a request without a valid key.
 
         Raises:
             Unauthorized: it carries no key.

@@ -1,4 +1,4 @@
-"""Routes → app: every route is given its endpoint and its place in Flask's map."""
+"""Routes → app: creates the endpoint of every route, and its rule in Flask's URL map."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ from aylien_model_serving.web.adapters.flask import answer_request
 from aylien_model_serving.web.app import ServingFlask
 from aylien_model_serving.web.state import JobStore, ServiceState
 
-#: What a class is told that is built in the web worker.
+#: The device of a class that is built in the web worker.
 _DEVICE = "cpu"
 
 
 def bare_app(config: Mapping[str, Any] | None = None, name: str | None = None) -> ServingFlask:
-    """Return an app that has the operators' endpoints alone.
+    """Return an app that has only the operators' endpoints.
 
     Args:
         config: Flask's configuration.
-        name: of the service, where the settings have none.
+        name: of the service, if the settings have none.
     """
     settings = overrides.settings()
     settings = replace(settings, service_name=settings.service_name or name)
@@ -125,7 +125,7 @@ def _view(app: ServingFlask, route: Route, *, is_own: bool = False) -> Callable[
 
 
 def _inspect(route: Route) -> Described:
-    """Return a route as it would be served: its handler is neither built nor called.
+    """Return the description of a route whose handler is neither built nor called.
 
     Raises:
         ConfigurationError: it can't be served.
@@ -145,7 +145,7 @@ def _inspect(route: Route) -> Described:
 
 
 def _signature_and_schema(route: Route, handler: Callable[..., Any]) -> tuple[Signature, schemas.Schema]:
-    """Return what a handler takes, and what checks it."""
+    """Return a handler's signature, and the schema that validates its input and output."""
     signature = Signature.of(handler)
     if route.job is not None:
         signature = signature.without(progress.parameter_of(handler))
@@ -203,10 +203,10 @@ def _cache_seconds(route: Route) -> int | None:
 
 
 def _warm_up(endpoint: Endpoint, fields: Mapping[str, Any]) -> None:
-    """Call a handler once, so that the first client does not wait for what is loaded late.
+    """Call a handler once, so that the first client does not wait for lazy loading.
 
     Raises:
-        ConfigurationError: the call failed, as a client's would.
+        ConfigurationError: the call failed.
     """
     try:
         call = Call("POST", "", "", {}, b"", {}, "warmup")

@@ -1,7 +1,7 @@
 """The page that shows the routes and lets people try them: Swagger UI, from an installed package's files.
 
-The page asks nobody but this service, by paths relative to its own, so that any prefix may stand
-before them. The package's Python code, which wants a framework of its own, is never imported.
+The page makes requests to this service only, by paths relative to its own, so that it works below any
+prefix. The package's Python code, which needs another framework, is never imported.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from aylien_model_serving.errors import NotFound
 from aylien_model_serving.web import pages
 from aylien_model_serving.web.app import ServingFlask
 
-#: Paths that are answered to GET in every service.
+#: Paths with a GET endpoint in every service.
 PATHS = ("/docs", "/docs/", "/docs/<name>")
 
 #: The distribution that has Swagger UI among its files, and how it is installed.
@@ -35,7 +35,7 @@ _POLICY = (
 )
 
 #: A year, for a file whose URL names its version.
-_FOR_GOOD = "public, max-age=31536000, immutable"
+_IMMUTABLE = "public, max-age=31536000, immutable"
 
 
 class Swagger(NamedTuple):
@@ -52,7 +52,7 @@ class Swagger(NamedTuple):
 
 @cache
 def installed() -> Swagger | None:
-    """Return where Swagger UI is, or None where it is not, or not as a whole."""
+    """Return the installed Swagger UI, or None where it is missing or incomplete."""
     try:
         found = metadata.distribution(PACKAGE)
     except metadata.PackageNotFoundError:
@@ -82,25 +82,27 @@ def register(app: ServingFlask) -> None:
 
 
 def _file(name: str) -> Response:
-    """Return one of the files that the page names; nothing else has a path here.
+    """Return one of the page's files.
 
     Raises:
         NotFound: it is none of them.
     """
     swagger = installed()
-    kept = "no-cache"
+    cache_control = "no-cache"
     if name in _OWN:
         content = pages.text(name).encode()
     elif swagger is not None and name in swagger.files:
         content = _read(swagger.files[name])
         if request.args.get("v") == swagger.version:
-            kept = _FOR_GOOD
+            cache_control = _IMMUTABLE
     else:
         raise NotFound
-    return pages.file(content, "text/css" if name.endswith(".css") else "text/javascript", kept=kept)
+    return pages.file(
+        content, "text/css" if name.endswith(".css") else "text/javascript", cache_control=cache_control
+    )
 
 
 @cache
 def _read(path: Path) -> bytes:
-    """Return a file, which a process keeps once it has been asked for: 1.7 MB for all of them."""
+    """Return a file, cached by each process from its first request on: 1.7 MB for all of them."""
     return path.read_bytes()

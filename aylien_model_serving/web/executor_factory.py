@@ -1,4 +1,4 @@
-"""Which runner a route's handler gets: its own processes, batches within this one, or a plain call."""
+"""Creates the executor of a route: in replicas, in batches within this process, or inline."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.jobs import webhooks
 from aylien_model_serving.jobs.job import NewJob
 from aylien_model_serving.jobs.runner import JobRunner, Workers
-from aylien_model_serving.jobs.worker.in_process import Beside
+from aylien_model_serving.jobs.worker.in_process import InProcessWorker
 from aylien_model_serving.process import lifecycle
 from aylien_model_serving.replicas.client.remote_executor import RemoteExecutor
 from aylien_model_serving.routing.options import JobOptions, RunnerOptions
@@ -34,14 +34,14 @@ _MAX_WAITING = 1024
 def choose(
     state: ServiceState, route: Route, handler: Callable[..., Any], signature: Signature, schema: Schema
 ) -> Executor:
-    """Return the runner that a route asks for.
+    """Return the executor for a route.
 
     Args:
         state: of the service.
         route: the route.
-        handler: what is run; of a hosted one its signature alone is real.
-        signature: what the handler takes.
-        schema: what validates both ways.
+        handler: the callable; for one that replicas run, only its signature is real.
+        signature: of the handler.
+        schema: validates input and output.
 
     Raises:
         ConfigurationError: another process can't find the handler or its schema by name.
@@ -69,8 +69,8 @@ def _in_process_worker(
     handler: Callable[..., Any],
     signature: Signature,
     schema: Schema,
-) -> Beside:
-    """Return those who work on jobs that nobody but this process has."""
+) -> InProcessWorker:
+    """Return the worker for jobs of a store that belongs to this process alone."""
     assert state.jobs is not None
     endpoint = Endpoint(
         name=route.name,
@@ -80,7 +80,7 @@ def _in_process_worker(
         instruments=state.instruments,
         error_responses=state.error_responses,
     )
-    return Beside(
+    return InProcessWorker(
         state.jobs.store,
         state.jobs.service,
         endpoint,
@@ -93,7 +93,7 @@ def _in_process_worker(
 
 
 def _job_executor(state: ServiceState, route: Route, options: JobOptions, workers: Workers) -> JobRunner:
-    """Return the runner that keeps calls for others to work on."""
+    """Return the executor that stores calls as jobs for workers."""
     assert state.jobs is not None
     template = partial(
         NewJob,
@@ -141,7 +141,7 @@ def _spec(state: ServiceState, route: Route, hosting: RunnerOptions) -> spec.Spe
 
 
 def _context_name(route: Route) -> str | None:
-    """Return the name by which another process finds what the route's service has for its handler."""
+    """Return the import name of the service context of a route's handler."""
     context = route.binding.context
     if context is None or not route.binding.is_needed(route.callable):
         return None
@@ -149,7 +149,7 @@ def _context_name(route: Route) -> str | None:
 
 
 def _schema_names(schema: Any) -> str | tuple[str | None, str | None] | None:
-    """Return the names by which another process finds a schema."""
+    """Return the import names of a schema's messages."""
     if schema is None:
         return None
     if isinstance(schema, ModuleType):

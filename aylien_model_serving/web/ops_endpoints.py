@@ -1,4 +1,4 @@
-"""The endpoints that operators ask: ping, liveness, readiness, metrics, runners. None of them is counted."""
+"""The operators' endpoints: ping, liveness, readiness, metrics, runners. None of them is counted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from aylien_model_serving.replicas.client.remote_executor import RemoteExecutor
 from aylien_model_serving.web import docs
 from aylien_model_serving.web.app import ServingFlask
 
-#: Paths that are answered to GET in every service.
+#: Paths with a GET endpoint in every service.
 _ANSWERED = ("/__ping", "/livez", "/readyz", "/__metrics", "/metrics", "/__runners", "/openapi.json")
 PATHS = (*_ANSWERED, *docs.PATHS)
 

@@ -1,6 +1,6 @@
-"""What stands in for hosted handlers while an app is built, so that it answers without further processes.
+"""Test doubles for handlers while an app is built, so that it answers without further processes.
 
-For tests: a handler runs in the process that builds the app, or another callable runs in its place.
+A handler runs in the process that builds the app, or another callable runs in its place.
 """
 
 from __future__ import annotations
@@ -21,32 +21,32 @@ from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.routing.routes import Route
 from aylien_model_serving.web.jobs import MEMORY
 
-#: What a class is told that a replica would build on its own device.
+#: The device of a class that a replica would build on its own device.
 _DEVICE = "cpu"
 
 
 @dataclasses.dataclass
 class Overrides:
-    """Callables in place of handlers, and what became of them.
+    """Callables that replace handlers, and the routes that were built with them.
 
     Args:
         callables: by the name of the route.
-        names: of all routes of which an app was built meanwhile, but Flask's views.
+        names: of all routes of the apps that were built meanwhile, without Flask's views.
     """
 
     callables: Mapping[str, Callable[..., Any]]
     names: set[str] = dataclasses.field(default_factory=set)
 
 
-_current: ContextVar[Overrides | None] = ContextVar("stand_ins", default=None)
+_current: ContextVar[Overrides | None] = ContextVar("overrides", default=None)
 
 
 @contextmanager
 def overriding(callables: Mapping[str, Callable[..., Any]]) -> Iterator[Overrides]:
-    """Have apps that are built until the block ends host nothing, and keep jobs in memory.
+    """Have apps that are built within the block start no replicas, and keep jobs in memory.
 
     Args:
-        callables: what answers instead of the handler, by the name of the route.
+        callables: replace handlers, by the name of the route.
     """
     overrides = Overrides(callables)
     token = _current.set(overrides)
@@ -57,13 +57,13 @@ def overriding(callables: Mapping[str, Callable[..., Any]]) -> Iterator[Override
 
 
 def settings() -> Settings:
-    """Return the settings of an app that is being built."""
+    """Return the settings for an app that is being built."""
     loaded = Settings.load()
     return loaded if _current.get() is None else dataclasses.replace(loaded, jobs_url=MEMORY)
 
 
 def apply(routes: Iterable[Route]) -> list[Route]:
-    """Return the routes as they are to be built.
+    """Return the routes with the overrides in place of their handlers.
 
     Raises:
         ConfigurationError: a handler's class can't be built as the route says.
@@ -87,7 +87,7 @@ def _override(overrides: Overrides, route: Route) -> Route:
         elif route.job is None:
             real = handlers.build_with(route.callable, init, _DEVICE, route.binding)
         else:
-            return route  # a store in memory has them worked on here
+            return route  # jobs of a store in memory run in this process
     except ConfigurationError as error:
         raise ConfigurationError(f"route {route.endpoint!r}: {error}") from error
     runner = None if route.runner is None or route.job is None else dataclasses.replace(route.runner, init={})
@@ -95,7 +95,7 @@ def _override(overrides: Overrides, route: Route) -> Route:
 
 
 def _described_as(real: Callable[..., Any], override: Callable[..., Any]) -> Callable[..., Any]:
-    """Return what calls the stand-in with the fields that it takes, and is described as the real one."""
+    """Return a callable that passes the override the fields that it takes, with the real one's signature."""
     described: Any = real if inspect.isroutine(real) else getattr(real, "__call__", real)  # noqa: B004  # its hints
     positional, takes = Signature.of(real).positional, Signature.of(override)
 

@@ -1,6 +1,6 @@
-"""What an ASGI server asks beside HTTP: the lifespan protocol, and websockets that nobody takes.
+"""Answers an ASGI server's lifespan protocol, and refuses websockets that no mount takes.
 
-A server ends the lifespan once it has answered all requests: what is left to do is done then.
+A server ends the lifespan once it has answered all requests: background tasks are finished then.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from aylien_model_serving.web.mounts.table import Mounts
 
 
 async def answer(scope: Scope, receive: Receive, send: Send, mounts: Mounts) -> None:
-    """Take part in the server's lifespan with all that is mounted, and refuse websockets."""
+    """Start and stop all mounts with the server's lifespan; refuse a websocket."""
     if scope["type"] == "websocket":
         await send({"type": "websocket.close", "code": 1000})
     elif scope["type"] == "lifespan":

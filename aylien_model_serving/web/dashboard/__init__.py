@@ -1,7 +1,7 @@
-"""The dashboard: one page that shows the whole service while it works.
+"""The dashboard: one page that shows the whole service at work.
 
-The page and its files hold no data and are open to everybody; what they ask for needs a key of the service
-where it has any. None of it is counted.
+The page and its files hold no data and need no API key; the data that they fetch does, where the service has
+keys. Its requests are not counted.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from aylien_model_serving.web.app import ServingFlask
 from aylien_model_serving.web.dashboard import snapshot
 from aylien_model_serving.web.dashboard.feed import Feed
 
-#: Paths that are answered to GET in every service that does not switch the dashboard off.
+#: Paths with a GET endpoint in every service that does not switch the dashboard off.
 PATHS = ("/__dashboard", "/__dashboard/", "/__dashboard/events", "/__dashboard/<name>")
 
 _ASSETS = Path(__file__).parent / "assets"
@@ -28,7 +28,7 @@ _ASSETS = Path(__file__).parent / "assets"
 _PAGE = "index.html"
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
-#: Nothing runs, shows or asks that is not the service's own, and no text becomes markup.
+#: The page runs, shows and fetches only the service's own files, and no text becomes markup.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
@@ -43,16 +43,14 @@ _SECURITY_HEADERS = (
 
 
 def register(app: ServingFlask) -> None:
-    """Add the dashboard to an app, unless the operator has switched it off."""
+    """Add the dashboard to an app, unless the settings switch it off."""
     if not app.state.settings.dashboard:
         return
     feed = Feed(lambda: codecs.JSON.encode(snapshot.take(app.state)))
 
     def page() -> Response:
-        asked = b"needed" if app.state.settings.api_keys else b"none"
-        return pages.file(
-            _assets()[_PAGE].replace(b"{key}", asked), _TYPES[".html"], headers=_SECURITY_HEADERS
-        )
+        key = b"needed" if app.state.settings.api_keys else b"none"
+        return pages.file(_assets()[_PAGE].replace(b"{key}", key), _TYPES[".html"], headers=_SECURITY_HEADERS)
 
     def page_below() -> Response:
         return Response(status=308, headers={"Location": "../__dashboard"})

@@ -1,7 +1,7 @@
-"""Samples of metrics → the counts of which the dashboard's page makes rates and percentiles.
+"""Samples of metrics → the counts from which the dashboard's page computes rates and percentiles.
 
-Pure. Counts are those of the whole service and only grow, so that any two of them, whichever processes told
-them, say what happened in between.
+Pure. Counts are those of the whole service and only grow, so that the difference of any two snapshots, from
+whichever processes, is what happened in between.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ Samples = Mapping[str, list[Sample]]
 
 
 class HistogramCounts(TypedDict):
-    """How often what was observed fell between two bounds; what is above all of them comes last."""
+    """A histogram's sum, and its count of observations in each bucket; the last bucket has no upper bound."""
 
     sum: float
     counts: list[float]
 
 
 class LabelledHistograms(TypedDict):
-    """The spreads of one histogram by one of its labels, and the upper bounds that they share."""
+    """The counts of one histogram by one of its labels, and the upper bounds that they share."""
 
     bounds: list[float]
     of: dict[str, HistogramCounts]
@@ -39,12 +39,12 @@ def by_name(samples: Iterable[Sample]) -> Samples:
 
 
 def histograms(samples: Samples, name: str, label: str) -> LabelledHistograms:
-    """Return the spreads of a histogram, added up over all other labels.
+    """Return a histogram's counts by one of its labels, added up over all other labels.
 
     Args:
         samples: of the service.
         name: the histogram's.
-        label: tells the spreads apart.
+        label: by which they are grouped.
     """
     cumulative: dict[str, dict[float, float]] = {}
     for sample in samples.get(f"{name}_bucket", ()):

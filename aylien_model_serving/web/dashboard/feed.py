@@ -1,8 +1,8 @@
-"""Server-sent events of a service's snapshots, made once a second for all who watch through this process.
+"""Server-sent events of a service's snapshots, taken once a second for all clients of this process.
 
-A stream keeps a place that others may need, so that it ends after a while, and there are few at a time. Who
-gets none has one snapshot and asks again after a second, which looks the same. What a watcher knows of the
-past, it keeps itself: it may meet another process each time.
+A stream occupies a thread, so that it ends after a while, and there are few at a time. A client without a
+stream gets one snapshot and reconnects after a second, which looks the same. Clients keep the history
+themselves: each request may reach another process.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from aylien_model_serving.process import lifecycle, native_threads
 #: Seconds between two snapshots.
 PERIOD = 1.0
 
-#: Seconds that a stream lasts; less than servers give requests in flight at their end.
+#: Seconds that a stream lasts; less than the time that servers give requests in flight at shutdown.
 STREAM_SECONDS = 20.0
 
 #: Streams of one process at a time; an ASGI server's have a thread each, of the 16 that serve Flask.
@@ -24,12 +24,12 @@ MAX_STREAMS = 4
 
 
 class Feed:
-    """The events of one service, as one process tells them.
+    """The events of one service, as one process sends them.
 
     Args:
-        take: makes a snapshot's JSON, on one line.
-        clock: seconds that only go on.
-        sleep: waits for so many of them.
+        take: returns a snapshot's JSON, on one line.
+        clock: monotonic seconds.
+        sleep: waits for a number of seconds.
     """
 
     def __init__(
@@ -41,12 +41,12 @@ class Feed:
         self._take = take
         self._clock = clock
         self._sleep = sleep
-        self._places = threading.Semaphore(MAX_STREAMS)
+        self._streams = threading.Semaphore(MAX_STREAMS)
         self._lock = native_threads.ProcessLock()
         self._latest: tuple[float, bytes] | None = None
 
     def latest(self) -> bytes:
-        """Return the event of a snapshot that is not older than a second."""
+        """Return the event of a snapshot that is at most a second old."""
         with self._lock:
             now = self._clock()
             if self._latest is None or now - self._latest[0] >= PERIOD:
@@ -59,10 +59,10 @@ class Feed:
 
         Args:
             first: the first of them.
-            lasting: whether others may follow: where waiting keeps nobody else from being answered.
+            streaming: whether others may follow, where waiting blocks no other request.
         """
         yield first
-        if not streaming or not self._places.acquire(blocking=False):
+        if not streaming or not self._streams.acquire(blocking=False):
             return
         try:
             until = self._clock() + STREAM_SECONDS
@@ -70,4 +70,4 @@ class Feed:
                 self._sleep(PERIOD)
                 yield self.latest()
         finally:
-            self._places.release()
+            self._streams.release()

@@ -1,7 +1,7 @@
-"""What the dashboard shows of a service at one moment, whichever of its processes is asked.
+"""The dashboard's data at one moment, the same from each process of a service.
 
-Counts come from the metrics that all processes share, replicas from those who host, jobs from their store.
-What can't be asked is told as an error beside the rest.
+Counts come from the metrics that all processes share, replicas from their supervisor, jobs from their store.
+A source that fails is reported as an error beside the rest.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from aylien_model_serving.web.dashboard.counts import HistogramCounts, LabelledH
 from aylien_model_serving.web.jobs import POSTED
 from aylien_model_serving.web.state import JobStore, ServiceState
 
-#: Jobs of a snapshot: the latest, and as many of each kind that is under way.
+#: Jobs of a snapshot: the latest, and as many of each active state.
 _JOBS = 20
 
 #: Characters of a job's message or error in a snapshot.
 _MAX_TEXT = 400
 
-_UNDER_WAY: tuple[Status, ...] = ("processing", "streaming")
+_ACTIVE: tuple[Status, ...] = ("processing", "streaming")
 
 
 def take(state: ServiceState) -> dict[str, Any]:
-    """Return a snapshot as JSON has it; times are seconds since 1970.
+    """Return a snapshot for JSON; times are seconds since 1970.
 
     Args:
         state: of the service.
@@ -57,7 +57,7 @@ def take(state: ServiceState) -> dict[str, Any]:
 
 
 def _routes(state: ServiceState, samples: Samples, seconds: LabelledHistograms) -> list[dict[str, Any]]:
-    """Return the routes in the service's order, then what else was asked for, each with its counts."""
+    """Return the routes in the service's order, then other requested endpoints, each with its counts."""
     statuses = counts.table(samples, "flask_http_request_duration_seconds_count", "endpoint", "status")
     cache = counts.table(samples, "model_serving_cache_total", "endpoint", "result")
     described = {known.route.name: _described(known) for known in state.routes}
@@ -125,10 +125,10 @@ def _replicas(runner: RemoteExecutor | JobRunner, *, with_errors: bool) -> dict[
 def _jobs(jobs: JobStore) -> dict[str, Any]:
     try:
         latest = jobs.store.page(jobs.service, limit=_JOBS)
-        under_way = [
-            job for status in _UNDER_WAY for job in jobs.store.page(jobs.service, status=status, limit=_JOBS)
+        active = [
+            job for status in _ACTIVE for job in jobs.store.page(jobs.service, status=status, limit=_JOBS)
         ]
-        found = {job.number: job for job in (*latest, *under_way)}
+        found = {job.number: job for job in (*latest, *active)}
         ordered = [found[number] for number in sorted(found, reverse=True)]
         return {"counts": jobs.store.counts(jobs.service), "latest": [_shortened(job) for job in ordered]}
     except ServingError as error:

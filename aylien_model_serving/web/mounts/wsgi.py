@@ -37,7 +37,7 @@ class MountServices(NamedTuple):
     error_responses: ErrorResponses
 
     def check(self, headers: HeaderLookup) -> None:
-        """Refuse a request without a right key.
+        """Refuse a request without a valid key.
 
         Raises:
             Unauthorized: it carries no key.

@@ -1,4 +1,4 @@
-"""Pages for people with a browser; they ask no other host, and carry a policy that forbids it."""
+"""HTML pages; they load nothing from another host, and carry a policy that forbids it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from string import Template
 
 from flask import Response, request
 
-#: What a page without scripts may use.
+#: The Content-Security-Policy of a page without scripts.
 PLAIN = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; frame-ancestors 'none'"
 )
@@ -23,18 +23,18 @@ def text(name: str) -> str:
 
 
 def file(
-    body: bytes, media_type: str, *, kept: str = "no-cache", headers: Iterable[tuple[str, str]] = ()
+    body: bytes, media_type: str, *, cache_control: str = "no-cache", headers: Iterable[tuple[str, str]] = ()
 ) -> Response:
-    """Return a file of a page, unless the browser that asks has it already.
+    """Return a file of a page, or a 304 if the browser has it already.
 
     Args:
         body: its text, in UTF-8.
-        media_type: of it.
-        kept: how long a browser may have it without asking, as Cache-Control says it.
+        media_type: without parameters.
+        cache_control: the header Cache-Control.
         headers: further ones.
     """
     response = Response(body, content_type=f"{media_type}; charset=utf-8")
-    response.headers["Cache-Control"] = kept
+    response.headers["Cache-Control"] = cache_control
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers.update(headers)
     response.add_etag()
@@ -47,13 +47,13 @@ def page(name: str, status: int = 200, *, policy: str = PLAIN, **values: object)
 
     Args:
         name: its file in this folder.
-        status: of the answer.
+        status: HTTP status.
         policy: its Content-Security-Policy.
-        values: what takes the place of `$name`, as text; that of `$status` is known.
+        values: the text for each `$name`, which is escaped; `$status` is always there.
     """
-    told = {key: escape(str(value)) for key, value in {**values, "status": status}.items()}
-    shown = Template(text(name)).substitute(told)
-    response = Response(shown, status, content_type="text/html; charset=utf-8")
+    escaped = {key: escape(str(value)) for key, value in {**values, "status": status}.items()}
+    html = Template(text(name)).substitute(escaped)
+    response = Response(html, status, content_type="text/html; charset=utf-8")
     response.headers["Content-Security-Policy"] = policy
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Referrer-Policy"] = "same-origin"
