@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from aylien_model_serving.media.incoming import Arrival
+from aylien_model_serving.media.incoming import IncomingFile
 
-_NONE: Mapping[str, Arrival | list[str | Arrival]] = MappingProxyType({})
+_NONE: Mapping[str, IncomingFile | list[str | IncomingFile]] = MappingProxyType({})
 
 
 class Fields(NamedTuple):
@@ -25,5 +25,5 @@ class Fields(NamedTuple):
 
     values: dict[str, Any]
     textual: bool = False
-    uploads: Mapping[str, Arrival | list[str | Arrival]] = _NONE
+    uploads: Mapping[str, IncomingFile | list[str | IncomingFile]] = _NONE
     proven: frozenset[str] = frozenset()

@@ -34,7 +34,7 @@ _LONGEST_NAME = 255
 
 
 @dataclass(frozen=True)
-class Arrival:
+class IncomingFile:
     """A file as it came, of a kind that nobody has looked at.
 
     Args:
@@ -54,23 +54,23 @@ class Arrival:
         return bool(self.content or self.url or self.file_name)
 
 
-def uploaded(content: bytes, content_type: str | None, file_name: str | None) -> Arrival:
+def uploaded(content: bytes, content_type: str | None, file_name: str | None) -> IncomingFile:
     """Return the file of one part of a multipart form."""
-    return Arrival(content, None, clean_type(content_type), clean_name(file_name))
+    return IncomingFile(content, None, clean_type(content_type), clean_name(file_name))
 
 
-def read(value: Any) -> Arrival:
+def read(value: Any) -> IncomingFile:
     """Return the file that a field's value stands for.
 
     Raises:
         BadFile: it is in none of the forms.
     """
-    if isinstance(value, Arrival):
+    if isinstance(value, IncomingFile):
         return value
     if isinstance(value, str):
         return _read_text(value)
     if isinstance(value, (bytes, bytearray, memoryview)):
-        return Arrival(bytes(value))
+        return IncomingFile(bytes(value))
     if isinstance(value, Mapping):
         return _read_object(value)
     raise BadFile(f"expected a file: base64, a data URL, a URL or an object with {_listed()}")
@@ -80,7 +80,7 @@ def _listed() -> str:
     return "file_name, content_type and content"
 
 
-def _read_text(text: str) -> Arrival:
+def _read_text(text: str) -> IncomingFile:
     stripped = text.strip()
     if stripped.startswith("{"):
         return _read_json(stripped)
@@ -89,11 +89,11 @@ def _read_text(text: str) -> Arrival:
     if _SCHEME.match(stripped):
         if not Settings.load().url_fetch:
             raise BadFile("files are not fetched from URLs here: send the file itself")
-        return Arrival(None, urls.parse(stripped).url, file_name=clean_name(urls.last_part(stripped)))
-    return Arrival(_decode(text))
+        return IncomingFile(None, urls.parse(stripped).url, file_name=clean_name(urls.last_part(stripped)))
+    return IncomingFile(_decode(text))
 
 
-def _read_json(text: str) -> Arrival:
+def _read_json(text: str) -> IncomingFile:
     try:
         value = msgspec.json.decode(text)
     except (msgspec.MsgspecError, RecursionError, UnicodeEncodeError):
@@ -101,14 +101,14 @@ def _read_json(text: str) -> Arrival:
     return _read_object(value)
 
 
-def _read_object(value: Mapping[Any, Any]) -> Arrival:
+def _read_object(value: Mapping[Any, Any]) -> IncomingFile:
     if not value.keys() <= _NAMES or not isinstance(value.get("content"), (str, bytes)):
         raise BadFile(f"expected a file object with {_listed()}, the content as base64")
     content = value["content"]
     if isinstance(content, str) and content.lstrip().startswith("{"):
         raise BadFile("the content of a file object can't be a file object")
     inner = read(content)
-    return Arrival(
+    return IncomingFile(
         inner.content,
         inner.url,
         clean_type(value.get("content_type")) or inner.content_type,
@@ -116,16 +116,16 @@ def _read_object(value: Mapping[Any, Any]) -> Arrival:
     )
 
 
-def _read_data_url(text: str) -> Arrival:
+def _read_data_url(text: str) -> IncomingFile:
     """Read what follows "data:" (RFC 2397)."""
     head, comma, data = text.partition(",")
     if not comma:
         raise BadFile("the data URL has no comma")
     media_type, *parameters = head.split(";")
     if parameters and parameters[-1].strip().lower() == "base64":
-        return Arrival(_decode(data), None, clean_type(media_type))
+        return IncomingFile(_decode(data), None, clean_type(media_type))
     try:
-        return Arrival(unquote_to_bytes(data.encode()), None, clean_type(media_type))
+        return IncomingFile(unquote_to_bytes(data.encode()), None, clean_type(media_type))
     except UnicodeEncodeError:
         raise BadFile("the data URL holds what is no text") from None
 

@@ -17,7 +17,7 @@ from aylien_model_serving.codecs import JSON, Encoder, image_responses
 from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.errors import ConfigurationError, InvalidAnswer, SchemaMismatch
 from aylien_model_serving.handlers.signatures import Signature
-from aylien_model_serving.media.incoming import Arrival
+from aylien_model_serving.media.incoming import IncomingFile
 from aylien_model_serving.schemas import arrays, batch_hints, description, models, uploads
 from aylien_model_serving.schemas.base import Schema, merge
 
@@ -199,7 +199,7 @@ def _wrap_lists(values: dict[str, Any], hints: dict[str, Any]) -> bool:
     """Make a list of a field that was given once in a query string and is declared as a list."""
     wrapped = False
     for name, hint in hints.items():
-        if isinstance(values.get(name), (str, bytes, Arrival)) and _is_list(hint):
+        if isinstance(values.get(name), (str, bytes, IncomingFile)) and _is_list(hint):
             values[name] = [values[name]]
             wrapped = True
     return wrapped

@@ -13,10 +13,10 @@ from typing import Any, Union, get_args, get_origin
 import msgspec
 
 from aylien_model_serving.media.files import MediaFile
-from aylien_model_serving.media.incoming import Arrival
+from aylien_model_serving.media.incoming import IncomingFile
 from aylien_model_serving.schemas.models import is_model
 
-Uploads = Mapping[str, Arrival | list[str | Arrival]]
+Uploads = Mapping[str, IncomingFile | list[str | IncomingFile]]
 
 
 def is_file(kind: Any) -> bool:

@@ -53,7 +53,7 @@ def test_a_file_object_gives_back_the_file(content: bytes, name: str | None, med
     found = incoming.read(made)
 
     assert found == incoming.read(json.dumps(made))
-    assert found == incoming.Arrival(content, None, media_type, name)
+    assert found == incoming.IncomingFile(content, None, media_type, name)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_a_url_is_kept_and_gives_the_file_its_name(monkeypatch: pytest.MonkeyPat
 
     found = incoming.read({"content": " https://a.example/b/c%20d.png?e=/f#g "})
 
-    assert found == incoming.Arrival(None, "https://a.example/b/c%20d.png?e=/f", None, "c d.png")
+    assert found == incoming.IncomingFile(None, "https://a.example/b/c%20d.png?e=/f", None, "c d.png")
 
 
 @pytest.mark.parametrize(
