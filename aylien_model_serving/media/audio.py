@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.media import packages, sniffing
-from aylien_model_serving.media.errors import BadFile, TooLarge, told
+from aylien_model_serving.media.errors import BadFile, TooLarge, as_request_error
 from aylien_model_serving.media.files import MediaFile
 
 if TYPE_CHECKING:
@@ -58,21 +58,23 @@ class AudioFile(MediaFile):
             format: one that soundfile writes, e.g. "wav", "flac", "ogg", "mp3".
             file_name: without folders.
         """
-        held = io.BytesIO()
-        packages.soundfile().write(held, packages.numpy().asarray(array), sample_rate, format=format.upper())
-        return cls.from_bytes(held.getvalue(), file_name=file_name)
+        buffer = io.BytesIO()
+        packages.soundfile().write(
+            buffer, packages.numpy().asarray(array), sample_rate, format=format.upper()
+        )
+        return cls.from_bytes(buffer.getvalue(), file_name=file_name)
 
     @property
     def sample_rate(self) -> int:
         """Samples of one channel in a second."""
-        with told(self._field), _Recording(self._held()) as recording:
-            return recording.sample_rate
+        with as_request_error(self._field), _AudioReader(self._raw_content()) as reader:
+            return reader.sample_rate
 
     @property
     def seconds(self) -> float:
         """How long it takes to hear it, as its header says."""
-        with told(self._field), _Recording(self._held()) as recording:
-            return recording.frames / recording.sample_rate
+        with as_request_error(self._field), _AudioReader(self._raw_content()) as reader:
+            return reader.frames / reader.sample_rate
 
     def to_np_array(self) -> Any:
         """Return the samples, or samples x channels, as numbers from -1 to 1 of type float32.
@@ -81,19 +83,19 @@ class AudioFile(MediaFile):
             BadRequest: the client's file is broken; the message names the field.
             FileTooLarge: it lasts longer, or takes more memory, than the operator allows.
         """
-        content = self._held()
-        with told(self._field), _Recording(content) as recording:
-            blocks = list(recording.blocks())
-        self._confirmed = True
+        content = self._raw_content()
+        with as_request_error(self._field), _AudioReader(content) as reader:
+            blocks = list(reader.blocks())
+        self._is_verified = True
         return packages.numpy().concatenate(blocks)
 
-    def _confirm(self, content: bytes) -> None:
-        with _Recording(content) as recording:
-            for _ in recording.blocks():
+    def _verify(self, content: bytes) -> None:
+        with _AudioReader(content) as reader:
+            for _ in reader.blocks():
                 pass
 
 
-class _Recording:
+class _AudioReader:
     """A file that is being decoded."""
 
     def __init__(self, content: bytes) -> None:
@@ -128,11 +130,11 @@ class _Recording:
             settings.max_decoded_bytes // (_SAMPLE_BYTES * channels),
             int(settings.max_media_seconds * self.sample_rate),
         )
-        at_once = max(1, _BLOCK // channels)
+        block_length = max(1, _BLOCK // channels)
         count = 0
         while True:
             try:
-                block = self._file.read(min(at_once, allowed - count + 1), dtype="float32")
+                block = self._file.read(min(block_length, allowed - count + 1), dtype="float32")
             except self._errors as error:
                 raise BadFile(self._broken()) from error
             count += len(block)

@@ -15,23 +15,23 @@ from aylien_model_serving.errors import FileNotFetched, FileTooLarge, SchemaMism
 class BadFile(ValueError):
     """The bytes are not what they have to be."""
 
-    told_as: type[ServingError] = SchemaMismatch
+    request_error: type[ServingError] = SchemaMismatch
 
 
 class TooLarge(BadFile):
     """The file is over a limit."""
 
-    told_as = FileTooLarge
+    request_error = FileTooLarge
 
 
 class NotFetched(BadFile):
     """The file can't be had from its URL."""
 
-    told_as = FileNotFetched
+    request_error = FileNotFetched
 
 
 @contextmanager
-def told(field: str | None) -> Iterator[None]:
+def as_request_error(field: str | None) -> Iterator[None]:
     """Tell what is wrong with a file as an error of the request.
 
     Args:
@@ -42,4 +42,4 @@ def told(field: str | None) -> Iterator[None]:
     except BadFile as error:
         if field is None:
             raise
-        raise error.told_as(f"{field}: {error}") from error
+        raise error.request_error(f"{field}: {error}") from error

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from aylien_model_serving.media import fetching, incoming, packages, sniffing
-from aylien_model_serving.media.errors import BadFile, told
+from aylien_model_serving.media.errors import BadFile, as_request_error
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -52,7 +52,7 @@ class MediaFile:
         self._file_name = incoming.clean_name(file_name)
         self._url: str | None = None
         self._field: str | None = None
-        self._confirmed = True
+        self._is_verified = True
 
     @classmethod
     def ensure_package(cls) -> None:
@@ -75,12 +75,12 @@ class MediaFile:
             ValueError: it is none of these, or not of this class's kind.
         """
         if isinstance(value, MediaFile):
-            return value._as(cls)
+            return value._converted(cls)
         arrived = incoming.read(value)
         file = cls(arrived.content or b"", arrived.content_type, arrived.file_name)
-        file._confirmed = False
+        file._is_verified = False
         if arrived.url is None:
-            file._recognize(arrived.content or b"")
+            file._check_kind(arrived.content or b"")
         else:
             file._url, file._content = arrived.url, None
         return file
@@ -95,7 +95,7 @@ class MediaFile:
             ValueError: the content is not of this class's kind.
         """
         file = cls(bytes(content), content_type, file_name)
-        file._recognize(file._held())
+        file._check_kind(file._raw_content())
         return file
 
     @classmethod
@@ -126,17 +126,17 @@ class MediaFile:
             BadRequest: the client's file can't be fetched or decoded; the message names the field.
             FileTooLarge: it is over a limit.
         """
-        content = self._held()
-        if not self._confirmed:
-            with told(self._field):
-                self._confirm(content)
-            self._confirmed = True
+        content = self._raw_content()
+        if not self._is_verified:
+            with as_request_error(self._field):
+                self._verify(content)
+            self._is_verified = True
         return content
 
     @property
     def content_type(self) -> str:
         """Its media type: what its bytes tell, or else what was said about it."""
-        return sniffing.media_type_of(self._held()) or self._content_type or UNKNOWN
+        return sniffing.media_type_of(self._raw_content()) or self._content_type or UNKNOWN
 
     @property
     def file_name(self) -> str | None:
@@ -177,7 +177,7 @@ class MediaFile:
         origin = self._content if self._content is not None else self._url
         return [type(self).__name__, origin, self._content_type, self._file_name]
 
-    def own_body(self) -> tuple[bytes, str] | None:
+    def body_as_is(self) -> tuple[bytes, str] | None:
         """Return bytes and media type if the bytes themselves tell that they are of this class's kind."""
         media_type = None if self._content is None else sniffing.media_type_of(self._content)
         if self._content is None or media_type is None or sniffing.family_of(media_type) != self.family:
@@ -188,7 +188,7 @@ class MediaFile:
         """Tell whether the content has still to be fetched."""
         return self._content is None
 
-    def belongs_to(self, field: str) -> None:
+    def set_field(self, field: str) -> None:
         """Take note of the field in which a client sent this file, for messages."""
         self._field = field
 
@@ -200,27 +200,27 @@ class MediaFile:
         what = self._url if self._content is None else f"{self.content_type}, {len(self._content):,} bytes"
         return f"<{type(self).__name__} {self._file_name or 'without a name'}: {what}>"
 
-    def _held(self) -> bytes:
+    def _raw_content(self) -> bytes:
         """Return the bytes as they came, which nobody may have decoded yet."""
         if self._content is None:
             assert self._url is not None
-            with told(self._field):
+            with as_request_error(self._field):
                 fetched = fetching.fetch(self._url)
-                self._recognize(fetched.content)
+                self._check_kind(fetched.content)
             self._content = fetched.content
             self._content_type = self._content_type or incoming.clean_type(fetched.content_type)
         return self._content
 
-    def _as(self, wanted: type[_M]) -> _M:
+    def _converted(self, wanted: type[_M]) -> _M:
         """Return the same file as one of another class."""
         file = wanted(self._content or b"", self._content_type, self._file_name)
         file._content, file._url, file._field = self._content, self._url, self._field
-        file._confirmed = False
+        file._is_verified = False
         if self._content is not None:
-            file._recognize(self._content)
+            file._check_kind(self._content)
         return file
 
-    def _recognize(self, content: bytes) -> None:
+    def _check_kind(self, content: bytes) -> None:
         """Refuse bytes that are not of this class's kind."""
         if not content:
             raise BadFile("the file is empty")
@@ -228,5 +228,5 @@ class MediaFile:
         if self.family and sniffing.family_of(found) != self.family:
             raise BadFile(f"expected {self.noun}, not {found or 'bytes of no known kind'}")
 
-    def _confirm(self, content: bytes) -> None:
+    def _verify(self, content: bytes) -> None:
         """Refuse bytes that can't be decoded, or that are too large when they are."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.media import packages, sniffing
-from aylien_model_serving.media.errors import BadFile, TooLarge, told
+from aylien_model_serving.media.errors import BadFile, TooLarge, as_request_error
 from aylien_model_serving.media.files import MediaFile
 
 if TYPE_CHECKING:
@@ -58,9 +58,9 @@ class ImageFile(MediaFile):
         wanted = format.lower().replace("jpg", "jpeg")
         if wanted == "jpeg" and image.mode in _NOT_IN_JPEG:
             image = image.convert("RGB")
-        held = io.BytesIO()
-        image.save(held, wanted)
-        return cls.from_bytes(held.getvalue(), file_name=file_name)
+        buffer = io.BytesIO()
+        image.save(buffer, wanted)
+        return cls.from_bytes(buffer.getvalue(), file_name=file_name)
 
     @classmethod
     def from_np_array(
@@ -100,10 +100,10 @@ class ImageFile(MediaFile):
             BadRequest: the client's image is broken; the message names the field.
             FileTooLarge: it has more pixels than MODEL_SERVING_MAX_IMAGE_PIXELS.
         """
-        content = self._held()
-        with told(self._field):
+        content = self._raw_content()
+        with as_request_error(self._field):
             image = _decode(content)
-        self._confirmed = True
+        self._is_verified = True
         return packages.pillow().ImageOps.exif_transpose(image)
 
     def to_np_array(self, mode: str = "RGB") -> Any:
@@ -116,7 +116,7 @@ class ImageFile(MediaFile):
         numpy = packages.numpy()
         return numpy.array(self.to_image().convert(mode))
 
-    def _confirm(self, content: bytes) -> None:
+    def _verify(self, content: bytes) -> None:
         _decode(content)
 
 

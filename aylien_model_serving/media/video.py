@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.media import packages, sniffing
-from aylien_model_serving.media.errors import BadFile, TooLarge, told
+from aylien_model_serving.media.errors import BadFile, TooLarge, as_request_error
 from aylien_model_serving.media.files import MediaFile
 
 if TYPE_CHECKING:
@@ -67,14 +67,14 @@ class VideoFile(MediaFile):
                 "a video is made of frames x rows x columns x 3 numbers of type uint8, "
                 f"not {array.shape} of type {array.dtype}"
             )
-        held = io.BytesIO()
-        _encode(held, array, Fraction(frame_rate).limit_denominator(1001))
-        return cls.from_bytes(held.getvalue(), file_name=file_name)
+        buffer = io.BytesIO()
+        _encode(buffer, array, Fraction(frame_rate).limit_denominator(1001))
+        return cls.from_bytes(buffer.getvalue(), file_name=file_name)
 
     @property
     def frame_rate(self) -> float:
         """Frames in a second, on average."""
-        with told(self._field), _opened(self._held()) as stream:
+        with as_request_error(self._field), _opened(self._raw_content()) as stream:
             return float(stream.average_rate or 0)
 
     def frames(self) -> Iterator[Any]:
@@ -84,10 +84,10 @@ class VideoFile(MediaFile):
             BadRequest: the client's video is broken; the message names the field.
             FileTooLarge: it lasts longer, or a frame has more pixels, than the operator allows.
         """
-        content = self._held()
-        with told(self._field):
+        content = self._raw_content()
+        with as_request_error(self._field):
             yield from _frames(content)
-        self._confirmed = True
+        self._is_verified = True
 
     def to_np_array(self) -> Any:
         """Return frames x rows x columns x 3 (RGB) numbers of type uint8.
@@ -98,16 +98,16 @@ class VideoFile(MediaFile):
         """
         limit = Settings.load().max_decoded_bytes
         frames: list[Any] = []
-        content = self._held()
-        with told(self._field):
+        content = self._raw_content()
+        with as_request_error(self._field):
             for frame in _frames(content):
                 frames.append(frame)
                 if len(frames) * frame.nbytes > limit:
                     raise TooLarge(f"the video has more than the {limit:,} bytes that are decoded here")
-        self._confirmed = True
+        self._is_verified = True
         return packages.numpy().stack(frames)
 
-    def _confirm(self, content: bytes) -> None:
+    def _verify(self, content: bytes) -> None:
         with closing(_frames(content)) as frames:
             next(frames)
 
@@ -145,10 +145,10 @@ def _frames(content: bytes) -> Generator[Any, None, None]:
         raise BadFile("the video holds no pictures, or ends before the first one")
 
 
-def _encode(held: io.BytesIO, array: Any, frame_rate: Fraction) -> None:
+def _encode(buffer: io.BytesIO, array: Any, frame_rate: Fraction) -> None:
     av = packages.av()
     rows, columns = array.shape[1:3]
-    with av.open(held, "w", format="mp4") as container:
+    with av.open(buffer, "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=frame_rate)
         stream.width, stream.height = columns, rows
         # Players expect 4:2:0, which halves both sides; what can't be halved keeps all of its colours.

@@ -54,7 +54,7 @@ def put_in(values: dict[str, Any], uploads: Uploads, names: Collection[str]) -> 
 def name_files(value: Any, label: str) -> None:
     """Tell all files within a value by which name the client knows them."""
     for file, where in _files_in(value, label):
-        file.belongs_to(where)
+        file.set_field(where)
 
 
 def is_remote(value: Any) -> bool:

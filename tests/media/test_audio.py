@@ -29,7 +29,7 @@ def _media() -> None:
 
 def sent(content: bytes) -> AudioFile:
     audio = AudioFile.from_any(content)
-    audio.belongs_to("speech")
+    audio.set_field("speech")
     return audio
 
 

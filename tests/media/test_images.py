@@ -28,7 +28,7 @@ def _media() -> None:
 def sent(content: bytes) -> ImageFile:
     """Return the image that a client sent in the field `photo`."""
     image = ImageFile.from_any(content)
-    image.belongs_to("photo")
+    image.set_field("photo")
     return image
 
 
@@ -113,10 +113,10 @@ def test_an_image_is_turned_upright() -> None:
 
     exif = PIL.Image.Exif()
     exif[0x0112] = 6  # Orientation: turn right
-    held = io.BytesIO()
-    PIL.Image.new("RGB", (4, 2)).save(held, "jpeg", exif=exif)
+    buffer = io.BytesIO()
+    PIL.Image.new("RGB", (4, 2)).save(buffer, "jpeg", exif=exif)
 
-    assert sent(held.getvalue()).to_np_array().shape == (4, 2, 3)
+    assert sent(buffer.getvalue()).to_np_array().shape == (4, 2, 3)
 
 
 @pytest.mark.parametrize("use", [lambda file: file.content, lambda file: file.to_np_array()])

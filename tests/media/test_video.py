@@ -21,7 +21,7 @@ def _media() -> None:
 
 def sent(content: bytes) -> VideoFile:
     video = VideoFile.from_any(content)
-    video.belongs_to("clip")
+    video.set_field("clip")
     return video
 
 
@@ -30,8 +30,8 @@ def rewrapped(format_: str, *, with_pictures: bool = True) -> bytes:
     import av
     import numpy as np
 
-    held = io.BytesIO()
-    with av.open(held, "w", format=format_) as container:
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format=format_) as container:
         if with_pictures:
             stream: Any = container.add_stream("mpeg4" if format_ == "avi" else "libx264", rate=12)
             stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
@@ -43,7 +43,7 @@ def rewrapped(format_: str, *, with_pictures: bool = True) -> bytes:
             sound.sample_rate = 16000
             container.mux(stream.encode(sound))
         container.mux(stream.encode())
-    return held.getvalue()
+    return buffer.getvalue()
 
 
 def test_frames_come_back_from_their_mp4() -> None:
@@ -123,9 +123,9 @@ def test_what_is_no_film_is_refused_when_it_arrives(content: bytes) -> None:
     ],
 )
 def test_a_film_that_unpacks_to_too_much_is_refused(
-    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, told: str
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, as_request_error: str
 ) -> None:
     monkeypatch.setenv(f"MODEL_SERVING_{variable}", value)
 
-    with pytest.raises(FileTooLarge, match=f"^clip: {told}"):
+    with pytest.raises(FileTooLarge, match=f"^clip: {as_request_error}"):
         sent(samples.video()).to_np_array()

@@ -155,12 +155,14 @@ def test_a_parameter_without_a_hint_takes_whatever_comes() -> None:
     ],
     ids=str,
 )
-def test_a_hint_of_one_item_stops_the_service_and_names_the_cure(hint: Any, default: Any, told: str) -> None:
+def test_a_hint_of_one_item_stops_the_service_and_names_the_cure(
+    hint: Any, default: Any, as_request_error: str
+) -> None:
     with pytest.raises(ConfigurationError) as refused:
         taking(hint, *default)
 
     assert "parameter 'x' of a batched handler gets a list" in str(refused.value)
-    assert told in str(refused.value)
+    assert as_request_error in str(refused.value)
 
 
 def test_names_are_checked_as_for_any_handler() -> None:

@@ -165,8 +165,10 @@ def test_a_handler_that_declares_no_file_gets_bytes_as_ever() -> None:
         (ImageFile, URL, "^x: files are not fetched from URLs here"),
     ],
 )
-def test_what_is_no_such_file_is_refused_with_the_name_of_its_field(hint: Any, value: Any, told: str) -> None:
-    with pytest.raises(SchemaMismatch, match=told):
+def test_what_is_no_such_file_is_refused_with_the_name_of_its_field(
+    hint: Any, value: Any, as_request_error: str
+) -> None:
+    with pytest.raises(SchemaMismatch, match=as_request_error):
         given(taking(hint), value)
 
 
@@ -180,11 +182,11 @@ def test_what_is_no_such_file_is_refused_with_the_name_of_its_field(hint: Any, v
     ],
 )
 def test_what_is_found_out_later_has_the_name_of_its_field_too(
-    hint: Any, value: Any, find: Any, told: str
+    hint: Any, value: Any, find: Any, as_request_error: str
 ) -> None:
     found = find(given(taking(hint), value))
 
-    with pytest.raises(SchemaMismatch, match=told):
+    with pytest.raises(SchemaMismatch, match=as_request_error):
         _ = found.content
 
 
