@@ -100,7 +100,7 @@ class JobRecord(msgspec.Struct, frozen=True):
     webhook_tries: int = 0
 
 
-class Claimed(NamedTuple):
+class ClaimedJob(NamedTuple):
     """A job that the caller is to work on, and its call as the wire encodes it."""
 
     job: JobRecord

@@ -1,8 +1,8 @@
 """The tables of jobs in SQLite, version by version.
 
 A step is never edited after it was released: what changes is another step at the end. The version
-is the file's `user_version`. Columns bear the names of `JobRecord`'s fields; bodies lie in tables of their own, so
-that looks at many jobs stay small.
+is the file's `user_version`. Columns bear the names of `JobRecord`'s fields; bodies lie in tables of their
+own, so that queries for many jobs stay small.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.jobs import transitions
 from aylien_model_serving.jobs.errors import LeaseLost, QueueFull
-from aylien_model_serving.jobs.job import Claimed, JobRecord, NewJob
+from aylien_model_serving.jobs.job import ClaimedJob, JobRecord, NewJob
 from aylien_model_serving.jobs.sqlite import SqliteRepository, SqliteUnitOfWork, open_file, open_memory
 from aylien_model_serving.jobs.states import ENDED, IllegalTransition, Status
 from aylien_model_serving.rpc.headers import ReplyHeader
@@ -110,7 +110,7 @@ class Store:
 
     def claim(
         self, service: str, routes: Sequence[str], owner: str, lease: float, now: float
-    ) -> Claimed | None:
+    ) -> ClaimedJob | None:
         """Take the next job of these routes to work on: of the highest priority, then the oldest.
 
         A job whose owner was silent for longer than its lease is taken back first, and ends as failed when it
@@ -130,7 +130,7 @@ class Store:
                 return None
             first = min(ready, key=lambda job: (-job.priority, job.number))
             job = _keep(repository, first, transitions.claimed(first, owner, lease, now))
-            return Claimed(job, repository.call(job))
+            return ClaimedJob(job, repository.call(job))
 
     def next_due(self, service: str, routes: Sequence[str], now: float) -> float | None:
         """Return when the next claim may find a job: `now` if one waits, None if none is in sight."""

@@ -29,7 +29,7 @@ _HOLD = 6 * webhooks.TIMEOUT
 _AT_ONCE = 4
 
 
-class Telling:
+class WebhookSender:
     """Tells webhooks.
 
     Args:

@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from aylien_model_serving.jobs.job import Claimed, JobRecord, NewJob
+from aylien_model_serving.jobs.job import ClaimedJob, JobRecord, NewJob
 from aylien_model_serving.jobs.store import Store
 from aylien_model_serving.rpc.headers import ReplyHeader
 
@@ -38,7 +38,7 @@ def get(store: Store, job_id: str) -> JobRecord:
 
 def claim(
     store: Store, now: float = NOW, owner: str = "me", service: str = "s", *routes: str
-) -> Claimed | None:
+) -> ClaimedJob | None:
     return store.claim(service, routes or ("r",), owner, LEASE, now)
 
 

@@ -1,4 +1,4 @@
-"""Takes jobs and keeps them alive: leases, the end of a lease, a store that fails, the end of the process."""
+"""The claimer: leases, the end of a lease, a store that fails, the end of the process."""
 
 import threading
 import time
@@ -20,7 +20,7 @@ from aylien_model_serving.jobs.errors import StoreUnavailable
 from aylien_model_serving.jobs.job import JobRecord
 from aylien_model_serving.jobs.store import Store, open_store
 from aylien_model_serving.jobs.worker import claimer as claiming
-from aylien_model_serving.jobs.worker.in_process import Beside
+from aylien_model_serving.jobs.worker.in_process import InProcessWorker
 from aylien_model_serving.metrics.instruments import Instruments
 from aylien_model_serving.rpc import protocol
 from tests.jobs.stores import enqueue, get
@@ -34,7 +34,7 @@ def call_of(body: bytes) -> bytes:
 
 
 class Scene:
-    """A handler that waits until the test lets it go on, those who work for it, and their store."""
+    """A handler that waits until the test lets it go on, the worker of its jobs, and their store."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -51,7 +51,7 @@ class Scene:
             instruments=instruments,
             error_responses=ErrorResponses(False, instruments.count_exception),
         )
-        self.beside = Beside(
+        self.worker = InProcessWorker(
             store, "s", endpoint, self.handle, signature, slots=1, grace=0.2, settings=Settings()
         )
 
@@ -66,7 +66,7 @@ class Scene:
     def begin(self, text: str = "silent", **given: Any) -> str:
         """Have a job run, and return its id."""
         job_id = enqueue(self.store, time.time(), call=call_of(f'{{"text": "{text}"}}'.encode()), **given)
-        self.beside.wake()
+        self.worker.wake()
         return job_id
 
     def wait_until(self, condition: Callable[[], Any]) -> None:
@@ -108,7 +108,7 @@ def test_a_job_that_another_has_taken_over_is_left_to_it(
     assert scene.entered.wait(SOON)
     owner = get(scene.store, job_id).lease_owner
     assert owner is not None
-    with mock.patch.object(scene.store, "next_due", return_value=None):  # so that it is not taken again
+    with mock.patch.object(scene.store, "next_due", return_value=None):  # so that it is not claimed again
         scene.store.lost(job_id, owner, time.time())
         scene.wait_until(lambda: "this run of it does not count" in caplog.text)
 
@@ -127,35 +127,35 @@ def test_a_store_that_fails_for_a_while_costs_no_job(scene: Scene) -> None:
     assert scene.runs == 1
 
 
-def test_a_store_that_can_not_be_looked_at_is_looked_at_again(
+def test_a_store_that_can_not_be_polled_is_polled_again(
     scene: Scene, caplog: pytest.LogCaptureFixture
 ) -> None:
     scene.open.set()
     with mock.patch.object(scene.store, "next_due", side_effect=StoreUnavailable):
         job_id = scene.begin()
-        scene.wait_until(lambda: "Jobs can't be looked at" in caplog.text)
+        scene.wait_until(lambda: "The job store can't be polled" in caplog.text)
 
     assert scene.end_of(job_id).status == "finished"
 
 
 def test_a_call_that_can_not_be_read_ends_as_failed(scene: Scene) -> None:
     job_id = enqueue(scene.store, time.time(), call=b"\x00" * 40)
-    scene.beside.wake()
+    scene.worker.wake()
 
     end = scene.end_of(job_id)
     assert end.status == "failed"
     assert (end.error or "").startswith("Its call can't be read: ")
 
 
-def test_jobs_are_found_without_being_woken_for(scene: Scene) -> None:
+def test_jobs_are_claimed_without_being_woken_for(scene: Scene) -> None:
     scene.open.set()
-    scene.beside.wake()
+    scene.worker.wake()
     job_id = enqueue(scene.store, time.time(), call=call_of(b'{"text": "a"}'))
 
     assert scene.end_of(job_id).status == "finished"
 
 
-def test_jobs_that_nobody_needs_any_more_are_removed(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_expired_jobs_are_removed(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(claiming, "_SWEEP", 0.05)
     scene.open.set()
     job_id = scene.begin(keep=0.1)
@@ -163,29 +163,29 @@ def test_jobs_that_nobody_needs_any_more_are_removed(scene: Scene, monkeypatch: 
     scene.wait_until(lambda: scene.store.get("s", job_id) is None)
 
 
-def test_what_is_given_back_was_never_begun(scene: Scene) -> None:
+def test_a_job_that_is_released_counts_no_attempt(scene: Scene) -> None:
     job_id = scene.begin()
     assert scene.entered.wait(SOON)
-    assert scene.beside._here is not None
-    workshop = scene.beside._here[1]
-    workshop.close()
-    workshop.give_back()
+    assert scene.worker._running is not None
+    job_worker = scene.worker._running[1]
+    job_worker.close()
+    job_worker.release()
     job = get(scene.store, job_id)
 
     assert (job.status, job.attempts, job.lease_owner) == ("queued", 0, None)
 
 
-def test_others_in_a_process_that_is_ended_are_given_back(scene: Scene) -> None:
+def test_other_jobs_of_a_process_that_is_killed_are_released(scene: Scene) -> None:
     killed = mock.Mock()
     stuck = scene.begin(timeout=0.1)
     assert scene.entered.wait(SOON)
-    assert scene.beside._here is not None
-    claimer = scene.beside._here[1]._claimer
+    assert scene.worker._running is not None
+    claimer = scene.worker._running[1]._claimer
     claimer._kill = killed
     claimer._slots = 2
     other = scene.begin()
     scene.wait_until(lambda: get(scene.store, other).status == "processing")
-    claimer._slots = 0  # a process that is killed takes no more
+    claimer._slots = 0  # a process that is killed claims no more
     scene.wait_until(lambda: killed.called)
 
     assert get(scene.store, stuck).status == "failed"

@@ -7,7 +7,7 @@ import pytest
 
 from aylien_model_serving.jobs import owner_names
 from aylien_model_serving.jobs.store import Store
-from aylien_model_serving.jobs.worker.lease import Desk
+from aylien_model_serving.jobs.worker.lease import JobLeases
 from aylien_model_serving.process import owner
 from tests.jobs.stores import NOW, claim, enqueue, get
 
@@ -63,7 +63,7 @@ def test_jobs_of_dead_processes_are_taken_back_and_others_are_left(store: Store)
     other_route = enqueue(store, route="other")
     claim(store, NOW, owners["dead"], "s", "other")
 
-    Desk(store, "s", ["r"]).take_back()
+    JobLeases(store, "s", ["r"]).reclaim()
 
     found = {kind: get(store, job_id) for kind, job_id in ids.items()}
     assert (found["dead"].status, found["dead"].kills, found["dead"].lease_owner) == ("queued", 1, None)
@@ -77,6 +77,6 @@ def test_a_streaming_job_is_taken_back_too(store: Store) -> None:
     claim(store, owner=dead)
     store.streaming(job_id, dead, NOW)
 
-    Desk(store, "s", ["r"]).take_back()
+    JobLeases(store, "s", ["r"]).reclaim()
 
     assert get(store, job_id).status == "queued"

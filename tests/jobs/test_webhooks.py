@@ -15,7 +15,7 @@ import pytest
 from aylien_model_serving.errors import BadRequest
 from aylien_model_serving.jobs import transitions, webhook_sender, webhooks
 from aylien_model_serving.jobs.store import Store
-from aylien_model_serving.jobs.webhook_sender import Telling
+from aylien_model_serving.jobs.webhook_sender import WebhookSender
 from tests.jobs.receiver import SECRET, receiving
 from tests.jobs.stores import REPLY, enqueue, get
 
@@ -29,12 +29,12 @@ def _quickly(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def tell(store: Store) -> Iterator[Callable[[], Telling]]:
+def tell(store: Store) -> Iterator[Callable[[], WebhookSender]]:
     """Start what tells webhooks; it is closed in the end."""
-    started: list[Telling] = []
+    started: list[WebhookSender] = []
 
-    def start() -> Telling:
-        started.append(Telling(store, "s", ["127.0.0.1"], SECRET))
+    def start() -> WebhookSender:
+        started.append(WebhookSender(store, "s", ["127.0.0.1"], SECRET))
         started[-1].start()
         return started[-1]
 
@@ -112,7 +112,7 @@ def test_no_host_is_listed_by_default() -> None:
         webhooks.check([], "http://example.com/")
 
 
-def test_the_end_of_a_job_is_told_as_clients_see_it(store: Store, tell: Callable[[], Telling]) -> None:
+def test_the_end_of_a_job_is_told_as_clients_see_it(store: Store, tell: Callable[[], WebhookSender]) -> None:
     with receiving() as receiver:
         job_id = finished(store, receiver.url)
         tell()
@@ -124,7 +124,9 @@ def test_the_end_of_a_job_is_told_as_clients_see_it(store: Store, tell: Callable
     assert (told.job["job_id"], told.job["status"], told.job["result"]) == (job_id, "finished", "the result")
 
 
-def test_the_signature_is_that_of_the_documented_recipe(store: Store, tell: Callable[[], Telling]) -> None:
+def test_the_signature_is_that_of_the_documented_recipe(
+    store: Store, tell: Callable[[], WebhookSender]
+) -> None:
     with receiving() as receiver:
         finished(store, receiver.url)
         tell()
@@ -139,7 +141,7 @@ def test_the_signature_is_that_of_the_documented_recipe(store: Store, tell: Call
 
 @pytest.mark.parametrize("status", [500, 404, 301, 307])
 def test_an_answer_that_is_no_success_is_tried_again_and_leads_nowhere(
-    store: Store, tell: Callable[[], Telling], status: int
+    store: Store, tell: Callable[[], WebhookSender], status: int
 ) -> None:
     with receiving(status, status, 200) as receiver:
         job_id = finished(store, receiver.url)
@@ -150,7 +152,9 @@ def test_an_answer_that_is_no_success_is_tried_again_and_leads_nowhere(
     assert get(store, job_id).webhook_tries == 2
 
 
-def test_a_receiver_that_was_away_is_told_when_it_is_back(store: Store, tell: Callable[[], Telling]) -> None:
+def test_a_receiver_that_was_away_is_told_when_it_is_back(
+    store: Store, tell: Callable[[], WebhookSender]
+) -> None:
     with receiving() as receiver:
         pass
     job_id = finished(store, receiver.url)
@@ -163,7 +167,7 @@ def test_a_receiver_that_was_away_is_told_when_it_is_back(store: Store, tell: Ca
 
 
 def test_a_receiver_that_stays_away_is_given_up(
-    store: Store, tell: Callable[[], Telling], monkeypatch: pytest.MonkeyPatch
+    store: Store, tell: Callable[[], WebhookSender], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(transitions, "WEBHOOK_TRIES", 3)
     with receiving() as receiver:
@@ -176,7 +180,7 @@ def test_a_receiver_that_stays_away_is_given_up(
 
 
 def test_a_webhook_that_a_dead_process_took_is_told_by_another(
-    store: Store, tell: Callable[[], Telling]
+    store: Store, tell: Callable[[], WebhookSender]
 ) -> None:
     with receiving() as receiver:
         job_id = finished(store, receiver.url)
@@ -189,7 +193,7 @@ def test_a_webhook_that_a_dead_process_took_is_told_by_another(
 
 
 def test_a_receiver_that_never_answers_costs_a_limited_time_and_keeps_nobody_waiting(
-    store: Store, tell: Callable[[], Telling], monkeypatch: pytest.MonkeyPatch
+    store: Store, tell: Callable[[], WebhookSender], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(webhooks, "TIMEOUT", 0.5)
     with receiving() as receiver, closing(socket.create_server(("127.0.0.1", 0))) as silent:
@@ -226,7 +230,7 @@ def test_a_receiver_that_answers_a_byte_at_a_time_costs_no_more(monkeypatch: pyt
     assert time.monotonic() - since < SOON / 2
 
 
-def test_a_host_that_is_listed_no_more_is_not_told(store: Store, tell: Callable[[], Telling]) -> None:
+def test_a_host_that_is_listed_no_more_is_not_told(store: Store, tell: Callable[[], WebhookSender]) -> None:
     job_id = finished(store, "http://elsewhere.test/")
     tell()
     wait_until(lambda: get(store, job_id).webhook_tries > 0)
@@ -234,7 +238,7 @@ def test_a_host_that_is_listed_no_more_is_not_told(store: Store, tell: Callable[
     assert not is_done(store, job_id)
 
 
-def test_a_large_result_is_left_to_the_link(store: Store, tell: Callable[[], Telling]) -> None:
+def test_a_large_result_is_left_to_the_link(store: Store, tell: Callable[[], WebhookSender]) -> None:
     with receiving() as receiver:
         finished(store, receiver.url, json.dumps("a" * webhooks.LARGEST_RESULT).encode())
         tell()
@@ -245,7 +249,7 @@ def test_a_large_result_is_left_to_the_link(store: Store, tell: Callable[[], Tel
     assert told.job["links"]["status"] == f"/status/{told.job['job_id']}"
 
 
-def test_failed_and_cancelled_jobs_are_told_too(store: Store, tell: Callable[[], Telling]) -> None:
+def test_failed_and_cancelled_jobs_are_told_too(store: Store, tell: Callable[[], WebhookSender]) -> None:
     with receiving() as receiver:
         cancelled = enqueue(store, time.time(), webhook=receiver.url)
         store.cancel("s", cancelled, time.time())

@@ -1,1 +1,1 @@
-"""Works on jobs: claims them, runs them, and keeps the lease meanwhile."""
+"""The worker of jobs: it claims them, runs them, and keeps their leases meanwhile."""

@@ -1,7 +1,7 @@
-"""Takes jobs from the store for the handler of this process, as many as it may run at once.
+"""Claims jobs from the store for the handler of this process, as many as it may run at once.
 
-A thread of its own: it claims when it is woken or a job ends, says that its jobs live, and stops those that
-are to stop.
+A thread of its own: it claims when it is woken or a job ends, sends the heartbeats of its jobs, and stops
+those that were cancelled or have run out of time.
 """
 
 from __future__ import annotations
@@ -15,42 +15,42 @@ from collections.abc import Callable
 from aylien_model_serving.dispatch.pipeline import Endpoint
 from aylien_model_serving.executors.engine import Engine
 from aylien_model_serving.jobs.errors import LeaseLost, StoreUnavailable
-from aylien_model_serving.jobs.job import Claimed
-from aylien_model_serving.jobs.worker.execution import Working
-from aylien_model_serving.jobs.worker.lease import Desk
+from aylien_model_serving.jobs.job import ClaimedJob
+from aylien_model_serving.jobs.worker.execution import JobExecution
+from aylien_model_serving.jobs.worker.lease import JobLeases
 from aylien_model_serving.rpc.protocol import WireError
 
 logger = logging.getLogger(__name__)
 
-#: Seconds between two words that a job lives, each of which also says whether it is to stop.
-_TICK = 0.25
+#: Seconds between two heartbeats of a job, each of which also returns whether it is to stop.
+_HEARTBEAT_INTERVAL = 0.25
 
-#: Seconds between two looks at a store where nothing waits: a wake-up may be lost with a connection.
-_IDLE = 1.0
+#: Seconds between two polls of a store where nothing waits: a wake-up may be lost with a connection.
+_POLL_INTERVAL = 1.0
 
-#: Seconds between two looks for jobs whose processes are gone.
-_TAKE_BACK = 1.0
+#: Seconds between two searches for jobs whose processes are gone.
+_RECLAIM_INTERVAL = 1.0
 
-#: Seconds between two looks for jobs that nobody needs any more.
-_SWEEP = 60.0
+#: Seconds between two removals of expired jobs.
+_SWEEP_INTERVAL = 60.0
 
 
 class Claimer:
     """Keeps a handler busy with jobs.
 
     Args:
-        desk: where they are taken from.
-        endpoint: who answers them.
+        leases: claims the jobs, and writes their states.
+        endpoint: the route's; it answers them.
         engine: runs the handler.
-        slots: how many jobs may be under way.
+        slots: how many jobs may run at once.
         parameter: of the handler, that receives the progress reporter.
-        grace: seconds that a handler has to stop, once it is told.
+        grace: seconds that a handler has to stop, once it is asked to.
         kill: ends this process, where a handler does not stop; None where it goes on, and counts for nothing.
     """
 
     def __init__(
         self,
-        desk: Desk,
+        leases: JobLeases,
         endpoint: Endpoint,
         engine: Engine,
         slots: int,
@@ -59,18 +59,18 @@ class Claimer:
         grace: float,
         kill: Callable[[], None] | None,
     ) -> None:
-        self._desk = desk
+        self._leases = leases
         self._endpoint = endpoint
         self._engine = engine
         self._slots = slots
         self._parameter = parameter
         self._grace = grace
         self._kill = kill
-        self._working: dict[str, Working] = {}
-        self._beats: dict[str, float] = {}
+        self._executions: dict[str, JobExecution] = {}
+        self._heartbeats: dict[str, float] = {}
         self._woken = threading.Event()
         self._is_closed = False
-        self._swept_at = self._took_back_at = -math.inf
+        self._swept_at = self._reclaimed_at = -math.inf
         self._thread = threading.Thread(target=self._run, name="model-serving-claims", daemon=True)
 
     def start(self) -> None:
@@ -78,18 +78,18 @@ class Claimer:
         self._thread.start()
 
     def wake(self) -> None:
-        """Look at the store at once."""
+        """Poll the store at once."""
         self._woken.set()
 
     def close(self) -> None:
-        """Take no more jobs."""
+        """Claim no more jobs."""
         self._is_closed = True
         self.wake()
 
-    def give_back(self) -> None:
-        """Give back what is under way: this process ends before it is done."""
-        for working in list(self._working.values()):
-            working.give_back()
+    def release(self) -> None:
+        """Put running jobs back into the queue: this process ends before they do."""
+        for execution in list(self._executions.values()):
+            execution.release()
 
     def _run(self) -> None:
         pause = 0.0
@@ -97,75 +97,75 @@ class Claimer:
             self._woken.wait(pause)
             self._woken.clear()
             try:
-                self._tend()
+                self._maintain()
                 pause = self._claim_all()
             except StoreUnavailable as error:
-                logger.warning("Jobs can't be looked at: %s", error.__cause__ or error)
-                pause = _IDLE
+                logger.warning("The job store can't be polled: %s", error.__cause__ or error)
+                pause = _POLL_INTERVAL
             except Exception:
-                logger.exception("Jobs can't be taken")
-                pause = _IDLE
-            if self._is_closed and not self._working:
+                logger.exception("Jobs can't be claimed")
+                pause = _POLL_INTERVAL
+            if self._is_closed and not self._executions:
                 return
 
     def _claim_all(self) -> float:
-        """Fill the slots, and return the seconds until the next look."""
-        while not self._is_closed and len(self._working) < self._slots:
-            claimed = self._desk.claim()
+        """Fill the slots, and return the seconds until the next poll."""
+        while not self._is_closed and len(self._executions) < self._slots:
+            claimed = self._leases.claim()
             if claimed is None:
-                due = self._desk.next_due()
-                idle = _IDLE if due is None else min(_IDLE, due)
-                return min(idle, _TICK) if self._working else idle
-            self._begin(claimed)
-        return _TICK
+                due = self._leases.next_due()
+                idle = _POLL_INTERVAL if due is None else min(_POLL_INTERVAL, due)
+                return min(idle, _HEARTBEAT_INTERVAL) if self._executions else idle
+            self._start(claimed)
+        return _HEARTBEAT_INTERVAL
 
-    def _begin(self, claimed: Claimed) -> None:
+    def _start(self, claimed: ClaimedJob) -> None:
         try:
-            working = Working(claimed, self._endpoint, self._desk, self._parameter, self._off_the_desk)
+            execution = JobExecution(claimed, self._endpoint, self._leases, self._parameter, self._forget)
         except WireError as error:
-            self._desk.fail(claimed.job, f"Its call can't be read: {error}", again=False)
+            self._leases.fail(claimed.job, f"Its call can't be read: {error}", again=False)
             return
-        self._working[claimed.job.id] = working
-        self._beats[claimed.job.id] = time.monotonic()
-        working.begin(self._engine)
+        self._executions[claimed.job.id] = execution
+        self._heartbeats[claimed.job.id] = time.monotonic()
+        execution.start(self._engine)
 
-    def _off_the_desk(self, working: Working) -> None:
-        self._working.pop(working.job.id, None)
-        self._beats.pop(working.job.id, None)
+    def _forget(self, execution: JobExecution) -> None:
+        self._executions.pop(execution.job.id, None)
+        self._heartbeats.pop(execution.job.id, None)
         self.wake()
 
-    def _tend(self) -> None:
-        """Say that jobs live, and see to those that are to stop."""
+    def _maintain(self) -> None:
+        """Send heartbeats, enforce timeouts and grace periods, and tidy the store up when that is due."""
         now = time.monotonic()
-        for working in list(self._working.values()):
-            self._beat(working, now)
-            if time.time() > (working.job.started_at or 0) + working.job.timeout:
-                working.stop("timeout")
-            if working.reason is not None and now > working.stopped_at + self._grace:
-                self._end(working)
-        if now > self._took_back_at + _TAKE_BACK:
-            self._took_back_at = now
-            self._desk.take_back()
-        if now > self._swept_at + _SWEEP:
+        for execution in list(self._executions.values()):
+            self._heartbeat(execution, now)
+            if time.time() > (execution.job.started_at or 0) + execution.job.timeout:
+                execution.stop("timeout")
+            if execution.reason is not None and now > execution.stopped_at + self._grace:
+                self._end_stuck(execution)
+        if now > self._reclaimed_at + _RECLAIM_INTERVAL:
+            self._reclaimed_at = now
+            self._leases.reclaim()
+        if now > self._swept_at + _SWEEP_INTERVAL:
             self._swept_at = now
-            self._desk.sweep()
+            self._leases.sweep()
 
-    def _end(self, working: Working) -> None:
+    def _end_stuck(self, execution: JobExecution) -> None:
         """End a job whose handler does not stop, and this process with it."""
-        logger.error("Job %s did not stop within %g seconds", working.job.id, self._grace)
-        working.give_up()
+        logger.error("Job %s did not stop within %g seconds", execution.job.id, self._grace)
+        execution.end_early()
         if self._kill is not None:
-            self.give_back()  # the others have done nothing wrong
+            self.release()  # the other jobs did stop in time, or were never asked to
             self._kill()
 
-    def _beat(self, working: Working, now: float) -> None:
-        since = now - self._beats.get(working.job.id, now)
-        if since < _TICK:
+    def _heartbeat(self, execution: JobExecution, now: float) -> None:
+        since = now - self._heartbeats.get(execution.job.id, now)
+        if since < _HEARTBEAT_INTERVAL:
             return
         try:
-            working.progress.flush()
-            if self._desk.heartbeat(working.job):
-                working.stop("cancelled")
-            self._beats[working.job.id] = now
+            execution.progress.flush()
+            if self._leases.heartbeat(execution.job):
+                execution.stop("cancelled")
+            self._heartbeats[execution.job.id] = now
         except LeaseLost:
-            working.progress.stop()
+            execution.progress.stop()

@@ -47,8 +47,8 @@ class JobExecution(EngineCall):
     """
 
     __slots__ = (
-        "_desk",
         "_done",
+        "_leases",
         "_parameter",
         "job",
         "progress",

@@ -1,6 +1,6 @@
-"""Works on jobs within the process that keeps them in its memory, instead of replicas.
+"""The worker of jobs that are kept in a process's memory: it runs in that process, instead of in replicas.
 
-A job that does not stop when it is told to has ended all the same, and its handler goes on for nothing.
+A job that does not stop when it is asked to ends all the same, and its handler goes on for nothing.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from aylien_model_serving.dispatch.pipeline import Endpoint
 from aylien_model_serving.executors.engine import Engine, QueuedCall
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.jobs.store import Store
-from aylien_model_serving.jobs.worker.worker import Workshop
+from aylien_model_serving.jobs.worker.worker import JobWorker
 
 
-class Beside:
-    """Works on the jobs of one route, in each process that puts one there.
+class InProcessWorker:
+    """Runs the jobs of one route, in each process that enqueues one.
 
     Args:
-        store: where the jobs are.
+        store: of the jobs.
         service: whose jobs.
-        endpoint: of the route; it answers them.
+        endpoint: the route's; it answers them.
         handler: what it runs.
         signature: what that takes of its callers.
-        slots: how many jobs may be under way.
-        grace: seconds that a job has to stop, once it is told.
-        settings: which webhooks may be told.
+        slots: how many jobs may run at once.
+        grace: seconds that a job has to stop, once it is asked to.
+        settings: which hosts webhooks may be sent to.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Beside:
         self._grace = grace
         self._settings = settings
         self._lock = threading.Lock()
-        self._here: tuple[int, Workshop] | None = None
+        self._running: tuple[int, JobWorker] | None = None
 
     def ready(self) -> bool:
         return True
@@ -64,23 +64,23 @@ class Beside:
         return []
 
     def wake(self) -> None:
-        """Look for jobs at once; the threads are started at the first time, since none survives a fork."""
+        """Poll the store at once; the threads are started at the first time, since none survives a fork."""
         with self._lock:
-            if self._here is None or self._here[0] != os.getpid():
-                self._here = os.getpid(), self._open()
-            workshop = self._here[1]
-        workshop.wake()
+            if self._running is None or self._running[0] != os.getpid():
+                self._running = os.getpid(), self._open()
+            job_worker = self._running[1]
+        job_worker.wake()
 
-    def _open(self) -> Workshop:
+    def _open(self) -> JobWorker:
         engine = Engine(
             self._handler,
             self._signature,
             batching=None,
             threads=self._slots,
             max_queue=None,
-            observer=_Nobody(),
+            observer=_NullObserver(),
         )
-        workshop = Workshop(
+        job_worker = JobWorker(
             self._store,
             self._service,
             self._endpoint,
@@ -92,27 +92,27 @@ class Beside:
             kill=None,
         )
         engine.start()
-        workshop.start()
-        weakref.finalize(self, _close, workshop, engine).atexit = False
-        return workshop
+        job_worker.start()
+        weakref.finalize(self, _close, job_worker, engine).atexit = False
+        return job_worker
 
 
-def _close(workshop: Workshop, engine: Engine) -> None:
-    workshop.close()
+def _close(job_worker: JobWorker, engine: Engine) -> None:
+    job_worker.close()
     engine.close(0)
 
 
-class _Nobody:
-    """Notes nothing of what the engine does: the endpoint's instruments count the requests."""
+class _NullObserver:
+    """Observes nothing of the engine: the endpoint's instruments count the requests."""
 
     def starts(self, jobs: Sequence[QueuedCall]) -> None:
-        """Nothing is noted."""
+        """Ignore it."""
 
     def ended(self, jobs: Sequence[QueuedCall], seconds: float) -> None:
-        """Nothing is noted."""
+        """Ignore it."""
 
     def dropped(self, reason: str) -> None:
-        """Nothing is noted."""
+        """Ignore it."""
 
     def settled(self) -> None:
-        """Nothing is noted."""
+        """Ignore it."""

@@ -1,7 +1,7 @@
-"""Where one process works on jobs: the store, with the process's name on every job that it has taken.
+"""The leases of one process: it claims jobs from the store under its name, and writes what becomes of them.
 
-A store that does not answer is asked again for a while: an end that is not kept means that the job
-runs once more.
+What a store fails to write is tried again for a while: an end that is not written means that the job runs
+once more.
 """
 
 from __future__ import annotations
@@ -14,28 +14,28 @@ from typing import TypeVar
 from aylien_model_serving.core.messages import Reply
 from aylien_model_serving.jobs import owner_names
 from aylien_model_serving.jobs.errors import LeaseLost, StoreUnavailable
-from aylien_model_serving.jobs.job import Claimed, JobRecord
+from aylien_model_serving.jobs.job import ClaimedJob, JobRecord
 from aylien_model_serving.jobs.states import RUNNING
 from aylien_model_serving.jobs.store import Store
 from aylien_model_serving.rpc.headers import ReplyHeader
 
-#: Seconds that a job belongs to whoever took it without a word from there.
+#: Seconds that a job belongs to whoever claimed it without a heartbeat from there.
 LEASE = 6.0
 
-#: Seconds for which the end of a job is tried to be kept, and the pause between two tries.
-_STUBBORN, _PAUSE = 20.0, 0.5
+#: Seconds for which the write of a job's end is retried, and the pause between two tries.
+_RETRY_FOR, _PAUSE = 20.0, 0.5
 
-#: Running jobs of one route and state that are looked at for owners that are gone; more than run at once.
-_LOOKED_AT = 1000
+#: Running jobs of one route and state that are checked for owners that are gone; more than run at once.
+_CHECKED_AT_ONCE = 1000
 
 _T = TypeVar("_T")
 
 
-class Desk:
-    """Takes jobs of some routes, and keeps what becomes of them.
+class JobLeases:
+    """Claims jobs of some routes, and writes what becomes of them.
 
     Args:
-        store: where the jobs are.
+        store: of the jobs.
         service: whose jobs.
         routes: names of the routes.
     """
@@ -46,8 +46,8 @@ class Desk:
         self._routes = routes
         self._owner = owner_names.name()
 
-    def claim(self) -> Claimed | None:
-        """Take the next job."""
+    def claim(self) -> ClaimedJob | None:
+        """Claim the next job."""
         return self._store.claim(self._service, self._routes, self._owner, LEASE, time.time())
 
     def next_due(self) -> float | None:
@@ -57,57 +57,59 @@ class Desk:
         return None if due is None else max(0.0, due - now)
 
     def heartbeat(self, job: JobRecord) -> bool:
-        """Say that this process lives, and tell whether the job is to stop."""
+        """Renew the lease, and return whether the job is to stop."""
         return self._store.heartbeat(job.id, self._owner, LEASE, time.time())
 
     def report(self, job: JobRecord, fraction: float, message: str | None) -> bool:
-        """Keep how far the job is, if that works at the moment, and tell whether it is to stop."""
+        """Write the job's progress, if the store is available, and return whether the job is to stop."""
         try:
             return self._store.report(job.id, self._owner, fraction, message, time.time())
         except StoreUnavailable:
             return False
 
     def streaming(self, job: JobRecord) -> bool:
-        """Say that items follow, and tell whether the job is to stop."""
-        return _stubbornly(lambda: self._store.streaming(job.id, self._owner, time.time()))
+        """Mark the job as streaming, and return whether it is to stop."""
+        return _persistently(lambda: self._store.streaming(job.id, self._owner, time.time()))
 
     def add_item(self, job: JobRecord, index: int, item: bytes) -> bool:
-        """Keep an item, and tell whether the job is to stop."""
-        return _stubbornly(lambda: self._store.add_item(job.id, self._owner, index, item))
+        """Write an item, and return whether the job is to stop."""
+        return _persistently(lambda: self._store.add_item(job.id, self._owner, index, item))
 
     def finish(self, job: JobRecord, reply: Reply) -> None:
-        """Keep the job's reply."""
+        """End the job with its reply."""
         head = ReplyHeader(reply.status, reply.media_type, reply.headers)
-        _stubbornly(lambda: self._store.finish(job.id, self._owner, head, reply.body, time.time()))
+        _persistently(lambda: self._store.finish(job.id, self._owner, head, reply.body, time.time()))
 
     def fail(self, job: JobRecord, error: str, *, again: bool) -> None:
-        """Keep why the job failed, or have it tried again."""
-        _stubbornly(lambda: self._store.fail(job.id, self._owner, error, time.time(), again=again))
+        """End the job as failed, or have it tried again."""
+        _persistently(lambda: self._store.fail(job.id, self._owner, error, time.time(), again=again))
 
     def cancelled(self, job: JobRecord) -> None:
-        """Keep that the job was stopped."""
-        _stubbornly(lambda: self._store.cancelled(job.id, self._owner, time.time()))
+        """End the job as cancelled."""
+        _persistently(lambda: self._store.cancelled(job.id, self._owner, time.time()))
 
     def release(self, job: JobRecord) -> None:
-        """Give the job back."""
+        """Put the job back into the queue; the attempt is not counted."""
         self._store.release(job.id, self._owner, time.time())
 
-    def take_back(self) -> None:
-        """Put jobs back whose processes are gone; those of other machines keep their leases to the end."""
+    def reclaim(self) -> None:
+        """Put jobs of processes that are gone back into the queue; on other machines the lease decides."""
         for route in self._routes:
             for status in RUNNING:
-                for job in self._store.page(self._service, status=status, route=route, limit=_LOOKED_AT):
+                for job in self._store.page(
+                    self._service, status=status, route=route, limit=_CHECKED_AT_ONCE
+                ):
                     if job.lease_owner is not None and owner_names.is_gone(job.lease_owner):
-                        with suppress(LeaseLost):  # somebody else was quicker
+                        with suppress(LeaseLost):  # another process was quicker
                             self._store.lost(job.id, job.lease_owner, time.time())
 
     def sweep(self) -> None:
-        """Remove jobs that nobody needs any more."""
+        """Remove expired jobs."""
         self._store.sweep(time.time())
 
 
-def _stubbornly(keep: Callable[[], _T]) -> _T:
-    until = time.monotonic() + _STUBBORN
+def _persistently(keep: Callable[[], _T]) -> _T:
+    until = time.monotonic() + _RETRY_FOR
     while True:
         try:
             return keep()

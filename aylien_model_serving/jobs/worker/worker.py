@@ -1,4 +1,4 @@
-"""All that works on the jobs of one route in one process: the claims, and webhooks where there may be any."""
+"""The worker of one route's jobs in one process: the claimer, and the sender of webhooks if there are any."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from aylien_model_serving.dispatch.pipeline import Endpoint
 from aylien_model_serving.executors.engine import Engine
 from aylien_model_serving.jobs import progress
 from aylien_model_serving.jobs.store import Store
-from aylien_model_serving.jobs.webhook_sender import Telling
+from aylien_model_serving.jobs.webhook_sender import WebhookSender
 from aylien_model_serving.jobs.worker.claimer import Claimer
-from aylien_model_serving.jobs.worker.lease import Desk
+from aylien_model_serving.jobs.worker.lease import JobLeases
 
 
-class Workshop:
-    """Works on jobs from `start` to `close`.
+class JobWorker:
+    """Runs jobs from `start` to `close`.
 
     Args:
-        store: where the jobs are.
+        store: of the jobs.
         service: whose jobs.
         endpoint: the route's; it answers them.
         handler: what it runs.
         engine: runs it.
-        slots: how many jobs may be under way.
-        grace: seconds that a job has to stop, once it is told.
-        settings: which webhooks may be told.
+        slots: how many jobs may run at once.
+        grace: seconds that a job has to stop, once it is asked to.
+        settings: which hosts webhooks may be sent to.
         kill: ends this process, where a handler does not stop; None where that must not be.
     """
 
@@ -43,32 +43,32 @@ class Workshop:
         settings: Settings,
         kill: Callable[[], None] | None,
     ) -> None:
-        desk = Desk(store, service, (endpoint.name,))
+        leases = JobLeases(store, service, (endpoint.name,))
         self._claimer = Claimer(
-            desk, endpoint, engine, slots, progress.parameter_of(handler), grace=grace, kill=kill
+            leases, endpoint, engine, slots, progress.parameter_of(handler), grace=grace, kill=kill
         )
-        self._telling = (
-            Telling(store, service, settings.webhook_allow, settings.webhook_secret)
+        self._webhook_sender = (
+            WebhookSender(store, service, settings.webhook_allow, settings.webhook_secret)
             if settings.webhook_allow and settings.webhook_secret
             else None
         )
 
     def start(self) -> None:
-        """Begin to work."""
+        """Start the threads."""
         self._claimer.start()
-        if self._telling is not None:
-            self._telling.start()
+        if self._webhook_sender is not None:
+            self._webhook_sender.start()
 
     def wake(self) -> None:
-        """Look for jobs at once."""
+        """Poll the store at once."""
         self._claimer.wake()
 
     def close(self) -> None:
-        """Take no more jobs."""
+        """Claim no more jobs."""
         self._claimer.close()
-        if self._telling is not None:
-            self._telling.close()
+        if self._webhook_sender is not None:
+            self._webhook_sender.close()
 
-    def give_back(self) -> None:
-        """Give back what is under way."""
-        self._claimer.give_back()
+    def release(self) -> None:
+        """Put running jobs back into the queue."""
+        self._claimer.release()
