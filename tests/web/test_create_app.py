@@ -100,10 +100,10 @@ def test_routes_may_come_from_any_iterable() -> None:
     ],
 )
 def test_a_mistake_in_a_route_stops_the_start(routes: Any, message: str) -> None:
-    with pytest.raises(ConfigurationError) as as_request_error:
+    with pytest.raises(ConfigurationError) as told:
         FlaskAppWrapper.create_app(routes)
 
-    assert message in str(as_request_error.value)
+    assert message in str(told.value)
 
 
 def test_a_class_that_needs_more_to_be_built_stops_the_start() -> None:

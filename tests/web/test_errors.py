@@ -179,16 +179,12 @@ def test_problem_json_is_answered_to_who_asks_for_it(
 
     response = post(serve(route(predict), route(broken, "/broken")), body, path, Accept=PROBLEM)
 
-    as_request_error = response.get_json()
+    told = response.get_json()
     assert (response.status_code, response.content_type) == (status, PROBLEM)
-    assert as_request_error["request_id"] == response.headers["X-Request-ID"]
-    assert (as_request_error["type"], as_request_error["title"], as_request_error["status"]) == (
-        "about:blank",
-        title,
-        status,
-    )
-    assert as_request_error["detail"] == as_request_error["error"] == detail
-    assert as_request_error["code"]
+    assert told["request_id"] == response.headers["X-Request-ID"]
+    assert (told["type"], told["title"], told["status"]) == ("about:blank", title, status)
+    assert told["detail"] == told["error"] == detail
+    assert told["code"]
 
 
 def abort_in_handler(**fields: Any) -> None:

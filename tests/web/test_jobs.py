@@ -17,34 +17,30 @@ def test_a_call_is_answered_at_once_with_its_job(door: Door) -> None:
     client = jobs(lambda text: door.wait())
 
     response = post(client, {"text": "a"})
-    as_request_error = response.get_json()
+    told = response.get_json()
 
-    job_id = as_request_error["job_id"]
+    job_id = told["job_id"]
     assert response.status_code == 202
     assert response.headers["Location"] == f"/status/{job_id}"
-    assert as_request_error.keys() == {"job_id", "status", "progress", "metrics", "links"}
-    assert (as_request_error["status"], as_request_error["progress"]) == ("queued", 0.0)
-    assert as_request_error["links"] == {
+    assert told.keys() == {"job_id", "status", "progress", "metrics", "links"}
+    assert (told["status"], told["progress"]) == ("queued", 0.0)
+    assert told["links"] == {
         "status": f"/status/{job_id}",
         "cancel": f"/cancel/{job_id}",
         "stream": f"/stream/{job_id}",
     }
-    assert as_request_error["metrics"].keys() == {"created_at", "queued_at", "attempts"}
-    assert as_request_error["metrics"]["attempts"] == 0
+    assert told["metrics"].keys() == {"created_at", "queued_at", "attempts"}
+    assert told["metrics"]["attempts"] == 0
 
 
 def test_a_finished_job_has_its_result_and_its_times() -> None:
     client = jobs(echo)
 
-    as_request_error = end_of(client, begin(client, {"text": "a"}))
+    told = end_of(client, begin(client, {"text": "a"}))
 
-    assert (as_request_error["status"], as_request_error["result"], as_request_error["progress"]) == (
-        "finished",
-        {"text": "a"},
-        1.0,
-    )
-    assert "error" not in as_request_error
-    metrics = as_request_error["metrics"]
+    assert (told["status"], told["result"], told["progress"]) == ("finished", {"text": "a"}, 1.0)
+    assert "error" not in told
+    metrics = told["metrics"]
     times = [metrics[name] for name in ("created_at", "queued_at", "started_at", "finished_at")]
     assert times == sorted(times, key=datetime.fromisoformat)
     assert 0 <= metrics["execution_time_s"] < LONG
@@ -137,14 +133,10 @@ def test_what_a_handler_refuses_ends_as_failed_with_its_words() -> None:
         raise InvalidRequest("not this text")
 
     client = jobs(refuse, retries=3)
-    as_request_error = end_of(client, begin(client))
+    told = end_of(client, begin(client))
 
-    assert (
-        as_request_error["status"],
-        as_request_error["error"],
-        as_request_error["metrics"]["attempts"],
-    ) == ("failed", "not this text", 1)
-    assert "result" not in as_request_error
+    assert (told["status"], told["error"], told["metrics"]["attempts"]) == ("failed", "not this text", 1)
+    assert "result" not in told
 
 
 def test_a_failure_keeps_its_secrets() -> None:
@@ -152,10 +144,10 @@ def test_a_failure_keeps_its_secrets() -> None:
         raise ValueError("the secret of the model")
 
     client = jobs(fail)
-    as_request_error = end_of(client, begin(client))
+    told = end_of(client, begin(client))
 
-    assert as_request_error["status"] == "failed"
-    assert as_request_error["error"] == "The service failed to answer this request"
+    assert told["status"] == "failed"
+    assert told["error"] == "The service failed to answer this request"
 
 
 def test_jobs_are_listed_the_last_one_first() -> None:

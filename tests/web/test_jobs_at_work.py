@@ -25,15 +25,11 @@ def test_progress_is_told_by_status_and_stream(door: Door) -> None:
     client = jobs(make)
     job_id = begin(client)
     assert door.entered.wait(LONG)
-    as_request_error = client.get(f"/status/{job_id}").get_json()
+    told = client.get(f"/status/{job_id}").get_json()
     door.open.set()
     end = end_of(client, job_id)
 
-    assert (as_request_error["status"], as_request_error["progress"], as_request_error["message"]) == (
-        "processing",
-        0.4,
-        "so far",
-    )
+    assert (told["status"], told["progress"], told["message"]) == ("processing", 0.4, "so far")
     assert (end["progress"], end["message"], end["result"]) == (1.0, "so far", "made")
 
 
@@ -61,9 +57,7 @@ def test_a_stream_shows_progress_and_then_the_end(door: Door) -> None:
     threading.Timer(0.05, door.open.set).start()
     events = events_of(client, job_id)
 
-    assert [
-        (name, as_request_error["status"], as_request_error["progress"]) for name, as_request_error in events
-    ] == [
+    assert [(name, told["status"], told["progress"]) for name, told in events] == [
         ("progress", "processing", 0.0),
         ("progress", "processing", 0.5),
         ("finished", "finished", 1.0),
@@ -103,8 +97,8 @@ def test_a_generator_that_fails_ends_as_failed_after_its_items() -> None:
     events = events_of(client, begin(client))
 
     assert ("item", 1) in events
-    name, as_request_error = events[-1]
-    assert (name, as_request_error["status"], as_request_error["error"]) == ("failed", "failed", "no more")
+    name, told = events[-1]
+    assert (name, told["status"], told["error"]) == ("failed", "failed", "no more")
 
 
 def test_a_queued_job_is_cancelled_at_once(door: Door) -> None:

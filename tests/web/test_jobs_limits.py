@@ -24,13 +24,9 @@ def test_a_failed_job_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
         return len(tries)
 
     client = jobs(fail_twice, retries=2)
-    as_request_error = end_of(client, begin(client))
+    told = end_of(client, begin(client))
 
-    assert (
-        as_request_error["status"],
-        as_request_error["result"],
-        as_request_error["metrics"]["attempts"],
-    ) == ("finished", 3, 3)
+    assert (told["status"], told["result"], told["metrics"]["attempts"]) == ("finished", 3, 3)
 
 
 def test_an_equal_idempotency_key_gives_the_same_job() -> None:
@@ -141,7 +137,7 @@ def test_the_end_of_a_job_is_told_from_this_process(monkeypatch: pytest.MonkeyPa
     with receiving() as receiver:
         end = end_of(client, begin(client, {"text": "a"}, X_Webhook_Url=receiver.url))
         deadline = time.monotonic() + LONG
-        while not receiver.as_request_error and time.monotonic() < deadline:
+        while not receiver.told and time.monotonic() < deadline:
             time.sleep(0.01)
 
-    assert [as_request_error.job for as_request_error in receiver.as_request_error] == [end]
+    assert [told.job for told in receiver.told] == [end]
