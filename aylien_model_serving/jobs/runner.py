@@ -30,7 +30,7 @@ _WHOLE = re.compile(r"-?[0-9]{1,7}", re.ASCII)
 _LONGEST_KEY = 256
 
 
-class Workers(Protocol):
+class JobWorkerHost(Protocol):
     """Those who work on the jobs of a route."""
 
     def ready(self) -> bool:
@@ -58,7 +58,7 @@ class JobRunner:
         store: Store,
         template: Callable[..., NewJob],
         check_webhook: Callable[[str | None], str | None],
-        workers: Workers,
+        workers: JobWorkerHost,
     ) -> None:
         self._store = store
         self._template = template

@@ -15,7 +15,7 @@ from aylien_model_serving.executors.inline import InlineExecutor
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.jobs import webhooks
 from aylien_model_serving.jobs.job import NewJob
-from aylien_model_serving.jobs.runner import JobRunner, Workers
+from aylien_model_serving.jobs.runner import JobRunner, JobWorkerHost
 from aylien_model_serving.jobs.worker.in_process import InProcessWorker
 from aylien_model_serving.process import lifecycle
 from aylien_model_serving.replicas.client.remote_executor import RemoteExecutor
@@ -92,7 +92,9 @@ def _in_process_worker(
     )
 
 
-def _job_executor(state: ServiceState, route: Route, options: JobOptions, workers: Workers) -> JobRunner:
+def _job_executor(
+    state: ServiceState, route: Route, options: JobOptions, workers: JobWorkerHost
+) -> JobRunner:
     """Return the executor that stores calls as jobs for workers."""
     assert state.jobs is not None
     template = partial(
