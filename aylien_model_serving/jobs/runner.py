@@ -43,7 +43,7 @@ class JobWorkerHost(Protocol):
         """Return what is known of each replica among them."""
 
 
-class JobRunner:
+class EnqueueExecutor:
     """Keeps calls in the store.
 
     Args:

@@ -18,7 +18,7 @@ from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.handlers import callables
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.jobs import progress
-from aylien_model_serving.jobs.runner import JobRunner
+from aylien_model_serving.jobs.runner import EnqueueExecutor
 from aylien_model_serving.openapi.responses import Described
 from aylien_model_serving.process import lifecycle
 from aylien_model_serving.routing import routes
@@ -91,7 +91,9 @@ def build(
 
 def _add_job_endpoints(app: ServingFlask, jobs: JobStore, described: Iterable[Route]) -> None:
     runners = [
-        endpoint.executor for endpoint in app.state.endpoints if isinstance(endpoint.executor, JobRunner)
+        endpoint.executor
+        for endpoint in app.state.endpoints
+        if isinstance(endpoint.executor, EnqueueExecutor)
     ]
     endpoints = job_routes.JobEndpoints(jobs.store, jobs.service, [runner.wake for runner in runners])
     routes.refuse_collisions([*described, *endpoints.routes()])

@@ -15,7 +15,7 @@ from aylien_model_serving.executors.inline import InlineExecutor
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.jobs import webhooks
 from aylien_model_serving.jobs.job import NewJob
-from aylien_model_serving.jobs.runner import JobRunner, JobWorkerHost
+from aylien_model_serving.jobs.runner import EnqueueExecutor, JobWorkerHost
 from aylien_model_serving.jobs.worker.in_process import InProcessWorker
 from aylien_model_serving.process import lifecycle
 from aylien_model_serving.replicas.client.remote_executor import RemoteExecutor
@@ -94,7 +94,7 @@ def _in_process_worker(
 
 def _job_executor(
     state: ServiceState, route: Route, options: JobOptions, workers: JobWorkerHost
-) -> JobRunner:
+) -> EnqueueExecutor:
     """Return the executor that stores calls as jobs for workers."""
     assert state.jobs is not None
     template = partial(
@@ -108,7 +108,7 @@ def _job_executor(
         queue_size=options.queue_size,
     )
     check = partial(webhooks.check, state.settings.webhook_allow)
-    return JobRunner(state.jobs.store, template, check, workers)
+    return EnqueueExecutor(state.jobs.store, template, check, workers)
 
 
 def _spec(state: ServiceState, route: Route, hosting: RunnerOptions) -> spec.Spec:

@@ -6,7 +6,7 @@ from flask import Response, request
 
 from aylien_model_serving import codecs
 from aylien_model_serving.errors import Unavailable
-from aylien_model_serving.jobs.runner import JobRunner
+from aylien_model_serving.jobs.runner import EnqueueExecutor
 from aylien_model_serving.openapi import document
 from aylien_model_serving.process import lifecycle
 from aylien_model_serving.replicas.client.remote_executor import RemoteExecutor
@@ -43,7 +43,7 @@ def register(app: ServingFlask) -> None:
         hosted = {
             endpoint.name: endpoint.executor.describe(with_errors=app.state.settings.expose_errors)
             for endpoint in app.state.endpoints
-            if isinstance(endpoint.executor, (RemoteExecutor, JobRunner))
+            if isinstance(endpoint.executor, (RemoteExecutor, EnqueueExecutor))
         }
         return Response(codecs.JSON.encode(hosted), content_type=codecs.JSON.media_type)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from aylien_model_serving.errors import ServingError
 from aylien_model_serving.jobs.job import JobRecord
-from aylien_model_serving.jobs.runner import JobRunner
+from aylien_model_serving.jobs.runner import EnqueueExecutor
 from aylien_model_serving.jobs.states import Status
 from aylien_model_serving.jobs.view import listed
 from aylien_model_serving.openapi.responses import Described
@@ -110,11 +110,11 @@ def _runners(
             "dropped": dropped.get(endpoint.name, {}),
         }
         for endpoint in state.endpoints
-        if isinstance(endpoint.executor, (RemoteExecutor, JobRunner))
+        if isinstance(endpoint.executor, (RemoteExecutor, EnqueueExecutor))
     ]
 
 
-def _replicas(runner: RemoteExecutor | JobRunner, *, with_errors: bool) -> dict[str, Any]:
+def _replicas(runner: RemoteExecutor | EnqueueExecutor, *, with_errors: bool) -> dict[str, Any]:
     try:
         return {"replicas": runner.describe(with_errors=with_errors)}
     except (ServingError, OSError) as error:
