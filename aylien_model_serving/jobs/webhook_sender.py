@@ -20,13 +20,13 @@ from aylien_model_serving.jobs.store import Store
 logger = logging.getLogger(__name__)
 
 #: Seconds between two looks: a job may end in another process.
-_PAUSE = 0.5
+_POLL_INTERVAL = 0.5
 
 #: Seconds after which another process tells a webhook again that this one took.
-_HOLD = 6 * webhooks.TIMEOUT
+_CLAIM_SECONDS = 6 * webhooks.TIMEOUT
 
 #: Webhooks that one process tells at the same time.
-_AT_ONCE = 4
+_CONCURRENT = 4
 
 
 class WebhookSender:
@@ -44,9 +44,9 @@ class WebhookSender:
         self._service = service
         self._allowed = allowed
         self._secret = secret
-        self._free = threading.Semaphore(_AT_ONCE)
+        self._slots = threading.Semaphore(_CONCURRENT)
         self._closed = threading.Event()
-        self._tellers = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="model-serving-webhook")
+        self._threads = ThreadPoolExecutor(_CONCURRENT, thread_name_prefix="model-serving-webhook")
 
     def start(self) -> None:
         """Start the thread."""
@@ -59,41 +59,41 @@ class WebhookSender:
     def _run(self) -> None:
         while not self._closed.is_set():
             try:
-                if self._tell_next():
+                if self._send_next():
                     continue
             except StoreUnavailable as error:
                 logger.warning("Webhooks can't be looked at: %s", error.__cause__ or error)
             except Exception:
                 logger.exception("Webhooks can't be looked at")
-            self._closed.wait(_PAUSE)
-        self._tellers.shutdown(wait=False, cancel_futures=True)
+            self._closed.wait(_POLL_INTERVAL)
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _tell_next(self) -> bool:
+    def _send_next(self) -> bool:
         """Have the webhook told that is due for longest, and return whether there was one."""
-        self._free.acquire()
+        self._slots.acquire()
         due: list[JobRecord] = []
         try:
-            due = self._store.webhooks_due(self._service, 1, _HOLD, time.time())
+            due = self._store.webhooks_due(self._service, 1, _CLAIM_SECONDS, time.time())
         finally:
             if not due:
-                self._free.release()
+                self._slots.release()
         for job in due:
-            self._tellers.submit(self._tell, job)
+            self._threads.submit(self._send, job)
         return bool(due)
 
-    def _tell(self, job: JobRecord) -> None:
+    def _send(self, job: JobRecord) -> None:
         try:
             url = webhooks.check(self._allowed, job.webhook)  # an operator may have changed his mind
             result = self._store.result(self._service, job.id)
             body = webhooks.body_of(job, None if result is None else result[1])
-            webhooks.tell(url or "", body, self._secret, int(time.time()))
+            webhooks.send(url or "", body, self._secret, int(time.time()))
             self._store.webhook_done(job.id)
-        except (webhooks.NotTold, BadRequest) as error:
+        except (webhooks.WebhookFailed, BadRequest) as error:
             self._fail(job, error)
         except Exception:
             logger.exception("The webhook of job %s can't be told", job.id)
         finally:
-            self._free.release()
+            self._slots.release()
 
     def _fail(self, job: JobRecord, error: Exception) -> None:
         logger.warning("The webhook of job %s was not told: %s", job.id, error)

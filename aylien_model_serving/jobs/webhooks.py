@@ -27,7 +27,7 @@ LARGEST_RESULT = 1024 * 1024
 TIMEOUT = 10.0
 
 
-class NotTold(Exception):
+class WebhookFailed(Exception):
     """Nobody took what was to be told."""
 
 
@@ -69,7 +69,7 @@ def sign(secret: str, timestamp: int, body: bytes) -> str:
     return "sha256=" + hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()
 
 
-def tell(url: str, body: bytes, secret: str, now: int) -> None:
+def send(url: str, body: bytes, secret: str, now: int) -> None:
     """Send what is to be told; a redirect is not followed, since it may lead to a host that is not allowed.
 
     Args:
@@ -90,9 +90,9 @@ def tell(url: str, body: bytes, secret: str, now: int) -> None:
         with _CLIENT.send("POST", _parsed(url), Deadline(TIMEOUT), headers, body) as response:
             status = response.status
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise NotTold(f"{type(error).__name__}: {error}") from error
+        raise WebhookFailed(f"{type(error).__name__}: {error}") from error
     if not 200 <= status < 300:
-        raise NotTold(f"it answered with {status}")
+        raise WebhookFailed(f"it answered with {status}")
 
 
 #: Every address is permitted, since the operator has listed the host; of an answer the status alone is read.
