@@ -26,7 +26,7 @@ class _Negotiated(Encoder):
     def reply(self, result: Any) -> Reply:
         if not isinstance(result, ImageFile):
             return JSON.reply(result)
-        own = result.own_body()
+        own = result.body_as_is()
         if own is None or not _takes(self.media_type, own[1]):
             own = JSON.encode(result), JSON.media_type
         return Reply(200, *own, list(_HEADERS))

@@ -59,8 +59,8 @@ def test_any_other_gets_the_file_object(accept: str) -> None:
     reply = answered(accept, ImageFile.from_bytes(PNG, file_name="a.png"))
 
     assert (reply.media_type, reply.headers) == ("application/json", VARIES)
-    as_request_error = json.loads(reply.body)
-    assert as_request_error == {"file_name": "a.png", "content_type": "image/png", "content": TEXT}
+    shown = json.loads(reply.body)
+    assert shown == {"file_name": "a.png", "content_type": "image/png", "content": TEXT}
 
 
 @pytest.mark.parametrize("accept", ["", "*/*", "image/*"])

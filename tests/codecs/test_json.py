@@ -105,7 +105,7 @@ def numbers_of(body: bytes) -> list[float]:
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "message"),
     [
         (b"", "The body is empty"),
         (b" \n", "it is truncated"),
@@ -130,8 +130,8 @@ def numbers_of(body: bytes) -> list[float]:
         (b"\xef\xbb\xbf" * 5000 + b"{}", "not valid JSON"),
     ],
 )
-def test_a_body_that_is_no_json_object_is_refused_with_the_reason(body: bytes, as_request_error: str) -> None:
-    with pytest.raises(MalformedBody, match=as_request_error):
+def test_a_body_that_is_no_json_object_is_refused_with_the_reason(body: bytes, message: str) -> None:
+    with pytest.raises(MalformedBody, match=message):
         codec.decode(body)
 
 

@@ -115,7 +115,7 @@ def test_what_is_no_film_is_refused_when_it_arrives(content: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("variable", "value", "told"),
+    ("variable", "value", "message"),
     [
         ("MAX_MEDIA_SECONDS", "0.5", "the video is longer than the 0.5 s"),
         ("MAX_DECODED_MB", "0.05", "the video has more than the 52,428 bytes"),
@@ -123,9 +123,9 @@ def test_what_is_no_film_is_refused_when_it_arrives(content: bytes) -> None:
     ],
 )
 def test_a_film_that_unpacks_to_too_much_is_refused(
-    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, as_request_error: str
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, message: str
 ) -> None:
     monkeypatch.setenv(f"MODEL_SERVING_{variable}", value)
 
-    with pytest.raises(FileTooLarge, match=f"^clip: {as_request_error}"):
+    with pytest.raises(FileTooLarge, match=f"^clip: {message}"):
         sent(samples.video()).to_np_array()

@@ -143,7 +143,7 @@ def test_a_parameter_without_a_hint_takes_whatever_comes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("hint", "default", "told"),
+    ("hint", "default", "message"),
     [
         (str, (), "write list[str], not str"),
         (int | None, (), "write list[int] | None, not int | None"),
@@ -156,13 +156,13 @@ def test_a_parameter_without_a_hint_takes_whatever_comes() -> None:
     ids=str,
 )
 def test_a_hint_of_one_item_stops_the_service_and_names_the_cure(
-    hint: Any, default: Any, as_request_error: str
+    hint: Any, default: Any, message: str
 ) -> None:
     with pytest.raises(ConfigurationError) as refused:
         taking(hint, *default)
 
     assert "parameter 'x' of a batched handler gets a list" in str(refused.value)
-    assert as_request_error in str(refused.value)
+    assert message in str(refused.value)
 
 
 def test_names_are_checked_as_for_any_handler() -> None:

@@ -153,7 +153,7 @@ def test_a_handler_that_declares_no_file_gets_bytes_as_ever() -> None:
 
 
 @pytest.mark.parametrize(
-    ("hint", "value", "told"),
+    ("hint", "value", "message"),
     [
         (ImageFile, "aGVsbG8=", "^x: expected an image, not bytes of no known kind"),
         (AudioFile, TEXT, "^x: expected audio, not image/png"),
@@ -166,14 +166,14 @@ def test_a_handler_that_declares_no_file_gets_bytes_as_ever() -> None:
     ],
 )
 def test_what_is_no_such_file_is_refused_with_the_name_of_its_field(
-    hint: Any, value: Any, as_request_error: str
+    hint: Any, value: Any, message: str
 ) -> None:
-    with pytest.raises(SchemaMismatch, match=as_request_error):
+    with pytest.raises(SchemaMismatch, match=message):
         given(taking(hint), value)
 
 
 @pytest.mark.parametrize(
-    ("hint", "value", "find", "told"),
+    ("hint", "value", "find", "message"),
     [
         (ImageFile, TEXT, lambda x: x, "^x: the image/png is broken"),
         (list[ImageFile], [TEXT, TEXT], lambda x: x[1], r"^x\[1\]: the image/png is broken"),
@@ -182,11 +182,11 @@ def test_what_is_no_such_file_is_refused_with_the_name_of_its_field(
     ],
 )
 def test_what_is_found_out_later_has_the_name_of_its_field_too(
-    hint: Any, value: Any, find: Any, as_request_error: str
+    hint: Any, value: Any, find: Any, message: str
 ) -> None:
     found = find(given(taking(hint), value))
 
-    with pytest.raises(SchemaMismatch, match=as_request_error):
+    with pytest.raises(SchemaMismatch, match=message):
         _ = found.content
 
 
