@@ -55,7 +55,7 @@ def choose_framing(accept: str) -> Framing:
     return NDJSON
 
 
-class Source(Protocol):
+class ItemSource(Protocol):
     """What makes the items; closing it stops the handler."""
 
     def __iter__(self) -> Iterator[Any]: ...
@@ -65,7 +65,7 @@ class Source(Protocol):
     def close(self) -> None: ...
 
 
-class ItemChunks:
+class StreamBody:
     """The body of a stream.
 
     Args:
@@ -77,7 +77,7 @@ class ItemChunks:
 
     def __init__(
         self,
-        items: Source,
+        items: ItemSource,
         framing: Framing,
         encode: Callable[[Any], bytes],
         tell: Callable[[Exception], bytes],

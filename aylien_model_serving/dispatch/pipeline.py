@@ -156,7 +156,7 @@ def _stream(endpoint: Endpoint, call: Call, items: GeneratorItems) -> Reply:
     """Reply with the items of a generator as they are made."""
     framing = streaming.choose_framing(call.headers.get("accept", ""))
     context = contextvars.copy_context()
-    chunks = streaming.ItemChunks(
+    chunks = streaming.StreamBody(
         items,
         framing,
         encode=lambda item: codecs.JSON.encode(endpoint.schema.answer(item)),
