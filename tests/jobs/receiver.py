@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 SECRET = "the secret"
 
 
-class Told(NamedTuple):
+class ReceivedWebhook(NamedTuple):
     """One request as it came, its header names in lower case."""
 
     path: str
@@ -26,7 +26,7 @@ class Receiver:
     """Takes what it is told, and answers with one status after the other, the last one for ever."""
 
     def __init__(self, statuses: list[int]) -> None:
-        self.told: list[Told] = []
+        self.received: list[ReceivedWebhook] = []
         self.statuses = statuses
         self.port = 0
 
@@ -54,8 +54,8 @@ class Receiver:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                receiver.told.append(Told(self.path, headers, body))
-                status = receiver.statuses[min(len(receiver.told), len(receiver.statuses)) - 1]
+                receiver.received.append(ReceivedWebhook(self.path, headers, body))
+                status = receiver.statuses[min(len(receiver.received), len(receiver.statuses)) - 1]
                 self.send_response(status)
                 self.send_header("Location", receiver.url)
                 self.send_header("Content-Length", "0")

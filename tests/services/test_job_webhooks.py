@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.jobs.receiver import SECRET, receiving
+from tests.selection import full
 from tests.services.hosts import wait_until
 from tests.services.job_hosts import cancel, end_of, enqueue, entered, host_jobs
 from tests.services.raw_http import ask, post
@@ -26,16 +27,17 @@ def test_the_ends_of_jobs_are_told(tmp_path: Path) -> None:
         (gate / "open").touch()
         end = end_of(service, first)
         end_of(service, silent)
-        wait_until(lambda: len(receiver.told) == 2)
+        wait_until(lambda: len(receiver.received) == 2)
         refused = ask(service.port, post({}, "X-Webhook-Url: http://elsewhere.test/", path="/work"))
 
-    told = {each.job["job_id"]: each.job for each in receiver.told}
-    assert told.keys() == {first, second}
-    assert told[first] == end
-    assert told[second]["status"] == "cancelled"
+    received = {each.job["job_id"]: each.job for each in receiver.received}
+    assert received.keys() == {first, second}
+    assert received[first] == end
+    assert received[second]["status"] == "cancelled"
     assert (refused.status, refused.json()["code"]) == (400, "bad_request")
 
 
+@full
 def test_who_was_away_is_told_after_a_restart(tmp_path: Path) -> None:
     with receiving() as receiver:
         pass
@@ -44,6 +46,6 @@ def test_who_was_away_is_told_after_a_restart(tmp_path: Path) -> None:
         end = end_of(service, job_id)
         service.wait_until(lambda: f"The webhook of job {job_id} was not told" in service.log())
     with receiver.listening(), host_jobs(tmp_path, "work", workers=1, **ALLOWED):
-        wait_until(lambda: receiver.told)
+        wait_until(lambda: receiver.received)
 
-    assert [told.job for told in receiver.told] == [end]
+    assert [received.job for received in receiver.received] == [end]

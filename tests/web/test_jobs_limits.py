@@ -24,9 +24,9 @@ def test_a_failed_job_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
         return len(tries)
 
     client = jobs(fail_twice, retries=2)
-    told = end_of(client, begin(client))
+    received = end_of(client, begin(client))
 
-    assert (told["status"], told["result"], told["metrics"]["attempts"]) == ("finished", 3, 3)
+    assert (received["status"], received["result"], received["metrics"]["attempts"]) == ("finished", 3, 3)
 
 
 def test_an_equal_idempotency_key_gives_the_same_job() -> None:
@@ -137,7 +137,7 @@ def test_the_end_of_a_job_is_told_from_this_process(monkeypatch: pytest.MonkeyPa
     with receiving() as receiver:
         end = end_of(client, begin(client, {"text": "a"}, X_Webhook_Url=receiver.url))
         deadline = time.monotonic() + LONG
-        while not receiver.told and time.monotonic() < deadline:
+        while not receiver.received and time.monotonic() < deadline:
             time.sleep(0.01)
 
-    assert [told.job for told in receiver.told] == [end]
+    assert [received.job for received in receiver.received] == [end]
