@@ -45,7 +45,7 @@ def attach(app: Flask, config: Mapping[str, Any] | None = None) -> CacheBackend:
 
 
 def _redis_options() -> dict[str, Any]:
-    """Return options for a Redis client that fails fast: by default its ten retries hold a request for seconds."""
+    """Return options for a Redis client that fails fast: ten retries, its default, take seconds."""
     from redis.backoff import NoBackoff
     from redis.retry import Retry
 

@@ -284,10 +284,10 @@ COUNTS = [
 
 
 def series_of(app: ServingFlask) -> dict[str, float]:
-    """Return what was counted, by name and labels, without times."""
+    """Return the counts that are not zero, by name and labels, without times."""
     lines = app.state.instruments.scrape("", COUNTS)[0].decode().splitlines()
     pairs = (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
-    return {name: float(value) for name, value in pairs}
+    return {name: float(value) for name, value in pairs if float(value)}
 
 
 def frozen_signatures() -> Any:
