@@ -80,19 +80,19 @@ class StreamBody:
         items: ItemSource,
         framing: Framing,
         encode: Callable[[Any], bytes],
-        tell: Callable[[Exception], bytes],
+        encode_error: Callable[[Exception], bytes],
     ) -> None:
         self._items = items
         self._framing = framing
         self._encode = encode
-        self._tell = tell
+        self._encode_error = encode_error
 
     def __iter__(self) -> Iterator[bytes]:
         try:
             for item in self._items:
                 yield self._framing.item(self._encode(item))
         except Exception as error:
-            yield self._framing.error(self._tell(error))
+            yield self._framing.error(self._encode_error(error))
         finally:
             self._items.close()
 
@@ -102,7 +102,7 @@ class StreamBody:
                 async for item in items:
                     yield self._framing.item(self._encode(item))
             except Exception as error:
-                yield self._framing.error(self._tell(error))
+                yield self._framing.error(self._encode_error(error))
 
     def close(self) -> None:
         self._items.close()

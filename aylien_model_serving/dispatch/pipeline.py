@@ -160,7 +160,7 @@ def _stream(endpoint: Endpoint, call: Call, items: GeneratorItems) -> Reply:
         items,
         framing,
         encode=lambda item: codecs.JSON.encode(endpoint.schema.answer(item)),
-        tell=lambda error: context.run(endpoint.error_responses.reply, error, call).body,
+        encode_error=lambda error: context.run(endpoint.error_responses.reply, error, call).body,
     )
     return Reply(200, b"", framing.media_type, list(streaming.HEADERS), chunks)
 
