@@ -42,9 +42,9 @@ def decoder(
     def decode(body: bytes, content_type: str) -> Fields:
         message = message_type()
         try:
-            rest, found = protobuf_arrays.cut(body, fixed) if fixed else (body, {})
+            rest, found = protobuf_arrays.extract_arrays(body, fixed) if fixed else (body, {})
             message.ParseFromString(rest)
-            found |= _take_lists(message, arrays)
+            found |= _extract_lists(message, arrays)
             values = found | MessageToDict(message, preserving_proto_field_name=True)
             return Fields(values | _defaults(message, needed - values.keys()), proven=frozenset(found))
         except (DecodeError, Error, TypeError, ValueError) as error:  # TypeError: an Any of an unknown type
@@ -55,10 +55,10 @@ def decoder(
 
 
 #: Items from which on a list is worth a way of its own: MessageToDict and ParseDict ask each item what it is.
-_LONG = 100
+_MIN_LONG_LIST = 100
 
 #: Types whose items are the same in a message and in JSON; a 32-bit float is not, for its digits.
-_SAME_IN_JSON = {
+_SAME_IN_JSON_TYPES = {
     FieldDescriptor.CPPTYPE_DOUBLE: float,
     FieldDescriptor.CPPTYPE_INT32: int,
     FieldDescriptor.CPPTYPE_UINT32: int,
@@ -67,7 +67,7 @@ _SAME_IN_JSON = {
 }
 
 
-def _take_lists(message: Message, arrays: frozenset[str]) -> dict[str, list[Any]]:
+def _extract_lists(message: Message, arrays: frozenset[str]) -> dict[str, list[Any]]:
     """Take lists out of a message and return them: those that will be arrays, and the long ones."""
     taken = {}
     for field, items in message.ListFields():
@@ -83,7 +83,11 @@ def _take_lists(message: Message, arrays: frozenset[str]) -> dict[str, list[Any]
 
 def _long_list(field: FieldDescriptor, items: Any) -> list[Any]:
     """Return the items of a long list that are the same in JSON; a list with NaN or an infinity has none."""
-    if len(items) < _LONG or field.type == FieldDescriptor.TYPE_BYTES or field.cpp_type not in _SAME_IN_JSON:
+    if (
+        len(items) < _MIN_LONG_LIST
+        or field.type == FieldDescriptor.TYPE_BYTES
+        or field.cpp_type not in _SAME_IN_JSON_TYPES
+    ):
         return []
     listed = list(items)
     is_double = field.cpp_type == FieldDescriptor.CPPTYPE_DOUBLE
@@ -124,7 +128,7 @@ def _encode_dict(message: Message, values: dict[str, Any]) -> bytes:
     rest, records = {}, []
     for name, value in values.items():
         field = fields.get(name)
-        if field is not None and protobuf_arrays.fits(field, value):
+        if field is not None and protobuf_arrays.array_fits(field, value):
             records.append(_put_array(message, field, value))
         elif field is None or not _put_list(message, field, value):
             rest[name] = value
@@ -135,15 +139,15 @@ def _encode_dict(message: Message, values: dict[str, Any]) -> bytes:
 def _put_array(message: Message, field: FieldDescriptor, array: Any) -> bytes:
     """Put an array that fits into a message, or return the record that its bytes will end with."""
     if array.size and field.is_packed and protobuf_arrays.is_fixed(field):
-        return protobuf_arrays.record_of(field, array)
+        return protobuf_arrays.encode_array(field, array)
     getattr(message, field.name).extend(array.tolist())
     return b""
 
 
 def _put_list(message: Message, field: FieldDescriptor, items: Any) -> bool:
     """Put a long list into a message, if its items are the same in JSON."""
-    kind = _SAME_IN_JSON.get(field.cpp_type) if field.is_repeated else None
-    if kind is None or type(items) is not list or len(items) < _LONG:
+    kind = _SAME_IN_JSON_TYPES.get(field.cpp_type) if field.is_repeated else None
+    if kind is None or type(items) is not list or len(items) < _MIN_LONG_LIST:
         return False
     if kind is not float and set(map(type, items)) != {kind}:
         return False

@@ -46,10 +46,10 @@ _FIXED = frozenset(
 _KINDS = {"<f8": "fiu", "<f4": "f", "<i4": "iu", "<i8": "iu", "<u4": "iu", "<u8": "iu", "?": "b"}
 
 #: Bytes of a number beyond which numpy's are no longer Python's.
-_WIDEST = 8
+_MAX_NUMBER_BYTES = 8
 
 #: Records of a message up to which looking through them costs little beside parsing it.
-_MOST_RECORDS = 100
+_MAX_RECORDS = 100
 
 
 def dtype_of(field: FieldDescriptor | None) -> str | None:
@@ -62,7 +62,7 @@ def is_fixed(field: FieldDescriptor) -> bool:
     return field.is_repeated and field.type in _FIXED
 
 
-def cut(body: bytes, fields: Mapping[int, FieldDescriptor]) -> tuple[bytes, dict[str, Any]]:
+def extract_arrays(body: bytes, fields: Mapping[int, FieldDescriptor]) -> tuple[bytes, dict[str, Any]]:
     """Cut arrays out of a message's bytes: return what is left of them, and the arrays by the fields' names.
 
     Bytes that are not well-formed, or where one of the fields is empty, unpacked or in more than one piece,
@@ -74,7 +74,7 @@ def cut(body: bytes, fields: Mapping[int, FieldDescriptor]) -> tuple[bytes, dict
     """
     found: dict[int, protobuf_wire.Record] = {}
     try:
-        for record in protobuf_wire.split(body, _MOST_RECORDS):
+        for record in protobuf_wire.split(body, _MAX_RECORDS):
             field = fields.get(record.number)
             if field is not None:
                 if record.number in found or not _is_whole(record, field):
@@ -100,7 +100,7 @@ def _width(field: FieldDescriptor) -> int:
     return int(_DTYPES[field.type][-1])
 
 
-def fits(field: FieldDescriptor, value: Any) -> bool:
+def array_fits(field: FieldDescriptor, value: Any) -> bool:
     """Tell whether a value is an array of which numpy can prove that a repeated field takes it.
 
     False is no verdict: `ParseDict` takes more, as whole numbers among the floats of an array.
@@ -110,7 +110,7 @@ def fits(field: FieldDescriptor, value: Any) -> bool:
         return False
     if type(value) is not numpy.ndarray or value.ndim != 1:
         return False
-    if value.dtype.kind not in _KINDS[dtype] or value.dtype.itemsize > _WIDEST:
+    if value.dtype.kind not in _KINDS[dtype] or value.dtype.itemsize > _MAX_NUMBER_BYTES:
         return False
     return dtype == "?" or not value.size or _is_within(value, dtype)
 
@@ -124,6 +124,6 @@ def _is_within(array: Any, dtype: str) -> bool:
     return bool(low <= array.min().item() and array.max().item() <= high)
 
 
-def record_of(field: FieldDescriptor, array: Any) -> bytes:
+def encode_array(field: FieldDescriptor, array: Any) -> bytes:
     """Return an array that fits a fixed field as bytes that may end a message's."""
     return protobuf_wire.written(field.number, array.astype(_DTYPES[field.type], copy=False).tobytes())

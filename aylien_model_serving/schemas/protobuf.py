@@ -171,7 +171,7 @@ class Validator:
         return {
             name: result[name]
             for name, field in fields.items()
-            if protobuf_arrays.fits(field, result[name])
+            if protobuf_arrays.array_fits(field, result[name])
             and (field.json_name == name or field.json_name not in result)
         }
 

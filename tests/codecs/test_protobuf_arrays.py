@@ -136,7 +136,7 @@ def test_a_packed_field_is_read_where_it_stands() -> None:
     values = np.arange(1000.0)
     body = M(text="a", doubles=values, texts=["b"]).SerializeToString()
 
-    rest, found = protobuf_arrays.cut(body, {FIELDS["doubles"].number: FIELDS["doubles"]})
+    rest, found = protobuf_arrays.extract_arrays(body, {FIELDS["doubles"].number: FIELDS["doubles"]})
 
     assert M.FromString(rest) == M(text="a", texts=["b"])
     assert found["doubles"].tolist() == values.tolist()
@@ -157,7 +157,7 @@ def test_a_packed_field_is_read_where_it_stands() -> None:
     ids=["twice", "unpacked", "empty", "half a number", "cut short", "a group", "many records"],
 )
 def test_what_is_not_there_once_and_packed_is_left_to_protobuf(body: bytes) -> None:
-    assert protobuf_arrays.cut(body, {FIELDS["doubles"].number: FIELDS["doubles"]}) == (body, {})
+    assert protobuf_arrays.extract_arrays(body, {FIELDS["doubles"].number: FIELDS["doubles"]}) == (body, {})
 
 
 @given(VALUES, st.sampled_from([M, UNPACKED]), st.sampled_from("<>"), st.integers(1, 2))
@@ -206,7 +206,7 @@ def test_fields_that_are_declared_unpacked_are_written_so() -> None:
     ids=repr,
 )
 def test_numpy_proves_that_an_array_fits(name: str, array: np.ndarray) -> None:
-    assert protobuf_arrays.fits(FIELDS[name], array)
+    assert protobuf_arrays.array_fits(FIELDS[name], array)
 
 
 @pytest.mark.parametrize(
@@ -239,4 +239,4 @@ def test_numpy_proves_that_an_array_fits(name: str, array: np.ndarray) -> None:
     ids=repr,
 )
 def test_what_numpy_can_not_prove_is_left_to_parse_dict(name: str, array: Any) -> None:
-    assert not protobuf_arrays.fits(FIELDS[name], array)
+    assert not protobuf_arrays.array_fits(FIELDS[name], array)
