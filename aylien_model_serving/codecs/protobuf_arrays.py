@@ -72,9 +72,9 @@ def extract_arrays(body: bytes, fields: Mapping[int, FieldDescriptor]) -> tuple[
         body: the bytes; the arrays are views of them.
         fields: the fixed fields to cut out, by number.
     """
-    found: dict[int, protobuf_wire.Record] = {}
+    found: dict[int, protobuf_wire.WireRecord] = {}
     try:
-        for record in protobuf_wire.split(body, _MAX_RECORDS):
+        for record in protobuf_wire.iter_records(body, _MAX_RECORDS):
             field = fields.get(record.number)
             if field is not None:
                 if record.number in found or not _is_whole(record, field):
@@ -83,15 +83,15 @@ def extract_arrays(body: bytes, fields: Mapping[int, FieldDescriptor]) -> tuple[
     except ValueError:
         return body, {}
     arrays = {fields[number].name: _view(body, record, fields[number]) for number, record in found.items()}
-    return protobuf_wire.without(body, found.values()), arrays
+    return protobuf_wire.remove_records(body, found.values()), arrays
 
 
-def _is_whole(record: protobuf_wire.Record, field: FieldDescriptor) -> bool:
+def _is_whole(record: protobuf_wire.WireRecord, field: FieldDescriptor) -> bool:
     length = record.end - record.content
     return record.kind == protobuf_wire.LEN and length > 0 and length % _width(field) == 0
 
 
-def _view(body: bytes, record: protobuf_wire.Record, field: FieldDescriptor) -> Any:
+def _view(body: bytes, record: protobuf_wire.WireRecord, field: FieldDescriptor) -> Any:
     count = (record.end - record.content) // _width(field)
     return sys.modules["numpy"].frombuffer(body, _DTYPES[field.type], count, record.content)
 
@@ -126,4 +126,4 @@ def _is_within(array: Any, dtype: str) -> bool:
 
 def encode_array(field: FieldDescriptor, array: Any) -> bytes:
     """Return an array that fits a fixed field as bytes that may end a message's."""
-    return protobuf_wire.written(field.number, array.astype(_DTYPES[field.type], copy=False).tobytes())
+    return protobuf_wire.encode_record(field.number, array.astype(_DTYPES[field.type], copy=False).tobytes())

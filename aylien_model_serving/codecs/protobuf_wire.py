@@ -12,10 +12,10 @@ VARINT, I64, LEN, I32 = 0, 1, 2, 5
 _WIDTHS = {I64: 8, I32: 4}
 
 #: Bytes of the longest varint, and of the longest that is a tag or a length.
-_LONGEST, _LONGEST_SIZE = 10, 5
+_MAX_VARINT_BYTES, _MAX_SIZE_BYTES = 10, 5
 
 
-class Record(NamedTuple):
+class WireRecord(NamedTuple):
     """Where a record stands, and its content within.
 
     Args:
@@ -33,30 +33,30 @@ class Record(NamedTuple):
     end: int
 
 
-def split(body: bytes, most: int) -> Iterator[Record]:
+def iter_records(body: bytes, max_records: int) -> Iterator[WireRecord]:
     """Yield the records of a message, those of nested messages left aside.
 
     Raises:
-        ValueError: the bytes are no message, hold a group, or have more than `most` records.
+        ValueError: the bytes are no message, hold a group, or have more than `max_records` records.
     """
     at = 0
-    for _ in range(most):
+    for _ in range(max_records):
         if at == len(body):
             return
-        record = _record(body, at)
+        record = _read_record(body, at)
         yield record
         at = record.end
     if at < len(body):
         raise ValueError("Too many records")
 
 
-def _record(body: bytes, start: int) -> Record:
-    tag, content = _varint(body, start, _LONGEST_SIZE)
+def _read_record(body: bytes, start: int) -> WireRecord:
+    tag, content = _read_varint(body, start, _MAX_SIZE_BYTES)
     kind = tag & 0b111
     if kind == VARINT:
-        end = _varint(body, content, _LONGEST)[1]
+        end = _read_varint(body, content, _MAX_VARINT_BYTES)[1]
     elif kind == LEN:
-        length, content = _varint(body, content, _LONGEST_SIZE)
+        length, content = _read_varint(body, content, _MAX_SIZE_BYTES)
         end = content + length
     elif kind in _WIDTHS:
         end = content + _WIDTHS[kind]
@@ -64,10 +64,10 @@ def _record(body: bytes, start: int) -> Record:
         raise ValueError("A group, or no record")
     if end > len(body):
         raise ValueError("A record goes on beyond the end")
-    return Record(tag >> 3, kind, start, content, end)
+    return WireRecord(tag >> 3, kind, start, content, end)
 
 
-def _varint(body: bytes, start: int, longest: int) -> tuple[int, int]:
+def _read_varint(body: bytes, start: int, longest: int) -> tuple[int, int]:
     """Return a varint and where it ends."""
     value = 0
     for position, byte in enumerate(body[start : start + longest]):
@@ -77,7 +77,7 @@ def _varint(body: bytes, start: int, longest: int) -> tuple[int, int]:
     raise ValueError("A varint goes on beyond its end")
 
 
-def without(body: bytes, records: Iterable[Record]) -> bytes:
+def remove_records(body: bytes, records: Iterable[WireRecord]) -> bytes:
     """Return a message's bytes without some of its records, which are given in their order."""
     kept, at = [], 0
     for record in records:
@@ -86,15 +86,15 @@ def without(body: bytes, records: Iterable[Record]) -> bytes:
     return b"".join((*kept, body[at:]))
 
 
-def written(number: int, content: bytes) -> bytes:
+def encode_record(number: int, content: bytes) -> bytes:
     """Return the record of a field whose content has a length."""
-    return b"".join((_as_varint(number << 3 | LEN), _as_varint(len(content)), content))
+    return b"".join((_encode_varint(number << 3 | LEN), _encode_varint(len(content)), content))
 
 
-def _as_varint(value: int) -> bytes:
-    written = bytearray()
+def _encode_varint(value: int) -> bytes:
+    encode_record = bytearray()
     while value >= 0x80:
-        written.append(value & 0x7F | 0x80)
+        encode_record.append(value & 0x7F | 0x80)
         value >>= 7
-    written.append(value)
-    return bytes(written)
+    encode_record.append(value)
+    return bytes(encode_record)

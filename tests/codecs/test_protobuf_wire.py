@@ -16,7 +16,7 @@ BODY = M(n=-1, s="é" * 100, a=[1, 2], d=0.5, b=1, m={"n": 1}).SerializeToString
 
 
 def test_each_field_is_found_where_it_stands() -> None:
-    found = list(protobuf_wire.split(BODY, 6))
+    found = list(protobuf_wire.iter_records(BODY, 6))
 
     assert [(each.number, each.kind, each.end - each.content) for each in found] == [
         (1, protobuf_wire.VARINT, 10),
@@ -32,24 +32,24 @@ def test_each_field_is_found_where_it_stands() -> None:
 @pytest.mark.parametrize("end", [1, 5, 12, 13, 50, len(BODY) - 1])
 def test_a_message_that_is_cut_short_is_no_message(end: int) -> None:
     with pytest.raises(ValueError, match="beyond"):
-        list(protobuf_wire.split(BODY[:end], 6))
+        list(protobuf_wire.iter_records(BODY[:end], 6))
 
 
 def test_no_more_records_are_looked_at_than_was_said() -> None:
     with pytest.raises(ValueError, match="Too many"):
-        list(protobuf_wire.split(BODY, 5))
+        list(protobuf_wire.iter_records(BODY, 5))
 
 
 def test_a_message_without_some_records_is_what_the_others_make() -> None:
-    found = [each for each in protobuf_wire.split(BODY, 6) if each.number in (1, 3)]
+    found = [each for each in protobuf_wire.iter_records(BODY, 6) if each.number in (1, 3)]
 
-    assert M.FromString(protobuf_wire.without(BODY, found)) == M(s="é" * 100, d=0.5, b=1, m={"n": 1})
+    assert M.FromString(protobuf_wire.remove_records(BODY, found)) == M(s="é" * 100, d=0.5, b=1, m={"n": 1})
 
 
 @given(st.binary(max_size=300), st.integers(1, 2**29 - 1))
 def test_a_record_is_read_as_it_was_written(content: bytes, number: int) -> None:
-    body = protobuf_wire.written(number, content)
+    body = protobuf_wire.encode_record(number, content)
 
-    (found,) = protobuf_wire.split(body, 1)
+    (found,) = protobuf_wire.iter_records(body, 1)
 
     assert (found.number, found.kind, body[found.content : found.end]) == (number, protobuf_wire.LEN, content)
