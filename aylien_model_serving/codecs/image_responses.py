@@ -18,7 +18,7 @@ from aylien_model_serving.media.images import ImageFile
 _HEADERS = (("Vary", "Accept"), ("X-Content-Type-Options", "nosniff"))
 
 
-class _Negotiated(Encoder):
+class _NegotiatedEncoder(Encoder):
     """JSON, and for an image what the client's Accept says, which stands as media type here."""
 
     __slots__ = ()
@@ -27,16 +27,16 @@ class _Negotiated(Encoder):
         if not isinstance(result, ImageFile):
             return JSON.reply(result)
         own = result.body_as_is()
-        if own is None or not _takes(self.media_type, own[1]):
+        if own is None or not _prefers(self.media_type, own[1]):
             own = JSON.encode(result), JSON.media_type
         return Reply(200, *own, list(_HEADERS))
 
 
-_OBJECTS = _Negotiated(JSON.media_type, JSON.encode)
-_PICTURES = _Negotiated("*/*", JSON.encode)
+_AS_OBJECT = _NegotiatedEncoder(JSON.media_type, JSON.encode)
+_AS_IMAGE = _NegotiatedEncoder("*/*", JSON.encode)
 
 
-def _takes(accept: str, media_type: str) -> bool:
+def _prefers(accept: str, media_type: str) -> bool:
     """Tell whether a client would rather have a media type than JSON."""
     ranges = media_ranges(accept)
     weight, position = preference(media_type, ranges)
@@ -50,5 +50,5 @@ def encoder_for(accept: str) -> Encoder:
     Its media type is the same for all headers that no image tells apart.
     """
     if "image/" in accept.lower():
-        return _Negotiated(accept, JSON.encode)
-    return _PICTURES if _takes(accept, "image/*") else _OBJECTS
+        return _NegotiatedEncoder(accept, JSON.encode)
+    return _AS_IMAGE if _prefers(accept, "image/*") else _AS_OBJECT

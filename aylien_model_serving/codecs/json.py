@@ -46,34 +46,34 @@ def loads(body: bytes) -> Any:
     body = body.removeprefix(codecs.BOM_UTF8)
     try:
         value = _decoder.decode(body)
-        if not _reads_back(body, value):
+        if not _round_trips(body, value):
             _check_shape(body, value)
     except RecursionError:
         raise MalformedBody(_TOO_DEEP) from None
     except UnicodeDecodeError as error:
         raise MalformedBody(f"The body is not UTF-8: {error.reason}") from None
     except msgspec.MsgspecError as error:
-        raise MalformedBody(f"The body is not valid JSON: {_told(str(error))}") from None
+        raise MalformedBody(f"The body is not valid JSON: {_client_message(str(error))}") from None
     return value
 
 
 _TOO_DEEP = f"The body is nested more than {MAX_DEPTH} levels deep"
 
 
-def _told(message: str) -> str:
+def _client_message(message: str) -> str:
     return message.removeprefix("JSON is malformed: ").replace("Input data was", "it is")
 
 
 #: Bytes of a body up to which writing its value again is quicker than walking through it.
-_SMALL = 4096
+_MAX_ROUND_TRIP_BYTES = 4096
 
 
-def _reads_back(body: bytes, value: object) -> bool:
+def _round_trips(body: bytes, value: object) -> bool:
     """Tell whether a value, written again, is the text it came from: then no key of it was dropped.
 
     Most clients write JSON either compactly or with the spaces of Python's `json.dumps`.
     """
-    if len(body) > _SMALL or body.count(b"{") + body.count(b"[") > MAX_DEPTH:
+    if len(body) > _MAX_ROUND_TRIP_BYTES or body.count(b"{") + body.count(b"[") > MAX_DEPTH:
         return False
     written = _encoder.encode(value)
     return written == body or msgspec.json.format(written, indent=0) == body
@@ -162,7 +162,7 @@ def with_lists(result: object) -> object:
     """Return a dict whose arrays, of numpy or torch, are lists; any other result as it is."""
     if type(result) is not dict or not any(hasattr(value, "tolist") for value in result.values()):
         return result
-    return {name: _listed(value) if hasattr(value, "tolist") else value for name, value in result.items()}
+    return {name: _to_list(value) if hasattr(value, "tolist") else value for name, value in result.items()}
 
 
 def as_received(result: object) -> Any:
@@ -170,22 +170,22 @@ def as_received(result: object) -> Any:
     return _decoder.decode(encode(result))
 
 
-def encode_sorted(value: object) -> bytes:
+def encode_canonical(value: object) -> bytes:
     """Return the bytes that equal values share and no others, for keys.
 
     MessagePack tells files from text and NaN from null; JSON stands in for the integers and the keys of dicts
     that it does not know.
     """
     try:
-        return _packed_encoder.encode(value)
+        return _canonical_encoder.encode(value)
     except (OverflowError, TypeError):
-        return _sorted_encoder.encode(value)
+        return _canonical_json_encoder.encode(value)
 
 
-def _plain(value: Any) -> Any:
+def _encode_hook(value: Any) -> Any:
     """Return a value that JSON knows for one that it does not; found by what the value can do."""
     if hasattr(value, "tolist"):  # numpy and torch, scalars and arrays alike
-        return _listed(value)
+        return _to_list(value)
     if hasattr(value, "model_dump"):  # pydantic
         return value.model_dump(mode="json")
     if isinstance(value, MediaFile):
@@ -203,12 +203,12 @@ def _plain(value: Any) -> Any:
     raise InvalidAnswer(f"The answer can't be written as JSON: it holds a {type(value).__name__}")
 
 
-def _identity(value: Any) -> Any:
+def _key_hook(value: Any) -> Any:
     """Return what a key is made of; a file that has not been fetched is known by its URL."""
-    return value.identity() if isinstance(value, MediaFile) else _plain(value)
+    return value.identity() if isinstance(value, MediaFile) else _encode_hook(value)
 
 
-def _listed(value: Any) -> Any:
+def _to_list(value: Any) -> Any:
     """Return an array's items as Python's own; numpy would give times in nanoseconds as mere numbers."""
     dtype = getattr(value, "dtype", None)
     if dtype is not None and getattr(dtype, "kind", "") in ("M", "m") and dtype.name.endswith("[ns]"):
@@ -216,6 +216,6 @@ def _listed(value: Any) -> Any:
     return value.tolist()
 
 
-_encoder = msgspec.json.Encoder(enc_hook=_plain)
-_packed_encoder = msgspec.msgpack.Encoder(enc_hook=_identity, order="deterministic")
-_sorted_encoder = msgspec.json.Encoder(enc_hook=_identity, order="deterministic")
+_encoder = msgspec.json.Encoder(enc_hook=_encode_hook)
+_canonical_encoder = msgspec.msgpack.Encoder(enc_hook=_key_hook, order="deterministic")
+_canonical_json_encoder = msgspec.json.Encoder(enc_hook=_key_hook, order="deterministic")

@@ -43,7 +43,7 @@ def cache_key(owner: str, call: Call, arguments: dict[str, Any], media_type: str
         media_type: the reply's media type.
     """
     parts = [owner, call.method, call.path, call.query, media_type, arguments]
-    return blake2b(json.encode_sorted(parts), digest_size=20).hexdigest()
+    return blake2b(json.encode_canonical(parts), digest_size=20).hexdigest()
 
 
 def is_personal(reply: Reply) -> bool:
