@@ -14,6 +14,11 @@ SERVER ?= gunicorn
 COMMAND_UNCACHED ?= examples.example_serving_handler:run_app()
 COMMAND_CACHED ?= examples.example_serving_handler_cached:run_app()
 
+# What a test starts imports what the last one has imported: without bytecode each start costs twice the time. It is
+# kept beside the environment, whatever PYTHONDONTWRITEBYTECODE says, so that the checkout stays clean.
+test test-all test-gevent coverage: export PYTHONDONTWRITEBYTECODE =
+test test-all test-gevent coverage: export PYTHONPYCACHEPREFIX = $(abspath $(VENV))/pycache
+
 # Tests of one file share the servers that it starts, so a file is never split between processes. Files come in the
 # order of their names: by their numbers of tests, those with few and slow ones would be left for the end.
 TEST_PROCESSES ?= 3
@@ -22,6 +27,7 @@ ARGS ?=
 PROTO_OUT ?= .
 
 VENV_PYTHON = "$(VENV)/bin/python"
+PYTEST = $(VENV_PYTHON) -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 # Modules are compiled when they are first imported, which is few of them, and not at once, which doubles the time.
 PIP_INSTALL = $(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check --no-compile
 DESCRIPTION = $(HERE)setup.cfg $(HERE)pyproject.toml $(HERE)requirements.txt
@@ -58,7 +64,7 @@ endef
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help dev example-service example-service-cached test test-gevent lint format types check docs bench fuzz proto clean
+.PHONY: help dev example-service example-service-cached test test-all test-gevent coverage lint format types check docs bench fuzz proto clean
 
 help: ## List these verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-24s %s\n", $$1, $$2 }' "$(firstword $(MAKEFILE_LIST))"
@@ -79,8 +85,15 @@ example-service-cached: export COMMAND = $(COMMAND_CACHED)
 example-service-cached: $(SERVING) $(NEEDED_BY_$(SERVER)) ## Serve the example that caches, or the app that COMMAND_CACHED names
 	$(serve)
 
-test: $(DEVELOPMENT) ## Run every test
-	$(VENV_PYTHON) -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS)
+test: $(DEVELOPMENT) ## Run the tests: each capability and each server once, in minutes
+	$(PYTEST) $(ARGS)
+
+test-all: $(DEVELOPMENT) ## Run every test: all capabilities on all servers, faults, the browser, fuzzing
+	$(PYTEST) --full $(ARGS)
+
+coverage: $(DEVELOPMENT) ## Report which lines `make test` runs, those of the started services included
+	$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check coverage
+	@true
 
 test-gevent: $(DEVELOPMENT) ## Run the in-process tests in an interpreter that gevent has patched
 	$(VENV_PYTHON) -m tests.under_gevent $(ARGS)

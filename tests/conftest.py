@@ -6,8 +6,23 @@ import hypothesis
 import pytest
 
 from tests.browser import browser, page
+from tests.selection import (
+    pytest_addoption,
+    pytest_collection_modifyitems,
+    pytest_sessionfinish,
+    pytest_terminal_summary,
+    pytest_testnodedown,
+)
 
-__all__ = ["browser", "page"]
+__all__ = [
+    "browser",
+    "page",
+    "pytest_addoption",
+    "pytest_collection_modifyitems",
+    "pytest_sessionfinish",
+    "pytest_terminal_summary",
+    "pytest_testnodedown",
+]
 
 # A shared machine makes single examples slow: how many there are bounds the time, not how long one takes.
 hypothesis.settings.register_profile("patient", deadline=None, max_examples=100)

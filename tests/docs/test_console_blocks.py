@@ -9,6 +9,7 @@ import pytest
 
 from tests.docs.pages import PAGES, Chapter, blocks, chapters, needs_media, needs_torch
 from tests.docs.reader import Reader
+from tests.selection import full
 from tests.with_media import need_media
 from tests.with_torch import import_torch
 
@@ -20,7 +21,9 @@ pytestmark = [
 ]
 
 CHAPTERS = [
-    pytest.param(page, chapter, id=f"{page}:{chapter.line}") for page in PAGES for chapter in chapters(page)
+    pytest.param(page, chapter, id=f"{page}:{chapter.line}", marks=[] if page == "README.md" else full)
+    for page in PAGES
+    for chapter in chapters(page)
 ]
 
 
@@ -48,6 +51,7 @@ def test_who_follows_a_page_gets_the_answers_that_it_prints(
     assert compared == sum(command.is_compared for command in chapter.typed()) > 0
 
 
+@full
 def test_an_answer_that_a_page_does_not_print_is_found_out(reader: Reader) -> None:
     [start, *_] = blocks("README.md", "console")
     reader.follow(start)

@@ -14,6 +14,8 @@ import pytest
 from tests.docs.pages import PAGES, PROJECT
 from tests.services.serving import clean_environment
 
+pytestmark = full  # `make docs` builds the site as strictly
+
 BUILD_SECONDS = 100
 
 #: What a browser fetches by itself, and by which attribute.

@@ -13,6 +13,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tests.selection import full
 from tests.services.serving import PROJECT, clean_environment
 
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
@@ -62,6 +63,7 @@ def metadata(wheel: zipfile.ZipFile) -> email.message.Message:
     return email.parser.Parser().parsestr(wheel.read("model_serving-3.0.0.dist-info/METADATA").decode())
 
 
+@full
 def test_the_wheel_holds_every_file_of_the_package_and_nothing_else(
     wheel: zipfile.ZipFile, sources: Path
 ) -> None:
@@ -71,6 +73,7 @@ def test_the_wheel_holds_every_file_of_the_package_and_nothing_else(
     assert names == {str(path.relative_to(sources)) for path in files}
 
 
+@full
 def test_the_wheel_holds_its_licence(wheel: zipfile.ZipFile, metadata: email.message.Message) -> None:
     kept = wheel.read("model_serving-3.0.0.dist-info/licenses/LICENSE").decode()
 
@@ -78,6 +81,7 @@ def test_the_wheel_holds_its_licence(wheel: zipfile.ZipFile, metadata: email.mes
     assert "Apache License" in kept
 
 
+@full
 def test_the_metadata_names_the_versions_of_python_and_the_extras(metadata: email.message.Message) -> None:
     assert (metadata["Name"], metadata["Version"]) == ("model-serving", "3.0.0")
     assert set(metadata["Requires-Python"].split(",")) == {">=3.10", "<3.14"}
@@ -130,6 +134,7 @@ def pins(python: str) -> dict[str, str]:
     return found
 
 
+@full
 @pytest.mark.timeout(600)  # seconds: it is the one test that asks the package index
 def test_pip_installs_the_project_into_an_empty_environment_in_which_gunicorn_serves_it(
     sources: Path, tmp_path: Path

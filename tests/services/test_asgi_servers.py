@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.selection import matrix
 from tests.services.raw_http import Answer, Connection, ask, connect, get, head, post, request
 from tests.services.serving import BRIEF_SECONDS, Service, launch, serve
 from tests.services.test_bad_input import REFUSED, assert_closed, assert_good, assert_refused
@@ -87,7 +88,7 @@ def test_a_connection_is_kept(two_workers: Service) -> None:
             assert_good(connection.ask(post(HELLO)))
 
 
-@pytest.mark.parametrize("name", SERVERS)
+@pytest.mark.parametrize("name", matrix(SERVERS, "gunicorn asgi"))
 def test_what_only_flask_can_answer_is_answered_with_its_body(name: str) -> None:
     with SERVERS[name].start(f"{FACTORY}_with_hook", 1) as service:
         answers = [
@@ -128,7 +129,7 @@ def enter_gate(service: Service, connection: Connection, folder: Path) -> None:
     service.wait_until((folder / "entered").exists)
 
 
-@pytest.mark.parametrize("name", SERVERS)
+@pytest.mark.parametrize("name", matrix(SERVERS, "gunicorn asgi"))
 def test_a_request_in_flight_is_answered_when_the_server_is_told_to_stop(name: str, tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     with SERVERS[name].start(FACTORY, 1) as service, connect(service.port) as in_flight:
@@ -151,7 +152,9 @@ def listens(service: Service) -> bool:
     return False
 
 
-@pytest.mark.parametrize("name", [name for name, server in SERVERS.items() if server.tells])
+@pytest.mark.parametrize(
+    "name", matrix([name for name, server in SERVERS.items() if server.tells], "gunicorn asgi")
+)
 def test_a_client_that_leaves_while_it_waits_never_reaches_the_handler(name: str, tmp_path: Path) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
     with SERVERS[name].start(FACTORY, 1) as service, connect(service.port) as in_flight:
@@ -194,7 +197,10 @@ MISFRAMED = {
 
 @pytest.fixture(
     scope="module",
-    params=[("answering", "auto"), ("answering_with_hook", "auto"), ("answering", "python")],
+    params=matrix(
+        [("answering", "auto"), ("answering_with_hook", "auto"), ("answering", "python")],
+        ("answering", "auto"),
+    ),
     ids="-".join,
 )
 def asgi_worker(request: pytest.FixtureRequest) -> Iterator[Service]:

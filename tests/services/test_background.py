@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.selection import matrix
 from tests.services.hosts import gone_in_the_end, wait_until
 from tests.services.raw_http import connect, get, post
 from tests.services.serving import Service, launch, serve
@@ -44,23 +45,29 @@ SERVERS: dict[str, Start] = {
 
 @pytest.mark.parametrize(
     ("server", "route"),
-    [
-        ("gthread", "inline"),
-        ("gthread", "hosted"),
+    matrix(
+        [
+            ("gthread", "inline"),
+            ("gthread", "hosted"),
+            ("gevent", "inline"),
+            ("gevent", "async"),
+            ("gevent", "view"),
+            ("gevent", "hosted"),
+            ("asgi", "inline"),
+            ("asgi", "async"),
+            ("asgi", "view"),
+            ("asgi", "batched"),
+            ("gthread without hooks", "inline"),
+            ("gevent without hooks", "inline"),
+            ("granian wsgi", "inline"),
+            ("granian asgi", "inline"),
+            ("uvicorn", "inline"),
+        ],
         ("gevent", "inline"),
-        ("gevent", "async"),
-        ("gevent", "view"),
-        ("gevent", "hosted"),
-        ("asgi", "inline"),
-        ("asgi", "async"),
-        ("asgi", "view"),
         ("asgi", "batched"),
-        ("gthread without hooks", "inline"),
-        ("gevent without hooks", "inline"),
-        ("granian wsgi", "inline"),
-        ("granian asgi", "inline"),
-        ("uvicorn", "inline"),
-    ],
+        ("gthread", "hosted"),
+        rows=True,
+    ),
 )
 def test_a_client_does_not_wait_for_a_task_and_a_stop_does(server: str, route: str, tmp_path: Path) -> None:
     gate = tmp_path / "gate"

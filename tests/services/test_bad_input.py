@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from tests.selection import matrix
 from tests.services.raw_http import Answer, Connection, connect, head, request
 from tests.services.serving import Service, serve
 
@@ -125,7 +126,7 @@ SERVED = [
 ]
 
 
-@pytest.fixture(scope="module", params=SERVED, ids="-".join)
+@pytest.fixture(scope="module", params=matrix(SERVED, SERVED[2], SERVED[3]), ids="-".join)
 def served(request: pytest.FixtureRequest) -> Iterator[tuple[Service, str]]:
     worker_class, app, parser = request.param
     args = ("--http-parser", parser)

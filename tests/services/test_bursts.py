@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
+from tests.selection import matrix
 from tests.services.raw_http import connect, head
 from tests.services.serving import Service, serve, state_of
 
@@ -15,7 +16,7 @@ pytestmark = pytest.mark.processes
 CLIENTS = 300
 
 
-@pytest.mark.parametrize("worker_class", ["asgi", "gevent", "gthread"])
+@pytest.mark.parametrize("worker_class", matrix(["asgi", "gevent", "gthread"], "asgi"))
 def test_the_clients_of_a_burst_are_connected_before_a_worker_has_time_for_them(worker_class: str) -> None:
     serving = serve("tests.services.apps:answering()", worker_class=worker_class, workers=1)
     with serving as service, ExitStack() as connections:

@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
+from tests.selection import matrix
 from tests.services.raw_http import ask, connect, get
 from tests.services.serving import Service, serve
 
@@ -18,7 +19,7 @@ REQUESTS = 20_000  # seconds of work
 BEGIN_SECONDS = 100.0
 
 
-@pytest.mark.parametrize("worker_class", ["gevent", "asgi"])
+@pytest.mark.parametrize("worker_class", matrix(["gevent", "asgi"], "gevent"))
 def test_a_busy_client_leaves_the_others_their_turn(worker_class: str) -> None:
     serving = serve("tests.services.apps:answering()", worker_class=worker_class, workers=1)
     with serving as service, busy_client(service) as busy:

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from tests.selection import matrix
 from tests.services.raw_http import ask, post, request
 from tests.services.redis_server import RedisServer, redis_server
 from tests.services.serving import Service, serve
@@ -85,7 +86,12 @@ def in_redis(target: str) -> Iterator[Kept]:
         yield Kept(service, server.entries, server.client.set, server)
 
 
-@pytest.fixture(scope="module", params=itertools.product((in_files, in_redis), TARGETS), ids=named)
+STORES = list(itertools.product((in_files, in_redis), TARGETS))
+
+
+@pytest.fixture(
+    scope="module", params=matrix(STORES, (in_files, "the route key"), (in_redis, "the view")), ids=named
+)
 def kept(request: pytest.FixtureRequest) -> Iterator[Kept]:
     store, target = request.param
     with store(target) as kept:
@@ -93,12 +99,8 @@ def kept(request: pytest.FixtureRequest) -> Iterator[Kept]:
         yield kept
 
 
-only_in_files = pytest.mark.parametrize(
-    "kept", [(in_files, target) for target in TARGETS], indirect=True, ids=named
-)
-only_in_redis = pytest.mark.parametrize(
-    "kept", [(in_redis, target) for target in TARGETS], indirect=True, ids=named
-)
+only_in_files = pytest.mark.parametrize("kept", matrix(STORES[:2], STORES[0]), indirect=True, ids=named)
+only_in_redis = pytest.mark.parametrize("kept", matrix(STORES[2:], STORES[3]), indirect=True, ids=named)
 
 
 def asked(service: Service, text: str) -> tuple[str, Any]:
@@ -214,7 +216,7 @@ def test_an_entry_of_redis_expires_with_the_default_timeout(kept: Kept) -> None:
     assert KEPT_SECONDS - 60 < left <= KEPT_SECONDS
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", matrix(TARGETS, "the route key"))
 def test_an_answer_is_made_again_once_its_time_is_over(target: str, tmp_path: Path) -> None:
     with serve(TARGETS[target], env=file_config(tmp_path / "cache", seconds=1), workers=1) as service:
         first = asked(service, "brief")

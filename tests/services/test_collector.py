@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.selection import full, matrix
 from tests.services.raw_http import ask, get
 from tests.services.serving import serve
 
@@ -38,7 +39,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("worker_class", ["asgi", "gevent", "gthread"])
+@pytest.mark.parametrize("worker_class", matrix(["asgi", "gevent", "gthread"], "gevent"))
 def test_workers_and_replicas_set_aside_what_they_have_loaded(worker_class: str, folder: Path) -> None:
     with serve("counts:app", worker_class=worker_class, cwd=folder, ready="/readyz") as service:
         found = [ask(service.port, get(path)).json() for path in ("/inline", "/hosted")]
@@ -48,6 +49,7 @@ def test_workers_and_replicas_set_aside_what_they_have_loaded(worker_class: str,
         assert counts["looked_at"] < counts["aside"] / 4
 
 
+@full
 def test_a_master_that_loads_the_app_has_done_so_before_it_forks(folder: Path) -> None:
     with serve("counts:app", args=["--preload"], cwd=folder, ready="/readyz") as service:
         counts = ask(service.port, get("/inline")).json()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.selection import matrix
 from tests.services.hosts import processes, wait_until
 from tests.services.raw_http import connect, head
 from tests.services.serving import Service, serve
@@ -47,8 +48,8 @@ def seconds_until_gone(service: Service, number: signal.Signals) -> float:
     return time.monotonic() - start
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("worker_class", ["asgi", "gevent", "gthread"])
+@pytest.mark.parametrize("number", matrix([signal.SIGTERM, signal.SIGINT], signal.SIGTERM))
+@pytest.mark.parametrize("worker_class", matrix(["asgi", "gevent", "gthread"], "gevent"))
 def test_a_worker_that_loads_the_app_goes_at_once(
     worker_class: str, number: signal.Signals, folder: Path
 ) -> None:
@@ -62,7 +63,7 @@ def test_a_worker_that_loads_the_app_goes_at_once(
     assert "SIGKILL" not in log
 
 
-@pytest.mark.parametrize("worker_class", ["asgi", "gevent", "gthread"])
+@pytest.mark.parametrize("worker_class", matrix(["asgi", "gevent", "gthread"], "gevent"))
 def test_a_worker_that_serves_answers_what_is_in_flight_before_it_goes(
     worker_class: str, folder: Path
 ) -> None:

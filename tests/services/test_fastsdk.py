@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
+from tests.selection import full
 from tests.services.serving import PROJECT, clean_environment, serve
 from tests.with_fastsdk import find_interpreter
 from tests.with_media import need_media
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, full]
 
 PROGRAM = PROJECT / "tests" / "services" / "fastsdk_client.py"
 

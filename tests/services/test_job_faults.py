@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests.selection import full
 from tests.services.hosts import replicas, wait_until
 from tests.services.job_hosts import end_of, enqueue, entered, host_jobs, look
 from tests.services.raw_http import ask, connect, get, post
@@ -65,6 +66,7 @@ def test_a_job_whose_replica_is_killed_runs_again_on_another(tmp_path: Path) -> 
     assert len((tmp_path / "diary").read_text().splitlines()) == 2
 
 
+@full
 def test_a_job_that_kills_its_replica_too_often_ends_as_failed(tmp_path: Path) -> None:
     with host_jobs(tmp_path, "work", workers=1) as service:
         deadly = enqueue(service, "/work", die_if=str(tmp_path))
@@ -77,6 +79,7 @@ def test_a_job_that_kills_its_replica_too_often_ends_as_failed(tmp_path: Path) -
     assert (other["status"], other["metrics"]["attempts"]) == ("finished", 1)
 
 
+@full
 def test_a_restart_gives_a_running_job_back_without_counting_it(tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     with host_jobs(tmp_path, "work", workers=1) as service:
@@ -92,6 +95,7 @@ def test_a_restart_gives_a_running_job_back_without_counting_it(tmp_path: Path) 
     assert [(end["status"], end["metrics"]["attempts"]) for end in ends] == [("finished", 1)] * 2
 
 
+@full
 def test_a_service_that_is_killed_loses_no_job(tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     with host_jobs(tmp_path, "work", workers=1) as service:
@@ -107,6 +111,7 @@ def test_a_service_that_is_killed_loses_no_job(tmp_path: Path) -> None:
     assert [end["status"] for end in ends] == ["finished"] * 2
 
 
+@full
 def test_two_services_on_one_file_leave_each_others_jobs_alone(tmp_path: Path) -> None:
     with (
         host_jobs(tmp_path, "work", workers=1, model_serving_service_name="one") as one,
@@ -123,6 +128,7 @@ def test_two_services_on_one_file_leave_each_others_jobs_alone(tmp_path: Path) -
         assert len(ask(two.port, get("/jobs?limit=100")).json()["jobs"]) == 20
 
 
+@full
 def test_a_locked_or_damaged_store_is_503_until_it_works_again(tmp_path: Path) -> None:
     file = tmp_path / "jobs.sqlite3"
     with host_jobs(tmp_path, "work", workers=1) as service:
@@ -176,6 +182,7 @@ class Producer(threading.Thread):
         return str(answer.json()["job_id"]) if answer is not None and answer.status == 202 else None
 
 
+@full
 def test_five_hundred_jobs_survive_killed_replicas_and_restarted_workers(tmp_path: Path) -> None:
     chance = random.Random(5)
     # Chance may kill one job again and again: no job may run out of retries by that.

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.selection import matrix
 from tests.services.job_hosts import (
     SERVERS,
     end_of,
@@ -21,7 +22,7 @@ from tests.services.serving import Service
 pytestmark = pytest.mark.processes
 
 
-@pytest.fixture(scope="module", params=SERVERS)
+@pytest.fixture(scope="module", params=matrix(SERVERS, "gevent"))
 def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     with host_jobs(tmp_path_factory.mktemp("jobs"), "fries,work,count", server=request.param) as service:
         yield service
@@ -102,7 +103,7 @@ def test_an_unknown_job_is_404(service: Service) -> None:
     assert ask(service.port, post({}, path="/cancel/nothing")).status == 404
 
 
-@pytest.mark.parametrize("service", ["gthread", "gevent", "asgi"], indirect=True)
+@pytest.mark.parametrize("service", matrix(["gthread", "gevent", "asgi"], "gevent"), indirect=True)
 def test_a_job_is_reachable_from_every_worker(service: Service, tmp_path: Path) -> None:
     first, second = service.workers()
     gate = tmp_path / "gate"

@@ -7,6 +7,7 @@ from http.client import HTTPConnection
 
 import pytest
 
+from tests.selection import full, matrix
 from tests.services.serving import Service, serve
 
 pytestmark = pytest.mark.processes
@@ -16,12 +17,16 @@ CLIENTS, CALLS = 8, 15
 BODY = b'{"text": "' + b"x" * 1_000_000 + b'"}'
 
 
-@pytest.mark.parametrize("worker_class", ["asgi", "gunicorn.workers.gasgi.ASGIWorker", "gevent", "gthread"])
+@pytest.mark.parametrize(
+    "worker_class",
+    matrix(["asgi", "gunicorn.workers.gasgi.ASGIWorker", "gevent", "gthread"], "asgi", "gevent"),
+)
 def test_a_connection_outlasts_large_bodies(worker_class: str) -> None:
     with serve(TARGET, worker_class=worker_class) as service:
         assert statuses(service) == [[200] * CALLS] * CLIENTS
 
 
+@full
 def test_it_does_after_a_reload_too() -> None:
     with serve(TARGET, worker_class="asgi") as service:
         before = set(service.workers())

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.selection import full, matrix
 from tests.services.raw_http import Answer, ask, post
 from tests.services.serving import PROJECT, Service, launch
 
@@ -45,7 +46,9 @@ def workers(service: Service) -> list[int]:
     return [int(pid) for pid in Path(f"/proc/{master}/task/{master}/children").read_text().split()]
 
 
-@pytest.mark.parametrize(("worker_class", "count"), [("gthread", 1), ("sync", 2), ("gevent", 3)])
+@pytest.mark.parametrize(
+    ("worker_class", "count"), matrix([("gthread", 1), ("sync", 2), ("gevent", 3)], ("sync", 2), rows=True)
+)
 def test_the_example_is_served_with_the_workers_and_the_log_level_that_are_asked_for(
     environment: Path, worker_class: str, count: int
 ) -> None:
@@ -61,6 +64,7 @@ def test_the_example_is_served_with_the_workers_and_the_log_level_that_are_asked
     assert "DEBUG gunicorn.error" in log
 
 
+@full
 def test_the_cached_example_answers_equal_requests_from_its_cache(environment: Path) -> None:
     with launch(make(environment, "NUM_WORKERS=1", "LOG_LEVEL=error", "example-service-cached")) as service:
         answers = [ask(service.port, post(GERMAN)) for _ in range(2)]
@@ -71,7 +75,9 @@ def test_the_cached_example_answers_equal_requests_from_its_cache(environment: P
     assert "INFO" not in log
 
 
-@pytest.mark.parametrize("command", ["my_service:run_app()", "my_service.run_app()"])
+@pytest.mark.parametrize(
+    "command", matrix(["my_service:run_app()", "my_service.run_app()"], "my_service.run_app()")
+)
 def test_a_service_of_ones_own_folder_is_named_in_either_form(
     environment: Path, tmp_path: Path, command: str
 ) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.selection import full, matrix
 from tests.services.raw_http import ask, connect, get, post
 from tests.services.serving import SETTINGS, Service, serve
 
@@ -25,7 +26,10 @@ BAD = post({"text": 1})
 
 @pytest.fixture(
     scope="module",
-    params=[("gthread", SETTINGS, ()), ("sync", NO_SETTINGS, ()), ("gthread", NO_SETTINGS, ("--preload",))],
+    params=matrix(
+        [("gthread", SETTINGS, ()), ("sync", NO_SETTINGS, ()), ("gthread", NO_SETTINGS, ("--preload",))],
+        ("gthread", SETTINGS, ()),
+    ),
     ids=["with its settings", "without settings", "preloaded"],
 )
 def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
@@ -164,7 +168,9 @@ RECYCLING = [
 ]
 
 
-@pytest.mark.parametrize(("worker_class", "settings", "args", "workers_lived"), RECYCLING)
+@pytest.mark.parametrize(
+    ("worker_class", "settings", "args", "workers_lived"), matrix(RECYCLING, RECYCLING[0], rows=True)
+)
 def test_recycled_workers_never_take_a_count_with_them(
     worker_class: str, settings: Path, args: tuple[str, ...], workers_lived: int
 ) -> None:
@@ -216,6 +222,7 @@ def test_the_folder_of_a_service_that_is_stopped_goes_with_it() -> None:
         assert not folders(service.folder)
 
 
+@full
 def test_the_folder_of_a_master_that_was_killed_is_removed_by_the_next_one(tmp_path: Path) -> None:
     env = {"TMPDIR": str(tmp_path)}
     with serve(TARGET, env=env) as service:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import pytest
 
 from tests import mounted
+from tests.selection import matrix
 from tests.services.hosts import UNHEARD, metric
 from tests.services.raw_http import Connection, ask, connect, get, head, post, request
 from tests.services.serving import Service, launch, serve
@@ -83,27 +84,27 @@ def start(name: str, folder: Path, factory: str = "service", **env: str) -> Iter
         yield Running(service, log)
 
 
-@pytest.fixture(scope="module", params=SERVERS)
+@pytest.fixture(scope="module", params=matrix(SERVERS, "gevent", "asgi"))
 def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     yield from start(request.param, tmp_path_factory.mktemp("mounted"))
 
 
-@pytest.fixture(params=SERVERS)
+@pytest.fixture(params=matrix(SERVERS, "gevent"))
 def own(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Running]:
     yield from start(request.param, tmp_path)
 
 
-@pytest.fixture(params=SERVERS)
+@pytest.fixture(params=matrix(SERVERS, "gevent"))
 def seen(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Running]:
     yield from start(request.param, tmp_path, "seen_service")
 
 
-@pytest.fixture(params=ASGI_SERVERS)
+@pytest.fixture(params=matrix(ASGI_SERVERS, "asgi"))
 def speaking(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Running]:
     yield from start(request.param, tmp_path)
 
 
-@pytest.fixture(params=ASGI_SERVERS)
+@pytest.fixture(params=matrix(ASGI_SERVERS, "asgi"))
 def locked(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Running]:
     yield from start(request.param, tmp_path, MODEL_SERVING_API_KEYS="secret")
 

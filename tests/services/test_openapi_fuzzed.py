@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.selection import matrix
 from tests.services.fuzzed import EXAMPLES
 from tests.services.serving import Service, serve
 from tests.with_media import need_media
@@ -59,7 +60,7 @@ def fetch(url: str) -> Any:
         return json.load(answered)
 
 
-@pytest.mark.parametrize("prefix", EXAMPLES)
+@pytest.mark.parametrize("prefix", matrix(EXAMPLES, "/classify"))
 def test_an_example_answers_as_its_document_says(service: Service, prefix: str, tmp_path: Path) -> None:
     need("schemathesis")
     url = ready(service, prefix)

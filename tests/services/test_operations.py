@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.selection import matrix
 from tests.services.raw_http import Connection, ask, connect, get, post, request
 from tests.services.serving import Service, serve
 
@@ -35,7 +36,7 @@ def text_log() -> Iterator[Service]:
         yield service
 
 
-@pytest.fixture(scope="module", params=["sync", "gthread", "gevent"])
+@pytest.fixture(scope="module", params=matrix(["sync", "gthread", "gevent"], "gevent"))
 def json_log(request: pytest.FixtureRequest) -> Iterator[Service]:
     env = {"MODEL_SERVING_LOG_FORMAT": "json", "MODEL_SERVING_LOG_LEVEL": "INFO"}
     with serve(TARGET, worker_class=request.param, workers=1, env=env, args=ACCESS_LOG) as service:
@@ -117,7 +118,10 @@ def enter_gate(service: Service, connection: Connection, folder: Path) -> None:
     service.wait_until((folder / "entered").exists)
 
 
-@pytest.mark.parametrize(("worker_class", "args"), [("gevent", ()), ("gthread", ("--threads", "2"))])
+@pytest.mark.parametrize(
+    ("worker_class", "args"),
+    matrix([("gevent", ()), ("gthread", ("--threads", "2"))], ("gevent", ()), rows=True),
+)
 def test_a_service_is_not_ready_once_it_is_told_to_stop_and_answers_what_is_in_flight(
     worker_class: str, args: tuple[str, ...], tmp_path: Path
 ) -> None:
@@ -143,7 +147,13 @@ def status(connection: Connection, path: str) -> int:
 
 
 @pytest.mark.parametrize(
-    ("worker_class", "how"), [("sync", "HUP"), ("sync", "TERM"), ("gthread", "HUP"), ("gevent", "HUP")]
+    ("worker_class", "how"),
+    matrix(
+        [("sync", "HUP"), ("sync", "TERM"), ("gthread", "HUP"), ("gevent", "HUP")],
+        ("sync", "TERM"),
+        ("gevent", "HUP"),
+        rows=True,
+    ),
 )
 def test_what_is_in_flight_at_a_reload_or_a_stop_is_answered(
     worker_class: str, how: str, tmp_path: Path
@@ -161,7 +171,7 @@ def test_what_is_in_flight_at_a_reload_or_a_stop_is_answered(
     assert (answered.status, answered.json()) == (200, {"worker": worker})
 
 
-@pytest.mark.parametrize("worker_class", ["sync", "gthread", "gevent"])
+@pytest.mark.parametrize("worker_class", matrix(["sync", "gthread", "gevent"], "gevent"))
 def test_a_reload_serves_changed_code_without_a_failed_request(worker_class: str, tmp_path: Path) -> None:
     module = tmp_path / "changing.py"
     module.write_text(CHANGING.format(version="one"))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.selection import full, matrix
 from tests.services.hosts import (
     LEAVING_SECONDS,
     MARGIN,
@@ -40,7 +41,7 @@ def diaries(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("diaries")
 
 
-@pytest.fixture(scope="module", params=["gthread", "gevent", "asgi"])
+@pytest.fixture(scope="module", params=matrix(["gthread", "gevent", "asgi"], "gevent"))
 def service(request: pytest.FixtureRequest, diaries: Path) -> Iterator[Service]:
     diary = diaries / request.param
     with host(
@@ -99,7 +100,7 @@ def test_clients_see_no_error_when_the_supervisor_is_killed(service: Service) ->
     assert not {old, pid} & alive
 
 
-@pytest.mark.parametrize("service", ["gthread", "asgi"], indirect=True)
+@pytest.mark.parametrize("service", matrix(["gthread", "asgi"]), indirect=True)
 def test_a_call_that_kills_every_replica_fails_alone(service: Service, tmp_path: Path) -> None:
     before = restarts(service, "model")
     with gated(service, tmp_path / "first") as first:
@@ -135,7 +136,7 @@ def test_calls_of_a_batch_that_one_of_them_kills_are_answered(service: Service, 
     service.wait_until(lambda: restarts(service, "batched") == before + 2)
 
 
-@pytest.mark.parametrize("service", ["gthread"], indirect=True)
+@pytest.mark.parametrize("service", matrix(["gthread"]), indirect=True)
 def test_a_web_worker_that_is_killed_takes_no_replica_along(service: Service) -> None:
     pid, before, workers = model_pid(service), restarts(service, "model"), set(service.workers())
     killed = ask(service.port, post({}, path="/worker")).json()["worker"]
@@ -153,7 +154,7 @@ def test_a_web_worker_that_is_killed_takes_no_replica_along(service: Service) ->
     assert restarts(service, "model") == before
 
 
-@pytest.mark.parametrize("server", ["gthread", "asgi"])
+@pytest.mark.parametrize("server", matrix(["gthread", "asgi"], "gthread"))
 def test_all_are_gone_soon_after_the_master_is_killed(server: str, tmp_path: Path) -> None:
     with host(server, routes="model") as service, gated(service, tmp_path / "first", how="spin_gate"):
         service.process.kill()
@@ -168,6 +169,7 @@ def hosting(service: Service) -> list[int]:
     return [pid for pid, line in processes(service).items() if "aylien_model_serving.replicas" in line]
 
 
+@full
 def test_a_start_after_everything_was_killed_is_clean() -> None:
     with host("gthread", routes="model") as service:
         kill_all(service)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.selection import matrix
 from tests.services.hosts import Asking, gated, host, metric, replicas
 from tests.services.raw_http import Answer, ask, connect, post
 from tests.services.serving import Service
@@ -25,7 +26,7 @@ def diaries(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("diaries")
 
 
-@pytest.fixture(scope="module", params=["gevent", "asgi"])
+@pytest.fixture(scope="module", params=matrix(["gevent", "asgi"], "asgi"))
 def service(request: pytest.FixtureRequest, diaries: Path) -> Iterator[Service]:
     routes = "limited,hasty,stuck"
     with host(request.param, workers=1, routes=routes, diary=diaries / request.param) as service:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.selection import matrix
 from tests.services.hosts import (
     SERVERS,
     Asking,
@@ -31,7 +32,9 @@ def diaries(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("diaries")
 
 
-@pytest.fixture(scope="module", params=[name for name in SERVERS if name != "uvicorn"])
+@pytest.fixture(
+    scope="module", params=matrix([name for name in SERVERS if name != "uvicorn"], "gevent", "asgi")
+)
 def service(request: pytest.FixtureRequest, diaries: Path) -> Iterator[Service]:
     with host(request.param, routes="model,plain,worker", diary=diaries / request.param) as service:
         yield service

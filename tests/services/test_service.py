@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.selection import full, matrix
 from tests.services.hosts import gone_in_the_end, wait_until
 from tests.services.raw_http import ask, get, post
 from tests.services.serving import Service, clean_environment, launch
@@ -133,7 +134,7 @@ def test_a_script_serves_its_routes_runners_and_jobs_and_leaves_nothing(folder: 
         assert service.process.wait(20) == 0
 
 
-@pytest.mark.parametrize("worker_class", ["gevent", "gthread", "asgi"])
+@pytest.mark.parametrize("worker_class", matrix(["gevent", "gthread", "asgi"], "gthread"))
 def test_gunicorn_serves_a_service_by_its_name(folder: Path, worker_class: str) -> None:
     settings = ("--config", "python:aylien_model_serving.gunicorn_hooks", "--bind", "127.0.0.1:{port}")
     command = [sys.executable, "-m", "gunicorn", *settings, "--worker-class", worker_class, "service:app"]
@@ -142,7 +143,7 @@ def test_gunicorn_serves_a_service_by_its_name(folder: Path, worker_class: str) 
         check_all_routes(service)
 
 
-@pytest.mark.parametrize("interface", ["wsgi", "asgi"])
+@pytest.mark.parametrize("interface", matrix(["wsgi", "asgi"], "wsgi"))
 def test_granian_serves_a_script(folder: Path, interface: str) -> None:
     pytest.importorskip("granian")
     options = f"server='granian', worker_class={interface!r}, workers=1".replace("'wsgi'", "'gevent'")
@@ -152,6 +153,7 @@ def test_granian_serves_a_script(folder: Path, interface: str) -> None:
         check_all_routes(service)
 
 
+@full
 def test_a_script_of_another_folder_keeps_the_working_folder(folder: Path, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
@@ -170,6 +172,7 @@ def test_the_quick_start_of_banana_serves(tmp_path: Path) -> None:
         wait_until(lambda: "json_in: {'name': 'test'}" in service.log())
 
 
+@full
 def test_a_file_that_changes_is_served_anew_where_it_reloads(folder: Path) -> None:
     script = folder / "service.py"
     script.write_text(SCRIPT.replace("SERVE", "reload=True"))
@@ -210,6 +213,7 @@ def test_a_service_that_can_not_be_served_ends_with_one_line(folder: Path) -> No
     assert f"mine can't be served: port {port} is in use" in done.stderr
 
 
+@full
 def test_the_document_of_a_served_script_has_no_context(folder: Path) -> None:
     with start([sys.executable, "service.py"], folder) as service:
         document = ask(service.port, get("/openapi.json")).json()

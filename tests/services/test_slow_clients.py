@@ -5,6 +5,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from tests.selection import matrix
 from tests.services.raw_http import connect, head
 from tests.services.serving import serve
 
@@ -15,7 +16,7 @@ CLIENTS = 20
 ALL_SECONDS = 20.0
 
 
-@pytest.mark.parametrize("worker_class", ["gthread", "sync", "gevent", "asgi"])
+@pytest.mark.parametrize("worker_class", matrix(["gthread", "sync", "gevent", "asgi"], "gthread"))
 def test_nobody_waits_for_clients_that_do_not_close(worker_class: str) -> None:
     serving = serve("tests.services.apps:answering()", worker_class=worker_class, workers=1)
     with serving as service, ExitStack() as connections:

@@ -1,0 +1,72 @@
+"""What `make test` leaves to `make test-all`: the marker `full`, the option --full, the line about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+full = pytest.mark.full
+
+_LEFT_OUT = pytest.StashKey[int]()
+
+
+def matrix(values: Iterable[Any], *quick: Any, rows: bool = False) -> list[Any]:
+    """Return values as parameters of tests, of which all but a few are left to the full run.
+
+    Args:
+        values: of a parameter, as the names of servers.
+        quick: those of them that every run takes.
+        rows: whether a value is a tuple for several parameters.
+
+    Raises:
+        ValueError: one of `quick` is not among the values.
+    """
+    every = list(values)
+    strangers = [value for value in quick if value not in every]
+    if strangers:
+        raise ValueError(f"{strangers} are not among {every}")
+    left_out = [pytest.param(*(value if rows else [value]), marks=full) for value in every]
+    return [value if value in quick else other for value, other in zip(every, left_out, strict=True)]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full", action="store_true", help="run the tests that are marked `full` too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is marked `full`, unless it is asked for, by --full or by its own name."""
+    if config.getoption("--full") or any("::" in word for word in config.args):
+        return
+    left_out = [item for item in items if _is_full(item)]
+    config.stash[_LEFT_OUT] = len(left_out)
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if not _is_full(item)]
+
+
+def _is_full(item: pytest.Item) -> bool:
+    return item.get_closest_marker("full") is not None or "browser" in getattr(item, "fixturenames", ())
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand the number from a process of xdist's to the one that reports."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["left_out"] = session.config.stash.get(_LEFT_OUT, 0)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    config: pytest.Config = node.config
+    config.stash[_LEFT_OUT] = max(
+        config.stash.get(_LEFT_OUT, 0), getattr(node, "workeroutput", {}).get("left_out", 0)
+    )
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    number = config.stash.get(_LEFT_OUT, 0)
+    if number:
+        terminalreporter.write_line(
+            f"{number} tests of the full run were left out: `make test-all` runs them"
+        )
