@@ -88,7 +88,7 @@ def extract_arrays(body: bytes, fields: Mapping[int, FieldDescriptor]) -> tuple[
 
 def _is_whole(record: protobuf_wire.WireRecord, field: FieldDescriptor) -> bool:
     length = record.end - record.content
-    return record.kind == protobuf_wire.LEN and length > 0 and length % _width(field) == 0
+    return record.wire_type == protobuf_wire.LEN and length > 0 and length % _width(field) == 0
 
 
 def _view(body: bytes, record: protobuf_wire.WireRecord, field: FieldDescriptor) -> Any:

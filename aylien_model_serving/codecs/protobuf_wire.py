@@ -20,14 +20,14 @@ class WireRecord(NamedTuple):
 
     Args:
         number: the field's number.
-        kind: the wire type.
+        wire_type: how the content is laid out.
         start: where the tag begins.
         content: where the content begins.
         end: where the next record begins.
     """
 
     number: int
-    kind: int
+    wire_type: int
     start: int
     content: int
     end: int
@@ -52,19 +52,19 @@ def iter_records(body: bytes, max_records: int) -> Iterator[WireRecord]:
 
 def _read_record(body: bytes, start: int) -> WireRecord:
     tag, content = _read_varint(body, start, _MAX_SIZE_BYTES)
-    kind = tag & 0b111
-    if kind == VARINT:
+    wire_type = tag & 0b111
+    if wire_type == VARINT:
         end = _read_varint(body, content, _MAX_VARINT_BYTES)[1]
-    elif kind == LEN:
+    elif wire_type == LEN:
         length, content = _read_varint(body, content, _MAX_SIZE_BYTES)
         end = content + length
-    elif kind in _WIDTHS:
-        end = content + _WIDTHS[kind]
+    elif wire_type in _WIDTHS:
+        end = content + _WIDTHS[wire_type]
     else:
         raise ValueError("A group, or no record")
     if end > len(body):
         raise ValueError("A record goes on beyond the end")
-    return WireRecord(tag >> 3, kind, start, content, end)
+    return WireRecord(tag >> 3, wire_type, start, content, end)
 
 
 def _read_varint(body: bytes, start: int, longest: int) -> tuple[int, int]:
@@ -92,9 +92,9 @@ def encode_record(number: int, content: bytes) -> bytes:
 
 
 def _encode_varint(value: int) -> bytes:
-    encode_record = bytearray()
+    encoded = bytearray()
     while value >= 0x80:
-        encode_record.append(value & 0x7F | 0x80)
+        encoded.append(value & 0x7F | 0x80)
         value >>= 7
-    encode_record.append(value)
-    return bytes(encode_record)
+    encoded.append(value)
+    return bytes(encoded)

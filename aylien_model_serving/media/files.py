@@ -33,7 +33,7 @@ class MediaFile:
         file_name: without folders.
     """
 
-    __slots__ = ("_confirmed", "_content", "_content_type", "_field", "_file_name", "_url")
+    __slots__ = ("_content", "_content_type", "_field", "_file_name", "_is_verified", "_url")
 
     #: What the media types of this class have before the slash; nothing for any.
     family: ClassVar[str] = ""

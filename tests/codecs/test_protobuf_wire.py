@@ -18,7 +18,7 @@ BODY = M(n=-1, s="é" * 100, a=[1, 2], d=0.5, b=1, m={"n": 1}).SerializeToString
 def test_each_field_is_found_where_it_stands() -> None:
     found = list(protobuf_wire.iter_records(BODY, 6))
 
-    assert [(each.number, each.kind, each.end - each.content) for each in found] == [
+    assert [(each.number, each.wire_type, each.end - each.content) for each in found] == [
         (1, protobuf_wire.VARINT, 10),
         (2, protobuf_wire.LEN, 200),
         (3, protobuf_wire.LEN, 8),
@@ -52,4 +52,4 @@ def test_a_record_is_read_as_it_was_written(content: bytes, number: int) -> None
 
     (found,) = protobuf_wire.iter_records(body, 1)
 
-    assert (found.number, found.kind, body[found.content : found.end]) == (number, protobuf_wire.LEN, content)
+    assert (found.number, found.wire_type, body[found.content : found.end]) == (number, protobuf_wire.LEN, content)
