@@ -11,7 +11,7 @@ from typing import Any
 from flask import Flask
 
 from aylien_model_serving.executors.batch_policy import BatchOptions
-from aylien_model_serving.openapi.responses import Described
+from aylien_model_serving.openapi.responses import DescribedRoute
 from aylien_model_serving.routing.options import RunnerOptions
 from aylien_model_serving.routing.routes import Route
 from aylien_model_serving.schemas.description import JSONSchema
@@ -69,7 +69,7 @@ def _views(app: Flask) -> Iterator[dict[str, Any]]:
         }
 
 
-def _shown(described: Described) -> dict[str, Any]:
+def _shown(described: DescribedRoute) -> dict[str, Any]:
     route = described.route
     return {
         "path": route.endpoint,

@@ -15,7 +15,7 @@ from aylien_model_serving.handlers import docstrings
 from aylien_model_serving.jobs.view import ShownJob
 from aylien_model_serving.openapi import operations
 from aylien_model_serving.openapi import responses as answers
-from aylien_model_serving.openapi.responses import Described
+from aylien_model_serving.openapi.responses import DescribedRoute
 from aylien_model_serving.schemas.description import FILE, FILE_NAME, Description, of_type
 
 #: The document needs a version of the service's interface, and routes have none.
@@ -34,7 +34,7 @@ _TAGS = {
 }
 
 
-def document(routes: Iterable[Described], title: str, server: str, *, with_keys: bool) -> dict[str, Any]:
+def document(routes: Iterable[DescribedRoute], title: str, server: str, *, with_keys: bool) -> dict[str, Any]:
     """Return the document of a service.
 
     Args:
@@ -63,16 +63,16 @@ def document(routes: Iterable[Described], title: str, server: str, *, with_keys:
     }
 
 
-def _tags(routes: Iterable[Described]) -> list[str]:
+def _tags(routes: Iterable[DescribedRoute]) -> list[str]:
     used = {_tag(described) for described in routes}
     return [name for name in _TAGS if name in used]
 
 
-def _tag(described: Described) -> str:
+def _tag(described: DescribedRoute) -> str:
     return _JOBS if described.is_own else _SERVICE
 
 
-def _paths(routes: Iterable[Described], schemas: dict[str, Any], with_keys: bool) -> dict[str, Any]:
+def _paths(routes: Iterable[DescribedRoute], schemas: dict[str, Any], with_keys: bool) -> dict[str, Any]:
     """Return the operations by path and method, and add the components that they refer to."""
     paths: dict[str, Any] = {}
     ids: set[str] = set()
@@ -87,7 +87,7 @@ def _paths(routes: Iterable[Described], schemas: dict[str, Any], with_keys: bool
     return paths
 
 
-def _describe(described: Described) -> Description:
+def _describe(described: DescribedRoute) -> Description:
     if described.schema is None:
         return Description({"type": "object"})
     own = described.schema.describe("" if described.is_own else f"{_word(described.route.name)}.")
@@ -110,7 +110,7 @@ def _unused(name: str, known: set[str]) -> str:
 
 
 def _operation(
-    described: Described, description: Description, method: str, with_keys: bool
+    described: DescribedRoute, description: Description, method: str, with_keys: bool
 ) -> dict[str, Any]:
     route = described.route
     told = docstrings.of(route.callable)

@@ -17,7 +17,7 @@ import msgspec
 from aylien_model_serving import codecs
 from aylien_model_serving.codecs import DECODERS, JSON, QUERY_METHODS
 from aylien_model_serving.handlers import docstrings
-from aylien_model_serving.openapi.responses import Described
+from aylien_model_serving.openapi.responses import DescribedRoute
 from aylien_model_serving.routing.routes import Route
 from aylien_model_serving.schemas.description import Description, JSONSchema
 
@@ -126,7 +126,7 @@ def _parameter(route: Route, place: str, name: str, schema: JSONSchema) -> dict[
     }
 
 
-def body(described: Described, description: Description) -> dict[str, Any]:
+def body(described: DescribedRoute, description: Description) -> dict[str, Any]:
     """Return the bodies that are understood; files are shown as a form, in which they are sent best."""
     route = described.route
     fields = _without(description.fields, route.path_names)

@@ -82,7 +82,7 @@ HEADERS: dict[str, Any] = {
 _OF_STATUS = {401: "WWW-Authenticate", 405: "Allow", 429: "Retry-After", 503: "Retry-After"}
 
 
-class Described(NamedTuple):
+class DescribedRoute(NamedTuple):
     """A route as it is served.
 
     Args:
@@ -97,7 +97,7 @@ class Described(NamedTuple):
 
 
 def of(
-    described: Described, description: Description, method: str, with_keys: bool, told: Docstring
+    described: DescribedRoute, description: Description, method: str, with_keys: bool, told: Docstring
 ) -> dict[str, Any]:
     """Return the answers of one operation by their status, those to what can't be answered included.
 
@@ -116,7 +116,7 @@ def of(
     return shown | {str(status): {"$ref": f"#/components/responses/{status}"} for status in sorted(statuses)}
 
 
-def _success(described: Described, description: Description, told: Docstring) -> dict[str, Any]:
+def _success(described: DescribedRoute, description: Description, told: Docstring) -> dict[str, Any]:
     words = told.returns or (_WORDS[description.form] if described.schema is not None else "The answer")
     headers = _headers(REQUEST_ID_HEADER, *([CACHE_HEADER] if described.route.cache else []))
     shown = {"description": words, "headers": headers}
@@ -166,7 +166,7 @@ def _link(operation: str) -> dict[str, Any]:
     return {"operationId": operation, "parameters": {"job_id": "$response.body#/job_id"}}
 
 
-def _statuses(described: Described, method: str, with_keys: bool) -> list[int]:
+def _statuses(described: DescribedRoute, method: str, with_keys: bool) -> list[int]:
     """Return the statuses of the errors that a route may answer with by itself."""
     route = described.route
     cases = {

@@ -19,7 +19,7 @@ from aylien_model_serving.handlers import callables
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.jobs import progress
 from aylien_model_serving.jobs.runner import EnqueueExecutor
-from aylien_model_serving.openapi.responses import Described
+from aylien_model_serving.openapi.responses import DescribedRoute
 from aylien_model_serving.process import lifecycle
 from aylien_model_serving.routing import routes
 from aylien_model_serving.routing.routes import Route
@@ -108,14 +108,14 @@ def _add_job_endpoints(app: ServingFlask, jobs: JobStore, described: Iterable[Ro
 
 
 def _flask_view(app: ServingFlask, route: Route) -> Any:
-    app.state.routes.append(Described(route, None))
+    app.state.routes.append(DescribedRoute(route, None))
     return callables.build(route.callable, route.binding)
 
 
 def _view(app: ServingFlask, route: Route, *, is_own: bool = False) -> Callable[..., Response]:
     endpoint = _endpoint(app.state, route)
     app.state.endpoints.append(endpoint)
-    app.state.routes.append(Described(route, endpoint.schema, is_own))
+    app.state.routes.append(DescribedRoute(route, endpoint.schema, is_own))
     if route.warmup is not None and route.runner is None:
         _warm_up(endpoint, route.warmup)
 
@@ -126,17 +126,17 @@ def _view(app: ServingFlask, route: Route, *, is_own: bool = False) -> Callable[
     return view
 
 
-def _inspect(route: Route) -> Described:
+def _inspect(route: Route) -> DescribedRoute:
     """Return the description of a route whose handler is neither built nor called.
 
     Raises:
         ConfigurationError: it can't be served.
     """
     if route.view:
-        return Described(route, None)
+        return DescribedRoute(route, None)
     try:
         given = route.runner.init if route.runner is not None else {}
-        return Described(
+        return DescribedRoute(
             route,
             _signature_and_schema(route, callables.build_placeholder(route.callable, given, route.binding))[
                 1

@@ -16,7 +16,7 @@ from aylien_model_serving.handlers import callables
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.jobs.store import Store
 from aylien_model_serving.metrics.instruments import Instruments
-from aylien_model_serving.openapi.responses import Described
+from aylien_model_serving.openapi.responses import DescribedRoute
 from aylien_model_serving.web.adapters.flask import accept_flask_responses
 
 #: Key of the state in `app.extensions`.
@@ -58,7 +58,7 @@ class ServiceState:
     backend: CacheBackend | None = None
     instruments: Instruments = field(default_factory=Instruments)
     endpoints: list[Endpoint] = field(default_factory=list)
-    routes: list[Described] = field(default_factory=list)
+    routes: list[DescribedRoute] = field(default_factory=list)
     jobs: JobStore | None = None
     single_flight: SingleFlight = field(default_factory=SingleFlight)
     error_responses: ErrorResponses = field(init=False)

@@ -11,7 +11,7 @@ from aylien_model_serving.handlers import callables
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.media import AudioFile, ImageFile, MediaFile
 from aylien_model_serving.openapi import document as openapi
-from aylien_model_serving.openapi.responses import Described
+from aylien_model_serving.openapi.responses import DescribedRoute
 from aylien_model_serving.routing import routes
 
 
@@ -76,17 +76,17 @@ def view() -> str:
     return ""
 
 
-def described(**route: Any) -> Described:
+def described(**route: Any) -> DescribedRoute:
     [read] = routes.read([{"endpoint": "/", **route}])
     if read.view:
-        return Described(read, None)
+        return DescribedRoute(read, None)
     handler = callables.build_placeholder(read.callable, ())
     signature = Signature.of(handler)
     schema = schemas.choose(read.schema, handler, signature, read.path_names, batched=read.batch is not None)
-    return Described(read, schema)
+    return DescribedRoute(read, schema)
 
 
-def document(*found: Described, with_keys: bool = False) -> dict[str, Any]:
+def document(*found: DescribedRoute, with_keys: bool = False) -> dict[str, Any]:
     return openapi.document(found, "boxes", "", with_keys=with_keys)
 
 

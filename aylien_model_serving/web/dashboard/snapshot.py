@@ -15,7 +15,7 @@ from aylien_model_serving.jobs.job import JobRecord
 from aylien_model_serving.jobs.runner import EnqueueExecutor
 from aylien_model_serving.jobs.states import Status
 from aylien_model_serving.jobs.view import listed
-from aylien_model_serving.openapi.responses import Described
+from aylien_model_serving.openapi.responses import DescribedRoute
 from aylien_model_serving.process import owner
 from aylien_model_serving.replicas.client.remote_executor import RemoteExecutor
 from aylien_model_serving.web.dashboard import counts
@@ -76,7 +76,7 @@ def _routes(state: ServiceState, samples: Samples, seconds: LabelledHistograms) 
     ]
 
 
-def _described(known: Described) -> dict[str, Any]:
+def _described(known: DescribedRoute) -> dict[str, Any]:
     route = known.route
     return {
         "name": route.name,
