@@ -13,7 +13,7 @@ from google.protobuf.message import Message
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.schemas.base import Schema
-from aylien_model_serving.schemas.hints import HintsSchema, array_hints
+from aylien_model_serving.schemas.hints import TypeHintsSchema, array_parameters
 from aylien_model_serving.schemas.models import is_model
 from aylien_model_serving.schemas.protobuf import ProtobufSchema
 from aylien_model_serving.schemas.pydantic import PydanticSchema
@@ -43,11 +43,11 @@ def choose(
         ConfigurationError: the schema is of no known kind, or a batched handler's type hint names no list.
     """
     if schema is None:
-        return HintsSchema(handler, signature, batched=batched)
-    request, response = _pair(schema)
+        return TypeHintsSchema(handler, signature, batched=batched)
+    request, response = _request_and_response(schema)
     kinds = [kind for kind in (request, response) if kind is not None]
     if kinds and all(isinstance(kind, type) and issubclass(kind, Message) for kind in kinds):
-        arrays = array_hints(handler, signature, batched=batched)
+        arrays = array_parameters(handler, signature, batched=batched)
         return ProtobufSchema(request, response, signature, path_names, arrays)
     if kinds and all(map(is_model, kinds)):
         return PydanticSchema(request, response, signature, path_names)
@@ -57,7 +57,7 @@ def choose(
     )
 
 
-def _pair(schema: Any) -> tuple[Any, Any]:
+def _request_and_response(schema: Any) -> tuple[Any, Any]:
     if isinstance(schema, (tuple, list)) and len(schema) == 2:
         return schema[0], schema[1]
     return getattr(schema, "Request", None), getattr(schema, "Response", None)
@@ -65,4 +65,4 @@ def _pair(schema: Any) -> tuple[Any, Any]:
 
 def open_schema(handler: Any, signature: Signature) -> Schema:
     """Return the schema of `process_json` without one: names are checked, values pass as they are."""
-    return HintsSchema(handler, signature, typed=False)
+    return TypeHintsSchema(handler, signature, typed=False)

@@ -30,7 +30,7 @@ def is_array(kind: Any) -> bool:
     return numpy is not None and getattr(kind, "__origin__", kind) is numpy.ndarray
 
 
-def hint_of(hint: Any) -> ArrayHint | None:
+def array_hint_of(hint: Any) -> ArrayHint | None:
     """Return what a hint asks for where this is an array alone, or beside None."""
     members = batch_hints.members_of(hint)
     kinds = [member for member in members if member is not NoneType]
@@ -63,13 +63,13 @@ def build(kind: Any, value: Any, source: str | None = None) -> Any:
         raise ValueError(str(error)) from None
     if array.dtype.hasobject:
         raise ValueError(_EXPECTED)
-    return numpy.require(array, array.dtype.newbyteorder("="), _HANDLERS_OWN)
+    return numpy.require(array, array.dtype.newbyteorder("="), _OWN_WRITABLE_MEMORY)
 
 
 _EXPECTED = "Expected an array of numbers or text"
 
 #: What lets a handler write into an array.
-_HANDLERS_OWN = ("ALIGNED", "WRITEABLE", "OWNDATA")
+_OWN_WRITABLE_MEMORY = ("ALIGNED", "WRITEABLE", "OWNDATA")
 
 
 def _dtype_of(kind: Any) -> Any:

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Sequence
 from types import NoneType, UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
-_COLUMNS = (list, Sequence, Collection, Iterable)
+_LIST_TYPES = (list, Sequence, Collection, Iterable)
 
 
 def item_of(hint: Any) -> Any:
@@ -22,7 +22,7 @@ def item_of(hint: Any) -> Any:
     type of its items holds anything.
     """
     parts = members_of(hint)
-    items = [item for part in parts for item in _items(part)]
+    items = [item for part in parts for item in _item_hints(part)]
     if not items:
         return None
     if Any in items:
@@ -37,12 +37,12 @@ def result_of(hint: Any) -> Any:
     return _union(results) if item is not None and results else None
 
 
-def is_open(hint: Any) -> bool:
+def accepts_anything(hint: Any) -> bool:
     """Tell whether a hint that names no list takes one all the same."""
     return any(part is Any or isinstance(part, TypeVar) for part in members_of(hint))
 
 
-def cure(hint: Any) -> str:
+def corrected_hint(hint: Any) -> str:
     """Return the hint that the author of a parameter meant who hinted one item."""
     parts = [part for part in members_of(hint) if part is not NoneType]
     optional = " | None" if NoneType in members_of(hint) else ""
@@ -59,12 +59,12 @@ def members_of(hint: Any) -> list[Any]:
     return [hint]
 
 
-def _items(part: Any) -> list[Any]:
+def _item_hints(part: Any) -> list[Any]:
     """Return the hint of a list's items, as none or one."""
     kind, inner = get_origin(part) or part, get_args(part)
     if kind is tuple and (not inner or inner[1:] == (...,)):
         return [inner[0] if inner else Any]
-    if kind in _COLUMNS:
+    if kind in _LIST_TYPES:
         return [inner[0] if inner else Any]
     return []
 

@@ -48,53 +48,55 @@ class _Compiler:
     """
 
     def __init__(self) -> None:
-        self._built: dict[tuple[str, int], Check] = {}
+        self._with_arrays: dict[tuple[str, int], Check] = {}
 
-    def message(self, descriptor: Descriptor, room: int) -> Check:
-        """Return a message type's check where `room` messages may be nested, itself included."""
-        key = (descriptor.full_name, room)
-        if key not in self._built:
-            self._built[key] = one_by_one(self._build(descriptor, room) if room > 0 else refuses)
-        return self._built[key]
+    def message(self, descriptor: Descriptor, depth_left: int) -> Check:
+        """Return a message type's check where `depth_left` messages may be nested, itself included."""
+        key = (descriptor.full_name, depth_left)
+        if key not in self._with_arrays:
+            self._with_arrays[key] = one_by_one(
+                self._build_custom_type(descriptor, depth_left) if depth_left > 0 else refuses
+            )
+        return self._with_arrays[key]
 
-    def _build(self, descriptor: Descriptor, room: int) -> Accepts:
+    def _build_custom_type(self, descriptor: Descriptor, depth_left: int) -> Accepts:
         if descriptor.file.name == _WRAPPERS:
             return _wrapper(descriptor)
         if is_well_known(descriptor):
-            return well_known_accepts(descriptor, room)
+            return well_known_accepts(descriptor, depth_left)
         if not _is_provable(descriptor):
             return refuses
         spellings = _spellings(descriptor)
         table: dict[str, Accepts] = {}
         for name, field in spellings.items():
             if field.message_type is None:
-                table[name] = self._field(field, room)
+                table[name] = self._field(field, depth_left)
             else:
-                table[name] = self._on_first_use(table, name, field, room)
+                table[name] = self._on_first_use(table, name, field, depth_left)
         nullable = frozenset(name for name, field in spellings.items() if _is_nullable(field))
-        choices = _choices(spellings)
+        choices = _oneof_bits(spellings)
         return _message_with_choices(table, nullable, choices) if choices else _message(table, nullable)
 
     def _on_first_use(
-        self, table: dict[str, Accepts], name: str, field: FieldDescriptor, room: int
+        self, table: dict[str, Accepts], name: str, field: FieldDescriptor, depth_left: int
     ) -> Accepts:
         def accepts(value: object) -> bool:
-            table[name] = self._field(field, room)
+            table[name] = self._field(field, depth_left)
             return table[name](value)
 
         return accepts
 
-    def _field(self, field: FieldDescriptor, room: int) -> Accepts:
+    def _field(self, field: FieldDescriptor, depth_left: int) -> Accepts:
         if field.message_type is not None and field.message_type.GetOptions().map_entry:
             entry = field.message_type.fields_by_name
-            return _map(key_check(entry["key"]), self._element(entry["value"], room))
-        element = self._element(field, room)
+            return _map(key_check(entry["key"]), self._element(entry["value"], depth_left))
+        element = self._element(field, depth_left)
         return _list(element) if field.is_repeated else element.one
 
-    def _element(self, field: FieldDescriptor, room: int) -> Check:
+    def _element(self, field: FieldDescriptor, depth_left: int) -> Check:
         if field.message_type is None:
             return scalar_check(field)
-        return self.message(field.message_type, room - 1)
+        return self.message(field.message_type, depth_left - 1)
 
 
 def _is_provable(descriptor: Descriptor) -> bool:
@@ -120,7 +122,7 @@ def own_names(descriptor: Descriptor) -> dict[str, FieldDescriptor]:
     return {name: field for name, field in _spellings(descriptor).items() if field.name == name}
 
 
-def _choices(spellings: Mapping[str, FieldDescriptor]) -> dict[str, int]:
+def _oneof_bits(spellings: Mapping[str, FieldDescriptor]) -> dict[str, int]:
     """Return a bit per oneof for the names that exclude each other: its fields, and one field's two names."""
     members: dict[str, list[str]] = {}
     for name, field in spellings.items():

@@ -56,34 +56,34 @@ def _is_empty(value: object) -> bool:
     return type(value) is dict and not value
 
 
-def _is_value(value: object, room: int) -> bool:
-    """Tell whether a Value is accepted where `room` more messages may be nested, itself included."""
+def _is_value(value: object, depth_left: int) -> bool:
+    """Tell whether a Value is accepted where `depth_left` more messages may be nested, itself included."""
     if type(value) in _SIMPLE_VALUES:
         return True
     if type(value) is str:
         return value.isascii() or is_text(value)
     if type(value) is dict:
-        return _is_struct(value, room - 1)
+        return _is_struct(value, depth_left - 1)
     if type(value) is list:
-        return _is_list(value, room - 1)
+        return _is_list(value, depth_left - 1)
     return type(value) is int and DOUBLE.one(value)
 
 
-def _is_struct(value: object, room: int) -> bool:
-    if type(value) is not dict or room < 1:
+def _is_struct(value: object, depth_left: int) -> bool:
+    if type(value) is not dict or depth_left < 1:
         return False
-    return all(map(is_text, value)) and _are_values(value.values(), room - 1)
+    return all(map(is_text, value)) and _are_values(value.values(), depth_left - 1)
 
 
-def _is_list(value: object, room: int) -> bool:
-    return type(value) is list and room > 0 and _are_values(value, room - 1)
+def _is_list(value: object, depth_left: int) -> bool:
+    return type(value) is list and depth_left > 0 and _are_values(value, depth_left - 1)
 
 
-def _are_values(values: Collection[object], room: int) -> bool:
-    if room < 1:
+def _are_values(values: Collection[object], depth_left: int) -> bool:
+    if depth_left < 1:
         return not values
     if len(values) < _MANY:
-        return all(map(_is_value, values, repeat(room)))
+        return all(map(_is_value, values, repeat(depth_left)))
     kinds = set(map(type, values))
     if kinds <= _SIMPLE_VALUES:
         return True
@@ -91,7 +91,7 @@ def _are_values(values: Collection[object], room: int) -> bool:
         return TEXT.many(values)
     if kinds == {int}:
         return DOUBLE.many(values)
-    return all(map(_is_value, values, repeat(room)))
+    return all(map(_is_value, values, repeat(depth_left)))
 
 
 _LEAVES: dict[str, Accepts] = {
@@ -128,7 +128,7 @@ def is_genuine(descriptor: Descriptor) -> bool:
     return _types_of(descriptor) == _types_of(_GENUINE[descriptor.full_name])
 
 
-def well_known_accepts(descriptor: Descriptor, room: int) -> Accepts:
+def well_known_accepts(descriptor: Descriptor, depth_left: int) -> Accepts:
     """Return the check of a well-known type.
 
     Args:
@@ -141,4 +141,4 @@ def well_known_accepts(descriptor: Descriptor, room: int) -> Accepts:
     if name in _LEAVES:
         return _LEAVES[name]
     nesting = _NESTING[name]
-    return lambda value: nesting(value, room)
+    return lambda value: nesting(value, depth_left)

@@ -89,8 +89,8 @@ def of_hints(signature: Signature, hints: Mapping[str, Any], returns: Any, prefi
         returns: the hint of the result; of a Reply, `Annotated` may tell what it holds.
         prefix: what the names of components begin with.
     """
-    kinds = _Kinds(prefix)
-    returns, is_reply = _held_by_reply(returns)
+    kinds = _SchemaCollector(prefix)
+    returns, is_reply = _unwrap_reply(returns)
     is_stream = get_origin(returns) in _ITERATORS
     result = kinds.schema_of((get_args(returns) or (Any,))[0] if is_stream else returns, answered=True)
     return Description(
@@ -104,7 +104,7 @@ def of_hints(signature: Signature, hints: Mapping[str, Any], returns: Any, prefi
 
 def of_type(kind: Any) -> tuple[JSONSchema, Mapping[str, JSONSchema]]:
     """Return the schema of a type of answers, and the components that it refers to."""
-    kinds = _Kinds("")
+    kinds = _SchemaCollector("")
     return kinds.schema_of(kind, answered=True), kinds.components
 
 
@@ -120,7 +120,7 @@ def of_model(
     return shown, components
 
 
-def _held_by_reply(returns: Any) -> tuple[Any, bool]:
+def _unwrap_reply(returns: Any) -> tuple[Any, bool]:
     """Return what the Reply of a handler holds, which its hint may tell beside."""
     if get_origin(returns) is Annotated and get_args(returns)[0] is Reply:
         return get_args(returns)[1], True
@@ -149,7 +149,7 @@ def _parts(hint: Any) -> tuple[Any, ...]:
     return get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
 
 
-class _Kinds:
+class _SchemaCollector:
     """Finds the schemas of types, and gathers the components that they refer to.
 
     Args:
@@ -168,14 +168,16 @@ class _Kinds:
         self._answered = answered
         try:
             [schema], found = msgspec.json.schema_components(
-                [hint], schema_hook=self._foreign, ref_template=f"#/components/schemas/{self._prefix}{{name}}"
+                [hint],
+                schema_hook=self._custom_types,
+                ref_template=f"#/components/schemas/{self._prefix}{{name}}",
             )
         except (TypeError, ValueError, NotImplementedError):
             return {}
         self.components.update({f"{self._prefix}{name}": component for name, component in found.items()})
         return schema
 
-    def _foreign(self, kind: Any) -> JSONSchema:
+    def _custom_types(self, kind: Any) -> JSONSchema:
         """Return the schema of a type that msgspec does not know."""
         if not isinstance(kind, type):
             return {}

@@ -22,7 +22,7 @@ from aylien_model_serving.schemas import arrays, batch_hints, description, model
 from aylien_model_serving.schemas.base import Schema, merge
 
 
-class HintsSchema(Schema):
+class TypeHintsSchema(Schema):
     """Checks names against the signature, and values against the hints.
 
     Args:
@@ -59,32 +59,34 @@ class HintsSchema(Schema):
         self._files = _file_fields(hints, self._hints)
         self._returns = hint_without_tasks(self._returns)
         self._model = self._returns if models.is_model(self._returns) else None
-        self._pictures = uploads.may_be_file(self._returns)
+        self._may_be_file = uploads.may_be_file(self._returns)
         fields = [(name, hint, msgspec.UNSET) for name, hint in self._hints.items()]
         self._struct = msgspec.defstruct("Fields", fields, kw_only=True) if fields else None
 
     def arguments(self, fields: Fields, path_values: Mapping[str, Any]) -> dict[str, Any]:
         values = merge(fields.values, path_values)
         if self._files:
-            values = uploads.put_in(values, fields.uploads, self._files)
+            values = uploads.replace_uploads(values, fields.uploads, self._files)
         self._signature.check(values)
         if self._struct is None:
             return values
         try:
-            typed = msgspec.convert(values, self._struct, strict=not fields.textual, dec_hook=_build)
+            typed = msgspec.convert(
+                values, self._struct, strict=not fields.textual, dec_hook=_build_custom_type
+            )
         except msgspec.ValidationError as error:
             if fields.textual and _wrap_lists(values, self._hints):
                 return self.arguments(Fields(values, textual=True), {})
-            raise SchemaMismatch(_told(str(error))) from None
+            raise SchemaMismatch(_client_message(str(error))) from None
         found = {
             name: getattr(typed, name) if name in self._hints else value for name, value in values.items()
         }
         for name in self._files & found.keys():
-            uploads.name_files(found[name], name)
+            uploads.set_file_fields(found[name], name)
         return found
 
     def encoder(self, accept: str) -> Encoder:
-        return image_responses.encoder_for(accept) if self._pictures else JSON
+        return image_responses.encoder_for(accept) if self._may_be_file else JSON
 
     def may_wait(self, arguments: dict[str, Any]) -> bool:
         return any(uploads.is_remote(arguments[name]) for name in self._files & arguments.keys())
@@ -94,7 +96,7 @@ class HintsSchema(Schema):
             return result
         try:
             return models.validated(self._model, result, from_attributes=True)
-        except models.Misfit as error:
+        except models.ModelMismatch as error:
             raise InvalidAnswer(f"The answer does not fit {self._model.__name__}: {error}") from error
 
     def describe(self, prefix: str) -> description.Description:
@@ -117,14 +119,14 @@ def _hints(handler: Callable[..., Any]) -> dict[str, Any]:
     return hints
 
 
-def array_hints(
+def array_parameters(
     handler: Callable[..., Any], signature: Signature, *, batched: bool
 ) -> dict[str, arrays.ArrayHint]:
     """Return the parameters of a handler that get an array, whatever else is checked."""
     hints = _hints(handler)
     if batched:
         hints = {name: batch_hints.item_of(hint) for name, hint in hints.items()}
-    found = {name: arrays.hint_of(hints[name]) for name in signature.known if name in hints}
+    found = {name: arrays.array_hint_of(hints[name]) for name in signature.known if name in hints}
     return {name: hint for name, hint in found.items() if hint is not None}
 
 
@@ -134,14 +136,14 @@ def _item_hint(name: str, hint: Any) -> Any:
     if item is not None:
         return item
     if (
-        batch_hints.is_open(hint)
+        batch_hints.accepts_anything(hint)
         or not _is_checkable(hint)
         or any(map(arrays.is_array, (hint, *get_args(hint))))
     ):
         return Any
     raise ConfigurationError(
         f"parameter {name!r} of a batched handler gets a list, one value for each call: "
-        f"write {batch_hints.cure(hint)}, not {inspect.formatannotation(hint)}"
+        f"write {batch_hints.corrected_hint(hint)}, not {inspect.formatannotation(hint)}"
     )
 
 
@@ -154,7 +156,9 @@ def _file_fields(hints: dict[str, Any], checked: dict[str, Any]) -> frozenset[st
                 f"ImageFile | None, and MediaFile takes every kind: not {inspect.formatannotation(hint)}"
             )
     found = {
-        name: [kind for kind in _foreign(msgspec.inspect.type_info(hint), set()) if uploads.is_file(kind)]
+        name: [
+            kind for kind in _custom_types(msgspec.inspect.type_info(hint), set()) if uploads.is_file(kind)
+        ]
         for name, hint in checked.items()
     }
     for kind in (kind for kinds in found.values() for kind in kinds):
@@ -163,15 +167,15 @@ def _file_fields(hints: dict[str, Any], checked: dict[str, Any]) -> frozenset[st
 
 
 def _is_checkable(hint: Any) -> bool:
-    """Tell whether msgspec can check values of this type, with the help of `_build`."""
+    """Tell whether msgspec can check values of this type, with the help of `_build_custom_type`."""
     try:
         msgspec.json.Decoder(hint)
-        return all(_is_buildable(kind) for kind in _foreign(msgspec.inspect.type_info(hint), set()))
+        return all(_is_buildable(kind) for kind in _custom_types(msgspec.inspect.type_info(hint), set()))
     except (TypeError, ValueError):
         return False
 
 
-def _foreign(node: Any, seen: set[int]) -> Iterator[Any]:
+def _custom_types(node: Any, seen: set[int]) -> Iterator[Any]:
     """Yield the classes in msgspec's description of a type that msgspec does not know itself."""
     if isinstance(node, msgspec.inspect.CustomType):
         yield node.cls
@@ -179,14 +183,14 @@ def _foreign(node: Any, seen: set[int]) -> Iterator[Any]:
         seen.add(id(node))
         inner = node if isinstance(node, tuple) else (getattr(node, name) for name in node.__struct_fields__)
         for part in inner:
-            yield from _foreign(part, seen)
+            yield from _custom_types(part, seen)
 
 
 def _is_buildable(wanted: Any) -> bool:
     return arrays.is_array(wanted) or uploads.is_file(wanted) or models.is_model(wanted)
 
 
-def _build(wanted: Any, value: Any) -> Any:
+def _build_custom_type(wanted: Any, value: Any) -> Any:
     """Build a value of a type that msgspec does not know."""
     if arrays.is_array(wanted):
         return arrays.build(wanted, value)
@@ -213,7 +217,7 @@ def _is_list(hint: Any) -> bool:
     return any(kind in (list, tuple, set, frozenset) for kind in kinds)
 
 
-def _told(message: str) -> str:
+def _client_message(message: str) -> str:
     """Name the field as the client knows it: `$.text[0]` is text[0]."""
     problem, at, path = message.rpartition(" - at `$.")
     return f"{path.rstrip('`')}: {problem}" if at else message

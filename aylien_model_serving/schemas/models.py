@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
 
 
-class Misfit(ValueError):
+class ModelMismatch(ValueError):
     """A value does not fit its model."""
 
 
@@ -37,10 +37,10 @@ def validated(model: type[BaseModel], value: Any, *, from_attributes: bool | Non
     try:
         return model.model_validate(value, from_attributes=from_attributes)
     except sys.modules["pydantic"].ValidationError as error:
-        raise Misfit(_told(error)) from error
+        raise ModelMismatch(_client_message(error)) from error
 
 
-def _told(error: ValidationError) -> str:
+def _client_message(error: ValidationError) -> str:
     """Name the fields and what is wrong with them, without echoing the values."""
     found = error.errors(include_url=False, include_input=False, include_context=False)
     return "; ".join(f"{'.'.join(map(str, item['loc'])) or 'fields'}: {item['msg']}" for item in found[:5])

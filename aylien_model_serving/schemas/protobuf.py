@@ -42,16 +42,16 @@ class ProtobufSchema(Schema):
         response: type[Message] | None,
         signature: Signature,
         path_names: frozenset[str],
-        array_hints: Mapping[str, ArrayHint],
+        array_parameters: Mapping[str, ArrayHint],
     ) -> None:
         self._request = Validator(request) if request else None
         self._response = Validator(response) if response else None
         self._signature = signature
-        self._array_hints = array_hints
-        self._beside = path_names - set(request.DESCRIPTOR.fields_by_name if request else ())
+        self._array_hints = array_parameters
+        self._path_only = path_names - set(request.DESCRIPTOR.fields_by_name if request else ())
         self.name = "|".join(kind.DESCRIPTOR.full_name if kind else "" for kind in (request, response))
         if request:
-            binary = protobuf.decoder(request, signature.required, frozenset(array_hints))
+            binary = protobuf.decoder(request, signature.required, frozenset(array_parameters))
             self.decoders = {**DECODERS, protobuf.MEDIA_TYPE: binary, "application/protobuf": binary}
         if response:
             self.encoders = (JSON, protobuf.encoder(response))
@@ -61,12 +61,12 @@ class ProtobufSchema(Schema):
         if self._request is not None:
             if fields.textual:
                 values = self._request.coerce(values)
-            sure = self._beside | fields.proven
+            sure = self._path_only | fields.proven
             self._request.check_fields({n: v for n, v in values.items() if n not in sure} if sure else values)
         self._signature.check(values)
-        return {**values, **self._built(values)} if self._array_hints else values
+        return {**values, **self._with_arrays(values)} if self._array_hints else values
 
-    def _built(self, values: dict[str, Any]) -> dict[str, Any]:
+    def _with_arrays(self, values: dict[str, Any]) -> dict[str, Any]:
         """Return the arrays that the handler asks for."""
         return {
             name: self._array(name, hint, values[name])
@@ -151,11 +151,11 @@ class Validator:
             return result
         kept = self._fitting_arrays(result) if type(result) is dict else {}
         if not kept:
-            return self._check_rest(result)
-        rest = self._check_rest({name: value for name, value in result.items() if name not in kept})
+            return self._check_without_arrays(result)
+        rest = self._check_without_arrays({name: value for name, value in result.items() if name not in kept})
         return {name: kept[name] if name in kept else rest[name] for name in result}
 
-    def _check_rest(self, result: Any) -> Any:
+    def _check_without_arrays(self, result: Any) -> Any:
         """Return a result whose arrays are lists, if it fits."""
         result = json.with_lists(result)
         if not self._accepts(result):

@@ -14,7 +14,7 @@ from aylien_model_serving.errors import InvalidAnswer, SchemaMismatch
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.schemas.base import Schema, merge
 from aylien_model_serving.schemas.description import Description, JSONSchema, fields_of, of_model
-from aylien_model_serving.schemas.models import Misfit, validated
+from aylien_model_serving.schemas.models import ModelMismatch, validated
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -40,13 +40,13 @@ class PydanticSchema(Schema):
         self._request = request
         self._response = response
         self._signature = signature
-        self._beside = path_names - request.model_fields.keys() if request else path_names
+        self._path_only = path_names - request.model_fields.keys() if request else path_names
         self.name = "|".join(f"{m.__module__}.{m.__qualname__}" if m else "" for m in (request, response))
 
     def arguments(self, fields: Fields, path_values: Mapping[str, Any]) -> dict[str, Any]:
         values = merge(fields.values, path_values)
         if self._request is not None:
-            beside = {name: values[name] for name in self._beside if name in values}
+            beside = {name: values[name] for name in self._path_only if name in values}
             model = self._validate({name: value for name, value in values.items() if name not in beside})
             values = {
                 **{name: getattr(model, name) for name in type(model).model_fields},
@@ -65,7 +65,7 @@ class PydanticSchema(Schema):
         assert self._request is not None
         try:
             return validated(self._request, values)
-        except Misfit as error:
+        except ModelMismatch as error:
             raise SchemaMismatch(str(error)) from None
 
     def answer(self, result: Any) -> Any:
@@ -73,7 +73,7 @@ class PydanticSchema(Schema):
             return result
         try:
             return validated(self._response, result, from_attributes=True)
-        except Misfit as error:
+        except ModelMismatch as error:
             raise InvalidAnswer(f"The answer does not fit its schema: {error}") from error
 
     def describe(self, prefix: str) -> Description:

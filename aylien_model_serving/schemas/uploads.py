@@ -35,7 +35,7 @@ def may_be_file(hint: Any) -> bool:
     return any(part is None or part is Any or part is object or is_file(part) for part in parts)
 
 
-def put_in(values: dict[str, Any], uploads: Uploads, names: Collection[str]) -> dict[str, Any]:
+def replace_uploads(values: dict[str, Any], uploads: Uploads, names: Collection[str]) -> dict[str, Any]:
     """Return the values with the files of a form in place of their mere bytes.
 
     A browser sends a nameless empty file where none was chosen: such a field was not given.
@@ -51,7 +51,7 @@ def put_in(values: dict[str, Any], uploads: Uploads, names: Collection[str]) -> 
     return found
 
 
-def name_files(value: Any, label: str) -> None:
+def set_file_fields(value: Any, label: str) -> None:
     """Tell all files within a value by which name the client knows them."""
     for file, where in _files_in(value, label):
         file.set_field(where)

@@ -15,7 +15,7 @@ import pytest
 from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.errors import SchemaMismatch
 from aylien_model_serving.handlers.signatures import Signature
-from aylien_model_serving.schemas.hints import HintsSchema
+from aylien_model_serving.schemas.hints import TypeHintsSchema
 
 if TYPE_CHECKING:
     from nowhere import Missing  # type: ignore[import-not-found]  # a name that only type checkers see
@@ -49,11 +49,11 @@ class Holder:
     inner: Unknown
 
 
-def schema_of(handler: Callable[..., Any]) -> HintsSchema:
-    return HintsSchema(handler, Signature.of(handler))
+def schema_of(handler: Callable[..., Any]) -> TypeHintsSchema:
+    return TypeHintsSchema(handler, Signature.of(handler))
 
 
-def taking(hint: Any, *default: Any) -> HintsSchema:
+def taking(hint: Any, *default: Any) -> TypeHintsSchema:
     """Return the schema of a handler with one parameter `x`."""
 
     def handler(x): ...  # type: ignore[no-untyped-def]  # the hint is set below
@@ -63,7 +63,7 @@ def taking(hint: Any, *default: Any) -> HintsSchema:
     return schema_of(handler)
 
 
-def given(schema: HintsSchema, value: Any, *, textual: bool = False) -> Any:
+def given(schema: TypeHintsSchema, value: Any, *, textual: bool = False) -> Any:
     return schema.arguments(Fields({"x": value}, textual), {})["x"]
 
 

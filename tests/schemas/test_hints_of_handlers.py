@@ -9,7 +9,7 @@ import pytest
 from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.errors import FieldMismatch, InvalidAnswer, SchemaMismatch
 from aylien_model_serving.handlers.signatures import Signature
-from aylien_model_serving.schemas.hints import HintsSchema
+from aylien_model_serving.schemas.hints import TypeHintsSchema
 from tests.schemas.test_hints import Person, schema_of
 
 
@@ -85,7 +85,7 @@ def test_hints_of_every_kind_of_callable_are_read(handler: Callable[..., Any]) -
 
 
 def test_hints_that_do_not_bind_leave_values_as_they_are() -> None:
-    schema = HintsSchema(plain, Signature.of(plain), typed=False)
+    schema = TypeHintsSchema(plain, Signature.of(plain), typed=False)
 
     assert schema.arguments(Fields({"n": "a"}), {}) == {"n": "a"}
     with pytest.raises(FieldMismatch):

@@ -17,7 +17,7 @@ from aylien_model_serving.dispatch.cache import cache_key
 from aylien_model_serving.errors import ConfigurationError, FieldMismatch, FileNotFetched, SchemaMismatch
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.media import packages
-from aylien_model_serving.schemas.hints import HintsSchema
+from aylien_model_serving.schemas.hints import TypeHintsSchema
 from tests.media.samples import png_of
 from tests.with_media import need_media
 
@@ -37,11 +37,11 @@ class Page:
     scans: list[ImageFile]
 
 
-def schema_of(handler: Callable[..., Any], **keys: Any) -> HintsSchema:
-    return HintsSchema(handler, Signature.of(handler), **keys)
+def schema_of(handler: Callable[..., Any], **keys: Any) -> TypeHintsSchema:
+    return TypeHintsSchema(handler, Signature.of(handler), **keys)
 
 
-def taking(hint: Any, *default: Any, **keys: Any) -> HintsSchema:
+def taking(hint: Any, *default: Any, **keys: Any) -> TypeHintsSchema:
     """Return the schema of a handler with one parameter `x`."""
 
     def handler(x): ...  # type: ignore[no-untyped-def]  # the hint is set below
@@ -51,7 +51,7 @@ def taking(hint: Any, *default: Any, **keys: Any) -> HintsSchema:
     return schema_of(handler, **keys)
 
 
-def given(schema: HintsSchema, value: Any, *, textual: bool = False) -> Any:
+def given(schema: TypeHintsSchema, value: Any, *, textual: bool = False) -> Any:
     return schema.arguments(Fields({"x": value}, textual), {})["x"]
 
 
