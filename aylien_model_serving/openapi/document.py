@@ -14,7 +14,7 @@ from aylien_model_serving.codecs import QUERY_METHODS
 from aylien_model_serving.handlers import docstrings
 from aylien_model_serving.jobs.view import ShownJob
 from aylien_model_serving.openapi import operations
-from aylien_model_serving.openapi import responses as answers
+from aylien_model_serving.openapi import responses as responses
 from aylien_model_serving.openapi.responses import DescribedRoute
 from aylien_model_serving.schemas.description import FILE, FILE_NAME, Description, of_type
 
@@ -44,7 +44,7 @@ def document(routes: Iterable[DescribedRoute], title: str, server: str, *, with_
         with_keys: whether clients need an API key.
     """
     listed = list(routes)
-    schemas: dict[str, Any] = {**answers.SCHEMAS, FILE_NAME: FILE}
+    schemas: dict[str, Any] = {**responses.SCHEMAS, FILE_NAME: FILE}
     if any(described.route.job is not None for described in listed):
         schemas.update(of_type(ShownJob)[1])
     return {
@@ -55,8 +55,8 @@ def document(routes: Iterable[DescribedRoute], title: str, server: str, *, with_
         "paths": _paths(listed, schemas, with_keys),
         "components": {
             "schemas": schemas,
-            "responses": answers.REFUSALS,
-            "headers": answers.HEADERS,
+            "responses": responses.ERROR_RESPONSES,
+            "headers": responses.HEADERS,
             **({"securitySchemes": _SECURITY} if with_keys else {}),
         },
         **({"security": [{name: []} for name in _SECURITY]} if with_keys else {}),
@@ -81,7 +81,7 @@ def _paths(routes: Iterable[DescribedRoute], schemas: dict[str, Any], with_keys:
         schemas.update(description.components)
         for method in described.route.methods:
             shown = _operation(described, description, method, with_keys)
-            shown["operationId"] = _unused(shown["operationId"], ids)
+            shown["operationId"] = _unique(shown["operationId"], ids)
             path = paths.setdefault(operations.path_of(described.route.endpoint), {})
             path[method.lower()] = shown
     return paths
@@ -90,16 +90,16 @@ def _paths(routes: Iterable[DescribedRoute], schemas: dict[str, Any], with_keys:
 def _describe(described: DescribedRoute) -> Description:
     if described.schema is None:
         return Description({"type": "object"})
-    own = described.schema.describe("" if described.is_own else f"{_word(described.route.name)}.")
-    return operations.explained(described.route, own)
+    own = described.schema.describe("" if described.is_own else f"{_identifier(described.route.name)}.")
+    return operations.with_docs(described.route, own)
 
 
-def _word(name: str) -> str:
+def _identifier(name: str) -> str:
     """Return a name in the letters that keys of components may have."""
     return re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_") or "route"
 
 
-def _unused(name: str, known: set[str]) -> str:
+def _unique(name: str, known: set[str]) -> str:
     """Return a name that none of the known ones is, and know it."""
     found, number = name, 1
     while found in known:
@@ -113,15 +113,15 @@ def _operation(
     described: DescribedRoute, description: Description, method: str, with_keys: bool
 ) -> dict[str, Any]:
     route = described.route
-    told = docstrings.of(route.callable)
+    docstring = docstrings.of(route.callable)
     is_only = len(route.methods) == 1
     shown: dict[str, Any] = {
-        "operationId": _word(route.name if is_only else f"{route.name}_{method.lower()}"),
-        "summary": told.summary,
-        "description": told.text if told.text != told.summary else "",
+        "operationId": _identifier(route.name if is_only else f"{route.name}_{method.lower()}"),
+        "summary": docstring.summary,
+        "description": docstring.text if docstring.text != docstring.summary else "",
         "tags": [_tag(described)],
         "parameters": operations.parameters(route, description, method),
-        "responses": answers.of(described, description, method, with_keys, told),
+        "responses": responses.of(described, description, method, with_keys, docstring),
     }
     if method not in QUERY_METHODS:
         shown["requestBody"] = operations.body(described, description)

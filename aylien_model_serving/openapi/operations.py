@@ -27,10 +27,10 @@ _PATH_VALUE = re.compile(r"<(?:[^<>]*:)?(\w+)>")
 _WITH_SLASHES = re.compile(r"<path(?:\([^<>]*\))?:(\w+)>")
 
 #: Bytes of JSON up to which a default is shown.
-_SHOWN = 1000
+_MAX_DEFAULT_BYTES = 1000
 
 #: What clients may say of a job beside its fields.
-_OF_JOBS: list[dict[str, Any]] = [
+_JOB_HEADERS: list[dict[str, Any]] = [
     {
         "name": "Idempotency-Key",
         "in": "header",
@@ -51,14 +51,14 @@ def path_of(endpoint: str) -> str:
     return _PATH_VALUE.sub(r"{\1}", endpoint)
 
 
-def explained(route: Route, description: Description) -> Description:
+def with_docs(route: Route, description: Description) -> Description:
     """Return a description whose fields have what the handler's docstring and its defaults say of them."""
     known: Mapping[str, JSONSchema] = description.fields.get("properties", {})
-    told = docstrings.of(route.callable).arguments
+    docstring = docstrings.of(route.callable).arguments
     defaults = {} if route.batch is not None else _defaults(route.callable)
     shown: dict[str, JSONSchema] = {}
     for name, schema in known.items():
-        beside = {"description": told[name]} if name in told else {}
+        beside = {"description": docstring[name]} if name in docstring else {}
         if name in defaults and name not in description.files:
             beside["default"] = defaults[name]
         shown[name] = {**beside, **schema}
@@ -82,7 +82,7 @@ def _as_json(value: Any) -> Any:
         return None
     try:
         text = codecs.JSON.encode(value)
-        return msgspec.json.decode(text) if len(text) <= _SHOWN else None
+        return msgspec.json.decode(text) if len(text) <= _MAX_DEFAULT_BYTES else None
     except Exception:  # any object may stand for a field that was left out, and a file has nothing to show
         return None
 
@@ -110,7 +110,7 @@ def parameters(route: Route, description: Description, method: str) -> list[dict
             for name, schema in known.items()
             if name not in route.path_names
         ]
-    return shown + (_OF_JOBS if route.job is not None else [])
+    return shown + (_JOB_HEADERS if route.job is not None else [])
 
 
 def _parameter(route: Route, place: str, name: str, schema: JSONSchema) -> dict[str, Any]:

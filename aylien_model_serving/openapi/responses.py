@@ -20,14 +20,14 @@ from aylien_model_serving.routing.routes import Route
 from aylien_model_serving.schemas import Schema
 from aylien_model_serving.schemas.description import Description, Form, JSONSchema, reference
 
-_ANSWERS: Mapping[Form, tuple[str, ...]] = {
+_MEDIA_TYPES: Mapping[Form, tuple[str, ...]] = {
     "value": (JSON.media_type,),
     "picture": (JSON.media_type, "image/*"),
     "items": (LINES, EVENT_STREAM),
     "events": (EVENT_STREAM,),
 }
 
-_WORDS: Mapping[Form, str] = {
+_DESCRIPTIONS: Mapping[Form, str] = {
     "value": "The answer",
     "picture": "The image: as it is for clients that take images, else a file object",
     "items": "The items as they are made: a line of JSON for each, or an event. An error is the last one",
@@ -79,7 +79,7 @@ HEADERS: dict[str, Any] = {
     "Allow": {"description": "The methods that the path answers", "schema": {"type": "string"}},
 }
 
-_OF_STATUS = {401: "WWW-Authenticate", 405: "Allow", 429: "Retry-After", 503: "Retry-After"}
+_HEADER_OF_STATUS = {401: "WWW-Authenticate", 405: "Allow", 429: "Retry-After", 503: "Retry-After"}
 
 
 class DescribedRoute(NamedTuple):
@@ -97,7 +97,7 @@ class DescribedRoute(NamedTuple):
 
 
 def of(
-    described: DescribedRoute, description: Description, method: str, with_keys: bool, told: Docstring
+    described: DescribedRoute, description: Description, method: str, with_keys: bool, docstring: Docstring
 ) -> dict[str, Any]:
     """Return the answers of one operation by their status, those to what can't be answered included.
 
@@ -111,18 +111,20 @@ def of(
     if described.route.job is not None:
         shown = {"202": _accepted(description)}
     else:
-        shown = {"200": _success(described, description, told)}
-    statuses = {*_statuses(described, method, with_keys), *_raised(told)}
+        shown = {"200": _success(described, description, docstring)}
+    statuses = {*_statuses(described, method, with_keys), *_raised_statuses(docstring)}
     return shown | {str(status): {"$ref": f"#/components/responses/{status}"} for status in sorted(statuses)}
 
 
-def _success(described: DescribedRoute, description: Description, told: Docstring) -> dict[str, Any]:
-    words = told.returns or (_WORDS[description.form] if described.schema is not None else "The answer")
+def _success(described: DescribedRoute, description: Description, docstring: Docstring) -> dict[str, Any]:
+    words = docstring.returns or (
+        _DESCRIPTIONS[description.form] if described.schema is not None else "The answer"
+    )
     headers = _headers(REQUEST_ID_HEADER, *([CACHE_HEADER] if described.route.cache else []))
     shown = {"description": words, "headers": headers}
     if described.schema is None:
         return shown
-    content = {name: _answer(name, description) for name in _ANSWERS[description.form]}
+    content = {name: _media_type_object(name, description) for name in _MEDIA_TYPES[description.form]}
     content |= {other.media_type: {} for other in described.schema.encoders if other != JSON}
     return {**shown, "content": content}
 
@@ -131,7 +133,7 @@ def _headers(*names: str) -> dict[str, Any]:
     return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
-def _answer(media_type: str, description: Description) -> dict[str, Any]:
+def _media_type_object(media_type: str, description: Description) -> dict[str, Any]:
     if media_type.startswith("image/"):
         return {}
     return {"schema": _event(description) if media_type == EVENT_STREAM else description.result}
@@ -185,23 +187,25 @@ def _statuses(described: DescribedRoute, method: str, with_keys: bool) -> list[i
     return [status for status, may_be in cases.items() if may_be]
 
 
-def _raised(told: Docstring) -> list[int]:
+def _raised_statuses(docstring: Docstring) -> list[int]:
     """Return the statuses of the errors that a handler says it raises."""
-    known = {kind.__name__: kind.status for kind in _kinds(errors.ServingError)}
-    return [known[name] for name in told.raises if name in known]
+    known = {kind.__name__: kind.status for kind in _error_classes(errors.ServingError)}
+    return [known[name] for name in docstring.raises if name in known]
 
 
-def _kinds(kind: type[errors.ServingError]) -> Iterator[type[errors.ServingError]]:
+def _error_classes(kind: type[errors.ServingError]) -> Iterator[type[errors.ServingError]]:
     """Yield the public errors of the tree; what services add to it is theirs."""
     if kind.__module__ == errors.__name__ and not kind.__name__.startswith("_"):
         yield kind
     for below in kind.__subclasses__():
-        yield from _kinds(below)
+        yield from _error_classes(below)
 
 
-def _refusal(status: int) -> dict[str, Any]:
-    of_status = {kind.code: kind for kind in _kinds(errors.ServingError) if kind.status == status}
-    headers = _headers(REQUEST_ID_HEADER, *([_OF_STATUS[status]] if status in _OF_STATUS else []))
+def _error_response(status: int) -> dict[str, Any]:
+    of_status = {kind.code: kind for kind in _error_classes(errors.ServingError) if kind.status == status}
+    headers = _headers(
+        REQUEST_ID_HEADER, *([_HEADER_OF_STATUS[status]] if status in _HEADER_OF_STATUS else [])
+    )
     examples = {code: {"value": _example(kind)} for code, kind in of_status.items()}
     codes = ", ".join(f"`{code}`" for code in of_status)
     return {
@@ -221,4 +225,4 @@ def _example(kind: type[errors.ServingError]) -> dict[str, str]:
 _STATUSES = (400, 401, 403, 404, 405, 413, 414, 415, 429, 500, 503, 504)
 
 #: The errors of every route by their status; 414 is the server's own, which limits the length of a query.
-REFUSALS = {str(status): _refusal(status) for status in _STATUSES}
+ERROR_RESPONSES = {str(status): _error_response(status) for status in _STATUSES}

@@ -154,7 +154,7 @@ def test_a_job_is_told_as_the_document_promises(result: bytes | None) -> None:
     new = NewJob(id="a1", service="", route="many", call=b"")
     job, _ = open_store("memory://").enqueue(new, now=1.0)
 
-    told: Any = msgspec.json.decode(codecs.JSON.encode(show(job, result)), type=ShownJob)
+    docstring: Any = msgspec.json.decode(codecs.JSON.encode(show(job, result)), type=ShownJob)
 
-    assert told.keys() <= ShownJob.__required_keys__ | ShownJob.__optional_keys__
-    assert told["job_id"] == "a1"
+    assert docstring.keys() <= ShownJob.__required_keys__ | ShownJob.__optional_keys__
+    assert docstring["job_id"] == "a1"
