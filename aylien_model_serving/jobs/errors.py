@@ -3,8 +3,8 @@
 Unavailable      503
 └── StoreUnavailable     locked, damaged, full, or not to be written
 TooManyRequests  429
-└── QueueFull            as many jobs wait as may wait
-LeaseLost                for those who work on jobs; no client sees it
+└── QueueFull            as many jobs are queued as may be
+LeaseLost                for the workers of jobs; no client sees it
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class StoreUnavailable(Unavailable):
 
 
 class QueueFull(TooManyRequests):
-    """As many jobs of the route wait as may wait.
+    """As many jobs of the route are queued as may be.
 
     Args:
         queue_size: how many that is.
@@ -30,4 +30,4 @@ class QueueFull(TooManyRequests):
 
 
 class LeaseLost(Exception):
-    """The job is not the caller's any more: it has ended, or somebody else works on it."""
+    """The job is not the caller's any more: it has ended, or another process runs it."""

@@ -15,11 +15,11 @@ from aylien_model_serving.rpc.headers import ReplyHeader
 
 
 class NewJob(msgspec.Struct, frozen=True, kw_only=True):
-    """A job that is to be kept.
+    """A job that is to be enqueued.
 
     Args:
         id: 32 hexadecimal digits that nobody else has, from `uuid.uuid4().hex`.
-        service: tells services that share a store apart.
+        service: the name of the service, of which several may share a store.
         route: the route's name.
         call: the call as the wire encodes it.
         priority: jobs of a higher one are taken first.
@@ -27,8 +27,8 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
         timeout: seconds that one attempt may take.
         keep: seconds that the job stays readable after its end.
         idempotency_key: a client's name for the job; an equal one of the same route gives the kept job back.
-        webhook: the URL that is told when the job has ended.
-        queue_size: how many jobs of the route may wait.
+        webhook: the URL that the job is sent to when it has ended.
+        queue_size: how many jobs of the route may be queued.
     """
 
     id: str
@@ -54,18 +54,18 @@ class JobRecord(msgspec.Struct, frozen=True):
         fraction: how much of it is done, 0 to 1.
         message: what the handler says about its progress.
         error: why it failed.
-        created_at: when it came.
-        queued_at: when it was put into the queue, for the last time.
+        created_at: when it was enqueued for the first time.
+        queued_at: when it was enqueued for the last time.
         started_at: when the last attempt began; None in the queue.
         finished_at: when it ended, in whatever way.
         not_before: when a job in the queue may be tried again.
-        attempts: how often it was begun, the attempts that were given back aside.
+        attempts: how often it was started; attempts that were released do not count.
         kills: how many of the attempts ended with their process.
-        cancel_requested: whether the one who works on it is to stop.
-        lease_owner: who works on it.
-        lease_until: when that one counts as dead unless it says that it lives.
+        cancel_requested: whether its owner is to stop.
+        lease_owner: the name of the process that runs it.
+        lease_until: when that process counts as dead unless it sends a heartbeat.
         expires_at: when it may be removed.
-        webhook_due: when the webhook is to be told, while it is not.
+        webhook_due: when the webhook is to be sent next; None once it was delivered or given up.
         webhook_tries: how often that failed.
         reply: the head of the reply.
     """
@@ -101,7 +101,7 @@ class JobRecord(msgspec.Struct, frozen=True):
 
 
 class ClaimedJob(NamedTuple):
-    """A job that the caller is to work on, and its call as the wire encodes it."""
+    """A job that its caller is to run, and its call as the wire encodes it."""
 
     job: JobRecord
     call: bytes

@@ -1,6 +1,6 @@
-"""Names of those who work on jobs, from which others on the same machine tell whether they are still there.
+"""Names of the owners of leases, from which others on the same machine tell whether they are still alive.
 
-A name tells the machine since its start, its space of process ids, the process and a draw; of
+A name has the machine and its boot, the namespace of process ids, the process and a random number; of
 processes elsewhere nothing is known but their leases.
 """
 
@@ -21,7 +21,7 @@ def name() -> str:
 
 
 def is_gone(name: str) -> bool:
-    """Tell whether the process of a name is known to have ended."""
+    """Return whether the process of a name is known to have ended."""
     place, _, rest = name.rpartition(" ")[0].rpartition(" ")
     return bool(place) and place == _place() and _is_seen() and not owner.is_alive(rest)
 

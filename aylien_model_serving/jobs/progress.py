@@ -1,4 +1,4 @@
-"""How a job's handler says how far it is, and hears that it is to stop.
+"""How a job's handler reports its progress, and learns that it is to stop.
 
 A handler gets its `JobProgress` by naming a parameter `job_progress`, or by the type.
 """
@@ -31,7 +31,7 @@ class JobProgress:
     """Reports the progress of one job.
 
     Args:
-        write: keeps a fraction and a message, and tells whether the job is to stop.
+        write: keeps a fraction and a message, and returns whether the job is to stop.
     """
 
     def __init__(self, write: Write) -> None:

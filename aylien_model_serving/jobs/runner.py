@@ -1,4 +1,4 @@
-"""The runner of a route whose calls are kept as jobs: it answers at once, and others do the work."""
+"""The executor of a route whose calls are kept as jobs: it answers at once, and workers run them later."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from aylien_model_serving.jobs.store import Store
 from aylien_model_serving.jobs.view import show
 from aylien_model_serving.rpc import protocol
 
-#: What a job asks its handler's answer to be: JSON, or events where it is a stream.
+#: What a job's call accepts: JSON, or events where the reply is a stream.
 _ACCEPT = "application/json, text/event-stream"
 
-#: Headers that tell how to read the body.
+#: Headers that say how to read the body.
 _KEPT = ("content-type", "content-encoding")
 
 _WHOLE = re.compile(r"-?[0-9]{1,7}", re.ASCII)
@@ -31,26 +31,26 @@ _LONGEST_KEY = 256
 
 
 class JobWorkerHost(Protocol):
-    """Those who work on the jobs of a route."""
+    """Hosts the workers of a route's jobs, in replicas or in this process."""
 
     def ready(self) -> bool:
-        """Tell whether a job would be taken."""
+        """Return whether a job would be claimed."""
 
     def wake(self) -> None:
-        """Have them look for jobs."""
+        """Have the workers poll the store."""
 
     def describe(self, *, with_errors: bool) -> list[dict[str, Any]]:
-        """Return what is known of each replica among them."""
+        """Return what is known of each replica."""
 
 
 class EnqueueExecutor:
-    """Keeps calls in the store.
+    """Enqueues calls as jobs.
 
     Args:
         store: where they are kept.
         template: what all jobs of the route have in common.
-        check_webhook: returns the URL that may be told of the end, or raises what is wrong with it.
-        workers: who works on them.
+        check_webhook: returns the URL that the end may be sent to, or raises what is wrong with it.
+        workers: run the jobs.
     """
 
     def __init__(
@@ -71,10 +71,10 @@ class EnqueueExecutor:
         return False
 
     def run(self, arguments: dict[str, Any], call: Call) -> Reply:
-        """Keep a call, and answer with its job.
+        """Enqueue a call, and answer with its job.
 
         Raises:
-            QueueFull: as many jobs wait as may.
+            QueueFull: as many jobs are queued as may be.
             StoreUnavailable: the store does not work.
         """
         new = self._template(
@@ -107,7 +107,7 @@ def _priority_of(call: Call) -> int | None:
 
 
 def _plain(call: Call) -> Call:
-    """Return a call as it is worked on later: nobody waits for it, and a job's result is JSON."""
+    """Return a call as it is run later: nobody waits for it, and a job's result is JSON."""
     headers = {name: call.headers[name] for name in _KEPT if name in call.headers}
     return Call(
         call.method,

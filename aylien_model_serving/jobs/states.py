@@ -1,4 +1,4 @@
-"""What may become of a job: the one table of its states.
+"""The states of a job, and the one table of what follows what.
 
 Pure.
 """
@@ -24,7 +24,7 @@ TRANSITIONS: Mapping[Status, frozenset[Status]] = {
     "cancelled": frozenset(),
 }
 
-#: States in which somebody works on the job and holds its lease.
+#: States in which a process runs the job and holds its lease.
 RUNNING: frozenset[Status] = frozenset({"processing", "streaming"})
 
 #: States that last.
@@ -32,7 +32,7 @@ ENDED: frozenset[Status] = frozenset(status for status in STATUSES if not TRANSI
 
 
 class IllegalTransition(Exception):
-    """A job was told to go where its state does not lead; a mistake of the caller."""
+    """A job was moved where its state does not lead; a mistake of the caller."""
 
 
 def move(current: Status, following: Status) -> Status:

@@ -1,4 +1,4 @@
-"""The store of jobs: what can be done with a job, each verb one short transaction.
+"""The store of jobs: what can be done with a job, each method one short transaction.
 
 Safe from many threads and processes. Times are seconds since the epoch, passed in as `now`. What
 becomes of a job is decided in `transitions`; how it is kept is the repository's matter.
@@ -16,16 +16,16 @@ from aylien_model_serving.jobs.sqlite import SqliteRepository, SqliteUnitOfWork,
 from aylien_model_serving.jobs.states import ENDED, IllegalTransition, Status
 from aylien_model_serving.rpc.headers import ReplyHeader
 
-#: Jobs that one transaction brings back from a pause or a lost lease, or removes, at most.
+#: Jobs that one transaction brings back from a pause or an expired lease, or removes, at most.
 BATCH = 100
 
 
 class Store:
     """Keeps jobs until they are done, and their results for as long as each job says.
 
-    Every verb may raise `StoreUnavailable`; then nothing of it was kept. The verbs of those who work on a job
-    take the owner that claimed it, and raise `LeaseLost` when it is no longer theirs. An owner's name belongs
-    to one process, for its whole life.
+    Every method may raise `StoreUnavailable`; then nothing of it was kept. Those of a job's worker take the
+    owner that claimed it, and raise `LeaseLost` when the job is no longer its own. An owner's name belongs to
+    one process, for its whole life.
 
     Args:
         unit_of_work: opens transactions on the jobs.
@@ -39,10 +39,10 @@ class Store:
         self._unit_of_work.close()
 
     def enqueue(self, new: NewJob, now: float) -> tuple[JobRecord, bool]:
-        """Keep a job, and return it with True; with False the one that has its idempotency key already.
+        """Enqueue a job, and return it with True; with False the one that has its idempotency key already.
 
         Raises:
-            QueueFull: as many jobs of the route wait as may.
+            QueueFull: as many jobs of the route are queued as may be.
         """
         with self._unit_of_work.write() as repository:
             if new.idempotency_key is not None:
@@ -53,7 +53,7 @@ class Store:
                     repository.remove(kept)
             if not repository.has_room(new.service, new.route, new.queue_size):
                 raise QueueFull(new.queue_size)
-            return repository.add(transitions.born(new, now), new.call), True
+            return repository.add(transitions.created(new, now), new.call), True
 
     def get(self, service: str, job_id: str) -> JobRecord | None:
         """Return a job, if this service has it."""
@@ -111,20 +111,20 @@ class Store:
     def claim(
         self, service: str, routes: Sequence[str], owner: str, lease: float, now: float
     ) -> ClaimedJob | None:
-        """Take the next job of these routes to work on: of the highest priority, then the oldest.
+        """Claim the next job of these routes: of the highest priority, then the oldest.
 
-        A job whose owner was silent for longer than its lease is taken back first, and ends as failed when it
-        has ended too many processes.
+        A job whose lease has expired is put back into the queue first, and ends as failed when it has ended
+        too many processes.
 
         Args:
             lease: seconds that the job belongs to the owner without a heartbeat.
         """
-        due = self.next_due(service, routes, now)  # looking first spares the one lock for writing
+        due = self.next_due(service, routes, now)  # reading first spares the one lock for writing
         if due is None or due > now:
             return None
         with self._unit_of_work.write() as repository:
             for route in routes:
-                _bring_back(repository, service, route, now)
+                _requeue(repository, service, route, now)
             ready = [job for route in routes if (job := repository.first_ready(service, route))]
             if not ready:
                 return None
@@ -133,7 +133,7 @@ class Store:
             return ClaimedJob(job, repository.call(job))
 
     def next_due(self, service: str, routes: Sequence[str], now: float) -> float | None:
-        """Return when the next claim may find a job: `now` if one waits, None if none is in sight."""
+        """Return when the next claim may find a job: `now` if one is ready, None if none is in sight."""
         with self._unit_of_work.read() as repository:
             if any(repository.first_ready(service, route) for route in routes):
                 return now
@@ -141,7 +141,7 @@ class Store:
         return min((time for time in times if time is not None), default=None)
 
     def heartbeat(self, job_id: str, owner: str, lease: float, now: float) -> bool:
-        """Keep the lease for as many seconds from here on, and tell whether the job is to be stopped."""
+        """Keep the lease for as many seconds from here on, and return whether the job is to be stopped."""
         return self._work(job_id, owner, lambda job: transitions.extended(job, lease, now)).cancel_requested
 
     def report(self, job_id: str, owner: str, fraction: float, message: str | None, now: float) -> bool:
@@ -155,11 +155,11 @@ class Store:
         ).cancel_requested
 
     def streaming(self, job_id: str, owner: str, now: float) -> bool:
-        """Say that items follow, and tell whether the job is to be stopped."""
+        """Say that items follow, and return whether the job is to be stopped."""
         return self._work(job_id, owner, transitions.streaming).cancel_requested
 
     def add_item(self, job_id: str, owner: str, index: int, body: bytes) -> bool:
-        """Keep an item of a streaming job, and tell whether the job is to be stopped.
+        """Keep an item of a streaming job, and return whether the job is to be stopped.
 
         Raises:
             IllegalTransition: the job is not streaming.
@@ -193,11 +193,11 @@ class Store:
         return self._work(job_id, owner, lambda job: transitions.cancelled(job, now))
 
     def release(self, job_id: str, owner: str, now: float) -> JobRecord:
-        """Give a job back that was not begun or must be left, without counting the attempt."""
+        """Put a job back into the queue that was not started or must be left; the attempt is not counted."""
         return self._work(job_id, owner, lambda job: transitions.released(job, now))
 
     def lost(self, job_id: str, owner: str, now: float) -> JobRecord:
-        """Say that a job's owner is gone, without waiting for the end of its lease, and return the job."""
+        """Take a job from an owner that is gone, before its lease expires, and return the job."""
         return self._work(job_id, owner, lambda job: transitions.lost(job, now))
 
     def sweep(self, now: float) -> int:
@@ -206,7 +206,7 @@ class Store:
             return repository.remove_expired(now, BATCH)
 
     def webhooks_due(self, service: str, limit: int, hold: float, now: float) -> list[JobRecord]:
-        """Take ended jobs whose webhooks are to be told, the longest due first.
+        """Claim ended jobs whose webhooks are to be sent, the longest due first.
 
         Args:
             limit: how many jobs at most.
@@ -217,22 +217,22 @@ class Store:
                 return []
         with self._unit_of_work.write() as repository:
             due = repository.webhook_due(service, now, limit)
-            return [_keep(repository, job, transitions.telling(job, hold, now)) for job in due]
+            return [_keep(repository, job, transitions.webhook_claimed(job, hold, now)) for job in due]
 
     def webhook_done(self, job_id: str) -> None:
-        """Say that a job's webhook was told."""
-        self._tell(job_id, transitions.told)
+        """Note that a job's webhook was delivered."""
+        self._update_webhook(job_id, transitions.webhook_delivered)
 
     def webhook_failed(self, job_id: str, now: float) -> None:
-        """Say that a job's webhook was not reached: it is due again after a pause, or given up."""
-        self._tell(job_id, lambda job: transitions.untold(job, now))
+        """Note that a job's webhook was not delivered: it is due again after a pause, or given up."""
+        self._update_webhook(job_id, lambda job: transitions.webhook_failed(job, now))
 
     def _work(self, job_id: str, owner: str, event: Callable[[JobRecord], JobRecord]) -> JobRecord:
         with self._unit_of_work.write() as repository:
             job = _of_owner(repository, job_id, owner)
             return _keep(repository, job, event(job))
 
-    def _tell(self, job_id: str, event: Callable[[JobRecord], JobRecord]) -> None:
+    def _update_webhook(self, job_id: str, event: Callable[[JobRecord], JobRecord]) -> None:
         with self._unit_of_work.write() as repository:
             job = repository.find(job_id)
             if job is not None and job.webhook_due is not None:
@@ -251,11 +251,11 @@ def _of_owner(repository: SqliteRepository, job_id: str, owner: str) -> JobRecor
     return job
 
 
-def _bring_back(repository: SqliteRepository, service: str, route: str, now: float) -> None:
+def _requeue(repository: SqliteRepository, service: str, route: str, now: float) -> None:
     for job in repository.lease_expired(service, route, now, BATCH):
         _keep(repository, job, transitions.lost(job, now))
     for job in repository.retry_due(service, route, now, BATCH):
-        _keep(repository, job, transitions.rested(job))
+        _keep(repository, job, transitions.retry_due(job))
 
 
 def _keep(repository: SqliteRepository, old: JobRecord, new: JobRecord) -> JobRecord:
@@ -278,7 +278,7 @@ def open_store(url: str) -> Store:
 
     Args:
         url: "sqlite:///" and a path (which begins with a fourth slash when it is absolute), a plain path, or
-            "memory://", which is one store for the whole process and forgets all jobs when it is closed.
+            "memory://", which is one store of each process and forgets all jobs when it is closed.
 
     Raises:
         ConfigurationError: there is no such store, or the file belongs to a later version or another program.

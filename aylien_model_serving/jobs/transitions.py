@@ -1,4 +1,4 @@
-"""A job's life: what each event makes of it.
+"""The transitions of a job: what each event makes of it.
 
 Pure: a job goes in, the job as it is afterwards comes out. A job whose cancellation was asked for
 never goes back to the queue.
@@ -17,7 +17,7 @@ from aylien_model_serving.rpc.headers import ReplyHeader
 #: Seconds before a failed job is tried again, doubled with each attempt, and their limit.
 RETRY_PAUSE, LONGEST_RETRY_PAUSE = 1.0, 60.0
 
-#: Seconds before a webhook is told again, doubled with each try, and their limit.
+#: Seconds before a webhook is sent again, doubled with each try, and their limit.
 WEBHOOK_PAUSE, LONGEST_WEBHOOK_PAUSE = 2.0, 600.0
 
 #: Tries after which a webhook is given up, an hour or so after the first.
@@ -27,7 +27,7 @@ WEBHOOK_TRIES = 14
 LONGEST_TEXT = 10_000
 
 
-def born(new: NewJob, now: float) -> JobRecord:
+def created(new: NewJob, now: float) -> JobRecord:
     """Return the job that is put into the queue; its number is given by the store."""
     return JobRecord(
         number=0,
@@ -47,7 +47,7 @@ def born(new: NewJob, now: float) -> JobRecord:
 
 
 def claimed(job: JobRecord, owner: str, lease: float, now: float) -> JobRecord:
-    """Somebody begins to work on it."""
+    """A process claims it."""
     return replace(
         job,
         status=move(job.status, "processing"),
@@ -60,22 +60,22 @@ def claimed(job: JobRecord, owner: str, lease: float, now: float) -> JobRecord:
 
 
 def is_held(job: JobRecord, owner: str) -> bool:
-    """Tell whether this owner works on it; one who is late still does, unless somebody took over."""
+    """Return whether this owner holds its lease; one who is late still does, until another one claims it."""
     return job.status in RUNNING and job.lease_owner == owner
 
 
-def rested(job: JobRecord) -> JobRecord:
+def retry_due(job: JobRecord) -> JobRecord:
     """Its pause before a further attempt is over."""
     return replace(job, not_before=None)
 
 
 def extended(job: JobRecord, lease: float, now: float) -> JobRecord:
-    """Its owner says that it lives."""
+    """Its owner sends a heartbeat."""
     return replace(job, lease_until=now + lease)
 
 
 def reported(job: JobRecord, fraction: float, message: str | None) -> JobRecord:
-    """Its handler says how far it is; a message of None leaves the last one."""
+    """Its handler reports its progress; a message of None leaves the last one."""
     within = min(1.0, max(0.0, fraction))
     return replace(job, fraction=within, message=job.message if message is None else _text(message))
 
@@ -103,7 +103,7 @@ def failed(job: JobRecord, error: str, now: float, *, again: bool) -> JobRecord:
 
 
 def lost(job: JobRecord, now: float) -> JobRecord:
-    """Its owner is silent: it is tried again at once, unless it has ended too many processes."""
+    """Its lease expired, or its process died: it is tried again at once, unless that happened too often."""
     kills = job.kills + 1
     if kills <= job.retries + 1 or job.cancel_requested:
         return _queued_again(job, now, kills=kills)
@@ -117,7 +117,7 @@ def lost(job: JobRecord, now: float) -> JobRecord:
 
 
 def released(job: JobRecord, now: float) -> JobRecord:
-    """Its owner gives it back, and the attempt does not count."""
+    """Its owner releases it, and the attempt does not count."""
     return _queued_again(job, now, attempts=job.attempts - 1)
 
 
@@ -127,29 +127,29 @@ def cancelled(job: JobRecord, now: float) -> JobRecord:
 
 
 def cancel_requested(job: JobRecord, now: float) -> JobRecord:
-    """A client wants it no more: at once in the queue, as soon as its owner stops elsewhere."""
+    """A client cancels it: at once in the queue; a running one as soon as its owner stops."""
     if job.status in ENDED:
         return job
     return replace(job, cancel_requested=True) if job.status in RUNNING else cancelled(job, now)
 
 
 def is_expired(job: JobRecord, now: float) -> bool:
-    """Tell whether it may be removed: its time is over, and its webhook was told or given up."""
+    """Return whether it may be removed: its time is over, and its webhook was delivered or given up."""
     return job.expires_at is not None and job.expires_at <= now and job.webhook_due is None
 
 
-def telling(job: JobRecord, hold: float, now: float) -> JobRecord:
-    """Somebody tells its webhook; should that one die, another does after the hold."""
+def webhook_claimed(job: JobRecord, hold: float, now: float) -> JobRecord:
+    """A process sends its webhook; should that one die, another sends it after the hold."""
     return replace(job, webhook_due=now + hold)
 
 
-def told(job: JobRecord) -> JobRecord:
-    """Its webhook knows."""
+def webhook_delivered(job: JobRecord) -> JobRecord:
+    """Its webhook was delivered."""
     return replace(job, webhook_due=None)
 
 
-def untold(job: JobRecord, now: float) -> JobRecord:
-    """Its webhook was not reached: it is tried again after a pause, or given up."""
+def webhook_failed(job: JobRecord, now: float) -> JobRecord:
+    """Its webhook was not delivered: it is tried again after a pause, or given up."""
     tries = job.webhook_tries + 1
     pause = _pause(WEBHOOK_PAUSE, tries, LONGEST_WEBHOOK_PAUSE)
     return replace(job, webhook_tries=tries, webhook_due=None if tries >= WEBHOOK_TRIES else now + pause)

@@ -15,7 +15,7 @@ from aylien_model_serving.jobs.states import ENDED, Status
 
 
 class Metrics(TypedDict, total=False):
-    """When what happened to a job: times as RFC 3339 has them, seconds, and how often it was begun."""
+    """When what happened to a job: times as RFC 3339 has them, seconds, and how often it was started."""
 
     created_at: str
     queued_at: str
@@ -33,7 +33,7 @@ class Links(TypedDict):
     stream: str
 
 
-class _Told(TypedDict):
+class _RequiredOfShownJob(TypedDict):
     job_id: str
     status: Status
     progress: float
@@ -41,7 +41,7 @@ class _Told(TypedDict):
     links: Links
 
 
-class ShownJob(_Told, total=False):
+class ShownJob(_RequiredOfShownJob, total=False):
     """A job as clients get it."""
 
     result: Any
@@ -55,11 +55,11 @@ class ListedJob(ShownJob):
     route: str
 
 
-class _Page(TypedDict):
+class _RequiredOfJobPage(TypedDict):
     jobs: list[ListedJob]
 
 
-class JobPage(_Page, total=False):
+class JobPage(_RequiredOfJobPage, total=False):
     """Some jobs, the last one first, and where the page after them begins."""
 
     next: int
@@ -69,7 +69,7 @@ _NULL = b"null"
 
 
 def show(job: JobRecord, result: bytes | None = None) -> dict[str, Any]:
-    """Return what JSON tells of a job.
+    """Return a job as JSON shows it.
 
     Args:
         job: the job.
@@ -94,23 +94,23 @@ def show(job: JobRecord, result: bytes | None = None) -> dict[str, Any]:
 
 
 def listed(job: JobRecord) -> ListedJob:
-    """Return what JSON tells of a job among others: its route too, and no result."""
+    """Return a job as JSON lists it among others: its route too, and no result."""
     return cast("ListedJob", {**show(job), "route": job.route})
 
 
 def _metrics(job: JobRecord) -> dict[str, Any]:
     is_over = job.status in ENDED and job.started_at is not None and job.finished_at is not None
     return {
-        "created_at": _told(job.created_at),
-        "queued_at": _told(job.queued_at),
-        "started_at": _told(job.started_at),
-        "finished_at": _told(job.finished_at),
+        "created_at": _rfc3339(job.created_at),
+        "queued_at": _rfc3339(job.queued_at),
+        "started_at": _rfc3339(job.started_at),
+        "finished_at": _rfc3339(job.finished_at),
         "execution_time_s": round(job.finished_at - job.started_at, 6) if is_over else None,  # type: ignore[operator]  # neither is None then
         "attempts": job.attempts,
     }
 
 
-def _told(seconds: float | None) -> str | None:
+def _rfc3339(seconds: float | None) -> str | None:
     """Return a time as RFC 3339 has it, in UTC."""
     if seconds is None:
         return None

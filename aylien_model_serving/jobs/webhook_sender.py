@@ -1,6 +1,6 @@
-"""Tells webhooks of the ends of a service's jobs, at least once each, from whichever process is there.
+"""Sends the webhooks of a service's jobs, at least once each, from whichever process is there.
 
-A thread looks at the store, and some others tell: one slow receiver does not keep all from hearing.
+A thread polls the store, and some others send: one slow receiver does not hold up all others.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from aylien_model_serving.jobs.store import Store
 
 logger = logging.getLogger(__name__)
 
-#: Seconds between two looks: a job may end in another process.
+#: Seconds between two polls: a job may end in another process.
 _POLL_INTERVAL = 0.5
 
-#: Seconds after which another process tells a webhook again that this one took.
+#: Seconds after which another process sends a webhook that this one has claimed.
 _CLAIM_SECONDS = 6 * webhooks.TIMEOUT
 
-#: Webhooks that one process tells at the same time.
+#: Webhooks that one process sends at the same time.
 _CONCURRENT = 4
 
 
 class WebhookSender:
-    """Tells webhooks.
+    """Sends webhooks.
 
     Args:
-        store: where the jobs are.
+        store: of the jobs.
         service: whose jobs.
-        allowed: hosts that may be told.
+        allowed: hosts that webhooks may be sent to.
         secret: key of the signature.
     """
 
@@ -53,7 +53,7 @@ class WebhookSender:
         threading.Thread(target=self._run, name="model-serving-webhooks", daemon=True).start()
 
     def close(self) -> None:
-        """Take no more; who is not told by the end of the process is told by the next one."""
+        """Claim no more; what is not sent by the end of the process is sent by another one."""
         self._closed.set()
 
     def _run(self) -> None:
@@ -62,14 +62,14 @@ class WebhookSender:
                 if self._send_next():
                     continue
             except StoreUnavailable as error:
-                logger.warning("Webhooks can't be looked at: %s", error.__cause__ or error)
+                logger.warning("The job store can't be polled for webhooks: %s", error.__cause__ or error)
             except Exception:
-                logger.exception("Webhooks can't be looked at")
+                logger.exception("Webhooks can't be sent")
             self._closed.wait(_POLL_INTERVAL)
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _send_next(self) -> bool:
-        """Have the webhook told that is due for longest, and return whether there was one."""
+        """Have the webhook sent that is due for longest, and return whether there was one."""
         self._slots.acquire()
         due: list[JobRecord] = []
         try:
@@ -91,13 +91,13 @@ class WebhookSender:
         except (webhooks.WebhookFailed, BadRequest) as error:
             self._fail(job, error)
         except Exception:
-            logger.exception("The webhook of job %s can't be told", job.id)
+            logger.exception("The webhook of job %s can't be sent", job.id)
         finally:
             self._slots.release()
 
     def _fail(self, job: JobRecord, error: Exception) -> None:
-        logger.warning("The webhook of job %s was not told: %s", job.id, error)
+        logger.warning("The webhook of job %s was not delivered: %s", job.id, error)
         try:
             self._store.webhook_failed(job.id, time.time())
         except StoreUnavailable:
-            logger.warning("The webhook of job %s is told again later", job.id)
+            logger.warning("The webhook of job %s is sent again later", job.id)

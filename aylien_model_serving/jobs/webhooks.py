@@ -1,4 +1,4 @@
-"""Webhooks: URLs that are told of the end of a job, what they are told, and how they know by whom."""
+"""Webhooks: the URLs that a job may be sent to at its end, what is sent, and its signature."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from aylien_model_serving.errors import BadRequest
 from aylien_model_serving.jobs.job import JobRecord
 from aylien_model_serving.jobs.view import show
 
-#: Headers of what is told: when, in whole seconds since the epoch, and the signature.
+#: Headers of a webhook: when it was sent, in whole seconds since the epoch, and the signature.
 TIMESTAMP, SIGNATURE = "X-Webhook-Timestamp", "X-Webhook-Signature"
 
-#: Bytes of a result that is told; a larger one is fetched by the job's link.
+#: Bytes of a result that is sent; a larger one is fetched by the job's link.
 LARGEST_RESULT = 1024 * 1024
 
-#: Seconds that one telling may take, from the look-up of the name to the status of the answer.
+#: Seconds that one delivery may take, from the look-up of the name to the status of the answer.
 TIMEOUT = 10.0
 
 
 class WebhookFailed(Exception):
-    """Nobody took what was to be told."""
+    """A webhook was not delivered."""
 
 
 def check(allowed: Sequence[str], url: str | None) -> str | None:
-    """Return the URL that a client wants to be told of its job's end.
+    """Return the URL that a client wants its job to be sent to.
 
     Args:
-        allowed: hosts that may be told.
+        allowed: hosts that webhooks may be sent to.
         url: the value of X-Webhook-Url, if there is one.
 
     Raises:
@@ -59,7 +59,7 @@ def check(allowed: Sequence[str], url: str | None) -> str | None:
 
 
 def body_of(job: JobRecord, result: bytes | None) -> bytes:
-    """Return the JSON that tells the end of a job; a large result is left out."""
+    """Return the JSON of a job that has ended; a large result is left out."""
     return codecs.JSON.encode(show(job, None if result is None or len(result) > LARGEST_RESULT else result))
 
 
@@ -70,11 +70,11 @@ def sign(secret: str, timestamp: int, body: bytes) -> str:
 
 
 def send(url: str, body: bytes, secret: str, now: int) -> None:
-    """Send what is to be told; a redirect is not followed, since it may lead to a host that is not allowed.
+    """Send a webhook; a redirect is not followed, since it may lead to a host that is not allowed.
 
     Args:
-        url: whom.
-        body: what.
+        url: where to.
+        body: what, from `body_of`.
         secret: key of the signature.
         now: seconds since the epoch.
 

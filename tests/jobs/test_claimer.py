@@ -82,8 +82,8 @@ class Scene:
 
 @pytest.fixture
 def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
-    monkeypatch.setattr(claiming, "_TICK", 0.02)
-    monkeypatch.setattr(claiming, "_IDLE", 0.05)
+    monkeypatch.setattr(claiming, "_HEARTBEAT_INTERVAL", 0.02)
+    monkeypatch.setattr(claiming, "_POLL_INTERVAL", 0.05)
     store = open_store(str(tmp_path / "jobs"))
     scene = Scene(store)
     yield scene
@@ -156,7 +156,7 @@ def test_jobs_are_claimed_without_being_woken_for(scene: Scene) -> None:
 
 
 def test_expired_jobs_are_removed(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(claiming, "_SWEEP", 0.05)
+    monkeypatch.setattr(claiming, "_SWEEP_INTERVAL", 0.05)
     scene.open.set()
     job_id = scene.begin(keep=0.1)
 

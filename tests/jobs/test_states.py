@@ -32,7 +32,7 @@ WAYS: dict[Status, list[Status]] = {
 
 
 def job_that_is(status: Status, **changes: object) -> JobRecord:
-    job = transitions.born(new_job(), NOW)
+    job = transitions.created(new_job(), NOW)
     for following in WAYS[status]:
         job = go(job, following)
     return replace(job, **changes)
@@ -108,7 +108,7 @@ def test_a_webhook_is_given_up_after_about_an_hour() -> None:
     now, tries = NOW, 0
     while job.webhook_due is not None:
         now, tries = job.webhook_due, tries + 1
-        job = transitions.untold(job, now)
+        job = transitions.webhook_failed(job, now)
 
     assert tries == transitions.WEBHOOK_TRIES
     assert 3000 < now - NOW < 4000

@@ -10,7 +10,7 @@ from aylien_model_serving.jobs.job import JobRecord
 from aylien_model_serving.jobs.view import show
 from tests.jobs.stores import NOW, REPLY, new_job
 
-QUEUED = transitions.born(new_job(id="a" * 32), NOW)
+QUEUED = transitions.created(new_job(id="a" * 32), NOW)
 RUNNING = transitions.claimed(QUEUED, "me", 10.0, NOW + 1)
 FINISHED = transitions.finished(RUNNING, REPLY, NOW + 3.5)
 

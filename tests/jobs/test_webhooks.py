@@ -25,7 +25,7 @@ SOON = 20.0
 @pytest.fixture(autouse=True)
 def _quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transitions, "WEBHOOK_PAUSE", 0.05)
-    monkeypatch.setattr(webhook_sender, "_PAUSE", 0.02)
+    monkeypatch.setattr(webhook_sender, "_POLL_INTERVAL", 0.02)
 
 
 @pytest.fixture
@@ -232,7 +232,7 @@ def test_a_receiver_that_answers_a_byte_at_a_time_costs_no_more(monkeypatch: pyt
         threading.Thread(target=drip, daemon=True).start()
         since = time.monotonic()
         with pytest.raises(webhooks.WebhookFailed):
-            webhooks.start_sender(f"http://127.0.0.1:{server.getsockname()[1]}/", b"{}", SECRET, 0)
+            webhooks.send(f"http://127.0.0.1:{server.getsockname()[1]}/", b"{}", SECRET, 0)
         ends.set()
 
     assert time.monotonic() - since < SOON / 2

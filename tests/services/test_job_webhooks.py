@@ -44,7 +44,7 @@ def test_who_was_away_is_told_after_a_restart(tmp_path: Path) -> None:
     with host_jobs(tmp_path, "work", workers=1, **ALLOWED) as service:
         job_id = enqueue(service, "/work", f"X-Webhook-Url: {receiver.url}", text="a")
         end = end_of(service, job_id)
-        service.wait_until(lambda: f"The webhook of job {job_id} was not told" in service.log())
+        service.wait_until(lambda: f"The webhook of job {job_id} was not delivered" in service.log())
     with receiver.listening(), host_jobs(tmp_path, "work", workers=1, **ALLOWED):
         wait_until(lambda: receiver.received)
 
