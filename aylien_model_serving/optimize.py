@@ -24,10 +24,10 @@ __all__ = ["Optimized", "optimize"]
 _log = logging.getLogger(__name__)
 
 #: What `precision` may say, and the type of torch that it stands for.
-_TYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
+_DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 
 #: Types to which inputs are cast; weights of any other type, such as float8, say nothing about inputs.
-_INPUT_TYPES = {"float16", "bfloat16", "float32", "float64"}
+_INPUT_DTYPES = {"float16", "bfloat16", "float32", "float64"}
 
 
 def optimize(
@@ -56,19 +56,19 @@ def optimize(
         ImportError: torch is not installed.
         ConfigurationError: an argument is not one of the above, or does not suit the model.
     """
-    found = _import_torch()
-    if not isinstance(model, found.nn.Module):
+    torch_module = _import_torch()
+    if not isinstance(model, torch_module.nn.Module):
         raise ConfigurationError(f"optimize() takes a torch.nn.Module, not {type(model).__name__}")
     if channels_last not in (True, False, "auto"):
         raise ConfigurationError(f"channels_last={channels_last!r} is neither True nor False nor 'auto'")
-    target = found.device(device) if device is not None else _device_of(found, model)
-    dtype = _choose_type(found, model, target, precision)
+    target = torch_module.device(device) if device is not None else _device_of(torch_module, model)
+    dtype = _choose_type(torch_module, model, target, precision)
     model.eval().to(device=device, dtype=dtype)
     optimized = Optimized(
         model,
         device=target,
-        dtype=dtype or _input_type_of(found, model),
-        layouts=_choose_layouts(found, model, channels_last),
+        dtype=dtype or _input_type_of(torch_module, model),
+        layouts=_choose_layouts(torch_module, model, channels_last),
         compiled=dict(compile) if isinstance(compile, Mapping) else {} if compile else None,
         float32_outputs=float32_outputs,
     )
@@ -76,7 +76,7 @@ def optimize(
     return optimized
 
 
-class _Way(NamedTuple):
+class _Variant(NamedTuple):
     """One way to run a model."""
 
     run: Callable[..., Any]
@@ -115,61 +115,63 @@ class Optimized:
         self._torch = _import_torch()
         self._float32_outputs = float32_outputs
         self._lock = threading.RLock()
-        self._given_up: tuple[str, ...] = ()
-        self._weights_are_last = False
-        runs = self._runs(compiled)
+        self._failures: tuple[str, ...] = ()
+        self._channels_are_last = False
+        runs = self._callables(compiled)
         #: The quickest first. One that succeeds where those before it failed shows that they are to blame.
-        self._ways = tuple(_Way(run, run is not model, last) for last in layouts for run in runs)
-        self._lay_out(self._ways[0])
+        self._variants = tuple(_Variant(run, run is not model, last) for last in layouts for run in runs)
+        self._set_memory_format(self._variants[0])
 
     @property
     def report(self) -> tuple[str, ...]:
         """What was done to the model, in words; what turned out not to work is told with its reason."""
-        way = self._ways[0]
+        variant = self._variants[0]
         precision = str(self.dtype).removeprefix("torch.") if self.dtype else "no floating point weights"
         done = ["evaluation and inference mode", f"{precision} on {self.device}"]
-        done += ["channels last"] * way.channels_last + ["torch.compile"] * way.is_compiled
-        return (*done, *self._given_up)
+        done += ["channels last"] * variant.channels_last + ["torch.compile"] * variant.is_compiled
+        return (*done, *self._failures)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Return what the model returns for these inputs."""
-        if self._layout_is_open:
+        if self._layout_is_undecided:
             # Weights are no weights while they are turned: nobody else may run the model meanwhile.
             with self._lock:
-                if self._layout_is_open:
-                    return self._try(args, kwargs)
-        return self._try(args, kwargs)
+                if self._layout_is_undecided:
+                    return self._run_first_working(args, kwargs)
+        return self._run_first_working(args, kwargs)
 
     @property
-    def _layout_is_open(self) -> bool:
-        return self._ways[0].channels_last != self._ways[-1].channels_last
+    def _layout_is_undecided(self) -> bool:
+        return self._variants[0].channels_last != self._variants[-1].channels_last
 
-    def _try(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        ways = self._ways
+    def _run_first_working(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        variants = self._variants
         failure: Exception | None = None
-        for way in ways:
+        for variant in variants:
             try:
-                answer = self._run(way, args, kwargs)
+                answer = self._run(variant, args, kwargs)
                 break
             except self._torch.OutOfMemoryError:
                 raise  # a second try would not tell who is to blame
             except Exception as error:
-                if way is ways[-1]:
+                if variant is variants[-1]:
                     raise
                 failure = failure or error
-        if failure or self._layout_is_open:
-            self._settle(ways, way, failure)
+        if failure or self._layout_is_undecided:
+            self._keep_variant(variants, variant, failure)
         return answer
 
-    def _run(self, way: _Way, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        self._lay_out(way)
-        last = way.channels_last
+    def _run(self, variant: _Variant, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        self._set_memory_format(variant)
+        last = variant.channels_last
         with self._torch.inference_mode():
-            fitted, named = _mapped((args, kwargs), lambda value: self._fit(value, channels_last=last))
-            answer = way.run(*fitted, **named)
-            return _mapped(answer, self._restore) if self._float32_outputs else answer
+            fitted, named = _mapped(
+                (args, kwargs), lambda value: self._prepare_input(value, channels_last=last)
+            )
+            answer = variant.run(*fitted, **named)
+            return _mapped(answer, self._restore_output) if self._float32_outputs else answer
 
-    def _fit(self, value: Any, *, channels_last: bool) -> Any:
+    def _prepare_input(self, value: Any, *, channels_last: bool) -> Any:
         numpy = sys.modules.get("numpy")
         if numpy is not None and isinstance(value, numpy.ndarray):
             # torch takes neither read-only memory, as received arrays are, nor negative strides.
@@ -181,45 +183,47 @@ class Optimized:
         format_ = "channels_last" if channels_last and value.dim() == 4 else "preserve_format"
         return value.to(device=self.device, dtype=self.dtype, memory_format=getattr(self._torch, format_))
 
-    def _restore(self, value: Any) -> Any:
+    def _restore_output(self, value: Any) -> Any:
         halves = (self._torch.bfloat16, self._torch.float16)
         return value.float() if isinstance(value, self._torch.Tensor) and value.dtype in halves else value
 
-    def _runs(self, compiled: dict[str, Any] | None) -> list[Callable[..., Any]]:
+    def _callables(self, compiled: dict[str, Any] | None) -> list[Callable[..., Any]]:
         if compiled is None:
             return [self.model]
         try:
             return [self._torch.compile(self.model, **compiled), self.model]
         except RuntimeError as failure:
-            self._give_up("not compiled", failure)
+            self._note_failure("not compiled", failure)
             return [self.model]
 
-    def _lay_out(self, way: _Way) -> None:
+    def _set_memory_format(self, variant: _Variant) -> None:
         """Turn the convolutions' weights, unless they are laid out already as the way wants them."""
-        if way.channels_last == self._weights_are_last:
+        if variant.channels_last == self._channels_are_last:
             return
-        format_ = self._torch.channels_last if way.channels_last else self._torch.contiguous_format
+        format_ = self._torch.channels_last if variant.channels_last else self._torch.contiguous_format
         # A caller may be in inference mode already, whose tensors are no weights to anybody outside of it.
         with self._torch.inference_mode(False):
             self._torch.nn.utils.convert_conv2d_weight_memory_format(self.model, format_)
-        self._weights_are_last = way.channels_last
+        self._channels_are_last = variant.channels_last
 
-    def _settle(self, ways: Sequence[_Way], way: _Way, failure: Exception | None) -> None:
+    def _keep_variant(
+        self, variants: Sequence[_Variant], variant: _Variant, failure: Exception | None
+    ) -> None:
         """Keep the way that has succeeded, and those behind it that need no other layout."""
         with self._lock:
-            if self._ways is not ways:
+            if self._variants is not variants:
                 return  # another thread was first
-            kept = ways[ways.index(way) :]
-            self._ways = tuple(other for other in kept if other.channels_last == way.channels_last)
-            if failure and not way.channels_last and ways[0].channels_last:
-                self._give_up("channels not last", failure)
-            if failure and not way.is_compiled and ways[0].is_compiled:
-                self._give_up("not compiled", failure)
+            kept = variants[variants.index(variant) :]
+            self._variants = tuple(other for other in kept if other.channels_last == variant.channels_last)
+            if failure and not variant.channels_last and variants[0].channels_last:
+                self._note_failure("channels not last", failure)
+            if failure and not variant.is_compiled and variants[0].is_compiled:
+                self._note_failure("not compiled", failure)
 
-    def _give_up(self, what: str, failure: Exception) -> None:
+    def _note_failure(self, what: str, failure: Exception) -> None:
         [line, *_] = str(failure).splitlines() or [""]
         reason = f"{what}: {type(failure).__name__}: {line}"
-        self._given_up += (reason,)
+        self._failures += (reason,)
         _log.warning("%s runs on with %s", type(self.model).__name__, reason, exc_info=failure)
 
 
@@ -236,42 +240,44 @@ def _tensors(model: torch.nn.Module) -> Iterator[torch.Tensor]:
     return chain(model.parameters(), model.buffers())
 
 
-def _device_of(found: Any, model: torch.nn.Module) -> torch.device:
-    return next((tensor.device for tensor in _tensors(model)), found.device("cpu"))
+def _device_of(torch_module: Any, model: torch.nn.Module) -> torch.device:
+    return next((tensor.device for tensor in _tensors(model)), torch_module.device("cpu"))
 
 
-def _input_type_of(found: Any, model: torch.nn.Module) -> torch.dtype | None:
-    wanted = {getattr(found, name) for name in _INPUT_TYPES}
+def _input_type_of(torch_module: Any, model: torch.nn.Module) -> torch.dtype | None:
+    wanted = {getattr(torch_module, name) for name in _INPUT_DTYPES}
     return next((tensor.dtype for tensor in _tensors(model) if tensor.dtype in wanted), None)
 
 
-def _choose_type(found: Any, model: torch.nn.Module, device: torch.device, wanted: str) -> torch.dtype | None:
+def _choose_type(
+    torch_module: Any, model: torch.nn.Module, device: torch.device, wanted: str
+) -> torch.dtype | None:
     """Return the type to cast a model to; None leaves it as it is."""
-    if wanted not in ("auto", *_TYPES):
-        known = ", ".join(map(repr, ("auto", *_TYPES)))
+    if wanted not in ("auto", *_DTYPES):
+        known = ", ".join(map(repr, ("auto", *_DTYPES)))
         raise ConfigurationError(f"precision={wanted!r} is not known; it can be one of {known}")
     kinds = {tensor.dtype for tensor in _tensors(model) if tensor.is_floating_point() or tensor.is_complex()}
     if wanted != "auto":
         if any(kind.is_complex for kind in kinds):
             # Module.to() would cast them too, and lose their imaginary parts.
             raise ConfigurationError(f"precision={wanted!r} does not suit a model with complex numbers")
-        return getattr(found, _TYPES[wanted]) if kinds else None
-    if device.type != "cuda" or kinds != {found.float32}:
+        return getattr(torch_module, _DTYPES[wanted]) if kinds else None
+    if device.type != "cuda" or kinds != {torch_module.float32}:
         return None
-    return found.bfloat16 if _has_bf16(found, device) else found.float16
+    return torch_module.bfloat16 if _has_bf16(torch_module, device) else torch_module.float16
 
 
-def _has_bf16(found: Any, device: torch.device) -> bool:
+def _has_bf16(torch_module: Any, device: torch.device) -> bool:
     """Tell whether a GPU computes in bf16 itself; older ones emulate it, slower than float32."""
-    with found.cuda.device(device):
-        return bool(found.cuda.is_bf16_supported(including_emulation=False))
+    with torch_module.cuda.device(device):
+        return bool(torch_module.cuda.is_bf16_supported(including_emulation=False))
 
 
-def _choose_layouts(found: Any, model: torch.nn.Module, channels_last: bool | str) -> list[bool]:
+def _choose_layouts(torch_module: Any, model: torch.nn.Module, channels_last: bool | str) -> list[bool]:
     """Return whether channels are last: what to try first, and what if that fails."""
     if channels_last != "auto":
         return [bool(channels_last)]
-    convolutions = (found.nn.Conv2d, found.nn.ConvTranspose2d)
+    convolutions = (torch_module.nn.Conv2d, torch_module.nn.ConvTranspose2d)
     return [True, False] if any(isinstance(module, convolutions) for module in model.modules()) else [False]
 
 

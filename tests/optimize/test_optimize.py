@@ -172,7 +172,7 @@ def test_complex_weights_keep_their_imaginary_parts(torch: Any, linear: Any) -> 
 def test_a_gpu_gets_the_half_precision_that_it_computes_in(
     torch: Any, linear: Any, monkeypatch: pytest.MonkeyPatch, has_bf16: bool, chosen: str
 ) -> None:
-    monkeypatch.setattr("aylien_model_serving.optimize._has_bf16", lambda found, device: has_bf16)
+    monkeypatch.setattr("aylien_model_serving.optimize._has_bf16", lambda torch_module, device: has_bf16)
     gpu = torch.device("cuda", 1)
 
     assert _choose_type(torch, linear, gpu, "auto") == getattr(torch, chosen)
