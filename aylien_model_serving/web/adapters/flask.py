@@ -75,7 +75,7 @@ def http_exception_response(error_responses: ErrorResponses, error: HTTPExceptio
         return error
     code, message = _code_and_message(error)
     accept = request.headers.get("Accept", "")
-    if error is request.routing_exception and _prefers_html(accept):
+    if error is request.routing_exception and prefers_html(accept):
         return _error_page(error, message)
     body, media_type = error_body(error.code, message, code, request_info().request_id, accept)
     return _with_headers(Response(body, error.code, content_type=media_type), error)
@@ -88,7 +88,7 @@ def _with_headers(response: Response, error: HTTPException) -> Response:
     return response
 
 
-def _prefers_html(accept: str) -> bool:
+def prefers_html(accept: str) -> bool:
     """Return whether a client prefers a page to JSON, as browsers do where a path is typed."""
     ranges = codecs.media_ranges(accept)
     return codecs.preference("text/html", ranges) > codecs.preference("application/json", ranges) and (
