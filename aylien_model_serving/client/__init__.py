@@ -1,16 +1,17 @@
-"""A side door: asks a service of this library, from Python, by its own description.
+"""The client: calls a service of this library, from Python, by the service's own description.
 
     client = Client("http://localhost:8000")
     client.classify(text="…")
 
-Two small drivers, one that blocks and one of asyncio, tell the same stories of `core`. The wing knows nothing
-of how services are made: of the other rooms it imports `errors` alone.
+Its operations are generators of effects, with no I/O in them. A driver performs them: that of `_async` for
+asyncio, from which `scripts/unasync.py` generates the blocking one of `_sync`. The wing knows nothing of how
+services are made.
 """
 
 from __future__ import annotations
 
 try:
-    import httpx as _httpx  # noqa: F401  # asked for here, so that a missing one is told in one line
+    import httpx as _httpx  # noqa: F401  # imported here, so that a missing one is reported in one line
 except ImportError as error:
     raise ImportError("The client needs httpx: pip install 'model-serving[client]'") from error
 

@@ -1,6 +1,7 @@
-"""What is asked, what is answered, and the steps of a story: the words between the core and its drivers.
+"""Requests, responses and effects: what the client's pure functions yield, and what its drivers send back.
 
-Pure: knows neither sockets nor clocks. A story is a generator: it yields a step, and is sent what came of it.
+Pure: knows neither sockets nor clocks. An operation is a generator of effects: it yields one, and is resumed
+with what came of it, so that one and the same code serves the blocking client and the one for asyncio.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from aylien_model_serving.client.files import Upload
 EVENT_STREAM = "text/event-stream"
 NDJSON = "application/x-ndjson"
 
-#: Media types whose body is taken piece by piece.
+#: Media types whose body is read piece by piece.
 STREAM_MEDIA_TYPES = frozenset({EVENT_STREAM, NDJSON})
 
 #: Methods that may be repeated, for they change nothing, or the same thing twice.
@@ -24,7 +25,7 @@ IDEMPOTENT_METHODS = frozenset({"GET", "HEAD", "DELETE"})
 
 @dataclass(frozen=True)
 class ApiRequest:
-    """One request.
+    """A request to the service.
 
     Args:
         method: the HTTP method in upper case.
@@ -33,7 +34,7 @@ class ApiRequest:
         headers: further headers.
         body: the whole body, unless there is a form.
         form: names and values of a multipart form.
-        repeatable: whether it does no harm to ask twice.
+        idempotent: whether it does no harm to send it twice.
     """
 
     method: str
@@ -47,13 +48,13 @@ class ApiRequest:
 
 @dataclass(frozen=True)
 class ApiResponse:
-    """One answer.
+    """A response of the service.
 
     Args:
         status: the HTTP status.
         headers: by lower-case name.
-        body: the whole body, unless it is live.
-        live: what the driver reads the body from, piece by piece.
+        body: the whole body, unless it is streamed.
+        reader: what the driver reads a streamed body from, piece by piece; None where the body is whole.
     """
 
     status: int
@@ -68,13 +69,13 @@ class ApiResponse:
     def retry_after(self) -> float | None:
         """Return the seconds after which a further try makes sense, if the service says so.
 
-        A date (RFC 9110, section 10.2.3) counts from the answer's own, for clocks differ.
+        A date (RFC 9110, section 10.2.3) counts from the response's own, for clocks differ.
         """
-        told = self.headers.get("retry-after", "").strip()
-        if told.isascii() and told.isdigit():
-            return float(told)
+        value = self.headers.get("retry-after", "").strip()
+        if value.isascii() and value.isdigit():
+            return float(value)
         try:
-            until, now = (parsedate_to_datetime(text) for text in (told, self.headers.get("date", "")))
+            until, now = (parsedate_to_datetime(text) for text in (value, self.headers.get("date", "")))
             return max(0.0, (until - now).total_seconds())
         except (TypeError, ValueError):
             return None
@@ -82,11 +83,11 @@ class ApiResponse:
 
 @dataclass(frozen=True)
 class SendRequest:
-    """Send a question; an `ApiResponse` comes back, or a `ClientError` is thrown in.
+    """Send a request; resumed with its `ApiResponse`, or a `ClientError` is thrown in.
 
     Args:
-        question: the question.
-        seconds: within which the answer has to be there.
+        request: the request.
+        seconds: within which the response has to be there.
     """
 
     request: ApiRequest
@@ -95,10 +96,10 @@ class SendRequest:
 
 @dataclass(frozen=True)
 class ReadBody:
-    """Read on; bytes come back, or None at the end.
+    """Read the next piece of a streamed body; resumed with bytes, or with None at the end.
 
     Args:
-        live: the answer's.
+        reader: the response's.
         seconds: within which something has to come.
     """
 
@@ -115,14 +116,14 @@ class Sleep:
 
 @dataclass(frozen=True)
 class YieldItem:
-    """Hand an item to the caller, who iterates."""
+    """Yield an item to the caller, who iterates."""
 
     item: Any
 
 
 @dataclass(frozen=True)
 class ReportState:
-    """Show a job's state to whoever wants to see it."""
+    """Report a job's state to the caller's callback, if there is one."""
 
     state: Any
 

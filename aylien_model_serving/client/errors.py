@@ -1,4 +1,4 @@
-"""How a call can fail beside what the service itself refuses.
+"""How a call can fail, beside what the service itself refuses.
 
 What a service refuses is raised as the class of `aylien_model_serving.errors` that it has there, found by its
 `code`, and carries `status`, `code` and `request_id`.
@@ -7,7 +7,7 @@ What a service refuses is raised as the class of `aylien_model_serving.errors` t
     ├── Unreachable         also ConnectionError    nobody answers there; nothing was done
     ├── ConnectionLost      also ConnectionError    it broke in the middle; something may have been done
     ├── TimedOut            also TimeoutError       the seconds that the caller gave have passed
-    ├── NotUnderstood                               what came is no answer of a service of this library
+    ├── NotUnderstood                               what came is no response of a service of this library
     ├── UnknownRoute        also AttributeError     the service has no such route
     └── JobEnded                                    a job that has no result
         ├── JobFailed
@@ -34,7 +34,7 @@ class Unreachable(ClientError, ConnectionError):
 
 
 class ConnectionLost(ClientError, ConnectionError):
-    """The connection broke before the answer was there; the service may have done what it was asked for."""
+    """The connection broke before the response was there; the service may have done what it was asked for."""
 
 
 class TimedOut(ClientError, TimeoutError):
@@ -54,7 +54,7 @@ class JobEnded(ClientError):
 
     Args:
         job_id: the job's id.
-        message: why, as the service tells it.
+        message: why, as the service reports it.
     """
 
     def __init__(self, job_id: str, message: str) -> None:
@@ -85,56 +85,58 @@ _BY_CODE = {kind.code: kind for kind in reversed(_KINDS)}
 _BY_STATUS = {kind.status: kind for kind in reversed(_KINDS)}
 
 
-#: Statuses of a service that is not there for a moment, and of the proxies before it.
+#: Statuses of a service that is unavailable for a moment, and of the proxies before it.
 _UNAVAILABLE = frozenset({429, 502, 503, 504})
 
 
 def is_unavailable(failure: Exception) -> bool:
-    """Tell whether a service may be back soon."""
+    """Return whether a service may be back soon."""
     if isinstance(failure, ServingError):
         return failure.status in _UNAVAILABLE
     return isinstance(failure, (Unreachable, ConnectionLost))
 
 
-def error_from_response(answer: ApiResponse) -> ServingError:
-    """Return the error that an answer tells.
+def error_from_response(response: ApiResponse) -> ServingError:
+    """Return the error that a response reports.
 
     Args:
-        answer: one whose status is 400 or more.
+        response: one whose status is 400 or more.
     """
-    told = _told(answer.body)
-    code = str(told.get("code", ""))
-    kind = _BY_CODE.get(code) or _BY_STATUS.get(answer.status, ServingError)
-    message = told.get("error") or f"The service answered {answer.status} {reason(answer.status)}"
-    request_id = told.get("request_id") or answer.headers.get("x-request-id")
-    return _error(kind, str(message), answer, code or kind.code, request_id)
+    members = _error_members(response.body)
+    code = str(members.get("code", ""))
+    kind = _BY_CODE.get(code) or _BY_STATUS.get(response.status, ServingError)
+    message = members.get("error") or f"The service answered {response.status} {reason(response.status)}"
+    request_id = members.get("request_id") or response.headers.get("x-request-id")
+    return _error(kind, str(message), response, code or kind.code, request_id)
 
 
-def error_in_stream(told: dict[str, Any]) -> ServingError:
+def error_in_stream(members: dict[str, Any]) -> ServingError:
     """Return the error that is the last item of a stream, whose status was sent before."""
-    kind = _BY_CODE.get(told["code"], ServingError)
-    return _error(kind, str(told["error"]), ApiResponse(kind.status), str(told["code"]), told["request_id"])
+    kind = _BY_CODE.get(members["code"], ServingError)
+    return _error(
+        kind, str(members["error"]), ApiResponse(kind.status), str(members["code"]), members["request_id"]
+    )
 
 
 def _error(
-    kind: type[ServingError], message: str, answer: ApiResponse, code: str, request_id: str | None
+    kind: type[ServingError], message: str, response: ApiResponse, code: str, request_id: str | None
 ) -> ServingError:
     """Return an error of a class, whatever its constructor takes."""
     error = kind.__new__(kind)
     Exception.__init__(error, message)
-    vars(error).update(status=answer.status, code=code, request_id=request_id)
+    vars(error).update(status=response.status, code=code, request_id=request_id)
     if issubclass(kind, (errors.TooManyRequests, errors.Unavailable)):
-        vars(error)["retry_after"] = math.ceil(answer.retry_after() or 1)
+        vars(error)["retry_after"] = math.ceil(response.retry_after() or 1)
     if issubclass(kind, errors.MethodNotAllowed):
-        names = answer.headers.get("allow", "").split(",")
+        names = response.headers.get("allow", "").split(",")
         vars(error)["allowed"] = tuple(name.strip() for name in names if name.strip())
     return error
 
 
-def _told(body: bytes) -> dict[str, Any]:
+def _error_members(body: bytes) -> dict[str, Any]:
     """Return the members of an error's body; none where it is not one of this library's."""
     try:
-        told = json.loads(body)
+        members = json.loads(body)
     except ValueError:
         return {}
-    return told if isinstance(told, dict) else {}
+    return members if isinstance(members, dict) else {}

@@ -1,4 +1,4 @@
-"""Files on their way: what a caller may give for one, and what one is that came back.
+"""Files that are sent and received: what a caller may give for one, and what a response has in its place.
 
 Pure, but for reading a file that can't be read twice.
 """
@@ -87,7 +87,7 @@ class Upload:
             yield self.source
 
     def to_json(self) -> dict[str, str]:
-        """Return the JSON file object, for bodies that a form can't tell."""
+        """Return the JSON file object, for bodies that a form can't express."""
         with self.opened() as source:
             content = source if isinstance(source, bytes) else source.read()
         return {
@@ -131,12 +131,12 @@ class ReceivedFile:
 
 
 def file_from_response(body: bytes, media_type: str, disposition: str) -> ReceivedFile:
-    """Return the file that is a whole answer.
+    """Return the file that is a whole response.
 
     Args:
         body: its bytes.
-        media_type: of the answer's Content-Type.
-        disposition: the answer's Content-Disposition, which may name it (RFC 6266).
+        media_type: of the response's Content-Type.
+        disposition: the response's Content-Disposition, which may name it (RFC 6266).
     """
     header = Message()
     header["Content-Disposition"] = disposition

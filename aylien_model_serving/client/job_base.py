@@ -1,4 +1,4 @@
-"""What the handles of a job have in common, whether they block or are awaited."""
+"""The attributes of a job, which are the same whether the client blocks or is awaited."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ JOB_SECONDS = 3600.0
 
 
 class JobAttributes:
-    """A job as it was when the service was last asked, or as `_latest` finds it.
+    """A job as it was when the service was last asked, or as `_latest` returns it.
 
     Args:
-        core: asks the service.
+        core: the operations of the service.
         state: how the job is.
     """
 
     def __init__(self, core: ClientCore, state: JobState) -> None:
         self._core = core
-        self._see(state)
+        self._update(state)
 
-    def _see(self, state: JobState) -> None:
+    def _update(self, state: JobState) -> None:
         self._state = state
 
     def _latest(self) -> JobState:
@@ -39,7 +39,7 @@ class JobAttributes:
 
     @property
     def state(self) -> JobState:
-        """All that was told of it when the service was last asked."""
+        """All that the service reported of it when it was last asked."""
         return self._state
 
     @property

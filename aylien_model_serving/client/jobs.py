@@ -1,6 +1,6 @@
-"""How a job is followed: its states as the service tells them, and the stories of waiting for it.
+"""Jobs: their states as the service reports them, and the operations that wait for one and iterate its items.
 
-Pure. A service that restarts keeps its jobs, so whoever waits for one is patient with a service that is away.
+Pure. A service that restarts keeps its jobs, so whoever waits for one waits for an unavailable service too.
 """
 
 from __future__ import annotations
@@ -39,16 +39,16 @@ from aylien_model_serving.errors import ServingError
 
 ENDED = frozenset({"finished", "failed", "cancelled"})
 
-#: Seconds that one question waits for a job's end: where somebody sees how far it is, and where nobody does.
+#: Seconds of a long poll for a job's end: where its progress is shown, and where it is not.
 _SHORT_POLL_SECONDS, _LONG_POLL_SECONDS = 0.5, 10.0
 
-#: Of the time that is left, what the service may use, so that its answer is there in time.
+#: Of the time that is left, the share of a long poll, so that its response is there in time.
 _POLL_SHARE = 0.8
 
-#: Seconds between two questions that the service answered at once.
+#: Seconds between two requests that the service answered at once.
 _POLL_INTERVAL = 0.2
 
-#: Seconds for which a service may be away.
+#: Seconds for which a service may be unavailable.
 RECONNECT_SECONDS = 60.0
 
 #: Jobs of one page at most.
@@ -57,7 +57,7 @@ _PAGE_SIZE = 100
 
 @dataclass(frozen=True)
 class JobState:
-    """A job as it was when the service was asked.
+    """The state of a job, as it was when the service was asked.
 
     Args:
         id: its id.
@@ -66,8 +66,8 @@ class JobState:
         message: what its handler says of it.
         error: why it failed.
         result: what the handler returned, once it has finished.
-        metrics: when what happened to it, as the service tells it.
-        route: the name of its route, where the service tells it.
+        metrics: when what happened to it, as the service reports it.
+        route: the name of its route, where the service reports it.
     """
 
     id: str
@@ -84,40 +84,40 @@ class JobState:
         return self.status in ENDED
 
 
-def is_job(answer: ApiResponse, value: Any) -> bool:
-    """Tell whether an answer is a job that was kept."""
-    return answer.status == 202 and isinstance(value, dict) and {"job_id", "status"} <= value.keys()
+def is_job(response: ApiResponse, value: Any) -> bool:
+    """Return whether a response is a job that was kept."""
+    return response.status == 202 and isinstance(value, dict) and {"job_id", "status"} <= value.keys()
 
 
-def parse_state(told: Any) -> JobState:
-    """Return the state that a service's JSON tells.
+def parse_state(members: Any) -> JobState:
+    """Return the state of a job from a service's JSON.
 
     Raises:
-        NotUnderstood: it tells of no job.
+        NotUnderstood: it is no job's.
     """
     try:
         return JobState(
-            str(told["job_id"]),
-            str(told["status"]),
-            float(told.get("progress", 0.0)),
-            str(told.get("message", "")),
-            str(told.get("error", "")),
-            told.get("result"),
-            told.get("metrics", {}),
-            told.get("route"),
+            str(members["job_id"]),
+            str(members["status"]),
+            float(members.get("progress", 0.0)),
+            str(members.get("message", "")),
+            str(members.get("error", "")),
+            members.get("result"),
+            members.get("metrics", {}),
+            members.get("route"),
         )
     except (TypeError, KeyError, ValueError, AttributeError) as error:
         raise NotUnderstood("The answer tells of no job") from error
 
 
-def look(job_id: str, options: Options, clock: ClockAndRandom, wait: float = 0.0) -> Effects:
+def job_state(job_id: str, options: Options, clock: ClockAndRandom, wait: float = 0.0) -> Effects:
     """Return a job's state.
 
     Args:
         job_id: the job's id.
-        options: how to ask.
-        world: time and chance.
-        wait: seconds that the service may hold the answer back until the job ends.
+        options: of the calls.
+        clock: the clock and the random source.
+        wait: seconds that the service may hold the response back until the job ends.
     """
     query = (("wait", f"{wait:.3f}"),) if wait else ()
     request = ApiRequest("GET", f"/status/{quote(job_id, safe='')}", query, idempotent=True)
@@ -142,30 +142,30 @@ def list_jobs(status: str | None, limit: int, options: Options, clock: ClockAndR
     Args:
         status: of those in this state alone.
         limit: how many at most.
-        options: how to ask.
-        world: time and chance.
+        options: of the calls.
+        clock: the clock and the random source.
     """
     found: list[JobState] = []
     before: int | None = None
     while len(found) < limit:
-        asked = {"status": status, "limit": min(_PAGE_SIZE, limit - len(found)), "before": before}
-        query = tuple((name, str(value)) for name, value in asked.items() if value is not None)
-        told = parse_response(
+        parameters = {"status": status, "limit": min(_PAGE_SIZE, limit - len(found)), "before": before}
+        query = tuple((name, str(value)) for name, value in parameters.items() if value is not None)
+        page = parse_response(
             (yield from send(ApiRequest("GET", "/jobs", query, idempotent=True), options, clock))
         )
-        found += [parse_state(job) for job in told["jobs"]]
-        before = told.get("next")
+        found += [parse_state(job) for job in page["jobs"]]
+        before = page.get("next")
         if before is None:
             break
     return found
 
 
 class ReconnectBackoff:
-    """Lets a service be away for a while.
+    """Waits for an unavailable service, for a while, in pauses that grow.
 
     Args:
-        world: time and chance.
-        until: when it ends in any case.
+        clock: the clock and the random source.
+        until: when it ends in any case, by the clock.
     """
 
     def __init__(self, clock: ClockAndRandom, until: float | None = None) -> None:
@@ -175,11 +175,11 @@ class ReconnectBackoff:
         self._tries = 0
 
     def reset(self) -> None:
-        """The service has answered."""
+        """Begin anew, for the service has answered."""
         self._since, self._tries = None, 0
 
-    def pause(self, failure: Exception) -> Effects:
-        """Wait a little.
+    def wait(self, failure: Exception) -> Effects:
+        """Pause before a further try.
 
         Raises:
             Exception: the failure, if it has lasted too long.
@@ -197,14 +197,14 @@ class ReconnectBackoff:
 def wait_for_end(
     job_id: str, seconds: float, options: Options, clock: ClockAndRandom, *, show_progress: bool
 ) -> Effects:
-    """Return the last state of a job, and tell those before.
+    """Wait for a job to end: report each of its states, and return the last one.
 
     Args:
         job_id: the job's id.
-        seconds: that it may take until then.
-        options: how to ask.
-        world: time and chance.
-        is_shown: whether somebody sees how far it is.
+        seconds: that it may take.
+        options: of the calls.
+        clock: the clock and the random source.
+        show_progress: whether somebody sees its progress, so that its state is asked for often.
 
     Raises:
         TimedOut: it has not ended.
@@ -217,13 +217,13 @@ def wait_for_end(
         wait = min(_SHORT_POLL_SECONDS if show_progress else _LONG_POLL_SECONDS, _POLL_SHARE * left)
         within = replace(options, timeout=min(left, wait + options.timeout), retries=0)
         try:
-            state = yield from look(job_id, within, clock, wait)
+            state = yield from job_state(job_id, within, clock, wait)
         except TimedOut:
             continue
         except (ClientError, ServingError) as failure:
             if not is_unavailable(failure):
                 raise
-            yield from backoff.pause(failure)
+            yield from backoff.wait(failure)
             continue
         backoff.reset()
         yield ReportState(state)
@@ -250,18 +250,18 @@ def result_of(state: JobState) -> Any:
 
 
 def iterate_items(job_id: str, options: Options, clock: ClockAndRandom) -> Effects:
-    """Give the items that a job makes, from the first one on, and tell its states; return its last one.
+    """Yield the items that a job makes, from the first one on, and report its states; return its last one.
 
-    A connection that breaks is made again, and what has been given is not given twice.
+    A connection that breaks is made again, and no item is yielded twice.
     """
-    given = 0
+    yielded = 0
     backoff = ReconnectBackoff(clock)
     while True:
         try:
-            answer = yield from _open_stream(job_id, options)
+            response = yield from _open_stream(job_id, options)
             number = 0
             decoder = DECODERS[EVENT_STREAM]()
-            while (piece := (yield ReadBody(answer.reader, options.timeout))) is not None:
+            while (piece := (yield ReadBody(response.reader, options.timeout))) is not None:
                 backoff.reset()
                 for event in decoder.feed(piece):
                     if event.name != "message":
@@ -271,30 +271,30 @@ def iterate_items(job_id: str, options: Options, clock: ClockAndRandom) -> Effec
                             return state
                         continue
                     number += 1
-                    if number > given:
-                        given = number
+                    if number > yielded:
+                        yielded = number
                         yield YieldItem(decode_files(parse_json(event.data.encode())))
             failure: Exception = ConnectionLost(f"The stream of the job {job_id} ended before the job")
         except (ClientError, ServingError) as error:
             if not (is_unavailable(error) or isinstance(error, TimedOut)):
                 raise
             failure = error
-        yield from backoff.pause(failure)
+        yield from backoff.wait(failure)
 
 
 def _open_stream(job_id: str, options: Options) -> Effects:
     request = ApiRequest(
         "GET", f"/stream/{quote(job_id, safe='')}", headers={"Accept": EVENT_STREAM}, idempotent=True
     )
-    answer = yield SendRequest(request, options.timeout)
-    raise_for_status(answer)
-    if answer.reader is None or answer.media_type != EVENT_STREAM:
+    response = yield SendRequest(request, options.timeout)
+    raise_for_status(response)
+    if response.reader is None or response.media_type != EVENT_STREAM:
         raise NotUnderstood(f"The answer is no stream of the job {job_id}")
-    return answer
+    return response
 
 
 def _state_in_event(event: Event) -> JobState:
-    told = parse_json(event.data.encode())
-    if event.name == "error" and isinstance(told, dict):
-        raise ServingError(str(told.get("error")))
-    return replace(parse_state(told), result=decode_files(told.get("result")))
+    members = parse_json(event.data.encode())
+    if event.name == "error" and isinstance(members, dict):
+        raise ServingError(str(members.get("error")))
+    return replace(parse_state(members), result=decode_files(members.get("result")))

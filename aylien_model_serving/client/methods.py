@@ -14,15 +14,17 @@ from aylien_model_serving.client.openapi import Document, Operation
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
-def as_method(function: _F, operation: Operation, *, job: type, stream: type) -> _F:
+def as_method(function: _F, operation: Operation | None, *, job: type, stream: type) -> _F:
     """Give a function the name, signature and docstring of an operation, and return it.
 
     Args:
         function: takes fields as keyword arguments.
-        operation: what it calls.
+        operation: what it calls; None where that is not known yet, which leaves the function as it is.
         job: what it returns where the route is answered with a job.
         stream: what it returns where the route is answered item by item.
     """
+    if operation is None:
+        return function
     function.__name__ = function.__qualname__ = operation.plain_name
     function.__module__ = "aylien_model_serving.client"
     function.__doc__ = _text(operation)
@@ -40,16 +42,16 @@ def signature_of(operation: Operation, job: type, stream: type) -> inspect.Signa
 
 def _text(operation: Operation) -> str:
     """Return a docstring; what a handler's own says of its fields, the document may have put beside them."""
-    told = [
+    lines = [
         f"    {name}: {schema['description']}"
         for name, schema in operation.fields.items()
         if "description" in schema
     ]
     if "Args:" in operation.text:
-        told = []
+        lines = []
     parts = [
         operation.text,
-        "\n".join(["Args:", *told]) if told else "",
+        "\n".join(["Args:", *lines]) if lines else "",
         f"{operation.method} {operation.path}",
     ]
     return "\n\n".join(part for part in parts if part)

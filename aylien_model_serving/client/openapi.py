@@ -1,6 +1,7 @@
 """The service's own description, /openapi.json → its operations, by the names under which they are called.
 
-Pure.
+Pure. Read by hand, because clients of OpenAPI documents (openapi-python-client and others) are generated as
+source code beforehand, and a client of this library has the methods of the service that it finds.
 """
 
 from __future__ import annotations
@@ -36,9 +37,9 @@ class Operation:
         method: the HTTP method in upper case.
         path: with the names of its values in braces.
         fields: the schema of each field that is known, those of the path included.
-        is_known: whether the document tells the fields; of a view it can't.
+        is_known: whether the document describes the fields; of a view it can't.
         is_job: whether it is answered with a job.
-        is_stream: whether it is answered item by item, as far as the document tells.
+        is_stream: whether it is answered item by item, as far as the document says.
         is_own: whether every service with jobs has it.
         text: what is said of it.
         signature: as a method; what a job or a stream is there is for the client to say.
@@ -61,18 +62,18 @@ class Operation:
         return _PATH_NAME.findall(self.path)
 
     def takes_slashes(self, name: str) -> bool:
-        """Tell whether a value of the path may go over several of its segments."""
+        """Return whether a value of the path may go over several of its segments."""
         return self.fields.get(name, {}).get("x-path") is True
 
 
 class Document:
-    """What a service says of itself.
+    """The description of a service.
 
     Args:
         body: of /openapi.json.
 
     Raises:
-        NotUnderstood: it is none.
+        NotUnderstood: it is no such document.
     """
 
     def __init__(self, body: bytes) -> None:
@@ -149,22 +150,22 @@ def _operation(
     path: str,
     method: str,
     names: tuple[str, str],
-    told: Mapping[str, Any],
+    described: Mapping[str, Any],
     components: Mapping[str, Schema],
 ) -> Operation:
     parameters = {
-        item["name"]: item for item in told.get("parameters", ()) if item["in"] in ("path", "query")
+        item["name"]: item for item in described.get("parameters", ()) if item["in"] in ("path", "query")
     }
-    body = _body(told, components)
+    body = _body(described, components)
     fields = {name: item.get("schema", {}) for name, item in parameters.items()} | dict(
         body.get("properties", {})
     )
     required = {name for name, item in parameters.items() if item.get("required")} | set(
         body.get("required", ())
     )
-    responses = told.get("responses", {})
-    answered = responses.get("200", {}).get("content", {})
-    is_known = "requestBody" not in told or "properties" in body
+    responses = described.get("responses", {})
+    content = responses.get("200", {}).get("content", {})
+    is_known = "requestBody" not in described or "properties" in body
     is_open = not is_known or bool(body.get("additionalProperties"))
     return Operation(
         name=names[0],
@@ -174,21 +175,21 @@ def _operation(
         fields=fields,
         is_known=is_known,
         is_job="202" in responses,
-        is_stream=bool(STREAM_MEDIA_TYPES & answered.keys()),
-        is_own="jobs" in told.get("tags", ()),
-        text=told.get("description") or told.get("summary") or "",
+        is_stream=bool(STREAM_MEDIA_TYPES & content.keys()),
+        is_own="jobs" in described.get("tags", ()),
+        text=described.get("description") or described.get("summary") or "",
         signature=signature_of(
-            fields, required, components, is_open=is_open, returns=_returned(answered, components)
+            fields, required, components, is_open=is_open, returns=_returned(content, components)
         ),
     )
 
 
-def _body(told: Mapping[str, Any], components: Mapping[str, Schema]) -> Schema:
-    """Return the schema of a body's fields; of several forms of it, the first that tells them."""
-    content = told.get("requestBody", {}).get("content", {})
+def _body(described: Mapping[str, Any], components: Mapping[str, Schema]) -> Schema:
+    """Return the schema of a body's fields; of several forms of it, the first that has them."""
+    content = described.get("requestBody", {}).get("content", {})
     return next((resolved(form["schema"], components) for form in content.values() if "schema" in form), {})
 
 
-def _returned(answered: Mapping[str, Any], components: Mapping[str, Schema]) -> Any:
-    schema: Schema = next((form["schema"] for form in answered.values() if "schema" in form), {})
+def _returned(content: Mapping[str, Any], components: Mapping[str, Schema]) -> Any:
+    schema: Schema = next((form["schema"] for form in content.values() if "schema" in form), {})
     return type_of(schema, components)

@@ -1,6 +1,6 @@
-"""What a client does, as stories that two drivers tell: one that blocks, and one of asyncio.
+"""What a client does, as generators of effects, which a driver performs: blocking, or for asyncio.
 
-Pure: the way of a call from its fields to its value, with no socket in it.
+Pure: a call from its fields to its value, with no socket in it.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ class DocumentCache:
 
 @dataclass(frozen=True)
 class ClientCore:
-    """The stories of one service.
+    """The operations of one service.
 
     Args:
         options: how calls are made.
-        world: time and chance.
-        shelf: keeps the service's description.
+        clock: the clock and the random source.
+        document_cache: keeps the service's description.
     """
 
     options: Options
@@ -46,9 +46,9 @@ class ClientCore:
 
     def refresh(self) -> Effects:
         """Read the service's description, and return it."""
-        answer = yield from send(ApiRequest("GET", PATH, idempotent=True), self.options, self.clock)
-        responses.raise_for_status(answer)
-        self.document_cache.document = Document(answer.body)
+        response = yield from send(ApiRequest("GET", PATH, idempotent=True), self.options, self.clock)
+        responses.raise_for_status(response)
+        self.document_cache.document = Document(response.body)
         return self.document_cache.document
 
     def document(self) -> Effects:
@@ -56,23 +56,23 @@ class ClientCore:
         return self.document_cache.document or (yield from self.refresh())
 
     def call(self, name: str, fields: Mapping[str, Any]) -> Effects:
-        """Call a route, and return its value, the `JobState` of a job, or the live `ApiResponse` of a stream."""
+        """Call a route; return its value, the `JobState` of a job, or the `ApiResponse` of a stream."""
         document: Document = yield from self.document()
-        return (yield from self._ask(request_of(document.find(name), fields, uuid.uuid4().hex)))
+        return (yield from self._send(request_of(document.find(name), fields, uuid.uuid4().hex)))
 
-    def _ask(self, request: ApiRequest) -> Effects:
-        answer: ApiResponse = yield from send(request, self.options, self.clock)
-        if answer.reader is not None:
-            return answer
-        value = responses.parse_response(answer)
-        return jobs.parse_state(value) if jobs.is_job(answer, value) else value
+    def _send(self, request: ApiRequest) -> Effects:
+        response: ApiResponse = yield from send(request, self.options, self.clock)
+        if response.reader is not None:
+            return response
+        value = responses.parse_response(response)
+        return jobs.parse_state(value) if jobs.is_job(response, value) else value
 
     def protobuf(self, name: str, message: Any, kind: Any) -> Effects:
-        """Call a route with a protobuf message, and return its answer as another.
+        """Call a route with a protobuf message, and return its response as another.
 
         Raises:
             TypeError: the route's path has values, which a message does not hold.
-            NotUnderstood: the answer is no such message.
+            NotUnderstood: the response is no such message.
         """
         document: Document = yield from self.document()
         operation: Operation = document.find(name)
@@ -80,13 +80,15 @@ class ClientCore:
             raise TypeError(f"{operation.path} has values, which a protobuf message can't give: send fields")
         headers = {"Accept": _PROTOBUF, "Content-Type": _PROTOBUF}
         request = ApiRequest(operation.method, operation.path, (), headers, message.SerializeToString())
-        answer = yield from send(request, self.options, self.clock)
-        responses.raise_for_status(answer)
-        if answer.media_type != _PROTOBUF:
-            told = answer.media_type or "of no media type"
-            raise NotUnderstood(f"The answer to a protobuf message is {told}, with status {answer.status}")
+        response = yield from send(request, self.options, self.clock)
+        responses.raise_for_status(response)
+        if response.media_type != _PROTOBUF:
+            media_type = response.media_type or "of no media type"
+            raise NotUnderstood(
+                f"The answer to a protobuf message is {media_type}, with status {response.status}"
+            )
         try:
-            return kind.FromString(answer.body)
+            return kind.FromString(response.body)
         except Exception as error:  # protobuf's own, which only callers of this method have to have installed
             raise NotUnderstood(f"The answer is no protobuf message of this type: {error}") from error
 
@@ -97,9 +99,9 @@ class ClientCore:
             return []
         return (yield from jobs.list_jobs(status, limit, self.options, self.clock))
 
-    def look(self, job_id: str) -> Effects:
+    def job_state(self, job_id: str) -> Effects:
         """Return a job's state."""
-        return (yield from jobs.look(job_id, self.options, self.clock))
+        return (yield from jobs.job_state(job_id, self.options, self.clock))
 
     def cancel(self, job_id: str) -> Effects:
         """Have a job stopped, and return its state."""
@@ -114,7 +116,7 @@ class ClientCore:
         )
 
     def iterate_items(self, job_id: str) -> Effects:
-        """Give what a job makes as it makes it.
+        """Yield the items of a job as it makes them.
 
         Raises:
             JobEnded: it has failed, or was cancelled.

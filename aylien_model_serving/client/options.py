@@ -1,4 +1,4 @@
-"""What a caller may choose, how long to wait and how often to try; and what time and chance are.
+"""What a caller may choose, how long to wait and how often to try; and the clock and the random source.
 
 Pure.
 """
@@ -41,7 +41,7 @@ def positive_seconds(name: str, seconds: float) -> float:
         seconds: how many.
 
     Raises:
-        ValueError: they are none.
+        ValueError: they are not above 0.
     """
     if not seconds > 0:
         raise ValueError(f"{name} is a number of seconds above 0")
@@ -50,11 +50,11 @@ def positive_seconds(name: str, seconds: float) -> float:
 
 @dataclass(frozen=True)
 class ClockAndRandom:
-    """What a story may not know by itself.
+    """The clock and the random source, which tests replace.
 
     Args:
-        now: seconds that only ever grow.
-        chance: a number from 0 to 1, for jitter.
+        now: returns seconds that only ever grow.
+        jitter: returns a random number from 0 to 1.
     """
 
     now: Callable[[], float] = time.monotonic

@@ -1,4 +1,4 @@
-"""A call of a route, as its fields → the question that is sent.
+"""A call of a route, as its fields → the request that is sent.
 
 Pure. Path values go into the path, the fields of GET into the query, all else into a JSON body, or into a
 multipart form where there are files.
@@ -30,7 +30,7 @@ def request_of(operation: Operation, fields: Mapping[str, Any], key: str) -> Api
     Args:
         operation: the route.
         fields: by name.
-        key: tells this call from all others, so that a job which is asked for twice is one job.
+        key: distinguishes this call from all others, so that a job which is requested twice is one job.
 
     Raises:
         TypeError: a value of the path is missing, or a value can't be sent.
@@ -70,7 +70,7 @@ def _path(operation: Operation, fields: Mapping[str, Any]) -> tuple[str, dict[st
 
 
 def _query(fields: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    """Return names and values; what is None is left out, for a query can't tell it."""
+    """Return names and values; what is None is left out, for a query can't express it."""
     pairs = [
         (name, _text(name, item))
         for name, value in fields.items()
@@ -114,7 +114,7 @@ def _form(operation: Operation, fields: Mapping[str, Any]) -> tuple[tuple[str, s
 
 
 def _is_unambiguous(operation: Operation, name: str, value: Any) -> bool:
-    """Tell whether the service reads the same value again from text; a view has nothing else than that."""
+    """Return whether the service reads the same value again from text; a view has nothing else than that."""
     return not operation.is_known or operation.fields.get(name, {}).get("type") in _UNAMBIGUOUS.get(
         type(value), ()
     )
@@ -124,16 +124,16 @@ def to_json(fields: Mapping[str, Any]) -> bytes:
     """Return fields as JSON.
 
     Raises:
-        TypeError: a value can't be told in JSON.
+        TypeError: a value can't be expressed in JSON.
         ValueError: a number is not finite.
     """
     return json.dumps(
-        fields, default=_told, allow_nan=False, ensure_ascii=False, separators=(",", ":")
+        fields, default=_encode, allow_nan=False, ensure_ascii=False, separators=(",", ":")
     ).encode()
 
 
-def _told(value: Any) -> Any:
-    """Return what JSON tells of a value that it does not know."""
+def _encode(value: Any) -> Any:
+    """Return the JSON of a value of a type that JSON does not know."""
     upload = Upload.of(value)
     if upload is not None:
         return upload.to_json()

@@ -1,4 +1,4 @@
-"""An answer → what the caller gets: a value, a file, a job's state, or an error that is raised.
+"""A response → what the caller gets: a value, a file, a job's state, or an error that is raised.
 
 Pure.
 """
@@ -14,37 +14,37 @@ from aylien_model_serving.client.files import decode_files, file_from_response
 from aylien_model_serving.errors import reason
 
 
-def parse_response(answer: ApiResponse) -> Any:
-    """Return what an answer says; None where it says nothing, but an empty text or file is one.
+def parse_response(response: ApiResponse) -> Any:
+    """Return what a response says; None where it says nothing, but an empty text or file is one.
 
     Raises:
         ServingError: the service refused or failed.
         NotUnderstood: a redirect, which is not followed, or a body that is not what its media type says.
     """
-    raise_for_status(answer)
-    media_type = answer.media_type
-    if answer.status == 204 or not (answer.body or media_type):
+    raise_for_status(response)
+    media_type = response.media_type
+    if response.status == 204 or not (response.body or media_type):
         return None
     if media_type == "application/json" or media_type.endswith("+json"):
-        return decode_files(parse_json(answer.body)) if answer.body else None
+        return decode_files(parse_json(response.body)) if response.body else None
     if media_type.startswith("text/"):
-        return answer.body.decode(errors="replace")
-    return file_from_response(answer.body, media_type, answer.headers.get("content-disposition", ""))
+        return response.body.decode(errors="replace")
+    return file_from_response(response.body, media_type, response.headers.get("content-disposition", ""))
 
 
-def raise_for_status(answer: ApiResponse) -> None:
-    """Raise what an answer tells to be wrong.
+def raise_for_status(response: ApiResponse) -> None:
+    """Raise the error of a response, if it is one.
 
     Raises:
         ServingError: the service refused or failed.
         NotUnderstood: it is a redirect, which is not followed: whoever is there shall not get the API key.
     """
-    if answer.status >= 400:
-        raise error_from_response(answer)
-    if answer.status >= 300:
-        there = answer.headers.get("location", "nowhere")
+    if response.status >= 400:
+        raise error_from_response(response)
+    if response.status >= 300:
+        there = response.headers.get("location", "nowhere")
         raise NotUnderstood(
-            f"The service answered {answer.status} {reason(answer.status)}, to {there}: "
+            f"The service answered {response.status} {reason(response.status)}, to {there}: "
             "redirects are not followed; make a client of the address that it has moved to"
         )
 

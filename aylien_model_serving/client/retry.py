@@ -1,7 +1,10 @@
-"""One question, asked until it is answered: further tries where they do no harm, while there is time.
+"""Sends a request until it is answered: further tries where they do no harm, while there is time.
 
-Pure: a story, see `messages`. A try is repeated if the service can't have done anything, because nobody could
-be reached or because it says by Retry-After that it is to be asked later; or if to do it twice does no harm.
+Pure. A try is repeated if the service can't have done anything, because nobody could be reached or because it
+says by Retry-After that it is to be tried later; or if to do it twice does no harm.
+
+By hand, because libraries of retries such as tenacity call and sleep themselves. Here a pause is
+an effect, which either driver performs and a test skips.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from aylien_model_serving.client.options import ClockAndRandom, Options
 #: Seconds before the first further try, and at most; they double in between.
 FIRST_DELAY, MAX_DELAY = 0.2, 5.0
 
-#: Statuses by which a service says when it is to be asked again.
+#: Statuses with which a service says when it is to be tried again.
 _RETRY_AFTER_STATUSES = frozenset({429, 503})
 
 #: Statuses of proxies that found nobody behind them, or of a service that is not there for a moment.
@@ -21,12 +24,12 @@ _TEMPORARY = frozenset({502, 503})
 
 
 def send(request: ApiRequest, options: Options, clock: ClockAndRandom) -> Effects:
-    """Ask, and return the answer, whatever its status is.
+    """Ask, and return the response, whatever its status is.
 
     Args:
-        question: what to ask.
+        request: what to ask.
         options: how long, and how often.
-        world: time and chance.
+        clock: the clock and the random source.
 
     Raises:
         ClientError: there is none.
@@ -34,29 +37,29 @@ def send(request: ApiRequest, options: Options, clock: ClockAndRandom) -> Effect
     deadline = clock.now() + options.timeout
     tries = 0
     while True:
-        answer, failure = yield from _attempt(request, deadline - clock.now())
-        pause = _delay(request, answer, failure, tries, clock.jitter())
+        response, failure = yield from _attempt(request, deadline - clock.now())
+        pause = _delay(request, response, failure, tries, clock.jitter())
         tries += 1
         if pause is None or tries > options.retries or clock.now() + pause >= deadline:
             if failure is not None:
                 raise failure
-            return answer
+            return response
         yield Sleep(pause)
 
 
 def _attempt(request: ApiRequest, seconds: float) -> Effects:
-    """Return the answer of one try, or what was wrong."""
+    """Return the response of one try, or what was wrong."""
     if seconds <= 0:
         return None, TimedOut("no time was left for a further try")
     try:
-        answer = yield SendRequest(request, seconds)
+        response = yield SendRequest(request, seconds)
     except ClientError as failure:
         return None, failure
-    return answer, None
+    return response, None
 
 
 def _delay(
-    request: ApiRequest, answer: ApiResponse | None, failure: ClientError | None, tries: int, jitter: float
+    request: ApiRequest, response: ApiResponse | None, failure: ClientError | None, tries: int, jitter: float
 ) -> float | None:
     """Return the seconds before a further try; None where there must not be one."""
     backoff = backoff_seconds(tries, jitter)
@@ -65,13 +68,13 @@ def _delay(
             request.idempotent and isinstance(failure, ConnectionLost)
         )
         return backoff if is_harmless else None
-    assert answer is not None
-    told = answer.retry_after()
-    if told is not None and answer.status in _RETRY_AFTER_STATUSES:
-        return told + backoff
-    return backoff if request.idempotent and answer.status in _TEMPORARY else None
+    assert response is not None
+    retry_after = response.retry_after()
+    if retry_after is not None and response.status in _RETRY_AFTER_STATUSES:
+        return retry_after + backoff
+    return backoff if request.idempotent and response.status in _TEMPORARY else None
 
 
 def backoff_seconds(tries: int, jitter: float) -> float:
-    """Return the seconds before a further try: twice as many each time, of which chance takes up to half."""
+    """Return the seconds before a further try: twice as many each time, less a jitter of up to half."""
     return min(MAX_DELAY, FIRST_DELAY * 2.0 ** min(tries, 10)) * (1 - jitter / 2)

@@ -1,6 +1,6 @@
-"""Where a story stands while it is told: what both drivers keep of it.
+"""The run of one operation: which effect is next, what came of the last one, which bodies are open.
 
-Pure: what takes time is the driver's.
+Pure: the drivers perform the effects.
 """
 
 from __future__ import annotations
@@ -23,56 +23,56 @@ StateCallback = Callable[[JobState], None]
 
 
 class RunState:
-    """A story on its way.
+    """The state of an operation that is being run.
 
     Args:
-        story: the story.
-        see: is shown the states of jobs.
+        effects: the operation.
+        on_state: called with each state of a job.
     """
 
-    def __init__(self, story: Effects, see: StateCallback | None = None) -> None:
-        self._story = story
-        self._see = see
-        self._came: Any = None
+    def __init__(self, effects: Effects, on_state: StateCallback | None = None) -> None:
+        self._effects = effects
+        self._on_state = on_state
+        self._value: Any = None
         self._failure: Exception | None = None
-        self._opened: list[Any] = []
-        self.outcome: Any = None
+        self._open_readers: list[Any] = []
+        self.result: Any = None
 
-    def step(self) -> SendRequest | ReadBody | Sleep | YieldItem | None:
-        """Go on to the next step that a driver has to do something for; None at the end.
+    def next_effect(self) -> SendRequest | ReadBody | Sleep | YieldItem | None:
+        """Resume the operation, and return the next effect that a driver has to perform; None at the end.
 
         Raises:
-            Exception: what the story raises.
+            Exception: what the operation raises.
         """
         while True:
-            came, failure, self._came, self._failure = self._came, self._failure, None, None
+            value, failure, self._value, self._failure = self._value, self._failure, None, None
             try:
-                step = self._story.send(came) if failure is None else self._story.throw(failure)
+                effect = self._effects.send(value) if failure is None else self._effects.throw(failure)
             except StopIteration as end:
-                self._end(end.value)
+                self._finish(end.value)
                 return None
-            if not isinstance(step, ReportState):
-                return step
-            if self._see is not None:
-                self._see(step.state)
+            if not isinstance(effect, ReportState):
+                return effect
+            if self._on_state is not None:
+                self._on_state(effect.state)
 
-    def came(self, value: Any) -> None:
-        """Keep what came of the last step."""
-        self._came = value
+    def succeeded(self, value: Any) -> None:
+        """Keep what the last effect returned."""
+        self._value = value
         if isinstance(value, ApiResponse) and value.reader is not None:
-            self._opened.append(value.reader)
+            self._open_readers.append(value.reader)
 
     def failed(self, failure: Exception) -> None:
-        """Keep how the last step failed."""
+        """Keep what the last effect raised."""
         self._failure = failure
 
-    def leave(self) -> list[Any]:
-        """End the story where it is, and return the bodies that are to be closed."""
-        self._story.close()
-        return self._opened
+    def stop(self) -> list[Any]:
+        """End the operation where it is, and return the readers that are to be closed."""
+        self._effects.close()
+        return self._open_readers
 
-    def _end(self, outcome: Any) -> None:
-        """Keep what the story came to; a live answer is its caller's to close."""
-        self.outcome = outcome
-        if isinstance(outcome, ApiResponse):
-            self._opened = [reader for reader in self._opened if reader is not outcome.reader]
+    def _finish(self, result: Any) -> None:
+        """Keep what the operation returned; a streamed response is its caller's to close."""
+        self.result = result
+        if isinstance(result, ApiResponse):
+            self._open_readers = [reader for reader in self._open_readers if reader is not result.reader]

@@ -28,7 +28,7 @@ _DEPTH = 8
 
 
 class _Left:
-    """Stands for what the service takes for a field that is left out, where its description does not tell."""
+    """Stands for the default of a field, where the service's description does not name it."""
 
     def __repr__(self) -> str:
         return "..."

@@ -1,10 +1,8 @@
-"""Where questions become httpx's requests, and its exceptions this library's: what both drivers share."""
+"""Between this library and httpx: requests, responses and exceptions; what both drivers share."""
 
 from __future__ import annotations
 
-import math
 import re
-import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -12,7 +10,6 @@ from urllib.parse import urlencode
 
 import httpx
 
-from aylien_model_serving.client._sync.pool import ConnectionPool
 from aylien_model_serving.client.effects import STREAM_MEDIA_TYPES, ApiRequest, ApiResponse, SendRequest
 from aylien_model_serving.client.errors import (
     ClientError,
@@ -49,7 +46,7 @@ def address_of(url: str) -> str:
     return str(parsed).rstrip("/")
 
 
-def headers_of(api_key: str | None) -> dict[str, str]:
+def auth_headers(api_key: str | None) -> dict[str, str]:
     """Return the header that carries a key; the one whose value httpx itself never shows.
 
     Raises:
@@ -62,58 +59,33 @@ def headers_of(api_key: str | None) -> dict[str, str]:
     return {"Authorization": f"Bearer {api_key}"}
 
 
-def settings(api_key: str | None, headers: Mapping[str, str]) -> dict[str, Any]:
-    """Return what all of httpx's clients have in common.
+def client_settings(api_key: str | None, headers: Mapping[str, str]) -> dict[str, Any]:
+    """Return the settings that all of httpx's clients share.
 
     Args:
         api_key: sent with every request.
         headers: sent with every request.
     """
-    return {"headers": httpx.Headers({**headers, **headers_of(api_key)}), "follow_redirects": False}
+    return {"headers": httpx.Headers({**headers, **auth_headers(api_key)}), "follow_redirects": False}
 
 
-def lanes(
-    common: Mapping[str, Any],
-    verify: Any,
-    carrier: httpx.BaseTransport | None,
-    most: int,
-    kept: int,
-    seconds: float,
-) -> ConnectionPool:
-    """Return the connections of a process that blocks.
-
-    Args:
-        common: of all clients.
-        verify: whether TLS certificates are checked, or the context that does.
-        carrier: carries all requests in place of connections.
-        most: how many connections there are at once.
-        kept: how many wait for the next call.
-        seconds: for which they do.
-    """
-    if carrier is not None:
-        return ConnectionPool(lambda: httpx.Client(**common, transport=carrier), most, most, math.inf)
-    checked = verify if isinstance(verify, ssl.SSLContext) else httpx.create_ssl_context(verify=verify)
-    one = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=seconds)
-    return ConnectionPool(lambda: httpx.Client(**common, verify=checked, limits=one), most, kept, seconds)
-
-
-def request_of(
+def to_httpx(
     client: httpx.Client | httpx.AsyncClient,
     address: str,
-    step: SendRequest,
+    effect: SendRequest,
     connect_timeout: float,
     files: ExitStack,
 ) -> httpx.Request:
-    """Return the request that asks a question.
+    """Return httpx's request for one of this library's.
 
     Args:
         client: makes the request.
         address: of the service.
-        step: the question and its seconds.
+        effect: the request and its seconds.
         connect_timeout: seconds that connecting may take.
         files: closes the files that the request is made of, once it has been sent.
     """
-    request, seconds = step.request, step.seconds
+    request, seconds = effect.request, effect.seconds
     return client.build_request(
         request.method,
         f"{address}{request.path}" + (f"?{urlencode(request.query)}" if request.query else ""),
@@ -135,25 +107,25 @@ def _part(value: str | Upload, files: ExitStack) -> tuple[Any, ...]:
 
 
 def set_read_timeout(response: httpx.Response, seconds: float) -> None:
-    """Give the body that follows its own seconds; httpx asks for them when it begins to read."""
+    """Give the body that follows its own seconds; httpx looks them up when it begins to read."""
     response.request.extensions["timeout"]["read"] = seconds
 
 
 def is_streamed(response: httpx.Response) -> bool:
-    """Tell whether a body is to be taken piece by piece."""
+    """Return whether a body is to be read piece by piece."""
     media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     return response.status_code == 200 and media_type in STREAM_MEDIA_TYPES
 
 
 def from_httpx(response: httpx.Response, body: bytes, reader: Any = None) -> ApiResponse:
-    """Return a response in the words of the core."""
+    """Return the response for one of httpx."""
     headers = {name.lower(): value for name, value in response.headers.items()}
     return ApiResponse(response.status_code, headers, body, reader)
 
 
 @contextmanager
 def translate_errors(address: str, seconds: float) -> Iterator[None]:
-    """Raise what httpx raises as what it means to a caller."""
+    """Raise the client's own errors in place of httpx's."""
     try:
         yield
     except httpx.HTTPError as error:
@@ -163,11 +135,11 @@ def translate_errors(address: str, seconds: float) -> Iterator[None]:
 
 
 def _client_error(error: httpx.HTTPError, address: str, seconds: float) -> ClientError:
-    told = str(error) or type(error).__name__
+    detail = str(error) or type(error).__name__
     if isinstance(error, httpx.ConnectTimeout):
         return Unreachable(f"No service answers at {address}: connecting took too long")
     if isinstance(error, (httpx.ConnectError, httpx.ProxyError, httpx.UnsupportedProtocol)):
-        return Unreachable(f"No service answers at {address}: {told}")
+        return Unreachable(f"No service answers at {address}: {detail}")
     if isinstance(error, httpx.PoolTimeout):
         return TimedOut(
             f"No connection to {address} became free within {seconds:.3g} s: raise max_connections"
@@ -175,5 +147,5 @@ def _client_error(error: httpx.HTTPError, address: str, seconds: float) -> Clien
     if isinstance(error, httpx.TimeoutException):
         return TimedOut(f"{address} did not answer within {seconds:.3g} s")
     if isinstance(error, httpx.DecodingError):
-        return NotUnderstood(f"The answer of {address} can't be unpacked: {told}")
-    return ConnectionLost(f"The connection to {address} broke: {told}")
+        return NotUnderstood(f"The answer of {address} can't be unpacked: {detail}")
+    return ConnectionLost(f"The connection to {address} broke: {detail}")

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from aylien_model_serving.client import Client, ConnectionLost
-from aylien_model_serving.client._sync.driver import BodyReader
+from aylien_model_serving.client._sync.body import BodyReader
 from tests.client.twins import NAMES, calling
 
 URL = "http://service.test/"

@@ -25,7 +25,7 @@ from aylien_model_serving.client.operations import ClientCore
 from aylien_model_serving.client.options import Options
 from aylien_model_serving.errors import FieldMismatch, InvalidRequest, NotFound, ServingError, Unauthorized
 from tests.client import apps
-from tests.client.run_state import Script
+from tests.client.script import Script
 from tests.client.twins import NAMES, Twin, calling, carrier
 
 URL = "http://service.test/"
@@ -162,7 +162,7 @@ def test_an_answer_that_is_no_protobuf_message_is_not_understood(
     core = ClientCore(Options(), script.clock)
 
     with pytest.raises(NotUnderstood, match="protobuf message"):
-        script.tell(core.protobuf("detect", schema.Request(), schema.Response))
+        script.run(core.protobuf("detect", schema.Request(), schema.Response))
 
 
 def test_a_stream_is_iterated(twin: Twin) -> None:

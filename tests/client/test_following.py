@@ -17,7 +17,7 @@ from aylien_model_serving.client.errors import (
 )
 from aylien_model_serving.client.options import Options
 from aylien_model_serving.errors import NotFound
-from tests.client.run_state import JSON, Script, streamed
+from tests.client.script import JSON, Script, streamed
 
 OPTIONS = Options()
 AWAY = ApiResponse(503, {"retry-after": "1"})
@@ -38,10 +38,10 @@ def item(value: object) -> bytes:
 def test_the_end_of_a_job_is_waited_for_in_long_questions_whose_states_are_told() -> None:
     script = Script(told("queued"), told("processing", progress=0.5), told("finished", result=7), seconds=10)
 
-    state = script.tell(jobs.wait_for_end("j", 3600, OPTIONS, script.clock, show_progress=False))
+    state = script.run(jobs.wait_for_end("j", 3600, OPTIONS, script.clock, show_progress=False))
 
     assert jobs.result_of(state) == 7
-    assert [state.progress for state in script.told] == [0, 0.5, 0]
+    assert [state.progress for state in script.states] == [0, 0.5, 0]
     assert {request.path for request in script.requests} == {"/status/j"}
     assert script.requests[0].query == (("wait", "10.000"),)
 
@@ -49,7 +49,7 @@ def test_the_end_of_a_job_is_waited_for_in_long_questions_whose_states_are_told(
 def test_somebody_who_sees_the_progress_sees_it_often() -> None:
     script = Script(told("finished"))
 
-    script.tell(jobs.wait_for_end("j", 3600, OPTIONS, script.clock, show_progress=True))
+    script.run(jobs.wait_for_end("j", 3600, OPTIONS, script.clock, show_progress=True))
 
     assert script.requests[0].query == (("wait", "0.500"),)
 
@@ -58,7 +58,7 @@ def test_a_job_that_takes_longer_than_the_callers_seconds_is_told_with_its_state
     script = Script(*[told("processing", progress=0.4)] * 20, seconds=1)
 
     with pytest.raises(TimedOut, match=r"j is processing, 40% done after 5 s; it goes on"):
-        script.tell(jobs.wait_for_end("j", 5, OPTIONS, script.clock, show_progress=False))
+        script.run(jobs.wait_for_end("j", 5, OPTIONS, script.clock, show_progress=False))
 
     assert script.time <= 1006
 
@@ -67,9 +67,9 @@ def test_a_service_that_does_not_wait_is_not_asked_without_a_pause() -> None:
     script = Script(*[told("queued")] * 100)
 
     with pytest.raises(TimedOut):
-        script.tell(jobs.wait_for_end("j", 5, OPTIONS, script.clock, show_progress=False))
+        script.run(jobs.wait_for_end("j", 5, OPTIONS, script.clock, show_progress=False))
 
-    assert len(script.asked) < 40
+    assert len(script.sent) < 40
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_a_service_that_does_not_wait_is_not_asked_without_a_pause() -> None:
 def test_a_service_that_restarts_is_waited_for(failure: ApiResponse | Exception) -> None:
     script = Script(told("queued"), *[failure] * 5, told("finished", result="done"), seconds=1)
 
-    state = script.tell(jobs.wait_for_end("j", 3600, OPTIONS, script.clock, show_progress=False))
+    state = script.run(jobs.wait_for_end("j", 3600, OPTIONS, script.clock, show_progress=False))
 
     assert state.result == "done"
 
@@ -87,7 +87,7 @@ def test_a_service_that_does_not_come_back_is_given_up() -> None:
     script = Script(*[Unreachable("nobody")] * 100)
 
     with pytest.raises(Unreachable, match="nobody"):
-        script.tell(jobs.wait_for_end("j", 3600, OPTIONS, script.clock, show_progress=False))
+        script.run(jobs.wait_for_end("j", 3600, OPTIONS, script.clock, show_progress=False))
 
     assert script.time - 1000 <= jobs.RECONNECT_SECONDS
 
@@ -98,7 +98,7 @@ def test_a_job_that_is_not_known_is_not_waited_for() -> None:
     )
 
     with pytest.raises(NotFound, match="There is no job"):
-        script.tell(jobs.wait_for_end("j", 3600, OPTIONS, script.clock, show_progress=False))
+        script.run(jobs.wait_for_end("j", 3600, OPTIONS, script.clock, show_progress=False))
 
 
 def test_a_failed_and_a_cancelled_job_have_no_result() -> None:
@@ -123,20 +123,20 @@ def test_items_are_given_once_though_the_connection_breaks() -> None:
     again = streamed([b": still at it\n\n", item("a"), item("b") + item("c"), event("finished", result=3)])
     script = Script(Unreachable(), first, AWAY, again)
 
-    state = script.tell(jobs.iterate_items("j", OPTIONS, script.clock))
+    state = script.run(jobs.iterate_items("j", OPTIONS, script.clock))
 
-    assert script.given == ["a", "b", "c"]
+    assert script.items == ["a", "b", "c"]
     assert (state.status, state.result) == ("finished", 3)
-    assert len(script.pauses) == 3
+    assert len(script.sleeps) == 3
 
 
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
 def test_items_are_asked_for_again_while_a_proxy_finds_no_service(status: int) -> None:
     script = Script(ApiResponse(status), streamed([item("a"), event("finished", result=1)]))
 
-    script.tell(jobs.iterate_items("j", OPTIONS, script.clock))
+    script.run(jobs.iterate_items("j", OPTIONS, script.clock))
 
-    assert script.given == ["a"]
+    assert script.items == ["a"]
 
 
 @pytest.mark.parametrize(
@@ -146,14 +146,14 @@ def test_a_stream_of_a_job_that_is_no_json_is_not_understood(wrong: bytes) -> No
     script = Script(streamed([wrong]))
 
     with pytest.raises(NotUnderstood):
-        script.tell(jobs.iterate_items("j", OPTIONS, script.clock))
+        script.run(jobs.iterate_items("j", OPTIONS, script.clock))
 
 
 def test_a_stream_that_never_ends_well_is_given_up() -> None:
     script = Script(*(streamed([]) for _ in range(100)))
 
     with pytest.raises(ConnectionLost, match="ended before the job"):
-        script.tell(jobs.iterate_items("j", OPTIONS, script.clock))
+        script.run(jobs.iterate_items("j", OPTIONS, script.clock))
 
 
 def test_a_list_of_jobs_is_read_page_by_page_up_to_what_is_wanted() -> None:
@@ -163,7 +163,7 @@ def test_a_list_of_jobs_is_read_page_by_page_up_to_what_is_wanted() -> None:
     pages = [ApiResponse(200, JSON, json.dumps(list_jobs | {"next": 7}).encode()) for _ in range(2)]
     script = Script(*pages)
 
-    states = script.tell(jobs.list_jobs("queued", 150, OPTIONS, script.clock))
+    states = script.run(jobs.list_jobs("queued", 150, OPTIONS, script.clock))
 
     assert states[0].route == "fries"
     assert [dict(request.query) for request in script.requests] == [

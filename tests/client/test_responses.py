@@ -12,7 +12,7 @@ from aylien_model_serving.client.effects import ApiResponse
 from aylien_model_serving.client.errors import error_from_response
 from aylien_model_serving.client.files import file_from_response
 from aylien_model_serving.client.responses import parse_response
-from tests.client.run_state import JSON
+from tests.client.script import JSON
 
 KINDS = [
     kind
@@ -50,7 +50,7 @@ def test_a_code_of_the_services_own_is_found_by_its_status_and_kept() -> None:
 
 def test_what_a_refusal_tells_beside_its_message_is_kept() -> None:
     later = error_from_response(refused(429, "too_many_requests", retry_after="7"))
-    wrong = error_from_response(refused(405, "method_not_allowed", set_read_timeout="GET, POST"))
+    wrong = error_from_response(refused(405, "method_not_allowed", allow="GET, POST"))
 
     assert isinstance(later, errors.TooManyRequests)
     assert later.retry_after == 7
@@ -68,7 +68,7 @@ def test_a_refusal_of_somebody_on_the_way_is_told_by_its_status(body: bytes) -> 
 
 ERRORS = [
     *(
-        error_from_response(refused(kind.status, kind.code, retry_after="7", set_read_timeout="GET, POST"))
+        error_from_response(refused(kind.status, kind.code, retry_after="7", allow="GET, POST"))
         for kind in KINDS
     ),
     *(kind() for kind in KINDS),

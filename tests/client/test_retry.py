@@ -8,7 +8,7 @@ from aylien_model_serving.client.effects import ApiRequest, ApiResponse
 from aylien_model_serving.client.errors import ConnectionLost, TimedOut, Unreachable
 from aylien_model_serving.client.options import Options
 from aylien_model_serving.client.retry import MAX_DELAY, backoff_seconds, send
-from tests.client.run_state import Script
+from tests.client.script import Script
 
 POST = ApiRequest("POST", "/predict")
 GET = ApiRequest("GET", "/predict", idempotent=True)
@@ -17,106 +17,106 @@ LATER = {"retry-after": "7"}
 GOOD = ApiResponse(200)
 
 
-@pytest.mark.parametrize("question", [POST, GET, KEYED])
-def test_whoever_could_not_be_reached_is_tried_again_after_growing_pauses(request: ApiRequest) -> None:
+@pytest.mark.parametrize("sent", [POST, GET, KEYED])
+def test_whoever_could_not_be_reached_is_tried_again_after_growing_pauses(sent: ApiRequest) -> None:
     script = Script(Unreachable(), Unreachable(), GOOD)
 
-    answer = script.tell(send(request, Options(), script.clock))
+    answer = script.run(send(sent, Options(), script.clock))
 
     assert answer is GOOD
-    assert script.pauses == [0.2, 0.4]
+    assert script.sleeps == [0.2, 0.4]
 
 
 @pytest.mark.parametrize("status", [429, 503])
-@pytest.mark.parametrize("question", [POST, GET, KEYED])
-def test_a_service_that_says_when_is_asked_then_and_not_before(request: ApiRequest, status: int) -> None:
+@pytest.mark.parametrize("sent", [POST, GET, KEYED])
+def test_a_service_that_says_when_to_retry_is_asked_then_and_not_before(sent: ApiRequest, status: int) -> None:
     script = Script(ApiResponse(status, LATER), GOOD)
 
-    answer = script.tell(send(request, Options(), script.clock))
+    answer = script.run(send(sent, Options(), script.clock))
 
     assert answer is GOOD
-    [pause] = script.pauses
+    [pause] = script.sleeps
     assert pause >= 7
 
 
-def test_a_date_to_ask_again_counts_from_the_date_of_the_answer() -> None:
+def test_a_date_to_retry_counts_from_the_date_of_the_response() -> None:
     dates = {"date": "Sat, 21 Nov 2026 10:00:00 GMT", "retry-after": "Sat, 21 Nov 2026 10:00:09 GMT"}
 
     assert ApiResponse(503, dates).retry_after() == 9
 
 
-@pytest.mark.parametrize("told", ["soon", "-1", "", "Sat, 21 Nov 2026 10:00:09 GMT"])
-def test_what_tells_no_time_asks_for_nothing(told: str) -> None:
-    assert ApiResponse(503, {"retry-after": told}).retry_after() is None
+@pytest.mark.parametrize("value", ["soon", "-1", "", "Sat, 21 Nov 2026 10:00:09 GMT"])
+def test_what_is_no_time_is_no_time_to_retry(value: str) -> None:
+    assert ApiResponse(503, {"retry-after": value}).retry_after() is None
 
 
 def test_a_service_that_wants_more_time_than_there_is_is_not_waited_for() -> None:
     script = Script(ApiResponse(503, {"retry-after": "61"}))
 
-    answer = script.tell(send(POST, Options(timeout=60), script.clock))
+    answer = script.run(send(POST, Options(timeout=60), script.clock))
 
     assert answer.status == 503
-    assert not script.pauses
+    assert not script.sleeps
 
 
-@pytest.mark.parametrize("question", [GET, KEYED])
+@pytest.mark.parametrize("sent", [GET, KEYED])
 @pytest.mark.parametrize("outcome", [ConnectionLost(), ApiResponse(502), ApiResponse(503)])
 def test_what_may_be_done_twice_is_tried_again_when_nobody_knows_whether_it_was_done(
-    request: ApiRequest, outcome: ApiResponse | Exception
+    sent: ApiRequest, outcome: ApiResponse | Exception
 ) -> None:
     script = Script(outcome, GOOD)
 
-    assert script.tell(send(request, Options(), script.clock)) is GOOD
+    assert script.run(send(sent, Options(), script.clock)) is GOOD
 
 
 def test_what_must_not_be_done_twice_is_not_tried_again() -> None:
     script = Script(ConnectionLost())
 
     with pytest.raises(ConnectionLost):
-        script.tell(send(POST, Options(), script.clock))
+        script.run(send(POST, Options(), script.clock))
 
-    assert len(script.asked) == 1
+    assert len(script.sent) == 1
 
 
 @pytest.mark.parametrize("status", [200, 400, 500, 502, 503, 504])
 def test_an_answer_to_what_must_not_be_done_twice_is_taken_as_it_is(status: int) -> None:
     script = Script(ApiResponse(status))
 
-    assert script.tell(send(POST, Options(), script.clock)).status == status
+    assert script.run(send(POST, Options(), script.clock)).status == status
 
 
-@pytest.mark.parametrize("question", [POST, GET])
-def test_an_answer_that_took_too_long_is_not_asked_for_again(request: ApiRequest) -> None:
+@pytest.mark.parametrize("sent", [POST, GET])
+def test_an_answer_that_took_too_long_is_not_asked_for_again(sent: ApiRequest) -> None:
     script = Script(TimedOut())
 
     with pytest.raises(TimedOut):
-        script.tell(send(request, Options(), script.clock))
+        script.run(send(sent, Options(), script.clock))
 
 
 def test_the_number_of_further_tries_is_the_callers() -> None:
     script = Script(*[Unreachable("nobody")] * 3)
 
     with pytest.raises(Unreachable, match="nobody"):
-        script.tell(send(GET, Options(retries=2), script.clock))
+        script.run(send(GET, Options(retries=2), script.clock))
 
-    assert len(script.asked) == 3
+    assert len(script.sent) == 3
 
 
 def test_all_tries_share_the_callers_seconds() -> None:
     script = Script(Unreachable(), Unreachable(), GOOD, seconds=2)
 
-    script.tell(send(GET, Options(timeout=10), script.clock))
+    script.run(send(GET, Options(timeout=10), script.clock))
 
-    assert [round(ask.seconds, 1) for ask in script.asked] == [10, 7.8, 5.4]
+    assert [round(ask.seconds, 1) for ask in script.sent] == [10, 7.8, 5.4]
 
 
 def test_there_is_no_try_for_which_no_time_is_left() -> None:
     script = Script(*[Unreachable()] * 9, seconds=2)
 
     with pytest.raises(Unreachable):
-        script.tell(send(GET, Options(timeout=5, retries=9), script.clock))
+        script.run(send(GET, Options(timeout=5, retries=9), script.clock))
 
-    assert len(script.asked) == 3
+    assert len(script.sent) == 3
 
 
 @pytest.mark.parametrize("tries", [0, 3, 30, 3000])

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from aylien_model_serving.client import ReceivedFile
 from aylien_model_serving.client.effects import ApiResponse
 from aylien_model_serving.client.errors import NotUnderstood
-from aylien_model_serving.client.streams import Decoder, Event, EventDecoder, NdjsonDecoder, items
+from aylien_model_serving.client.streams import Decoder, Event, EventDecoder, NdjsonDecoder, stream_items
 from aylien_model_serving.errors import InvalidRequest
-from tests.client.run_state import Script, streamed
+from tests.client.script import Script, streamed
 
 ERROR = '{"error":"no letter","code":"invalid_request","request_id":"demo"}'
 
@@ -89,18 +89,18 @@ def test_an_error_event_is_raised_after_the_items_before_it() -> None:
     answer = streamed([b'data: {"letter":"a"}\n\n', f"event: error\ndata: {ERROR}\n\n".encode()])
 
     with pytest.raises(InvalidRequest, match="no letter") as raised:
-        script.tell(items(answer, 60))
+        script.run(stream_items(answer, 60))
 
-    assert script.given == [{"letter": "a"}]
+    assert script.items == [{"letter": "a"}]
     assert vars(raised.value)["request_id"] == "demo"
 
 
 def test_an_item_that_looks_like_an_error_is_an_item_where_events_have_names() -> None:
     script = Script()
 
-    script.tell(items(streamed([f"data: {ERROR}\n\n".encode()]), 60))
+    script.run(stream_items(streamed([f"data: {ERROR}\n\n".encode()]), 60))
 
-    assert script.given == [json.loads(ERROR)]
+    assert script.items == [json.loads(ERROR)]
 
 
 def test_a_last_line_that_tells_an_error_is_raised() -> None:
@@ -110,22 +110,22 @@ def test_a_last_line_that_tells_an_error_is_raised() -> None:
     )
 
     with pytest.raises(InvalidRequest, match="no letter"):
-        script.tell(items(answer, 60))
+        script.run(stream_items(answer, 60))
 
-    assert script.given == [1, 2]
+    assert script.items == [1, 2]
 
 
 def test_files_among_the_items_are_files() -> None:
     script = Script()
     file = {"file_name": "a.txt", "content_type": "text/plain", "content": "aGVsbG8="}
 
-    script.tell(items(streamed([f"data: {json.dumps(file)}\n\n".encode()]), 60))
+    script.run(stream_items(streamed([f"data: {json.dumps(file)}\n\n".encode()]), 60))
 
-    assert script.given == [ReceivedFile(b"hello", "text/plain", "a.txt")]
+    assert script.items == [ReceivedFile(b"hello", "text/plain", "a.txt")]
 
 
 def test_an_item_that_is_no_json_is_told() -> None:
     script = Script()
 
     with pytest.raises(NotUnderstood, match="is not"):
-        script.tell(items(streamed([b"data: <html>\n\n"]), 60))
+        script.run(stream_items(streamed([b"data: <html>\n\n"]), 60))

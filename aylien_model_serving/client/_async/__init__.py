@@ -1,1 +1,1 @@
-"""The client for asyncio."""
+"""The client for asyncio, from which the blocking one is generated."""

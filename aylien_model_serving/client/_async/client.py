@@ -11,21 +11,22 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from aylien_model_serving.client import transport
+from aylien_model_serving.client._async.backend import AsyncBackend
+from aylien_model_serving.client._async.bases import AsyncClientBase
 from aylien_model_serving.client._async.driver import AsyncDriver
 from aylien_model_serving.client._async.handles import AsyncJob, AsyncStream
 from aylien_model_serving.client.effects import ApiResponse
-from aylien_model_serving.client.errors import ClientError
 from aylien_model_serving.client.jobs import JobState
-from aylien_model_serving.client.methods import as_method, completion_names, signature_of
+from aylien_model_serving.client.methods import as_method, signature_of
 from aylien_model_serving.client.operations import ClientCore
 from aylien_model_serving.client.options import Options
-from aylien_model_serving.client.streams import items
+from aylien_model_serving.client.streams import stream_items
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-class AsyncClient:
+class AsyncClient(AsyncClientBase):
     """Calls a service from an event loop; see `Client`, which takes and does the same.
 
     A client belongs to one loop. Once the service's description has been read, as `async with` begins or by
@@ -65,29 +66,24 @@ class AsyncClient:
     ) -> None:
         self.url = transport.address_of(url)
         self._core = ClientCore(Options(timeout, retries))
+        settings = transport.client_settings(api_key, headers or {})
         limits = httpx.Limits(
             max_connections=max_connections,
             max_keepalive_connections=idle_connections,
             keepalive_expiry=idle_seconds,
         )
-        common = transport.settings(api_key, headers or {})
-        pool = httpx.AsyncClient(**common, limits=limits, verify=verify, transport=http_transport)
-        self._driver = AsyncDriver(self.url, pool, connect_timeout)
+        backend = AsyncBackend(self.url, settings, limits, verify, http_transport, connect_timeout)
+        self._driver = AsyncDriver(backend)
 
     def __getattr__(self, name: str) -> Callable[..., Coroutine[Any, Any, Any]]:
         if name.startswith("_"):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        operation = self._known_operation(name)
 
         async def route(**fields: Any) -> Any:
             return await self.call(name, **fields)
 
-        document = self._core.document_cache.document
-        if document is None:
-            return route
-        return as_method(route, document.find(name), job=AsyncJob, stream=AsyncStream)
-
-    def __dir__(self) -> list[str]:
-        return completion_names(self._core.document_cache.document, list(super().__dir__()))
+        return as_method(route, operation, job=AsyncJob, stream=AsyncStream)
 
     @property
     def routes(self) -> dict[str, inspect.Signature]:
@@ -96,9 +92,7 @@ class AsyncClient:
         Raises:
             ClientError: the service's description has not been read.
         """
-        document = self._core.document_cache.document
-        if document is None:
-            raise ClientError("The routes are not known yet: use `async with`, or `await client.refresh()`")
+        document = self._document()
         return {name: signature_of(document.find(name), AsyncJob, AsyncStream) for name in document.names()}
 
     async def call(self, name: str, /, **fields: Any) -> Any:
@@ -120,8 +114,8 @@ class AsyncClient:
         if isinstance(found, JobState):
             return AsyncJob(self._core, self._driver, found)
         if isinstance(found, ApiResponse):
-            story = items(found, self._core.options.timeout)
-            return AsyncStream(self._driver.iterate(story), found.reader)
+            items = stream_items(found, self._core.options.timeout)
+            return AsyncStream(self._driver.iterate(items), found.reader)
         return found
 
     async def protobuf(self, name: str, message: Any, kind: Any) -> Any:
@@ -140,7 +134,7 @@ class AsyncClient:
         Raises:
             NotFound: there is none, or none any more.
         """
-        return AsyncJob(self._core, self._driver, await self._driver.run(self._core.look(job_id)))
+        return AsyncJob(self._core, self._driver, await self._driver.run(self._core.job_state(job_id)))
 
     async def jobs(self, status: str | None = None, limit: int = 50) -> list[AsyncJob]:
         """Return the service's jobs, the last one first.
@@ -164,11 +158,7 @@ class AsyncClient:
 
     async def aclose(self) -> None:
         """Close the connections, after which there is no further call."""
-        await self._driver.pool.aclose()
-
-    async def __aenter__(self) -> Self:
-        await self._driver.run(self._core.document())
-        return self
+        await self._driver.aclose()
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()

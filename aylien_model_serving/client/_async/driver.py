@@ -1,127 +1,64 @@
-"""Tells the client's stories on an event loop of asyncio: sends, sleeps, reads on; see `driver`."""
+"""Performs the effects of operations on an event loop of asyncio."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
-from contextlib import ExitStack, aclosing
-from typing import Any, TypeVar
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
 
-import httpx
-
-from aylien_model_serving.client.effects import ApiResponse, Effects, ReadBody, SendRequest, Sleep, YieldItem
-from aylien_model_serving.client.errors import TimedOut
-from aylien_model_serving.client.options import positive_seconds
+from aylien_model_serving.client._async.backend import AsyncBackend
+from aylien_model_serving.client.effects import Effects, ReadBody, SendRequest, Sleep, YieldItem
 from aylien_model_serving.client.run_state import RunState, StateCallback
-from aylien_model_serving.client.transport import (
-    from_httpx,
-    is_streamed,
-    request_of,
-    set_read_timeout,
-    translate_errors,
-)
-
-_T = TypeVar("_T")
-
-
-class AsyncBodyReader:
-    """A body that is read piece by piece.
-
-    Args:
-        response: httpx's, whose head has come.
-        address: of the service, for messages.
-    """
-
-    def __init__(self, response: httpx.Response, address: str) -> None:
-        self._response = response
-        self._address = address
-        self._pieces: AsyncIterator[bytes] | None = None
-
-    async def read(self, seconds: float) -> bytes | None:
-        """Return what comes next, and None at the end, which closes it as a failure does."""
-        if self._pieces is None:
-            set_read_timeout(self._response, seconds)
-            self._pieces = self._response.aiter_bytes()
-        piece = None
-        with translate_errors(self._address, seconds):
-            try:
-                piece = await anext(self._pieces, None)
-            finally:
-                if piece is None:
-                    await self.aclose()
-        return piece
-
-    async def aclose(self) -> None:
-        await self._response.aclose()
 
 
 class AsyncDriver:
-    """Tells stories on the running loop.
+    """Runs operations.
 
     Args:
-        address: of the service.
-        pool: its connections, which belong to one loop.
-        connect_timeout: seconds that one try to connect may take.
-
-    Raises:
-        ValueError: the seconds are none.
+        backend: sends, reads and sleeps.
     """
 
-    def __init__(self, address: str, pool: httpx.AsyncClient, connect_timeout: float) -> None:
-        self.address = address
-        self.pool = pool
-        self._connect_timeout = positive_seconds("connect_timeout", connect_timeout)
+    def __init__(self, backend: AsyncBackend) -> None:
+        self._backend = backend
 
-    async def run(self, story: Effects, see: StateCallback | None = None) -> Any:
-        """Return what a story comes to.
+    async def run(self, effects: Effects, on_state: StateCallback | None = None) -> Any:
+        """Return what an operation returns.
 
         Args:
-            story: the story.
-            see: is shown the states of jobs.
+            effects: the operation.
+            on_state: called with each state of a job.
         """
-        run_state = RunState(story, see)
-        async with aclosing(self._tell(run_state)) as given:
-            async for _ in given:
+        run_state = RunState(effects, on_state)
+        async with aclosing(self._perform_all(run_state)) as items:
+            async for _ in items:
                 pass
-        return run_state.outcome
+        return run_state.result
 
-    def iterate(self, story: Effects, see: StateCallback | None = None) -> AsyncGenerator[Any, None]:
-        """Return an iterator over what a story gives; see `run`."""
-        return self._tell(RunState(story, see))
+    def iterate(self, effects: Effects, on_state: StateCallback | None = None) -> AsyncGenerator[Any, None]:
+        """Return an iterator over the items that an operation yields; see `run`."""
+        return self._perform_all(RunState(effects, on_state))
 
-    async def _tell(self, run_state: RunState) -> AsyncGenerator[Any, None]:
+    async def aclose(self) -> None:
+        await self._backend.aclose()
+
+    async def _perform_all(self, run_state: RunState) -> AsyncGenerator[Any, None]:
         try:
-            while (step := run_state.step()) is not None:
-                if isinstance(step, YieldItem):
-                    yield step.item
+            while (effect := run_state.next_effect()) is not None:
+                if isinstance(effect, YieldItem):
+                    yield effect.item
                     continue
                 try:
-                    run_state.came(await self._do(step))
+                    run_state.succeeded(await self._perform(effect))
                 except Exception as error:
                     run_state.failed(error)
         finally:
-            for reader in run_state.leave():
+            for reader in run_state.stop():
                 await reader.aclose()
 
-    async def _do(self, step: SendRequest | ReadBody | Sleep) -> Any:
+    async def _perform(self, effect: SendRequest | ReadBody | Sleep) -> Any:
         """Do what takes time, and return what came of it."""
-        if isinstance(step, SendRequest):
-            return await self._within(step.seconds, self._ask(step))
-        if isinstance(step, ReadBody):
-            return await self._within(step.seconds, step.reader.read(step.seconds))
-        return await asyncio.sleep(step.seconds)
-
-    async def _within(self, seconds: float, waiting: Awaitable[_T]) -> _T:
-        try:
-            return await asyncio.wait_for(waiting, seconds)
-        except asyncio.TimeoutError:
-            raise TimedOut(f"{self.address} did not answer within {seconds:.3g} s") from None
-
-    async def _ask(self, step: SendRequest) -> ApiResponse:
-        with translate_errors(self.address, step.seconds), ExitStack() as files:
-            request = request_of(self.pool, self.address, step, self._connect_timeout, files)
-            response = await self.pool.send(request, stream=True)
-            if is_streamed(response):
-                return from_httpx(response, b"", AsyncBodyReader(response, self.address))
-            async with aclosing(response):
-                return from_httpx(response, await response.aread())
+        if isinstance(effect, SendRequest):
+            return await self._backend.send(effect)
+        if isinstance(effect, ReadBody):
+            return await self._backend.read(effect.reader, effect.seconds)
+        return await self._backend.sleep(effect.seconds)

@@ -1,12 +1,14 @@
-"""What a call of the client for asyncio may come back with: a job, or a stream."""
+"""What a call of the client for asyncio may return in place of a value: a job, or a stream."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import TYPE_CHECKING, Any
 
-from aylien_model_serving.client._async.driver import AsyncBodyReader, AsyncDriver
-from aylien_model_serving.client.job_base import JOB_SECONDS, JobAttributes
+from aylien_model_serving.client._async.bases import AsyncJobBase, AsyncStreamBase
+from aylien_model_serving.client._async.body import AsyncBodyReader
+from aylien_model_serving.client._async.driver import AsyncDriver
+from aylien_model_serving.client.job_base import JOB_SECONDS
 from aylien_model_serving.client.jobs import JobState, result_of
 from aylien_model_serving.client.operations import ClientCore
 from aylien_model_serving.client.progress import NoBar, default_bar
@@ -15,11 +17,11 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-class AsyncStream:
+class AsyncStream(AsyncStreamBase):
     """The items of a route, as it makes them; to be iterated once, and closed where not all are wanted."""
 
-    def __init__(self, given: AsyncGenerator[Any, None], reader: AsyncBodyReader) -> None:
-        self._given = given
+    def __init__(self, items: AsyncGenerator[Any, None], reader: AsyncBodyReader) -> None:
+        self._items = items
         self._reader = reader
 
     def __aiter__(self) -> AsyncIterator[Any]:
@@ -27,7 +29,7 @@ class AsyncStream:
 
     async def __anext__(self) -> Any:
         try:
-            return await anext(self._given)
+            return await anext(self._items)
         except BaseException:
             await self._reader.aclose()
             raise
@@ -40,11 +42,11 @@ class AsyncStream:
 
     async def aclose(self) -> None:
         """Leave the stream, whereupon the service stops to make items."""
-        await self._given.aclose()
+        await self._items.aclose()
         await self._reader.aclose()
 
 
-class AsyncJob(JobAttributes):
+class AsyncJob(AsyncJobBase):
     """A call that the service keeps until it is done.
 
     `status`, `progress` and `message` are as they were when the service was last asked, as by `refresh`.
@@ -57,7 +59,7 @@ class AsyncJob(JobAttributes):
 
     async def refresh(self) -> JobState:
         """Ask the service how it is, and return that."""
-        self._see(await self._driver.run(self._core.look(self.id)))
+        self._update(await self._driver.run(self._core.job_state(self.id)))
         return self._state
 
     async def result(self, timeout: float = JOB_SECONDS, *, progress: bool = False) -> Any:
@@ -74,22 +76,21 @@ class AsyncJob(JobAttributes):
         """
         bar = default_bar() if progress else NoBar()
 
-        def see(state: JobState) -> None:
-            self._see(state)
+        def on_state(state: JobState) -> None:
+            self._update(state)
             bar.show(state)
 
         try:
-            state = await self._driver.run(
-                self._core.wait_for_end(self.id, timeout, show_progress=progress), see
-            )
+            end = self._core.wait_for_end(self.id, timeout, show_progress=progress)
+            state = await self._driver.run(end, on_state)
         finally:
             bar.close()
         return result_of(state)
 
     async def cancel(self) -> JobState:
         """Have it stopped, or taken out of the queue; one that has ended stays as it is."""
-        self._see(await self._driver.run(self._core.cancel(self.id)))
+        self._update(await self._driver.run(self._core.cancel(self.id)))
         return self._state
 
     def __aiter__(self) -> AsyncIterator[Any]:
-        return self._driver.iterate(self._core.iterate_items(self.id), self._see)
+        return self._driver.iterate(self._core.iterate_items(self.id), self._update)

@@ -1,3 +1,4 @@
+# Generated from client/_async/client.py by scripts/unasync.py: change that file, and run the script.
 """The client that blocks: routes of a service as methods."""
 
 from __future__ import annotations
@@ -11,24 +12,22 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from aylien_model_serving.client import transport
+from aylien_model_serving.client._sync.backend import SyncBackend
+from aylien_model_serving.client._sync.bases import ClientBase
 from aylien_model_serving.client._sync.driver import Driver
 from aylien_model_serving.client._sync.handles import Job, Stream
-from aylien_model_serving.client._sync.pool import ProcessPools
 from aylien_model_serving.client.effects import ApiResponse
-from aylien_model_serving.client.errors import ClientError
 from aylien_model_serving.client.jobs import JobState
-from aylien_model_serving.client.methods import as_method, completion_names, signature_of
-from aylien_model_serving.client.openapi import Document
+from aylien_model_serving.client.methods import as_method, signature_of
 from aylien_model_serving.client.operations import ClientCore
 from aylien_model_serving.client.options import Options
-from aylien_model_serving.client.streams import items
-from aylien_model_serving.errors import ServingError
+from aylien_model_serving.client.streams import stream_items
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-class Client:
+class Client(ClientBase):
     """Calls a service; its routes are methods, as it describes them itself in /openapi.json.
 
     Threads may share a client. A process that was forked opens connections of its own, unless an
@@ -68,31 +67,32 @@ class Client:
     ) -> None:
         self.url = transport.address_of(url)
         self._core = ClientCore(Options(timeout, retries))
-        common = transport.settings(api_key, headers or {})
-        limits = (max_connections, idle_connections, idle_seconds)
-        connections = ProcessPools(lambda: transport.lanes(common, verify, http_transport, *limits))
-        self._driver = Driver(self.url, connections, connect_timeout)
+        settings = transport.client_settings(api_key, headers or {})
+        limits = httpx.Limits(
+            max_connections=max_connections,
+            max_keepalive_connections=idle_connections,
+            keepalive_expiry=idle_seconds,
+        )
+        backend = SyncBackend(self.url, settings, limits, verify, http_transport, connect_timeout)
+        self._driver = Driver(backend)
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         if name.startswith("_"):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        operation = self._document().find(name)
+        operation = self._known_operation(name)
 
         def route(**fields: Any) -> Any:
-            return self.call(operation.name, **fields)
+            return self.call(name, **fields)
 
         return as_method(route, operation, job=Job, stream=Stream)
 
-    def __dir__(self) -> list[str]:
-        try:
-            document = self._document()
-        except (ClientError, ServingError):
-            document = None
-        return completion_names(document, list(super().__dir__()))
-
     @property
     def routes(self) -> dict[str, inspect.Signature]:
-        """The names of the service's routes, and what each takes and returns."""
+        """The names of the service's routes, and what each takes and returns.
+
+        Raises:
+            ClientError: the service's description can't be read.
+        """
         document = self._document()
         return {name: signature_of(document.find(name), Job, Stream) for name in document.names()}
 
@@ -104,7 +104,8 @@ class Client:
             fields: what the route takes, values of the path included.
 
         Returns:
-            The value that the service answers with; a `ReceivedFile`, a `Job` or a `Stream` where it is one.
+            The value that the service answers with; a `ReceivedFile`, a `Job` or a `Stream` where
+            it is one.
 
         Raises:
             ServingError: the service refused or failed; of the class that it is there.
@@ -114,8 +115,8 @@ class Client:
         if isinstance(found, JobState):
             return Job(self._core, self._driver, found)
         if isinstance(found, ApiResponse):
-            story = items(found, self._core.options.timeout)
-            return Stream(self._driver.iterate(story), found.reader)
+            items = stream_items(found, self._core.options.timeout)
+            return Stream(self._driver.iterate(items), found.reader)
         return found
 
     def protobuf(self, name: str, message: Any, kind: Any) -> Any:
@@ -134,7 +135,7 @@ class Client:
         Raises:
             NotFound: there is none, or none any more.
         """
-        return Job(self._core, self._driver, self._driver.run(self._core.look(job_id)))
+        return Job(self._core, self._driver, self._driver.run(self._core.job_state(job_id)))
 
     def jobs(self, status: str | None = None, limit: int = 50) -> list[Job]:
         """Return the service's jobs, the last one first.
@@ -158,17 +159,10 @@ class Client:
 
     def close(self) -> None:
         """Close the connections of this process; a later call opens them again."""
-        self._driver.connections.close()
-
-    def __enter__(self) -> Self:
-        return self
+        self._driver.close()
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
     def __repr__(self) -> str:
         return f"<Client of {self.url}>"
-
-    def _document(self) -> Document:
-        document: Document = self._driver.run(self._core.document())
-        return document
