@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from importlib import metadata
+from logging import getLogger
 from typing import Any
 
 from flask import Response
@@ -23,11 +25,14 @@ from aylien_model_serving.openapi.responses import DescribedRoute
 from aylien_model_serving.process import lifecycle
 from aylien_model_serving.routing import routes
 from aylien_model_serving.routing.routes import Route
-from aylien_model_serving.web import cache, dashboard, executor_factory, ops_endpoints, overrides
+from aylien_model_serving.web import cache, dashboard, executor_factory, landing, ops_endpoints, overrides
 from aylien_model_serving.web import jobs as job_routes
+from aylien_model_serving.web.adapters import lazy_contexts
 from aylien_model_serving.web.adapters.flask import answer_request
 from aylien_model_serving.web.app import ServingFlask
 from aylien_model_serving.web.state import JobStore, ServiceState
+
+logger = getLogger(__name__)
 
 #: The device of a class that is built in the web worker.
 _DEVICE = "cpu"
@@ -47,6 +52,7 @@ def bare_app(config: Mapping[str, Any] | None = None, name: str | None = None) -
     app.config.update(config or {})
     ops_endpoints.register(app)
     dashboard.register(app)
+    landing.register(app)
     return app
 
 
@@ -65,6 +71,7 @@ def build(
     if lifecycle.is_looking:
         app.state.routes += [_inspect(route) for route in described]
         return app
+    _warn_of_closed_fast_path(app.state)
     if any(route.cache for route in described):
         app.state.backend = cache.attach(app)
     if any(route.job for route in described):
@@ -87,6 +94,18 @@ def build(
     if app.state.jobs is not None:
         _add_job_endpoints(app, app.state.jobs, described)
     return app
+
+
+def _warn_of_closed_fast_path(state: ServiceState) -> None:
+    missing = lazy_contexts.missing_variables()
+    if state.settings.express and missing:
+        logger.warning(
+            "The fast path is closed: Flask %s has no %s in flask.globals, so every request takes Flask's "
+            "full dispatch, which is several times slower. Install 'Flask>=3.1,<3.2', or accept it by "
+            "setting MODEL_SERVING_EXPRESS=0",
+            metadata.version("flask"),
+            " and ".join(missing),
+        )
 
 
 def _add_job_endpoints(app: ServingFlask, jobs: JobStore, described: Iterable[Route]) -> None:

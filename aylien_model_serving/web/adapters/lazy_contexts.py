@@ -12,26 +12,33 @@ from typing import TYPE_CHECKING, Any
 
 import flask.globals
 from flask import Flask, Response
-from flask.ctx import AppContext, RequestContext
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
+    from flask.ctx import AppContext, RequestContext
     from typing_extensions import Self
 
 #: Flask's context variables.
 _APP: Any = getattr(flask.globals, "_cv_app", None)
 _REQUEST: Any = getattr(flask.globals, "_cv_request", None)
 
-#: Whether this Flask keeps its contexts where the stand-ins are put; else every request takes Flask's way.
-SUPPORTED = _APP is not None and _REQUEST is not None
-
 #: prometheus-flask-exporter's `do_not_track` leaves this mark on a request.
 _UNTRACKED_MARK = "prom_do_not_track"
+
+
+def missing_variables() -> list[str]:
+    """Return the context variables that this Flask lacks; without them no proxy can be set."""
+    return [name for name in ("_cv_app", "_cv_request") if not hasattr(flask.globals, name)]
 
 
 def is_untracked(request: object) -> bool:
     """Return whether a request is not to be counted."""
     return hasattr(request, _UNTRACKED_MARK)
+
+
+def mark_untracked(request: object) -> None:
+    """Exclude a request from the counts."""
+    setattr(request, _UNTRACKED_MARK, True)
 
 
 class LazyContexts:
