@@ -23,7 +23,7 @@ from flask.signals import (
     request_started,
     request_tearing_down,
 )
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, NotFound
 
 from aylien_model_serving import codecs, errors
 from aylien_model_serving.core.messages import REQUEST_ID_HEADER, current_request_id
@@ -46,6 +46,10 @@ from aylien_model_serving.web.state import EXTENSION, ServiceState
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+
+#: Methods of the landing page.
+LANDING_METHODS = ("GET", "HEAD")
 
 
 class ServingJSON(DefaultJSONProvider):
@@ -73,7 +77,7 @@ class ServingFlask(MountingFlask):
         super().__init__(name, state)
         self.route_table = RouteTable(self.url_map)
         self.untracked: set[str] = set()
-        self._fast_path = state.settings.express and lazy_contexts.SUPPORTED
+        self._fast_path = state.settings.express and not lazy_contexts.missing_variables()
         self._observers = self._observer_lists()
         self.extensions[EXTENSION] = state
         self.config["MAX_CONTENT_LENGTH"] = state.settings.max_body_bytes
@@ -214,9 +218,21 @@ class ServingFlask(MountingFlask):
         """
         self._auth.check(EnvironHeaders(request.environ))
 
+    def is_landing(self) -> bool:
+        """Return whether Flask's current request is for "/", and the service has nothing there."""
+        return (
+            isinstance(request.routing_exception, NotFound)
+            and request.environ.get("PATH_INFO", "") in ("", "/")
+            and not (self.url_map.host_matching or self.subdomain_matching)
+        )
+
     def preprocess_request(self) -> Any:
         if request.endpoint not in self.untracked:
-            self.check_key()
+            try:
+                self.check_key()
+            except (errors.Unauthorized, errors.Forbidden):
+                if not self.is_landing() or request.method not in LANDING_METHODS:
+                    raise
         return super().preprocess_request()
 
     def make_response(self, rv: Any) -> Response:

@@ -9,6 +9,7 @@ from importlib.resources import files
 from string import Template
 
 from flask import Response, request
+from markupsafe import Markup
 
 #: The Content-Security-Policy of a page without scripts.
 PLAIN = (
@@ -49,9 +50,9 @@ def page(name: str, status: int = 200, *, policy: str = PLAIN, **values: object)
         name: its file in this folder.
         status: HTTP status.
         policy: its Content-Security-Policy.
-        values: the text for each `$name`, which is escaped; `$status` is always there.
+        values: the text for each `$name`, escaped unless it is Markup; `$status` is always there.
     """
-    escaped = {key: escape(str(value)) for key, value in {**values, "status": status}.items()}
+    escaped = {key: _escaped(value) for key, value in {**values, "status": status}.items()}
     html = Template(text(name)).substitute(escaped)
     response = Response(html, status, content_type="text/html; charset=utf-8")
     response.headers["Content-Security-Policy"] = policy
@@ -59,3 +60,7 @@ def page(name: str, status: int = 200, *, policy: str = PLAIN, **values: object)
     response.headers["Referrer-Policy"] = "same-origin"
     response.headers["Cache-Control"] = "no-cache"
     return response
+
+
+def _escaped(value: object) -> str:
+    return value if isinstance(value, Markup) else escape(str(value))

@@ -1,0 +1,121 @@
+"""The landing page: what GET of "/" answers in a service that has no route there.
+
+It replaces the library's own 404 and nothing else: a route, a view, a mount or an error handler of the
+application's own at "/" is never shadowed, and no request with a match pays for it.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any, NamedTuple, TypedDict
+
+from flask import Response, request
+from markupsafe import Markup
+from werkzeug.exceptions import MethodNotAllowed, NotFound
+
+from aylien_model_serving import codecs
+from aylien_model_serving.handlers import docstrings
+from aylien_model_serving.openapi.responses import DescribedRoute
+from aylien_model_serving.web import docs, pages
+from aylien_model_serving.web.adapters import flask, lazy_contexts
+from aylien_model_serving.web.app import LANDING_METHODS, ServingFlask
+
+
+class Link(NamedTuple):
+    """A page or document of every service.
+
+    Args:
+        name: its key in the JSON document.
+        path: relative to "/".
+        text: says what is there.
+    """
+
+    name: str
+    path: str
+    text: str
+
+
+_DOCS = Link("docs", "docs", "Try the routes out")
+_DASHBOARD = Link("dashboard", "__dashboard", "Dashboard")
+_LINKS = (
+    Link("openapi", "openapi.json", "OpenAPI document"),
+    Link("liveness", "livez", "Liveness"),
+    Link("readiness", "readyz", "Readiness"),
+)
+
+
+class RouteSummary(TypedDict):
+    """A route, as the landing page lists it."""
+
+    endpoint: str
+    methods: list[str]
+    summary: str
+
+
+def register(app: ServingFlask) -> None:
+    """Answer "/" with the landing page where nothing else does."""
+
+    def not_found(error: NotFound) -> Any:
+        if error is not request.routing_exception or not app.is_landing():
+            return flask.http_exception_response(app.state.error_responses, error)
+        if request.method not in LANDING_METHODS:
+            request.routing_exception = refused = MethodNotAllowed(LANDING_METHODS)
+            return flask.http_exception_response(app.state.error_responses, refused)
+        lazy_contexts.mark_untracked(request)
+        return _answer(app)
+
+    app.register_error_handler(NotFound, not_found)
+
+
+def _answer(app: ServingFlask) -> Response:
+    """Return the page for browsers, and JSON for all others."""
+    name = app.state.settings.service_name
+    routes = [_summary(described) for described in app.state.routes if not described.is_own]
+    links = _links(app)
+    if flask.prefers_html(request.headers.get("Accept", "")):
+        response = pages.page(
+            "landing.html",
+            title=name or "model-serving",
+            routes=_table(routes) if routes else "There are none.",
+            links=Markup("\n".join(map(_item, links))),
+        )
+    else:
+        body = {"service": name, "routes": routes, "links": {link.name: link.path for link in links}}
+        response = Response(codecs.JSON.encode(body), content_type=codecs.JSON.media_type)
+    response.headers["Vary"] = "Accept"
+    return response
+
+
+def _summary(described: DescribedRoute) -> RouteSummary:
+    route = described.route
+    return {
+        "endpoint": route.endpoint,
+        "methods": list(route.methods),
+        "summary": docstrings.of(route.callable).summary,
+    }
+
+
+def _links(app: ServingFlask) -> list[Link]:
+    """Return the links, relative to the URL that the client has requested."""
+    swagger = (_DOCS,) if docs.installed() is not None else ()
+    dashboard = (_DASHBOARD,) if app.state.settings.dashboard else ()
+    folder = ""
+    if not request.environ.get("PATH_INFO"):  # below a prefix, and without the slash at its end
+        folder = request.script_root.rpartition("/")[2] + "/"
+    return [link._replace(path=folder + link.path) for link in (*swagger, *dashboard, *_LINKS)]
+
+
+def _table(routes: list[RouteSummary]) -> Markup:
+    head = "<thead><tr><th>Methods</th><th>Path</th><th>Summary</th></tr></thead>"
+    rows = "\n".join(map(_row, routes))
+    return Markup(f"<table>\n{head}\n<tbody>\n{rows}\n</tbody>\n</table>")
+
+
+def _row(route: RouteSummary) -> str:
+    cells = (" ".join(route["methods"]), route["endpoint"], route["summary"])
+    methods, endpoint, summary = map(escape, cells)
+    return f"<tr><td>{methods}</td><td><code>{endpoint}</code></td><td>{summary}</td></tr>"
+
+
+def _item(link: Link) -> str:
+    return f'<li><a href="{escape(link.path)}">{escape(link.text)}</a></li>'
