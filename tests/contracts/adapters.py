@@ -73,7 +73,7 @@ class Outcome(NamedTuple):
     answers: list[Answer]
     counted: dict[str, float]
     seen: list[Any]
-    taken: list[tuple[str, ...]]
+    path: list[tuple[str, ...]]
 
 
 def ask_wsgi(app: ServingFlask, request: Request) -> Answer:
@@ -182,7 +182,7 @@ def ask_asgi(app: ServingFlask, request: Request) -> Answer:
 
 
 @dataclass(frozen=True)
-class Door:
+class Adapter:
     """One way to an answer.
 
     Args:
@@ -192,24 +192,24 @@ class Door:
         through: which rooms answer what only Flask can.
     """
 
-    express: str
-    ask: Callable[[ServingFlask, Request], Answer]
-    beside: tuple[str, ...]
-    through: tuple[str, ...]
+    setting: str
+    send: Callable[[ServingFlask, Request], Answer]
+    handler_path: tuple[str, ...]
+    flask_path: tuple[str, ...]
 
 
-DOORS = {
-    "flask": Door("0", ask_wsgi, ("flask",), ("flask",)),
-    "express": Door("1", ask_wsgi, ("express",), ("flask",)),
+ADAPTERS = {
+    "flask": Adapter("0", ask_wsgi, ("flask",), ("flask",)),
+    "express": Adapter("1", ask_wsgi, ("express",), ("flask",)),
 }
 if not native_threads.is_patched():  # where greenlets share a thread, it has room for one event loop
-    DOORS |= {
-        "asgi": Door("1", ask_asgi, ("asgi",), ("a2wsgi", "flask")),
-        "asgi to flask": Door("0", ask_asgi, ("a2wsgi", "flask"), ("a2wsgi", "flask")),
+    ADAPTERS |= {
+        "asgi": Adapter("1", ask_asgi, ("asgi",), ("a2wsgi", "flask")),
+        "asgi to flask": Adapter("0", ask_asgi, ("a2wsgi", "flask"), ("a2wsgi", "flask")),
     }
 
 
-class House:
+class ServiceByAdapter:
     """One service behind each of its doors, built when a door is first used.
 
     Args:
@@ -223,54 +223,54 @@ class House:
         self._apps: dict[str, ServingFlask] = {}
         self._counts: dict[str, dict[str, float]] = {}
 
-    def ask(self, name: str, request: Request) -> Answer:
+    def send(self, name: str, request: Request) -> Answer:
         """Ask at one door, without a look at anything but the answer."""
-        return DOORS[name].ask(self.app(name), request)
+        return ADAPTERS[name].send(self.app(name), request)
 
-    def go_through(self, name: str, requests: Sequence[Request]) -> Outcome:
+    def send_all(self, name: str, requests: Sequence[Request]) -> Outcome:
         """Ask at one door."""
-        door, app = DOORS[name], self.app(name)
+        adapter, app = ADAPTERS[name], self.app(name)
         before = self._counts.get(name, {})
-        answers, taken = [], []
+        answers, path = [], []
         with pytest.MonkeyPatch.context() as patch:
-            used = _watch_doors(patch)
+            used = _record_path(patch)
             for request in requests:
                 used.clear()
-                answers.append(door.ask(app, request))
-                taken.append(tuple(used))
+                answers.append(adapter.send(app, request))
+                path.append(tuple(used))
         after = self._counts[name] = series_of(app)
         more = {series: value - before.get(series, 0) for series, value in after.items()}
         counted = {series: value for series, value in more.items() if value}
-        return Outcome(answers, counted, app.config.get("SEEN", []), taken)
+        return Outcome(answers, counted, app.config.get("SEEN", []), path)
 
     def app(self, name: str) -> ServingFlask:
         """Return the app behind one door, built at its first use."""
         if name not in self._apps:
             with pytest.MonkeyPatch.context() as patch:
-                settings = {**self._environ, "MODEL_SERVING_EXPRESS": DOORS[name].express}
+                settings = {**self._environ, "MODEL_SERVING_EXPRESS": ADAPTERS[name].setting}
                 for variable, value in settings.items():
                     patch.setenv(variable, value)
                 self._apps[name] = self._build()
         return self._apps[name]
 
 
-def _watch_doors(patch: pytest.MonkeyPatch) -> list[str]:
+def _record_path(patch: pytest.MonkeyPatch) -> list[str]:
     """Return a list to which each door adds its name when a request comes through it."""
     used: list[str] = []
 
-    def watched(name: str, function: Any) -> Any:
-        def noting(*args: Any, **kwargs: Any) -> Any:
+    def recording(name: str, function: Any) -> Any:
+        def recorded(*args: Any, **kwargs: Any) -> Any:
             used.append(name)
             return function(*args, **kwargs)
 
-        return noting
+        return recorded
 
-    patch.setattr(web_app.wsgi, "answer", watched("express", web_app.wsgi.answer))
-    patch.setattr(web_app.asgi, "answer", watched("asgi", web_app.asgi.answer))
+    patch.setattr(web_app.wsgi, "answer", recording("express", web_app.wsgi.answer))
+    patch.setattr(web_app.asgi, "answer", recording("asgi", web_app.asgi.answer))
     middleware = asgi_to_wsgi.WSGIMiddleware
-    patch.setattr(middleware, "__call__", watched("a2wsgi", middleware.__call__))
+    patch.setattr(middleware, "__call__", recording("a2wsgi", middleware.__call__))
     flask_app = flask.Flask
-    patch.setattr(flask_app, "full_dispatch_request", watched("flask", flask_app.full_dispatch_request))
+    patch.setattr(flask_app, "full_dispatch_request", recording("flask", flask_app.full_dispatch_request))
     return used
 
 

@@ -149,6 +149,6 @@ TASKS: dict[str, tuple[Case, list[str]]] = {
 }
 
 
-def expected(tasks: list[str], doors: int) -> Counter[tuple[str, str]]:
+def expected(tasks: list[str], adapters: int) -> Counter[tuple[str, str]]:
     """Return what the diary holds when a case has come through every door."""
-    return Counter({(words, REQUEST_ID): doors * count for words, count in Counter(tasks).items()})
+    return Counter({(words, REQUEST_ID): adapters * count for words, count in Counter(tasks).items()})

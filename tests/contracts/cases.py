@@ -44,7 +44,7 @@ class Case:
     bare: bool = True
     build: Build = service
     environ: Mapping[str, str] = field(default_factory=dict)
-    rooms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    paths: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def post(target: str, fields: Any = None, *headers: tuple[str, str], **keys: Any) -> Request:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.contracts.adapters import House, frozen_signatures
-from tests.contracts.alike import assert_alike
+from tests.contracts.adapters import ServiceByAdapter, frozen_signatures
+from tests.contracts.alike import assert_equal_responses
 from tests.contracts.cases import CASES, Case
 
 
@@ -18,17 +18,17 @@ def _signatures() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def houses() -> dict[object, House]:
+def built() -> dict[object, ServiceByAdapter]:
     """Services that are built already: most cases ask the same one."""
     return {}
 
 
-def house_of(case: Case, houses: dict[object, House]) -> House:
-    return houses.setdefault((case.build, *case.environ.items()), House(case.build, case.environ))
+def service_of(case: Case, built: dict[object, ServiceByAdapter]) -> ServiceByAdapter:
+    return built.setdefault((case.build, *case.environ.items()), ServiceByAdapter(case.build, case.environ))
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_nobody_can_tell_the_doors_apart(name: str, houses: dict[object, House]) -> None:
+def test_nobody_can_tell_the_doors_apart(name: str, built: dict[object, ServiceByAdapter]) -> None:
     case = CASES[name]
 
-    assert_alike(house_of(case, houses), case)
+    assert_equal_responses(service_of(case, built), case)

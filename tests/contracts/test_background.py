@@ -7,16 +7,16 @@ from collections.abc import Iterator
 import pytest
 
 from aylien_model_serving.background import pool
-from tests.contracts.adapters import DOORS, House, environ_of
-from tests.contracts.alike import assert_alike
+from tests.contracts.adapters import ADAPTERS, ServiceByAdapter, environ_of
+from tests.contracts.alike import assert_equal_responses
 from tests.contracts.background import DIARY, TASKS, expected, service
 from tests.contracts.cases import HELLO, post
 from tests.executors.engines import wait_until
 
 
 @pytest.fixture(scope="module")
-def house() -> House:
-    return House(service, {})
+def by_adapter() -> ServiceByAdapter:
+    return ServiceByAdapter(service, {})
 
 
 @pytest.fixture(autouse=True)
@@ -28,38 +28,42 @@ def _diary() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_tasks_run_in_order_for_the_answer_that_they_belong_to(name: str, house: House) -> None:
+def test_tasks_run_in_order_for_the_answer_that_they_belong_to(
+    name: str, by_adapter: ServiceByAdapter
+) -> None:
     case, tasks = TASKS[name]
 
-    assert_alike(house, case)
+    assert_equal_responses(by_adapter, case)
 
     pool.finish()
-    assert expected(tasks, len(DOORS)) == {entry: DIARY.count(entry) for entry in DIARY}
-    assert [words for words, _ in DIARY] == tasks * len(DOORS)
+    assert expected(tasks, len(ADAPTERS)) == {entry: DIARY.count(entry) for entry in DIARY}
+    assert [words for words, _ in DIARY] == tasks * len(ADAPTERS)
 
 
-@pytest.mark.parametrize("door", [name for name in DOORS if "asgi" not in name])
-def test_a_task_waits_until_the_server_has_sent_the_answer(door: str, house: House) -> None:
-    house.ask(door, post("/answer", HELLO))
+@pytest.mark.parametrize("door", [name for name in ADAPTERS if "asgi" not in name])
+def test_a_task_waits_until_the_server_has_sent_the_answer(
+    adapter: str, by_adapter: ServiceByAdapter
+) -> None:
+    by_adapter.send(adapter, post("/answer", HELLO))
     pool.finish()
     DIARY.clear()
-    taken = pool.counts()["taken"]
+    path = pool.counts()["taken"]
 
-    produced = house.app(door)(environ_of(post("/answer", HELLO)), lambda *_: None)
+    produced = by_adapter.app(adapter)(environ_of(post("/answer", HELLO)), lambda *_: None)
     body = b"".join(produced)
 
     assert body == b'{"text":"hello"}'
-    assert pool.counts()["taken"] == taken
+    assert pool.counts()["taken"] == path
     produced.close()
-    assert pool.counts()["taken"] == taken + 1
+    assert pool.counts()["taken"] == path + 1
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_an_answer_does_not_wait_for_the_tasks_of_another(door: str, house: House) -> None:
+@pytest.mark.parametrize("door", ADAPTERS)
+def test_an_answer_does_not_wait_for_the_tasks_of_another(adapter: str, by_adapter: ServiceByAdapter) -> None:
     may_end: list[bool] = []
     pool.BackgroundBatch([lambda: wait_until(lambda: bool(may_end))], "-")()
 
-    answers = [house.ask(door, post("/answer", HELLO)).status for _ in range(3)]
+    answers = [by_adapter.send(adapter, post("/answer", HELLO)).status for _ in range(3)]
 
     assert answers == [200] * 3
     assert not DIARY

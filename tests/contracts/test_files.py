@@ -7,8 +7,8 @@ import json
 import pytest
 
 from tests.contracts import files
-from tests.contracts.adapters import House
-from tests.contracts.alike import assert_alike
+from tests.contracts.adapters import ServiceByAdapter
+from tests.contracts.alike import assert_equal_responses
 from tests.with_media import need_media
 
 
@@ -23,7 +23,7 @@ def test_nobody_can_tell_the_doors_apart(name: str, monkeypatch: pytest.MonkeyPa
     for variable, value in case.environ.items():  # limits are read when a file is decoded
         monkeypatch.setenv(variable, value)
 
-    assert_alike(House(case.build, case.environ), case)
+    assert_equal_responses(ServiceByAdapter(case.build, case.environ), case)
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_a_refusal_names_the_field(name: str, told: str, monkeypatch: pytest.Mon
     for variable, value in case.environ.items():
         monkeypatch.setenv(variable, value)
 
-    answer = House(case.build, case.environ).ask("flask", case.requests[0])
+    answer = ServiceByAdapter(case.build, case.environ).send("flask", case.requests[0])
 
     assert json.loads(answer.body)["error"] == told
 
@@ -59,7 +59,7 @@ def test_a_refusal_names_the_field(name: str, told: str, monkeypatch: pytest.Mon
     ],
 )
 def test_an_image_goes_out_as_its_client_likes_it(name: str, media_type: str) -> None:
-    answer = House(files.service, {}).ask("flask", files.CASES[name].requests[0])
+    answer = ServiceByAdapter(files.service, {}).send("flask", files.CASES[name].requests[0])
 
     headers = dict(answer.headers)
     assert (headers["content-type"], headers["vary"]) == (media_type, "Accept")
@@ -68,9 +68,9 @@ def test_an_image_goes_out_as_its_client_likes_it(name: str, media_type: str) ->
 
 def test_kept_images_are_kept_for_each_form() -> None:
     case = files.CASES["kept images"]
-    house = House(files.service, {})
+    by_adapter = ServiceByAdapter(files.service, {})
 
-    found = [dict(house.ask("flask", request).headers) for request in case.requests]
+    found = [dict(by_adapter.send("flask", request).headers) for request in case.requests]
 
     assert [(headers["x-cache"], headers["content-type"]) for headers in found] == [
         ("miss", "image/bmp"),

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.contracts.adapters import DOORS, House, Request, frozen_signatures
+from tests.contracts.adapters import ADAPTERS, Request, ServiceByAdapter, frozen_signatures
 from tests.contracts.cases import MULTIPART
 from tests.contracts.services import service
 
@@ -60,14 +60,14 @@ def requests(draw: st.DrawFn) -> Request:
 
 
 @pytest.fixture(scope="module")
-def house() -> House:
-    return House(service, {"MODEL_SERVING_EXPOSE_ERRORS": "1"})
+def by_adapter() -> ServiceByAdapter:
+    return ServiceByAdapter(service, {"MODEL_SERVING_EXPOSE_ERRORS": "1"})
 
 
 @settings(max_examples=300)
 @given(request=requests())
-def test_random_requests_are_answered_alike(house: House, request: Request) -> None:
+def test_random_requests_are_answered_alike(by_adapter: ServiceByAdapter, request: Request) -> None:
     with frozen_signatures():
-        reference, *others = [house.ask(door, request) for door in DOORS]
+        reference, *others = [by_adapter.send(adapter, request) for adapter in ADAPTERS]
 
     assert others == [reference] * len(others)

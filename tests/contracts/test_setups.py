@@ -8,8 +8,8 @@ import flask.signals
 import pytest
 
 from tests.contracts import setups
-from tests.contracts.adapters import House, Request, frozen_signatures
-from tests.contracts.alike import assert_alike
+from tests.contracts.adapters import Request, ServiceByAdapter, frozen_signatures
+from tests.contracts.alike import assert_equal_responses
 from tests.contracts.cases import Case, get, post
 from tests.contracts.setups import SetUp, small_service
 
@@ -73,7 +73,7 @@ def _signals_are_left_as_they_were() -> Iterator[None]:
 
 
 def assert_all_alike(case: Case) -> None:
-    assert_alike(House(case.build, case.environ), case)
+    assert_equal_responses(ServiceByAdapter(case.build, case.environ), case)
 
 
 @pytest.mark.parametrize("name", WATCHING)
@@ -116,9 +116,9 @@ def test_a_session_that_flask_renews_is_renewed() -> None:
 
 
 def test_middleware_around_wsgi_sees_every_request() -> None:
-    rooms = {"asgi": ("a2wsgi", "express")}
+    paths = {"asgi": ("a2wsgi", "express")}
 
-    assert_all_alike(Case(ALL[:4], STATUSES[:4], build=small_service(setups.wrap_wsgi), rooms=rooms))
+    assert_all_alike(Case(ALL[:4], STATUSES[:4], build=small_service(setups.wrap_wsgi), paths=paths))
 
 
 def test_the_largest_body_is_that_of_the_apps_configuration() -> None:

@@ -11,7 +11,7 @@ import pytest
 from aylien_model_serving.app_factory import FlaskAppWrapper
 from aylien_model_serving.errors import BodyTooLarge, MalformedBody
 from aylien_model_serving.web.adapters.wsgi import read_body
-from tests.contracts.adapters import House, environ_of
+from tests.contracts.adapters import ServiceByAdapter, environ_of
 from tests.contracts.cases import get, post
 
 LIMIT = 10
@@ -74,11 +74,13 @@ def echo(text: str) -> dict[str, Any]:
 
 
 def test_it_is_taken_unless_the_operator_switches_it_off() -> None:
-    house = House(lambda: FlaskAppWrapper.create_app([{"endpoint": "/", "callable": echo}]), {})
+    by_adapter = ServiceByAdapter(
+        lambda: FlaskAppWrapper.create_app([{"endpoint": "/", "callable": echo}]), {}
+    )
     request = (post("/", {"text": "a"}),)
 
-    assert house.go_through("express", request).taken == [("express",)]
-    assert house.go_through("flask", request).taken == [("flask",)]
+    assert by_adapter.send_all("express", request).path == [("express",)]
+    assert by_adapter.send_all("flask", request).path == [("flask",)]
 
 
 def test_a_server_that_closes_a_stream_closes_the_generator() -> None:
