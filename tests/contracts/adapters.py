@@ -76,7 +76,7 @@ class Outcome(NamedTuple):
     path: list[tuple[str, ...]]
 
 
-def ask_wsgi(app: ServingFlask, request: Request) -> Answer:
+def send_wsgi(app: ServingFlask, request: Request) -> Answer:
     """Ask as Gunicorn's WSGI workers do."""
     started: list[Any] = []
 
@@ -161,7 +161,7 @@ class _Body:
         return {"type": "http.request", "body": piece, "more_body": bool(self._rest)}
 
 
-async def ask_asgi_async(app: ServingFlask, request: Request) -> Answer:
+async def send_asgi_async(app: ServingFlask, request: Request) -> Answer:
     """Ask as an ASGI server does."""
     sent: list[Any] = []
 
@@ -176,9 +176,9 @@ async def ask_asgi_async(app: ServingFlask, request: Request) -> Answer:
     return Answer(start["status"], headers, b"".join(piece["body"] for piece in pieces))
 
 
-def ask_asgi(app: ServingFlask, request: Request) -> Answer:
+def send_asgi(app: ServingFlask, request: Request) -> Answer:
     """Ask as an ASGI server does, on an event loop of its own."""
-    return asyncio.run(ask_asgi_async(app, request))
+    return asyncio.run(send_asgi_async(app, request))
 
 
 @dataclass(frozen=True)
@@ -199,13 +199,13 @@ class Adapter:
 
 
 ADAPTERS = {
-    "flask": Adapter("0", ask_wsgi, ("flask",), ("flask",)),
-    "express": Adapter("1", ask_wsgi, ("express",), ("flask",)),
+    "flask": Adapter("0", send_wsgi, ("flask",), ("flask",)),
+    "express": Adapter("1", send_wsgi, ("express",), ("flask",)),
 }
 if not native_threads.is_patched():  # where greenlets share a thread, it has room for one event loop
     ADAPTERS |= {
-        "asgi": Adapter("1", ask_asgi, ("asgi",), ("a2wsgi", "flask")),
-        "asgi to flask": Adapter("0", ask_asgi, ("a2wsgi", "flask"), ("a2wsgi", "flask")),
+        "asgi": Adapter("1", send_asgi, ("asgi",), ("a2wsgi", "flask")),
+        "asgi to flask": Adapter("0", send_asgi, ("a2wsgi", "flask"), ("a2wsgi", "flask")),
     }
 
 

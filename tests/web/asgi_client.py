@@ -105,8 +105,8 @@ def service(handler: Callable[..., Any], **keys: Any) -> ServingFlask:
     )
 
 
-def run(story: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(asyncio.wait_for(story, PATIENCE_SECONDS))
+def run(scenario: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(asyncio.wait_for(scenario, PATIENCE_SECONDS))
 
 
 def counted(app: ServingFlask, status: int) -> float:

@@ -32,11 +32,11 @@ def test_a_quick_handler_runs_on_the_loop_once_it_has_shown_itself_quick(
 
     app = service(handle)
 
-    async def story() -> None:
+    async def scenario() -> None:
         for _ in range(3):
             await ask(app, post("/", HELLO))
 
-    run(story())
+    run(scenario())
 
     main = threading.current_thread()
     assert [thread is main for thread in threads] == [False, True, True]
@@ -54,10 +54,10 @@ def test_a_slow_handler_runs_on_one_thread_of_its_own(monkeypatch: pytest.Monkey
 
     app = service(handle)
 
-    async def story() -> None:
+    async def scenario() -> None:
         await asyncio.gather(*(ask(app, post("/", HELLO)) for _ in range(8)))
 
-    run(story())
+    run(scenario())
 
     assert len(threads) == 8
     assert len({*threads, threading.get_ident()}) == 2
@@ -66,45 +66,45 @@ def test_a_slow_handler_runs_on_one_thread_of_its_own(monkeypatch: pytest.Monkey
 def test_an_answer_that_is_late_is_not_waited_for(gate: Gate) -> None:
     app = service(gate, timeout=0.05)
 
-    async def story() -> None:
+    async def scenario() -> None:
         client = await ask(app, post("/", HELLO))
 
         assert client.status == 504
         assert not gate.open.is_set()
 
-    run(story())
+    run(scenario())
 
 
 def test_a_body_that_is_declared_too_large_is_refused_unread() -> None:
     app = service(lambda **fields: fields)
 
-    async def story() -> None:
+    async def scenario() -> None:
         request = Request("POST", "/", b"{}", (("content-length", str(2**40)),))
         client = await ask(app, request)
 
         assert client.status == 413
         assert not client.asked_for_body
 
-    run(story())
+    run(scenario())
 
 
 def test_an_undeclared_body_that_comes_in_one_piece_is_limited_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MODEL_SERVING_MAX_BODY_MB", str(10 / 2**20))
     app = service(lambda **fields: fields)
 
-    async def story() -> None:
+    async def scenario() -> None:
         undeclared = replace(Request("POST", "/", b'{"text": "too long"}', chunked=True))
         client = await ask(app, undeclared)
 
         assert client.status == 413
 
-    run(story())
+    run(scenario())
 
 
 def test_a_path_below_the_servers_root_is_found() -> None:
     app = service(lambda text: text)
 
-    async def story() -> None:
+    async def scenario() -> None:
         native = await ask(app, post("/below/?a=b", HELLO), root_path="/below")
         through_flask = await ask(app, get("/below/__ping"), root_path="/below")
 
@@ -112,14 +112,14 @@ def test_a_path_below_the_servers_root_is_found() -> None:
 
         assert (native.status, through_flask.status, beside.status) == (200, 200, 404)
 
-    run(story())
+    run(scenario())
 
 
 def test_a_lifespan_is_taken_part_in() -> None:
     app = service(lambda text: text)
     sent: list[dict[str, Any]] = []
 
-    async def story() -> None:
+    async def scenario() -> None:
         phases = asyncio.Queue[dict[str, Any]]()
         for phase in ("startup", "shutdown"):
             phases.put_nowait({"type": f"lifespan.{phase}"})
@@ -129,7 +129,7 @@ def test_a_lifespan_is_taken_part_in() -> None:
 
         await app({"type": "lifespan"}, phases.get, send)
 
-    run(story())
+    run(scenario())
 
     assert sent == [{"type": "lifespan.startup.complete"}, {"type": "lifespan.shutdown.complete"}]
 

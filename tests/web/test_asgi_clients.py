@@ -17,7 +17,7 @@ HELLO = {"text": "hello"}
 def test_a_client_that_leaves_while_it_waits_for_its_turn_never_reaches_the_handler(gate: Gate) -> None:
     app = service(gate)
 
-    async def story() -> None:
+    async def scenario() -> None:
         first = Client(app, post("/", {"text": "first"}))
         await until(lambda: gate.entered)
         second, third = (Client(app, post("/", {"text": text})) for text in ("second", "third"))
@@ -30,7 +30,7 @@ def test_a_client_that_leaves_while_it_waits_for_its_turn_never_reaches_the_hand
         assert second.sent == []
         assert (first.status, third.status) == (200, 200)
 
-    run(story())
+    run(scenario())
 
     assert gate.entered == ["first", "third"]
     assert (counted(app, 200), counted(app, 499), counted(app, 500)) == (2, 1, 0)
@@ -39,7 +39,7 @@ def test_a_client_that_leaves_while_it_waits_for_its_turn_never_reaches_the_hand
 def test_a_client_that_leaves_while_its_call_runs_gets_no_answer(gate: Gate) -> None:
     app = service(gate)
 
-    async def story() -> None:
+    async def scenario() -> None:
         client = Client(app, post("/", HELLO))
         await until(lambda: gate.entered)
         client.leave()
@@ -47,7 +47,7 @@ def test_a_client_that_leaves_while_its_call_runs_gets_no_answer(gate: Gate) -> 
 
         assert client.sent == []
 
-    run(story())
+    run(scenario())
 
     assert counted(app, 499) == 1
     assert not any("exceptions" in name for name in series_of(app))
@@ -56,14 +56,14 @@ def test_a_client_that_leaves_while_its_call_runs_gets_no_answer(gate: Gate) -> 
 def test_a_client_that_leaves_before_its_body_has_come_is_counted_as_one_that_left(gate: Gate) -> None:
     app = service(gate)
 
-    async def story() -> None:
+    async def scenario() -> None:
         client = Client(app, post("/", HELLO))
         client.leave(early=True)
         await client.end()
 
         assert client.sent == []
 
-    run(story())
+    run(scenario())
 
     assert (gate.entered, counted(app, 499)) == ([], 1)
 
@@ -81,14 +81,14 @@ def test_an_async_handler_is_cancelled_when_its_client_leaves() -> None:
 
     app = service(wait)
 
-    async def story() -> None:
+    async def scenario() -> None:
         client = Client(app, post("/", HELLO))
         await until(lambda: events)
         client.leave()
         await client.end()
         await until(lambda: len(events) == 2)
 
-    run(story())
+    run(scenario())
 
     assert events == ["entered", "cancelled"]
     assert counted(app, 499) == 1
@@ -97,7 +97,7 @@ def test_an_async_handler_is_cancelled_when_its_client_leaves() -> None:
 def test_who_waits_for_an_equal_request_gets_an_answer_although_its_client_leaves(gate: Gate) -> None:
     app = service(gate, cache=True)
 
-    async def story() -> None:
+    async def scenario() -> None:
         first = Client(app, post("/", HELLO))
         await until(lambda: gate.entered)
         second = Client(app, post("/", HELLO))
@@ -109,7 +109,7 @@ def test_who_waits_for_an_equal_request_gets_an_answer_although_its_client_leave
 
         assert (second.status, second.body) == (200, b'{"text":"hello"}')
 
-    run(story())
+    run(scenario())
 
 
 def test_a_stream_is_closed_when_its_client_leaves() -> None:
@@ -125,7 +125,7 @@ def test_a_stream_is_closed_when_its_client_leaves() -> None:
 
     app = service(count)
 
-    async def story() -> None:
+    async def scenario() -> None:
         client = Client(app, post("/", HELLO))
         await client.received(5)
         client.leave()
@@ -135,7 +135,7 @@ def test_a_stream_is_closed_when_its_client_leaves() -> None:
         follower.leave()
         await follower.end()
 
-    run(story())
+    run(scenario())
 
     assert events == ["closed", "closed"]
 
@@ -150,7 +150,7 @@ def test_a_stream_goes_no_faster_than_its_client_takes_it() -> None:
 
     app = service(count)
 
-    async def story() -> None:
+    async def scenario() -> None:
         client = Client(app, post("/", HELLO), slow=True)
         client.take()
         await client.received(1)
@@ -164,7 +164,7 @@ def test_a_stream_goes_no_faster_than_its_client_takes_it() -> None:
 
         assert client.body == b"0\n1\n2\n"
 
-    run(story())
+    run(scenario())
 
 
 def test_a_stream_that_waits_for_its_client_does_not_hold_up_the_loop() -> None:
@@ -173,7 +173,7 @@ def test_a_stream_that_waits_for_its_client_does_not_hold_up_the_loop() -> None:
 
     app = service(count)
 
-    async def story() -> None:
+    async def scenario() -> None:
         for _ in range(3):  # by then the handler is known to be quick
             await ask(app, post("/", HELLO))
         first = Client(app, post("/", HELLO), slow=True)
@@ -187,4 +187,4 @@ def test_a_stream_that_waits_for_its_client_does_not_hold_up_the_loop() -> None:
 
         assert first.body == second.body == b"0\n1\n2\n"
 
-    run(story())
+    run(scenario())

@@ -106,7 +106,7 @@ def test_a_stream_whose_request_is_cancelled_is_closed_and_gives_its_thread_back
     endless = Endless()
     app = asgi_to_wsgi.asgi_of(switched(endless))
 
-    async def story() -> None:
+    async def scenario() -> None:
         server = Server(app, taken)
         await until(lambda: endless.made > QUEUED - 1)
         await server.cancel()
@@ -114,7 +114,7 @@ def test_a_stream_whose_request_is_cancelled_is_closed_and_gives_its_thread_back
         assert await answered(app) == b"hello"
         assert len(server.sent) == taken
 
-    run(story())
+    run(scenario())
 
     assert (endless.opened, endless.closed) == (1, 1)
 
@@ -124,12 +124,12 @@ def test_a_stream_whose_client_the_server_misses_is_closed_and_gives_its_thread_
     endless = Endless()
     app = asgi_to_wsgi.asgi_of(switched(endless))
 
-    async def story() -> None:
+    async def scenario() -> None:
         await asyncio.wait_for(Server(app, 3, OSError("gone")).task, 5.0)
 
         assert await answered(app) == b"hello"
 
-    run(story())
+    run(scenario())
 
     assert endless.closed == 1
 
@@ -139,13 +139,13 @@ def test_what_a_server_raises_at_a_message_reaches_the_server() -> None:
     endless = Endless()
     app = asgi_to_wsgi.asgi_of(switched(endless))
 
-    async def story() -> None:
+    async def scenario() -> None:
         with pytest.raises(RuntimeError, match="too long"):
             await asyncio.wait_for(Server(app, 3, RuntimeError("too long")).task, 5.0)
 
         assert await answered(app) == b"hello"
 
-    run(story())
+    run(scenario())
 
     assert endless.closed == 1
 
@@ -162,7 +162,7 @@ def test_a_body_that_never_comes_gives_its_thread_back_when_its_request_is_cance
 
     app = asgi_to_wsgi.asgi_of(switched(reader))
 
-    async def story() -> None:
+    async def scenario() -> None:
         server = Server(app)
         await until(reading.is_set)
         await server.cancel()
@@ -170,7 +170,7 @@ def test_a_body_that_never_comes_gives_its_thread_back_when_its_request_is_cance
         assert await answered(app) == b"hello"
         assert server.sent == []
 
-    run(story())
+    run(scenario())
 
     assert read == [b""]
 
@@ -188,7 +188,7 @@ def test_a_request_that_is_cancelled_before_it_has_a_thread_is_not_answered() ->
 
     app = asgi_to_wsgi.asgi_of(wait)
 
-    async def story() -> None:
+    async def scenario() -> None:
         token = current_request_id.set("first")
         first = Server(app)
         current_request_id.reset(token)
@@ -202,7 +202,7 @@ def test_a_request_that_is_cancelled_before_it_has_a_thread_is_not_answered() ->
 
         assert await answered(app) == b"hello"
 
-    run(story())
+    run(scenario())
 
     assert asked == ["first", "then"]
 
@@ -213,7 +213,7 @@ def test_a_stream_waits_for_a_client_that_takes_nothing() -> None:
     taken, on_its_way, waiting_for_room = 1, 1, 1
     room = taken + on_its_way + QUEUED + waiting_for_room
 
-    async def story() -> None:
+    async def scenario() -> None:
         server = Server(app, 1 + taken)
         await until(lambda: endless.made == room)
         for _ in range(20):
@@ -223,7 +223,7 @@ def test_a_stream_waits_for_a_client_that_takes_nothing() -> None:
         await server.cancel()
         await until(lambda: endless.closed and not server.waiting)
 
-    run(story())
+    run(scenario())
 
 
 def test_an_applications_own_error_reaches_the_server_although_its_client_takes_nothing() -> None:
@@ -234,10 +234,10 @@ def test_an_applications_own_error_reaches_the_server_although_its_client_takes_
 
     app = asgi_to_wsgi.asgi_of(fail)
 
-    async def story() -> None:
+    async def scenario() -> None:
         server = Server(app, 1)
         with pytest.raises(LookupError, match="lost"):
             await server.task
         await until(lambda: not server.waiting)
 
-    run(story())
+    run(scenario())

@@ -18,7 +18,7 @@ from aylien_model_serving.app_factory import FlaskAppWrapper
 from aylien_model_serving.background import pool
 from aylien_model_serving.web.app import ServingFlask
 from aylien_model_serving.web.mounts import loop_thread
-from tests.contracts.adapters import Answer, Request, ask_wsgi, environ_of, scope_of, series_of
+from tests.contracts.adapters import Answer, Request, environ_of, scope_of, send_wsgi, series_of
 from tests.web.asgi_client import NEEDS_A_LOOP, run
 
 PATIENCE_SECONDS = 3.0
@@ -47,7 +47,7 @@ def below(app: Any) -> ServingFlask:
 def ask(app: ServingFlask, request: Request = PAGE) -> Answer:
     """Ask as a WSGI server does, and fail where the answer stays away."""
     answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
-    threading.Thread(target=lambda: answers.put(ask_wsgi(app, request)), daemon=True).start()
+    threading.Thread(target=lambda: answers.put(send_wsgi(app, request)), daemon=True).start()
     return answers.get(timeout=PATIENCE_SECONDS)
 
 
@@ -152,7 +152,7 @@ def test_a_websocket_whose_app_fails_is_closed_whether_or_not_it_was_looked_at(t
             await receive()
         raise ValueError("it failed")
 
-    async def story() -> None:
+    async def scenario() -> None:
         given = [{"type": "websocket.connect"}]
         sent: list[Any] = []
 
@@ -169,7 +169,7 @@ def test_a_websocket_whose_app_fails_is_closed_whether_or_not_it_was_looked_at(t
         assert given == []
         assert [message["type"] for message in sent] == ["websocket.close"]
 
-    run(story())
+    run(scenario())
 
 
 class RequestBody:
@@ -261,7 +261,7 @@ def test_an_error_behind_the_first_piece_is_told_and_cuts_the_answer(
     service = below(app)
 
     with pytest.raises(ValueError, match="on the way"):
-        ask_wsgi(service, PAGE)
+        send_wsgi(service, PAGE)
 
     assert "GET /mounted/page failed: it broke on the way" in caplog.text
     assert failures_of(service) == 1
@@ -277,7 +277,7 @@ def test_a_cut_answer_of_an_asgi_app_is_told_too() -> None:
     service = beside(cut)
 
     with pytest.raises(ValueError, match="on the way"):
-        ask_wsgi(service, PAGE)
+        send_wsgi(service, PAGE)
 
     assert failures_of(service) == 1
 

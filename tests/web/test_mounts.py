@@ -15,13 +15,13 @@ from aylien_model_serving.errors import Unavailable
 from aylien_model_serving.process import native_threads
 from aylien_model_serving.web.app import ServingFlask
 from tests import mounted
-from tests.contracts.adapters import Answer, Request, ask_asgi, ask_wsgi, series_of
+from tests.contracts.adapters import Answer, Request, send_asgi, send_wsgi, series_of
 
 Ask = Callable[[ServingFlask, Request], Answer]
 
-WORLDS: dict[str, Ask] = {"wsgi": ask_wsgi}
+WORLDS: dict[str, Ask] = {"wsgi": send_wsgi}
 if not native_threads.is_patched():  # where greenlets share a thread, it has room for one event loop
-    WORLDS["asgi"] = ask_asgi
+    WORLDS["asgi"] = send_asgi
 
 BOTH = ("/fast", "/flask")
 
@@ -181,7 +181,7 @@ def test_an_answer_that_never_came_is_an_error_under_wsgi() -> None:
     app = FlaskAppWrapper.create_app([])
     app.mount_asgi("/asgi", say_nothing)
 
-    assert ask_wsgi(app, get("/asgi")).status == 500
+    assert send_wsgi(app, get("/asgi")).status == 500
 
 
 def test_an_answer_that_breaks_off_is_cut(ask: Ask) -> None:
@@ -253,7 +253,7 @@ def test_a_handler_behind_middleware_still_takes_the_short_way(monkeypatch: pyte
     app = mounted.seen_service()
     monkeypatch.setattr(ServingFlask, "full_dispatch_request", explode)
 
-    assert ask_wsgi(app, Request("POST", "/half", b'{"number": 1}')).status == 200
+    assert send_wsgi(app, Request("POST", "/half", b'{"number": 1}')).status == 200
 
 
 def test_the_path_of_a_mount_ends_at_a_slash(ask: Ask) -> None:
@@ -318,7 +318,7 @@ def test_a_body_that_is_cut_is_the_clients_fault() -> None:
     app = FlaskAppWrapper.create_app([])
     app.mount_asgi("/read", read)
 
-    answer = ask_wsgi(app, Request("POST", "/read", b"abc", (("content-length", "10"),)))
+    answer = send_wsgi(app, Request("POST", "/read", b"abc", (("content-length", "10"),)))
 
     assert received == ["http.request", "http.disconnect"]
 
