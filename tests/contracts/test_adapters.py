@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.contracts.adapters import ServiceByAdapter, frozen_signatures
-from tests.contracts.alike import assert_equal_responses
 from tests.contracts.cases import CASES, Case
+from tests.contracts.comparison import assert_equal_responses
 
 
 @pytest.fixture(scope="module", autouse=True)

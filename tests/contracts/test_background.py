@@ -8,9 +8,9 @@ import pytest
 
 from aylien_model_serving.background import pool
 from tests.contracts.adapters import ADAPTERS, ServiceByAdapter, environ_of
-from tests.contracts.alike import assert_equal_responses
 from tests.contracts.background import DIARY, TASKS, expected, service
 from tests.contracts.cases import HELLO, post
+from tests.contracts.comparison import assert_equal_responses
 from tests.executors.engines import wait_until
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.contracts import files
 from tests.contracts.adapters import ServiceByAdapter
-from tests.contracts.alike import assert_equal_responses
+from tests.contracts.comparison import assert_equal_responses
 from tests.with_media import need_media
 
 

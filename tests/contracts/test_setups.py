@@ -9,8 +9,8 @@ import pytest
 
 from tests.contracts import setups
 from tests.contracts.adapters import Request, ServiceByAdapter, frozen_signatures
-from tests.contracts.alike import assert_equal_responses
 from tests.contracts.cases import Case, get, post
+from tests.contracts.comparison import assert_equal_responses
 from tests.contracts.setups import SetUp, small_service
 
 SIGNALS = (

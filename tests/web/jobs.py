@@ -7,7 +7,7 @@ from typing import Any
 
 from flask.testing import FlaskClient
 
-from tests.web.asking import post, route, serve
+from tests.web.requests import post, route, serve
 
 LONG = 30
 

@@ -14,7 +14,7 @@ from werkzeug.datastructures import FileStorage
 
 from examples import example_schema_pb2
 from examples.example_schema_pb2 import Request, Response, Value
-from tests.web.asking import error, post, route, serve
+from tests.web.requests import error, post, route, serve
 
 PROTOBUF = "application/x-protobuf"
 

@@ -11,7 +11,7 @@ from aylien_model_serving.app_factory import FlaskAppWrapper, InvalidRequest
 from aylien_model_serving.cached_app_factory import CachedFlaskAppWrapper
 from examples import example_schema_pb2
 from examples.example_schema_pb2 import Request, Response
-from tests.web.asking import post, route, serve
+from tests.web.requests import post, route, serve
 
 PATIENCE = 10.0  # seconds after which a test that waits has failed
 

@@ -8,7 +8,7 @@ from cachelib import simple
 from flask.testing import FlaskClient
 
 from aylien_model_serving.cached_app_factory import CachedFlaskAppWrapper
-from tests.web.asking import post, route, serve
+from tests.web.requests import post, route, serve
 from tests.web.test_cache import Counting, found, runs
 
 

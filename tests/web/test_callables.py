@@ -9,7 +9,7 @@ from flask import Response, jsonify, make_response, request
 from flask.testing import FlaskClient
 
 from aylien_model_serving.app_factory import FlaskAppWrapper
-from tests.web.asking import error, post, route, serve, serving
+from tests.web.requests import error, post, route, serve, serving
 
 
 def function(text: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ import aylien_model_serving
 from aylien_model_serving.app_factory import FlaskAppWrapper, InvalidRequest
 from aylien_model_serving.cached_app_factory import CachedFlaskAppWrapper
 from aylien_model_serving.errors import ConfigurationError
-from tests.web.asking import post, route, serve
+from tests.web.requests import post, route, serve
 
 PROJECT = Path(__file__).parents[2]
 

@@ -9,8 +9,8 @@ from flask.testing import FlaskClient
 from aylien_model_serving.jobs.errors import StoreUnavailable
 from aylien_model_serving.jobs.store import Store
 from aylien_model_serving.web.dashboard import feed
-from tests.web.asking import error, post, route, serve
 from tests.web.jobs import begin, echo, end_of, jobs
+from tests.web.requests import error, post, route, serve
 
 EVENTS = "/__dashboard/events"
 FILES = ("/__dashboard", "/__dashboard/main.js", "/__dashboard/base.css", "/__dashboard/icon.svg")

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from aylien_model_serving.web import docs
-from tests.web.asking import error, route, serve
+from tests.web.requests import error, route, serve
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
 

@@ -11,7 +11,7 @@ from werkzeug.exceptions import Conflict, ImATeapot
 from aylien_model_serving import errors
 from aylien_model_serving.errors import InvalidRequest
 from examples import example_schema_pb2
-from tests.web.asking import error, post, route, serve, serving
+from tests.web.requests import error, post, route, serve, serving
 
 GENERIC = "The service failed to answer this request"
 

@@ -7,8 +7,8 @@ from datetime import datetime
 import pytest
 
 from aylien_model_serving import InvalidRequest
-from tests.web.asking import error, post, route, serve
 from tests.web.jobs import LONG, Door, begin, count, echo, end_of, jobs
+from tests.web.requests import error, post, route, serve
 
 pytestmark = pytest.mark.usefixtures("in_memory")
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from aylien_model_serving import BackgroundTask, InvalidRequest, JobProgress, TaskResponse
-from tests.web.asking import error, post, route, serve
 from tests.web.jobs import LONG, Door, begin, count, count_async, echo, end_of, events_of, jobs
+from tests.web.requests import error, post, route, serve
 
 pytestmark = pytest.mark.usefixtures("in_memory")
 

@@ -7,8 +7,8 @@ import pytest
 
 from aylien_model_serving.errors import ConfigurationError
 from tests.jobs.receiver import SECRET, receiving
-from tests.web.asking import error, post, route, serve
 from tests.web.jobs import LONG, Door, begin, count, echo, end_of, jobs
+from tests.web.requests import error, post, route, serve
 
 pytestmark = pytest.mark.usefixtures("in_memory")
 

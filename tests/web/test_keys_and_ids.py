@@ -7,7 +7,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from aylien_model_serving.core.logging import TextFormatter
-from tests.web.asking import error, post, route, serve
+from tests.web.requests import error, post, route, serve
 
 
 def predict(text: str) -> dict[str, str]:

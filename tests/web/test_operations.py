@@ -6,7 +6,7 @@ import pytest
 
 from aylien_model_serving.app_factory import FlaskAppWrapper
 from aylien_model_serving.process import lifecycle
-from tests.web.asking import error, post, route, serve
+from tests.web.requests import error, post, route, serve
 
 
 def predict(text: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ from aylien_model_serving.app_factory import FlaskAppWrapper, InvalidRequest
 from aylien_model_serving.cached_app_factory import CachedFlaskAppWrapper
 from examples import example_schema_pb2
 from examples.example_schema_pb2 import Request, Response, Value
-from tests.web.asking import error, post, route, serve
+from tests.web.requests import error, post, route, serve
 
 JSON_TEXT = b'{"title": "Guten Tag", "body": null}'
 
