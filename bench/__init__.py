@@ -1,4 +1,4 @@
-"""The benchmark suite: this library beside its peers, every case interleaved, wins and losses alike.
+"""The benchmark suite: this library compared with its peers, every case interleaved, wins and losses alike.
 
-`python -m bench` runs it; `bench/README.md` holds the last full results and tells how to read them.
+`python -m bench` runs it; `bench/README.md` has the latest full results and says how to read them.
 """

@@ -9,12 +9,12 @@ from bench.cases import CASES, Case
 from bench.peers import PEERS, Peer
 
 HERE = Path(__file__).parent
-OUTPUT_HELP = "folder of README.md, results.json, plots/; else quick runs and chosen peers are not written"
+OUTPUT_HELP = "folder of README.md, results.json, plots/; not for quick runs and chosen peers by default"
 QUICK = rounds.Plan(rounds=2, seconds=2, warmup_seconds=1)
 
 
 def names(named: Iterable[Case | Peer]) -> list[str]:
-    """Return what an option may name."""
+    """Return the values that an option accepts."""
     return [item.name for item in named]
 
 
@@ -25,17 +25,17 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seconds", type=int, default=5, help="of load per run (5)")
     parser.add_argument("--case", action="append", choices=names(CASES), help="repeatable; all")
     parser.add_argument("--peer", action="append", choices=names(PEERS), help="repeatable; all")
-    parser.add_argument("--quick", action="store_true", help="2 rounds of 2 seconds: does all work?")
+    parser.add_argument("--quick", action="store_true", help="2 rounds of 2 seconds, as a check")
     parser.add_argument("--envs", type=Path, default=environments.DEFAULT_FOLDER, help="of the environments")
     parser.add_argument("--output", type=Path, help=OUTPUT_HELP)
     return parser.parse_args(arguments)
 
 
 def main() -> None:
-    """Run what the options ask for."""
+    """Run the selected cases and peers."""
     options = parse()
     try:
-        load.find()
+        load.find_wrk()
     except environments.Unavailable as error:
         raise SystemExit(str(error)) from None
     peers = [peer for peer in PEERS if options.peer is None or peer.name in options.peer]
@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def _write(found: dict[str, results.CaseResult], output: Path | None) -> None:
-    """Write after each case, so that a run that is cut short leaves what it had."""
+    """Write after each case, so that an interrupted run keeps its results."""
     if output is None:
         return
     output.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Request bodies and the facts that a right answer to each must show; no sockets, no processes."""
+"""Request bodies, and what a correct response to each contains; no sockets, no processes."""
 
 import json
 import random
@@ -9,7 +9,7 @@ SEED = 7
 FLOATS = 55_000
 IMAGE_SIDE_PIXELS = 1_000
 DIGIT_SIDE_PIXELS = 8
-GREYS_OF_DIGIT = 17  # 0 to 16, as in the digits that come with scikit-learn
+GREY_LEVELS_OF_DIGIT = 17  # 0 to 16, as in the digits that come with scikit-learn
 BOUNDARY = "bench-boundary-5f3c"
 
 ECHO = {"text": "hello"}
@@ -23,7 +23,7 @@ VERDICT = {"version": "0.0.1", "language": "en", "confidence": 0.71, "error": "N
 
 
 def compact(value: object) -> bytes:
-    """JSON without spare white space, as clients that care for speed send it."""
+    """JSON without spare white space, as fast clients send it."""
     return json.dumps(value, separators=(",", ":")).encode()
 
 
@@ -53,7 +53,7 @@ def floats_message(values: list[float]) -> bytes:
 
 
 def values_of_message(data: bytes) -> list[float]:
-    """The doubles of a message written as `floats_message` writes it."""
+    """The doubles of a message in the form of `floats_message`."""
     end_of_length = 2
     while data[end_of_length - 1] & 0x80:
         end_of_length += 1
@@ -61,9 +61,9 @@ def values_of_message(data: bytes) -> list[float]:
 
 
 def pixels() -> list[int]:
-    """A picture of a digit's size, of random greys: what a network makes of it costs the same."""
+    """Random grey pixels in the size of a digit's image: they cost a network the same as a real one."""
     source = random.Random(SEED)
-    return [source.randrange(GREYS_OF_DIGIT) for _ in range(DIGIT_SIDE_PIXELS**2)]
+    return [source.randrange(GREY_LEVELS_OF_DIGIT) for _ in range(DIGIT_SIDE_PIXELS**2)]
 
 
 def image() -> bytes:

@@ -1,4 +1,4 @@
-"""A virtual environment per peer, made from its requirements and made again when they change."""
+"""A virtual environment per peer, created from its requirements and recreated when they change."""
 
 import json
 import os
@@ -19,14 +19,14 @@ VERSIONS_SCRIPT = (
 
 
 class Unavailable(Exception):
-    """A peer can't take part; the message says why."""
+    """A peer can't be measured; the message says why."""
 
 
 def prepare(peer: Peer, folder: Path) -> Path:
-    """Return the Python of the peer's environment, made if it is missing or its requirements changed.
+    """Return the Python of the peer's environment, created if it is missing or its requirements changed.
 
     Raises:
-        Unavailable: no interpreter of the wanted version, or an installation that failed.
+        Unavailable: no interpreter of the required version, or a failed installation.
     """
     if peer.installed:
         return Path(sys.executable)
@@ -46,11 +46,11 @@ def prepare(peer: Peer, folder: Path) -> Path:
 
 
 def versions(python: Path) -> dict[str, str]:
-    """Return what an environment holds: distribution (and `python`) → version."""
-    answer = subprocess.run(
+    """Return what is installed in an environment: distribution (and `python`) → version."""
+    completed = subprocess.run(
         [str(python), "-c", VERSIONS_SCRIPT], capture_output=True, text=True, check=True, timeout=60
     )
-    found: dict[str, str] = json.loads(answer.stdout)
+    found: dict[str, str] = json.loads(completed.stdout)
     return found
 
 
@@ -58,10 +58,13 @@ def _interpreter(peer: Peer) -> str:
     if peer.python is None:
         return sys.executable
     name = f"python{peer.python}"
-    places = [shutil.which(name), *map(str, sorted(_pyenv_versions().glob(f"{peer.python}.*/bin/{name}")))]
-    for place in places:
-        if place and _works(place):
-            return place
+    candidates = [
+        shutil.which(name),
+        *map(str, sorted(_pyenv_versions().glob(f"{peer.python}.*/bin/{name}"))),
+    ]
+    for candidate in candidates:
+        if candidate and _works(candidate):
+            return candidate
     raise Unavailable(f"needs Python {peer.python}, which is not on this machine")
 
 
@@ -70,7 +73,7 @@ def _pyenv_versions() -> Path:
 
 
 def _works(python: str) -> bool:
-    """A shim may be there and still find no interpreter behind it."""
+    """Return whether an interpreter runs: a shim may exist without one behind it."""
     return subprocess.run([python, "-c", ""], capture_output=True, check=False, timeout=60).returncode == 0
 
 

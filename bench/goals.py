@@ -1,4 +1,4 @@
-"""The figures that the library promises, each drawn from runs of the same round."""
+"""The performance goals of the library, each computed from runs of the same round."""
 
 import re
 from collections.abc import Iterable
@@ -12,11 +12,11 @@ from bench.results import CaseResult, Run, Spread
 
 MEGABYTE = 1_000_000
 
-Side = tuple[str, str]  # peer, shot
+Side = tuple[str, str]  # peer, workload
 
 
 class Goal(Protocol):
-    """A figure of `case`, and how large or small it is to be."""
+    """A figure of `case`, and the bound that it should keep."""
 
     @property
     def case(self) -> str: ...
@@ -27,61 +27,61 @@ class Goal(Protocol):
 
     @property
     def bound(self) -> str:
-        """How it has to be."""
+        """The bound, in words."""
 
     def measured(self, result: CaseResult) -> Spread | None:
-        """Return the figure, nothing if a side of it is missing."""
+        """Return the figure, None if a side of it is missing."""
 
-    def is_reached(self, seen: Spread) -> bool:
-        """Whether the median keeps the bound."""
+    def is_reached(self, measured: Spread) -> bool:
+        """Return whether the median keeps the bound."""
 
 
 @dataclass(frozen=True)
 class Ratio:
-    """The rate of `above` is at least `at_least` times that of `below`."""
+    """The rate of `candidate` is at least `at_least` times that of `baseline`."""
 
     case: str
-    above: Side
-    below: Side
+    candidate: Side
+    baseline: Side
     at_least: float
 
     @property
     def figure(self) -> str:
-        return f"rate of {_named(self.above)} / {_named(self.below)}"
+        return f"rate of {_named(self.candidate)} / {_named(self.baseline)}"
 
     @property
     def bound(self) -> str:
         return f"at least {self.at_least:g}"
 
     def measured(self, result: CaseResult) -> Spread | None:
-        return results.ratio(result, self.above, self.below)
+        return results.ratio(result, self.candidate, self.baseline)
 
-    def is_reached(self, seen: Spread) -> bool:
-        return seen.median >= self.at_least
+    def is_reached(self, measured: Spread) -> bool:
+        return measured.median >= self.at_least
 
 
 @dataclass(frozen=True)
 class Delay:
-    """The median latency of `above` is at most `at_most_ms` later than that of `below`."""
+    """The median latency of `candidate` is at most `at_most_ms` above that of `baseline`."""
 
     case: str
-    above: Side
-    below: Side
+    candidate: Side
+    baseline: Side
     at_most_ms: float
 
     @property
     def figure(self) -> str:
-        return f"median of {_named(self.above)} - {_named(self.below)}, ms"
+        return f"median of {_named(self.candidate)} - {_named(self.baseline)}, ms"
 
     @property
     def bound(self) -> str:
         return f"at most {self.at_most_ms:g}"
 
     def measured(self, result: CaseResult) -> Spread | None:
-        return results.median_delay_ms(result, self.above, self.below)
+        return results.median_delay_ms(result, self.candidate, self.baseline)
 
-    def is_reached(self, seen: Spread) -> bool:
-        return seen.median <= self.at_most_ms
+    def is_reached(self, measured: Spread) -> bool:
+        return measured.median <= self.at_most_ms
 
 
 @dataclass(frozen=True)
@@ -104,17 +104,17 @@ class Footprint:
     def measured(self, result: CaseResult) -> Spread | None:
         return results.per_start(result, self.peer, self._beyond_model)
 
-    def is_reached(self, seen: Spread) -> bool:
-        return seen.median <= self.at_most_mb
+    def is_reached(self, measured: Spread) -> bool:
+        return measured.median <= self.at_most_mb
 
     def _beyond_model(self, run: Run) -> float:
         return (run.memory_bytes - self.model_bytes) / MEGABYTE / run.processes
 
 
 def _named(side: Side) -> str:
-    """The peer's title, with the shot where its name says more than a number of connections."""
-    peer, shot = side
-    return title(peer) if re.fullmatch(r"c\d+", shot) else f"{title(peer)} ({shot})"
+    """The peer's title, with the workload where its label says more than a number of connections."""
+    peer, workload = side
+    return title(peer) if re.fullmatch(r"c\d+", workload) else f"{title(peer)} ({workload})"
 
 
 def _validated(ours: str, other: str, at_least: float) -> Goal:
@@ -132,8 +132,8 @@ def _of_runners() -> Iterable[Goal]:
     for ours in OURS:
         yield Ratio("digits", (ours, "c192"), ("offline", "c192"), 0.9)
     for ours in OURS:
-        for shot in ("hosted", "hosted-batched"):
-            yield Delay("overhead", (ours, shot), (ours, "inline"), 1.0)
+        for workload in ("hosted", "hosted-batched"):
+            yield Delay("overhead", (ours, workload), (ours, "inline"), 1.0)
     yield Footprint("memory", "ours-gevent", MODEL_BYTES, 60)
 
 
@@ -159,5 +159,5 @@ GOALS: tuple[Goal, ...] = (
 
 
 def reached(goal: Goal, found: dict[str, CaseResult]) -> Spread | None:
-    """Return what was measured of a goal, nothing if a side of it is missing."""
+    """Return the measured figure of a goal, None if a side of it is missing."""
     return goal.measured(found[goal.case]) if goal.case in found else None

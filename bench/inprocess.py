@@ -23,22 +23,22 @@ from examples import example_schema_pb2
 
 PATH = "/validated"
 BODY = bodies.compact(bodies.ARTICLE)
-BATCH_SECONDS = 0.05  # of one measurement: long beside the clock, short beside other work of the machine
+BATCH_SECONDS = 0.05  # of one measurement: long for the clock, short for other work of the machine
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A thing to time, and what its time is compared with.
+    """Code to time, and the layer that its time is compared with.
 
     Args:
         name: in the table.
-        call: does it once.
-        above: the layer whose time is taken off or divided by.
+        call: runs it once.
+        above: the layer whose time is subtracted or divided by.
     """
 
     name: str
     call: Callable[[], object]
-    above: str | None = None
+    baseline: str | None = None
 
 
 def handler(
@@ -52,13 +52,13 @@ def handler(
 
 
 def layers() -> list[Layer]:
-    """Return what is timed: validators, the pipeline, a bare WSGI app and the express door."""
+    """Return what is timed: validators, the pipeline, a bare WSGI app and the WSGI fast path."""
     app = FlaskAppWrapper.create_app(
         [{"endpoint": PATH, "callable": handler, "methods": ["POST"], "schema": example_schema_pb2}]
     )
-    found = app.table.find(PATH, "POST")
+    found = app.route_table.find(PATH, "POST")
     if found is None:
-        raise RuntimeError(f"nothing answers {PATH}")
+        raise RuntimeError(f"no route for {PATH}")
     headers = {"content-type": "application/json", "accept": "*/*"}
     call = Call("POST", PATH, "", headers, BODY, {}, "bench")
     accepts_request = compile_accepts(example_schema_pb2.Request.DESCRIPTOR)
@@ -72,13 +72,13 @@ def layers() -> list[Layer]:
         return accepts_request(bodies.ARTICLE) and accepts_response(bodies.VERDICT)
 
     if not check_both():
-        raise RuntimeError("the compiled validator sends the example to ParseDict")
+        raise RuntimeError("the compiled validator falls back to ParseDict for the example")
     return [
         Layer("ParseDict, request and response", parse_both),
-        Layer("compiled validator, the same", check_both, above="ParseDict, request and response"),
+        Layer("compiled validator, the same", check_both, baseline="ParseDict, request and response"),
         Layer("pipeline.answer, validated both ways", lambda: run_steps(answer(found.endpoint, call))),
         Layer("bare WSGI app", lambda: _wsgi(_bare)),
-        Layer("express door", lambda: _wsgi(app), above="bare WSGI app"),
+        Layer("WSGI fast path", lambda: _wsgi(app), baseline="bare WSGI app"),
     ]
 
 
@@ -94,10 +94,10 @@ def measure(timed: Iterable[Layer], rounds: int) -> dict[str, list[float]]:
 
 
 def compared(times: dict[str, list[float]], layer: Layer) -> tuple[Spread | None, Spread | None]:
-    """Return by how many µs a layer is slower than the one below, and how many times faster it is."""
-    if layer.above is None:
+    """Return by how many µs a layer is slower than its baseline, and how many times faster it is."""
+    if layer.baseline is None:
         return None, None
-    pairs = list(zip(times[layer.name], times[layer.above], strict=True))
+    pairs = list(zip(times[layer.name], times[layer.baseline], strict=True))
     return spread(own - other for own, other in pairs), spread(other / own for own, other in pairs)
 
 
@@ -137,7 +137,7 @@ def _start_response(
 
 
 def _calls_of(call: Callable[[], object]) -> int:
-    """As many calls as fill a batch."""
+    """Return the number of calls that take BATCH_SECONDS."""
     count = 1
     while (micros := _micros(call, count) * count) < BATCH_SECONDS * 1e6 / 10:
         count *= 2
@@ -152,7 +152,7 @@ def _micros(call: Callable[[], object], count: int) -> float:
 
 
 def main() -> None:
-    """Measure, print, and write the numbers where --output says."""
+    """Measure, print, and write the numbers to the file of --output."""
     parser = argparse.ArgumentParser(prog="python -m bench.inprocess", description=__doc__)
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--output", type=Path, help="a JSON file for the numbers")
@@ -163,18 +163,18 @@ def main() -> None:
     for layer in timed:
         values = times[layer.name]
         span = f"{statistics.median(values):8.2f} µs ({min(values):.2f}-{max(values):.2f})"
-        print(f"{layer.name:38} {span}{_told(times, layer)}")
+        print(f"{layer.name:38} {span}{_comparison(times, layer)}")
     if options.output:
         document = {"date": today(), "machine": machine(), "micros": times}
         options.output.write_text(json.dumps(document, indent=1) + "\n")
 
 
-def _told(times: dict[str, list[float]], layer: Layer) -> str:
+def _comparison(times: dict[str, list[float]], layer: Layer) -> str:
     more, faster = compared(times, layer)
     if more is None or faster is None:
         return ""
     times_faster = f", {faster.median:.1f} times as fast" if faster.median > 1 else ""
-    return f"   against {layer.above}: {more.median:+.2f} µs{times_faster}"
+    return f"   against {layer.baseline}: {more.median:+.2f} µs{times_faster}"
 
 
 if __name__ == "__main__":

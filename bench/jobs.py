@@ -1,7 +1,7 @@
-"""`python -m bench.jobs`: how quickly jobs are kept, begun and done, and what a service costs that has none.
+"""`python -m bench.jobs`: how fast jobs are enqueued, started and finished, and what an idle service costs.
 
-A program of its own beside `python -m bench`: no other server has jobs that could be compared. It prints what
-it measures beside what is wanted, and writes nothing.
+Separate from `python -m bench`: no other server has jobs to compare with. It prints what it measures and the
+goals, and writes nothing.
 """
 
 import http.client
@@ -33,7 +33,7 @@ START_S = 60.0
 STOP_S = 10.0
 BODY = json.dumps({"text": "hello"})
 
-#: What is wanted of each number, in the words of its line.
+#: The goal of each measurement, by the name that is printed.
 GOALS = {
     "enqueue p50": "at most 3 ms",
     "start of an idle replica p50": "at most 20 ms",
@@ -43,23 +43,23 @@ GOALS = {
 
 
 class Client:
-    """One connection that is kept."""
+    """One keep-alive connection."""
 
     def __init__(self, port: int) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
 
-    def ask(self, method: str, path: str, body: str | None = None) -> Any:
+    def request(self, method: str, path: str, body: str | None = None) -> Any:
         self._connection.request(method, path, body, {"Content-Type": "application/json"})
         response = self._connection.getresponse()
-        answer = response.read()
+        content = response.read()
         if response.status >= 300:
-            raise RuntimeError(f"{method} {path} was answered with {response.status}: {answer!r}")
-        return json.loads(answer) if answer.startswith(b"{") else answer
+            raise RuntimeError(f"{method} {path} returned {response.status}: {content!r}")
+        return json.loads(content) if content.startswith(b"{") else content
 
     def enqueue(self) -> tuple[str, float]:
-        """Return a job's id, and the seconds that it took to have it kept."""
+        """Return a job's id, and the seconds that enqueueing it took."""
         start = time.perf_counter()
-        job_id = self.ask("POST", "/nothing", BODY)["job_id"]
+        job_id = self.request("POST", "/nothing", BODY)["job_id"]
         return job_id, time.perf_counter() - start
 
 
@@ -92,7 +92,7 @@ def _wait_until_ready(port: int) -> None:
     deadline = time.monotonic() + START_S
     while True:
         try:
-            Client(port).ask("GET", "/readyz")
+            Client(port).request("GET", "/readyz")
             return
         except (OSError, http.client.HTTPException, RuntimeError):
             if time.monotonic() > deadline:
@@ -101,25 +101,25 @@ def _wait_until_ready(port: int) -> None:
 
 
 def measure_start(port: int) -> float:
-    """Return the median of the milliseconds between the keeping of a job and its start, one job at a time."""
+    """Return the median milliseconds from a job's creation to its start, one job at a time."""
     client = Client(port)
     found = []
     for _ in range(IDLE_JOBS):
         job_id, _ = client.enqueue()
-        metrics = client.ask("GET", f"/status/{job_id}?wait=10")["metrics"]
+        metrics = client.request("GET", f"/status/{job_id}?wait=10")["metrics"]
         created, started = (datetime.fromisoformat(metrics[key]) for key in ("created_at", "started_at"))
         found.append((started - created).total_seconds() * 1000)
     return statistics.median(found)
 
 
 def measure_enqueue(port: int) -> float:
-    """Return the median of the milliseconds that one client waits for its 202."""
+    """Return the median milliseconds that one client waits for its 202."""
     client = Client(port)
     return statistics.median(client.enqueue()[1] for _ in range(IDLE_JOBS * 10)) * 1000
 
 
 def measure_rate(port: int) -> float:
-    """Return the jobs that were kept and done in a second."""
+    """Return the jobs that are enqueued and finished per second."""
     start = time.perf_counter()
     threads = [threading.Thread(target=_enqueue_many, args=(port,)) for _ in range(CLIENTS)]
     for thread in threads:
@@ -128,7 +128,7 @@ def measure_rate(port: int) -> float:
         thread.join()
     client = Client(port)
     while any(
-        client.ask("GET", f"/jobs?status={status}&limit=1")["jobs"] for status in ("queued", "processing")
+        client.request("GET", f"/jobs?status={status}&limit=1")["jobs"] for status in ("queued", "processing")
     ):
         time.sleep(0.02)
     return JOBS / (time.perf_counter() - start)
@@ -141,7 +141,7 @@ def _enqueue_many(port: int) -> None:
 
 
 def measure_idle(pid: int, mark: str) -> float:
-    """Return the share of a core, in per cent, that all processes of the service take while nobody asks."""
+    """Return the per cent of a core that all processes of the service use without any request."""
     time.sleep(1.0)
     before = _cpu_seconds(pid, mark)
     time.sleep(IDLE_S)
@@ -158,7 +158,7 @@ def _cpu_seconds(pid: int, mark: str) -> float:
 
 
 def main() -> None:
-    """Measure all, and print it."""
+    """Measure everything, and print it."""
     with serving() as (port, pid, mark):
         found = {
             "start of an idle replica p50": f"{measure_start(port):.1f} ms",
@@ -167,7 +167,7 @@ def main() -> None:
             "idle": f"{measure_idle(pid, mark):.2f} % of a core",
         }
     for name, value in found.items():
-        print(f"{name:30} {value:>20}   wanted: {GOALS[name]}")
+        print(f"{name:30} {value:>20}   goal: {GOALS[name]}")
 
 
 if __name__ == "__main__":

@@ -6,11 +6,11 @@ from aylien_model_serving.app_factory import FlaskAppWrapper
 
 
 def nothing(text: str) -> None:
-    """Do nothing: what is measured is all the rest."""
+    """Do nothing: what is measured is the overhead."""
 
 
 def app() -> Flask:
-    """Return the app, as Gunicorn names it."""
+    """Return the app that Gunicorn serves."""
     return FlaskAppWrapper.create_app(
         [{"endpoint": "/nothing", "callable": nothing, "job": {"queue_size": 100_000}}]
     )

@@ -1,4 +1,4 @@
-"""The load: wrk, one thread, a Lua script per shot that sets the request and tells the result as JSON."""
+"""The load generator: wrk with one thread, and a Lua script that sets the request and prints JSON results."""
 
 import json
 import shutil
@@ -7,7 +7,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.cases import Shot
+from bench.cases import Workload
 from bench.environments import Unavailable
 from bench.peers import HOST
 
@@ -40,13 +40,13 @@ end
 
 
 @dataclass(frozen=True)
-class Measured:
-    """What wrk saw in one run.
+class LoadResult:
+    """What wrk measured in one run.
 
     Args:
-        rate: right answers per second.
+        rate: correct responses per second.
         latency_us: percentile, as text → microseconds.
-        errors: answers with an error status, broken connections and timeouts.
+        errors: responses with an error status, broken connections and timeouts.
     """
 
     rate: float
@@ -54,7 +54,7 @@ class Measured:
     errors: int
 
 
-def find() -> str:
+def find_wrk() -> str:
     """Return the path of wrk.
 
     Raises:
@@ -66,42 +66,42 @@ def find() -> str:
     return path
 
 
-def fire(shot: Shot, port: int, seconds: float) -> Measured:
-    """Send a shot over its connections for whole seconds, as often as answers come.
+def run_wrk(workload: Workload, port: int, seconds: float) -> LoadResult:
+    """Run a workload with wrk for whole seconds.
 
     Raises:
         Unavailable: wrk failed or gave no result.
     """
     with tempfile.TemporaryDirectory(prefix="bench-wrk-") as folder:
-        script = _write_script(shot, Path(folder))
-        command = [find(), "-t1", f"-c{shot.connections}", f"-d{max(1, round(seconds))}s"]
-        command += [f"--timeout={TIMEOUT_S}s", "-s", str(script), f"http://{HOST}:{port}{shot.path}"]
+        script = _write_script(workload, Path(folder))
+        command = [find_wrk(), "-t1", f"-c{workload.connections}", f"-d{max(1, round(seconds))}s"]
+        command += [f"--timeout={TIMEOUT_S}s", "-s", str(script), f"http://{HOST}:{port}{workload.path}"]
         try:
             output = subprocess.run(
                 command, capture_output=True, text=True, check=True, timeout=seconds + GRACE_S
             ).stdout
         except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
             raise Unavailable(f"wrk failed: {error}") from error
-    return read(output)
+    return parse_result(output)
 
 
-def _write_script(shot: Shot, folder: Path) -> Path:
+def _write_script(workload: Workload, folder: Path) -> Path:
     body = folder / "body"
-    body.write_bytes(shot.body)
-    script = folder / "shot.lua"
+    body.write_bytes(workload.body)
+    script = folder / "workload.lua"
     script.write_text(
         SCRIPT.format(
             body_path=json.dumps(str(body)),
-            content_type=json.dumps(shot.content_type),
-            accept=json.dumps(shot.accept),
+            content_type=json.dumps(workload.content_type),
+            accept=json.dumps(workload.accept),
             percentiles=", ".join(map(str, PERCENTILES)),
         )
     )
     return script
 
 
-def read(output: str) -> Measured:
-    """Return the result that a program told in a line of its output.
+def parse_result(output: str) -> LoadResult:
+    """Return the result that a program printed in a line of its output.
 
     Raises:
         Unavailable: there is none.
@@ -109,7 +109,9 @@ def read(output: str) -> Measured:
     marked = [line for line in output.splitlines() if line.startswith("RESULT ")]
     if not marked:
         raise Unavailable(f"no result in {output[-200:]!r}")
-    told = json.loads(marked[0].removeprefix("RESULT "))
-    seconds = told["micros"] / 1e6
-    right = told["requests"] - told["status"]
-    return Measured(right / seconds, told["latency"], told["status"] + told["socket"] + told["timeout"])
+    numbers = json.loads(marked[0].removeprefix("RESULT "))
+    seconds = numbers["micros"] / 1e6
+    correct = numbers["requests"] - numbers["status"]
+    return LoadResult(
+        correct / seconds, numbers["latency"], numbers["status"] + numbers["socket"] + numbers["timeout"]
+    )

@@ -1,4 +1,4 @@
-"""A program that does a case's work without a server, as the limit: it ends, and tells its rate like wrk."""
+"""A program that does a case's work without a server, as the limit: it prints its rate like wrk, and ends."""
 
 import subprocess
 import tempfile
@@ -7,7 +7,7 @@ from pathlib import Path
 from bench import load
 from bench.cases import Case
 from bench.environments import Unavailable
-from bench.load import Measured
+from bench.load import LoadResult
 from bench.peers import Peer
 from bench.servers import program
 
@@ -15,11 +15,11 @@ START_S = 60  # to import what it needs
 NO_PORTS = [0, 0, 0]
 
 
-def run(peer: Peer, python: Path, case: Case, seconds: float) -> Measured:
+def run(peer: Peer, python: Path, case: Case, seconds: float) -> LoadResult:
     """Run a peer's program for `seconds` of measured work.
 
     Raises:
-        Unavailable: it failed, took too long, or told no result.
+        Unavailable: it failed, took too long, or printed no result.
     """
     with tempfile.TemporaryDirectory(prefix="bench-loop-") as folder:
         command, environ = program(peer, python, case, Path(folder), NO_PORTS)
@@ -40,4 +40,4 @@ def run(peer: Peer, python: Path, case: Case, seconds: float) -> Measured:
             raise Unavailable(f"left with status {error.returncode}: {reason}") from error
         except subprocess.TimeoutExpired as error:
             raise Unavailable(f"did not end in {error.timeout:.0f} s") from error
-    return load.read(done.stdout)
+    return load.parse_result(done.stdout)

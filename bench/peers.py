@@ -1,10 +1,10 @@
-"""Who is measured: one entry per server, its command, what it can't do, and why."""
+"""The peers: one entry per server, its command, what it does not support, and why."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.cases import Case, Shot
+from bench.cases import Case, Workload
 from bench.protocols import bentoml_batches, open_inference, plain, protobuf
 
 FOLDER = Path(__file__).parent / "peers"
@@ -19,19 +19,19 @@ class Peer:
     """One server under test.
 
     Args:
-        name: what --peer and the results call it.
-        title: what the tables call it.
+        name: in --peer and in the results.
+        title: in the tables.
         folder: of its service and requirements under `bench/peers`; peers that share it share an environment.
         distribution: whose version the tables show.
         command: arguments after the environment's Python; {port}, {port2}, {port3} are free ports, {workers}
             the case's workers, {here} its folder, {bin} that of its environment's scripts.
         python: the interpreter's version if it is not that of the benchmark.
         installed: whether the benchmark's own environment serves it.
-        cannot: path of a shot → why it is left out.
-        adapt: turns a shot into the peer's own protocol.
+        unsupported: path of a workload → why it is left out.
+        adapt: converts a workload to the peer's own protocol.
         environ: variables of its process; the same placeholders as `command`.
-        start_timeout_s: how long it may take to its first right answer.
-        serves: whether it is a server; else a program that does the work, ends, and tells its own rate.
+        start_timeout_s: limit of the time to its first correct response.
+        is_server: whether it is a server; else a program that does the work, prints its own rate, and ends.
     """
 
     name: str
@@ -41,29 +41,29 @@ class Peer:
     command: tuple[str, ...]
     python: str | None = None
     installed: bool = False
-    cannot: Mapping[str, str] = field(default_factory=dict)
-    adapt: Callable[[Shot], Shot] = plain
+    unsupported: Mapping[str, str] = field(default_factory=dict)
+    adapt: Callable[[Workload], Workload] = plain
     environ: Mapping[str, str] = field(default_factory=dict)
     start_timeout_s: float = 60.0
-    serves: bool = True
+    is_server: bool = True
 
     @property
     def ours(self) -> bool:
-        """Whether it is this library."""
+        """Return whether it is this library."""
         return self.folder == "ours"
 
-    def takes_part(self, case: Case) -> bool:
-        """Whether a case is one for it."""
-        return self.name in case.peers if case.peers else self.serves
+    def measures(self, case: Case) -> bool:
+        """Return whether the peer is measured in a case."""
+        return self.name in case.peers if case.peers else self.is_server
 
     @property
     def home(self) -> Path:
-        """The folder with its service."""
+        """The folder of its service."""
         return FOLDER / self.folder
 
 
-#: What the guide has for granian; Gunicorn's settings do it anyway.
-_KEEPING = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(128 << 20)}
+#: As the guide recommends for granian; Gunicorn's settings do the same by default.
+_MALLOC_SETTINGS = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(128 << 20)}
 
 
 def _gunicorn(worker_class: str, app: str, *options: str) -> tuple[str, ...]:
@@ -80,7 +80,7 @@ def _uvicorn(app: str) -> tuple[str, ...]:
     return (*base, "--loop", "uvloop", "--http", "httptools", "--log-level", "warning", app)
 
 
-def _our(name: str, title: str, command: tuple[str, ...], **environ: str) -> Peer:
+def _own_peer(name: str, title: str, command: tuple[str, ...], **environ: str) -> Peer:
     return Peer(
         name, title, "ours", "model-serving", command, installed=True, adapt=protobuf, environ=environ
     )
@@ -96,28 +96,35 @@ _JSON_ONLY = "takes JSON only"
 
 def _bentoml(name: str, title: str, service: str) -> Peer:
     where = ("--host", HOST, "--port", "{port}", "--working-dir", "{here}")
-    cannot = {**_NO_CACHE, "/binary": "arrays as JSON only"}
+    unsupported = {**_NO_CACHE, "/binary": "arrays as JSON only"}
     environ = {"BENTOML_DO_NOT_TRACK": "true"}
     command = ("-m", "bentoml", "serve", service, *where)
     return Peer(
-        name, title, "bentoml", "bentoml", command, cannot=cannot, adapt=bentoml_batches, environ=environ
+        name,
+        title,
+        "bentoml",
+        "bentoml",
+        command,
+        unsupported=unsupported,
+        adapt=bentoml_batches,
+        environ=environ,
     )
 
 
 PEERS = (
-    _our("ours-gevent", "this library, Gunicorn gevent", _gunicorn("gevent", _FACTORY, *_SETTINGS)),
-    _our("ours-asgi", "this library, Gunicorn asgi", _gunicorn("asgi", _FACTORY, *_SETTINGS)),
-    _our(
+    _own_peer("ours-gevent", "this library, Gunicorn gevent", _gunicorn("gevent", _FACTORY, *_SETTINGS)),
+    _own_peer("ours-asgi", "this library, Gunicorn asgi", _gunicorn("asgi", _FACTORY, *_SETTINGS)),
+    _own_peer(
         "ours-granian-wsgi",
         "this library, granian WSGI",
         _granian("wsgi", "service:run_app", "--factory"),
-        **_KEEPING,
+        **_MALLOC_SETTINGS,
     ),
-    _our(
+    _own_peer(
         "ours-granian-asgi",
         "this library, granian ASGI",
         _granian("asgi", "service:run_app", "--factory"),
-        **_KEEPING,
+        **_MALLOC_SETTINGS,
     ),
     Peer(
         "version2",
@@ -126,16 +133,23 @@ PEERS = (
         "model-serving",
         _gunicorn("sync", _FACTORY),
         python="3.9",
-        cannot={"/binary": _JSON_ONLY, "/upload": _JSON_ONLY},
+        unsupported={"/binary": _JSON_ONLY, "/upload": _JSON_ONLY},
     ),
-    Peer("fastapi-def", "FastAPI, def", "fastapi", "fastapi", _uvicorn("service:sync_app"), cannot=_NO_CACHE),
+    Peer(
+        "fastapi-def",
+        "FastAPI, def",
+        "fastapi",
+        "fastapi",
+        _uvicorn("service:sync_app"),
+        unsupported=_NO_CACHE,
+    ),
     Peer(
         "fastapi-async",
         "FastAPI, async def",
         "fastapi",
         "fastapi",
         _uvicorn("service:async_app"),
-        cannot=_NO_CACHE,
+        unsupported=_NO_CACHE,
     ),
     Peer(
         "mosec",
@@ -143,7 +157,7 @@ PEERS = (
         "mosec",
         "mosec",
         ("{here}/service.py",),
-        cannot={**_NO_CACHE, "/upload": "no multipart"},
+        unsupported={**_NO_CACHE, "/upload": "no multipart"},
     ),
     Peer(
         "mlserver",
@@ -151,7 +165,7 @@ PEERS = (
         "mlserver",
         "mlserver",
         ("{bin}/mlserver", "start", "{here}"),
-        cannot={**_NO_CACHE, "/binary": "binary tensors over gRPC only", "/upload": "no multipart"},
+        unsupported={**_NO_CACHE, "/binary": "binary tensors over gRPC only", "/upload": "no multipart"},
         adapt=open_inference,
         environ={
             "MLSERVER_DEBUG": "false",
@@ -168,7 +182,7 @@ PEERS = (
         "litserve",
         "litserve",
         ("{here}/service.py",),
-        cannot={**_NO_CACHE, "/binary": "takes JSON and forms only"},
+        unsupported={**_NO_CACHE, "/binary": "takes JSON and forms only"},
     ),
     Peer(
         "apipod",
@@ -176,7 +190,7 @@ PEERS = (
         "apipod",
         "apipod",
         _uvicorn("service:app"),
-        cannot={**_NO_CACHE, "/binary": _JSON_ONLY},
+        unsupported={**_NO_CACHE, "/binary": _JSON_ONLY},
     ),
     _bentoml("bentoml-def", "BentoML, def", "service:SyncBench"),
     _bentoml("bentoml-async", "BentoML, async def", "service:AsyncBench"),
@@ -186,7 +200,7 @@ PEERS = (
         "rayserve",
         "ray",
         ("{here}/service.py",),
-        cannot=_NO_CACHE,
+        unsupported=_NO_CACHE,
         environ={
             "RAY_SERVE_ENABLE_HA_PROXY": "1",
             "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
@@ -200,10 +214,15 @@ PEERS = (
         "bare",
         "gunicorn",
         _gunicorn("gevent", "service:app"),
-        cannot=_BARE,
+        unsupported=_BARE,
     ),
     Peer(
-        "bare-granian", "bare WSGI, granian", "bare", "granian", _granian("wsgi", "service:app"), cannot=_BARE
+        "bare-granian",
+        "bare WSGI, granian",
+        "bare",
+        "granian",
+        _granian("wsgi", "service:app"),
+        unsupported=_BARE,
     ),
     Peer(
         "bare-asgi",
@@ -211,7 +230,7 @@ PEERS = (
         "bare",
         "gunicorn",
         _gunicorn("asgi", "asgi:app"),
-        cannot=_BARE,
+        unsupported=_BARE,
     ),
     Peer(
         "bare-granian-asgi",
@@ -219,7 +238,7 @@ PEERS = (
         "bare",
         "granian",
         _granian("asgi", "asgi:app"),
-        cannot=_BARE,
+        unsupported=_BARE,
     ),
     Peer(
         "offline",
@@ -228,7 +247,7 @@ PEERS = (
         "torch",
         ("{here}/loop.py",),
         installed=True,
-        serves=False,
+        is_server=False,
     ),
 )
 
@@ -236,5 +255,5 @@ _TITLES = {peer.name: peer.title for peer in PEERS}
 
 
 def title(name: str) -> str:
-    """Return what the tables call a peer; one that older results alone know keeps its name."""
+    """Return a peer's title in the tables; a peer that only older results have keeps its name."""
     return _TITLES.get(name, name)

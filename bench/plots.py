@@ -1,4 +1,4 @@
-"""SVG pictures of throughput, latency and memory: written by hand, they need nothing and know dark mode."""
+"""SVG charts of throughput, latency and memory, without any plotting library, with a dark mode."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -33,15 +33,15 @@ class Bar:
 
 
 def write(folder: Path, found: dict[str, CaseResult]) -> None:
-    """Write one picture of throughput per shot, and those of latency, memory and cold start."""
+    """Write one chart of throughput per workload, and those of latency, memory and cold start."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, result in found.items():
         if name in NOT_OF_THROUGHPUT:
             continue
-        for shot in result.shots():
-            suffix = f"-{shot}" if len(result.shots()) > 1 else ""
-            bars = _bars(result, {peer: results.rates(result, peer, shot) for peer in result.peers()})
-            title = f"{result.title}{': ' + shot if suffix else ''} (requests/s, more is better)"
+        for workload in result.workloads():
+            suffix = f"-{workload}" if len(result.workloads()) > 1 else ""
+            bars = _bars(result, {peer: results.rates(result, peer, workload) for peer in result.peers()})
+            title = f"{result.title}{': ' + workload if suffix else ''} (requests/s, more is better)"
             (folder / f"throughput-{name}{suffix}.svg").write_text(bar_chart(title, bars))
     if "validated" in found:
         _write_of_validated(folder, found["validated"])
@@ -67,8 +67,8 @@ def _bars(result: CaseResult, values: dict[str, Spread | None], rising: bool = F
 
 def bar_chart(title: str, bars: Sequence[Bar]) -> str:
     """Return horizontal bars of medians with whiskers from the smallest to the greatest value."""
-    room = WIDTH - LABELS - VALUES
-    scale = room / max((bar.value.high for bar in bars), default=1)
+    plot_width = WIDTH - LABELS - VALUES
+    scale = plot_width / max((bar.value.high for bar in bars), default=1)
     parts = []
     for index, bar in enumerate(bars):
         y = TOP + index * ROW
@@ -87,39 +87,40 @@ def bar_chart(title: str, bars: Sequence[Bar]) -> str:
     return _document(title, TOP + len(bars) * ROW + 10, parts)
 
 
-def latency_chart(title: str, result: CaseResult, shot: str) -> str:
+def latency_chart(title: str, result: CaseResult, workload: str) -> str:
     """Return a row per peer, logarithmic: p1 to p99.9 is a line, p25 to p75 a box, p50 and p99 are ticks."""
-    rows = {peer: _latencies(result, peer, shot) for peer in result.peers() if result.of(peer, shot)}
+    rows = {peer: _latencies(result, peer, workload) for peer in result.peers() if result.of(peer, workload)}
     if not rows:
         return _document(title, TOP, [])
     ranked = sorted(rows, key=lambda peer: rows[peer]["50"])
     lowest = 10 ** floor(log10(min(row["1"] for row in rows.values())))
     decades = ceil(log10(max(row["99.9"] for row in rows.values()) / lowest))
-    room = WIDTH - LABELS - MARGIN
+    plot_width = WIDTH - LABELS - MARGIN
 
-    def place(millis: float) -> float:
-        return LABELS + room * log10(millis / lowest) / decades
+    def x_of(millis: float) -> float:
+        return LABELS + plot_width * log10(millis / lowest) / decades
 
     height = len(ranked) * ROW
-    parts = _decades([lowest * 10.0**power for power in range(decades + 1)], height, place)
+    parts = _decades([lowest * 10.0**power for power in range(decades + 1)], height, x_of)
     for index, peer in enumerate(ranked):
         parts += _distribution(
-            peer, {name: place(value) for name, value in rows[peer].items()}, TOP + index * ROW
+            peer, {name: x_of(value) for name, value in rows[peer].items()}, TOP + index * ROW
         )
     return _document(title, TOP + height + 34, parts)
 
 
-def _latencies(result: CaseResult, peer: str, shot: str) -> dict[str, float]:
-    seen = {
-        name: results.latency_ms(result, peer, shot, name) for name in result.of(peer, shot)[0].latency_us
+def _latencies(result: CaseResult, peer: str, workload: str) -> dict[str, float]:
+    spreads = {
+        name: results.latency_ms(result, peer, workload, name)
+        for name in result.of(peer, workload)[0].latency_us
     }
-    return {name: max(value.median, FINEST_MS) for name, value in seen.items() if value}
+    return {name: max(value.median, FINEST_MS) for name, value in spreads.items() if value}
 
 
-def _decades(millis: list[float], height: int, place: Callable[[float], float]) -> list[str]:
+def _decades(millis: list[float], height: int, x_of: Callable[[float], float]) -> list[str]:
     parts = []
     for value in millis:
-        x = place(value)
+        x = x_of(value)
         parts.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP - 6}" y2="{TOP + height}"/>')
         parts.append(f'<text class="small mid" x="{x:.1f}" y="{TOP + height + 18}">{value:g}</text>')
     return parts

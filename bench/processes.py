@@ -29,7 +29,7 @@ def members(leader: int, mark: str) -> set[int]:
 
 
 def proportional_memory(pids: Iterable[int]) -> int:
-    """Return the bytes that the processes hold, a page that n share counted as 1/n (PSS, proc(5))."""
+    """Return the bytes of memory of the processes, a page shared by n counted as 1/n (PSS, proc(5))."""
     total = 0
     for pid in pids:
         try:
@@ -41,7 +41,7 @@ def proportional_memory(pids: Iterable[int]) -> int:
 
 
 def stop(leader: int, mark: str, grace_s: float) -> None:
-    """End a server: SIGTERM to its leader, and after the grace SIGKILL to all that is left of it."""
+    """Stop a server: SIGTERM to its leader, and after the grace period SIGKILL to what is left."""
     known = members(leader, mark)
     _signal(leader, signal.SIGTERM)
     _wait(known, leader, mark, grace_s)
@@ -58,7 +58,7 @@ def _wait(known: set[int], leader: int, mark: str, grace_s: float) -> None:
 
 
 def _alive(known: set[int], mark: str) -> set[int]:
-    """Those of the known that still are themselves: a number that was used again has no mark."""
+    """Return those of the known processes that are alive; a process id that was reused has no mark."""
     return {pid for pid in known if _is_marked(pid, mark)}
 
 

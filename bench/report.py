@@ -1,4 +1,4 @@
-"""Tables for people: Markdown, from results alone."""
+"""Markdown tables of the results."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ TABLES_OF_THEIR_OWN = ("connections", "memory")
 
 
 def write(path: Path, found: dict[str, CaseResult]) -> None:
-    """Put the tables between the markers of a file; a file without markers gets them at its end."""
+    """Write the tables between the markers of a file, or at the end of a file without markers."""
     text = path.read_text() if path.is_file() else "# Benchmarks\n\n"
     before, begin, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
@@ -22,7 +22,7 @@ def write(path: Path, found: dict[str, CaseResult]) -> None:
 
 
 def tables(found: dict[str, CaseResult]) -> str:
-    """Return everything: machine, goals, a table per case and shot, start and memory, versions."""
+    """Return everything: machine, goals, a table per case and workload, start and memory, versions."""
     parts = [_conditions(found), _goals(found)]
     parts += [_case(result) for name, result in found.items() if name not in TABLES_OF_THEIR_OWN]
     if "connections" in found:
@@ -47,17 +47,17 @@ def _conditions(found: dict[str, CaseResult]) -> str:
 def _goals(found: dict[str, CaseResult]) -> str:
     rows = []
     for goal in goals.GOALS:
-        seen = goals.reached(goal, found)
-        verdict = NOTHING if seen is None else ("yes" if goal.is_reached(seen) else "**no**")
-        rows.append([goal.case, goal.figure, goal.bound, _span(seen, 2), verdict])
+        measured = goals.reached(goal, found)
+        verdict = NOTHING if measured is None else ("yes" if goal.is_reached(measured) else "**no**")
+        rows.append([goal.case, goal.figure, goal.bound, _span(measured, 2), verdict])
     return _section("Goals", ["case", "figure", "goal", "measured", "reached"], rows)
 
 
 def _case(result: CaseResult) -> str:
     sections = []
-    for shot in result.shots():
-        title = result.title if len(result.shots()) == 1 else f"{result.title}: {shot}"
-        sections.append(_section(title, _head(), _rows(result, shot), _left_out(result)))
+    for workload in result.workloads():
+        title = result.title if len(result.workloads()) == 1 else f"{result.title}: {workload}"
+        sections.append(_section(title, _head(), _rows(result, workload), _left_out(result)))
     return "\n".join(sections)
 
 
@@ -76,19 +76,19 @@ def _short(name: str) -> str:
     return name.removeprefix("ours-")
 
 
-def _rows(result: CaseResult, shot: str) -> list[list[str]]:
-    seen = {peer: results.rates(result, peer, shot) for peer in result.peers()}
-    ranked = sorted((-rate.median, peer) for peer, rate in seen.items() if rate)
+def _rows(result: CaseResult, workload: str) -> list[list[str]]:
+    measured = {peer: results.rates(result, peer, workload) for peer in result.peers()}
+    ranked = sorted((-rate.median, peer) for peer, rate in measured.items() if rate)
     rows = []
     for _, peer in ranked:
-        factors = [results.ratio(result, (ours, shot), (peer, shot)) for ours in OURS]
-        errors = sum(run.errors for run in result.of(peer, shot))
+        factors = [results.ratio(result, (ours, workload), (peer, workload)) for ours in OURS]
+        errors = sum(run.errors for run in result.of(peer, workload))
         rows.append(
             [
                 f"**{peers.title(peer)}**" if peer in OURS else peers.title(peer),
-                _span(seen[peer], 0),
-                _median(results.latency_ms(result, peer, shot, "50")),
-                _median(results.latency_ms(result, peer, shot, "99")),
+                _span(measured[peer], 0),
+                _median(results.latency_ms(result, peer, workload, "50")),
+                _median(results.latency_ms(result, peer, workload, "99")),
                 *(_median(factor) for factor in factors),
                 f"**{errors}**" if errors else "0",
             ]
@@ -109,10 +109,10 @@ def _sweep(result: CaseResult) -> str:
     head = ["req/s with connections:", *map(str, SWEEP)]
     flagged = [run for run in result.runs if run.errors]
     errors = [
-        f"- {peers.title(run.peer)}, {run.shot}, round {run.round + 1}: {run.errors}" for run in flagged
+        f"- {peers.title(run.peer)}, {run.workload}, round {run.round + 1}: {run.errors}" for run in flagged
     ]
-    told = "\n".join(["Runs with errors:", "", *errors, ""]) if errors else ""
-    return _section(result.title, head, rows, told + _left_out(result))
+    notes = "\n".join(["Runs with errors:", "", *errors, ""]) if errors else ""
+    return _section(result.title, head, rows, notes + _left_out(result))
 
 
 def _starts(result: CaseResult) -> str:
@@ -138,10 +138,10 @@ def _memory(result: CaseResult) -> str:
 
 
 def _versions(found: dict[str, CaseResult]) -> str:
-    seen: dict[str, str] = {}
+    measured: dict[str, str] = {}
     for result in found.values():
-        seen |= result.versions
-    rows = [[peers.title(peer), version] for peer, version in seen.items()]
+        measured |= result.versions
+    rows = [[peers.title(peer), version] for peer, version in measured.items()]
     return _section("Versions", ["server", "version"], rows)
 
 
@@ -154,12 +154,12 @@ def _line(cells: list[str]) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
-def _span(seen: Spread | None, digits: int) -> str:
-    if seen is None:
+def _span(measured: Spread | None, digits: int) -> str:
+    if measured is None:
         return NOTHING
-    low, high = (f"{value:,.{digits}f}" for value in (seen.low, seen.high))
-    return f"{seen.median:,.{digits}f} ({low}-{high})"
+    low, high = (f"{value:,.{digits}f}" for value in (measured.low, measured.high))
+    return f"{measured.median:,.{digits}f} ({low}-{high})"
 
 
-def _median(seen: Spread | None) -> str:
-    return NOTHING if seen is None else f"{seen.median:,.2f}"
+def _median(measured: Spread | None) -> str:
+    return NOTHING if measured is None else f"{measured.median:,.2f}"

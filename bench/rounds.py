@@ -1,11 +1,11 @@
-"""The order of things: round by round through all peers of a case (ABAB…), a fresh server each time."""
+"""The schedule: round by round through all peers of a case (ABAB…), with a fresh server each time."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench import environments, load, loops
-from bench.cases import Case, Shot
+from bench.cases import Case, Workload
 from bench.environments import Unavailable
 from bench.peers import Peer
 from bench.results import CaseResult, Run, machine, today
@@ -14,7 +14,7 @@ from bench.servers import serving
 
 @dataclass(frozen=True)
 class Plan:
-    """How long and how often; times in seconds."""
+    """The number of rounds, and the times of each run in seconds."""
 
     rounds: int
     seconds: float
@@ -22,7 +22,7 @@ class Plan:
 
 
 def prepare(peers: Sequence[Peer], folder: Path) -> tuple[dict[str, Path], dict[str, str]]:
-    """Return each peer's Python, and why a peer has none."""
+    """Return each peer's Python, and the reasons why others have none."""
     pythons, missing = {}, {}
     for peer in peers:
         try:
@@ -37,7 +37,7 @@ def run_case(
     case: Case, peers: Sequence[Peer], pythons: dict[str, Path], missing: dict[str, str], plan: Plan
 ) -> CaseResult:
     """Measure one case; a peer that fails is left out of the rounds that follow, and the result says why."""
-    peers = [peer for peer in peers if peer.takes_part(case)]
+    peers = [peer for peer in peers if peer.measures(case)]
     result = CaseResult(case.name, case.title, today(), machine(), plan.rounds, plan.seconds)
     result.missing = {peer.name: missing[peer.name] for peer in peers if peer.name in missing}
     result.versions = _versions(peers, pythons)
@@ -45,43 +45,57 @@ def run_case(
         for peer in peers:
             if peer.name in result.missing:
                 continue
-            if case.shots[0].path in peer.cannot:
-                result.missing[peer.name] = peer.cannot[case.shots[0].path]
+            if case.workloads[0].path in peer.unsupported:
+                result.missing[peer.name] = peer.unsupported[case.workloads[0].path]
                 continue
             try:
-                one_start = _one_start if peer.serves else _one_loop
-                runs = one_start(case, peer, pythons[peer.name], plan, number)
+                measure = _one_start if peer.is_server else _one_loop
+                runs = measure(case, peer, pythons[peer.name], plan, number)
             except Unavailable as error:
                 result.missing[peer.name] = str(error)
                 print(f"  {case.name} {peer.name}: {error}", flush=True)
                 continue
             result.runs += runs
-            _tell(case, runs)
+            _print_runs(case, runs)
     return result
 
 
 def _one_start(case: Case, peer: Peer, python: Path, plan: Plan, number: int) -> list[Run]:
     runs = []
     with serving(peer, python, case) as server:
-        for shot in (peer.adapt(shot) for shot in case.shots if shot.path not in peer.cannot):
-            server.check(shot)
-            runs.append(_one_run(shot, peer, server.port, server.cold_start_s, plan, number))
+        for workload in (
+            peer.adapt(workload) for workload in case.workloads if workload.path not in peer.unsupported
+        ):
+            server.check(workload)
+            runs.append(_one_run(workload, peer, server.port, server.cold_start_s, plan, number))
         memory, processes = server.memory()
     return [replace(run, memory_bytes=memory, processes=processes) for run in runs]
 
 
 def _one_loop(case: Case, peer: Peer, python: Path, plan: Plan, number: int) -> list[Run]:
-    seen = loops.run(peer, python, case, plan.seconds)
-    return [Run(case.shots[0].label, peer.name, number, seen.rate, seen.latency_us, seen.errors, 0.0)]
+    measured = loops.run(peer, python, case, plan.seconds)
+    return [
+        Run(
+            case.workloads[0].label,
+            peer.name,
+            number,
+            measured.rate,
+            measured.latency_us,
+            measured.errors,
+            0.0,
+        )
+    ]
 
 
-def _one_run(shot: Shot, peer: Peer, port: int, cold_start_s: float, plan: Plan, number: int) -> Run:
-    load.fire(shot, port, plan.warmup_seconds)
-    seen = load.fire(shot, port, max(plan.seconds, shot.least_seconds))
-    return Run(shot.label, peer.name, number, seen.rate, seen.latency_us, seen.errors, cold_start_s)
+def _one_run(workload: Workload, peer: Peer, port: int, cold_start_s: float, plan: Plan, number: int) -> Run:
+    load.run_wrk(workload, port, plan.warmup_seconds)
+    measured = load.run_wrk(workload, port, max(plan.seconds, workload.least_seconds))
+    return Run(
+        workload.label, peer.name, number, measured.rate, measured.latency_us, measured.errors, cold_start_s
+    )
 
 
-#: Gunicorn takes it where it is installed.
+#: Gunicorn uses it where it is installed.
 _PARSER = "gunicorn_h1c"
 
 
@@ -89,20 +103,24 @@ def _versions(peers: Sequence[Peer], pythons: dict[str, Path]) -> dict[str, str]
     found = {}
     for peer in peers:
         if peer.name in pythons:
-            held = environments.versions(pythons[peer.name])
+            installed = environments.versions(pythons[peer.name])
             parser = (
-                f", gunicorn_h1c {held[_PARSER]}" if _PARSER in held and "gunicorn" in peer.command else ""
+                f", gunicorn_h1c {installed[_PARSER]}"
+                if _PARSER in installed and "gunicorn" in peer.command
+                else ""
             )
-            found[peer.name] = f"{held.get(peer.distribution, 'checkout')} (Python {held['python']}{parser})"
+            found[peer.name] = (
+                f"{installed.get(peer.distribution, 'checkout')} (Python {installed['python']}{parser})"
+            )
     return found
 
 
-def _tell(case: Case, runs: list[Run]) -> None:
+def _print_runs(case: Case, runs: list[Run]) -> None:
     for run in runs:
         flag = f"  {run.errors} ERRORS" if run.errors else ""
         millis = run.latency_us["50"] / 1000, run.latency_us["99"] / 1000
         print(
-            f"  {case.name:12} {run.shot:14} round {run.round + 1}  {run.peer:18} {run.rate:9.1f}/s"
+            f"  {case.name:12} {run.workload:14} round {run.round + 1}  {run.peer:18} {run.rate:9.1f}/s"
             f"  p50 {millis[0]:7.2f} ms  p99 {millis[1]:7.2f} ms  start {run.cold_start_s:5.2f} s"
             f"  {run.memory_bytes / 2**20:6.0f} MiB{flag}",
             flush=True,

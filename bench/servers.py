@@ -1,4 +1,4 @@
-"""A server under test from its start to its end: bounded in time, on loopback, and never left behind."""
+"""Starts and stops a server under test: on loopback, with time limits, leaving no process behind."""
 
 import http.client
 import os
@@ -14,19 +14,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import processes
-from bench.cases import Case, Shot
+from bench.cases import Case, Workload
 from bench.environments import Unavailable
 from bench.peers import FOLDER, HOST, ROOT, Peer
 
-ANSWER_TIMEOUT_S = 10.0
+RESPONSE_TIMEOUT_S = 10.0
 POLL_S = 0.005
 STOP_GRACE_S = 10.0
-PASSED_ON = ("HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "LD_LIBRARY_PATH")
+INHERITED_VARIABLES = ("HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "LD_LIBRARY_PATH")
 
 
 @dataclass(frozen=True)
 class Server:
-    """A running server that gave a first right answer `cold_start_s` seconds after its process began."""
+    """A running server, which gave its first correct response `cold_start_s` seconds after its start."""
 
     port: int
     leader: int
@@ -34,23 +34,23 @@ class Server:
     cold_start_s: float
 
     def memory(self) -> tuple[int, int]:
-        """Return the bytes that all its processes hold together, and how many they are."""
+        """Return the bytes of memory of all its processes together, and their number."""
         members = processes.members(self.leader, self.mark)
         return processes.proportional_memory(members), len(members)
 
-    def check(self, shot: Shot) -> None:
-        """Raise Unavailable if the answer to a shot is not right."""
-        complaint = _complaint(self.port, shot)
-        if complaint:
-            raise Unavailable(f"wrong answer at {shot.path}: {complaint}")
+    def check(self, workload: Workload) -> None:
+        """Raise Unavailable if the response to a workload is wrong."""
+        error = _error_of(self.port, workload)
+        if error:
+            raise Unavailable(f"wrong answer at {workload.path}: {error}")
 
 
 @contextmanager
 def serving(peer: Peer, python: Path, case: Case) -> Iterator[Server]:
-    """Start a peer's server for a case, wait for its first right answer, and end it when the block is left.
+    """Start a peer's server for a case, wait for its first correct response, and stop it after the block.
 
     Raises:
-        Unavailable: it left, or gave no right answer in time; the end of its log is in the message.
+        Unavailable: it exited, or gave no correct response in time; the message has the end of its log.
     """
     scratch = Path(tempfile.mkdtemp(prefix="bench-"))
     ports = _free_ports(3)
@@ -60,7 +60,7 @@ def serving(peer: Peer, python: Path, case: Case) -> Iterator[Server]:
         began = time.monotonic()
         process = _start(peer, python, case, scratch, ports, mark)
         try:
-            _await_first_answer(peer, process, case.shots[0], ports[0], log)
+            _wait_for_first_response(peer, process, case.workloads[0], ports[0], log)
             yield Server(ports[0], process.pid, mark, time.monotonic() - began)
         finally:
             processes.stop(process.pid, mark, STOP_GRACE_S)
@@ -72,7 +72,7 @@ def serving(peer: Peer, python: Path, case: Case) -> Iterator[Server]:
 def program(
     peer: Peer, python: Path, case: Case, scratch: Path, ports: list[int]
 ) -> tuple[list[str], dict[str, str]]:
-    """Return the command of a peer's program and the whole environment in which it runs."""
+    """Return the command of a peer's program and its complete environment."""
     names = {
         "port": ports[0],
         "port2": ports[1],
@@ -81,7 +81,7 @@ def program(
         "here": peer.home,
         "bin": python.parent,
     }
-    environ = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    environ = {name: os.environ[name] for name in INHERITED_VARIABLES if name in os.environ}
     environ |= {name: value.format(**names) for name, value in peer.environ.items()}
     environ |= {
         "PATH": f"{python.parent}:{environ.get('PATH', os.defpath)}",
@@ -110,43 +110,43 @@ def _start(
         )
 
 
-def _await_first_answer(
-    peer: Peer, process: subprocess.Popen[bytes], shot: Shot, port: int, log: Path
+def _wait_for_first_response(
+    peer: Peer, process: subprocess.Popen[bytes], workload: Workload, port: int, log: Path
 ) -> None:
     deadline = time.monotonic() + peer.start_timeout_s
-    complaint = "no answer"
+    error = "no answer"
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise Unavailable(f"left with status {process.returncode}: {_last_lines(log)}")
-        complaint = _complaint(port, peer.adapt(shot))
-        if not complaint:
+        error = _error_of(port, peer.adapt(workload))
+        if not error:
             return
         time.sleep(POLL_S)
-    raise Unavailable(f"no right answer in {peer.start_timeout_s:.0f} s: {complaint} {_last_lines(log)}")
+    raise Unavailable(f"no right answer in {peer.start_timeout_s:.0f} s: {error} {_last_lines(log)}")
 
 
-def _complaint(port: int, shot: Shot) -> str:
-    """Return what is wrong with the answer to a shot, nothing if it is right."""
-    connection = http.client.HTTPConnection(HOST, port, timeout=ANSWER_TIMEOUT_S)
-    headers = {"Content-Type": shot.content_type, "Accept": shot.accept}
+def _error_of(port: int, workload: Workload) -> str:
+    """Return what is wrong with the response to a workload, an empty text if it is correct."""
+    connection = http.client.HTTPConnection(HOST, port, timeout=RESPONSE_TIMEOUT_S)
+    headers = {"Content-Type": workload.content_type, "Accept": workload.accept}
     try:
-        connection.request("POST", shot.path, shot.body, headers)
-        answer = connection.getresponse()
-        body = answer.read()
+        connection.request("POST", workload.path, workload.body, headers)
+        response = connection.getresponse()
+        body = response.read()
     except (OSError, http.client.HTTPException) as error:
         return repr(error)
     finally:
         connection.close()
-    if answer.status != http.HTTPStatus.OK:
-        return f"status {answer.status}: {body[:200]!r}"
+    if response.status != http.HTTPStatus.OK:
+        return f"status {response.status}: {body[:200]!r}"
     try:
-        return "" if shot.check(body) else f"unexpected body {body[:200]!r}"
+        return "" if workload.check(body) else f"unexpected body {body[:200]!r}"
     except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
         return f"{error!r} in {body[:200]!r}"
 
 
 def _free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on; another process may take one before the server does, which then fails."""
+    """Return unused ports; another process may bind one before the server does, which then fails to start."""
     sockets = [socket.create_server((HOST, 0)) for _ in range(count)]
     ports = [listener.getsockname()[1] for listener in sockets]
     for listener in sockets:

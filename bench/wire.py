@@ -1,8 +1,8 @@
-"""What carries a large body fastest from process to process: `python -m bench.wire`.
+"""`python -m bench.wire`: the fastest transport of large bodies between processes.
 
-Bytes in, bytes out: large vectored writes to a Unix socket, as the runners' wire has them, against a memfd
-that is passed over the socket or opened under /proc. Every round times all ways, one after the other; what is
-printed is each way's median relative to the socket's. Above 1 the socket is slower.
+It compares large vectored writes to a Unix socket, as the replicas' protocol has them, with a memfd that is
+passed over the socket or opened under /proc. Every round times all transports, one after the other; the
+median of each is printed relative to the socket's. Above 1 the socket is slower.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ MEBIBYTES = (1, 8, 64, 256)
 #: Seconds that the rounds of one size take, about.
 SECONDS = 4.0
 
-#: Bytes that a socket may hold, asked for; the system may allow less.
+#: Requested sizes of the socket's send buffer in bytes; the system may allow less.
 SEND_BUFFERS = (1 << 18, 1 << 20, 1 << 22)
 
-_HEAD = struct.Struct("<BQQ")
+_HEADER = struct.Struct("<BQQ")
 _ACKNOWLEDGED = b"!"
 
-Carry = Callable[[socket.socket, bytes], None]
-Fetch = Callable[[socket.socket, int, int], bytes]
+Send = Callable[[socket.socket, bytes], None]
+Receive = Callable[[socket.socket, int, int], bytes]
 
 
 def send_all(sock: socket.socket, *buffers: bytes) -> None:
@@ -41,10 +41,10 @@ def send_all(sock: socket.socket, *buffers: bytes) -> None:
             rest[0] = rest[0][sent:]
 
 
-def send_with_buffer(size: int) -> Carry:
+def send_with_buffer(size: int) -> Send:
     def send(sock: socket.socket, body: bytes) -> None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, size)
-        send_all(sock, _HEAD.pack(0, len(body), 0), body)
+        send_all(sock, _HEADER.pack(0, len(body), 0), body)
 
     return send
 
@@ -58,8 +58,8 @@ def receive_into(sock: socket.socket, size: int, _: int) -> bytes:
     return memory.getvalue()
 
 
-def written(body: bytes) -> int:
-    """Return a memfd that holds a body."""
+def write_memfd(body: bytes) -> int:
+    """Return a memfd with a body's bytes."""
     memory = os.memfd_create("body")
     done, view = 0, memoryview(body)
     while done < len(body):
@@ -67,107 +67,107 @@ def written(body: bytes) -> int:
     return memory
 
 
-def pass_memory(way: int) -> Carry:
-    def carry(sock: socket.socket, body: bytes) -> None:
-        memory = written(body)
+def pass_memfd(transport: int) -> Send:
+    def send(sock: socket.socket, body: bytes) -> None:
+        memory = write_memfd(body)
         try:
-            socket.send_fds(sock, [_HEAD.pack(way, len(body), 0)], [memory])
+            socket.send_fds(sock, [_HEADER.pack(transport, len(body), 0)], [memory])
         finally:
             os.close(memory)
 
-    return carry
+    return send
 
 
-def name_memory(sock: socket.socket, body: bytes) -> None:
-    """Tell where the memory is; it stays open until the receiver has acknowledged it."""
-    memory = written(body)
-    sock.sendall(_HEAD.pack(NAMED, len(body), memory))
+def name_memfd(sock: socket.socket, body: bytes) -> None:
+    """Send the number of a memfd, which stays open until the receiver has acknowledged it."""
+    memory = write_memfd(body)
+    sock.sendall(_HEADER.pack(NAMED, len(body), memory))
     _open.append(memory)
 
 
 _open: list[int] = []
 
 
-def write_again(sock: socket.socket, body: bytes) -> None:
-    """Write into memory that both sides hold already, and that takes room for as long as they live."""
-    passed = [] if _kept else [os.memfd_create("kept")]
-    _kept.extend(passed)
+def reuse_memory(sock: socket.socket, body: bytes) -> None:
+    """Write into a memfd that both sides keep open, whose memory is not freed until they end."""
+    passed = [] if _reused else [os.memfd_create("kept")]
+    _reused.extend(passed)
     done, view = 0, memoryview(body)
     while done < len(body):
-        done += os.pwrite(_kept[0], view[done:], done)
-    head = _HEAD.pack(KEPT, len(body), 0)
-    socket.send_fds(sock, [head], passed) if passed else sock.sendall(head)
+        done += os.pwrite(_reused[0], view[done:], done)
+    header = _HEADER.pack(REUSED, len(body), 0)
+    socket.send_fds(sock, [header], passed) if passed else sock.sendall(header)
 
 
-_kept: list[int] = []
+_reused: list[int] = []
 
 
-def read_memory(memory: int, size: int) -> bytes:
-    """Return what a memfd holds, which is then closed."""
-    held = BytesIO(bytes(size))
-    with held.getbuffer() as view:
+def read_memfd(memory: int, size: int) -> bytes:
+    """Return the content of a memfd, and close it."""
+    content = BytesIO(bytes(size))
+    with content.getbuffer() as view:
         done = 0
         while done < size:
             done += os.preadv(memory, [view[done:]], done)
     os.close(memory)
-    return held.getvalue()
+    return content.getvalue()
 
 
-def fetch_passed(_sock: socket.socket, size: int, memory: int) -> bytes:
-    return read_memory(memory, size)
+def receive_passed(_sock: socket.socket, size: int, memory: int) -> bytes:
+    return read_memfd(memory, size)
 
 
-def fetch_kept(_sock: socket.socket, size: int, memory: int) -> bytes:
-    if not _kept:
-        _kept.append(memory)
-    return read_memory(os.dup(_kept[0]), size)
+def receive_reused(_sock: socket.socket, size: int, memory: int) -> bytes:
+    if not _reused:
+        _reused.append(memory)
+    return read_memfd(os.dup(_reused[0]), size)
 
 
-def fetch_mapped(_sock: socket.socket, size: int, memory: int) -> bytes:
+def receive_mapped(_sock: socket.socket, size: int, memory: int) -> bytes:
     with mmap.mmap(memory, size, flags=mmap.MAP_SHARED | mmap.MAP_POPULATE, prot=mmap.PROT_READ) as mapped:
         body = mapped[:]
     os.close(memory)
     return body
 
 
-def fetch_named(_sock: socket.socket, size: int, number: int) -> bytes:
-    return read_memory(os.open(f"/proc/{os.getppid()}/fd/{number}", os.O_RDONLY), size)
+def receive_named(_sock: socket.socket, size: int, number: int) -> bytes:
+    return read_memfd(os.open(f"/proc/{os.getppid()}/fd/{number}", os.O_RDONLY), size)
 
 
-SOCKET, PASSED, MAPPED, NAMED, KEPT = range(5)
-FETCHES: dict[int, Fetch] = {
+SOCKET, PASSED, MAPPED, NAMED, REUSED = range(5)
+RECEIVERS: dict[int, Receive] = {
     SOCKET: receive_into,
-    PASSED: fetch_passed,
-    MAPPED: fetch_mapped,
-    NAMED: fetch_named,
-    KEPT: fetch_kept,
+    PASSED: receive_passed,
+    MAPPED: receive_mapped,
+    NAMED: receive_named,
+    REUSED: receive_reused,
 }
-CARRIES: dict[str, Carry] = {
+SENDERS: dict[str, Send] = {
     **{f"socket, {size >> 10:,} KiB of buffer": send_with_buffer(size) for size in SEND_BUFFERS},
-    "memfd, passed and read": pass_memory(PASSED),
-    "memfd, passed and mapped": pass_memory(MAPPED),
-    "memfd, opened by its number": name_memory,
-    "memfd, kept and written again": write_again,
+    "memfd, passed and read": pass_memfd(PASSED),
+    "memfd, passed and mapped": pass_memfd(MAPPED),
+    "memfd, opened by its number": name_memfd,
+    "memfd, kept and written again": reuse_memory,
 }
 
 
 def serve(sock: socket.socket) -> None:
-    """Fetch body after body, and acknowledge each."""
+    """Receive body after body, and acknowledge each."""
     while True:
-        head, passed, _, _ = socket.recv_fds(sock, _HEAD.size, 1)
-        if not head:
+        header, passed, _, _ = socket.recv_fds(sock, _HEADER.size, 1)
+        if not header:
             return
-        way, size, number = _HEAD.unpack(head)
-        body = FETCHES[way](sock, size, passed[0] if passed else number)
+        transport, size, number = _HEADER.unpack(header)
+        body = RECEIVERS[transport](sock, size, passed[0] if passed else number)
         if len(body) == size and body[0] == body[-1] == 1:
             sock.sendall(_ACKNOWLEDGED)
         del body
 
 
-def timed(carry: Carry, sock: socket.socket, body: bytes) -> float:
-    """Return the seconds from bytes here to bytes there."""
+def timed(send: Send, sock: socket.socket, body: bytes) -> float:
+    """Return the seconds that one transfer takes, acknowledgement included."""
     start = time.perf_counter()
-    carry(sock, body)
+    send(sock, body)
     if sock.recv(1) != _ACKNOWLEDGED:
         raise RuntimeError("The body did not arrive")
     seconds = time.perf_counter() - start
@@ -177,13 +177,13 @@ def timed(carry: Carry, sock: socket.socket, body: bytes) -> float:
 
 
 def measure(sock: socket.socket, size: int) -> dict[str, list[float]]:
-    """Return the seconds of each way, in rounds that time all of them."""
+    """Return the seconds of each transport, in rounds that time all of them."""
     body = b"\x01" * size
-    seconds: dict[str, list[float]] = {name: [] for name in CARRIES}
+    seconds: dict[str, list[float]] = {name: [] for name in SENDERS}
     until = time.monotonic() + SECONDS
     while time.monotonic() < until or len(seconds[next(iter(seconds))]) < 3:
-        for name, carry in CARRIES.items():
-            seconds[name].append(timed(carry, sock, body))
+        for name, send in SENDERS.items():
+            seconds[name].append(timed(send, sock, body))
     return seconds
 
 

@@ -11,7 +11,7 @@ VERDICT: dict[str, object] = {
 
 
 class Echo(BaseModel):
-    """A text, as it came."""
+    """A text, unchanged."""
 
     text: str
 
@@ -44,7 +44,7 @@ class Article(BaseModel):
 
 
 class Verdict(BaseModel):
-    """The validated answer."""
+    """The validated response."""
 
     version: str = ""
     language: str = ""

@@ -15,7 +15,7 @@ THREADS = 1
 
 
 class DigitsModel:
-    """Tells the digits in pictures, on the CPU, with one thread wherever it runs."""
+    """Classifies images of digits, on the CPU, always with one thread."""
 
     def __init__(self) -> None:
         torch.set_num_threads(THREADS)
@@ -32,7 +32,7 @@ class DigitsModel:
         ).eval()
 
     def digits(self, pixels: torch.Tensor) -> list[int]:
-        """Return the digit in each picture of a (count, 64) tensor of greys."""
+        """Return the digit in each image of a (count, 64) tensor of greys."""
         pictures = pixels.view(-1, 1, SIDE_PIXELS, SIDE_PIXELS) / GREATEST_GREY
         with torch.inference_mode():
             found: list[int] = self.network(pictures).argmax(1).tolist()

@@ -1,4 +1,4 @@
-"""The cases on APIPod, as plain FastAPI; its `start()` knows one worker only, so uvicorn serves two."""
+"""The cases on APIPod, as plain FastAPI; its `start()` has one worker only, so uvicorn serves two."""
 
 import numpy as np
 from apipod import APIPod
@@ -12,13 +12,13 @@ JSON_BODY = Body()  # without it, APIPod reads a model from a form
 
 @router.endpoint("/echo")
 def echo(request: Echo = JSON_BODY) -> Echo:
-    """Answer what came."""
+    """Return the request."""
     return request
 
 
 @router.endpoint("/validated")
 def validated(request: Article = JSON_BODY) -> Verdict:
-    """Answer a constant verdict."""
+    """Return a constant verdict."""
     return Verdict.model_validate(VERDICT)
 
 
@@ -30,7 +30,7 @@ def floats(request: Floats = JSON_BODY) -> dict[str, list[float]]:
 
 @router.endpoint("/upload")
 def upload(image: ImageFile) -> dict[str, int]:
-    """Tell the size of a file."""
+    """Return the size of a file."""
     return {"size": len(image.to_bytes())}
 
 

@@ -1,4 +1,4 @@
-"""A bare ASGI app as the limit: it reads the body, answers, and does nothing else."""
+"""A bare ASGI app as the limit: it reads the body, responds, and does nothing else."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ _waiting: list[asyncio.Future[None]] = []
 async def app(
     scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
 ) -> None:
-    """Answer /echo and, later, /batched with what came, and everything else with the verdict, unvalidated."""
+    """Return the request for /echo and, later, for /batched, and the verdict for all others, unvalidated."""
     if scope["type"] != "http":
         return
     body, more = b"", True
@@ -35,7 +35,7 @@ async def app(
 
 
 async def _batch() -> None:
-    """Wait for the end of the batch, which takes in whoever comes before it: more than a model's could."""
+    """Wait for the end of the batch, whose size is not limited, unlike that of a model's."""
     loop = asyncio.get_running_loop()
     if not _waiting:
         loop.call_later(BATCH_SECONDS, _end_batch)

@@ -1,4 +1,4 @@
-"""A bare WSGI app as the limit: it reads the body, answers, and does nothing else."""
+"""A bare WSGI app as the limit: it reads the body, responds, and does nothing else."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -8,7 +8,7 @@ VERDICT = {"version": "0.0.1", "language": "en", "confidence": 0.71, "error": "N
 
 
 def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """Answer /echo with what came and everything else with the verdict, unvalidated."""
+    """Return the request for /echo and the verdict for all other paths, unvalidated."""
     body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
     fields = json.loads(body)
     answer = json.dumps(fields if environ["PATH_INFO"] == "/echo" else VERDICT).encode()

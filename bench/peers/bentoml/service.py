@@ -42,7 +42,7 @@ class SyncBench:
 
     @bentoml.api
     def echo(self, text: str) -> Echo:
-        """Answer what came."""
+        """Return the request."""
         return Echo(text=text)
 
     @bentoml.api
@@ -53,7 +53,7 @@ class SyncBench:
         body: str = "",
         enrichments: Enrichments | None = None,
     ) -> Verdict:
-        """Answer a constant verdict."""
+        """Return a constant verdict."""
         return Verdict.model_validate(VERDICT)
 
     @bentoml.api
@@ -63,12 +63,12 @@ class SyncBench:
 
     @bentoml.api
     def upload(self, image: Path) -> Size:
-        """Tell the size of a file."""
+        """Return the size of a file."""
         return Size(size=len(image.read_bytes()))
 
     @bentoml.api(batchable=True, max_batch_size=BATCH_SIZE)
     def batched(self, texts: list[Echo]) -> list[Echo]:
-        """Answer batches of what came, each in the same time."""
+        """Return batches unchanged, each after the same time."""
         time.sleep(BATCH_SECONDS)
         return texts
 
@@ -79,7 +79,7 @@ class AsyncBench:
 
     @bentoml.api
     async def echo(self, text: str) -> Echo:
-        """Answer what came."""
+        """Return the request."""
         return Echo(text=text)
 
     @bentoml.api
@@ -90,7 +90,7 @@ class AsyncBench:
         body: str = "",
         enrichments: Enrichments | None = None,
     ) -> Verdict:
-        """Answer a constant verdict."""
+        """Return a constant verdict."""
         return Verdict.model_validate(VERDICT)
 
     @bentoml.api
@@ -100,5 +100,5 @@ class AsyncBench:
 
     @bentoml.api
     async def upload(self, image: Path) -> Size:
-        """Tell the size of a file."""
+        """Return the size of a file."""
         return Size(size=len(image.read_bytes()))

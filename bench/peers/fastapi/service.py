@@ -31,13 +31,13 @@ RawBody = Annotated[bytes, Depends(raw_body)]
 
 @sync_app.post("/echo")
 def echo(request: Echo) -> Echo:
-    """Answer what came."""
+    """Return the request."""
     return request
 
 
 @sync_app.post("/validated", response_model=Verdict)
 def validated(article: Article) -> dict[str, object]:
-    """Answer a constant verdict."""
+    """Return a constant verdict."""
     return _verdict(article)
 
 
@@ -55,19 +55,19 @@ def binary(body: RawBody) -> Response:
 
 @sync_app.post("/upload")
 def upload(image: UploadFile) -> dict[str, int]:
-    """Tell the size of a file."""
+    """Return the size of a file."""
     return {"size": len(image.file.read())}
 
 
 @async_app.post("/echo")
 async def echo_async(request: Echo) -> Echo:
-    """Answer what came."""
+    """Return the request."""
     return request
 
 
 @async_app.post("/validated", response_model=Verdict)
 async def validated_async(article: Article) -> dict[str, object]:
-    """Answer a constant verdict."""
+    """Return a constant verdict."""
     return _verdict(article)
 
 
@@ -85,5 +85,5 @@ async def binary_async(request: Request) -> Response:
 
 @async_app.post("/upload")
 async def upload_async(image: UploadFile) -> dict[str, int]:
-    """Tell the size of a file."""
+    """Return the size of a file."""
     return {"size": len(await image.read())}

@@ -18,7 +18,7 @@ BATCH_WAIT_SECONDS = 0.005
 
 
 class EchoAPI(ls.LitAPI):
-    """Answers what came."""
+    """Returns the request."""
 
     def setup(self, device: str) -> None:
         """No model to load."""
@@ -37,7 +37,7 @@ class EchoAPI(ls.LitAPI):
 
 
 class ValidatedAPI(EchoAPI):
-    """Answers a constant verdict."""
+    """Returns a constant verdict."""
 
     def decode_request(self, request: Article) -> Article:
         """The validated request."""
@@ -48,12 +48,12 @@ class ValidatedAPI(EchoAPI):
         return VERDICT
 
     def encode_response(self, output: dict[str, object]) -> Verdict:
-        """The validated answer."""
+        """The validated response."""
         return Verdict.model_validate(output)
 
 
 class BatchedAPI(EchoAPI):
-    """Answers batches of what came, each in the same time."""
+    """Returns batches unchanged, each after the same time."""
 
     def predict(self, x: list[Echo]) -> list[Echo]:
         """The same, later."""
@@ -78,7 +78,7 @@ class FloatsAPI(EchoAPI):
 
 
 class UploadAPI(EchoAPI):
-    """Tells the size of a file."""
+    """Returns the size of a file."""
 
     def decode_request(self, request: Request) -> bytes:
         """The file's bytes."""

@@ -23,15 +23,15 @@ def _floats(payload: InferenceRequest) -> ResponseOutput:
     return NumpyCodec.encode_output("values", np.asarray(values) * 2)
 
 
-ANSWERS = {"echo": _echo, "validated": _validated, "connections": _validated, "floats": _floats}
+HANDLERS = {"echo": _echo, "validated": _validated, "connections": _validated, "floats": _floats}
 
 
 class Bench(MLModel):
-    """Answers the case that BENCH_CASE names."""
+    """Responds as in the case that BENCH_CASE names."""
 
     async def load(self) -> bool:
         """No model to load."""
-        self.answer = ANSWERS[os.environ["BENCH_CASE"]]
+        self.answer = HANDLERS[os.environ["BENCH_CASE"]]
         return True
 
     async def predict(self, payload: InferenceRequest) -> InferenceResponse:

@@ -42,13 +42,13 @@ class Article(msgspec.Struct):
 
 
 class Echo(msgspec.Struct):
-    """A text, as it came."""
+    """A text, unchanged."""
 
     text: str
 
 
 class Verdict(msgspec.Struct):
-    """The validated answer."""
+    """The validated response."""
 
     version: str = ""
     language: str = ""
@@ -57,7 +57,7 @@ class Verdict(msgspec.Struct):
 
 
 class EchoWorker(Worker):
-    """Answers what came, with mosec's own JSON codec."""
+    """Returns the request, with mosec's own JSON codec."""
 
     def forward(self, data: Any) -> Any:
         """The same."""
@@ -65,7 +65,7 @@ class EchoWorker(Worker):
 
 
 class ValidatedWorker(Worker):
-    """Answers a constant verdict."""
+    """Returns a constant verdict."""
 
     def deserialize(self, data: bytes) -> Article:
         """The validated request."""
@@ -76,12 +76,12 @@ class ValidatedWorker(Worker):
         return {"version": "0.0.1", "language": "en", "confidence": 0.71, "error": "Not an error"}
 
     def serialize(self, data: dict[str, object]) -> bytes:
-        """The validated answer."""
+        """The validated response."""
         return msgspec.json.encode(msgspec.convert(data, Verdict))
 
 
 class BatchedWorker(Worker):
-    """Answers batches of what came, each in the same time."""
+    """Returns batches unchanged, each after the same time."""
 
     def deserialize(self, data: bytes) -> Echo:
         """The validated request."""
@@ -93,7 +93,7 @@ class BatchedWorker(Worker):
         return data
 
     def serialize(self, data: Echo) -> bytes:
-        """The answer, typed as the request is."""
+        """The response, of the request's type."""
         return msgspec.json.encode(data)
 
 
@@ -147,7 +147,7 @@ def main() -> None:
 
 
 def _runtime(worker: type[Worker]) -> Runtime:
-    """As many workers as the case asks for, or one that batches."""
+    """Return the workers of the case, or one that batches."""
     if worker is BatchedWorker:
         return Runtime(worker, num=1, max_batch_size=BATCH_SIZE, max_wait_time=BATCH_WAIT_MS)
     return Runtime(worker, num=int(os.environ["BENCH_WORKERS"]))

@@ -13,7 +13,7 @@ WARMUP_BATCHES = 5
 
 
 def main() -> None:
-    """Run batches for BENCH_SECONDS, and tell the pictures per second as wrk tells requests."""
+    """Run batches for BENCH_SECONDS, and print the images per second as wrk prints requests."""
     model = DigitsModel()
     pixels = torch.randint(0, GREATEST_GREY + 1, (BATCH_SIZE, SIDE_PIXELS**2)).float()
     for _ in range(WARMUP_BATCHES):
@@ -24,10 +24,10 @@ def main() -> None:
         began = time.monotonic_ns()
         model.digits(pixels)
         micros.append((time.monotonic_ns() - began) / 1000)
-    print("RESULT " + json.dumps(_told(micros)))
+    print("RESULT " + json.dumps(_summary(micros)))
 
 
-def _told(micros: list[float]) -> dict[str, object]:
+def _summary(micros: list[float]) -> dict[str, object]:
     """The latency of a picture is that of its batch; percentiles beyond the 99th are the slowest batch's."""
     cuts = statistics.quantiles(micros, n=100, method="inclusive")
     latency = {str(percent): cuts[percent - 1] for percent in (1, 5, 10, 25, 50, 75, 90, 95, 99)}

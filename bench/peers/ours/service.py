@@ -1,4 +1,4 @@
-"""The cases on this library, as its README writes them; a case with a runner has its routes alone."""
+"""The cases on this library, as in its README; a case with a runner has its routes alone."""
 
 import gc
 import os
@@ -18,7 +18,7 @@ WEIGHTS = 50_000_000  # doubles
 
 
 def echo(text: str) -> dict[str, str]:
-    """Answer what came."""
+    """Return the request."""
     return {"text": text}
 
 
@@ -28,7 +28,7 @@ def validated(
     body: str = "",
     enrichments: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Answer a constant verdict."""
+    """Return a constant verdict."""
     return {"version": "0.0.1", "language": "en", "confidence": 0.71, "error": "Not an error"}
 
 
@@ -43,12 +43,12 @@ def binary(values: np.ndarray) -> dict[str, Any]:
 
 
 def upload(image: bytes) -> dict[str, int]:
-    """Tell the size of a file."""
+    """Return the size of a file."""
     return {"size": len(image)}
 
 
 class Batched:
-    """Answers batches of what came, each in the same time."""
+    """Returns batches unchanged, each after the same time."""
 
     def __call__(self, text: list[str]) -> list[dict[str, str]]:
         time.sleep(BATCH_SECONDS)
@@ -56,10 +56,10 @@ class Batched:
 
 
 class Digits:
-    """Tells the digits in pictures."""
+    """Classifies images of digits."""
 
     def __init__(self) -> None:
-        import torch  # in the replica alone: web workers stay light
+        import torch  # only in the replica: web workers stay small
         from digits_model import DigitsModel
 
         self.tensor = torch.from_numpy
@@ -71,7 +71,7 @@ class Digits:
 
 
 class Weights:
-    """A model of 400 MB that tells its size."""
+    """A model of 400 MB that returns its size."""
 
     def __init__(self) -> None:
         self.weights = np.ones(WEIGHTS)
@@ -81,7 +81,7 @@ class Weights:
 
 
 def echo_batch(text: list[str]) -> list[dict[str, str]]:
-    """Answer what came, batch by batch."""
+    """Return the requests of a batch."""
     return [{"text": item} for item in text]
 
 
@@ -106,9 +106,9 @@ ROUTES_OF_RUNNERS: dict[str, list[dict[str, Any]]] = {
 
 
 def run_app() -> Flask:
-    """The app with a route per path of the case."""
+    """Return the app with a route per path of the case."""
     routes = ROUTES_OF_RUNNERS.get(os.environ["BENCH_CASE"], ROUTES)
     app = FlaskAppWrapper.create_app([{**route, "methods": ["POST"]} for route in routes])
     gc.collect()
-    gc.freeze()  # as the guide has it for granian; Gunicorn's settings do it anyway
+    gc.freeze()  # as the guide recommends for granian; Gunicorn's settings do it by default
     return app

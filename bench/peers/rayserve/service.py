@@ -57,7 +57,7 @@ async def _answer_batch(echoes: list[Echo]) -> list[Echo]:
     return echoes
 
 
-ANSWERS = {
+HANDLERS = {
     "/echo": _echo,
     "/validated": _validated,
     "/floats": _floats,
@@ -77,12 +77,12 @@ class Bench:
     """Every path in one deployment."""
 
     async def __call__(self, request: Request) -> Response:
-        """Answer by path."""
-        return await ANSWERS[request.url.path](request)
+        """Respond by path."""
+        return await HANDLERS[request.url.path](request)
 
 
 def main() -> None:
-    """Start a cluster of one machine, serve, and take it down again on SIGTERM."""
+    """Start a cluster of one machine, serve, and stop it on SIGTERM."""
     signals = {signal.SIGTERM, signal.SIGINT}
     ray.init(include_dashboard=False, num_cpus=2, log_to_driver=False, _temp_dir=os.environ["BENCH_SCRATCH"])
     serve.start(

@@ -1,4 +1,4 @@
-"""The cases on version 2 of this library, as its README writes them; sync workers, Gunicorn's default."""
+"""The cases on version 2 of this library, as in its README; sync workers, Gunicorn's default."""
 
 from typing import Any
 
@@ -23,12 +23,12 @@ def _floats(values: "list[float]") -> "dict[str, Any]":
 
 
 def echo() -> Response:
-    """Answer what came."""
+    """Return the request."""
     return FlaskAppWrapper.process_json(_echo)
 
 
 def validated() -> Response:
-    """Answer a constant verdict."""
+    """Return a constant verdict."""
     return FlaskAppWrapper.process_json(_validated, schema=example_schema_pb2)
 
 
@@ -38,12 +38,12 @@ def floats() -> Response:
 
 
 def cached() -> Response:
-    """Answer what came, from the cache if it came before."""
+    """Return the request, from the cache if it is a repeated one."""
     return CachedFlaskAppWrapper.process_json(_echo)
 
 
 def run_app() -> Flask:
-    """The app with a route per case."""
+    """Return the app with a route per case."""
     views = {"/echo": echo, "/validated": validated, "/floats": floats, "/cached": cached}
     return CachedFlaskAppWrapper.create_app(
         [{"endpoint": path, "callable": view, "methods": ["POST"]} for path, view in views.items()]
