@@ -1,1 +1,1 @@
-"""Tasks that run once an answer has been sent, and the threads that run them."""
+"""Tasks that run once a response has been sent, and the threads that run them."""

@@ -1,7 +1,7 @@
-"""Does what is to be done once an answer has been sent: the background tasks of this process.
+"""The background pool: threads of this process that run the tasks of responses once these have been sent.
 
-The tasks of one answer run in order, on threads that no request waits for. They know their request's
-id, and nothing else of it: whatever they need is handed to them.
+The tasks of one response run in order, on threads that no request waits for. They see their request's
+id, and nothing else of it: whatever they need is passed to them.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from aylien_model_serving.process import native_threads
 
 logger = logging.getLogger(__name__)
 
-#: Answers whose tasks may wait for a thread.
+#: Batches that may wait for a thread.
 MAX_WAITING = 1000
 
 
 class BackgroundBatch:
-    """The tasks of one answer.
+    """The background tasks of one response.
 
     Args:
         tasks: in their order.
@@ -44,26 +44,26 @@ class BackgroundBatch:
         self._request_id = request_id
 
     def __call__(self) -> None:
-        """Leave the tasks to this process's threads; where too many wait there, do them at once."""
+        """Pass the tasks to this process's pool; where too many batches wait there, run them at once."""
         if not _pool_of_process().offer(self):
             self.run()
 
     def run(self) -> None:
-        """Do the tasks; one that fails is logged, and the next one follows."""
+        """Run the tasks; one that fails is logged, and the next one follows."""
         token = current_request_id.set(self._request_id)
         try:
             for task in self._tasks:
-                _do(task)
+                _run_task(task)
         finally:
             current_request_id.reset(token)
 
 
-def _do(task: Task) -> None:
+def _run_task(task: Task) -> None:
     try:
         outcome = native_threads.call(task) if native_threads.is_patched() else task()
         if inspect.isawaitable(outcome):
             native_threads.run_coroutine(_awaited(outcome))
-    except BaseException as error:  # one that calls `sys.exit` must not take the thread from the others
+    except BaseException as error:  # `sys.exit` must not end the thread for all others
         logger.error("Background task %s failed: %s", callables.name_of(task), error, exc_info=error)
 
 
@@ -72,10 +72,10 @@ async def _awaited(outcome: Awaitable[Any]) -> None:
 
 
 class BackgroundPool:
-    """Threads that run errands, started when they are first needed.
+    """Threads that run batches of tasks, started when they are first needed.
 
     Args:
-        threads: how many errands may be under way at once.
+        threads: how many batches may run at once.
         room: how many more may wait.
     """
 
@@ -85,62 +85,62 @@ class BackgroundPool:
         self._started = 0
         self._waiting: deque[BackgroundBatch] = deque()
         lock = threading.Lock()
-        self._arrived = threading.Condition(lock)
-        self._ended = threading.Condition(lock)
-        #: Errands that were taken so far, and those of them that are done.
-        self.taken = 0
+        self._added = threading.Condition(lock)
+        self._finished = threading.Condition(lock)
+        #: Batches that were accepted so far, and those of them that are done.
+        self.accepted = 0
         self.done = 0
 
     def offer(self, batch: BackgroundBatch) -> bool:
-        """Take an errand, unless too many wait already; tell whether it was taken."""
-        with self._arrived:
+        """Accept a batch, unless too many wait already; return whether it was accepted."""
+        with self._added:
             if len(self._waiting) >= self._max_waiting:
                 return False
             self._waiting.append(batch)
-            self.taken += 1
-            is_short = self._started < min(self._threads, self.taken - self.done)
-            self._started += is_short
-            self._arrived.notify()
-        if is_short:
-            threading.Thread(target=self._work, name="model-serving-afterwards", daemon=True).start()
+            self.accepted += 1
+            needs_thread = self._started < min(self._threads, self.accepted - self.done)
+            self._started += needs_thread
+            self._added.notify()
+        if needs_thread:
+            threading.Thread(target=self._work, name="model-serving-background", daemon=True).start()
         return True
 
     def _work(self) -> None:
         while True:
-            with self._arrived:
-                self._arrived.wait_for(lambda: self._waiting)
+            with self._added:
+                self._added.wait_for(lambda: self._waiting)
                 batch = self._waiting.popleft()
             batch.run()
-            with self._ended:
+            with self._finished:
                 self.done += 1
-                self._ended.notify_all()
+                self._finished.notify_all()
 
     def finish(self, until: float) -> int:
-        """Wait until all that was taken is done; return how many errands are not, at that time.
+        """Wait until all accepted batches are done; return how many are not, at that time.
 
         Args:
             until: `time.monotonic()` seconds.
         """
-        with self._ended:
-            self._ended.wait_for(lambda: self.done == self.taken, max(0.0, until - time.monotonic()))
-            return self.taken - self.done
+        with self._finished:
+            self._finished.wait_for(lambda: self.done == self.accepted, max(0.0, until - time.monotonic()))
+            return self.accepted - self.done
 
 
 class DrainableTasks(Protocol):
-    """Another process that does tasks for this one's clients."""
+    """Background tasks for this process's clients that run elsewhere: in a replica or a mounted app."""
 
     def finish_tasks(self, until: float) -> int:
-        """Wait until those that were taken there by now are done; return how many are not."""
+        """Wait until those that were accepted there by now are done; return how many are not."""
 
 
 _lock = threading.Lock()
 _pool: tuple[int, BackgroundPool] | None = None
-_watched = 0
-_others: weakref.WeakSet[Any] = weakref.WeakSet()
+_registered_in = 0
+_elsewhere: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
 def _pool_of_process() -> BackgroundPool:
-    """Return this process's threads, made at their first use: they do not survive a fork."""
+    """Return this process's pool, made at its first use: threads do not survive a fork."""
     global _pool
     pool = _pool
     if pool is None or pool[0] != os.getpid():
@@ -152,48 +152,48 @@ def _pool_of_process() -> BackgroundPool:
     return pool[1]
 
 
-def register_for_shutdown(other: DrainableTasks) -> None:
-    """Wait for this one's tasks too, when this process ends."""
+def register_for_shutdown(tasks: DrainableTasks) -> None:
+    """Have the end of this process wait for these tasks, too."""
     _finish_at_exit()
-    _others.add(other)
+    _elsewhere.add(tasks)
 
 
 def counts() -> dict[str, int]:
-    """Return how many answers' tasks this process has taken, and how many of them are done."""
+    """Return how many batches of tasks this process has accepted, and how many of them are done."""
     pool = _pool
     if pool is None or pool[0] != os.getpid():
         return {"taken": 0, "done": 0}
-    return {"taken": pool[1].taken, "done": pool[1].done}
+    return {"taken": pool[1].accepted, "done": pool[1].done}
 
 
 def finish(seconds: float | None = None) -> None:
-    """Wait until the tasks of all answers are done; for a process that takes no more requests.
+    """Wait until all background tasks are done; for a process that takes no more requests.
 
     Args:
-        seconds: how long at most; what the operator allows, when omitted or longer than that.
+        seconds: how long at most; the setting `background_wait`, when omitted or longer than that.
     """
     limit = Settings.load().background_wait
     until = time.monotonic() + (limit if seconds is None else min(limit, max(0.0, seconds)))
     pool = _pool
     left = pool[1].finish(until) if pool is not None and pool[0] == os.getpid() else 0
-    left += sum(other.finish_tasks(until) for other in list(_others))
+    left += sum(tasks.finish_tasks(until) for tasks in list(_elsewhere))
     if left:
-        logger.warning("The process ends before the background tasks of %d answers are done", left)
+        logger.warning("The process ends before the background tasks of %d responses are done", left)
 
 
 def _finish_at_exit() -> None:
-    """Finish even where a server says nothing before its process ends.
+    """Call `finish` even where a server has no hook for the end of its process.
 
-    Processes of multiprocessing, as granian's workers are, leave without a look at `atexit`.
+    Processes of multiprocessing, as granian's workers are, do not run `atexit` functions.
     """
-    global _watched
-    if _watched != os.getpid():
-        _watched = os.getpid()
+    global _registered_in
+    if _registered_in != os.getpid():
+        _registered_in = os.getpid()
         Finalize(None, finish, exitpriority=0)
 
 
 def run_abandoned_tasks(result: Any, request_id: str) -> None:
-    """Do the tasks beside a result that came when its client had left; from any thread, a loop's too."""
+    """Run the tasks of a result whose client has disconnected; from any thread, a loop's too."""
     if isinstance(result, TaskResponse):
         batch = BackgroundBatch(result.tasks, request_id)
         if not _pool_of_process().offer(batch):

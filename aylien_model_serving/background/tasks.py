@@ -1,6 +1,6 @@
-"""Background tasks: what a handler asks to have done once its answer has been sent.
+"""Background tasks: functions that a handler wants to have called once its response has been sent.
 
-Pure. Says what is to be done and beside which answer; `runners.afterwards` does it.
+Pure. Describes the tasks and the response that they belong to; `background.pool` runs them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Task = Callable[[], Any]
 
 
 class BackgroundTask:
-    """One function to call after the answer; a coroutine function is awaited.
+    """One function to call after the response; a coroutine function is awaited.
 
     Args:
         fn: the function.
@@ -55,7 +55,7 @@ class BackgroundTasks:
         self._tasks = list(tasks)
 
     def add(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
-        """Add a function with its arguments, or a ready `BackgroundTask`, behind the others.
+        """Add a function with its arguments, or a ready `BackgroundTask`, after the others.
 
         Raises:
             TypeError: it can't be called.
@@ -70,7 +70,7 @@ class BackgroundTasks:
 
 
 class TaskResponse(Generic[_T]):
-    """A handler's answer, and what is to be done after it has been sent.
+    """A handler's result, and the tasks to run after the response has been sent.
 
     Args:
         result: what the handler would return without tasks.
@@ -91,12 +91,12 @@ class TaskResponse(Generic[_T]):
 
 
 def without_tasks(result: Any) -> Any:
-    """Return what a handler answered, without what is to be done afterwards."""
+    """Return the result of a handler without its background tasks."""
     return result.result if isinstance(result, TaskResponse) else result
 
 
 def hint_without_tasks(hint: Any) -> Any:
-    """Return the hint of the answer alone: `dict` for `TaskResponse[dict]`."""
+    """Return the type hint of the result alone: `dict` for `TaskResponse[dict]`."""
     if hint is TaskResponse:
         return None
     return get_args(hint)[0] if get_origin(hint) is TaskResponse else hint

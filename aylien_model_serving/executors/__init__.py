@@ -1,6 +1,7 @@
-"""Runners: where a handler runs.
+"""Executors: how and where a handler runs.
 
-`inline` runs it in the process that got the request.
+`inline` runs it in the process that got the request, `batched` runs it there for many calls at once; a
+replica's handler runs in another process (`replicas.client`).
 """
 
 from __future__ import annotations
@@ -9,25 +10,25 @@ from typing import Any, Protocol
 
 from aylien_model_serving.core.messages import Call
 
-#: The method of a call that asks a replica itself how it is.
+#: The method of a call that asks a replica for its own status.
 STATUS = "STATUS"
 
 
 class Observer(Protocol):
-    """Is told how a handler does."""
+    """Records how a handler performs."""
 
     def ran(self, seconds: float) -> None:
-        """Take note of one run."""
+        """Record one run."""
 
     def speed_changed(self, quick: bool) -> None:
-        """Take note that the handler counts as quick, or no more."""
+        """Record that the handler counts as quick from this run on, or as slow."""
 
 
 class Executor(Protocol):
     """Runs one handler, for callers that block and for callers on an event loop."""
 
     def run(self, arguments: dict[str, Any], call: Call) -> Any:
-        """Call the handler and return its result, or raise what it raises; a `Reply` is the answer as it is.
+        """Call the handler and return its result, or raise what it raises; a `Reply` is sent as it is.
 
         Args:
             arguments: checked keyword arguments.
@@ -38,10 +39,10 @@ class Executor(Protocol):
         """
 
     def is_immediate(self) -> bool:
-        """Tell whether `run` is so quick at this moment that an event loop may call it itself."""
+        """Return whether `run` is so quick at this moment that an event loop may call it itself."""
 
     async def run_async(self, arguments: dict[str, Any], call: Call) -> Any:
         """Do the same for a caller on an event loop; a call that is cancelled while it waits never starts."""
 
     def ready(self) -> bool:
-        """Tell whether a call would be answered."""
+        """Return whether a call would be answered."""

@@ -1,4 +1,4 @@
-"""Batches calls within the process that got them, whether they come from threads, greenlets or event loops.
+"""Batches calls in the process that got them, whether they come from threads, greenlets or event loops.
 
 The outcomes of a batch reach an event loop by one wake-up.
 """
@@ -26,14 +26,14 @@ _Delivery = tuple["asyncio.Future[Any]", Any, "Exception | None", str]
 
 
 class BatchedExecutor:
-    """Runs a handler whose fields and results are lists, for as many calls at once as are there.
+    """Runs a handler whose fields and results are lists, for as many calls at once as wait.
 
     Args:
         handler: the callable; a coroutine function is awaited.
         signature: what it takes.
         batching: the limits of a batch.
         threads: how many batches may run at once in this process.
-        observer: is told how the handler does.
+        observer: records how the handler performs.
         max_queue: calls that may wait; None for no limit.
     """
 
@@ -53,7 +53,7 @@ class BatchedExecutor:
         self._observer = observer
         self._max_queue = max_queue
         self._lock = threading.Lock()
-        self._place: tuple[int, Engine, LoopNotifier] | None = None
+        self._started: tuple[int, Engine, LoopNotifier] | None = None
 
     def ready(self) -> bool:
         return True
@@ -62,22 +62,22 @@ class BatchedExecutor:
         return False
 
     def run(self, arguments: dict[str, Any], call: Call) -> Any:
-        bell = threading.Lock()
-        bell.acquire()
+        done = threading.Lock()
+        done.acquire()
         outcome: list[tuple[Any, Exception | None]] = []
 
         def finish(result: Any, error: Exception | None) -> None:
             outcome.append((result, error))
-            bell.release()
+            done.release()
 
-        job = QueuedCall(arguments, call.deadline, call.request_id, finish=finish)
+        queued = QueuedCall(arguments, call.deadline, call.request_id, finish=finish)
         engine, _ = self._engine_of_process()
-        engine.submit(job)
+        engine.submit(queued)
         try:
-            if not bell.acquire(timeout=_left(call.deadline)):
+            if not done.acquire(timeout=_left(call.deadline)):
                 raise DeadlineExceeded
         except BaseException:
-            job.abandoned = True
+            queued.abandoned = True
             raise
         result, error = outcome[0]
         if error is not None:
@@ -87,55 +87,55 @@ class BatchedExecutor:
     async def run_async(self, arguments: dict[str, Any], call: Call) -> Any:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
-        engine, deliveries = self._engine_of_process()
+        engine, notifier = self._engine_of_process()
 
         def finish(result: Any, error: Exception | None) -> None:
-            deliveries.put(loop, (future, result, error, call.request_id))
+            notifier.put(loop, (future, result, error, call.request_id))
 
-        job = QueuedCall(arguments, call.deadline, call.request_id, finish=finish)
-        engine.submit(job)
-        alarm = loop.call_later(_left(call.deadline), _expire, future) if call.deadline is not None else None
+        queued = QueuedCall(arguments, call.deadline, call.request_id, finish=finish)
+        engine.submit(queued)
+        timer = loop.call_later(_left(call.deadline), _expire, future) if call.deadline is not None else None
         try:
             result, error = await future
         except BaseException:
-            job.abandoned = True
+            queued.abandoned = True
             raise
         finally:
-            if alarm is not None:
-                alarm.cancel()
+            if timer is not None:
+                timer.cancel()
         if error is not None:
             raise error
         return result
 
     def _engine_of_process(self) -> tuple[Engine, LoopNotifier]:
         """Return this process's engine, started at its first use: threads do not survive a fork."""
-        place = self._place
-        if place is None or place[0] != os.getpid():
+        started = self._started
+        if started is None or started[0] != os.getpid():
             with self._lock:
-                place = self._place
-                if place is None or place[0] != os.getpid():
-                    place = self._place = self._settle_here()
-        return place[1], place[2]
+                started = self._started
+                if started is None or started[0] != os.getpid():
+                    started = self._started = self._start_engine()
+        return started[1], started[2]
 
-    def _settle_here(self) -> tuple[int, Engine, LoopNotifier]:
-        deliveries = LoopNotifier(self._observer)
+    def _start_engine(self) -> tuple[int, Engine, LoopNotifier]:
+        notifier = LoopNotifier(self._observer)
         engine = Engine(
             self._handler,
             self._signature,
             batching=self._batching,
             threads=self._threads,
             max_queue=self._max_queue,
-            observer=deliveries,
+            observer=notifier,
         )
         engine.start()
-        return os.getpid(), engine, deliveries
+        return os.getpid(), engine, notifier
 
 
 class LoopNotifier:
-    """Brings outcomes to event loops, all of one batch together.
+    """Delivers outcomes to event loops, all of one batch by one wake-up.
 
     Args:
-        observer: is told of every run.
+        observer: records every run.
     """
 
     def __init__(self, observer: Observer) -> None:
@@ -145,21 +145,21 @@ class LoopNotifier:
     def put(self, loop: Loop, delivery: _Delivery) -> None:
         self._pending.append((loop, delivery))
 
-    def starts(self, jobs: Sequence[QueuedCall]) -> None:
-        """Nothing is noted of a run before its end."""
+    def starts(self, calls: Sequence[QueuedCall]) -> None:
+        """A run is recorded at its end."""
 
-    def ended(self, jobs: Sequence[QueuedCall], seconds: float) -> None:
+    def ended(self, calls: Sequence[QueuedCall], seconds: float) -> None:
         self._observer.ran(seconds)
 
     def dropped(self, reason: str) -> None:
-        """Nothing is noted of calls that did not run."""
+        """Calls that did not run are not recorded."""
 
     def settled(self) -> None:
         by_loop: dict[Loop, list[_Delivery]] = {}
         while self._pending:
             try:
                 loop, delivery = self._pending.popleft()
-            except IndexError:  # another thread's batch has settled meanwhile
+            except IndexError:  # another thread took the rest meanwhile
                 break
             by_loop.setdefault(loop, []).append(delivery)
         for loop, deliveries in by_loop.items():
@@ -173,7 +173,7 @@ def _deliver(deliveries: list[_Delivery]) -> None:
     for future, result, error, request_id in deliveries:
         if not future.done():
             future.set_result((result, error))
-        elif future.cancelled():  # its client has left
+        elif future.cancelled():  # its client has disconnected
             pool.run_abandoned_tasks(result, request_id)
 
 

@@ -1,6 +1,6 @@
-"""Runs a handler for a batch: each field goes in as a column, and a column of results comes out.
+"""Invokes a handler for a batch: each field goes in as a column, and a column of results comes out.
 
-A batch that fails is halved until the guilty stand alone, so that the innocent get their answers.
+A batch that fails is halved until the failing calls stand alone, so that all others get their results.
 """
 
 from __future__ import annotations
@@ -21,37 +21,37 @@ from aylien_model_serving.process import native_threads
 
 
 class EngineObserver(Protocol):
-    """Is told what an engine does, on the thread that does it."""
+    """Records what an engine does, on the thread that does it."""
 
-    def starts(self, jobs: Sequence[QueuedCall]) -> None:
-        """Take note that the handler is about to run for these calls."""
+    def starts(self, calls: Sequence[QueuedCall]) -> None:
+        """Record that the handler is about to run for these calls."""
 
-    def ended(self, jobs: Sequence[QueuedCall], seconds: float) -> None:
-        """Take note that this run has ended."""
+    def ended(self, calls: Sequence[QueuedCall], seconds: float) -> None:
+        """Record that this run has ended."""
 
     def settled(self) -> None:
-        """Take note that all calls of a batch have been told their outcomes."""
+        """Act on the end of a batch: `finish` has been called for all of its calls."""
 
     def dropped(self, reason: str) -> None:
-        """Take note that a call did not reach the handler: it was "expired" or "abandoned"."""
+        """Record that a call did not reach the handler: it was "expired" or "abandoned"."""
 
 
 class CallOutcome(NamedTuple):
-    """What became of a call: a result or an error."""
+    """How a call ended: with a result or an error."""
 
-    job: QueuedCall
+    call: QueuedCall
     result: Any
     error: Exception | None = None
 
 
 class HandlerInvoker:
-    """Runs one handler, for single calls as they are or for batches as columns.
+    """Invokes one handler, for single calls as they are or for batches as columns.
 
     Args:
         handler: the callable; a coroutine function is awaited.
         signature: what it takes.
         batched: whether it takes columns.
-        observer: is told of every run.
+        observer: records every run.
     """
 
     def __init__(
@@ -68,42 +68,42 @@ class HandlerInvoker:
         outcomes: list[CallOutcome] = []
         parts = [batch]
         while parts:
-            jobs = self._living(parts.pop(), outcomes)
-            if not jobs:
+            calls = self._drop_stale(parts.pop(), outcomes)
+            if not calls:
                 continue
             try:
-                result = self._call(jobs)
+                result = self._invoke(calls)
             except (Exception, asyncio.CancelledError) as error:
-                if len(jobs) == 1:
-                    outcomes.append(CallOutcome(jobs[0], None, _plain(error)))
+                if len(calls) == 1:
+                    outcomes.append(CallOutcome(calls[0], None, _plain(error)))
                 else:
-                    half = len(jobs) // 2
-                    parts += [jobs[half:], jobs[:half]]
+                    half = len(calls) // 2
+                    parts += [calls[half:], calls[:half]]
             else:
-                outcomes += self._spread(jobs, result)
+                outcomes += self._split(calls, result)
         return outcomes
 
     def drop(self, stale: Sequence[QueuedCall]) -> list[CallOutcome]:
         """Return the outcomes of calls that will not run."""
         outcomes = []
-        for job in stale:
-            self._observer.dropped("abandoned" if job.abandoned else "expired")
-            if not job.abandoned:
-                outcomes.append(CallOutcome(job, None, DeadlineExceeded()))
+        for call in stale:
+            self._observer.dropped("abandoned" if call.abandoned else "expired")
+            if not call.abandoned:
+                outcomes.append(CallOutcome(call, None, DeadlineExceeded()))
         return outcomes
 
-    def _living(self, jobs: Sequence[QueuedCall], outcomes: list[CallOutcome]) -> Sequence[QueuedCall]:
+    def _drop_stale(self, calls: Sequence[QueuedCall], outcomes: list[CallOutcome]) -> Sequence[QueuedCall]:
         now = time.monotonic()
-        stale = [job for job in jobs if job.is_stale(now)]
+        stale = [call for call in calls if call.is_stale(now)]
         if not stale:
-            return jobs
+            return calls
         outcomes += self.drop(stale)
-        return [job for job in jobs if job not in stale]
+        return [call for call in calls if call not in stale]
 
-    def _call(self, jobs: Sequence[QueuedCall]) -> Any:
-        arguments = columns(jobs) if self._batched else jobs[0].arguments
-        self._observer.starts(jobs)
-        token = current_request_id.set(jobs[0].request_id if len(jobs) == 1 else "-")
+    def _invoke(self, calls: Sequence[QueuedCall]) -> Any:
+        arguments = columns(calls) if self._batched else calls[0].arguments
+        self._observer.starts(calls)
+        token = current_request_id.set(calls[0].request_id if len(calls) == 1 else "-")
         start = time.perf_counter()
         try:
             if self._is_async:
@@ -112,26 +112,26 @@ class HandlerInvoker:
                 return native_threads.call(self._signature.call, self._handler, arguments)
             return self._signature.call(self._handler, arguments)
         finally:
-            self._observer.ended(jobs, time.perf_counter() - start)
+            self._observer.ended(calls, time.perf_counter() - start)
             current_request_id.reset(token)
 
-    def _spread(self, jobs: Sequence[QueuedCall], result: Any) -> list[CallOutcome]:
+    def _split(self, calls: Sequence[QueuedCall], result: Any) -> list[CallOutcome]:
         """Give every call its own result."""
         if not self._batched:
-            return [CallOutcome(jobs[0], result)]
+            return [CallOutcome(calls[0], result)]
         try:
-            found = items(result, len(jobs))
+            listed = items(result, len(calls))
         except HandlerFailed as error:
-            return [CallOutcome(job, None, HandlerFailed(str(error))) for job in jobs]
+            return [CallOutcome(call, None, HandlerFailed(str(error))) for call in calls]
         return [
-            CallOutcome(job, None, item) if isinstance(item, Exception) else CallOutcome(job, item)
-            for job, item in zip(jobs, found, strict=True)
+            CallOutcome(call, None, item) if isinstance(item, Exception) else CallOutcome(call, item)
+            for call, item in zip(calls, listed, strict=True)
         ]
 
 
-def columns(jobs: Sequence[QueuedCall]) -> dict[str, Any]:
+def columns(calls: Sequence[QueuedCall]) -> dict[str, Any]:
     """Return a list of values for each field of calls that have the same fields."""
-    return {name: [job.arguments[name] for job in jobs] for name in jobs[0].arguments}
+    return {name: [call.arguments[name] for call in calls] for name in calls[0].arguments}
 
 
 def items(result: Any, expected: int) -> list[Any]:
@@ -142,7 +142,7 @@ def items(result: Any, expected: int) -> list[Any]:
         expected: calls in the batch.
 
     Raises:
-        HandlerFailed: there are more or fewer items, or none can be told.
+        HandlerFailed: there are more or fewer items, or the result has none.
     """
     wanted = f"The handler has to return a list of {expected} results, one for each call of its batch"
     if isinstance(result, (str, bytes, bytearray, Mapping, AbstractSet)):

@@ -1,6 +1,6 @@
-"""The engine: calls queue up here, and its threads run the handler for them, in batches or one by one.
+"""The engine: a queue of calls, and threads that run the handler for them, in batches or one by one.
 
-One thread at a time looks at the queue, so that a call that arrives wakes one thread or none; the
+One thread at a time waits at the queue, so that a call that arrives wakes one thread or none; the
 others wait for their turn.
 """
 
@@ -16,7 +16,7 @@ from typing import Any
 from aylien_model_serving.errors import DeadlineExceeded, HandlerFailed, Unavailable
 from aylien_model_serving.executors.batch_policy import BatchOptions, BatchPolicy
 from aylien_model_serving.executors.batches import CallOutcome, EngineObserver, HandlerInvoker
-from aylien_model_serving.executors.queue import Queue, QueuedCall
+from aylien_model_serving.executors.queue import CallQueue, QueuedCall
 from aylien_model_serving.handlers.signatures import Signature
 
 __all__ = ["Engine", "EngineObserver", "QueuedCall"]
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 
 class Engine:
-    """Runs one handler for all who submit calls.
+    """Runs one handler for all that submit calls.
 
     Args:
         handler: the callable; of a batched one every field is a list, and so is its result.
@@ -33,7 +33,7 @@ class Engine:
         batching: the limits of a batch; None for a handler that takes one call at a time.
         threads: how many runs may be under way at once.
         max_queue: calls that may wait; None for no limit.
-        observer: is told what happens.
+        observer: records what happens.
     """
 
     def __init__(
@@ -46,15 +46,15 @@ class Engine:
         max_queue: int | None,
         observer: EngineObserver,
     ) -> None:
-        self._runs = HandlerInvoker(handler, signature, batching is not None, observer)
-        self._most = batching.max_size if batching else 1
+        self._invoker = HandlerInvoker(handler, signature, batching is not None, observer)
+        self._max_batch = batching.max_size if batching else 1
         self._policy = BatchPolicy(batching) if batching else None
         self._threads = threads
         self._max_queue = max_queue
         self._observer = observer
-        self._queue = Queue()
+        self._queue = CallQueue()
         self._running = 0
-        self._sleeps_until = -math.inf  # of the thread that looks at the queue, while it sleeps
+        self._sleeps_until = -math.inf  # of the thread at the queue, while it sleeps
         self._closed = False
         self._turn = threading.Lock()
         lock = threading.Lock()
@@ -70,7 +70,7 @@ class Engine:
         return self._running
 
     def check_room(self) -> None:
-        """Raise what `submit` would.
+        """Raise what `submit` would raise.
 
         Raises:
             Unavailable: as many calls wait as may, or the engine is closed.
@@ -78,17 +78,17 @@ class Engine:
         with self._changed:
             self._refuse_overflow(time.monotonic())
 
-    def submit(self, job: QueuedCall) -> None:
-        """Let a call wait for its run.
+    def submit(self, call: QueuedCall) -> None:
+        """Queue a call for its run.
 
         Raises:
             Unavailable: as many calls wait as may, or the engine is closed.
         """
         now = time.monotonic()
-        job.arrived = now
+        call.arrived = now
         with self._changed:
             self._refuse_overflow(now)
-            self._queue.append(job)
+            self._queue.append(call)
             if self._policy is not None:
                 self._policy.arrived(now, len(self._queue))
             if self._sleeps_until > now and self._due(now) < self._sleeps_until:
@@ -106,10 +106,10 @@ class Engine:
     def start(self) -> None:
         """Start the engine's threads."""
         for _ in range(self._threads):
-            threading.Thread(target=self._work_on, name="model-serving-engine", daemon=True).start()
+            threading.Thread(target=self._work_forever, name="model-serving-engine", daemon=True).start()
 
-    def _work_on(self) -> None:
-        """Work, whatever a handler raises: a call of `sys.exit` must not take the thread from the others."""
+    def _work_forever(self) -> None:
+        """Work, whatever a handler raises: a call of `sys.exit` must not end the thread for all others."""
         while True:
             try:
                 return self.work()
@@ -126,7 +126,7 @@ class Engine:
             self._run(*taken)
 
     def _take(self) -> tuple[list[QueuedCall], list[QueuedCall]] | None:
-        """Wait until a batch is due; return it, and calls that will not run, or None at the end."""
+        """Wait until a batch is due; return it and the stale calls, or None at the end."""
         with self._changed:
             while True:
                 now = time.monotonic()
@@ -141,7 +141,7 @@ class Engine:
                 if due > now:
                     self._sleep(due)
                     continue
-                batch = self._queue.take(self._most, now)
+                batch = self._queue.take(self._max_batch, now)
                 self._running += len(batch)
                 return batch, self._queue.take_stale()
 
@@ -158,33 +158,33 @@ class Engine:
 
     def _run(self, batch: list[QueuedCall], stale: list[QueuedCall]) -> None:
         start = time.monotonic()
-        outcomes = self._runs.drop(stale)
+        outcomes = self._invoker.drop(stale)
         try:
-            outcomes += self._runs.run(batch)
+            outcomes += self._invoker.run(batch)
         except BaseException as error:
-            outcomes += [CallOutcome(job, None, _failed(error)) for job in batch]
+            outcomes += [CallOutcome(call, None, _failed(error)) for call in batch]
             raise
         finally:
-            self._learn(len(batch), start)
+            self._update_policy(len(batch), start)
             self._finish(outcomes)
             self._release(len(batch))
 
-    def _learn(self, size: int, start: float) -> None:
-        """Teach the policy before callers hear of the end, and ask again."""
+    def _update_policy(self, size: int, start: float) -> None:
+        """Report the batch to the policy before its callers are answered and can call again."""
         now = time.monotonic()
         if self._policy is not None and size:
             with self._changed:
                 self._policy.ran(size, now - start, now)
 
     def _finish(self, outcomes: Sequence[CallOutcome]) -> None:
-        for job, result, error in outcomes:
+        for call, result, error in outcomes:
             try:
-                if error is None and job.is_late(time.monotonic()):
-                    job.finish(None, DeadlineExceeded())
+                if error is None and call.is_late(time.monotonic()):
+                    call.finish(None, DeadlineExceeded())
                 else:
-                    job.finish(result, error)
+                    call.finish(result, error)
             except Exception:
-                logger.exception("the outcome of request %s could not be delivered", job.request_id)
+                logger.exception("the outcome of request %s could not be delivered", call.request_id)
         try:
             self._observer.settled()
         except Exception:
@@ -197,7 +197,7 @@ class Engine:
                 self._emptied.notify_all()
 
     def close(self, timeout: float | None) -> bool:
-        """Take no more calls, let those that wait run, and tell whether all has been done.
+        """Take no more calls, let those that wait run, and return whether all has been done.
 
         Args:
             timeout: seconds to wait for that; None for as long as it takes.

@@ -22,12 +22,13 @@ STREAMS = (GeneratorType, AsyncGeneratorType)
 
 
 class GeneratorItems:
-    """Pulls a generator's items, each within the context of the request.
+    """Iterates a generator, each step of it within the context of the request.
 
     Args:
         generator: what the handler returned.
         release: gives the handler's slot back; called once.
-        beside: whether a caller that blocks is a greenlet, whose hub must go on.
+        in_native_thread: whether a blocking caller is a greenlet: the generator then runs on a native thread,
+            so that gevent's hub is not blocked.
     """
 
     def __init__(
@@ -38,9 +39,8 @@ class GeneratorItems:
     ) -> None:
         self._generator = generator
         self._release = release
-        self._in_native_thread = in_native_thread and not isinstance(
-            generator, AsyncGenerator
-        )  # which has a loop of its own
+        is_async = isinstance(generator, AsyncGenerator)  # runs on an event loop's thread anyway
+        self._in_native_thread = in_native_thread and not is_async
         self._context = contextvars.copy_context()
         self._closed = False
 
@@ -51,7 +51,7 @@ class GeneratorItems:
         if self._closed:
             raise StopIteration
         try:
-            item = self._step(self._pull)
+            item = self._run(self._next_item)
         except BaseException:
             self.close()
             raise
@@ -63,7 +63,7 @@ class GeneratorItems:
     async def __aiter__(self) -> AsyncIterator[Any]:
         """Yield the items to an event loop, and close the generator however the loop ends.
 
-        One thread makes them all and closes after them: a generator can't be closed while it runs.
+        One thread makes them all and closes the generator: a generator can't be closed while it runs.
         """
         thread = ThreadPoolExecutor(1, thread_name_prefix="model-serving-stream")
         try:
@@ -71,7 +71,7 @@ class GeneratorItems:
                 if isinstance(self._generator, AsyncGenerator):
                     item = await anext(self._generator, _END)
                 else:
-                    item = await self._on(thread, self._pull)
+                    item = await self._on(thread, self._next_item)
                 if item is _END:
                     return
                 yield item
@@ -82,17 +82,15 @@ class GeneratorItems:
     async def _on(self, thread: Executor, function: Callable[[], Any]) -> Any:
         return await asyncio.get_running_loop().run_in_executor(thread, self._context.run, function)
 
-    def _pull(self) -> Any:
+    def _next_item(self) -> Any:
         if isinstance(self._generator, AsyncGenerator):
-            return native_threads.run_coroutine(_pull_async(self._generator))
+            return native_threads.run_coroutine(_next_item_async(self._generator))
         return next(self._generator, _END)
 
-    def _step(self, function: Callable[[], Any]) -> Any:
-        return (
-            native_threads.call(self._context.run, function)
-            if self._in_native_thread
-            else self._context.run(function)
-        )
+    def _run(self, function: Callable[[], Any]) -> Any:
+        if self._in_native_thread:
+            return native_threads.call(self._context.run, function)
+        return self._context.run(function)
 
     def close(self) -> None:
         """Close the generator and give its slot back."""
@@ -100,7 +98,7 @@ class GeneratorItems:
             return
         self._closed = True
         try:
-            self._step(self._close_generator)
+            self._run(self._close_generator)
         finally:
             self._release()
 
@@ -123,7 +121,7 @@ class GeneratorItems:
             self._release()
 
 
-async def _pull_async(generator: AsyncGenerator[Any, None]) -> Any:
+async def _next_item_async(generator: AsyncGenerator[Any, None]) -> Any:
     return await anext(generator, _END)
 
 

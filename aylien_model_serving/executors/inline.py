@@ -1,7 +1,7 @@
 """Runs a handler in the process that got the request.
 
 No more than `threads` calls run at once, so that a handler needs no locks of its own. Under gevent
-and on an event loop, a handler that has shown itself slow runs on a thread of its own.
+and on an event loop, a handler that has been measured as slow runs on a native thread.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ _DEFAULT_THREADS = 8
 
 
 class InlineExecutor:
-    """Calls a handler where its caller is, or on a thread beside it.
+    """Calls a handler on its caller's thread, or on another one where the caller must not block.
 
     Args:
         handler: the callable; a coroutine function is awaited.
         signature: what it takes.
         threads: how many calls may run at once in this process; None for no limit.
-        observer: is told how the handler does.
+        observer: records how the handler performs.
     """
 
     def __init__(
@@ -51,8 +51,8 @@ class InlineExecutor:
         self._threads = threads
         self._slots = _slots(threads)
         self._observer = observer
-        self._pace = LatencyTracker()
-        self._jobs: set[Future[Any]] = set()
+        self._latency = LatencyTracker()
+        self._running: set[Future[Any]] = set()
         self._streams: set[object] = set()
         self._is_async = inspect.iscoroutinefunction(handler)
 
@@ -64,7 +64,7 @@ class InlineExecutor:
         )
 
     @cached_property
-    def _hub_must_go_on(self) -> bool:
+    def _must_not_block_hub(self) -> bool:
         """Without a limit on calls, a handler stays in its greenlet: it may wait for a network."""
         return self._threads is not None and native_threads.is_patched()
 
@@ -72,7 +72,7 @@ class InlineExecutor:
         return True
 
     def is_immediate(self) -> bool:
-        return self._pace.quick and not self._jobs and not self._streams
+        return self._latency.quick and not self._running and not self._streams
 
     def run(self, arguments: dict[str, Any], call: Call) -> Any:
         deadline = call.deadline
@@ -81,11 +81,11 @@ class InlineExecutor:
         if self._slots is None:
             result = self._call(arguments, deadline)
             return self._stream(result, _nothing) if type(result) in STREAMS else result
-        if not (self._slots.acquire(blocking=False) or self._slots.acquire(timeout=_patience(deadline))):
+        if not (self._slots.acquire(blocking=False) or self._slots.acquire(timeout=_slot_timeout(deadline))):
             raise DeadlineExceeded
         release = self._slots.release
         try:
-            if self._hub_must_go_on and not self._pace.quick:
+            if self._must_not_block_hub and not self._latency.quick:
                 result = native_threads.call(self._call, arguments, deadline)
             else:
                 result = self._call(arguments, deadline)
@@ -106,24 +106,24 @@ class InlineExecutor:
             self._streams.discard(stream)
             release()
 
-        return GeneratorItems(generator, end, self._hub_must_go_on)
+        return GeneratorItems(generator, end, self._must_not_block_hub)
 
     async def run_async(self, arguments: dict[str, Any], call: Call) -> Any:
         if self._is_async:
             return await self._await(arguments, call.deadline)
-        job = self._pool.submit(contextvars.copy_context().run, self.run, arguments, call)
-        self._jobs.add(job)
-        job.add_done_callback(self._jobs.discard)
+        future = self._pool.submit(contextvars.copy_context().run, self.run, arguments, call)
+        self._running.add(future)
+        future.add_done_callback(self._running.discard)
         try:
-            return await self._within(asyncio.wrap_future(job), call.deadline)
+            return await self._within(asyncio.wrap_future(future), call.deadline)
         except asyncio.CancelledError:
-            job.add_done_callback(partial(_do_tasks, call.request_id))
+            future.add_done_callback(partial(_run_tasks_of_abandoned, call.request_id))
             raise
 
-    async def _within(self, work: Awaitable[Any], deadline: float | None) -> Any:
-        """Wait for work until the deadline; what has not begun by then is cancelled."""
+    async def _within(self, awaitable: Awaitable[Any], deadline: float | None) -> Any:
+        """Await a result until the deadline; what has not begun by then is cancelled."""
         try:
-            return await asyncio.wait_for(work, None if deadline is None else _left(deadline))
+            return await asyncio.wait_for(awaitable, None if deadline is None else _seconds_left(deadline))
         except asyncio.TimeoutError:
             if deadline is None or time.monotonic() < deadline:
                 raise  # the handler's own
@@ -145,34 +145,34 @@ class InlineExecutor:
         finally:
             seconds = time.perf_counter() - start
             self._observer.ran(seconds)
-            if self._pace.note(seconds):
-                self._observer.speed_changed(self._pace.quick)
+            if self._latency.record(seconds):
+                self._observer.speed_changed(self._latency.quick)
         if deadline is not None and time.monotonic() > deadline:
             raise DeadlineExceeded
         return result
 
 
-def _do_tasks(request_id: str, left: Future[Any]) -> None:
-    """Do the background tasks of a call whose client left while its handler ran."""
-    if not left.cancelled() and left.exception() is None:
-        pool.run_abandoned_tasks(left.result(), request_id)
+def _run_tasks_of_abandoned(request_id: str, future: Future[Any]) -> None:
+    """Run the background tasks of a call whose client disconnected while its handler ran."""
+    if not future.cancelled() and future.exception() is None:
+        pool.run_abandoned_tasks(future.result(), request_id)
 
 
 def _nothing() -> None:
-    """Give back the slot that a handler without a limit does not take."""
+    """A handler without a limit has no slot to give back."""
 
 
 def _slots(threads: int | None) -> threading.Lock | threading.Semaphore | None:
-    """Return what a call holds while it runs; a lock takes a third of a semaphore's time."""
+    """Return the lock or semaphore that a call holds while it runs; a lock takes a third of the time."""
     if threads is None:
         return None
     return threading.Lock() if threads == 1 else threading.BoundedSemaphore(threads)
 
 
-def _left(deadline: float) -> float:
+def _seconds_left(deadline: float) -> float:
     return max(0.0, deadline - time.monotonic())
 
 
-def _patience(deadline: float | None) -> float:
+def _slot_timeout(deadline: float | None) -> float:
     """Return how many seconds to wait for a slot; locks have a limit of their own."""
-    return threading.TIMEOUT_MAX if deadline is None else _left(deadline)
+    return threading.TIMEOUT_MAX if deadline is None else _seconds_left(deadline)

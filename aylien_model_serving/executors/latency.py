@@ -1,15 +1,15 @@
-"""How quick a handler has shown itself to be.
+"""Tracks a handler's latency, to classify it as quick or slow.
 
-Pure: times are passed in. A quick handler may run on an event loop; a slow one would hold up everybody else.
+Pure: times are passed in. A quick handler may run on an event loop; a slow one would block all others.
 """
 
 from __future__ import annotations
 
-#: Mean seconds of a call above which a handler counts as slow: the cost of a change of threads and back is
-#: a fifth of it.
+#: Mean seconds of a call above which a handler counts as slow: switching to a thread and back costs a fifth
+#: of that.
 SLOW_SECONDS = 0.0005
 
-#: Mean seconds below which it counts as quick again; the gap keeps it from changing sides at every call.
+#: Mean seconds below which it counts as quick again; the gap keeps it from changing class at every call.
 QUICK_SECONDS = 0.00025
 
 #: Weight of the latest call in the mean.
@@ -17,7 +17,7 @@ _WEIGHT = 0.2
 
 
 class LatencyTracker:
-    """A running mean of a handler's times; slow until it has shown itself quick."""
+    """An exponential moving average of a handler's times; slow until measured as quick."""
 
     __slots__ = ("_mean", "quick")
 
@@ -25,8 +25,8 @@ class LatencyTracker:
         self.quick = False
         self._mean = 0.0
 
-    def note(self, seconds: float) -> bool:
-        """Take one call's time into account, and tell whether the verdict changed."""
+    def record(self, seconds: float) -> bool:
+        """Add the time of one call, and return whether the class changed."""
         self._mean = self._mean + _WEIGHT * (seconds - self._mean) if self._mean else seconds
         quick = self._mean < (SLOW_SECONDS if self.quick else QUICK_SECONDS)
         changed = quick is not self.quick

@@ -1,4 +1,4 @@
-"""Calls on their way to a handler, and the order in which they get there.
+"""Calls that wait for a handler, and the order in which they reach it.
 
 Pure: times are passed in, and whoever shares a queue between threads brings the lock.
 """
@@ -19,7 +19,7 @@ class QueuedCall:
         arguments: checked keyword arguments.
         deadline: `time.monotonic()` seconds after which nobody waits for the result.
         request_id: of the request that the call comes from.
-        finish: is given the result or the error, once, on a thread of the engine, while the call's slot is
+        finish: called with the result or the error, once, on a thread of the engine, while the call's slot is
             still taken; never for a call that was abandoned before it reached the handler.
         suspect: whether a process died while it ran this call; it runs alone.
     """
@@ -57,39 +57,39 @@ class QueuedCall:
         return self.deadline is not None and now > self.deadline
 
     def is_stale(self, now: float) -> bool:
-        """Tell whether nobody waits for the result."""
+        """Return whether nobody waits for the result."""
         return self.abandoned or self.is_late(now)
 
 
-class Queue:
-    """Calls that wait, oldest first; those that nobody waits for stand aside until their end is told."""
+class CallQueue:
+    """Calls that wait, oldest first; stale ones are set aside until their callers have been answered."""
 
-    __slots__ = ("_stale", "_jobs")
+    __slots__ = ("_calls", "_stale")
 
     def __init__(self) -> None:
-        self._jobs: deque[QueuedCall] = deque()
+        self._calls: deque[QueuedCall] = deque()
         self._stale: list[QueuedCall] = []
 
     def __len__(self) -> int:
-        return len(self._jobs)
+        return len(self._calls)
 
     @property
     def first(self) -> QueuedCall:
-        return self._jobs[0]
+        return self._calls[0]
 
-    def append(self, job: QueuedCall) -> None:
-        self._jobs.append(job)
+    def append(self, call: QueuedCall) -> None:
+        self._calls.append(call)
 
     def has_stale(self) -> bool:
         return bool(self._stale)
 
     def set_stale_aside(self, now: float) -> None:
         """Make room for calls that somebody waits for."""
-        self._stale += [job for job in self._jobs if job.is_stale(now)]
-        self._jobs = deque(job for job in self._jobs if not job.is_stale(now))
+        self._stale += [call for call in self._calls if call.is_stale(now)]
+        self._calls = deque(call for call in self._calls if not call.is_stale(now))
 
     def take_stale(self) -> list[QueuedCall]:
-        """Return and forget what was found to be dead."""
+        """Return the calls that were set aside, and forget them."""
         stale, self._stale = self._stale, []
         return stale
 
@@ -97,22 +97,22 @@ class Queue:
         """Return the oldest call and those that can share its run: of the same fields, and no suspects.
 
         Args:
-            most: jobs to return at most.
-            now: the time; what is dead by then is set aside.
+            most: calls to return at most.
+            now: the time; what is stale by then is set aside.
         """
         batch: list[QueuedCall] = []
         passed: list[QueuedCall] = []
-        while self._jobs and len(batch) < most:
-            job = self._jobs.popleft()
-            if job.is_stale(now):
-                self._stale.append(job)
-            elif not batch or _can_share(batch[0], job):
-                batch.append(job)
+        while self._calls and len(batch) < most:
+            call = self._calls.popleft()
+            if call.is_stale(now):
+                self._stale.append(call)
+            elif not batch or _can_share(batch[0], call):
+                batch.append(call)
             else:
-                passed.append(job)
-        self._jobs.extendleft(reversed(passed))
+                passed.append(call)
+        self._calls.extendleft(reversed(passed))
         return batch
 
 
-def _can_share(first: QueuedCall, job: QueuedCall) -> bool:
-    return not (first.suspect or job.suspect) and job.arguments.keys() == first.arguments.keys()
+def _can_share(first: QueuedCall, call: QueuedCall) -> bool:
+    return not (first.suspect or call.suspect) and call.arguments.keys() == first.arguments.keys()

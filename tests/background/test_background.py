@@ -1,4 +1,4 @@
-"""Background tasks without a server: what they are, their order, and what they mean for an ending process."""
+"""Background tasks without a server: what is accepted, their order, and the wait at shutdown."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from aylien_model_serving import BackgroundTask, BackgroundTasks, TaskResponse
-from aylien_model_serving.background import pool as afterwards
+from aylien_model_serving.background import pool as background
 from aylien_model_serving.background.pool import BackgroundBatch, BackgroundPool
 from aylien_model_serving.background.tasks import hint_without_tasks
 from aylien_model_serving.core.messages import Call, current_request_id
@@ -21,7 +21,7 @@ from aylien_model_serving.executors.batched import BatchedExecutor
 from aylien_model_serving.executors.inline import InlineExecutor
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.process import native_threads
-from tests.executors.engines import PATIENCE, wait_until
+from tests.executors.engines import TIMEOUT, wait_until
 
 needs_loops = pytest.mark.skipif(
     native_threads.is_patched(), reason="greenlets share a thread's one event loop"
@@ -31,19 +31,19 @@ needs_loops = pytest.mark.skipif(
 @pytest.fixture(autouse=True)
 def _nothing_is_left() -> Iterator[None]:
     yield
-    afterwards.finish()
+    background.finish()
 
 
-class Diary:
+class Recorder:
     def __init__(self) -> None:
         self.notes: list[Any] = []
 
-    def note(self, words: Any) -> None:
-        self.notes.append(words)
+    def note(self, text: Any) -> None:
+        self.notes.append(text)
 
-    async def note_async(self, words: Any) -> None:
+    async def note_async(self, text: Any) -> None:
         await asyncio.sleep(0)
-        self.notes.append(words)
+        self.notes.append(text)
 
 
 class Gate:
@@ -59,60 +59,60 @@ class Gate:
         self.is_open = True
 
 
-class Lines(logging.Handler):
-    """Keeps log lines with the id that a formatter would write."""
+class LogRecorder(logging.Handler):
+    """Records log lines with the id that a formatter would write."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.kept: list[tuple[str, str]] = []
+        self.records: list[tuple[str, str]] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.kept.append((current_request_id.get(), record.getMessage()))
+        self.records.append((current_request_id.get(), record.getMessage()))
 
 
 @pytest.fixture
-def lines() -> Iterator[Lines]:
-    handler = Lines()
-    afterwards.logger.addHandler(handler)
+def lines() -> Iterator[LogRecorder]:
+    handler = LogRecorder()
+    background.logger.addHandler(handler)
     yield handler
-    afterwards.logger.removeHandler(handler)
+    background.logger.removeHandler(handler)
 
 
-def until(pool: BackgroundPool) -> int:
-    return pool.finish(time.monotonic() + PATIENCE)
+def finish(pool: BackgroundPool) -> int:
+    return pool.finish(time.monotonic() + TIMEOUT)
 
 
 def test_tasks_are_called_with_their_arguments_in_the_order_in_which_they_were_added() -> None:
-    diary = Diary()
+    recorder = Recorder()
     tasks = BackgroundTasks()
-    tasks.add(diary.note, "first")
-    tasks.add(diary.note_async, words="second")
-    tasks.add(BackgroundTask(diary.note, "third"))
+    tasks.add(recorder.note, "first")
+    tasks.add(recorder.note_async, text="second")
+    tasks.add(BackgroundTask(recorder.note, "third"))
 
     BackgroundBatch(TaskResponse("", tasks).tasks, "id")()
-    afterwards.finish()
+    background.finish()
 
     assert len(tasks) == 3
-    assert diary.notes == ["first", "second", "third"]
+    assert recorder.notes == ["first", "second", "third"]
 
 
 def test_any_callable_without_arguments_is_a_task() -> None:
-    diary = Diary()
+    recorder = Recorder()
 
     class Starlike:
         async def __call__(self) -> None:
-            await diary.note_async("awaited")
+            await recorder.note_async("awaited")
 
     BackgroundBatch(
-        TaskResponse("", Starlike()).tasks + TaskResponse("", lambda: diary.note("called")).tasks, "id"
+        TaskResponse("", Starlike()).tasks + TaskResponse("", lambda: recorder.note("called")).tasks, "id"
     )()
-    afterwards.finish()
+    background.finish()
 
-    assert diary.notes == ["awaited", "called"]
+    assert recorder.notes == ["awaited", "called"]
 
 
 @pytest.mark.parametrize("what", [None, "a name", 1])
-def test_what_can_not_be_called_is_refused_where_it_is_written(what: Any) -> None:
+def test_a_task_that_cant_be_called_is_refused_where_it_is_created(what: Any) -> None:
     for make in (
         lambda: BackgroundTask(what),
         lambda: BackgroundTasks().add(what),
@@ -122,20 +122,21 @@ def test_what_can_not_be_called_is_refused_where_it_is_written(what: Any) -> Non
             make()
 
 
-def test_a_stream_with_tasks_is_refused_where_it_is_written() -> None:
+def test_a_stream_with_tasks_is_refused_where_it_is_created() -> None:
     with pytest.raises(TypeError, match="generator"):
         TaskResponse((number for number in range(3)), print)
 
 
 @pytest.mark.parametrize(
-    ("hint", "told"), [(TaskResponse[dict], dict), (TaskResponse, None), (list[int], list[int]), (None, None)]
+    ("hint", "expected"),
+    [(TaskResponse[dict], dict), (TaskResponse, None), (list[int], list[int]), (None, None)],
 )
-def test_the_answers_hint_is_that_of_its_result(hint: Any, told: Any) -> None:
-    assert hint_without_tasks(hint) == told
+def test_the_hint_of_a_task_response_is_that_of_its_result(hint: Any, expected: Any) -> None:
+    assert hint_without_tasks(hint) == expected
 
 
-def test_a_failure_is_logged_under_its_requests_id_and_the_next_task_follows(lines: Lines) -> None:
-    diary = Diary()
+def test_a_failure_is_logged_under_its_requests_id_and_the_next_task_follows(lines: LogRecorder) -> None:
+    recorder = Recorder()
 
     def fail() -> None:
         raise ValueError("no way")
@@ -143,97 +144,97 @@ def test_a_failure_is_logged_under_its_requests_id_and_the_next_task_follows(lin
     async def fail_async() -> None:
         raise ValueError("no way either")
 
-    BackgroundBatch([fail, BackgroundTask(fail_async), sys.exit, lambda: diary.note("done")], "the-id")()
-    afterwards.finish()
+    BackgroundBatch([fail, BackgroundTask(fail_async), sys.exit, lambda: recorder.note("done")], "the-id")()
+    background.finish()
 
-    assert diary.notes == ["done"]
-    assert lines.kept == [
+    assert recorder.notes == ["done"]
+    assert lines.records == [
         ("the-id", "Background task fail failed: no way"),
         ("the-id", "Background task fail_async failed: no way either"),
         ("the-id", "Background task exit failed: "),
     ]
 
 
-def test_tasks_run_beside_their_sender_one_answers_at_a_time() -> None:
-    diary, gate, pool = Diary(), Gate(), BackgroundPool(threads=1)
+def test_tasks_run_on_other_threads_one_batch_at_a_time() -> None:
+    recorder, gate, pool = Recorder(), Gate(), BackgroundPool(threads=1)
 
-    pool.offer(BackgroundBatch([gate.wait, lambda: diary.note("first answer's")], "1"))
-    pool.offer(BackgroundBatch([lambda: diary.note("second answer's")], "2"))
+    pool.offer(BackgroundBatch([gate.wait, lambda: recorder.note("first batch's")], "1"))
+    pool.offer(BackgroundBatch([lambda: recorder.note("second batch's")], "2"))
 
     assert pool.finish(time.monotonic()) == 2
-    assert diary.notes == []
+    assert recorder.notes == []
     gate.set()
-    assert until(pool) == 0
-    assert diary.notes == ["first answer's", "second answer's"]
+    assert finish(pool) == 0
+    assert recorder.notes == ["first batch's", "second batch's"]
 
 
-def test_as_many_answers_are_worked_on_as_there_are_threads() -> None:
+def test_as_many_batches_run_as_there_are_threads() -> None:
     pool, first, second = BackgroundPool(threads=2), Gate(), Gate()
 
     pool.offer(BackgroundBatch([first.set, second.wait], "1"))
     pool.offer(BackgroundBatch([first.wait, second.set], "2"))
 
-    assert until(pool) == 0
+    assert finish(pool) == 0
     assert first.is_open
     assert second.is_open
 
 
-def test_where_too_many_wait_the_sender_does_its_tasks_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    diary, gate, entered = Diary(), Gate(), Gate()
+def test_where_too_many_wait_the_sender_runs_its_tasks_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    recorder, gate, entered = Recorder(), Gate(), Gate()
     pool = BackgroundPool(threads=1, max_waiting=1)
-    monkeypatch.setattr(afterwards, "_here", lambda: pool)
+    monkeypatch.setattr(background, "_pool_of_process", lambda: pool)
     BackgroundBatch([entered.set, gate.wait], "running")()
     entered.wait()
-    BackgroundBatch([lambda: diary.note("waited")], "waiting")()
+    BackgroundBatch([lambda: recorder.note("waited")], "waiting")()
 
-    BackgroundBatch([lambda: diary.note(current_request_id.get())], "too many")()
+    BackgroundBatch([lambda: recorder.note(current_request_id.get())], "too many")()
 
-    assert diary.notes == ["too many"]
+    assert recorder.notes == ["too many"]
     gate.set()
-    assert until(pool) == 0
-    assert diary.notes == ["too many", "waited"]
+    assert finish(pool) == 0
+    assert recorder.notes == ["too many", "waited"]
 
 
-def test_the_end_of_a_process_waits_no_longer_than_it_may(lines: Lines) -> None:
+def test_shutdown_waits_no_longer_than_allowed(lines: LogRecorder) -> None:
     gate = Gate()
     BackgroundBatch([gate.wait], "id")()
 
-    afterwards.finish(0)
+    background.finish(0)
 
-    assert [words for _, words in lines.kept] == [
-        "The process ends before the background tasks of 1 answers are done"
+    assert [text for _, text in lines.records] == [
+        "The process ends before the background tasks of 1 responses are done"
     ]
     gate.set()
-    afterwards.finish()
-    assert len(lines.kept) == 1
+    background.finish()
+    assert len(lines.records) == 1
 
 
-def test_the_operator_limits_the_wait(lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_setting_limits_the_wait(lines: LogRecorder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MODEL_SERVING_BACKGROUND_WAIT", "0.01")
     gate = Gate()
     BackgroundBatch([gate.wait], "id")()
 
-    afterwards.finish(PATIENCE)
+    background.finish(TIMEOUT)
 
-    assert len(lines.kept) == 1
+    assert len(lines.records) == 1
     gate.set()
 
 
-def test_the_end_of_a_process_waits_for_those_who_do_tasks_for_its_clients() -> None:
+def test_shutdown_waits_for_registered_objects() -> None:
     class Other:
-        told: float | None = None
+        deadline: float | None = None
 
         def finish_tasks(self, until: float) -> int:
-            self.told = until
+            self.deadline = until
             return 0
 
     other = Other()
-    afterwards.register_for_shutdown(other)
+    background.register_for_shutdown(other)
 
-    afterwards.finish()
+    background.finish()
 
-    assert other.told is not None
-    assert other.told > time.monotonic()
+    assert other.deadline is not None
+    assert other.deadline > time.monotonic()
 
 
 class Observer:
@@ -244,32 +245,32 @@ class Observer:
 
 @needs_loops
 @pytest.mark.parametrize("batched", [False, True])
-def test_a_client_that_left_while_the_handler_ran_changes_nothing(batched: bool) -> None:
-    diary, entered, gate = Diary(), Gate(), Gate()
+def test_tasks_run_though_the_client_disconnected_while_the_handler_ran(batched: bool) -> None:
+    recorder, entered, gate = Recorder(), Gate(), Gate()
 
     def handler(text: Any) -> Any:
         entered.set()
         gate.wait()
-        response = TaskResponse("", BackgroundTask(lambda: diary.note(current_request_id.get())))
+        response = TaskResponse("", BackgroundTask(lambda: recorder.note(current_request_id.get())))
         return [response] if batched else response
 
     signature = Signature.of(handler)
-    runner: Any = (
+    executor: Any = (
         BatchedExecutor(handler, signature, BatchOptions(1), 1, Observer())
         if batched
         else InlineExecutor(handler, signature, 1, Observer())
     )
 
-    async def ask_and_leave() -> None:
+    async def call_and_cancel() -> None:
         call = Call("POST", "/", "", {}, b"", {}, "left")
-        asking = asyncio.ensure_future(runner.run_async({"text": ""}, call))
+        calling = asyncio.ensure_future(executor.run_async({"text": ""}, call))
         await asyncio.to_thread(entered.wait)
-        asking.cancel()
-        await asyncio.wait([asking])
+        calling.cancel()
+        await asyncio.wait([calling])
         gate.set()
-        while not diary.notes:
+        while not recorder.notes:
             await asyncio.sleep(0.001)
 
-    asyncio.run(asyncio.wait_for(ask_and_leave(), PATIENCE))
+    asyncio.run(asyncio.wait_for(call_and_cancel(), TIMEOUT))
 
-    assert diary.notes == ["left"]
+    assert recorder.notes == ["left"]

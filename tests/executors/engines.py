@@ -1,4 +1,4 @@
-"""An engine whose test does the work itself, and what it was told."""
+"""An engine whose work is done by the test's own thread, and a record of what happened."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -8,38 +8,38 @@ from aylien_model_serving.executors.batch_policy import BatchOptions
 from aylien_model_serving.executors.engine import Engine, QueuedCall
 from aylien_model_serving.handlers.signatures import Signature
 
-PATIENCE = 10.0  # seconds after which a test that waits has failed
+TIMEOUT = 10.0  # seconds after which a test that waits has failed
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    """Look again and again: unlike a lock, this works between gevent's hub and threads of its pool."""
-    deadline = time.monotonic() + PATIENCE
+    """Poll: unlike a lock, this works between gevent's hub and threads of its pool."""
+    deadline = time.monotonic() + TIMEOUT
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.001)
 
 
-class Noted:
-    """An observer that keeps what it is told, in order."""
+class RecordingEngineObserver:
+    """An observer that records events, in order."""
 
     def __init__(self) -> None:
-        self.told: list[Any] = []
+        self.events: list[Any] = []
 
-    def starts(self, jobs: Sequence[QueuedCall]) -> None:
-        self.told.append(("starts", len(jobs)))
+    def starts(self, calls: Sequence[QueuedCall]) -> None:
+        self.events.append(("starts", len(calls)))
 
-    def ended(self, jobs: Sequence[QueuedCall], seconds: float) -> None:
-        assert 0 <= seconds < PATIENCE
-        self.told.append(("ended", len(jobs)))
+    def ended(self, calls: Sequence[QueuedCall], seconds: float) -> None:
+        assert 0 <= seconds < TIMEOUT
+        self.events.append(("ended", len(calls)))
 
     def settled(self) -> None:
-        self.told.append("settled")
+        self.events.append("settled")
 
     def dropped(self, reason: str) -> None:
-        self.told.append(("dropped", reason))
+        self.events.append(("dropped", reason))
 
 
-class Bench:
+class EngineHarness:
     """An engine, and the outcomes of what is submitted to it, by request id."""
 
     def __init__(
@@ -50,7 +50,7 @@ class Bench:
         max_queue: int | None = None,
         threads: int = 1,
     ) -> None:
-        self.observer = Noted()
+        self.observer = RecordingEngineObserver()
         self.outcomes: dict[str, Any] = {}
         self.engine = Engine(
             handler,
@@ -67,11 +67,11 @@ class Bench:
         def finish(result: Any, error: Exception | None) -> None:
             assert name not in self.outcomes
             self.outcomes[name] = result if error is None else error
-            self.observer.told.append(("finished", name))
+            self.observer.events.append(("finished", name))
 
-        job = QueuedCall(arguments, deadline, name, finish=finish, suspect=suspect)
-        self.engine.submit(job)
-        return job
+        call = QueuedCall(arguments, deadline, name, finish=finish, suspect=suspect)
+        self.engine.submit(call)
+        return call
 
     def work(self) -> dict[str, Any]:
         """Run all that waits on this thread, and return the outcomes."""
@@ -82,4 +82,4 @@ class Bench:
 
     def runs(self) -> list[int]:
         """Return the sizes of the batches that ran."""
-        return [note[1] for note in self.observer.told if note[0] == "starts"]
+        return [event[1] for event in self.observer.events if event[0] == "starts"]

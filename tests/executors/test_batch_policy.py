@@ -7,28 +7,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aylien_model_serving.executors.batch_policy import BatchCosts, BatchOptions, BatchPolicy
-from tests.closed_loop import CallOutcome, Decides, Greedy, Simulation, adaptive
+from tests.closed_loop import Decides, Greedy, Outcome, Simulation, adaptive
 
 MILLISECOND = 0.001
 
 
-def cohort_of(policy: BatchPolicy, size: int, start: float, gap: float = 0.05 * MILLISECOND) -> float:
-    """Let a batch of so many end, and each of its callers ask again; return the time of the last."""
+def callers_return(policy: BatchPolicy, size: int, start: float, gap: float = 0.05 * MILLISECOND) -> float:
+    """End a batch of this size and let each of its callers call again; return the time of the last."""
     policy.ran(size, 5 * MILLISECOND, start)
     for number in range(1, size + 1):
         policy.arrived(start + number * gap, number)
     return start + size * gap
 
 
-def practised(limits: BatchOptions = BatchOptions(64, 0.005), size: int = 32) -> BatchPolicy:  # noqa: B008  (frozen)
-    """Return a policy that has seen clients come back right after their answers."""
+def trained_policy(limits: BatchOptions = BatchOptions(64, 0.005), size: int = 32) -> BatchPolicy:  # noqa: B008  (frozen)
+    """Return a policy that has seen clients call again right after their answers."""
     policy = BatchPolicy(limits)
     for number in range(8):
-        cohort_of(policy, size, number * 0.02)
+        callers_return(policy, size, number * 0.02)
     return policy
 
 
-def test_a_policy_that_has_seen_nothing_makes_nobody_wait() -> None:
+def test_an_untrained_policy_makes_nobody_wait() -> None:
     policy = BatchPolicy(BatchOptions(64, 0.005))
 
     policy.arrived(1.0, 1)
@@ -37,7 +37,7 @@ def test_a_policy_that_has_seen_nothing_makes_nobody_wait() -> None:
 
 
 def test_a_full_batch_goes_at_once() -> None:
-    policy = practised()
+    policy = trained_policy()
     policy.ran(32, 5 * MILLISECOND, 1.0)
 
     assert policy.due(1.0, 64, 0.996) <= 1.0
@@ -45,7 +45,7 @@ def test_a_full_batch_goes_at_once() -> None:
 
 
 def test_a_lone_call_after_idleness_goes_at_once() -> None:
-    policy = practised()
+    policy = trained_policy()
     policy.ran(32, 5 * MILLISECOND, 1.0)
 
     policy.arrived(1.1, 1)
@@ -53,8 +53,8 @@ def test_a_lone_call_after_idleness_goes_at_once() -> None:
     assert policy.due(1.1, 1, 1.1) <= 1.1
 
 
-def test_those_who_wait_are_joined_by_those_who_are_on_their_way_back() -> None:
-    policy = practised()
+def test_waiting_calls_wait_for_callers_that_are_expected_back() -> None:
+    policy = trained_policy()
     policy.ran(32, 5 * MILLISECOND, 1.0)
 
     due = policy.due(1.0, 32, 0.996)
@@ -62,15 +62,15 @@ def test_those_who_wait_are_joined_by_those_who_are_on_their_way_back() -> None:
     assert 1.0 + 32 * 0.05 * MILLISECOND < due <= 1.005
 
 
-def test_once_all_have_come_back_the_batch_goes() -> None:
-    policy = practised()
-    end = cohort_of(policy, 32, 1.0)
+def test_once_all_callers_are_back_the_batch_goes() -> None:
+    policy = trained_policy()
+    end = callers_return(policy, 32, 1.0)
 
     assert policy.due(end, 64, 0.996) <= end
 
 
-def test_company_that_stays_away_is_not_waited_for() -> None:
-    policy = practised()
+def test_callers_that_stay_away_are_not_waited_for() -> None:
+    policy = trained_policy()
     policy.ran(32, 5 * MILLISECOND, 1.0)
     for number in range(1, 9):
         policy.arrived(1.0 + number * 0.05 * MILLISECOND, number)
@@ -128,7 +128,7 @@ def test_no_limit_is_ever_exceeded(
 
 
 @given(steps, st.integers(1, 64))
-def test_however_it_has_learnt_a_lone_call_after_a_pause_goes_at_once(
+def test_whatever_the_policy_has_seen_a_lone_call_after_a_pause_goes_at_once(
     steps: list[tuple[str, float, int]], max_size: int
 ) -> None:
     policy = BatchPolicy(BatchOptions(max_size, 0.005))
@@ -144,29 +144,31 @@ def test_however_it_has_learnt_a_lone_call_after_a_pause_goes_at_once(
 
 
 @given(st.floats(0, 0.1), st.floats(0, 0.001), st.sets(st.integers(1, 64), min_size=3))
-def test_the_parts_of_a_batchs_cost_are_told_apart(fixed: float, per_item: float, sizes: set[int]) -> None:
+def test_fixed_and_per_item_cost_of_a_batch_are_separated(
+    fixed: float, per_item: float, sizes: set[int]
+) -> None:
     costs = BatchCosts()
 
     for size in sizes:
-        costs.note(size, fixed + per_item * size)
+        costs.record(size, fixed + per_item * size)
 
-    kinds = {(size - 1).bit_length() for size in sizes}
-    expected = fixed if len(kinds) > 1 else None
+    groups = {(size - 1).bit_length() for size in sizes}
+    expected = fixed if len(groups) > 1 else None
     assert expected is None or costs.fixed() == pytest.approx(expected, abs=1e-9)
 
 
-def test_one_stray_time_changes_nothing() -> None:
+def test_one_outlier_changes_nothing() -> None:
     costs = BatchCosts()
     for _ in range(3):
-        costs.note(1, 0.005)
-        costs.note(64, 0.005)
+        costs.record(1, 0.005)
+        costs.record(64, 0.005)
 
-    costs.note(64, 10.0)
+    costs.record(64, 10.0)
 
     assert costs.fixed() == pytest.approx(0.005)
 
 
-class Draw:
+class ExponentialDelay:
     """Draws seconds at random around a mean, the same ones in each run."""
 
     def __init__(self, mean: float) -> None:
@@ -179,19 +181,19 @@ class Draw:
 
 def closed(
     policy: Decides, clients: int, cpu: float, fixed: float = 5 * MILLISECOND, per_item: float = 0.0
-) -> CallOutcome:
+) -> Outcome:
     return Simulation(policy, cpu=lambda: cpu, fixed=fixed, per_item=per_item).closed(clients, seconds=1.0)
 
 
 @pytest.mark.parametrize(("cpu", "gain"), [(0.05, 1.2), (0.06, 1.1), (0.07, 1.03)])
 def test_clients_in_two_cohorts_are_joined_into_full_batches(cpu: float, gain: float) -> None:
     greedy = closed(Greedy(), 64, cpu * MILLISECOND)
-    learnt = closed(adaptive(), 64, cpu * MILLISECOND)
+    adapted = closed(adaptive(), 64, cpu * MILLISECOND)
 
     assert greedy.mean_size == pytest.approx(32, rel=0.01)
-    assert min(learnt.sizes) == 64
-    assert learnt.throughput > gain * greedy.throughput
-    assert learnt.mean_latency < greedy.mean_latency / gain
+    assert min(adapted.sizes) == 64
+    assert adapted.throughput > gain * greedy.throughput
+    assert adapted.mean_latency < greedy.mean_latency / gain
 
 
 @pytest.mark.parametrize("clients", [2, 4, 8, 16, 32])
@@ -203,8 +205,8 @@ def test_fewer_clients_than_a_batch_holds_are_joined_too(clients: int) -> None:
 
 
 @pytest.mark.parametrize("clients", [2, 8, 16, 32, 64])
-def test_clients_whose_way_back_varies_are_joined_too(clients: int) -> None:
-    def run(policy: Decides) -> CallOutcome:
+def test_clients_whose_turnaround_varies_are_joined_too(clients: int) -> None:
+    def run(policy: Decides) -> Outcome:
         chance = random.Random(3)
         simulation = Simulation(
             policy,
@@ -220,49 +222,49 @@ def test_clients_whose_way_back_varies_are_joined_too(clients: int) -> None:
 @pytest.mark.parametrize("cpu", [0.05, 0.075, 0.1, 0.125, 0.15])
 def test_where_waiting_gains_nothing_nothing_is_lost(clients: int, cpu: float) -> None:
     greedy = closed(Greedy(), clients, cpu * MILLISECOND)
-    learnt = closed(adaptive(), clients, cpu * MILLISECOND)
+    adapted = closed(adaptive(), clients, cpu * MILLISECOND)
 
-    assert learnt.throughput > 0.98 * greedy.throughput
-    assert learnt.mean_latency < 1.02 * greedy.mean_latency
+    assert adapted.throughput > 0.98 * greedy.throughput
+    assert adapted.mean_latency < 1.02 * greedy.mean_latency
 
 
 @pytest.mark.parametrize("clients", [1, 2, 8, 64])
 @pytest.mark.parametrize(("fixed", "per_item"), [(0.0, 0.1), (0.0, 0.02), (0.0, 1.0), (1.0, 0.1), (1.0, 1.0)])
-def test_a_model_that_takes_its_time_for_each_item_is_kept_busy(
-    clients: int, fixed: float, per_item: float
-) -> None:
+def test_a_model_with_a_per_item_cost_is_kept_busy(clients: int, fixed: float, per_item: float) -> None:
     model = {"fixed": fixed * MILLISECOND, "per_item": per_item * MILLISECOND}
 
     greedy = closed(Greedy(), clients, 0.1 * MILLISECOND, **model)
-    learnt = closed(adaptive(), clients, 0.1 * MILLISECOND, **model)
+    adapted = closed(adaptive(), clients, 0.1 * MILLISECOND, **model)
 
-    assert learnt.throughput > 0.98 * greedy.throughput
-    assert learnt.mean_latency < 1.02 * greedy.mean_latency
+    assert adapted.throughput > 0.98 * greedy.throughput
+    assert adapted.mean_latency < 1.02 * greedy.mean_latency
 
 
 @pytest.mark.parametrize("fixed", [0.0, 5 * MILLISECOND])
 @pytest.mark.parametrize("rate", [10, 100, 200, 400, 1000, 5000, 10000])
-def test_calls_that_come_by_chance_wait_no_longer(rate: float, fixed: float) -> None:
-    def run(policy: Decides) -> CallOutcome:
+def test_calls_that_arrive_at_random_wait_no_longer(rate: float, fixed: float) -> None:
+    def run(policy: Decides) -> Outcome:
         simulation = Simulation(policy, cpu=lambda: 0.0, fixed=fixed, per_item=0.02 * MILLISECOND)
         return simulation.open(rate, seconds=max(2.0, 800 / rate))
 
-    greedy, learnt = run(Greedy()), run(adaptive())
+    greedy, adapted = run(Greedy()), run(adaptive())
 
-    assert learnt.throughput == pytest.approx(greedy.throughput, rel=0.01)
-    assert learnt.mean_latency < 1.03 * greedy.mean_latency
+    assert adapted.throughput == pytest.approx(greedy.throughput, rel=0.01)
+    assert adapted.mean_latency < 1.03 * greedy.mean_latency
 
 
 @pytest.mark.parametrize("clients", [2, 8, 64])
 @pytest.mark.parametrize("think", [1, 10, 100])
-def test_clients_who_think_are_not_waited_for_in_vain(clients: int, think: float) -> None:
-    def run(policy: Decides) -> CallOutcome:
-        return Simulation(policy, turnaround=Draw(think * MILLISECOND)).closed(clients, seconds=4.0)
+def test_clients_with_think_time_are_not_waited_for_in_vain(clients: int, think: float) -> None:
+    def run(policy: Decides) -> Outcome:
+        return Simulation(policy, turnaround=ExponentialDelay(think * MILLISECOND)).closed(
+            clients, seconds=4.0
+        )
 
-    greedy, learnt = run(Greedy()), run(adaptive())
+    greedy, adapted = run(Greedy()), run(adaptive())
 
-    assert learnt.throughput > 0.98 * greedy.throughput
-    assert learnt.mean_latency < 1.03 * greedy.mean_latency
+    assert adapted.throughput > 0.98 * greedy.throughput
+    assert adapted.mean_latency < 1.03 * greedy.mean_latency
 
 
 def test_a_single_clients_latency_is_the_time_of_its_batch() -> None:

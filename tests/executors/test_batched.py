@@ -17,12 +17,12 @@ from aylien_model_serving.executors.batch_policy import BatchOptions
 from aylien_model_serving.executors.batched import BatchedExecutor, LoopNotifier
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.process import native_threads
-from tests.executors.engines import PATIENCE, wait_until
+from tests.executors.engines import TIMEOUT, wait_until
 
 ROOT = Path(__file__).parents[2]
 
 
-class Noted:
+class RecordingObserver:
     def __init__(self) -> None:
         self.seconds: list[float] = []
 
@@ -36,49 +36,54 @@ def call(deadline: float | None = None) -> Call:
     return Call("POST", "/", "", {}, b"", {}, "id-1", deadline)
 
 
-def runner_of(
+def executor_of(
     handler: Callable[..., Any],
     max_size: int = 32,
     threads: int = 1,
-    observer: Noted | None = None,
+    observer: RecordingObserver | None = None,
     max_queue: int | None = None,
 ) -> BatchedExecutor:
     return BatchedExecutor(
-        handler, Signature.of(handler), BatchOptions(max_size), threads, observer or Noted(), max_queue
+        handler,
+        Signature.of(handler),
+        BatchOptions(max_size),
+        threads,
+        observer or RecordingObserver(),
+        max_queue,
     )
 
 
-def run_blocking(runner: BatchedExecutor, arguments: dict[str, Any], deadline: float | None = None) -> Any:
-    return runner.run(arguments, call(deadline))
+def run_blocking(executor: BatchedExecutor, arguments: dict[str, Any], deadline: float | None = None) -> Any:
+    return executor.run(arguments, call(deadline))
 
 
-def run_on_loop(runner: BatchedExecutor, arguments: dict[str, Any], deadline: float | None = None) -> Any:
+def run_on_loop(executor: BatchedExecutor, arguments: dict[str, Any], deadline: float | None = None) -> Any:
     return native_threads.run_coroutine(
-        asyncio.wait_for(runner.run_async(arguments, call(deadline)), PATIENCE)
+        asyncio.wait_for(executor.run_async(arguments, call(deadline)), TIMEOUT)
     )
 
 
-def many_blocking(runner: BatchedExecutor, arguments: list[dict[str, Any]]) -> list[Any]:
+def many_blocking(executor: BatchedExecutor, arguments: list[dict[str, Any]]) -> list[Any]:
     results: list[Any] = [None] * len(arguments)
 
-    def ask(place: int) -> None:
+    def call_one(index: int) -> None:
         try:
-            results[place] = runner.run(arguments[place], call())
+            results[index] = executor.run(arguments[index], call())
         except Exception as error:
-            results[place] = error
+            results[index] = error
 
-    callers = [threading.Thread(target=ask, args=(place,)) for place in range(len(arguments))]
+    callers = [threading.Thread(target=call_one, args=(index,)) for index in range(len(arguments))]
     for caller in callers:
         caller.start()
     for caller in callers:
-        caller.join(PATIENCE)
+        caller.join(TIMEOUT)
     return results
 
 
-def many_on_loop(runner: BatchedExecutor, arguments: list[dict[str, Any]]) -> list[Any]:
+def many_on_loop(executor: BatchedExecutor, arguments: list[dict[str, Any]]) -> list[Any]:
     async def gather() -> list[Any]:
-        calls = [runner.run_async(each, call()) for each in arguments]
-        return await asyncio.wait_for(asyncio.gather(*calls, return_exceptions=True), PATIENCE)
+        calls = [executor.run_async(each, call()) for each in arguments]
+        return await asyncio.wait_for(asyncio.gather(*calls, return_exceptions=True), TIMEOUT)
 
     return native_threads.run_coroutine(gather())
 
@@ -87,78 +92,78 @@ RUNS = pytest.mark.parametrize("run", [run_blocking, run_on_loop])
 MANY = pytest.mark.parametrize("many", [many_blocking, many_on_loop])
 
 
-class Held:
-    """A batched handler that holds its batches until it is let go."""
+class BlockingHandler:
+    """A batched handler that blocks in its batches until it is released."""
 
     def __init__(self) -> None:
         self.batches: list[list[Any]] = []
-        self.let_go = False
+        self.released = False
 
     def __call__(self, a: list[Any]) -> list[Any]:
         self.batches.append(a)
-        wait_until(lambda: self.let_go)
+        wait_until(lambda: self.released)
         return a
 
 
 @RUNS
 def test_a_call_gets_its_own_result(run: Callable[..., Any]) -> None:
-    observer = Noted()
+    observer = RecordingObserver()
 
-    assert run(runner_of(lambda a: [n + 1 for n in a], observer=observer), {"a": 1}) == 2
+    assert run(executor_of(lambda a: [n + 1 for n in a], observer=observer), {"a": 1}) == 2
     assert len(observer.seconds) == 1
 
 
 @RUNS
-def test_what_the_handler_raises_is_raised_and_leaves_the_runner_usable(run: Callable[..., Any]) -> None:
+def test_what_the_handler_raises_is_raised_and_leaves_the_executor_usable(run: Callable[..., Any]) -> None:
     def handler(a: list[int]) -> list[int]:
         if 0 in a:
             raise KeyError("inside")
         return a
 
-    runner = runner_of(handler)
+    executor = executor_of(handler)
 
     for _ in range(3):
         with pytest.raises(KeyError, match="inside"):
-            run(runner, {"a": 0})
-    assert run(runner, {"a": 1}) == 1
+            run(executor, {"a": 0})
+    assert run(executor, {"a": 1}) == 1
 
 
 @RUNS
-def test_the_handler_knows_the_request_of_a_lone_call(run: Callable[..., Any]) -> None:
-    assert run(runner_of(lambda a: [current_request_id.get()]), {"a": 1}) == "id-1"
+def test_the_handler_sees_the_request_id_of_a_lone_call(run: Callable[..., Any]) -> None:
+    assert run(executor_of(lambda a: [current_request_id.get()]), {"a": 1}) == "id-1"
 
 
 @MANY
 def test_calls_that_come_while_the_handler_runs_share_a_batch(many: Callable[..., Any]) -> None:
-    handler = Held()
-    runner = runner_of(handler)
-    first = threading.Thread(target=run_blocking, args=(runner, {"a": -1}))
+    handler = BlockingHandler()
+    executor = executor_of(handler)
+    first = threading.Thread(target=run_blocking, args=(executor, {"a": -1}))
     first.start()
     wait_until(lambda: handler.batches == [[-1]])
-    engine, _ = runner._engine_of_process()
+    engine, _ = executor._engine_of_process()
 
-    def let_go() -> None:
+    def released() -> None:
         wait_until(lambda: engine.waiting() == 16)
-        handler.let_go = True
+        handler.released = True
 
-    helper = threading.Thread(target=let_go)
+    helper = threading.Thread(target=released)
     helper.start()
-    results = many(runner, [{"a": n} for n in range(16)])
-    first.join(PATIENCE)
-    helper.join(PATIENCE)
+    results = many(executor, [{"a": n} for n in range(16)])
+    first.join(TIMEOUT)
+    helper.join(TIMEOUT)
 
     assert results == list(range(16))
     assert [len(batch) for batch in handler.batches] == [1, 16]
 
 
 @MANY
-def test_the_guilty_alone_fail(many: Callable[..., Any]) -> None:
+def test_only_the_failing_calls_fail(many: Callable[..., Any]) -> None:
     def handler(a: list[int]) -> list[int]:
         if any(n % 5 == 0 for n in a):
             raise ValueError
         return a
 
-    results = many(runner_of(handler), [{"a": n} for n in range(20)])
+    results = many(executor_of(handler), [{"a": n} for n in range(20)])
 
     assert [type(result) for result in results] == [int if n % 5 else ValueError for n in range(20)]
     assert [result for result in results if isinstance(result, int)] == [n for n in range(20) if n % 5]
@@ -172,106 +177,106 @@ def test_a_call_whose_deadline_has_passed_does_not_reach_the_handler(run: Callab
         seen.extend(a)
         return a
 
-    runner = runner_of(handler)
+    executor = executor_of(handler)
 
     with pytest.raises(DeadlineExceeded):
-        run(runner, {"a": 1}, time.monotonic() - 1)
-    assert run(runner, {"a": 2}, time.monotonic() + PATIENCE) == 2
+        run(executor, {"a": 1}, time.monotonic() - 1)
+    assert run(executor, {"a": 2}, time.monotonic() + TIMEOUT) == 2
     assert seen == [2]
 
 
 @RUNS
 def test_a_call_gives_up_at_its_deadline_while_the_handler_is_stuck(run: Callable[..., Any]) -> None:
-    handler = Held()
-    runner = runner_of(handler)
+    handler = BlockingHandler()
+    executor = executor_of(handler)
 
     with pytest.raises(DeadlineExceeded):
-        run(runner, {"a": 1}, time.monotonic() + 0.01)
+        run(executor, {"a": 1}, time.monotonic() + 0.01)
 
-    handler.let_go = True
-    assert run(runner, {"a": 2}) == 2
+    handler.released = True
+    assert run(executor, {"a": 2}) == 2
 
 
 @RUNS
-def test_a_full_queue_turns_calls_away(run: Callable[..., Any]) -> None:
-    handler = Held()
-    runner = runner_of(handler, max_queue=1)
-    callers = [threading.Thread(target=run_blocking, args=(runner, {"a": n})) for n in range(2)]
-    engine, _ = runner._engine_of_process()
+def test_a_full_queue_refuses_calls(run: Callable[..., Any]) -> None:
+    handler = BlockingHandler()
+    executor = executor_of(handler, max_queue=1)
+    callers = [threading.Thread(target=run_blocking, args=(executor, {"a": n})) for n in range(2)]
+    engine, _ = executor._engine_of_process()
     callers[0].start()
     wait_until(lambda: engine.running() == 1)
     callers[1].start()
     wait_until(lambda: engine.waiting() == 1)
 
     with pytest.raises(Unavailable):
-        run(runner, {"a": 2})
+        run(executor, {"a": 2})
 
-    handler.let_go = True
+    handler.released = True
     for caller in callers:
-        caller.join(PATIENCE)
+        caller.join(TIMEOUT)
     assert handler.batches == [[0], [1]]
 
 
 def test_a_cancelled_call_never_reaches_the_handler() -> None:
-    handler = Held()
-    runner = runner_of(handler)
+    handler = BlockingHandler()
+    executor = executor_of(handler)
 
-    async def story() -> list[Any]:
-        first = asyncio.ensure_future(runner.run_async({"a": 0}, call()))
+    async def scenario() -> list[Any]:
+        first = asyncio.ensure_future(executor.run_async({"a": 0}, call()))
         while handler.batches != [[0]]:
             await asyncio.sleep(0.001)
-        others = [asyncio.ensure_future(runner.run_async({"a": n}, call())) for n in (1, 2)]
+        others = [asyncio.ensure_future(executor.run_async({"a": n}, call())) for n in (1, 2)]
         await asyncio.sleep(0)
         others[0].cancel()
         await asyncio.wait(others[:1])
-        handler.let_go = True
+        handler.released = True
         return list(await asyncio.gather(first, *others, return_exceptions=True))
 
-    first, cancelled, other = native_threads.run_coroutine(story())
+    first, cancelled, other = native_threads.run_coroutine(scenario())
 
     assert (first, other) == (0, 2)
     assert isinstance(cancelled, asyncio.CancelledError)
     assert handler.batches == [[0], [2]]
 
 
-def test_a_batch_wakes_a_loop_once() -> None:
-    handler = Held()
-    runner = runner_of(handler)
-    wakes: list[Any] = []
+def test_a_batch_wake_ups_a_loop_once() -> None:
+    handler = BlockingHandler()
+    executor = executor_of(handler)
+    wake_ups: list[Any] = []
 
-    async def story() -> None:
+    async def scenario() -> None:
         loop = asyncio.get_running_loop()
-        first = asyncio.ensure_future(runner.run_async({"a": -1}, call()))
+        first = asyncio.ensure_future(executor.run_async({"a": -1}, call()))
         while not handler.batches:
             await asyncio.sleep(0.001)
-        calls = [asyncio.ensure_future(runner.run_async({"a": n}, call())) for n in range(8)]
+        calls = [asyncio.ensure_future(executor.run_async({"a": n}, call())) for n in range(8)]
         await asyncio.sleep(0)
-        wake = loop.call_soon_threadsafe
+        wake_up = loop.call_soon_threadsafe
 
-        def noting(callback: Callable[..., Any], *arguments: Any, **options: Any) -> asyncio.Handle:
-            wakes.append(arguments[0])
-            return wake(callback, *arguments, **options)
+        def recording(callback: Callable[..., Any], *arguments: Any, **options: Any) -> asyncio.Handle:
+            wake_ups.append(arguments[0])
+            return wake_up(callback, *arguments, **options)
 
-        loop.call_soon_threadsafe = noting  # type: ignore[method-assign, assignment]
+        loop.call_soon_threadsafe = recording  # type: ignore[method-assign, assignment]
         try:
-            handler.let_go = True
+            handler.released = True
             await asyncio.gather(first, *calls)
         finally:
-            loop.call_soon_threadsafe = wake  # type: ignore[method-assign]
+            loop.call_soon_threadsafe = wake_up  # type: ignore[method-assign]
 
-    native_threads.run_coroutine(asyncio.wait_for(story(), PATIENCE))
+    native_threads.run_coroutine(asyncio.wait_for(scenario(), TIMEOUT))
 
-    assert [len(deliveries) for deliveries in wakes] == [1, 8]
+    assert [len(deliveries) for deliveries in wake_ups] == [1, 8]
 
 
-def test_a_loop_that_is_gone_harms_nobody() -> None:
-    gone = asyncio.new_event_loop()
-    future = gone.create_future()
-    gone.close()
-    deliveries = LoopNotifier(Noted())
+def test_a_closed_loop_is_ignored() -> None:
+    closed = asyncio.new_event_loop()
+    future = closed.create_future()
+    closed.close()
+    notifier = LoopNotifier(RecordingObserver())
 
-    deliveries.put(gone, (future, 1, None))
-    deliveries.settled()
+    notifier.put(closed, (future, 1, None))
+    notifier.settled()
 
     assert not future.done()
 
@@ -279,41 +284,41 @@ def test_a_loop_that_is_gone_harms_nobody() -> None:
 def test_no_thread_is_started_before_the_first_call() -> None:
     before = threading.active_count()
 
-    runner = runner_of(lambda a: a)
+    executor = executor_of(lambda a: a)
 
     assert threading.active_count() == before
-    assert runner.ready()
-    assert not runner.is_immediate()
+    assert executor.ready()
+    assert not executor.is_immediate()
 
 
 COMMON = """
 import os, threading, time
-from aylien_model_serving.executors.batch_policy import Batching
+from aylien_model_serving.executors.batch_policy import BatchOptions
 from aylien_model_serving.core.messages import Call
-from aylien_model_serving.executors.batched import BatchedRunner
+from aylien_model_serving.executors.batched import BatchedExecutor
 from aylien_model_serving.handlers.signatures import Signature
 
 class Observer:
     def ran(self, seconds): pass
-    def changed_pace(self, quick): pass
+    def speed_changed(self, quick): pass
 
-def runner_of(handler):
-    return BatchedRunner(handler, Signature.of(handler), Batching(8), 1, Observer())
+def executor_of(handler):
+    return BatchedExecutor(handler, Signature.of(handler), BatchOptions(8), 1, Observer())
 
 call = Call("POST", "/", "", {}, b"", {}, "id-1", time.monotonic() + 20)
 """
 
 AFTER_A_FORK = """
-runner = runner_of(lambda a: [os.getpid() for _ in a])
-assert runner.run({"a": 1}, call) == os.getpid()
+executor = executor_of(lambda a: [os.getpid() for _ in a])
+assert executor.run({"a": 1}, call) == os.getpid()
 child = os.fork()
 if child == 0:
     try:
-        os._exit(0 if runner.run({"a": 1}, call) == os.getpid() else 1)
+        os._exit(0 if executor.run({"a": 1}, call) == os.getpid() else 1)
     finally:
         os._exit(2)
 assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-assert runner.run({"a": 1}, call) == os.getpid()
+assert executor.run({"a": 1}, call) == os.getpid()
 """
 
 UNDER_GEVENT = """
@@ -326,8 +331,8 @@ def handler(a):
         really_sleep(0.001)
     return [n * 2 for n in a]
 
-runner = runner_of(handler)
-greenlets = [gevent.spawn(runner.run, {"a": n}, call) for n in range(8)]
+executor = executor_of(handler)
+greenlets = [gevent.spawn(executor.run, {"a": n}, call) for n in range(8)]
 gevent.spawn_later(0.01, progress.append, 1)
 gevent.joinall(greenlets, timeout=20)
 assert [greenlet.value for greenlet in greenlets] == [n * 2 for n in range(8)]
@@ -347,12 +352,12 @@ def execute(program: str) -> None:
 
 
 @pytest.mark.processes
-def test_a_process_forked_from_one_that_ran_calls_has_threads_of_its_own() -> None:
+def test_a_forked_process_has_threads_of_its_own() -> None:
     execute(COMMON + AFTER_A_FORK)
 
 
 @pytest.mark.processes
-def test_under_gevent_the_hub_goes_on_while_a_batch_runs() -> None:
+def test_under_gevent_the_hub_is_not_blocked_while_a_batch_runs() -> None:
     execute("from gevent import monkey; monkey.patch_all()\n" + COMMON + UNDER_GEVENT)
 
 

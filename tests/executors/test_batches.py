@@ -13,14 +13,16 @@ from aylien_model_serving.core.messages import current_request_id
 from aylien_model_serving.errors import HandlerFailed, InvalidRequest
 from aylien_model_serving.executors.batches import columns, items
 from aylien_model_serving.executors.queue import QueuedCall
-from tests.executors.engines import Bench
+from tests.executors.engines import EngineHarness
 from tests.ids import shown
 
 
 def test_every_field_becomes_a_list() -> None:
-    jobs = [QueuedCall({"a": n, "b": str(n)}, None, "-", finish=lambda result, error: None) for n in range(3)]
+    calls = [
+        QueuedCall({"a": n, "b": str(n)}, None, "-", finish=lambda result, error: None) for n in range(3)
+    ]
 
-    assert columns(jobs) == {"a": [0, 1, 2], "b": ["0", "1", "2"]}
+    assert columns(calls) == {"a": [0, 1, 2], "b": ["0", "1", "2"]}
 
 
 @pytest.mark.parametrize("result", [[1, 2], (1, 2), np.array([1, 2]), range(1, 3), deque([1, 2])], ids=shown)
@@ -35,7 +37,7 @@ def test_the_rows_of_an_array_are_results() -> None:
 
 
 @pytest.mark.parametrize(
-    ("result", "told"),
+    ("result", "message"),
     [
         ([1], "it returned 1"),
         ([1, 2, 3], "it returned 3"),
@@ -49,45 +51,45 @@ def test_the_rows_of_an_array_are_results() -> None:
     ],
     ids=shown,
 )
-def test_what_is_no_column_of_results_is_an_error_that_says_so(result: Any, told: str) -> None:
+def test_what_is_no_column_of_results_is_an_error_that_says_so(result: Any, message: str) -> None:
     with pytest.raises(HandlerFailed) as failed:
         items(result, 2)
 
     assert str(failed.value).startswith("The handler has to return a list of 2 results")
-    assert str(failed.value).endswith(told)
+    assert str(failed.value).endswith(message)
 
 
 def test_a_wrong_number_of_results_fails_all_and_is_not_tried_again() -> None:
-    bench = Bench(lambda a: a[:-1])
+    harness = EngineHarness(lambda a: a[:-1])
     for name in "xyz":
-        bench.submit(name, a=name)
+        harness.submit(name, a=name)
 
-    outcomes = bench.work()
+    outcomes = harness.work()
 
-    assert bench.runs() == [3]
+    assert harness.runs() == [3]
     assert [type(outcome) for outcome in outcomes.values()] == [HandlerFailed] * 3
     assert len(set(map(id, outcomes.values()))) == 3
 
 
 def test_an_exception_among_the_results_fails_its_call_alone() -> None:
     refusal = InvalidRequest("odd")
-    bench = Bench(lambda a: [refusal if n % 2 else n for n in a])
+    harness = EngineHarness(lambda a: [refusal if n % 2 else n for n in a])
     for n in range(4):
-        bench.submit(str(n), a=n)
+        harness.submit(str(n), a=n)
 
-    assert bench.work() == {"0": 0, "1": refusal, "2": 2, "3": refusal}
-    assert bench.runs() == [4]
+    assert harness.work() == {"0": 0, "1": refusal, "2": 2, "3": refusal}
+    assert harness.runs() == [4]
 
 
 def test_positional_fields_become_columns_too() -> None:
     def handler(a: list[int], /, b: list[int]) -> list[int]:
         return [x - y for x, y in zip(a, b, strict=True)]
 
-    bench = Bench(handler)
-    bench.submit("x", a=3, b=1)
-    bench.submit("y", b=2, a=2)
+    harness = EngineHarness(handler)
+    harness.submit("x", a=3, b=1)
+    harness.submit("y", b=2, a=2)
 
-    assert bench.work() == {"x": 2, "y": 0}
+    assert harness.work() == {"x": 2, "y": 0}
 
 
 def test_a_coroutine_function_is_awaited() -> None:
@@ -95,89 +97,92 @@ def test_a_coroutine_function_is_awaited() -> None:
         await asyncio.sleep(0)
         return [n + 1 for n in a]
 
-    bench = Bench(handler)
-    bench.submit("x", a=1)
-    bench.submit("y", a=2)
+    harness = EngineHarness(handler)
+    harness.submit("x", a=1)
+    harness.submit("y", a=2)
 
-    assert bench.work() == {"x": 2, "y": 3}
-    assert bench.runs() == [2]
+    assert harness.work() == {"x": 2, "y": 3}
+    assert harness.runs() == [2]
 
 
 def test_a_handler_that_cancels_itself_fails_its_call() -> None:
     async def handler(a: list[int]) -> list[int]:
         raise asyncio.CancelledError
 
-    bench = Bench(handler)
-    bench.submit("x", a=1)
+    harness = EngineHarness(handler)
+    harness.submit("x", a=1)
 
-    assert isinstance(bench.work()["x"], Exception)
+    assert isinstance(harness.work()["x"], Exception)
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=40), st.integers(1, 40))
-def test_exactly_the_guilty_fail_and_the_innocent_get_their_own_answers(
-    guilty: list[bool], max_size: int
+def test_exactly_the_failing_calls_fail_and_all_others_get_their_own_results(
+    failing: list[bool], max_size: int
 ) -> None:
     def handler(n: list[int]) -> list[int]:
-        bad = [each for each in n if guilty[each]]
+        bad = [each for each in n if failing[each]]
         if bad:
             raise ValueError(bad[0])
         return [each * each for each in n]
 
-    bench = Bench(handler, max_size=max_size)
-    for n in range(len(guilty)):
-        bench.submit(str(n), n=n)
+    harness = EngineHarness(handler, max_size=max_size)
+    for n in range(len(failing)):
+        harness.submit(str(n), n=n)
 
-    outcomes = bench.work()
+    outcomes = harness.work()
 
-    assert len(outcomes) == len(guilty)
-    for n, bad in enumerate(guilty):
+    assert len(outcomes) == len(failing)
+    for n, bad in enumerate(failing):
         outcome = outcomes[str(n)]
         assert outcome.args == (n,) if bad else outcome == n * n, (n, outcome)
-    assert max(bench.runs()) <= max_size
+    assert max(harness.runs()) <= max_size
 
 
-def test_one_guilty_call_costs_few_runs() -> None:
+def test_one_failing_call_costs_few_runs() -> None:
     def handler(n: list[int]) -> list[int]:
         if 17 in n:
             raise ValueError
         return n
 
-    bench = Bench(handler, max_size=64)
+    harness = EngineHarness(handler, max_size=64)
     for n in range(64):
-        bench.submit(str(n), n=n)
+        harness.submit(str(n), n=n)
 
-    bench.work()
+    harness.work()
 
-    assert len(bench.runs()) == 1 + 2 * 6
+    assert len(harness.runs()) == 1 + 2 * 6
 
 
-def test_a_call_that_died_before_its_second_run_is_left_out_of_it() -> None:
+def test_a_call_that_is_stale_before_its_second_run_is_left_out_of_it() -> None:
     seen: list[list[int]] = []
 
     def handler(n: list[int]) -> list[int]:
         seen.append(n)
         if len(n) > 2:
-            jobs[0].abandoned = True
-            jobs[1].deadline = 0.0
+            calls[0].abandoned = True
+            calls[1].deadline = 0.0
             raise ValueError
         return n
 
-    bench = Bench(handler)
-    jobs = [bench.submit(str(n), n=n) for n in range(4)]
+    harness = EngineHarness(handler)
+    calls = [harness.submit(str(n), n=n) for n in range(4)]
 
-    outcomes = bench.work()
+    outcomes = harness.work()
 
     assert seen == [[0, 1, 2, 3], [2, 3]]
     assert "0" not in outcomes
     assert outcomes["1"].status == 504
     assert (outcomes["2"], outcomes["3"]) == (2, 3)
-    assert [note[1] for note in bench.observer.told if note[0] == "dropped"] == ["abandoned", "expired"]
+    assert [event[1] for event in harness.observer.events if event[0] == "dropped"] == [
+        "abandoned",
+        "expired",
+    ]
 
 
 def test_the_log_lines_of_a_single_call_carry_its_request_id() -> None:
-    bench = Bench(lambda a: [current_request_id.get()] * len(a), max_size=2)
+    harness = EngineHarness(lambda a: [current_request_id.get()] * len(a), max_size=2)
     for name in "xyz":
-        bench.submit(name, a=1)
+        harness.submit(name, a=1)
 
-    assert bench.work() == {"x": "-", "y": "-", "z": "z"}
+    assert harness.work() == {"x": "-", "y": "-", "z": "z"}
     assert current_request_id.get() == "-"

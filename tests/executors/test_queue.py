@@ -1,34 +1,34 @@
-"""The order in which calls get to their handler."""
+"""The order in which queued calls reach their handler."""
 
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aylien_model_serving.executors.queue import Queue, QueuedCall
+from aylien_model_serving.executors.queue import CallQueue, QueuedCall
 
 
-def job(deadline: float | None = None, suspect: bool = False, **arguments: Any) -> QueuedCall:
+def queued(deadline: float | None = None, suspect: bool = False, **arguments: Any) -> QueuedCall:
     return QueuedCall(arguments, deadline, "-", finish=lambda result, error: None, suspect=suspect)
 
 
-def queue_of(*jobs: QueuedCall) -> Queue:
-    queue = Queue()
-    for each in jobs:
+def queue_of(*calls: QueuedCall) -> CallQueue:
+    queue = CallQueue()
+    for each in calls:
         queue.append(each)
     return queue
 
 
 def test_the_oldest_calls_are_taken_first_and_no_more_than_are_wanted() -> None:
-    jobs = [job(a=number) for number in range(5)]
-    queue = queue_of(*jobs)
+    calls = [queued(a=number) for number in range(5)]
+    queue = queue_of(*calls)
 
-    assert queue.take(3, 0.0) == jobs[:3]
-    assert queue.take(3, 0.0) == jobs[3:]
+    assert queue.take(3, 0.0) == calls[:3]
+    assert queue.take(3, 0.0) == calls[3:]
 
 
 def test_a_batch_holds_calls_of_the_same_fields_in_whatever_order() -> None:
-    plain, full, turned = job(a=1), job(a=1, b=2), job(b=2, a=1)
+    plain, full, turned = queued(a=1), queued(a=1, b=2), queued(b=2, a=1)
     queue = queue_of(full, plain, turned)
 
     assert queue.take(9, 0.0) == [full, turned]
@@ -36,14 +36,14 @@ def test_a_batch_holds_calls_of_the_same_fields_in_whatever_order() -> None:
 
 
 def test_a_suspect_is_taken_alone() -> None:
-    one, suspect, two = job(a=1), job(a=1, suspect=True), job(a=1)
+    one, suspect, two = queued(a=1), queued(a=1, suspect=True), queued(a=1)
     queue = queue_of(one, suspect, two)
 
     assert [queue.take(9, 0.0) for _ in range(2)] == [[one, two], [suspect]]
 
 
-def test_those_nobody_waits_for_are_set_aside_and_take_no_place() -> None:
-    late, gone, alive = job(deadline=1.0), job(), job(deadline=3.0)
+def test_stale_calls_are_set_aside_and_take_no_place_in_a_batch() -> None:
+    late, gone, alive = queued(deadline=1.0), queued(), queued(deadline=3.0)
     gone.abandoned = True
     queue = queue_of(late, gone, alive)
 
@@ -52,8 +52,8 @@ def test_those_nobody_waits_for_are_set_aside_and_take_no_place() -> None:
     assert queue.take_stale() == []
 
 
-def test_room_is_made_without_a_run() -> None:
-    late, alive = job(deadline=1.0), job()
+def test_stale_calls_make_room_without_a_run() -> None:
+    late, alive = queued(deadline=1.0), queued()
     queue = queue_of(late, alive)
 
     queue.set_stale_aside(2.0)
@@ -70,8 +70,8 @@ kinds = st.tuples(st.sampled_from("ab"), st.booleans(), st.sampled_from([None, 1
 def test_every_call_is_taken_once_and_those_alike_in_their_order(
     kinds: list[tuple[str, bool, float | None]], most: int
 ) -> None:
-    jobs = [job(deadline, suspect, **{name: 1}) for name, suspect, deadline in kinds]
-    queue = queue_of(*jobs)
+    calls = [queued(deadline, suspect, **{name: 1}) for name, suspect, deadline in kinds]
+    queue = queue_of(*calls)
 
     batches = []
     while queue:
@@ -79,12 +79,12 @@ def test_every_call_is_taken_once_and_those_alike_in_their_order(
     stale = queue.take_stale()
 
     taken = [each for batch in batches for each in batch]
-    assert sorted(map(id, taken + stale)) == sorted(map(id, jobs))
+    assert sorted(map(id, taken + stale)) == sorted(map(id, calls))
     assert all(each.deadline == 1.0 for each in stale)
     for batch in batches:
         assert len(batch) <= most
         assert len({tuple(each.arguments) for each in batch}) <= 1
         assert len(batch) == 1 or not any(each.suspect for each in batch)
     for name in "ab":
-        alike = [each for each in jobs if name in each.arguments and each not in stale and not each.suspect]
+        alike = [each for each in calls if name in each.arguments and each not in stale and not each.suspect]
         assert [each for each in taken if each in alike] == alike
