@@ -8,7 +8,7 @@ import pytest
 
 from aylien_model_serving.client import Client, ConnectionLost
 from aylien_model_serving.client._sync.body import BodyReader
-from tests.client.twins import NAMES, calling
+from tests.client.callers import NAMES, calling
 
 URL = "http://service.test/"
 EVENTS = {"content-type": "text/event-stream"}

@@ -26,7 +26,7 @@ from aylien_model_serving.client.options import Options
 from aylien_model_serving.errors import FieldMismatch, InvalidRequest, NotFound, ServingError, Unauthorized
 from tests.client import apps
 from tests.client.script import Script
-from tests.client.twins import NAMES, Twin, calling, carrier
+from tests.client.callers import NAMES, Twin, calling, carrier
 
 URL = "http://service.test/"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(40)

@@ -12,7 +12,7 @@ import pytest
 
 from aylien_model_serving.client import ClientError
 from aylien_model_serving.errors import ServingError
-from tests.client.twins import NAMES, Twin, calling
+from tests.client.callers import NAMES, Twin, calling
 from tests.services.serving import free_port
 
 KEY = "the-secret-key"

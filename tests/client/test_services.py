@@ -13,7 +13,7 @@ import pytest
 
 from aylien_model_serving.client import Client, TimedOut, Unreachable
 from aylien_model_serving.errors import DeadlineExceeded, Unavailable
-from tests.client.twins import NAMES, Twin, calling
+from tests.client.callers import NAMES, Twin, calling
 from tests.services.hosts import wait_until
 from tests.services.serving import Service, free_port, serve
 
