@@ -15,7 +15,7 @@ from tests.web.asgi_client import NEEDS_A_LOOP
 NAMES = ("blocking", pytest.param("asyncio", marks=NEEDS_A_LOOP))
 
 
-class Blocking:
+class BlockingCaller:
     """The blocking client."""
 
     def __init__(self, url: str, **options: Any) -> None:
@@ -36,7 +36,7 @@ class Blocking:
         self.client.close()
 
 
-class Awaiting:
+class AsyncioCaller:
     """The client for asyncio, on a loop of its own."""
 
     def __init__(self, url: str, **options: Any) -> None:
@@ -67,21 +67,21 @@ class Awaiting:
         self._loop.close()
 
 
-Twin = Blocking | Awaiting
-KINDS: dict[str, Callable[..., Twin]] = {"blocking": Blocking, "asyncio": Awaiting}
+Caller = BlockingCaller | AsyncioCaller
+KINDS: dict[str, Callable[..., Caller]] = {"blocking": BlockingCaller, "asyncio": AsyncioCaller}
 
 
 @contextmanager
-def calling(kind: str, url: str, **options: Any) -> Iterator[Twin]:
+def calling(kind: str, url: str, **options: Any) -> Iterator[Caller]:
     """Have a client of a kind until the block ends."""
-    twin = KINDS[kind](url, **options)
+    caller = KINDS[kind](url, **options)
     try:
-        yield twin
+        yield caller
     finally:
-        twin.close()
+        caller.close()
 
 
-def carrier(kind: str, app: Flask) -> Any:
+def transport_to(kind: str, app: Flask) -> Any:
     """Return what carries the requests of a kind of client to an app of this process."""
     if kind == "blocking":
         return httpx.WSGITransport(app)

@@ -47,8 +47,8 @@ def answering(bodies: list[Body]) -> Callable[[httpx.Request], httpx.Response]:
 
     def answer(request: httpx.Request) -> httpx.Response:
         if request.url.path != "/stream/j":
-            told = json.dumps({"job_id": "j", "status": "streaming"})
-            return httpx.Response(200, headers={"content-type": "application/json"}, content=told)
+            reported = json.dumps({"job_id": "j", "status": "streaming"})
+            return httpx.Response(200, headers={"content-type": "application/json"}, content=reported)
         assert not any(body.is_open for body in opened)
         opened.append(next(coming))
         return httpx.Response(200, headers=EVENTS, stream=opened[-1])
@@ -60,19 +60,19 @@ def answering(bodies: list[Body]) -> Callable[[httpx.Request], httpx.Response]:
 @pytest.mark.parametrize("breaks", [True, False])
 def test_a_jobs_items_need_one_connection_though_it_breaks(kind: str, breaks: bool) -> None:
     bodies = [Body(ITEM, breaks=breaks), Body(ITEM, ITEM, END)]
-    carrier = httpx.MockTransport(answering(bodies))
+    transport_to = httpx.MockTransport(answering(bodies))
 
-    with calling(kind, URL, http_transport=carrier, max_connections=1, timeout=5) as twin:
-        items = twin.items(twin.do(twin.client.job("j")))
+    with calling(kind, URL, http_transport=transport_to, max_connections=1, timeout=5) as caller:
+        items = caller.items(caller.do(caller.client.job("j")))
 
     assert items == ["a", "a"]
     assert not any(body.is_open for body in bodies)
 
 
 def test_a_connection_that_breaks_in_a_stream_is_free_while_the_error_is_looked_at() -> None:
-    carrier = httpx.MockTransport(answering([Body(ITEM, breaks=True), Body(END)]))
+    transport_to = httpx.MockTransport(answering([Body(ITEM, breaks=True), Body(END)]))
 
-    with Client(URL, http_transport=carrier, max_connections=1, timeout=0.1) as client:
+    with Client(URL, http_transport=transport_to, max_connections=1, timeout=0.1) as client:
         items = iter(client.job("j"))
 
         assert next(items) == "a"

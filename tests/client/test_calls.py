@@ -25,8 +25,8 @@ from aylien_model_serving.client.operations import ClientCore
 from aylien_model_serving.client.options import Options
 from aylien_model_serving.errors import FieldMismatch, InvalidRequest, NotFound, ServingError, Unauthorized
 from tests.client import apps
+from tests.client.callers import NAMES, Caller, calling, transport_to
 from tests.client.script import Script
-from tests.client.callers import NAMES, Twin, calling, carrier
 
 URL = "http://service.test/"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(40)
@@ -38,50 +38,50 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def twin(kind: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Twin]:
+def caller(kind: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Caller]:
     monkeypatch.setenv("MODEL_SERVING_JOBS_URL", "memory://")
-    with calling(kind, URL, http_transport=carrier(kind, apps.calling())) as twin:
-        twin.do(twin.client.call("classify", text="first"))
-        yield twin
+    with calling(kind, URL, http_transport=transport_to(kind, apps.calling())) as caller:
+        caller.do(caller.client.call("classify", text="first"))
+        yield caller
 
 
-def test_a_route_is_a_method_that_takes_its_fields(twin: Twin) -> None:
-    assert twin.do(twin.client.classify(text="ü", top=5)) == {"text": "ü", "top": 5}
+def test_a_route_is_a_method_that_takes_its_fields(caller: Caller) -> None:
+    assert caller.do(caller.client.classify(text="ü", top=5)) == {"text": "ü", "top": 5}
 
 
-def test_a_route_of_several_methods_has_all_of_them(twin: Twin) -> None:
-    assert twin.do(twin.client.classify_get(text="ü&=", top=5)) == {"text": "ü&=", "top": 5}
-    assert twin.do(twin.client.call("GET /classify", text="x")) == {"text": "x", "top": 3}
+def test_a_route_of_several_methods_has_all_of_them(caller: Caller) -> None:
+    assert caller.do(caller.client.classify_get(text="ü&=", top=5)) == {"text": "ü&=", "top": 5}
+    assert caller.do(caller.client.call("GET /classify", text="x")) == {"text": "x", "top": 3}
 
 
-def test_a_method_says_what_it_takes(twin: Twin) -> None:
-    method = twin.client.classify
+def test_a_method_says_what_it_takes(caller: Caller) -> None:
+    method = caller.client.classify
 
     assert inspect.isfunction(method)
     assert list(inspect.signature(method).parameters) == ["text", "top"]
     assert "text: what to read." in (inspect.getdoc(method) or "")
-    assert str(twin.client.routes["translate"]) == "(*, lang: str, text: str) -> list[str]"
+    assert str(caller.client.routes["translate"]) == "(*, lang: str, text: str) -> list[str]"
 
 
-def test_tab_completion_finds_the_routes(twin: Twin) -> None:
-    assert {"classify", "translate", "fry", "call", "jobs"} <= set(dir(twin.client))
+def test_tab_completion_finds_the_routes(caller: Caller) -> None:
+    assert {"classify", "translate", "fry", "call", "jobs"} <= set(dir(caller.client))
 
 
-def test_values_of_the_path_are_fields(twin: Twin) -> None:
-    assert twin.do(twin.client.translate(lang="a?#;", text="a")) == ["a?#;", "a"]
-    assert twin.do(twin.client.call("GET /v1/{lang}/translate", lang="x y", text="b c")) == ["x y", "b c"]
+def test_values_of_the_path_are_fields(caller: Caller) -> None:
+    assert caller.do(caller.client.translate(lang="a?#;", text="a")) == ["a?#;", "a"]
+    assert caller.do(caller.client.call("GET /v1/{lang}/translate", lang="x y", text="b c")) == ["x y", "b c"]
 
 
-def test_a_field_may_have_the_name_of_an_argument_of_call(twin: Twin) -> None:
+def test_a_field_may_have_the_name_of_an_argument_of_call(caller: Caller) -> None:
     with pytest.raises(FieldMismatch, match="Unexpected field 'name'"):
-        twin.do(twin.client.call("classify", name="a", text="b"))
+        caller.do(caller.client.call("classify", name="a", text="b"))
 
 
-def test_a_route_that_is_not_there_is_an_attribute_that_is_not_there(twin: Twin) -> None:
+def test_a_route_that_is_not_there_is_an_attribute_that_is_not_there(caller: Caller) -> None:
     with pytest.raises(UnknownRoute, match="did you mean 'classify'"):
-        _ = twin.client.clasify
-    assert not hasattr(twin.client, "nothing")
-    assert not hasattr(twin.client, "_nothing")
+        _ = caller.client.clasify
+    assert not hasattr(caller.client, "nothing")
+    assert not hasattr(caller.client, "_nothing")
 
 
 @pytest.mark.parametrize(
@@ -93,56 +93,56 @@ def test_a_route_that_is_not_there_is_an_attribute_that_is_not_there(twin: Twin)
     ],
 )
 def test_what_the_service_refuses_is_raised(
-    twin: Twin, text: str, error: type[ServingError], message: str
+    caller: Caller, text: str, error: type[ServingError], message: str
 ) -> None:
     with pytest.raises(error, match=message) as raised:
-        twin.do(twin.client.classify(text=text))
+        caller.do(caller.client.classify(text=text))
 
     assert type(raised.value) is error
     assert vars(raised.value)["request_id"]
 
 
-def test_files_of_every_kind_arrive(twin: Twin, tmp_path: Path) -> None:
+def test_files_of_every_kind_arrive(caller: Caller, tmp_path: Path) -> None:
     path = tmp_path / "cat.png"
     path.write_bytes(PNG)
 
-    assert twin.do(twin.client.measure(file=path)) == {
+    assert caller.do(caller.client.measure(file=path)) == {
         "sizes": [len(PNG)], "name": "cat.png", "type": "image/png", "note": None,
     }  # fmt: skip
     with path.open("rb") as opened:
-        assert twin.do(twin.client.measure(file=opened, factor=2))["sizes"] == [2 * len(PNG)]
+        assert caller.do(caller.client.measure(file=opened, factor=2))["sizes"] == [2 * len(PNG)]
     several = [b"ab", io.BytesIO(b"abc"), ReceivedFile(b"abcd")]
-    assert twin.do(twin.client.measure(file=b"a", others=several))["sizes"] == [1, 2, 3, 4]
+    assert caller.do(caller.client.measure(file=b"a", others=several))["sizes"] == [1, 2, 3, 4]
 
 
-def test_what_stands_beside_a_file_arrives_as_what_it_is(twin: Twin) -> None:
-    answer = twin.do(twin.client.measure(file=b"a", note={"deep": [1, None]}, factor=3))
+def test_what_stands_beside_a_file_arrives_as_what_it_is(caller: Caller) -> None:
+    answer = caller.do(caller.client.measure(file=b"a", note={"deep": [1, None]}, factor=3))
 
     assert answer["note"] == {"deep": [1, None]}
     assert answer["sizes"] == [3]
 
 
-def test_files_come_back(twin: Twin) -> None:
-    file = twin.do(twin.client.call("/give-back", file=ReceivedFile(PNG, "image/png", "cat.png")))
+def test_files_come_back(caller: Caller) -> None:
+    file = caller.do(caller.client.call("/give-back", file=ReceivedFile(PNG, "image/png", "cat.png")))
 
     assert file == ReceivedFile(PNG, "image/png", "cat.png")
 
 
-def test_a_view_gets_a_form_and_answers_with_a_file(twin: Twin) -> None:
-    assert twin.do(twin.client.call("/view-files", file=PNG)) == ReceivedFile(PNG, "image/png", "a.png")
+def test_a_view_gets_a_form_and_answers_with_a_file(caller: Caller) -> None:
+    assert caller.do(caller.client.call("/view-files", file=PNG)) == ReceivedFile(PNG, "image/png", "a.png")
 
 
-def test_a_protobuf_message_is_answered_by_one(twin: Twin) -> None:
+def test_a_protobuf_message_is_answered_by_one(caller: Caller) -> None:
     message = schema.Request(id="7", title="en")
 
-    answer = twin.do(twin.client.protobuf("detect", message, schema.Response))
+    answer = caller.do(caller.client.protobuf("detect", message, schema.Response))
 
     assert (answer.language, answer.confidence) == ("en", 0.5)
 
 
-def test_a_protobuf_message_has_no_values_for_a_path(twin: Twin) -> None:
+def test_a_protobuf_message_has_no_values_for_a_path(caller: Caller) -> None:
     with pytest.raises(TypeError, match=r"/v1/\{lang\}/translate has values"):
-        twin.do(twin.client.protobuf("translate", schema.Request(), schema.Response))
+        caller.do(caller.client.protobuf("translate", schema.Request(), schema.Response))
 
 
 @pytest.mark.parametrize(
@@ -165,89 +165,89 @@ def test_an_answer_that_is_no_protobuf_message_is_not_understood(
         script.run(core.protobuf("detect", schema.Request(), schema.Response))
 
 
-def test_a_stream_is_iterated(twin: Twin) -> None:
-    stream = twin.do(twin.client.count(number=3))
+def test_a_stream_is_iterated(caller: Caller) -> None:
+    stream = caller.do(caller.client.count(number=3))
 
-    assert twin.items(stream) == [{"step": 0}, {"step": 1}, {"step": 2}]
+    assert caller.items(stream) == [{"step": 0}, {"step": 1}, {"step": 2}]
 
 
-def test_a_stream_that_fails_raises_after_its_items(twin: Twin) -> None:
+def test_a_stream_that_fails_raises_after_its_items(caller: Caller) -> None:
     with pytest.raises(InvalidRequest, match="no further"):
-        twin.items(twin.do(twin.client.count(number=5, pause=-1)))
+        caller.items(caller.do(caller.client.count(number=5, pause=-1)))
 
 
-def test_a_job_is_waited_for(twin: Twin) -> None:
-    job = twin.do(twin.client.fry(name="curly"))
+def test_a_job_is_waited_for(caller: Caller) -> None:
+    job = caller.do(caller.client.fry(name="curly"))
 
     assert job.id in repr(job)
-    assert twin.do(job.result(30)) == "curly fries"
+    assert caller.do(job.result(30)) == "curly fries"
     assert (job.status, job.progress, job.message, job.done) == ("finished", 1.0, "peeling for curly", True)
 
 
-def test_a_job_that_fails_says_why(twin: Twin) -> None:
-    job = twin.do(twin.client.fry(name="burnt"))
+def test_a_job_that_fails_says_why(caller: Caller) -> None:
+    job = caller.do(caller.client.fry(name="burnt"))
 
     with pytest.raises(JobFailed, match="no such fries"):
-        twin.do(job.result(30))
+        caller.do(job.result(30))
     assert (job.status, job.error) == ("failed", "no such fries")
 
 
-def test_a_job_that_takes_longer_goes_on_and_can_be_cancelled(twin: Twin, tmp_path: Path) -> None:
-    job = twin.do(twin.client.fry(name="slow", gate=str(tmp_path)))
+def test_a_job_that_takes_longer_goes_on_and_can_be_cancelled(caller: Caller, tmp_path: Path) -> None:
+    job = caller.do(caller.client.fry(name="slow", gate=str(tmp_path)))
 
     with pytest.raises(TimedOut, match="it goes on"):
-        twin.do(job.result(0.3))
-    twin.do(job.cancel())
+        caller.do(job.result(0.3))
+    caller.do(job.cancel())
     with pytest.raises(JobCancelled):
-        twin.do(job.result(30))
+        caller.do(job.result(30))
 
 
-def test_the_items_of_a_job_are_iterated(twin: Twin) -> None:
-    job = twin.do(twin.client.numbers(number=3))
+def test_the_items_of_a_job_are_iterated(caller: Caller) -> None:
+    job = caller.do(caller.client.numbers(number=3))
 
-    assert twin.items(job) == [{"step": 0}, {"step": 1}, {"step": 2}]
+    assert caller.items(job) == [{"step": 0}, {"step": 1}, {"step": 2}]
     assert job.status == "finished"
 
 
-def test_jobs_are_found_again(twin: Twin) -> None:
-    job = twin.do(twin.client.fry(name="curly"))
-    twin.do(job.result(30))
+def test_jobs_are_found_again(caller: Caller) -> None:
+    job = caller.do(caller.client.fry(name="curly"))
+    caller.do(job.result(30))
 
-    same = twin.do(twin.client.job(job.id))
-    listed = twin.do(twin.client.jobs("finished", limit=5))
+    same = caller.do(caller.client.job(job.id))
+    listed = caller.do(caller.client.jobs("finished", limit=5))
 
     assert same.status == "finished"
     assert [(each.id, each.route) for each in listed] == [(job.id, "fry")]
     with pytest.raises(NotFound, match="There is no job"):
-        twin.do(twin.client.job("nothing"))
+        caller.do(caller.client.job("nothing"))
 
 
 def test_a_service_without_jobs_has_none(kind: str) -> None:
     app = apps.FlaskAppWrapper.create_app([{"endpoint": "/classify", "callable": apps.classify}])
 
-    with calling(kind, URL, http_transport=carrier(kind, app)) as twin:
-        assert twin.do(twin.client.jobs()) == []
+    with calling(kind, URL, http_transport=transport_to(kind, app)) as caller:
+        assert caller.do(caller.client.jobs()) == []
 
 
 def test_a_redirect_is_told_and_not_followed(kind: str) -> None:
     app = apps.FlaskAppWrapper.create_app([{"endpoint": "/classify", "callable": apps.classify}])
     app.before_request(lambda: apps.redirect("http://elsewhere.test/"))
-    elsewhere = r"302 Found, to http://elsewhere\.test/"
+    other_origin = r"302 Found, to http://elsewhere\.test/"
 
     with (
-        calling(kind, URL, http_transport=carrier(kind, app), api_key="secret") as twin,
-        pytest.raises(NotUnderstood, match=elsewhere),
+        calling(kind, URL, http_transport=transport_to(kind, app), api_key="secret") as caller,
+        pytest.raises(NotUnderstood, match=other_origin),
     ):
-        twin.do(twin.client.refresh())
+        caller.do(caller.client.refresh())
 
 
 def test_a_key_opens_a_service_that_has_one(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MODEL_SERVING_API_KEYS", "secret")
     app = apps.FlaskAppWrapper.create_app([{"endpoint": "/classify", "callable": apps.classify}])
-    with calling(kind, URL, http_transport=carrier(kind, app), api_key="secret") as twin:
-        assert twin.do(twin.client.call("classify", text="a")) == {"text": "a", "top": 3}
-    with calling(kind, URL, http_transport=carrier(kind, app)) as twin, pytest.raises(Unauthorized):
-        twin.do(twin.client.call("classify", text="a"))
+    with calling(kind, URL, http_transport=transport_to(kind, app), api_key="secret") as caller:
+        assert caller.do(caller.client.call("classify", text="a")) == {"text": "a", "top": 3}
+    with calling(kind, URL, http_transport=transport_to(kind, app)) as caller, pytest.raises(Unauthorized):
+        caller.do(caller.client.call("classify", text="a"))
 
 
 def test_a_service_behind_a_prefix_is_called_there() -> None:
@@ -258,17 +258,17 @@ def test_a_service_behind_a_prefix_is_called_there() -> None:
         assert client.call("classify", text="a") == {"text": "a", "top": 3}
 
 
-def test_options_are_changed_for_some_calls(twin: Twin) -> None:
-    quick = twin.client.with_options(timeout=1.5, retries=0)
+def test_options_are_changed_for_some_calls(caller: Caller) -> None:
+    quick = caller.client.with_options(timeout=1.5, retries=0)
 
-    assert twin.do(quick.classify(text="a")) == {"text": "a", "top": 3}
-    assert repr(quick) == repr(twin.client)
+    assert caller.do(quick.classify(text="a")) == {"text": "a", "top": 3}
+    assert repr(quick) == repr(caller.client)
 
 
 @pytest.mark.parametrize("name", ["patience", "connect_timeout", "headers"])
-def test_what_can_not_be_changed_for_some_calls_is_refused(twin: Twin, name: str) -> None:
+def test_what_can_not_be_changed_for_some_calls_is_refused(caller: Caller, name: str) -> None:
     with pytest.raises(TypeError, match=name):
-        twin.client.with_options(**{name: 1})
+        caller.client.with_options(**{name: 1})
 
 
 @pytest.mark.parametrize("seconds", [0, -1])

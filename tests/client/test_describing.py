@@ -157,8 +157,8 @@ def test_what_is_no_description_is_not_understood(body: bytes) -> None:
 def test_a_description_of_openapi_3_0_is_understood_too() -> None:
     body = {"content": {"multipart/form-data": {"schema": {"$ref": "#/components/schemas/Body"}}}}
     schemas = {"Body": {"properties": {"image": {"type": "string", "format": "binary", "nullable": True}}}}
-    told = {"post": {"operationId": "draw", "requestBody": body, "responses": {}}}
-    document = {"info": {"title": ""}, "paths": {"/draw": told}, "components": {"schemas": schemas}}
+    reported = {"post": {"operationId": "draw", "requestBody": body, "responses": {}}}
+    document = {"info": {"title": ""}, "paths": {"/draw": reported}, "components": {"schemas": schemas}}
 
     found = Document(json.dumps(document).encode()).find("draw")
 
@@ -167,11 +167,11 @@ def test_a_description_of_openapi_3_0_is_understood_too() -> None:
 
 def named(paths: dict[str, dict[str, str]]) -> Document:
     """Return a description of operations, by path, method and id."""
-    told = {
+    reported = {
         path: {method: {"operationId": name, "responses": {}} for method, name in methods.items()}
         for path, methods in paths.items()
     }
-    return Document(json.dumps({"info": {"title": ""}, "paths": told}).encode())
+    return Document(json.dumps({"info": {"title": ""}, "paths": reported}).encode())
 
 
 def test_a_name_that_ends_as_a_method_does_is_whole() -> None:

@@ -23,7 +23,7 @@ OPTIONS = Options()
 AWAY = ApiResponse(503, {"retry-after": "1"})
 
 
-def told(status: str, **members: Any) -> ApiResponse:
+def reported(status: str, **members: Any) -> ApiResponse:
     return ApiResponse(200, JSON, json.dumps({"job_id": "j", "status": status, **members}).encode())
 
 
@@ -36,7 +36,9 @@ def item(value: object) -> bytes:
 
 
 def test_the_end_of_a_job_is_waited_for_in_long_questions_whose_states_are_told() -> None:
-    script = Script(told("queued"), told("processing", progress=0.5), told("finished", result=7), seconds=10)
+    script = Script(
+        reported("queued"), reported("processing", progress=0.5), reported("finished", result=7), seconds=10
+    )
 
     state = script.run(jobs.wait_for_end("j", 3600, OPTIONS, script.clock, show_progress=False))
 
@@ -47,7 +49,7 @@ def test_the_end_of_a_job_is_waited_for_in_long_questions_whose_states_are_told(
 
 
 def test_somebody_who_sees_the_progress_sees_it_often() -> None:
-    script = Script(told("finished"))
+    script = Script(reported("finished"))
 
     script.run(jobs.wait_for_end("j", 3600, OPTIONS, script.clock, show_progress=True))
 
@@ -55,7 +57,7 @@ def test_somebody_who_sees_the_progress_sees_it_often() -> None:
 
 
 def test_a_job_that_takes_longer_than_the_callers_seconds_is_told_with_its_state() -> None:
-    script = Script(*[told("processing", progress=0.4)] * 20, seconds=1)
+    script = Script(*[reported("processing", progress=0.4)] * 20, seconds=1)
 
     with pytest.raises(TimedOut, match=r"j is processing, 40% done after 5 s; it goes on"):
         script.run(jobs.wait_for_end("j", 5, OPTIONS, script.clock, show_progress=False))
@@ -64,7 +66,7 @@ def test_a_job_that_takes_longer_than_the_callers_seconds_is_told_with_its_state
 
 
 def test_a_service_that_does_not_wait_is_not_asked_without_a_pause() -> None:
-    script = Script(*[told("queued")] * 100)
+    script = Script(*[reported("queued")] * 100)
 
     with pytest.raises(TimedOut):
         script.run(jobs.wait_for_end("j", 5, OPTIONS, script.clock, show_progress=False))
@@ -76,7 +78,7 @@ def test_a_service_that_does_not_wait_is_not_asked_without_a_pause() -> None:
     "failure", [Unreachable(), ConnectionLost(), AWAY, *map(ApiResponse, (429, 502, 503, 504))]
 )
 def test_a_service_that_restarts_is_waited_for(failure: ApiResponse | Exception) -> None:
-    script = Script(told("queued"), *[failure] * 5, told("finished", result="done"), seconds=1)
+    script = Script(reported("queued"), *[failure] * 5, reported("finished", result="done"), seconds=1)
 
     state = script.run(jobs.wait_for_end("j", 3600, OPTIONS, script.clock, show_progress=False))
 

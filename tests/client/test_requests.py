@@ -23,10 +23,10 @@ def operation(
 ) -> Operation:
     """Return what a document tells of one operation, whose fields are those of a JSON body."""
     schema = {"type": "object", **({"properties": fields} if fields is not None else {})}
-    told = {"operationId": "p", "responses": {"200": {}}, **keys}
+    reported = {"operationId": "p", "responses": {"200": {}}, **keys}
     if method == "post":
-        told["requestBody"] = {"content": {"application/json": {"schema": schema}}}
-    document = {"info": {"title": "test"}, "paths": {path: {method: told}}}
+        reported["requestBody"] = {"content": {"application/json": {"schema": schema}}}
+    document = {"info": {"title": "test"}, "paths": {path: {method: reported}}}
     return Document(json.dumps(document).encode()).find("p")
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from aylien_model_serving.client import ClientError
 from aylien_model_serving.errors import ServingError
-from tests.client.callers import NAMES, Twin, calling
+from tests.client.callers import NAMES, Caller, calling
 from tests.services.serving import free_port
 
 KEY = "the-secret-key"
@@ -21,13 +21,13 @@ KEY = "the-secret-key"
 @contextmanager
 def origin(status: int, headers: dict[str, str], body: bytes = b"{}") -> Iterator[tuple[str, list[Any]]]:
     """Answer every request alike until the block ends; yield the URL and the headers of what was asked."""
-    asked: list[Any] = []
+    received: list[Any] = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            asked.append(self.headers)
+            received.append(self.headers)
             self.send_response(status)
             for name, value in {"Content-Length": str(len(body)), **headers}.items():
                 self.send_header(name, value)
@@ -41,17 +41,17 @@ def origin(status: int, headers: dict[str, str], body: bytes = b"{}") -> Iterato
         server.daemon_threads = True
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
-            yield f"http://127.0.0.1:{server.server_address[1]}", asked
+            yield f"http://127.0.0.1:{server.server_address[1]}", received
         finally:
             server.shutdown()
 
 
-def trouble(twin: Twin) -> str:
+def failure_text(caller: Caller) -> str:
     """Return all that is told of a call that fails, with the values of every function on the way."""
     with pytest.raises((ClientError, ServingError)) as raised:
-        twin.do(twin.client.refresh())
-    told = traceback.TracebackException.from_exception(raised.value, capture_locals=True)
-    return "".join(told.format())
+        caller.do(caller.client.refresh())
+    reported = traceback.TracebackException.from_exception(raised.value, capture_locals=True)
+    return "".join(reported.format())
 
 
 @pytest.mark.parametrize("kind", NAMES)
@@ -63,31 +63,31 @@ def test_the_key_is_in_no_log_line_and_no_error(
         caplog.at_level(logging.NOTSET),
         caplog.at_level(1, "httpx"),
         caplog.at_level(1, "httpcore"),
-        origin(status, {}) as (url, asked),
-        calling(kind, url, api_key=KEY, retries=0) as twin,
+        origin(status, {}) as (url, received),
+        calling(kind, url, api_key=KEY, retries=0) as caller,
     ):
-        told = trouble(twin)
+        reported = failure_text(caller)
 
-        assert asked[0]["Authorization"] == f"Bearer {KEY}"
-        assert KEY not in told
+        assert received[0]["Authorization"] == f"Bearer {KEY}"
+        assert KEY not in reported
         assert caplog.records
         assert KEY not in caplog.text
-        assert KEY not in repr(twin.client) + repr(vars(twin.client))
+        assert KEY not in repr(caller.client) + repr(vars(caller.client))
 
 
 @pytest.mark.parametrize("kind", NAMES)
 def test_the_key_is_in_no_error_where_nobody_answers(kind: str) -> None:
-    with calling(kind, f"http://127.0.0.1:{free_port()}", api_key=KEY, retries=0) as twin:
-        assert KEY not in trouble(twin)
+    with calling(kind, f"http://127.0.0.1:{free_port()}", api_key=KEY, retries=0) as caller:
+        assert KEY not in failure_text(caller)
 
 
 @pytest.mark.parametrize("kind", NAMES)
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_no_other_host_is_asked_because_a_service_says_so(kind: str, status: int) -> None:
     with (
-        origin(200, {}) as (elsewhere, asked),
-        origin(status, {"Location": elsewhere}) as (url, _),
-        calling(kind, url, api_key=KEY) as twin,
+        origin(200, {}) as (other_origin, received),
+        origin(status, {"Location": other_origin}) as (url, _),
+        calling(kind, url, api_key=KEY) as caller,
     ):
-        assert "redirects are not followed" in trouble(twin)
-        assert not asked
+        assert "redirects are not followed" in failure_text(caller)
+        assert not received

@@ -13,7 +13,7 @@ import pytest
 
 from aylien_model_serving.client import Client, TimedOut, Unreachable
 from aylien_model_serving.errors import DeadlineExceeded, Unavailable
-from tests.client.callers import NAMES, Twin, calling
+from tests.client.callers import NAMES, Caller, calling
 from tests.services.hosts import wait_until
 from tests.services.serving import Service, free_port, serve
 
@@ -32,73 +32,73 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 
 @pytest.fixture(params=NAMES)
-def twin(request: pytest.FixtureRequest, service: Service) -> Iterator[Twin]:
-    with calling(request.param, service.url) as twin:
-        yield twin
+def caller(request: pytest.FixtureRequest, service: Service) -> Iterator[Caller]:
+    with calling(request.param, service.url) as caller:
+        yield caller
 
 
-def test_text_of_any_language_goes_into_the_path(twin: Twin) -> None:
-    assert twin.do(twin.client.call("translate", lang="de-ü 한", text="a")) == ["de-ü 한", "a"]
+def test_text_of_any_language_goes_into_the_path(caller: Caller) -> None:
+    assert caller.do(caller.client.call("translate", lang="de-ü 한", text="a")) == ["de-ü 한", "a"]
 
 
-def test_items_come_as_they_are_made(twin: Twin) -> None:
+def test_items_come_as_they_are_made(caller: Caller) -> None:
     began = time.monotonic()
 
-    first = twin.first(twin.do(twin.client.call("count", number=100, pause=1)))
+    first = caller.first(caller.do(caller.client.call("count", number=100, pause=1)))
 
     assert first == {"step": 0}
     assert time.monotonic() - began < 30
 
 
-def test_a_stream_that_is_left_ends_in_the_service(twin: Twin, tmp_path: Path) -> None:
+def test_a_stream_that_is_left_ends_in_the_service(caller: Caller, tmp_path: Path) -> None:
     diary = tmp_path / "diary"
 
-    twin.first(twin.do(twin.client.call("count", number=10_000, pause=0.01, diary=str(diary))))
+    caller.first(caller.do(caller.client.call("count", number=10_000, pause=0.01, diary=str(diary))))
 
     wait_until(diary.exists)
 
 
-def test_a_stream_that_falls_silent_is_given_up(twin: Twin) -> None:
-    hasty = twin.client.with_options(timeout=0.5)
+def test_a_stream_that_falls_silent_is_given_up(caller: Caller) -> None:
+    hasty = caller.client.with_options(timeout=0.5)
 
     with pytest.raises(TimedOut, match=r"did not answer within 0\.5 s"):
-        twin.items(twin.do(hasty.call("count", number=2, pause=20)))
+        caller.items(caller.do(hasty.call("count", number=2, pause=20)))
 
 
-def test_an_answer_that_takes_too_long_is_given_up_on_both_sides(twin: Twin) -> None:
-    hasty = twin.client.with_options(timeout=0.3)
-    twin.do(twin.client.refresh())
+def test_an_answer_that_takes_too_long_is_given_up_on_both_sides(caller: Caller) -> None:
+    hasty = caller.client.with_options(timeout=0.3)
+    caller.do(caller.client.refresh())
     began = time.monotonic()
 
     with pytest.raises((TimedOut, DeadlineExceeded)):
-        twin.do(hasty.call("sleep", seconds=3))
+        caller.do(hasty.call("sleep", seconds=3))
 
     assert time.monotonic() - began < 2
 
 
-def test_a_service_that_asks_for_patience_gets_it(twin: Twin, tmp_path: Path) -> None:
+def test_a_service_that_asks_for_patience_gets_it(caller: Caller, tmp_path: Path) -> None:
     marker = tmp_path / "loaded"
 
-    assert twin.do(twin.client.call("busy_once", marker=str(marker))) == {"done": True}
+    assert caller.do(caller.client.call("busy_once", marker=str(marker))) == {"done": True}
 
 
-def test_a_caller_without_patience_hears_how_much_would_be_needed(twin: Twin, tmp_path: Path) -> None:
-    hasty = twin.client.with_options(retries=0)
+def test_a_caller_without_patience_hears_how_much_would_be_needed(caller: Caller, tmp_path: Path) -> None:
+    hasty = caller.client.with_options(retries=0)
 
     with pytest.raises(Unavailable, match="being loaded") as raised:
-        twin.do(hasty.call("busy_once", marker=str(tmp_path / "loaded")))
+        caller.do(hasty.call("busy_once", marker=str(tmp_path / "loaded")))
 
     assert raised.value.retry_after == 1
 
 
-def test_a_job_is_followed_while_it_goes_on(twin: Twin, tmp_path: Path) -> None:
-    job = twin.do(twin.client.call("fry", name="curly", gate=str(tmp_path)))
+def test_a_job_is_followed_while_it_goes_on(caller: Caller, tmp_path: Path) -> None:
+    job = caller.do(caller.client.call("fry", name="curly", gate=str(tmp_path)))
     wait_until((tmp_path / "entered").exists)
 
-    assert twin.do(job.refresh()).status == "processing"
+    assert caller.do(job.refresh()).status == "processing"
     assert (job.progress, job.message, job.done) == (0.25, "peeling for curly", False)
     (tmp_path / "open").touch()
-    assert twin.do(job.result(60)) == "curly fries"
+    assert caller.do(job.result(60)) == "curly fries"
 
 
 def test_a_blocking_job_tells_how_it_is_without_being_asked_to_look(service: Service, tmp_path: Path) -> None:
@@ -116,15 +116,15 @@ def test_a_job_outlasts_a_restart_of_its_service(kind: str, tmp_path: Path) -> N
     env = {"MODEL_SERVING_JOBS_URL": f"sqlite:///{tmp_path}/jobs.sqlite3"}
     port = free_port()
     bind = ("--bind", f"127.0.0.1:{port}", "--threads", "8")
-    with calling(kind, f"http://127.0.0.1:{port}") as twin:
+    with calling(kind, f"http://127.0.0.1:{port}") as caller:
         with serve(APP, workers=1, env=env, args=bind) as service:
             wait_for(port)
-            job = twin.do(twin.client.call("numbers", number=5, pause=0.5))
-            wait_until(lambda: twin.do(job.refresh()).status == "streaming")
+            job = caller.do(caller.client.call("numbers", number=5, pause=0.5))
+            wait_until(lambda: caller.do(job.refresh()).status == "streaming")
             os.kill(service.pid, signal.SIGTERM)
             service.process.wait(30)
         with ThreadPoolExecutor(1) as pool:
-            waiting = pool.submit(lambda: twin.do(job.result(90)))
+            waiting = pool.submit(lambda: caller.do(job.result(90)))
             with serve(APP, workers=1, env=env, args=bind):
                 result = waiting.result(90)
 
@@ -144,10 +144,10 @@ def test_nobody_at_an_address_is_told_after_the_further_tries(kind: str) -> None
     url = f"http://127.0.0.1:{free_port()}"
 
     with (
-        calling(kind, url, retries=1) as twin,
+        calling(kind, url, retries=1) as caller,
         pytest.raises(Unreachable, match=f"No service answers at {url}"),
     ):
-        twin.do(twin.client.call("classify", text="a"))
+        caller.do(caller.client.call("classify", text="a"))
 
 
 @pytest.mark.parametrize("kind", NAMES)
@@ -156,8 +156,8 @@ def test_an_address_that_never_answers_is_given_up_in_time(kind: str) -> None:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        with calling(kind, url, timeout=0.3) as twin, pytest.raises(TimedOut):
-            twin.do(twin.client.refresh())
+        with calling(kind, url, timeout=0.3) as caller, pytest.raises(TimedOut):
+            caller.do(caller.client.refresh())
 
 
 def test_calls_share_connections_that_are_kept(service: Service) -> None:
@@ -206,11 +206,11 @@ def test_a_forked_process_has_connections_of_its_own(service: Service) -> None:
         reading, writing = os.pipe()
         pid = os.fork()
         if pid == 0:
-            told: Any = b"failed"
+            reported: Any = b"failed"
             try:
-                told = b"".join(client.classify(text="child")["text"].encode() for _ in range(2))
+                reported = b"".join(client.classify(text="child")["text"].encode() for _ in range(2))
             finally:
-                os.write(writing, told)
+                os.write(writing, reported)
                 os._exit(0)
         answers = [client.classify(text=str(number))["text"] for number in range(20)]
         os.waitpid(pid, 0)

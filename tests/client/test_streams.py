@@ -30,8 +30,10 @@ def test_events_are_found_in_whatever_pieces_they_come(values: list[object], pla
 
     found = [event for piece in cut(body.encode(errors="replace"), places) for event in decoder.feed(piece)]
 
-    told = [json.loads(json.dumps(value, ensure_ascii=False).encode(errors="replace")) for value in values]
-    assert [json.loads(event.data) for event in found] == told
+    reported = [
+        json.loads(json.dumps(value, ensure_ascii=False).encode(errors="replace")) for value in values
+    ]
+    assert [json.loads(event.data) for event in found] == reported
 
 
 @given(values=st.lists(st.text() | st.integers()), places=st.lists(st.integers(0, 500)))
