@@ -23,7 +23,7 @@ class ReceivedWebhook(NamedTuple):
 
 
 class Receiver:
-    """Takes what it is told, and answers with one status after the other, the last one for ever."""
+    """Keeps what it receives, and answers with one status after the other, the last one for ever."""
 
     def __init__(self, statuses: list[int]) -> None:
         self.received: list[ReceivedWebhook] = []
@@ -72,7 +72,7 @@ def receiving(*statuses: int) -> Iterator[Receiver]:
     """Listen until the block ends.
 
     Args:
-        statuses: what each telling in turn is answered with.
+        statuses: what each webhook in turn is answered with.
     """
     with Receiver(list(statuses) or [204]).listening() as receiver:
         yield receiver

@@ -1,4 +1,4 @@
-"""What every store tells and forgets: items, pages, removal, webhooks."""
+"""What every store returns and removes: items, pages, expired jobs, webhooks."""
 
 import pytest
 
@@ -58,7 +58,7 @@ def test_pages_show_the_last_jobs_first_and_stay_in_place_when_others_come(store
     assert store.page("s", limit=2, before=third[-1].number) == []
 
 
-def test_pages_and_counts_are_told_by_route_and_state(store: Store) -> None:
+def test_pages_and_counts_are_by_route_and_state(store: Store) -> None:
     done, waiting, other = enqueue(store), enqueue(store), enqueue(store, route="q")
     claim(store)
     store.finish(done, "me", REPLY, b"", NOW)
@@ -105,7 +105,7 @@ def test_a_sweep_is_bounded(store: Store) -> None:
     assert [store.sweep(NOW + 100) for _ in range(3)] == [BATCH, 1, 0]
 
 
-def test_a_webhook_is_due_at_the_end_and_until_it_was_told(store: Store) -> None:
+def test_a_webhook_is_due_at_the_end_and_until_it_was_delivered(store: Store) -> None:
     job_id = enqueue(store, webhook="https://example.com")
     enqueue(store)
     assert store.webhooks_due("s", 9, 30.0, NOW) == []
@@ -124,7 +124,7 @@ def test_a_webhook_is_due_at_the_end_and_until_it_was_told(store: Store) -> None
     assert store.sweep(NOW + 1000) == 1
 
 
-def test_webhooks_are_taken_the_longest_due_first(store: Store) -> None:
+def test_webhooks_are_claimed_the_longest_due_first(store: Store) -> None:
     jobs = [enqueue(store, webhook="https://example.com") for _ in range(3)]
     for wait, job_id in zip((2, 0, 1), jobs, strict=True):
         store.cancel("s", job_id, NOW + wait)
@@ -134,7 +134,7 @@ def test_webhooks_are_taken_the_longest_due_first(store: Store) -> None:
     assert [job.id for job in due] == [jobs[1], jobs[2]]
 
 
-def test_a_webhook_that_was_told_already_takes_no_harm(store: Store) -> None:
+def test_a_webhook_that_was_delivered_already_takes_no_harm(store: Store) -> None:
     job_id = enqueue(store, webhook="https://example.com")
     store.webhook_done(job_id)
     store.webhook_failed("unknown", NOW)

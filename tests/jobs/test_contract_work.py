@@ -17,7 +17,7 @@ def test_a_heartbeat_keeps_the_lease(store: Store) -> None:
     assert claimed_id(store, NOW + 19, "other") == job_id
 
 
-def test_a_job_whose_owner_is_silent_runs_again_and_belongs_to_the_next(store: Store) -> None:
+def test_a_job_whose_lease_expired_runs_again_and_belongs_to_the_next(store: Store) -> None:
     job_id = enqueue(store)
     claim(store)
 
@@ -32,7 +32,7 @@ def test_a_job_whose_owner_is_silent_runs_again_and_belongs_to_the_next(store: S
     assert store.result("s", job_id) == (REPLY, b"good")
 
 
-def test_an_owner_who_is_late_may_go_on_if_nobody_took_over(store: Store) -> None:
+def test_an_owner_that_is_late_may_go_on_if_no_other_claimed_the_job(store: Store) -> None:
     job_id = enqueue(store)
     claim(store)
 
@@ -42,7 +42,7 @@ def test_an_owner_who_is_late_may_go_on_if_nobody_took_over(store: Store) -> Non
 
 
 @pytest.mark.parametrize("retries", [0, 1, 3])
-def test_a_job_that_ends_its_process_too_often_fails_and_the_next_one_is_taken(
+def test_a_job_that_ends_its_process_too_often_fails_and_the_next_one_is_claimed(
     store: Store, retries: int
 ) -> None:
     killer, good = enqueue(store, retries=retries), enqueue(store)
@@ -87,13 +87,13 @@ def test_a_failure_that_would_come_again_ends_the_job(store: Store) -> None:
     assert store.fail(job_id, "me", "why", NOW, again=False).status == "failed"
 
 
-def test_a_job_that_is_given_back_keeps_its_place_and_its_attempts(store: Store) -> None:
+def test_a_job_that_is_released_keeps_its_place_and_its_attempts(store: Store) -> None:
     first, _ = enqueue(store), enqueue(store)
     claim(store)
 
-    given_back = store.release(first, "me", NOW)
+    released = store.release(first, "me", NOW)
 
-    assert (given_back.status, given_back.attempts, given_back.started_at) == ("queued", 0, None)
+    assert (released.status, released.attempts, released.started_at) == ("queued", 0, None)
     assert claimed_id(store) == first
 
 

@@ -107,7 +107,7 @@ def test_a_file_that_was_removed_is_not_replaced_by_an_empty_one(file_store: Sto
     assert not path.exists()
 
 
-def test_a_mistake_in_a_call_is_not_told_as_a_fault_of_the_store(file_store: Store) -> None:
+def test_a_mistake_in_a_call_is_not_reported_as_a_fault_of_the_store(file_store: Store) -> None:
     new = new_job()
     file_store.enqueue(new, NOW)
 

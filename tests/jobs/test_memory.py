@@ -2,6 +2,7 @@
 
 import os
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,10 @@ from tests.jobs.stores import LEASE, NOW, claimed_id, enqueue, get
 
 
 @pytest.fixture
-def memory_store() -> Store:
+def memory_store() -> Iterator[Store]:
     store = open_store("memory://")
+    yield store
     store.close()
-    return store
 
 
 def test_all_who_open_it_in_one_process_have_the_same_jobs(memory_store: Store) -> None:

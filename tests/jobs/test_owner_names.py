@@ -1,4 +1,4 @@
-"""Names of those who work on jobs: whether one is gone is told of this machine's processes alone."""
+"""Names of lease owners: whether a process is gone is known of this machine's processes alone."""
 
 import subprocess
 import sys
@@ -54,7 +54,7 @@ def test_an_id_that_another_process_got_does_not_hide_the_end() -> None:
     assert owner_names.is_gone(f"{place} {pid}-{int(started) - 1} {draw}")
 
 
-def test_jobs_of_dead_processes_are_taken_back_and_others_are_left(store: Store) -> None:
+def test_jobs_of_dead_processes_are_reclaimed_and_others_are_left(store: Store) -> None:
     owners = {"dead": name_of_a_dead_process(), "alive": owner_names.name(), "elsewhere": "elsewhere 1-1 00"}
     ids = {}
     for kind, name in owners.items():
@@ -71,7 +71,7 @@ def test_jobs_of_dead_processes_are_taken_back_and_others_are_left(store: Store)
     assert get(store, other_route).status == "processing"
 
 
-def test_a_streaming_job_is_taken_back_too(store: Store) -> None:
+def test_a_streaming_job_is_reclaimed_too(store: Store) -> None:
     dead = name_of_a_dead_process()
     job_id = enqueue(store)
     claim(store, owner=dead)

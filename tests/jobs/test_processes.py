@@ -46,7 +46,7 @@ while True:
 
 
 class Program:
-    """A process with the store open, which begins when it is told to."""
+    """A process with the store open, which begins when it is asked to."""
 
     def __init__(self, text: str, path: Path, service: str, owner: str) -> None:
         self.owner = owner
@@ -150,7 +150,7 @@ def test_a_process_that_is_killed_amid_its_transactions_leaves_a_whole_file(
 
 
 def is_whole(path: Path) -> bool:
-    """Tell whether SQLite finds no fault, and each job has the bodies that its state tells of."""
+    """Return whether SQLite finds no fault, and each job has the bodies that belong to its state."""
     with closing(sqlite3.connect(path)) as db:
         (verdict,) = db.execute("PRAGMA integrity_check").fetchone()
         ended = "status IN ('finished', 'failed', 'cancelled')"
@@ -176,8 +176,8 @@ def test_a_child_of_a_fork_holds_locks_of_its_own(file_store: Store, path: Path)
         finally:
             os._exit(0)
     os.close(writer)
-    with os.fdopen(reader) as told:
-        answer = told.read()
+    with os.fdopen(reader) as answered:
+        answer = answered.read()
     os.waitpid(child, 0)
 
     assert answer == "True True"

@@ -62,7 +62,7 @@ def test_a_fraction_stays_between_0_and_1(
     assert written == [(kept, None)]
 
 
-def test_a_report_is_where_a_job_hears_that_it_is_to_stop(reporter: JobProgress) -> None:
+def test_a_report_is_where_a_job_learns_that_it_is_to_stop(reporter: JobProgress) -> None:
     reporter.stop()
 
     with pytest.raises(JobCancelled):
@@ -70,7 +70,7 @@ def test_a_report_is_where_a_job_hears_that_it_is_to_stop(reporter: JobProgress)
     assert reporter.is_stopped
 
 
-def test_the_store_may_say_so_too() -> None:
+def test_the_store_may_stop_it_too() -> None:
     reporter = JobProgress(lambda fraction, text: True)
 
     with pytest.raises(JobCancelled):
@@ -95,7 +95,7 @@ def test_the_names_that_handlers_of_fast_task_api_set_report_too(
 def by_name(job_progress: Any, text: str) -> None: ...
 
 
-def by_type(text: str, tell: JobProgress) -> None: ...
+def by_type(text: str, report: JobProgress) -> None: ...
 
 
 def by_neither(text: str) -> None: ...
@@ -109,7 +109,7 @@ class Handler:
     ("handler", "name"),
     [
         (by_name, "job_progress"),
-        (by_type, "tell"),
+        (by_type, "report"),
         (by_neither, None),
         (Handler(), "reporter"),
         (functools.partial(by_name, text="a"), "job_progress"),

@@ -1,4 +1,4 @@
-"""What is particular to the file: who may read it, how it is searched, its versions, and what can break."""
+"""What is particular to the file: who may read it, how it is queried, its versions, and what can break."""
 
 from collections.abc import Callable
 from contextlib import closing

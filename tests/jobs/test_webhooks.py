@@ -1,4 +1,4 @@
-"""Webhooks: who may be told, what is told, how it is signed, and what happens where nobody listens."""
+"""Webhooks: where they may be sent, what is sent, how it is signed, and what happens where nobody listens."""
 
 import hashlib
 import hmac
@@ -30,7 +30,7 @@ def _quickly(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def start_sender(store: Store) -> Iterator[Callable[[], WebhookSender]]:
-    """Start what tells webhooks; it is closed in the end."""
+    """Start a sender of webhooks; it is closed in the end."""
     started: list[WebhookSender] = []
 
     def start() -> WebhookSender:
@@ -73,7 +73,7 @@ def is_done(store: Store, job_id: str) -> bool:
         "http://[::1]/done",
     ],
 )
-def test_listed_hosts_may_be_told(url: str) -> None:
+def test_listed_hosts_are_permitted(url: str) -> None:
     assert webhooks.check(["example.com", "::1"], url) == url
 
 
@@ -101,7 +101,7 @@ def test_listed_hosts_may_be_told(url: str) -> None:
         "",
     ],
 )
-def test_nobody_else_may_be_told(url: str) -> None:
+def test_no_other_host_is_permitted(url: str) -> None:
     with pytest.raises(BadRequest, match="X-Webhook-Url: "):
         webhooks.check(["example.com"], url)
 
@@ -112,9 +112,7 @@ def test_no_host_is_listed_by_default() -> None:
         webhooks.check([], "http://example.com/")
 
 
-def test_the_end_of_a_job_is_told_as_clients_see_it(
-    store: Store, start_sender: Callable[[], WebhookSender]
-) -> None:
+def test_a_job_is_sent_as_clients_see_it(store: Store, start_sender: Callable[[], WebhookSender]) -> None:
     with receiving() as receiver:
         job_id = finished(store, receiver.url)
         start_sender()
@@ -160,7 +158,7 @@ def test_an_answer_that_is_no_success_is_tried_again_and_leads_nowhere(
     assert get(store, job_id).webhook_tries == 2
 
 
-def test_a_receiver_that_was_away_is_told_when_it_is_back(
+def test_a_receiver_that_was_away_gets_it_when_it_is_back(
     store: Store, start_sender: Callable[[], WebhookSender]
 ) -> None:
     with receiving() as receiver:
@@ -187,7 +185,7 @@ def test_a_receiver_that_stays_away_is_given_up(
     assert get(store, job_id).webhook_tries == 3
 
 
-def test_a_webhook_that_a_dead_process_took_is_told_by_another(
+def test_a_webhook_that_a_dead_process_claimed_is_sent_by_another(
     store: Store, start_sender: Callable[[], WebhookSender]
 ) -> None:
     with receiving() as receiver:
@@ -238,7 +236,7 @@ def test_a_receiver_that_answers_a_byte_at_a_time_costs_no_more(monkeypatch: pyt
     assert time.monotonic() - since < SOON / 2
 
 
-def test_a_host_that_is_listed_no_more_is_not_told(
+def test_a_host_that_was_taken_off_the_list_gets_nothing(
     store: Store, start_sender: Callable[[], WebhookSender]
 ) -> None:
     job_id = finished(store, "http://elsewhere.test/")
@@ -259,7 +257,7 @@ def test_a_large_result_is_left_to_the_link(store: Store, start_sender: Callable
     assert received.job["links"]["status"] == f"/status/{received.job['job_id']}"
 
 
-def test_failed_and_cancelled_jobs_are_told_too(
+def test_failed_and_cancelled_jobs_are_sent_too(
     store: Store, start_sender: Callable[[], WebhookSender]
 ) -> None:
     with receiving() as receiver:
