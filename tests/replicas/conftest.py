@@ -1,4 +1,4 @@
-"""What the tests of this folder share."""
+"""Fixtures of the replicas' tests."""
 
 from collections.abc import Iterator
 

@@ -1,8 +1,8 @@
-"""A replica without a model: it says and does what the `init` of its spec asks for.
+"""A replica without a model, as a program: it behaves as the `init` of its spec says.
 
-does     "serve", or one of the misdeeds below
-gate     a file that has to be there before it is ready
-report   a file that gets what it was told, and its environment
+does     "serve", or one of the faults below
+gate     a file that has to exist before it is ready
+report   a file that gets its command and its environment
 """
 
 import json
@@ -28,17 +28,17 @@ def main(descriptor: int) -> None:
     supervisor, inbox = socket.socket(fileno=descriptor), MessageDecoder(Command)
     (command,) = inbox.feed(supervisor.recv(65536))
     assert command.spec is not None
-    wanted: dict[str, Any] = command.spec.init
+    options: dict[str, Any] = command.spec.init
     Path(command.socket).touch()
-    if "report" in wanted:
-        told = {"order": msgspec.to_builtins(command), "environ": dict(os.environ), "pid": os.getpid()}
-        Path(wanted["report"]).write_text(json.dumps(told))
+    if "report" in options:
+        report = {"command": msgspec.to_builtins(command), "environ": dict(os.environ), "pid": os.getpid()}
+        Path(options["report"]).write_text(json.dumps(report))
     supervisor.sendall(encode(Status(state="loading")))
-    while "gate" in wanted and not Path(wanted["gate"]).exists():
+    while "gate" in options and not Path(options["gate"]).exists():
         time.sleep(0.01)
-    ACTIONS[wanted.get("does", "serve")](supervisor, command)
+    ACTIONS[options.get("does", "serve")](supervisor, command)
     while data := supervisor.recv(65536):
-        if any(further.drain is not None for further in inbox.feed(data)):
+        if any(later.drain is not None for later in inbox.feed(data)):
             return
 
 
@@ -60,7 +60,7 @@ def never_ready(supervisor: socket.socket, command: Command) -> None:
 
 
 def be_stuck(supervisor: socket.socket, command: Command) -> None:
-    """Hear nothing: neither a signal, nor the supervisor's word, nor its end."""
+    """Ignore everything: signals, the supervisor's commands, and its end."""
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     serve(supervisor, command)
@@ -80,7 +80,7 @@ def have_a_child(supervisor: socket.socket, command: Command) -> None:
     serve(supervisor, command)
 
 
-def speak_nonsense(supervisor: socket.socket, command: Command) -> None:
+def violate_the_protocol(supervisor: socket.socket, command: Command) -> None:
     supervisor.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
 
 
@@ -92,7 +92,7 @@ ACTIONS = {
     "be stuck": be_stuck,
     "run for ever": run_for_ever,
     "have a child": have_a_child,
-    "speak nonsense": speak_nonsense,
+    "violate the protocol": violate_the_protocol,
 }
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A service of stubs for tests: an owner that can be killed, and workers that want replicas."""
+"""A stub service for tests: an owner that can be killed, and workers that host replicas."""
 
 import contextlib
 import os
@@ -18,23 +18,23 @@ from aylien_model_serving.rpc.control_messages import Replica
 from aylien_model_serving.rpc.spec import Spec
 
 PROJECT = Path(__file__).parents[2]
-STUB_COMMAND = [sys.executable, str(Path(__file__).with_name("stub.py"))]
+STUB_COMMAND = [sys.executable, str(Path(__file__).with_name("replica_program.py"))]
 PATIENCE_SECONDS = 30.0
 POLL_SECONDS = 0.01
 
-#: What the issue of leaving in time allows, from the end of an owner to the end of everything else.
+#: Seconds that supervisor and replicas may take to exit after the owner.
 LEAVING_SECONDS = 2.0
 
 
 def spec(does: str = "serve", *, name: str = "model", replicas: int = 1, **fields: object) -> Spec:
-    """Return a spec of stubs that do something; paths are for the stub, other fields are the spec's own."""
+    """Return a spec of stubs with a behaviour; paths are for the stub, other fields are the spec's own."""
     init = {"does": does, **{key: str(value) for key, value in fields.items() if isinstance(value, Path)}}
     rest = {key: value for key, value in fields.items() if not isinstance(value, Path)}
     return Spec(name=name, target="stub:stub", init=init, replicas=replicas, devices="cpu", **rest)  # type: ignore[arg-type]
 
 
 def wait_until(condition: Callable[[], Any], seconds: float = PATIENCE_SECONDS) -> Any:
-    """Return what `condition()` returns once that is true."""
+    """Return the result of `condition()` once it is true."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < deadline, f"not so within {seconds} seconds"
@@ -43,12 +43,12 @@ def wait_until(condition: Callable[[], Any], seconds: float = PATIENCE_SECONDS) 
 
 
 def exists(pid: int) -> bool:
-    """Tell whether there is such a process; one that has ended and was not reaped counts."""
+    """Return whether a process exists; one that has ended and was not reaped counts."""
     return Path(f"/proc/{pid}").exists()
 
 
 def lives(pid: int) -> bool:
-    """Tell whether a process runs; one that waits to be reaped does not."""
+    """Return whether a process runs; one that waits to be reaped does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     except OSError:
@@ -67,14 +67,14 @@ def processes_of(home: Path) -> list[int]:
 
 
 class StubWorker:
-    """A web worker, as far as its control goes."""
+    """A web worker's client of the supervisor, and the updates that it got."""
 
-    def __init__(self, service: "Fleet") -> None:
+    def __init__(self, service: "StubService") -> None:
         self.client = SupervisorClient(service.home, service.owner.pid, STUB_COMMAND)
         self.updates: dict[str, list[list[Replica]]] = {}
 
     def host(self, spec: Spec) -> str:
-        """Ask for what a spec says, and return its key."""
+        """Host a spec, and return its key."""
         updates = self.updates.setdefault(spec.key, [])
         self.client.host(spec, updates.append)
         return spec.key
@@ -96,7 +96,7 @@ class StubService:
     """A service: its owner, its folder, and its workers."""
 
     def __init__(self) -> None:
-        self.home = Path(tempfile.mkdtemp(prefix="fleet-"))
+        self.home = Path(tempfile.mkdtemp(prefix="service-"))
         # It ends with this process, by the end of its input.
         self.owner = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
         self.workers: list[StubWorker] = []
@@ -112,13 +112,13 @@ class StubService:
         return pid
 
     def end_owner(self) -> float:
-        """Kill the owner as nobody expects it, and return when that was."""
+        """Kill the owner, and return the time of it."""
         self.owner.kill()
         self.owner.wait()
         return time.monotonic()
 
     def end(self) -> None:
-        """End everything, and see that it is."""
+        """End everything, and wait until it has ended."""
         if self.owner.stdin is not None:
             self.owner.stdin.close()
         self.end_owner()
@@ -135,7 +135,7 @@ class StubService:
 
 @contextlib.contextmanager
 def stub_service() -> Iterator[StubService]:
-    """Yield a service that is gone when the block ends."""
+    """Yield a service that has ended when the block does."""
     service = StubService()
     try:
         yield service

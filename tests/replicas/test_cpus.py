@@ -1,4 +1,4 @@
-"""How many processors a container may use."""
+"""How many CPUs a container may use."""
 
 import os
 from pathlib import Path
@@ -53,7 +53,7 @@ def test_the_smallest_limit_counts(
     assert available(tmp_path, membership, files) == expected
 
 
-def test_without_control_groups_the_processors_count(tmp_path: Path) -> None:
+def test_without_cgroups_the_affinity_counts(tmp_path: Path) -> None:
     assert cpus.available(tmp_path, tmp_path / "absent") == 16
 
 
@@ -66,7 +66,7 @@ def test_without_control_groups_the_processors_count(tmp_path: Path) -> None:
         ({"OMP_NUM_THREADS": "6"}, 2, 1, {}),
     ],
 )
-def test_threads_are_shared_out_unless_the_operator_did_so(
+def test_threads_are_divided_among_replicas_unless_the_operator_has_set_them(
     environ: dict[str, str], available: float, replicas: int, variables: dict[str, str]
 ) -> None:
     assert cpus.thread_variables(environ, available, replicas) == variables

@@ -1,4 +1,4 @@
-"""Which GPUs there are, who gets which, and what a replica sees of them."""
+"""Which GPUs are visible, which replica gets which, and what it sees of them."""
 
 from pathlib import Path
 
@@ -49,7 +49,7 @@ def test_a_machine_without_a_driver_has_no_gpu(tmp_path: Path) -> None:
         (("cuda:1", "cpu"), 1, 2, ["cuda:1"]),
     ],
 )
-def test_devices_are_given_out_in_turn(
+def test_devices_are_assigned_in_turn(
     wanted: str | tuple[str, ...], replicas: int, gpus: int, assigned: list[str]
 ) -> None:
     assert list(devices.assign(wanted, replicas, gpus, {})) == assigned
@@ -60,7 +60,7 @@ def test_the_gpu_with_the_fewest_replicas_is_next() -> None:
 
 
 @pytest.mark.parametrize(
-    ("device", "variables", "told"),
+    ("device", "variables", "name_in_replica"),
     [
         ("cpu", {"CUDA_VISIBLE_DEVICES": ""}, "cpu"),
         ("cuda:1", {"CUDA_VISIBLE_DEVICES": MIG}, "cuda:0"),
@@ -68,9 +68,11 @@ def test_the_gpu_with_the_fewest_replicas_is_next() -> None:
         ("mps", {}, "mps"),
     ],
 )
-def test_a_replica_sees_its_own_gpu_alone(device: str, variables: dict[str, str], told: str) -> None:
+def test_a_replica_sees_its_own_gpu_alone(
+    device: str, variables: dict[str, str], name_in_replica: str
+) -> None:
     assert devices.environment(device, (GPU, MIG)) == variables
-    assert devices.told(device) == told
+    assert devices.device_in_replica(device) == name_in_replica
 
 
 def test_a_gpu_that_is_not_there_is_refused() -> None:

@@ -1,4 +1,4 @@
-"""The loop of one thread, and sockets that do not take everything at once."""
+"""The supervisor's event loop, and sockets that do not take everything at once."""
 
 import socket
 from collections.abc import Iterator
@@ -11,15 +11,15 @@ from aylien_model_serving.rpc.control_messages import Status
 
 
 class Ends:
-    """A peer, the socket at its other end, and what was heard."""
+    """A peer socket, the other end, and the received messages."""
 
     def __init__(self) -> None:
         self.loop = EventLoop()
         ours, self.theirs = socket.socketpair()
         self.theirs.setblocking(False)
-        self.updates: list[Status] = []
+        self.received: list[Status] = []
         self.losses = 0
-        self.peer = PeerSocket(self.loop, ours, Status, self.updates.append, self._lose)
+        self.peer = PeerSocket(self.loop, ours, Status, self.received.append, self._lose)
 
     def _lose(self) -> None:
         self.losses += 1
@@ -34,12 +34,12 @@ def ends() -> Iterator[Ends]:
     ends.loop.close()
 
 
-def test_messages_are_heard_in_order(ends: Ends) -> None:
+def test_messages_are_received_in_order(ends: Ends) -> None:
     ends.theirs.send(encode(Status(state="loading")) + encode(Status(state="ready")))
 
     ends.loop.wait(None)
 
-    assert [status.state for status in ends.updates] == ["loading", "ready"]
+    assert [status.state for status in ends.received] == ["loading", "ready"]
 
 
 def test_what_a_socket_does_not_take_is_sent_as_it_takes_more(ends: Ends) -> None:
@@ -56,26 +56,26 @@ def test_what_a_socket_does_not_take_is_sent_as_it_takes_more(ends: Ends) -> Non
     assert not ends.peer.has_unsent
 
 
-def test_the_last_words_are_heard_before_the_loss(ends: Ends) -> None:
+def test_the_last_message_is_received_before_the_close_is_reported(ends: Ends) -> None:
     ends.theirs.send(encode(Status(failed="no")))
     ends.theirs.close()
 
     ends.peer.read_all()
 
-    assert [status.failed for status in ends.updates] == ["no"]
+    assert [status.failed for status in ends.received] == ["no"]
     assert (ends.losses, ends.peer.is_open) == (1, False)
 
 
 @pytest.mark.parametrize("nonsense", [b"GET / HTTP/1.1\r\n\r\n", b"\x00\x00\x00\x01\xc1"])
-def test_a_stranger_is_lost(ends: Ends, nonsense: bytes) -> None:
+def test_a_peer_that_violates_the_protocol_is_closed(ends: Ends, nonsense: bytes) -> None:
     ends.theirs.send(nonsense)
 
     ends.loop.wait(None)
 
-    assert (ends.losses, ends.updates) == (1, [])
+    assert (ends.losses, ends.received) == (1, [])
 
 
-def test_a_lost_peer_is_sent_nothing(ends: Ends) -> None:
+def test_a_closed_peer_is_sent_nothing(ends: Ends) -> None:
     ends.theirs.close()
     ends.loop.wait(None)
 
@@ -85,7 +85,7 @@ def test_a_lost_peer_is_sent_nothing(ends: Ends) -> None:
     assert ends.losses == 1
 
 
-def test_a_descriptor_that_an_earlier_call_closed_is_not_served() -> None:
+def test_a_descriptor_that_an_earlier_callback_closed_is_passed_over() -> None:
     loop = EventLoop()
     pairs = [socket.socketpair() for _ in range(2)]
     peers: list[PeerSocket[Status]] = []

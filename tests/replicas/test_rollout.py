@@ -1,65 +1,69 @@
-"""Which versions go, and which one stands in for another."""
+"""Which versions retire, and which one is another's fallback."""
 
 import pytest
 
-from aylien_model_serving.replicas.supervisor.rollout import VersionStatus, fallback_version, retired_versions
+from aylien_model_serving.replicas.supervisor.rollout import (
+    VersionStatus,
+    fallback_version,
+    versions_to_retire,
+)
 
 GROUP = ("0", "model")
 
 
-def version_status(
+def status(
     since: float,
     *,
     ready: bool = True,
-    wanted: bool = False,
+    needed: bool = False,
     released: bool = False,
     group: tuple[str, str] = GROUP,
 ) -> VersionStatus:
-    return VersionStatus(group, since, is_ready=ready, is_wanted=wanted, is_released=released)
+    return VersionStatus(group, since, is_ready=ready, is_needed=needed, is_released=released)
 
 
 @pytest.mark.parametrize(
     ("old", "new", "retired"),
     [
-        (version_status(1), version_status(2, wanted=True), ["old"]),
-        (version_status(1), version_status(2, wanted=True, ready=False), []),
-        (version_status(1, wanted=True), version_status(2, wanted=True), []),
-        (version_status(1), version_status(2, wanted=True, group=("0", "other")), []),
-        (version_status(1), version_status(2, wanted=True, group=("1", "model")), []),
-        (version_status(3), version_status(2, wanted=True), []),
-        (version_status(1, released=True), version_status(2, wanted=True, ready=False), ["old"]),
-        (version_status(1, wanted=True), version_status(2), []),
-        (version_status(1, ready=False), version_status(2, wanted=True), ["old"]),
+        (status(1), status(2, needed=True), ["old"]),
+        (status(1), status(2, needed=True, ready=False), []),
+        (status(1, needed=True), status(2, needed=True), []),
+        (status(1), status(2, needed=True, group=("0", "other")), []),
+        (status(1), status(2, needed=True, group=("1", "model")), []),
+        (status(3), status(2, needed=True), []),
+        (status(1, released=True), status(2, needed=True, ready=False), ["old"]),
+        (status(1, needed=True), status(2), []),
+        (status(1, ready=False), status(2, needed=True), ["old"]),
     ],
 )
-def test_a_version_goes_that_nobody_wants_once_a_newer_one_is_ready(
+def test_a_version_that_no_worker_needs_retires_once_a_newer_one_is_ready(
     old: VersionStatus, new: VersionStatus, retired: list[str]
 ) -> None:
-    assert retired_versions({"old": old, "new": new}) == retired
+    assert versions_to_retire({"old": old, "new": new}) == retired
 
 
-def test_a_version_that_nobody_wants_stays_while_it_is_alone() -> None:
-    assert retired_versions({"only": version_status(1)}) == []
+def test_a_version_that_no_worker_needs_stays_while_it_is_the_only_one() -> None:
+    assert versions_to_retire({"only": status(1)}) == []
 
 
-def test_a_version_that_was_released_goes_at_once() -> None:
-    assert retired_versions({"only": version_status(1, released=True)}) == ["only"]
+def test_a_released_version_retires_at_once() -> None:
+    assert versions_to_retire({"only": status(1, released=True)}) == ["only"]
 
 
-def test_the_latest_older_version_that_is_ready_stands_in() -> None:
+def test_the_fallback_is_the_latest_older_version_that_is_ready() -> None:
     statuses = {
-        "oldest": version_status(1),
-        "older": version_status(2),
-        "broken": version_status(3, ready=False),
-        "wanted": version_status(4, ready=False, wanted=True),
-        "newer": version_status(5),
-        "another": version_status(3, group=("0", "other")),
+        "oldest": status(1),
+        "older": status(2),
+        "broken": status(3, ready=False),
+        "needed": status(4, ready=False, needed=True),
+        "newer": status(5),
+        "another": status(3, group=("0", "other")),
     }
 
-    assert fallback_version("wanted", statuses) == "older"
+    assert fallback_version("needed", statuses) == "older"
     assert fallback_version("newer", statuses) is None
     assert fallback_version("oldest", statuses) is None
 
 
-def test_nobody_stands_in_where_nobody_is_ready() -> None:
-    assert fallback_version("wanted", {"wanted": version_status(1, ready=False)}) is None
+def test_without_a_ready_version_there_is_no_fallback() -> None:
+    assert fallback_version("needed", {"needed": status(1, ready=False)}) is None

@@ -1,4 +1,4 @@
-"""What a place for a replica goes through, with a process and a clock that are made up."""
+"""The states of a replica's slot, with a stub process and times that are passed in."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from aylien_model_serving.rpc.spec import Spec
 
 
 class StubProcess:
-    """A process that notes what is done to it."""
+    """A process that records what is done to it."""
 
     pid = 7
     needs_polling = False
@@ -44,21 +44,21 @@ class SlotScene:
         return self.processes[-1]
 
     def ready_at(self, now: float) -> None:
-        self.slot.act(now)
-        self.slot.loading(now)
-        self.slot.ready(now)
+        self.slot.run_due(now)
+        self.slot.on_loading(now)
+        self.slot.on_ready(now)
 
     def die_at(self, now: float) -> float:
         """End the process, and return the pause that follows."""
-        self.slot.ended("was ended by SIGKILL", now)
+        self.slot.on_exit("was ended by SIGKILL", now)
         assert self.slot.due is not None
         return self.slot.due - now
 
 
-def test_a_slot_is_filled_at_once() -> None:
+def test_a_slot_starts_a_process_at_once() -> None:
     scene = SlotScene()
 
-    scene.slot.act(0.0)
+    scene.slot.run_due(0.0)
 
     replica = scene.slot.replica()
     assert (replica.state, replica.pid, replica.restarts, replica.error) == ("starting", 7, 0, "")
@@ -79,7 +79,7 @@ def test_pauses_grow_with_deaths_in_a_row_and_shrink_after_good_work() -> None:
     pauses, now = [], 0.0
 
     for _ in range(12):
-        scene.slot.act(now)
+        scene.slot.run_due(now)
         pauses.append(scene.die_at(now))
         now += pauses[-1]
     scene.ready_at(now)
@@ -96,9 +96,9 @@ def test_a_death_is_announced_until_the_next_one_is_ready() -> None:
 
     scene.die_at(1.0)
     waiting = scene.slot.replica()
-    scene.slot.act(1.0)
+    scene.slot.run_due(1.0)
     starting = scene.slot.replica()
-    scene.slot.ready(2.0)
+    scene.slot.on_ready(2.0)
     ready = scene.slot.replica()
 
     assert (waiting.state, waiting.pid, waiting.error) == ("waiting", 0, "was ended by SIGKILL")
@@ -106,28 +106,28 @@ def test_a_death_is_announced_until_the_next_one_is_ready() -> None:
     assert (ready.state, ready.error) == ("ready", "")
 
 
-def test_a_failure_is_announced_and_tried_again() -> None:
+def test_a_failed_build_is_announced_and_retried() -> None:
     scene = SlotScene()
-    scene.slot.act(0.0)
+    scene.slot.run_due(0.0)
 
-    scene.slot.failed("x" * 3000 + "ValueError", 1.0)
-    scene.slot.ended("ended with status 1", 1.1)
+    scene.slot.on_failed("x" * 3000 + "ValueError", 1.0)
+    scene.slot.on_exit("ended with status 1", 1.1)
 
     replica = scene.slot.replica()
     assert (replica.state, len(replica.error), replica.error[-11:]) == ("failed", 2000, "xValueError")
-    scene.slot.act(1.1)
+    scene.slot.run_due(1.1)
     assert scene.slot.replica().state == "starting"
     assert len(scene.processes) == 2
 
 
-def test_a_replica_that_failed_and_does_not_leave_is_killed() -> None:
+def test_a_replica_that_failed_and_does_not_exit_is_killed() -> None:
     scene = SlotScene()
-    scene.slot.act(0.0)
-    scene.slot.failed("ValueError", 1.0)
+    scene.slot.run_due(0.0)
+    scene.slot.on_failed("ValueError", 1.0)
 
-    scene.slot.act(1.9)
+    scene.slot.run_due(1.9)
     assert scene.processes[0].done == []
-    scene.slot.act(2.0)
+    scene.slot.run_due(2.0)
 
     assert scene.processes[0].done == ["kill"]
 
@@ -137,39 +137,39 @@ def test_a_process_that_cannot_be_started_is_a_failure(error: Exception) -> None
     scene = SlotScene()
     scene.error = error
 
-    scene.slot.act(0.0)
+    scene.slot.run_due(0.0)
     first = scene.slot.replica()
-    scene.slot.act(0.0)
+    scene.slot.run_due(0.0)
 
     assert (first.state, first.error) == ("failed", str(error))
     assert scene.slot.due == pytest.approx(0.1)
 
 
-def test_the_time_to_start_runs_from_the_replicas_turn_to_load() -> None:
+def test_the_start_timeout_runs_from_the_begin_of_loading() -> None:
     scene = SlotScene(start_timeout=5.0)
-    scene.slot.act(0.0)
-    scene.slot.act(1000.0)
+    scene.slot.run_due(0.0)
+    scene.slot.run_due(1000.0)
     assert scene.slot.due is None
 
-    scene.slot.loading(1000.0)
-    scene.slot.act(1004.9)
+    scene.slot.on_loading(1000.0)
+    scene.slot.run_due(1004.9)
     assert scene.processes[0].done == []
-    scene.slot.act(1005.0)
+    scene.slot.run_due(1005.0)
 
     assert scene.processes[0].done == ["kill"]
     assert scene.slot.replica().error == "It was not ready within 5 seconds"
 
 
-def test_a_run_that_takes_too_long_ends_the_replica() -> None:
+def test_a_replica_whose_run_takes_too_long_is_killed() -> None:
     scene = SlotScene(kill_after=2.0)
     scene.ready_at(10.0)
 
-    scene.slot.act(12.0)
+    scene.slot.run_due(12.0)
     scene.running_since = 12.5
-    scene.slot.act(14.0)
+    scene.slot.run_due(14.0)
     assert (scene.processes[0].done, scene.slot.due) == ([], 14.5)
-    scene.slot.act(14.5)
-    scene.slot.ended("was ended by SIGKILL", 14.6)
+    scene.slot.run_due(14.5)
+    scene.slot.on_exit("was ended by SIGKILL", 14.6)
 
     assert scene.processes[0].done == ["kill"]
     assert scene.slot.replica().error == "was killed: one call took longer than 2 seconds"
@@ -181,39 +181,39 @@ def test_a_drained_replica_finishes_and_is_not_replaced() -> None:
 
     scene.slot.drain(until=30.0)
     assert (scene.slot.state, scene.slot.due, scene.slot.is_finished) == ("draining", 30.0, False)
-    scene.slot.ended("ended with status 0", 3.0)
-    scene.slot.act(1000.0)
+    scene.slot.on_exit("ended with status 0", 3.0)
+    scene.slot.run_due(1000.0)
 
     assert scene.slot.is_finished
     assert scene.processes[0].done == ["drain"]
     assert len(scene.processes) == 1
 
 
-def test_a_drained_replica_that_does_not_leave_is_killed() -> None:
+def test_a_drained_replica_that_does_not_exit_is_killed() -> None:
     scene = SlotScene()
     scene.ready_at(0.0)
     scene.slot.drain(until=30.0)
 
     scene.slot.drain(until=1.5)
-    scene.slot.act(1.5)
+    scene.slot.run_due(1.5)
 
     assert scene.processes[0].done == ["drain", "kill"]
 
 
 def test_a_replica_that_is_not_ready_has_nothing_to_finish() -> None:
     scene = SlotScene()
-    scene.slot.act(0.0)
+    scene.slot.run_due(0.0)
 
     scene.slot.drain(until=30.0)
 
     assert scene.processes[0].done == ["kill"]
 
 
-def test_an_empty_slot_is_over_when_it_is_drained() -> None:
+def test_a_slot_without_a_process_is_finished_when_it_is_drained() -> None:
     scene = SlotScene()
 
     scene.slot.drain(until=30.0)
-    scene.slot.act(1.0)
+    scene.slot.run_due(1.0)
 
     assert scene.slot.is_finished
     assert scene.processes == []

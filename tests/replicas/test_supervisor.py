@@ -1,4 +1,4 @@
-"""The supervisor with real processes: it starts stubs, tells of them, and leaves nothing behind."""
+"""The supervisor with real processes: it starts stubs, announces them, and leaves nothing behind."""
 
 import json
 import os
@@ -28,7 +28,7 @@ from tests.replicas.stub_service import (
 pytestmark = pytest.mark.processes
 
 
-def test_a_worker_that_wants_replicas_gets_them(worker: StubWorker) -> None:
+def test_a_worker_gets_the_replicas_that_it_hosts(worker: StubWorker) -> None:
     key = worker.host(spec(replicas=2))
 
     replicas = worker.wait_for(key, "ready", "ready")
@@ -39,7 +39,7 @@ def test_a_worker_that_wants_replicas_gets_them(worker: StubWorker) -> None:
     assert {(replica.restarts, replica.device, replica.error) for replica in replicas} == {(0, "cpu", "")}
 
 
-def test_workers_share_what_they_want_alike(service: StubService) -> None:
+def test_workers_that_host_the_same_spec_share_its_replicas(service: StubService) -> None:
     first, second = service.worker(), service.worker()
 
     key = first.host(spec())
@@ -48,7 +48,7 @@ def test_workers_share_what_they_want_alike(service: StubService) -> None:
     assert first.wait_for(key, "ready") == second.wait_for(key, "ready")
 
 
-def test_of_eight_processes_that_ask_at_once_one_starts_the_supervisor(service: StubService) -> None:
+def test_of_eight_processes_that_host_at_once_one_starts_the_supervisor(service: StubService) -> None:
     command = [
         sys.executable,
         "-m",
@@ -56,22 +56,22 @@ def test_of_eight_processes_that_ask_at_once_one_starts_the_supervisor(service: 
         str(service.home),
         str(service.owner.pid),
     ]
-    asking = [
+    processes = [
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=PROJECT, text=True)
         for _ in range(8)
     ]
     try:
-        for process in asking:
+        for process in processes:
             assert process.stdout is not None
-            assert process.stdout.readline() == "here\n"
-        for process in asking:
+            assert process.stdout.readline() == "started\n"
+        for process in processes:
             assert process.stdin is not None
             process.stdin.write("go\n")
             process.stdin.flush()
-        told = {process.stdout.readline() for process in asking if process.stdout is not None}
+        printed = {process.stdout.readline() for process in processes if process.stdout is not None}
         supervisors = processes_of(service.home)
     finally:
-        for process in asking:
+        for process in processes:
             assert process.stdin is not None
             assert process.stdout is not None
             process.stdin.close()
@@ -79,12 +79,12 @@ def test_of_eight_processes_that_ask_at_once_one_starts_the_supervisor(service: 
             process.stdout.close()  # whose other end the supervisor has, too
 
     assert len(supervisors) == 1
-    assert len(told) == 1
-    assert json.loads(told.pop())["pid"] > 0
+    assert len(printed) == 1
+    assert json.loads(printed.pop())["pid"] > 0
 
 
 @pytest.mark.parametrize("does", ["serve", "be stuck"])
-def test_all_are_gone_within_two_seconds_of_the_owners_end(
+def test_supervisor_and_replicas_exit_within_two_seconds_of_the_owner(
     service: StubService, worker: StubWorker, does: str
 ) -> None:
     key = worker.host(spec(does, replicas=2))
@@ -113,7 +113,7 @@ def test_the_supervisor_stays_while_its_owner_does(
 
 
 @pytest.mark.parametrize("does", ["serve", "be stuck", "never ready"])
-def test_replicas_end_with_a_supervisor_that_is_killed_and_come_back_with_another(
+def test_replicas_exit_with_a_killed_supervisor_and_are_started_by_the_next(
     service: StubService, worker: StubWorker, does: str
 ) -> None:
     key = worker.host(spec(does))
@@ -130,7 +130,7 @@ def test_replicas_end_with_a_supervisor_that_is_killed_and_come_back_with_anothe
     wait_until(lambda: not Path(replica.socket).exists())
 
 
-def test_a_replica_that_dies_comes_back(worker: StubWorker) -> None:
+def test_a_replica_that_dies_is_started_again(worker: StubWorker) -> None:
     key = worker.host(spec(replicas=2))
     first, second = worker.wait_for(key, "ready", "ready")
 
@@ -145,7 +145,7 @@ def test_a_replica_that_dies_comes_back(worker: StubWorker) -> None:
     assert not exists(first.pid)
 
 
-def test_a_replica_that_dies_at_every_start_gets_longer_pauses(worker: StubWorker) -> None:
+def test_a_replica_that_dies_at_every_start_is_started_with_backoff(worker: StubWorker) -> None:
     key = worker.host(spec("die"))
 
     wait_until(lambda: worker.replicas(key) and worker.replicas(key)[0].restarts >= 3)
@@ -205,7 +205,7 @@ def test_an_idle_replica_is_not_killed(worker: StubWorker, tmp_path: Path) -> No
     assert worker.replicas(idle) == replica
 
 
-def test_what_a_replica_started_ends_with_it(worker: StubWorker, tmp_path: Path) -> None:
+def test_what_a_replica_started_is_killed_with_it(worker: StubWorker, tmp_path: Path) -> None:
     key = worker.host(spec("have a child", child=tmp_path / "child"))
     replica = worker.wait_for(key, "ready")[0]
     child = int((tmp_path / "child").read_text())
@@ -215,29 +215,29 @@ def test_what_a_replica_started_ends_with_it(worker: StubWorker, tmp_path: Path)
     wait_until(lambda: not lives(child))
 
 
-def test_a_replica_that_speaks_nonsense_is_replaced(worker: StubWorker) -> None:
-    key = worker.host(spec("speak nonsense"))
+def test_a_replica_that_violates_the_protocol_is_replaced(worker: StubWorker) -> None:
+    key = worker.host(spec("violate the protocol"))
 
     wait_until(lambda: worker.replicas(key) and worker.replicas(key)[0].restarts >= 1)
 
 
-def test_a_replica_is_told_what_it_needs(worker: StubWorker, tmp_path: Path) -> None:
+def test_a_replica_is_started_with_its_command_and_environment(worker: StubWorker, tmp_path: Path) -> None:
     report = tmp_path / "report"
     key = worker.host(spec(report=report, folder="/usr"))
     replica = worker.wait_for(key, "ready")[0]
 
-    told = json.loads(report.read_text())
+    reported = json.loads(report.read_text())
 
-    assert told["pid"] == replica.pid
-    assert (told["order"]["socket"], told["order"]["record"]) == (replica.socket, replica.record)
-    assert told["order"].get("device", "cpu") == "cpu"
-    assert told["order"]["spec"]["folder"] == "/usr"
-    assert told["environ"]["CUDA_VISIBLE_DEVICES"] == ""
-    assert int(told["environ"]["OMP_NUM_THREADS"]) >= 1
-    assert Path(told["environ"]["PROMETHEUS_MULTIPROC_DIR"]).name == "metrics"
+    assert reported["pid"] == replica.pid
+    assert (reported["command"]["socket"], reported["command"]["record"]) == (replica.socket, replica.record)
+    assert reported["command"].get("device", "cpu") == "cpu"
+    assert reported["command"]["spec"]["folder"] == "/usr"
+    assert reported["environ"]["CUDA_VISIBLE_DEVICES"] == ""
+    assert int(reported["environ"]["OMP_NUM_THREADS"]) >= 1
+    assert Path(reported["environ"]["PROMETHEUS_MULTIPROC_DIR"]).name == "metrics"
 
 
-def test_each_gpu_is_shown_to_its_replica_alone(
+def test_each_replica_sees_its_own_gpu_alone(
     worker: StubWorker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-aa,GPU-bb")
@@ -248,12 +248,15 @@ def test_each_gpu_is_shown_to_its_replica_alone(
     first = worker.wait_for(worker.host(two), "ready", "ready")
     second = worker.wait_for(worker.host(third), "ready")
 
-    told = json.loads(report.read_text())
+    reported = json.loads(report.read_text())
     assert [replica.device for replica in (*first, *second)] == ["cuda:0", "cuda:1", "cuda:0"]
-    assert (told["order"]["device"], told["environ"]["CUDA_VISIBLE_DEVICES"]) == ("cuda:0", "GPU-aa")
+    assert (reported["command"]["device"], reported["environ"]["CUDA_VISIBLE_DEVICES"]) == (
+        "cuda:0",
+        "GPU-aa",
+    )
 
 
-def test_many_starts_and_stops_leave_nothing(service: StubService) -> None:
+def test_repeated_starts_and_stops_leave_nothing_behind(service: StubService) -> None:
     threads = threading.active_count()
     for _ in range(8):
         one = StubService()
@@ -269,7 +272,7 @@ def test_many_starts_and_stops_leave_nothing(service: StubService) -> None:
     assert threading.active_count() == threads
 
 
-def test_a_process_that_ends_before_its_supervisor_is_not_warned_of_it() -> None:
+def test_a_process_that_exits_before_its_supervisor_gets_no_warning() -> None:
     program = (
         "from tests.services.hosted_apps import hosting\n"
         "answer = hosting().test_client().post('/model', data=b'{}')\n"

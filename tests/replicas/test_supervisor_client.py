@@ -1,4 +1,4 @@
-"""The line to the supervisor: in forks, under gevent, in a Gunicorn master, and where it can't be had."""
+"""The supervisor's client: in forks, under gevent, in a Gunicorn master, and without a supervisor."""
 
 import gc
 import os
@@ -23,10 +23,10 @@ SPEC = Spec(name="model", target="stub:stub", devices="cpu")
 
 
 def ignore(replicas: list[Replica]) -> None:
-    """Take no note."""
+    """Do nothing."""
 
 
-def test_a_process_has_one_control() -> None:
+def test_a_process_has_one_client() -> None:
     assert SupervisorClient.of_process() is SupervisorClient.of_process()
 
 
@@ -37,14 +37,14 @@ def test_a_temporary_folder_with_too_long_a_path_is_refused(tmp_path: Path) -> N
         SupervisorClient(home, os.getpid()).host(SPEC, ignore)
 
 
-def test_a_spec_that_cannot_travel_is_refused(tmp_path: Path) -> None:
+def test_a_spec_that_cannot_be_encoded_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="travel"):
         SupervisorClient(tmp_path, os.getpid()).host(
             Spec(name="model", target="a:b", init={"a": object()}), ignore
         )
 
 
-def test_what_nobody_hosts_can_be_released(tmp_path: Path) -> None:
+def test_an_unknown_key_can_be_released(tmp_path: Path) -> None:
     SupervisorClient(tmp_path, os.getpid()).release("unknown")
 
 
@@ -68,7 +68,7 @@ def service() -> Iterator[StubService]:
 
 
 @pytest.mark.processes
-def test_a_finalizer_may_release_what_was_hosted(service: StubService) -> None:
+def test_a_finalizer_may_release_a_spec(service: StubService) -> None:
     class Holder:
         """Something that is collected."""
 
@@ -85,32 +85,32 @@ def test_a_finalizer_may_release_what_was_hosted(service: StubService) -> None:
 
 
 @pytest.mark.processes
-def test_a_listener_that_fails_does_not_end_the_news(
+def test_a_callback_that_fails_does_not_end_the_updates(
     service: StubService, caplog: pytest.LogCaptureFixture
 ) -> None:
     worker = service.worker()
-    told: list[str] = []
+    states: list[str] = []
 
     def fail_at_first(replicas: list[Replica]) -> None:
-        told.append(replicas[0].state)
-        if len(told) == 1:
-            raise LookupError("in a listener")
+        states.append(replicas[0].state)
+        if len(states) == 1:
+            raise LookupError("in a callback")
 
     worker.client.host(SPEC, fail_at_first)
 
-    wait_until(lambda: "ready" in told)
-    assert "in a listener" in caplog.text
+    wait_until(lambda: "ready" in states)
+    assert "in a callback" in caplog.text
 
 
 @pytest.mark.processes
-def test_what_is_known_is_told_at_once(service: StubService) -> None:
+def test_a_known_state_is_reported_at_once(service: StubService) -> None:
     worker = service.worker()
     replicas = worker.wait_for(worker.host(SPEC), "ready")
-    told: list[list[Replica]] = []
+    updates: list[list[Replica]] = []
 
-    worker.client.host(SPEC, told.append)
+    worker.client.host(SPEC, updates.append)
 
-    assert told[0] == replicas
+    assert updates[0] == replicas
 
 
 @pytest.mark.processes
@@ -141,15 +141,15 @@ def test_a_second_supervisor_is_refused(service: StubService, capfd: pytest.Capt
 PRELUDE = """
     import os, queue, sys, threading, time
     from pathlib import Path
-    from aylien_model_serving.replicas.client.supervisor_client import Control
+    from aylien_model_serving.replicas.client.supervisor_client import SupervisorClient
     from aylien_model_serving.rpc.spec import Spec
-    from tests.replicas.stub_service import STUB
+    from tests.replicas.stub_service import STUB_COMMAND
 
     home, owner = Path(sys.argv[1]), int(sys.argv[2])
     spec = Spec(name="model", target="stub:stub", devices="cpu")
 
-    def wait_for_ready(news):
-        while not any(replica.state == "ready" for replica in news.get(timeout=30)):
+    def wait_for_ready(updates):
+        while not any(replica.state == "ready" for replica in updates.get(timeout=30)):
             pass
 """
 
@@ -170,40 +170,40 @@ def run(service: StubService, program: str) -> str:
 @pytest.mark.processes
 def test_a_fork_has_a_connection_of_its_own(service: StubService) -> None:
     program = """
-        Control._current = Control(home, owner, STUB)
-        control, news = Control.of_process(), queue.Queue()
-        control.host(spec, news.put)
-        wait_for_ready(news)
+        SupervisorClient._current = SupervisorClient(home, owner, STUB_COMMAND)
+        client, updates = SupervisorClient.of_process(), queue.Queue()
+        client.host(spec, updates.put)
+        wait_for_ready(updates)
         child = os.fork()
         if not child:
-            assert Control.of_process() is not control
-            assert control._socket is None
-            theirs = queue.Queue()
-            mine = Control(home, owner, STUB)
-            mine.host(spec, theirs.put)
-            wait_for_ready(theirs)
+            assert SupervisorClient.of_process() is not client
+            assert client._socket is None
+            own_updates = queue.Queue()
+            own_client = SupervisorClient(home, owner, STUB_COMMAND)
+            own_client.host(spec, own_updates.put)
+            wait_for_ready(own_updates)
             os._exit(7)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
-        assert Control.of_process() is control
-        assert control._socket is not None
+        assert SupervisorClient.of_process() is client
+        assert client._socket is not None
     """
 
     run(service, program)
 
 
 @pytest.mark.processes
-def test_what_a_master_remembers_is_hosted_at_the_first_use_in_its_fork(service: StubService) -> None:
+def test_what_a_master_registers_is_hosted_once_its_fork_starts(service: StubService) -> None:
     program = """
         sys.modules["gunicorn.arbiter"] = sys
-        news = queue.Queue()
-        Control._current = Control(home, os.getpid(), STUB)
-        Control.of_process().host(spec, news.put)
+        updates = queue.Queue()
+        SupervisorClient._current = SupervisorClient(home, os.getpid(), STUB_COMMAND)
+        SupervisorClient.of_process().host(spec, updates.put)
         assert threading.active_count() == 1
         child = os.fork()
         if not child:
             assert threading.active_count() == 1
-            Control.of_process().start()
-            wait_for_ready(news)
+            SupervisorClient.of_process().start()
+            wait_for_ready(updates)
             os._exit(7)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
         assert threading.active_count() == 1
@@ -227,11 +227,11 @@ def test_greenlets_go_on_while_a_supervisor_is_started(service: StubService) -> 
                 ticks += 1
 
         gevent.spawn(tick)
-        news = queue.Queue()
-        control = Control(home, owner, STUB)
-        control.host(spec, news.put)
-        wait_for_ready(news)
-        control.close()
+        updates = queue.Queue()
+        client = SupervisorClient(home, owner, STUB_COMMAND)
+        client.host(spec, updates.put)
+        wait_for_ready(updates)
+        client.close()
         print(ticks)
     """
 

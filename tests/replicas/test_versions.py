@@ -1,4 +1,4 @@
-"""Which version of a runner is hosted, with real processes: while a newer one loads, and when workers go."""
+"""The rollout of versions with real processes: while a newer one loads, and when workers release or exit."""
 
 from pathlib import Path
 
@@ -16,9 +16,9 @@ def test_an_older_version_answers_until_the_newer_one_is_ready(service: StubServ
     (old_replica,) = old.wait_for(old_key, "ready")
     new_key = new.host(spec(version="2", gate=gate))
 
-    told = new.wait_for(new_key, "starting", "ready")
+    announced = new.wait_for(new_key, "starting", "ready")
     old.client.close()
-    assert [replica.version for replica in told] == ["2", "1"]
+    assert [replica.version for replica in announced] == ["2", "1"]
     assert lives(old_replica.pid)
 
     gate.touch()
@@ -26,7 +26,7 @@ def test_an_older_version_answers_until_the_newer_one_is_ready(service: StubServ
     wait_until(lambda: not exists(old_replica.pid))
 
 
-def test_an_older_version_stays_while_a_worker_wants_it(service: StubService) -> None:
+def test_an_older_version_stays_while_a_worker_needs_it(service: StubService) -> None:
     old, new = service.worker(), service.worker()
     old_key = old.host(spec(version="1"))
     old_replicas = old.wait_for(old_key, "ready")
@@ -37,7 +37,7 @@ def test_an_older_version_stays_while_a_worker_wants_it(service: StubService) ->
     assert lives(old_replicas[0].pid)
 
 
-def test_what_is_released_goes(worker: StubWorker) -> None:
+def test_a_released_version_is_drained(worker: StubWorker) -> None:
     released, kept = worker.host(spec()), worker.host(spec(name="other"))
     replica = worker.wait_for(released, "ready")[0]
     kept_replicas = worker.wait_for(kept, "ready")
@@ -48,7 +48,7 @@ def test_what_is_released_goes(worker: StubWorker) -> None:
     assert worker.replicas(kept) == kept_replicas
 
 
-def test_a_worker_that_vanishes_retires_nothing(service: StubService) -> None:
+def test_a_worker_that_exits_retires_nothing(service: StubService) -> None:
     key = service.worker().host(spec())
     first = service.workers[0].wait_for(key, "ready")
     service.workers[0].client.close()
@@ -59,7 +59,7 @@ def test_a_worker_that_vanishes_retires_nothing(service: StubService) -> None:
     assert second.wait_for(key, "ready") == first
 
 
-def test_what_was_released_can_be_hosted_again(worker: StubWorker) -> None:
+def test_a_released_version_can_be_hosted_again(worker: StubWorker) -> None:
     key = worker.host(spec())
     replica = worker.wait_for(key, "ready")[0]
     worker.client.release(key)

@@ -14,12 +14,12 @@ from aylien_model_serving.rpc.control_messages import Replica
 from aylien_model_serving.rpc.spec import Spec
 from tests.replicas.stub_service import STUB_COMMAND
 
-SPEC = Spec(name="asked", target="stub:stub", devices="cpu")
+SPEC = Spec(name="hosted", target="stub:stub", devices="cpu")
 
 
 def main(home: str, owner_pid: str) -> None:
     client = SupervisorClient(Path(home), int(owner_pid), STUB_COMMAND)
-    print("here", flush=True)  # noqa: T201 - this is what the program is for
+    print("started", flush=True)  # noqa: T201 - this is what the program is for
     sys.stdin.readline()
     updates: queue.Queue[list[Replica]] = queue.Queue()
     client.host(SPEC, updates.put)

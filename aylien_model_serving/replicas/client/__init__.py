@@ -1,1 +1,1 @@
-"""A web worker's side of the replicas: who is ready, and who answers a call."""
+"""The web worker's side of the replicas: the supervisor's client, the replica pool, the remote executor."""

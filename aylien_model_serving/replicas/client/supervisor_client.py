@@ -25,7 +25,7 @@ from aylien_model_serving.rpc.control_framing import MessageDecoder, MessageErro
 from aylien_model_serving.rpc.control_messages import HostRequest, Replica, ReplicaUpdate
 from aylien_model_serving.rpc.spec import Spec
 
-__all__ = ["Control", "Replica"]
+__all__ = ["Replica", "SupervisorClient"]
 
 logger = logging.getLogger(__name__)
 

@@ -48,7 +48,7 @@ class ReplicaRequest(EngineCall):
         outcomes: where the end of its run is kept until the whole batch is told; None to tell it at once.
     """
 
-    __slots__ = ("_credit", "number", "outlet")
+    __slots__ = ("_credit", "number", "sink")
 
     def __init__(
         self,

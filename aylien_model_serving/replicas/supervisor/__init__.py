@@ -1,1 +1,1 @@
-"""The process that starts, watches and ends replicas."""
+"""The supervisor: the process that starts, watches and drains replicas. It knows no handler."""

@@ -1,6 +1,7 @@
-"""One replica's process, as its parent sees it: started, told what to host, listened to, and ended for good.
+"""One replica's process, as the supervisor sees it: spawned, commanded, watched and killed.
 
-The kernel ends it with its parent. It leads a group of processes, so that what it started goes with it.
+The kernel kills it with its parent. It leads a process group, so that what it started ends with it. Knows
+nothing of versions and restarts; `slots` decides those.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _libc = ctypes.CDLL(None)
 
 
 class ReplicaProcess(Protocol):
-    """What a slot needs of a replica's process."""
+    """The part of a replica's process that a slot uses."""
 
     @property
     def pid(self) -> int:
@@ -32,28 +33,28 @@ class ReplicaProcess(Protocol):
 
     @property
     def needs_polling(self) -> bool:
-        """Whether nobody but `poll` notices its end."""
+        """Whether only `poll` notices its exit."""
 
     def poll(self) -> None:
-        """Notice its end, if it has ended."""
+        """Reap it and report its exit, if it has exited."""
 
     def drain(self, until: float) -> None:
-        """Ask it to finish what it has, and leave before a time."""
+        """Ask it to finish its calls and to exit by a time."""
 
     def kill(self) -> None:
-        """End it and what it started, at once."""
+        """Kill it and what it started, at once."""
 
 
 class ChildProcess:
-    """A replica's process.
+    """A replica's process, started when this is made.
 
     Args:
-        loop: tells when it speaks or ends.
-        command: starts it; the number of its descriptor is appended.
-        environ: its variables.
-        order: what it hosts.
-        heard: takes what it says.
-        ended: is called once it is gone, with how it ended, in words.
+        loop: watches its socket and its exit.
+        argv: starts it; the number of its descriptor is appended.
+        environ: its environment.
+        command: the first command: what it hosts, and where.
+        on_message: called with each status that it sends.
+        on_exit: called once it has exited, with a description of how.
 
     Raises:
         OSError: it can't be started.
@@ -62,9 +63,9 @@ class ChildProcess:
     def __init__(
         self,
         loop: EventLoop,
-        command: Sequence[str],
+        argv: Sequence[str],
         environ: Mapping[str, str],
-        order: Command,
+        command: Command,
         on_message: Callable[[Status], None],
         on_exit: Callable[[str], None],
     ) -> None:
@@ -73,7 +74,7 @@ class ChildProcess:
         ours, theirs = socket.socketpair()
         try:
             with theirs:
-                self._process = _spawn(command, theirs.fileno(), environ)
+                self._process = _spawn(argv, theirs.fileno(), environ)
         except BaseException:
             ours.close()
             raise
@@ -81,7 +82,7 @@ class ChildProcess:
         if self._pidfd is not None:
             loop.watch(self._pidfd, self.poll)
         self._peer = PeerSocket(loop, ours, Status, on_message, self.kill)
-        self._peer.send(order)
+        self._peer.send(command)
 
     @property
     def pid(self) -> int:
@@ -115,18 +116,20 @@ class ChildProcess:
         self._on_exit(_describe_exit(status))
 
 
-def _spawn(command: Sequence[str], descriptor: int, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def _spawn(argv: Sequence[str], descriptor: int, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
     parent = os.getpid()
 
     def end_with_parent() -> None:
-        """Run between fork and exec, in a parent that has one thread."""
-        with contextlib.suppress(AttributeError):  # no prctl, as on macOS: the end of its socket has to do
+        """Run between fork and exec, which is safe in a parent that has one thread."""
+        with contextlib.suppress(
+            AttributeError
+        ):  # no prctl, as on macOS: there the end of its socket ends it
             _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(1)
 
     return subprocess.Popen(
-        [*command, str(descriptor)],
+        [*argv, str(descriptor)],
         stdin=subprocess.DEVNULL,
         pass_fds=(descriptor,),
         env=environ,
@@ -136,7 +139,7 @@ def _spawn(command: Sequence[str], descriptor: int, environ: Mapping[str, str]) 
 
 
 def open_pidfd(pid: int) -> int | None:
-    """Return a descriptor that can be read once a process has ended; None where the system has none.
+    """Return a descriptor that becomes readable when a process exits; None where the system has none.
 
     Raises:
         ProcessLookupError: there is no such process.

@@ -1,4 +1,7 @@
-"""How many processors this container may use, and how many of them a replica's numeric libraries get."""
+"""How many CPUs this container may use, and how many threads a replica's numeric libraries get.
+
+Reads the affinity and the cgroups' files; knows nothing of slots and processes.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,11 @@ _VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 def thread_variables(environ: Mapping[str, str], cpus: float, replicas: int) -> dict[str, str]:
-    """Return the variables that share the processors out among the replicas; an operator's own stay.
+    """Return the variables that divide the CPUs among the replicas; those that an operator has set stay.
 
     Args:
         environ: the variables of the service.
-        cpus: processors, in part or whole.
+        cpus: CPUs, possibly a fraction.
         replicas: how many replicas share them.
     """
     if _VARIABLES[0] in environ:
@@ -25,10 +28,10 @@ def thread_variables(environ: Mapping[str, str], cpus: float, replicas: int) -> 
 
 
 def available(mounted: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")) -> float:
-    """Return the processors that this process may use: those it may run on, or the quota of its cgroups.
+    """Return the CPUs that this process may use: the least of its affinity and its cgroups' quotas.
 
     Args:
-        mounted: where the control groups' files are.
+        mounted: where the cgroups' files are mounted.
         membership: cgroups(7): lines of "number:controllers:path".
     """
     return min(_allowed(), *_quotas(mounted, membership), float("inf"))
@@ -75,7 +78,7 @@ def _quota_v1(folder: Path) -> float | None:
 
 
 def _share(quota: str, period: str) -> float | None:
-    """Return processors; None where there is no limit, which version 2 calls "max" and version 1 -1."""
+    """Return CPUs; None where there is no limit, which version 2 writes as "max" and version 1 as -1."""
     if not quota.isdigit() or not period.isdigit() or not int(period):
         return None
     return int(quota) / int(period)

@@ -1,4 +1,7 @@
-"""One version of a runner: its slots, and the workers that want it."""
+"""One version of a runner: its slots, and the workers that need it.
+
+Knows which workers need it and since when; which version serves and which one drains is decided in `rollout`.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from aylien_model_serving.replicas.supervisor.slots import ReplicaSlot
 from aylien_model_serving.rpc.control_messages import Replica
 from aylien_model_serving.rpc.spec import Spec
 
-#: Seconds that a version that is replaced has for the calls it has begun, unless one may take longer.
+#: Seconds that a replaced version has to finish its calls, unless one call may take longer.
 _DRAIN_SECONDS = 30.0
 
 
@@ -17,7 +20,7 @@ class Deployment:
     """What is hosted under one key.
 
     Args:
-        spec: what it is.
+        spec: what its replicas host.
         slots: one for each replica.
     """
 
@@ -29,33 +32,33 @@ class Deployment:
         self._is_released = False
 
     def add_worker(self, worker: object, since: float) -> None:
-        """Take note of a worker that wants it, and of when that worker began to host."""
+        """Add a worker that needs it, with the time at which that worker began to host."""
         self._workers.add(worker)
         self._since = max(self._since, since)
         self._is_released = False
 
     def release(self, worker: object) -> None:
-        """Take note of a worker that says it does not want it any more."""
+        """Remove a worker that has released it."""
         if worker in self._workers:
             self._workers.remove(worker)
             self._is_released = not self._workers
 
     def lose_worker(self, worker: object) -> None:
-        """Take note of a worker that is gone."""
+        """Remove a worker whose connection has ended, which releases nothing."""
         self._workers.discard(worker)
 
     def version_status(self) -> VersionStatus:
-        """Return how it stands among the versions."""
+        """Return its status for the rollout."""
         return VersionStatus(
             group=(self.spec.service, self.spec.name),
             since=self._since,
             is_ready=bool(self.ready()),
-            is_wanted=bool(self._workers),
+            is_needed=bool(self._workers),
             is_released=self._is_released,
         )
 
     def replicas(self) -> list[Replica]:
-        """Return what is announced of it."""
+        """Return its replicas as they are announced to workers."""
         return [slot.replica() for slot in self.slots]
 
     def ready(self) -> list[Replica]:
@@ -63,7 +66,7 @@ class Deployment:
         return [replica for replica in self.replicas() if replica.state == "ready"]
 
     def drain(self, now: float, seconds: float | None = None) -> None:
-        """Have all replicas finish and leave.
+        """Drain all replicas.
 
         Args:
             now: `time.monotonic()` seconds.

@@ -1,6 +1,6 @@
-"""Which GPUs there are, who gets which, and how a replica is shown its own alone.
+"""Which GPUs are visible, which replica gets which, and the environment that shows a replica its own alone.
 
-Pure but for a look at /dev. CUDA is never touched: a process that has touched it holds memory on every GPU.
+Pure but for listing /dev. CUDA is never touched: a process that has touched it holds memory on every GPU.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def visible(environ: Mapping[str, str], folder: Path = Path("/dev")) -> tuple[st
 
 
 def _entries(text: str) -> tuple[str, ...]:
-    """UUIDs of GPUs and MIG parts are entries, too; CUDA ignores all behind the first that is none."""
+    """Return the valid entries, UUIDs of GPUs and MIG instances too; CUDA ignores all behind an invalid one."""
     found: list[str] = []
     for entry in map(str.strip, text.split(",")):
         if not re.fullmatch(r"\d+|GPU-.+|MIG-.+", entry):
@@ -45,7 +45,7 @@ def assign(
     """Return the device of each replica.
 
     Args:
-        wanted: "auto" for one GPU each in turn, or the devices to give out in turn.
+        wanted: "auto" for one GPU each in turn, or the devices to assign in turn.
         replicas: how many devices are needed.
         gpus: how many GPUs are visible.
         taken: how many replicas each device has already.
@@ -67,7 +67,7 @@ def environment(device: str, entries: Sequence[str]) -> dict[str, str]:
     """Return the variables by which a replica sees its own GPU and no other.
 
     Args:
-        device: "cpu", "cuda:<index among the entries>", or the name of something that CUDA does not know.
+        device: "cpu", "cuda:<index among the entries>", or the name of a device that is not CUDA's.
         entries: what is visible.
 
     Raises:
@@ -87,7 +87,7 @@ def environment(device: str, entries: Sequence[str]) -> dict[str, str]:
 
 
 def device_in_replica(device: str) -> str:
-    """Return what a replica calls its device: a GPU that it sees alone is the first."""
+    """Return the name of a replica's device within the replica: the only GPU that it sees is the first."""
     return device if _index(device) is None else "cuda:0"
 
 

@@ -1,6 +1,7 @@
-"""An event loop of one thread, and the other ends of its sockets: workers and replicas.
+"""A single-threaded event loop, and the non-blocking sockets that lead to workers and replicas.
 
-Sockets do not block: what one does not take at once is sent as it takes more.
+What a socket does not take at once is sent when it takes more. Knows framing, and nothing of what a message
+means.
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ _T = TypeVar("_T")
 
 
 class EventLoop:
-    """Calls a function when its descriptor has something to say."""
+    """Calls a function whenever its descriptor is ready."""
 
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
 
     def watch(self, descriptor: int, call: Callable[[], None], *, writes: bool = False) -> None:
-        """Call a function whenever a descriptor can be read, or written if that is asked for."""
+        """Call a function whenever a descriptor is readable, or with `writes` writable."""
         events = selectors.EVENT_READ | (selectors.EVENT_WRITE if writes else 0)
         if descriptor in self._selector.get_map():
             self._selector.modify(descriptor, events, call)
@@ -35,30 +36,30 @@ class EventLoop:
             self._selector.register(descriptor, events, call)
 
     def forget(self, descriptor: int) -> None:
-        """Do so no longer; to be called before the descriptor is closed."""
+        """Stop watching a descriptor; to be called before it is closed."""
         self._selector.unregister(descriptor)
 
     def wait(self, seconds: float | None) -> None:
-        """Wait for so many seconds at most, None for as long as it takes, and call whoever is due."""
+        """Wait so many seconds at most, for None without limit; call the functions of ready descriptors."""
         for key, _ in self._selector.select(seconds):
             current = self._selector.get_map().get(key.fd)
             if current is not None and current.data == key.data:  # an earlier call may have closed it
                 key.data()
 
     def close(self) -> None:
-        """Watch nothing any more."""
+        """Stop watching all descriptors."""
         self._selector.close()
 
 
 class PeerSocket(Generic[_T]):
-    """The other end of a socket.
+    """A socket over which messages go both ways.
 
     Args:
-        loop: tells when there is something to do.
+        loop: watches the socket.
         sock: the socket.
-        kind: the type of the messages that come.
-        heard: takes each of them.
-        lost: is called once when the other end is gone, or speaks another language.
+        kind: the type of the received messages.
+        on_message: called with each of them.
+        on_closed: called once, when the other end has closed the socket or violates the protocol.
     """
 
     def __init__(
@@ -81,27 +82,27 @@ class PeerSocket(Generic[_T]):
 
     @property
     def has_unsent(self) -> bool:
-        """Whether something waits to be sent."""
+        """Whether something waits for the socket to take it."""
         return bool(self._unsent)
 
     def send(self, message: msgspec.Struct) -> None:
-        """Send a message, now or as the socket takes it; to nobody if the other end is gone."""
+        """Send a message, at once or as the socket takes it; nothing if the socket is closed."""
         if self.is_open:
             self._unsent += encode(message)
             self._write()
 
     def on_ready(self) -> None:
-        """Send and take what can be sent and taken."""
+        """Send and receive what can be sent and received without blocking."""
         self._write()
         self._read()
 
     def read_all(self) -> None:
-        """Take all that has come so far."""
+        """Receive all that has come so far."""
         while self._read():
             pass
 
     def _read(self) -> bool:
-        """Take some of what has come, and tell whether there may be more."""
+        """Receive some of what has come, and return whether there may be more."""
         if not self.is_open:
             return False
         try:
@@ -114,7 +115,7 @@ class PeerSocket(Generic[_T]):
         for message in messages:
             self._on_message(message)
         if not data:
-            self._end()
+            self._close_and_report()
         return bool(data)
 
     def _write(self) -> None:
@@ -124,18 +125,18 @@ class PeerSocket(Generic[_T]):
             sent = self._socket.send(self._unsent)
         except BlockingIOError:
             sent = 0
-        except OSError:  # reading tells so too
+        except OSError:  # reading reports it, too
             sent = len(self._unsent)
         del self._unsent[:sent]
         self._loop.watch(self._socket.fileno(), self.on_ready, writes=self.has_unsent)
 
-    def _end(self) -> None:
+    def _close_and_report(self) -> None:
         if self.is_open:
             self.close()
             self._on_closed()
 
     def close(self) -> None:
-        """Close the socket without a further word; a second call does nothing."""
+        """Close the socket, without a call of `on_closed`; a second call does nothing."""
         if self.is_open:
             self.is_open = False
             self._unsent.clear()
@@ -143,16 +144,16 @@ class PeerSocket(Generic[_T]):
             self._socket.close()
 
 
-def listen(loop: EventLoop, path: str, accepted: Callable[[socket.socket], Any]) -> socket.socket:
-    """Return a listening socket whose connections a function takes."""
+def listen(loop: EventLoop, path: str, on_accept: Callable[[socket.socket], Any]) -> socket.socket:
+    """Return a listening socket; a function is called with each accepted connection."""
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(path)
     listener.listen(1024)
     listener.setblocking(False)
 
     def accept() -> None:
-        with contextlib.suppress(OSError):  # gone before it was accepted
-            accepted(listener.accept()[0])
+        with contextlib.suppress(OSError):  # closed before it was accepted
+            on_accept(listener.accept()[0])
 
     loop.watch(listener.fileno(), accept)
     return listener

@@ -1,4 +1,7 @@
-"""How replicas are started: with which variables, devices and files; and what becomes of their files."""
+"""Launches replicas: their environment, devices and files, and the removal of the files afterwards.
+
+Knows how a process is started; when one is started is decided in `slots`.
+"""
 
 from __future__ import annotations
 
@@ -21,27 +24,27 @@ from aylien_model_serving.rpc.spec import Spec
 
 _METRICS = "PROMETHEUS_MULTIPROC_DIR"
 
-#: Flight recorders that are kept for workers that ask what a lost replica was running.
+#: Flight recorders that are kept for workers that read what a lost replica was running.
 _KEPT_RECORDS = 64
 
 
 class Launcher:
-    """Makes slots, and starts their processes.
+    """Creates slots, and launches their processes.
 
     Args:
-        loop: of the process.
+        loop: the supervisor's event loop.
         folder: for sockets and flight recorders.
-        command: starts a replica.
-        environ: variables of the service.
+        argv: starts a replica.
+        environ: the environment of the service.
         metrics: folder of the service's metric files.
     """
 
     def __init__(
-        self, loop: EventLoop, folder: Path, command: Sequence[str], environ: Mapping[str, str], metrics: str
+        self, loop: EventLoop, folder: Path, argv: Sequence[str], environ: Mapping[str, str], metrics: str
     ) -> None:
         self._loop = loop
         self._folder = folder
-        self._command = command
+        self._argv = argv
         self._environ = environ
         self._metrics = metrics
         self._gpus = devices.visible(environ)
@@ -49,12 +52,12 @@ class Launcher:
         self._incarnations = itertools.count(time.monotonic_ns() // 1000)
         self._records: deque[str] = deque()
 
-    def slots(self, spec: Spec, others: Iterable[ReplicaSlot], now: float) -> list[ReplicaSlot]:
-        """Return the slots of a runner.
+    def create_slots(self, spec: Spec, others: Iterable[ReplicaSlot], now: float) -> list[ReplicaSlot]:
+        """Return the slots of a runner, each with its device.
 
         Args:
             spec: what they host.
-            others: those that there are already, each of which has a device.
+            others: the existing slots, whose devices are taken.
             now: `time.monotonic()` seconds.
         """
         taken = Counter(slot.device for slot in others)
@@ -69,7 +72,7 @@ class Launcher:
         slot.incarnation = next(self._incarnations)
         slot.socket = str(self._folder / f"{slot.incarnation:x}.sock")
         slot.record = str(self._folder / f"{slot.incarnation:x}.record")
-        order = Command(
+        command = Command(
             spec=slot.spec,
             device=devices.device_in_replica(slot.device),
             socket=slot.socket,
@@ -84,7 +87,7 @@ class Launcher:
             self._remove_files(slot)
             slot.on_exit(how, time.monotonic())
 
-        return ChildProcess(self._loop, self._command, variables, order, on_message, on_exit)
+        return ChildProcess(self._loop, self._argv, variables, command, on_message, on_exit)
 
     def _variables(self, slot: ReplicaSlot) -> dict[str, str]:
         return {
@@ -95,7 +98,7 @@ class Launcher:
         }
 
     def _remove_files(self, slot: ReplicaSlot) -> None:
-        """Remove the files of a replica that is gone; its flight recorder when many more have followed."""
+        """Remove the files of a replica that has exited; its flight recorder once many more have exited."""
         self._records.append(slot.record)
         _remove(slot.socket)
         if len(self._records) > _KEPT_RECORDS:
@@ -105,11 +108,11 @@ class Launcher:
 def _apply_status(status: Status, slot: ReplicaSlot) -> None:
     now = time.monotonic()
     if status.failed is not None:
-        slot.failed(status.failed, now)
+        slot.on_failed(status.failed, now)
     elif status.state == "loading":
-        slot.loading(now)
+        slot.on_loading(now)
     elif status.state == "ready":
-        slot.ready(now)
+        slot.on_ready(now)
 
 
 def _remove(path: str) -> None:

@@ -1,9 +1,10 @@
-"""The process that has a service's replicas: starts them, tells the web workers of them, goes with the owner.
+"""The supervisor of a service's replicas: starts them, announces them to web workers, ends with the owner.
 
     python -m aylien_model_serving.replicas.supervisor.main <folder> <pid> <descriptor> [<command> …]
 
-Folder and pid are the owner's; the descriptor is one end of a socket to the worker that starts this, which
-hears when it may connect; the command starts a replica. What is decided is decided in the rooms beside.
+Folder and pid are the owner's; the descriptor is one end of a socket to the worker that starts this, which is
+sent a byte when it may connect; the command starts a replica. This file connects the parts; decisions are
+made in `rollout` and `slots`. It knows no handler.
 """
 
 from __future__ import annotations
@@ -36,21 +37,21 @@ from aylien_model_serving.rpc.spec import Spec
 
 logger = logging.getLogger("aylien_model_serving.replicas.supervisor.main")
 
-#: Seconds that replicas have for the calls they have begun when the owner is gone, and then to die.
+#: Seconds that replicas have to finish their calls when the owner has exited, and then to be killed.
 _DRAIN_SECONDS = 1.5
 _KILL_SECONDS = 0.3
 
-#: Seconds between two looks at processes of which the system does not tell when they end.
+#: Seconds between two polls of processes whose exit the system does not report.
 _POLL_SECONDS = 0.2
 
 
 class Supervisor:
-    """All that a service hosts.
+    """All deployments of a service, and the workers that need them.
 
     Args:
-        place: whose service it is, and where.
+        address: the service's owner and folder.
         launcher: starts replicas.
-        loop: tells what happens.
+        loop: watches sockets and processes.
     """
 
     def __init__(self, address: SupervisorAddress, launcher: Launcher, loop: EventLoop) -> None:
@@ -66,7 +67,7 @@ class Supervisor:
         self._watch_owner()
 
     def run(self) -> None:
-        """Do what there is to do until the owner is gone, and all replicas are."""
+        """Handle events until the owner and all replicas have exited."""
         while not self._is_done():
             self._loop.wait(self._timeout())
             self._poll()
@@ -75,7 +76,7 @@ class Supervisor:
                 slot.run_due(now)
             self._roll_out(now)
             for worker in self._workers:
-                worker.tell(self._replicas_of)
+                worker.send_updates(self._replicas_of)
 
     def _is_done(self) -> bool:
         if self._ends_at is None:
@@ -83,12 +84,12 @@ class Supervisor:
         return time.monotonic() >= self._ends_at or all(slot.is_finished for slot in self._slots())
 
     def _timeout(self) -> float | None:
-        """Return the seconds until something is due; None when only others can bring it about."""
+        """Return the seconds until something is due; None when only an event can make it so."""
         due = [slot.due for slot in self._slots() if slot.due is not None]
         if self._ends_at is not None:
             due.append(self._ends_at)
         now = time.monotonic()
-        if (self._owner is None and self._ends_at is None) or self._unwatched():
+        if (self._owner is None and self._ends_at is None) or self._to_poll():
             due.append(now + _POLL_SECONDS)
         return max(0.0, min(due) - now) if due else None
 
@@ -97,12 +98,12 @@ class Supervisor:
             slot for deployment in (*self._deployments.values(), *self._draining) for slot in deployment.slots
         ]
 
-    def _unwatched(self) -> list[ReplicaProcess]:
+    def _to_poll(self) -> list[ReplicaProcess]:
         processes = [slot.process for slot in self._slots()]
         return [process for process in processes if process is not None and process.needs_polling]
 
     def _poll(self) -> None:
-        for process in self._unwatched():
+        for process in self._to_poll():
             process.poll()
         if self._owner is None and self._ends_at is None and not self._address.owner_is_alive():
             self._shut_down()
@@ -116,7 +117,7 @@ class Supervisor:
             self._loop.watch(self._owner, self._shut_down)
 
     def _shut_down(self) -> None:
-        """Begin the end: no further workers, and no further calls."""
+        """Accept no further workers, and drain all replicas."""
         now = time.monotonic()
         self._ends_at = now + _DRAIN_SECONDS + _KILL_SECONDS
         if self._owner is not None:
@@ -127,36 +128,36 @@ class Supervisor:
             deployment.drain(now, _DRAIN_SECONDS)
 
     def _accept(self, sock: socket.socket) -> None:
-        self._workers.add(WebWorker(self._loop, sock, self._on_message, self._on_closed))
+        self._workers.add(WebWorker(self._loop, sock, self._on_request, self._on_worker_lost))
 
-    def _on_message(self, worker: WebWorker, wish: HostRequest) -> None:
+    def _on_request(self, worker: WebWorker, request: HostRequest) -> None:
         if self._ends_at is not None:
             return
-        if wish.host is not None:
-            self._host(worker, wish.host, wish.since)
-        if wish.release is not None:
-            worker.unsubscribe(wish.release)
-            if wish.release in self._deployments:
-                self._deployments[wish.release].release(worker)
+        if request.host is not None:
+            self._host(worker, request.host, request.since)
+        if request.release is not None:
+            worker.unsubscribe(request.release)
+            if request.release in self._deployments:
+                self._deployments[request.release].release(worker)
 
     def _host(self, worker: WebWorker, spec: Spec, since: float) -> None:
         key = spec.key
         if key not in self._deployments:
-            slots = self._launcher.slots(spec, self._slots(), time.monotonic())
+            slots = self._launcher.create_slots(spec, self._slots(), time.monotonic())
             self._deployments[key] = Deployment(spec, slots)
         self._deployments[key].add_worker(worker, since)
         worker.subscribe(key)
 
-    def _on_closed(self, worker: WebWorker) -> None:
+    def _on_worker_lost(self, worker: WebWorker) -> None:
         self._workers.discard(worker)
         for deployment in self._deployments.values():
             deployment.lose_worker(worker)
 
     def _roll_out(self, now: float) -> None:
         statuses = {key: deployment.version_status() for key, deployment in self._deployments.items()}
-        for key in rollout.retired_versions(statuses):
+        for key in rollout.versions_to_retire(statuses):
             deployment = self._deployments.pop(key)
-            logger.info("Version %s of %s goes", deployment.spec.version, deployment.spec.name)
+            logger.info("Version %s of %s is retired", deployment.spec.version, deployment.spec.name)
             deployment.drain(now)
             self._draining.append(deployment)
         self._draining = [
@@ -166,14 +167,15 @@ class Supervisor:
         ]
 
     def _replicas_of(self, key: str) -> list[Replica]:
-        """Return what a worker that wants a key is told of: its replicas, and those that stand in for it."""
+        """Return what is announced to a worker for a key: its replicas, and its fallback's ready ones."""
         statuses = {key: deployment.version_status() for key, deployment in self._deployments.items()}
-        other = rollout.fallback_version(key, statuses)
-        return self._deployments[key].replicas() + ([] if other is None else self._deployments[other].ready())
+        fallback = rollout.fallback_version(key, statuses)
+        ready = [] if fallback is None else self._deployments[fallback].ready()
+        return self._deployments[key].replicas() + ready
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Supervise until the owner is gone."""
+    """Supervise until the owner has exited."""
     interpreter.restore(os.environ)
     settings = Settings.load()
     logs.configure(settings)
@@ -199,7 +201,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _ignore_signal(*_: object) -> None:
-    """Go with the owner alone; a function, since replicas would inherit a signal that is ignored."""
+    """Exit with the owner alone; a function, since replicas would inherit a signal that is ignored."""
 
 
 @contextlib.contextmanager
@@ -213,7 +215,7 @@ def _single_instance(address: SupervisorAddress) -> Iterator[None]:
 
 
 def _remove_leftovers(folder: Path) -> None:
-    """Remove the files of a supervisor that was killed, whose replicas went with it."""
+    """Remove the files of a supervisor that was killed, whose replicas ended with it."""
     for pattern in ("*.sock", "*.record"):
         for file in folder.glob(pattern):
             file.unlink(missing_ok=True)

@@ -1,6 +1,7 @@
-"""One place for a replica: what it goes through from one start to the next.
+"""One slot for a replica: its states from one start of a process to the next.
 
-Times are passed in. Whoever owns a slot calls `run_due` when it is `due`, and tells it what its process said.
+Pure: times are passed in, and the process is behind a protocol. Its owner calls `run_due` when it is `due`,
+and reports the events of its process.
 """
 
 from __future__ import annotations
@@ -16,22 +17,22 @@ from aylien_model_serving.rpc.spec import Spec
 
 logger = logging.getLogger(__name__)
 
-#: Seconds that a replica which could not be built has to leave by itself.
+#: Seconds that a replica which could not be built has to exit by itself.
 _EXIT_SECONDS = 1.0
 
-#: Characters of an error that are announced: its end, where the exception stands.
+#: Characters of an error that are announced: its end, where the exception's message is.
 _MAX_ERROR = 2000
 
 
 class ReplicaSlot:
-    """A place for one replica of a runner, filled again whenever it falls empty.
+    """A slot for one replica of a runner: a process that exits is started again, with backoff.
 
     Args:
         spec: what is hosted.
-        number: the place among those of the runner.
+        number: the slot's number among those of the runner.
         device: as the operator names it.
-        launch: starts a process for this slot, and gives it `incarnation`, `socket` and `record`.
-        running_since: tells from a flight recorder's path since when the oldest run goes on.
+        launch: starts a process for this slot, and sets its `incarnation`, `socket` and `record`.
+        running_since: returns from a flight recorder's path when the oldest run began.
         now: `time.monotonic()` seconds.
     """
 
@@ -63,11 +64,11 @@ class ReplicaSlot:
 
     @property
     def is_finished(self) -> bool:
-        """Whether it was drained, and is empty."""
+        """Whether it was drained, and its process has exited."""
         return self.state == "draining" and self.process is None
 
     def replica(self) -> Replica:
-        """Return what is announced."""
+        """Return the replica as it is announced to workers."""
         return Replica(
             number=self.number,
             incarnation=self.incarnation,
@@ -105,13 +106,13 @@ class ReplicaSlot:
             self.process = self._launch(self)
         except (OSError, ConfigurationError) as error:
             self._fail(str(error))
-            self._wait(now)
+            self._schedule_start(now)
 
-    def _wait(self, now: float) -> None:
+    def _schedule_start(self, now: float) -> None:
         self.due = now + self._backoff.failed(0.0 if self._ready_at is None else now - self._ready_at)
 
     def _check_run_time(self, now: float) -> None:
-        """Kill a replica whose run takes too long; else look again when it, or one that begins now, would."""
+        """Kill a replica whose run takes too long; else check again when this or the next run may do so."""
         assert self.spec.kill_after is not None
         assert self.process is not None
         began = self._running_since(self.record)
@@ -121,13 +122,13 @@ class ReplicaSlot:
         else:
             self.due = (now if began is None else began) + self.spec.kill_after
 
-    def loading(self, now: float) -> None:
-        """Take note that it is the replica's turn to load; its time runs from here."""
+    def on_loading(self, now: float) -> None:
+        """Start the replica's time to load: it holds the loading lock."""
         if self.state == "starting":
             self.due = now + self.spec.start_timeout
 
-    def ready(self, now: float) -> None:
-        """Take note that the replica takes calls."""
+    def on_ready(self, now: float) -> None:
+        """Announce that the replica takes calls."""
         if self.state == "starting":
             self.state = "ready"
             self._error = ""
@@ -135,8 +136,8 @@ class ReplicaSlot:
             self.due = None if self.spec.kill_after is None else now + self.spec.kill_after
             logger.info("Replica %d of %s is ready on %s", self.number, self.spec.name, self.device)
 
-    def failed(self, text: str, now: float) -> None:
-        """Take note that the replica could not be built, and leaves."""
+    def on_failed(self, text: str, now: float) -> None:
+        """Announce that the replica could not be built; it is about to exit."""
         if self.state == "starting":
             self._fail(text)
             self.due = now + _EXIT_SECONDS
@@ -148,7 +149,7 @@ class ReplicaSlot:
         logger.error("Replica %d of %s can't be built: %s", self.number, self.spec.name, last_line)
 
     def on_exit(self, how: str, now: float) -> None:
-        """Take note that the process is gone; another follows unless this slot was drained."""
+        """Announce that the process has exited, and schedule the next start unless this slot was drained."""
         self.process = None
         if self.state == "draining":
             self.due = None
@@ -156,7 +157,7 @@ class ReplicaSlot:
         if self.state != "failed":
             how = self._error = self._reason or how
             self.state = "waiting"
-        self._wait(now)
+        self._schedule_start(now)
         assert self.due is not None
         logger.warning(
             "Replica %d of %s %s; it is started again in %.1f seconds",
@@ -164,7 +165,7 @@ class ReplicaSlot:
         )  # fmt: skip
 
     def drain(self, until: float) -> None:
-        """Have the replica finish what it has, and leave for good, at the latest when that time has come."""
+        """Have the replica finish its calls and exit, by this time at the latest; none follows."""
         is_first, was_ready = self.state != "draining", self.state == "ready"
         self.state = "draining"
         self.due = None

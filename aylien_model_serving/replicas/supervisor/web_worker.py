@@ -1,4 +1,7 @@
-"""One web worker, as the supervisor sees it: what it wants, and what it has been told."""
+"""One web worker, as the supervisor sees it: the specs that it subscribes to, and what was sent to it last.
+
+Knows the connection and its messages, and nothing of slots, versions and processes.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,13 @@ from aylien_model_serving.rpc.control_messages import HostRequest, Replica, Repl
 
 
 class WebWorker:
-    """The connection of a worker.
+    """A worker's connection and its subscriptions.
 
     Args:
-        loop: tells when it speaks or ends.
+        loop: watches the socket.
         sock: the accepted socket.
-        heard: takes its wishes.
-        lost: is called when it is gone.
+        on_message: called with each of its requests.
+        on_closed: called when it has gone.
     """
 
     def __init__(
@@ -30,28 +33,28 @@ class WebWorker:
             loop,
             sock,
             HostRequest,
-            on_message=lambda wish: on_message(self, wish),
+            on_message=lambda request: on_message(self, request),
             on_closed=lambda: on_closed(self),
         )
-        self._told: dict[str, list[Replica] | None] = {}
+        self._sent: dict[str, list[Replica] | None] = {}
 
     def subscribe(self, key: str) -> None:
-        """Tell it of these replicas from here on, even if they are as they were."""
-        self._told[key] = None
+        """Send it the replicas of a spec from here on, even if they have not changed."""
+        self._sent[key] = None
 
     def unsubscribe(self, key: str) -> None:
-        """Tell it of these replicas no longer."""
-        self._told.pop(key, None)
+        """Send it the replicas of a spec no longer."""
+        self._sent.pop(key, None)
 
-    def tell(self, replicas_of: Callable[[str], list[Replica]]) -> None:
-        """Tell it what has changed; a worker that is slow to listen hears the latest once it does."""
+    def send_updates(self, replicas_of: Callable[[str], list[Replica]]) -> None:
+        """Send it what has changed; a worker that is slow to read gets the latest state once it has read."""
         if self._peer.has_unsent:
             return
         changed: dict[str, list[Replica]] = {}
-        for key, device_in_replica in self._told.items():
+        for key, sent in self._sent.items():
             replicas = replicas_of(key)
-            if replicas != device_in_replica:
+            if replicas != sent:
                 changed[key] = replicas
         if changed:
-            self._told.update(changed)
+            self._sent.update(changed)
             self._peer.send(ReplicaUpdate(changed))
