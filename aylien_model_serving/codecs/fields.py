@@ -1,4 +1,4 @@
-"""The one shape that every decoder produces."""
+"""The fields of a request, as every decoder returns them."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from typing import Any, NamedTuple
 
 from aylien_model_serving.media.incoming import IncomingFile
 
-_NONE: Mapping[str, IncomingFile | list[str | IncomingFile]] = MappingProxyType({})
+_NO_UPLOADS: Mapping[str, IncomingFile | list[str | IncomingFile]] = MappingProxyType({})
 
 
 class Fields(NamedTuple):
-    """What a client sent, by name.
+    """The fields of a request, by name.
 
     Args:
         values: the fields.
-        textual: whether each value is text that stands for a number, a switch and so on, as in a query
+        textual: whether each value is text that stands for a number, a boolean and so on, as in a query
             string.
         uploads: the values that came as files, with their names and types; they are among the values too, as
-            mere bytes.
+            plain bytes.
         proven: names of values that are certain to fit the schema, since its own decoder made them.
     """
 
     values: dict[str, Any]
     textual: bool = False
-    uploads: Mapping[str, IncomingFile | list[str | IncomingFile]] = _NONE
+    uploads: Mapping[str, IncomingFile | list[str | IncomingFile]] = _NO_UPLOADS
     proven: frozenset[str] = frozenset()

@@ -1,4 +1,4 @@
-"""Query strings and HTML forms.
+"""Query strings and HTML forms, parsed by the standard library and Werkzeug.
 
 Pure. Every value arrives as text (files of a multipart body as bytes); the schema coerces it. A name
 that is given more than once becomes a list.
@@ -38,7 +38,7 @@ def decode_query(query: str) -> Fields:
         raise MalformedBody("The fields are not UTF-8") from None
     except ValueError as error:
         raise MalformedBody(f"The fields can't be read: {error}") from None
-    return Fields(_gather(pairs), textual=True)
+    return Fields(_group(pairs), textual=True)
 
 
 def decode_urlencoded(body: bytes, content_type: str) -> Fields:
@@ -77,18 +77,18 @@ def decode_multipart(body: bytes, content_type: str) -> Fields:
         for name, file in files.items(multi=True)
     ]
     return Fields(
-        _gather([*texts, *((name, part.content) for name, part in parts)]),
+        _group([*texts, *((name, part.content) for name, part in parts)]),
         textual=True,
-        uploads=_gather([*(pair for pair in texts if pair[0] in files), *parts]),
+        uploads=_group([*(pair for pair in texts if pair[0] in files), *parts]),
     )
 
 
 def _in_memory(*_: object, **__: object) -> IO[bytes]:
-    """Hold a file where its body is held already, instead of writing it to a disk and reading it again."""
+    """Keep a file in memory, where its body is already, instead of spooling it to a disk."""
     return io.BytesIO()
 
 
-def _gather(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+def _group(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, list[Any]] = {}
     for name, value in pairs:
         found.setdefault(name, []).append(value)

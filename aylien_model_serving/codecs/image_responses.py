@@ -1,8 +1,8 @@
-"""Images as answers: their own bytes for a client that takes them, else the JSON file object.
+"""Images as responses: their own bytes for a client that accepts them, else the JSON file object.
 
-Pure; knows no image library. An image goes out as it is where Accept ranks its media type at least
-as high as JSON: browsers and curl get a picture, a client that names application/json, or sends no Accept,
-the object.
+Pure; knows no image library. An image is sent as it is where Accept ranks its media type at least
+as high as JSON: browsers and curl get the image, a client that names application/json, or sends no Accept,
+the file object.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from aylien_model_serving.codecs import JSON, Encoder, media_ranges, preference
 from aylien_model_serving.core.messages import Reply
 from aylien_model_serving.media.images import ImageFile
 
-#: Keep a shared cache from mixing the forms up, and a browser from taking an image for a script.
+#: Keep a shared cache from mixing up the two forms, and a browser from taking an image for a script.
 _HEADERS = (("Vary", "Accept"), ("X-Content-Type-Options", "nosniff"))
 
 
 class _NegotiatedEncoder(Encoder):
-    """JSON, and for an image what the client's Accept says, which stands as media type here."""
+    """JSON, and for an image what Accept prefers; the Accept header is the media type here."""
 
     __slots__ = ()
 
@@ -37,7 +37,7 @@ _AS_IMAGE = _NegotiatedEncoder("*/*", JSON.encode)
 
 
 def _prefers(accept: str, media_type: str) -> bool:
-    """Tell whether a client would rather have a media type than JSON."""
+    """Return whether an Accept header ranks a media type at least as high as JSON."""
     ranges = media_ranges(accept)
     weight, position = preference(media_type, ranges)
     return weight > 0 and (weight, position) >= preference(JSON.media_type, ranges)
@@ -45,9 +45,9 @@ def _prefers(accept: str, media_type: str) -> bool:
 
 @lru_cache(maxsize=256)
 def encoder_for(accept: str) -> Encoder:
-    """Return the encoder that an Accept header asks for.
+    """Return the encoder for an Accept header.
 
-    Its media type is the same for all headers that no image tells apart.
+    Its media type is the same for all headers that treat every image alike: these share cached responses.
     """
     if "image/" in accept.lower():
         return _NegotiatedEncoder(accept, JSON.encode)

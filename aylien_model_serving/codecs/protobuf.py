@@ -1,6 +1,6 @@
 """Protobuf bodies for routes whose schema is a protobuf message.
 
-Pure. The fields read as the same message's JSON would: handlers need not know which one was sent.
+Pure. Handlers get the same fields as from the same message's JSON, and need not know which one was sent.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ def decoder(
 
     Args:
         message_type: a generated message class.
-        needed: fields that are given with their default where the bytes lack them, since bytes do not hold
-            the defaults of fields without presence.
-        arrays: fields of which the handler gets arrays. Their numbers are given as they are, as a list or as
+        needed: fields that get their default where the bytes lack them, since the wire format leaves out the
+            defaults of fields without presence.
+        arrays: fields that the handler takes as arrays. Their numbers are returned unchanged, as a list or as
             an array that is a view of the bytes.
     """
     fields = cast(Descriptor, message_type.DESCRIPTOR).fields
@@ -54,10 +54,10 @@ def decoder(
     return decode
 
 
-#: Items from which on a list is worth a way of its own: MessageToDict and ParseDict ask each item what it is.
+#: Items of a list from which on it is copied in bulk: MessageToDict and ParseDict inspect each item.
 _MIN_LONG_LIST = 100
 
-#: Types whose items are the same in a message and in JSON; a 32-bit float is not, for its digits.
+#: Types whose values are the same in a message and in JSON; a 32-bit float has other digits.
 _SAME_IN_JSON_TYPES = {
     FieldDescriptor.CPPTYPE_DOUBLE: float,
     FieldDescriptor.CPPTYPE_INT32: int,
@@ -68,7 +68,7 @@ _SAME_IN_JSON_TYPES = {
 
 
 def _extract_lists(message: Message, arrays: frozenset[str]) -> dict[str, list[Any]]:
-    """Take lists out of a message and return them: those that will be arrays, and the long ones."""
+    """Remove lists from a message and return them: those that will be arrays, and the long ones."""
     taken = {}
     for field, items in message.ListFields():
         if field.is_repeated and not field.is_extension:
@@ -82,7 +82,7 @@ def _extract_lists(message: Message, arrays: frozenset[str]) -> dict[str, list[A
 
 
 def _long_list(field: FieldDescriptor, items: Any) -> list[Any]:
-    """Return the items of a long list that are the same in JSON; a list with NaN or an infinity has none."""
+    """Return the items of a long list if they are the same in JSON, else none, as for NaN and infinities."""
     if (
         len(items) < _MIN_LONG_LIST
         or field.type == FieldDescriptor.TYPE_BYTES
@@ -123,7 +123,7 @@ def _encode(message_type: type[Message]) -> Callable[[Any], bytes]:
 
 
 def _encode_dict(message: Message, values: dict[str, Any]) -> bytes:
-    """Return a message's bytes; arrays and long lists of its values are spared the way through JSON."""
+    """Return a message's bytes; arrays and long lists of its values are not converted to JSON first."""
     fields = cast(Descriptor, message.DESCRIPTOR).fields_by_name
     rest, records = {}, []
     for name, value in values.items():
@@ -137,7 +137,7 @@ def _encode_dict(message: Message, values: dict[str, Any]) -> bytes:
 
 
 def _put_array(message: Message, field: FieldDescriptor, array: Any) -> bytes:
-    """Put an array that fits into a message, or return the record that its bytes will end with."""
+    """Put an array that fits into a message, or return its record, to be appended to the message's bytes."""
     if array.size and field.is_packed and protobuf_arrays.is_fixed(field):
         return protobuf_arrays.encode_array(field, array)
     getattr(message, field.name).extend(array.tolist())
@@ -145,7 +145,7 @@ def _put_array(message: Message, field: FieldDescriptor, array: Any) -> bytes:
 
 
 def _put_list(message: Message, field: FieldDescriptor, items: Any) -> bool:
-    """Put a long list into a message, if its items are the same in JSON."""
+    """Put a long list into a message if its items are the same in JSON, and return whether it was put."""
     kind = _SAME_IN_JSON_TYPES.get(field.cpp_type) if field.is_repeated else None
     if kind is None or type(items) is not list or len(items) < _MIN_LONG_LIST:
         return False
@@ -156,6 +156,6 @@ def _put_list(message: Message, field: FieldDescriptor, items: Any) -> bool:
         is_put = kind is not float or math.isfinite(sum(items))
     except (OverflowError, TypeError, ValueError):
         is_put = False
-    if not is_put:  # for ParseDict to say what is wrong
+    if not is_put:  # so that ParseDict reports what is wrong
         message.ClearField(field.name)
     return is_put

@@ -1,6 +1,9 @@
-"""Repeated numbers of protobuf ↔ arrays of numpy, without a Python object for each number.
+"""Repeated numeric fields of protobuf ↔ numpy arrays, without a Python object for each number.
 
-Pure. Does not import numpy: where there is an array, or one is wanted, somebody else has.
+Pure. Does not import numpy: where there is an array, or a handler takes one, it has been imported.
+
+Written here since protobuf's Python API has no bulk access to repeated fields, neither by the buffer protocol
+nor by `__array__` (https://github.com/protocolbuffers/protobuf/issues/10930).
 """
 
 from __future__ import annotations
@@ -29,7 +32,7 @@ _DTYPES = {
     FieldDescriptor.TYPE_BOOL: "?",
 }
 
-#: Types whose numbers have as many bytes on the wire as in memory, and the same ones.
+#: Types whose numbers have the same bytes on the wire as in memory.
 _FIXED = frozenset(
     {
         FieldDescriptor.TYPE_DOUBLE,
@@ -45,10 +48,10 @@ _FIXED = frozenset(
 #: by protobuf, and once by numpy.
 _KINDS = {"<f8": "fiu", "<f4": "f", "<i4": "iu", "<i8": "iu", "<u4": "iu", "<u8": "iu", "?": "b"}
 
-#: Bytes of a number beyond which numpy's are no longer Python's.
+#: Bytes of the widest number that Python represents as numpy does.
 _MAX_NUMBER_BYTES = 8
 
-#: Records of a message up to which looking through them costs little beside parsing it.
+#: Records of a message up to which scanning them costs little compared to parsing it.
 _MAX_RECORDS = 100
 
 
@@ -58,19 +61,19 @@ def dtype_of(field: FieldDescriptor | None) -> str | None:
 
 
 def is_fixed(field: FieldDescriptor) -> bool:
-    """Tell whether a field is repeated, and its numbers are the same on the wire as in memory."""
+    """Return whether a field is repeated, and its numbers have the same bytes on the wire as in memory."""
     return field.is_repeated and field.type in _FIXED
 
 
 def extract_arrays(body: bytes, fields: Mapping[int, FieldDescriptor]) -> tuple[bytes, dict[str, Any]]:
-    """Cut arrays out of a message's bytes: return what is left of them, and the arrays by the fields' names.
+    """Extract arrays from a message's bytes: return the remaining bytes, and the arrays by field name.
 
     Bytes that are not well-formed, or where one of the fields is empty, unpacked or in more than one piece,
-    are returned whole: protobuf says what is wrong, and joins what belongs together.
+    are returned unchanged: protobuf reports what is wrong, and joins the pieces.
 
     Args:
         body: the bytes; the arrays are views of them.
-        fields: the fixed fields to cut out, by number.
+        fields: the fixed fields to extract, by number.
     """
     found: dict[int, protobuf_wire.WireRecord] = {}
     try:
@@ -101,9 +104,9 @@ def _width(field: FieldDescriptor) -> int:
 
 
 def array_fits(field: FieldDescriptor, value: Any) -> bool:
-    """Tell whether a value is an array of which numpy can prove that a repeated field takes it.
+    """Return whether a value is an array of which numpy can prove that it fits a repeated field.
 
-    False is no verdict: `ParseDict` takes more, as whole numbers among the floats of an array.
+    False decides nothing: `ParseDict` accepts more, as whole numbers among the floats of an array.
     """
     numpy, dtype = sys.modules.get("numpy"), _DTYPES.get(field.type)
     if numpy is None or dtype is None or not field.is_repeated:
@@ -116,14 +119,14 @@ def array_fits(field: FieldDescriptor, value: Any) -> bool:
 
 
 def _is_within(array: Any, dtype: str) -> bool:
-    """Tell whether all numbers lie within a dtype's limits; NaN, which is least and greatest, does not."""
+    """Return whether all numbers are within a dtype's limits; NaN, which is both min and max, is not."""
     numpy = sys.modules["numpy"]
     limits = numpy.finfo(dtype) if dtype[1] == "f" else numpy.iinfo(dtype)
-    # All as Python's numbers: numpy would round what it compares with a float of 32 bits.
+    # Compared as Python numbers: numpy would round what it compares with a 32-bit float.
     low, high = numpy.array([limits.min, limits.max], dtype).tolist()
     return bool(low <= array.min().item() and array.max().item() <= high)
 
 
 def encode_array(field: FieldDescriptor, array: Any) -> bytes:
-    """Return an array that fits a fixed field as bytes that may end a message's."""
+    """Return the record of an array that fits a fixed field, to be appended to a message's bytes."""
     return protobuf_wire.encode_record(field.number, array.astype(_DTYPES[field.type], copy=False).tobytes())

@@ -1,6 +1,7 @@
-"""The records that a protobuf message's bytes are made of: one for a field, or for an item of a repeated one.
+"""Protobuf's wire format: the records that a message's bytes consist of, found without parsing their content.
 
-Pure. The wire format is that of https://protobuf.dev/programming-guides/encoding/.
+Pure. A record holds a field, or an item of a repeated one (https://protobuf.dev/programming-guides/encoding/).
+Written here since the `protobuf` package parses whole messages, and does not say where a field's bytes are.
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ from typing import NamedTuple
 VARINT, I64, LEN, I32 = 0, 1, 2, 5
 _WIDTHS = {I64: 8, I32: 4}
 
-#: Bytes of the longest varint, and of the longest that is a tag or a length.
+#: Bytes of the longest varint, and of the longest one that is a tag or a length.
 _MAX_VARINT_BYTES, _MAX_SIZE_BYTES = 10, 5
 
 
 class WireRecord(NamedTuple):
-    """Where a record stands, and its content within.
+    """The positions of a record and its content.
 
     Args:
         number: the field's number.
@@ -34,7 +35,7 @@ class WireRecord(NamedTuple):
 
 
 def iter_records(body: bytes, max_records: int) -> Iterator[WireRecord]:
-    """Yield the records of a message, those of nested messages left aside.
+    """Yield the records of a message, not those of nested messages.
 
     Raises:
         ValueError: the bytes are no message, hold a group, or have more than `max_records` records.
@@ -68,7 +69,7 @@ def _read_record(body: bytes, start: int) -> WireRecord:
 
 
 def _read_varint(body: bytes, start: int, longest: int) -> tuple[int, int]:
-    """Return a varint and where it ends."""
+    """Return a varint and the position of its end."""
     value = 0
     for position, byte in enumerate(body[start : start + longest]):
         value |= (byte & 0x7F) << 7 * position
@@ -78,16 +79,16 @@ def _read_varint(body: bytes, start: int, longest: int) -> tuple[int, int]:
 
 
 def remove_records(body: bytes, records: Iterable[WireRecord]) -> bytes:
-    """Return a message's bytes without some of its records, which are given in their order."""
-    kept, at = [], 0
+    """Return a message's bytes without some of its records, which are given in order of position."""
+    kept, position = [], 0
     for record in records:
-        kept.append(body[at : record.start])
-        at = record.end
-    return b"".join((*kept, body[at:]))
+        kept.append(body[position : record.start])
+        position = record.end
+    return b"".join((*kept, body[position:]))
 
 
 def encode_record(number: int, content: bytes) -> bytes:
-    """Return the record of a field whose content has a length."""
+    """Return the record of a length-delimited field."""
     return b"".join((_encode_varint(number << 3 | LEN), _encode_varint(len(content)), content))
 
 

@@ -1,6 +1,9 @@
-"""Streams: the items of a generator handler → server-sent events or lines of JSON.
+"""Streaming responses: the items of a generator handler → server-sent events or lines of JSON.
 
 Pure. An error in the middle becomes the last event, since the status has been sent by then.
+
+Events are framed here since JSON has no line breaks, so that a prefix and a suffix are all there is to it;
+`sse-starlette` brings responses of Starlette's, and these bodies are sent by WSGI and ASGI alike.
 """
 
 from __future__ import annotations
@@ -15,13 +18,13 @@ from aylien_model_serving.codecs import preferred_media_types
 EVENT_STREAM = "text/event-stream"
 LINES = "application/x-ndjson"
 
-#: Keep proxies from holding items back: nginx reads the first, everybody the second.
+#: Keep proxies from buffering items: nginx reads the first, every proxy the second.
 HEADERS = (("X-Accel-Buffering", "no"), ("Cache-Control", "no-cache"))
 
 
 @dataclass(frozen=True)
 class Framing:
-    """How items and errors are told apart on the wire.
+    """How items and errors are delimited on the wire.
 
     Args:
         media_type: the value of Content-Type.
@@ -46,7 +49,7 @@ NDJSON = Framing(LINES, lambda text: text + b"\n", lambda text: text + b"\n")
 
 
 def choose_framing(accept: str) -> Framing:
-    """Return the framing that an Accept header prefers; lines where it names neither."""
+    """Return the framing that an Accept header prefers; lines of JSON where it names neither."""
     for media_type in preferred_media_types(accept):
         if media_type == EVENT_STREAM:
             return EVENTS
@@ -56,7 +59,7 @@ def choose_framing(accept: str) -> Framing:
 
 
 class ItemSource(Protocol):
-    """What makes the items; closing it stops the handler."""
+    """Where the items come from; closing it stops the handler."""
 
     def __iter__(self) -> Iterator[Any]: ...
 
@@ -66,13 +69,13 @@ class ItemSource(Protocol):
 
 
 class StreamBody:
-    """The body of a stream.
+    """The body of a streaming response.
 
     Args:
-        items: makes the items.
-        framing: how they are told apart.
-        encode: checks and encodes one item; raises what is wrong with it.
-        tell: the JSON that tells an error to the client.
+        items: yields the items.
+        framing: how they are delimited.
+        encode: validates and encodes one item; raises what is wrong with it.
+        encode_error: returns an error as JSON for the client.
     """
 
     def __init__(

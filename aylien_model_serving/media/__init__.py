@@ -1,7 +1,7 @@
-"""Files as values: what a handler gets for a picture, a recording or a film, and what it answers with.
+"""Files as values: images, audio and video that handlers take and return.
 
-Pillow, soundfile and PyAV are imported when a file is first decoded; sockets are opened for files
-that come as URLs, if the operator lets them.
+Pillow, soundfile and PyAV are imported when a file is first decoded; connections are opened for files
+that arrive as URLs, if the operator allows URLs.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""Recordings, by soundfile.
+"""Audio files, decoded by soundfile.
 
-Samples are read block by block, so that a file that unpacks to more than the limit is given up on
-the way.
+Samples are read block by block, so that decoding stops as soon as a file has more of them than the limit.
 """
 
 from __future__ import annotations
@@ -18,15 +17,15 @@ from aylien_model_serving.media.files import MediaFile
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-#: Samples of all channels that are read at once.
+#: Samples of all channels that are read in one block.
 _BLOCK = 1 << 20
 
 _SAMPLE_BYTES = 4
 
-#: Samples that an MP3 may lack of what it declares: encoders pad its ends with up to four frames.
+#: Samples that an MP3 may have fewer than it declares: encoders pad its ends with up to four frames.
 _PADDING = 4 * 1152
 
-#: Declared lengths of a WAV that was written to a pipe, whose length nobody knew.
+#: Declared lengths of a WAV that was written to a pipe, whose length was unknown.
 _OPEN_ENDED = frozenset({0, 0xFFFFFFFF, 0x7FFFFFFF + 36})
 
 #: Formats that declare their length in their first bytes.
@@ -34,7 +33,7 @@ _BYTE_ORDERS: dict[str, Literal["little", "big"]] = {"audio/wav": "little", "aud
 
 
 class AudioFile(MediaFile):
-    """A recording: WAV, FLAC, Ogg (Vorbis, Opus), MP3, AIFF or AU."""
+    """An audio file: WAV, FLAC, Ogg (Vorbis, Opus), MP3, AIFF or AU."""
 
     __slots__ = ()
 
@@ -47,7 +46,7 @@ class AudioFile(MediaFile):
         cls,
         array: Any,
         sample_rate: int,
-        format: str = "wav",  # noqa: A002  # soundfile's word
+        format: str = "wav",  # noqa: A002  # as soundfile calls it
         file_name: str | None = None,
     ) -> Self:
         """Return a file that holds samples.
@@ -66,13 +65,13 @@ class AudioFile(MediaFile):
 
     @property
     def sample_rate(self) -> int:
-        """Samples of one channel in a second."""
+        """Samples per second of one channel, in Hz."""
         with as_request_error(self._field), _AudioReader(self._raw_content()) as reader:
             return reader.sample_rate
 
     @property
     def seconds(self) -> float:
-        """How long it takes to hear it, as its header says."""
+        """The duration, as the header declares it."""
         with as_request_error(self._field), _AudioReader(self._raw_content()) as reader:
             return reader.frames / reader.sample_rate
 
@@ -96,11 +95,11 @@ class AudioFile(MediaFile):
 
 
 class _AudioReader:
-    """A file that is being decoded."""
+    """Decodes one file."""
 
     def __init__(self, content: bytes) -> None:
         self._media_type = sniffing.media_type_of(content) or ""
-        if self._media_type in _BYTE_ORDERS and _is_cut(content, _BYTE_ORDERS[self._media_type]):
+        if self._media_type in _BYTE_ORDERS and _is_truncated(content, _BYTE_ORDERS[self._media_type]):
             raise BadFile(self._broken())
         soundfile = packages.soundfile()
         self._errors = (soundfile.SoundFileError, RuntimeError)
@@ -121,8 +120,8 @@ class _AudioReader:
         """Yield the samples in order.
 
         Raises:
-            BadFile: there are none, or they end before the header says.
-            TooLarge: there are too many.
+            BadFile: there are none, or fewer than the header declares.
+            TooLarge: there are more than the operator allows.
         """
         settings = Settings.load()
         channels = self._file.channels
@@ -143,15 +142,15 @@ class _AudioReader:
             if not len(block):
                 break
             yield block
-        slack = _PADDING if self._media_type == "audio/mpeg" else 0
-        if not count or count < self.frames - slack:
+        tolerance = _PADDING if self._media_type == "audio/mpeg" else 0
+        if not count or count < self.frames - tolerance:
             raise BadFile(self._broken())
 
     def _broken(self) -> str:
         return f"the {self._media_type} is broken, ends early, or has a coding that is not read here"
 
 
-def _is_cut(content: bytes, order: Literal["little", "big"]) -> bool:
-    """Tell whether a file has fewer bytes than its header says; its decoder is content with what there is."""
+def _is_truncated(content: bytes, order: Literal["little", "big"]) -> bool:
+    """Return whether a file has fewer bytes than its header declares, which its decoder does not report."""
     declared = int.from_bytes(content[4:8], order)
     return declared not in _OPEN_ENDED and declared + 8 > len(content)

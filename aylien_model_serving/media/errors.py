@@ -1,7 +1,12 @@
-"""What can be wrong with a file, in words that a client may read.
+"""Errors of files, with messages that a client may read.
 
-Pure. A file that the service made itself raises these, which are errors of the service; for one that
+Pure. A file that the service made itself raises these, and they are errors of the service; for a file that
 a client sent they become errors of the request that name the field.
+
+ValueError
+└── BadFile
+    ├── TooLarge
+    └── NotFetched
 """
 
 from __future__ import annotations
@@ -13,13 +18,13 @@ from aylien_model_serving.errors import FileNotFetched, FileTooLarge, SchemaMism
 
 
 class BadFile(ValueError):
-    """The bytes are not what they have to be."""
+    """The bytes are not a valid file of the expected kind."""
 
     request_error: type[ServingError] = SchemaMismatch
 
 
 class TooLarge(BadFile):
-    """The file is over a limit."""
+    """The file exceeds a limit."""
 
     request_error = FileTooLarge
 
@@ -32,7 +37,7 @@ class NotFetched(BadFile):
 
 @contextmanager
 def as_request_error(field: str | None) -> Iterator[None]:
-    """Tell what is wrong with a file as an error of the request.
+    """Raise errors of a file as errors of the request that name its field.
 
     Args:
         field: the field in which a client sent the file; None for a file of the service's own.

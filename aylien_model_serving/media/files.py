@@ -1,7 +1,7 @@
-"""A file as a value: bytes with a kind and a name, in the hands of a handler.
+"""A file as a value: its bytes, with a media type and a name.
 
-What a file is gets decided from its bytes when it arrives. What takes longer, to fetch it from a URL
-and to decode it, happens when a handler first uses its content, and so where the handler runs.
+The media type is sniffed from the bytes when the file arrives. What takes longer, fetching it from a URL
+and decoding it, happens when a handler first uses its content, and so in the process that runs the handler.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _M = TypeVar("_M", bound="MediaFile")
 
-#: What bytes of no known kind are called.
+#: The media type of bytes of no known type.
 UNKNOWN = "application/octet-stream"
 
 
@@ -29,16 +29,16 @@ class MediaFile:
 
     Args:
         content: its bytes.
-        content_type: its media type, where the bytes do not tell it.
+        content_type: its media type, where the bytes show none.
         file_name: without folders.
     """
 
     __slots__ = ("_content", "_content_type", "_field", "_file_name", "_is_verified", "_url")
 
-    #: What the media types of this class have before the slash; nothing for any.
+    #: What the media types of this class have before the slash; empty for any.
     family: ClassVar[str] = ""
 
-    #: What the class is called in messages.
+    #: How messages call a file of this class.
     noun: ClassVar[str] = "a file"
 
     #: The package that decodes it, by the name that it is imported by.
@@ -56,10 +56,10 @@ class MediaFile:
 
     @classmethod
     def ensure_package(cls) -> None:
-        """Refuse to start where files of this class can't be decoded.
+        """Refuse to start where the package that decodes files of this class is missing.
 
         Raises:
-            ConfigurationError: names the package and the command that brings it.
+            ConfigurationError: names the package and the command that installs it.
         """
         if cls.package is not None:
             packages.ensure(cls.package, cls.__name__)
@@ -76,13 +76,13 @@ class MediaFile:
         """
         if isinstance(value, MediaFile):
             return value._converted(cls)
-        arrived = incoming.read(value)
-        file = cls(arrived.content or b"", arrived.content_type, arrived.file_name)
+        sent = incoming.read(value)
+        file = cls(sent.content or b"", sent.content_type, sent.file_name)
         file._is_verified = False
-        if arrived.url is None:
-            file._check_kind(arrived.content or b"")
+        if sent.url is None:
+            file._check_kind(sent.content or b"")
         else:
-            file._url, file._content = arrived.url, None
+            file._url, file._content = sent.url, None
         return file
 
     @classmethod
@@ -105,12 +105,12 @@ class MediaFile:
         Raises:
             ValueError: the text is neither, or the content is not of this class's kind.
         """
-        arrived = incoming.read(text)
-        return cls.from_bytes(arrived.content or b"", arrived.content_type, file_name)
+        sent = incoming.read(text)
+        return cls.from_bytes(sent.content or b"", sent.content_type, file_name)
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str]) -> Self:
-        """Return a file of the disk of the service.
+        """Return a file from the service's disk.
 
         Raises:
             OSError: it can't be read.
@@ -120,11 +120,11 @@ class MediaFile:
 
     @property
     def content(self) -> bytes:
-        """Its bytes, which have been found to be what they seem; fetched first, if it came as a URL.
+        """The bytes, verified by decoding them once; fetched first, if the file arrived as a URL.
 
         Raises:
             BadRequest: the client's file can't be fetched or decoded; the message names the field.
-            FileTooLarge: it is over a limit.
+            FileTooLarge: it exceeds a limit.
         """
         content = self._raw_content()
         if not self._is_verified:
@@ -135,7 +135,7 @@ class MediaFile:
 
     @property
     def content_type(self) -> str:
-        """Its media type: what its bytes tell, or else what was said about it."""
+        """The media type: sniffed from the bytes, or else the declared one."""
         return sniffing.media_type_of(self._raw_content()) or self._content_type or UNKNOWN
 
     @property
@@ -147,7 +147,7 @@ class MediaFile:
         return base64.b64encode(self.content).decode()
 
     def to_json(self) -> dict[str, str | None]:
-        """Return the JSON file object; a file that nobody has used yet goes back as the URL it came by."""
+        """Return the JSON file object; a file that has not been fetched is returned as its URL."""
         if self._content is None:
             return {"file_name": self._file_name, "content_type": None, "content": self._url}
         content = base64.b64encode(self._content).decode()
@@ -173,23 +173,23 @@ class MediaFile:
         return target
 
     def identity(self) -> list[Any]:
-        """Return what equal files share and no others, without fetching anything."""
+        """Return what equal files and no others have in common, without fetching anything."""
         origin = self._content if self._content is not None else self._url
         return [type(self).__name__, origin, self._content_type, self._file_name]
 
     def body_as_is(self) -> tuple[bytes, str] | None:
-        """Return bytes and media type if the bytes themselves tell that they are of this class's kind."""
+        """Return bytes and media type if the bytes show that they are of this class's kind."""
         media_type = None if self._content is None else sniffing.media_type_of(self._content)
         if self._content is None or media_type is None or sniffing.family_of(media_type) != self.family:
             return None
         return self._content, media_type
 
     def is_remote(self) -> bool:
-        """Tell whether the content has still to be fetched."""
+        """Return whether the content has still to be fetched."""
         return self._content is None
 
     def set_field(self, field: str) -> None:
-        """Take note of the field in which a client sent this file, for messages."""
+        """Set the field in which a client sent this file, for messages."""
         self._field = field
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
@@ -201,7 +201,7 @@ class MediaFile:
         return f"<{type(self).__name__} {self._file_name or 'without a name'}: {what}>"
 
     def _raw_content(self) -> bytes:
-        """Return the bytes as they came, which nobody may have decoded yet."""
+        """Return the bytes as they arrived, perhaps not decoded yet."""
         if self._content is None:
             assert self._url is not None
             with as_request_error(self._field):
@@ -229,4 +229,4 @@ class MediaFile:
             raise BadFile(f"expected {self.noun}, not {found or 'bytes of no known kind'}")
 
     def _verify(self, content: bytes) -> None:
-        """Refuse bytes that can't be decoded, or that are too large when they are."""
+        """Refuse bytes that can't be decoded, or that exceed a limit when decoded."""

@@ -1,7 +1,7 @@
-"""Images, by Pillow.
+"""Images, decoded by Pillow.
 
-Only the decoder of the format that the bytes begin with is tried; the size that a header promises is
-checked before anything is unpacked.
+Only the decoder of the format that the first bytes show is tried; the size that the header declares is
+checked before anything is decompressed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _FORMATS = {
     "image/avif": "AVIF",
 }
 
-#: Kinds of colours, as Pillow calls them, that JPEG lacks.
+#: Pillow's colour modes that JPEG lacks.
 _NOT_IN_JPEG = frozenset({"RGBA", "LA", "PA", "P"})
 
 
@@ -45,10 +45,10 @@ class ImageFile(MediaFile):
     def from_image(
         cls,
         image: Any,
-        format: str = "png",  # noqa: A002  # Pillow's word
+        format: str = "png",  # noqa: A002  # as Pillow calls it
         file_name: str | None = None,
     ) -> Self:
-        """Return a file that holds an image of Pillow's.
+        """Return a file that holds a Pillow image.
 
         Args:
             image: a `PIL.Image.Image`.
@@ -66,7 +66,7 @@ class ImageFile(MediaFile):
     def from_np_array(
         cls,
         array: Any,
-        format: str = "png",  # noqa: A002  # Pillow's word
+        format: str = "png",  # noqa: A002  # as Pillow calls it
         file_name: str | None = None,
     ) -> Self:
         """Return a file that holds an array.
@@ -110,7 +110,7 @@ class ImageFile(MediaFile):
         """Return rows x columns x colours as numbers of type uint8.
 
         Args:
-            mode: what the colours are, as Pillow calls it: "RGB", "RGBA", or "L" for grey, without the third
+            mode: Pillow's colour mode: "RGB", "RGBA", or "L" for grey, without the third
                 dimension.
         """
         numpy = packages.numpy()

@@ -1,7 +1,8 @@
-"""The forms in which a file arrives: base64, a data URL, a JSON file object, a URL, the bytes of a form.
+"""The forms in which a client sends a file: base64, a data URL, a JSON file object, a URL, a part of a form.
 
-Pure. Nothing is fetched here; a URL is looked at, so that one that never can be fetched is refused
-before anybody waits for it.
+Pure. Nothing is fetched here; a URL is checked, so that one that can never be fetched is refused before the
+handler runs. Data URLs are parsed here since the standard library's parser, `urllib.request.DataHandler`,
+drops what is not base64, the letters of URL-safe base64 included, instead of refusing it.
 """
 
 from __future__ import annotations
@@ -30,17 +31,17 @@ _MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,64}/[a-z0-9!#$&^_.+-]{1,64}")
 _TO_BASE64 = str.maketrans(" -_", "++/", "\r\n\t")
 
 #: Bytes that a file name may have on most systems.
-_LONGEST_NAME = 255
+_MAX_NAME_BYTES = 255
 
 
 @dataclass(frozen=True)
 class IncomingFile:
-    """A file as it came, of a kind that nobody has looked at.
+    """A file as a client sent it, of a kind that has not been checked.
 
     Args:
         content: its bytes; None where there is a URL.
         url: where its bytes are.
-        content_type: what the client says that it is.
+        content_type: the media type that the client declares.
         file_name: without folders.
     """
 
@@ -50,7 +51,7 @@ class IncomingFile:
     file_name: str | None = None
 
     def __bool__(self) -> bool:
-        """Tell whether there is a file: a browser sends a nameless empty one where none was chosen."""
+        """Return whether there is a file: a browser sends a nameless empty one where none was chosen."""
         return bool(self.content or self.url or self.file_name)
 
 
@@ -73,10 +74,10 @@ def read(value: Any) -> IncomingFile:
         return IncomingFile(bytes(value))
     if isinstance(value, Mapping):
         return _read_object(value)
-    raise BadFile(f"expected a file: base64, a data URL, a URL or an object with {_listed()}")
+    raise BadFile(f"expected a file: base64, a data URL, a URL or an object with {_names_listed()}")
 
 
-def _listed() -> str:
+def _names_listed() -> str:
     return "file_name, content_type and content"
 
 
@@ -103,7 +104,7 @@ def _read_json(text: str) -> IncomingFile:
 
 def _read_object(value: Mapping[Any, Any]) -> IncomingFile:
     if not value.keys() <= _NAMES or not isinstance(value.get("content"), (str, bytes)):
-        raise BadFile(f"expected a file object with {_listed()}, the content as base64")
+        raise BadFile(f"expected a file object with {_names_listed()}, the content as base64")
     content = value["content"]
     if isinstance(content, str) and content.lstrip().startswith("{"):
         raise BadFile("the content of a file object can't be a file object")
@@ -147,10 +148,10 @@ def clean_type(media_type: Any) -> str | None:
 
 
 def clean_name(name: Any) -> str | None:
-    """Return the last part of a file name, without what could lead out of a folder or break a line."""
+    """Return the last part of a file name, without characters that could leave a folder or break a line."""
     if not isinstance(name, str):
         return None
     last = re.split(r"[/\\]", name)[-1]
     kept = "".join(letter for letter in last if letter.isprintable()).strip()
-    kept = kept.encode(errors="ignore")[-_LONGEST_NAME:].decode(errors="ignore")
+    kept = kept.encode(errors="ignore")[-_MAX_NAME_BYTES:].decode(errors="ignore")
     return None if kept in ("", ".", "..") else kept

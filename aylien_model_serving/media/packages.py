@@ -1,6 +1,6 @@
-"""The packages of the extra `media`, imported when they are first needed.
+"""The optional packages of the extra `media`, imported when they are first needed.
 
-The one room that imports them; a package that is missing is named with the command that brings it.
+Only this module imports them; an error about a missing package names the command that installs it.
 """
 
 from __future__ import annotations

@@ -1,16 +1,20 @@
-"""Which kind of file some bytes are, by the marks that its format begins with.
+"""Content sniffing: the media type of a file by the signature in its first bytes.
 
-Pure. The marks are those of the formats' own specifications; what a client says about a file counts
-for nothing here. Text has no mark: it is of no known kind.
+Pure. The signatures are those of the formats' own specifications; what a client declares about a file is
+ignored. Text has no signature: it is of no known type.
+
+Written here for the formats that are decoded or refused by name: `python-magic` needs the C library libmagic
+and is not safe for sharing across threads (https://github.com/ahupp/python-magic#usage), and `puremagic` needs
+Python 3.12 and ranks guesses by confidence (https://github.com/cdgriffith/puremagic).
 """
 
 from __future__ import annotations
 
-#: Bytes at the start of a file within which every mark lies.
-HEAD = 512
+#: Bytes at the start of a file that contain every signature.
+_HEAD_BYTES = 512
 
-#: Marks at the very start.
-_STARTS = (
+#: Signatures at the very start.
+_SIGNATURES = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
     (b"\xff\xd8\xff", "image/jpeg"),
     (b"GIF87a", "image/gif"),
@@ -27,7 +31,7 @@ _STARTS = (
     (b"\x1f\x8b\x08", "application/gzip"),
 )
 
-#: Containers that name their content from the ninth byte on.
+#: Containers that name their content in the ninth to twelfth byte.
 _CONTAINERS = {
     (b"RIFF", b"WEBP"): "image/webp",
     (b"RIFF", b"WAVE"): "audio/wav",
@@ -36,7 +40,7 @@ _CONTAINERS = {
     (b"FORM", b"AIFC"): "audio/aiff",
 }
 
-#: Brands of ISO base media files (ISO/IEC 14496-12) that are no MPEG-4 video.
+#: Brands of ISO base media files (ISO/IEC 14496-12) that are not MPEG-4 video.
 _BRANDS = {
     b"avif": "image/avif",
     b"avis": "image/avif",
@@ -53,10 +57,10 @@ _LAYER_3 = frozenset({0xFB, 0xFA, 0xF3, 0xF2, 0xE3, 0xE2})
 
 
 def media_type_of(content: bytes) -> str | None:
-    """Return the media type that the first bytes of a file tell, or None if they tell none."""
-    head = content[:HEAD]
-    for mark, media_type in _STARTS:
-        if head.startswith(mark):
+    """Return the media type of a file by its first bytes, or None if they have no known signature."""
+    head = content[:_HEAD_BYTES]
+    for signature, media_type in _SIGNATURES:
+        if head.startswith(signature):
             return media_type
     contained = _CONTAINERS.get((head[:4], head[8:12]))
     if contained is not None:
@@ -67,7 +71,7 @@ def media_type_of(content: bytes) -> str | None:
 
 
 def _by_structure(head: bytes) -> str | None:
-    """Tell formats whose mark is too short to stand alone."""
+    """Recognize formats whose signature is too short to be sufficient."""
     if head.startswith(b"\x1aE\xdf\xa3"):  # EBML
         return "video/webm" if b"webm" in head[:64] else "video/x-matroska"
     if head.startswith(b"OggS"):

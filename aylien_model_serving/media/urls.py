@@ -1,7 +1,8 @@
-"""What a URL may look like from which a file is fetched.
+"""The URLs from which files may be fetched: parsed, and checked before anything is resolved.
 
-Pure. A host that is an address in any spelling that some resolver reads as one (127.1, 2130706433,
-0x7f.0.0.1) is taken for that address; a name is left for the resolver.
+Pure. A host that is an address in any spelling that some resolver accepts (127.1, 2130706433,
+0x7f.0.0.1) is taken for that address; a name is left to the resolver. The host is checked here since the
+standard library's `urlsplit` validates neither names nor IPv4 addresses.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ from aylien_model_serving.egress.addresses import Address, is_public
 from aylien_model_serving.egress.parsed_url import PORTS, ParsedURL
 from aylien_model_serving.media.errors import BadFile
 
-#: What a client is told of a refused address; which one a name leads to, inside, is none of its business.
+#: The message for a refused address, which does not disclose the addresses of an internal name.
 NOT_PUBLIC = "the URL leads to an address that is not public"
 
 #: Characters of the longest URL that is taken.
 _MAX_LENGTH = 8000
 
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\\ud800-\udfff]")
-#: A host that ends in a number is an address or nothing (https://url.spec.whatwg.org/#ends-in-a-number-checker).
+#: A host that ends in a number is an address or invalid (https://url.spec.whatwg.org/#ends-in-a-number-checker).
 _NUMERIC = re.compile(r"(.*\.)?(0x[0-9a-f]*|[0-9]+)\.?")
 _NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\.?")
 
@@ -58,7 +59,7 @@ def _host(host: str) -> tuple[str, Address | None]:
     """Return a host in ASCII, and the address that it is."""
     if ":" in host:
         try:
-            address = ipaddress.IPv6Address("" if "%" in host else host)  # a zone is a neighbour's
+            address = ipaddress.IPv6Address("" if "%" in host else host)  # a zone is link-local
         except ValueError:
             raise BadFile("the URL's host is no IPv6 address") from None
         return str(address), address
@@ -78,7 +79,7 @@ def _host(host: str) -> tuple[str, Address | None]:
 
 
 def last_part(url: str) -> str:
-    """Return what stands behind the last slash of a URL's path."""
+    """Return what is behind the last slash of a URL's path."""
     try:
         return unquote(urlsplit(url).path).rpartition("/")[2]
     except ValueError:

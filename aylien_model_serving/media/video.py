@@ -1,7 +1,7 @@
-"""Films, by PyAV.
+"""Videos, decoded by PyAV.
 
-The demuxer is the one of the format that the bytes begin with: others would open what a playlist
-names. Frames are decoded one by one, so that a long film needs no more memory than the handler keeps of it.
+Only the demuxer of the format that the first bytes show is used: others would open the files that a playlist
+names. Frames are decoded one by one, so that a long video needs no more memory than the handler keeps of it.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ _FORMATS = {
     "video/x-flv": "flv",
 }
 
-#: Frames of a second up to which a film counts as one of that length.
+#: Frames that count as a second at least, however short the durations that a video declares.
 _MAX_FRAME_RATE = 120
 
 _COLOURS = 3
 
 
 class VideoFile(MediaFile):
-    """A film: MP4, QuickTime, WebM, Matroska, AVI, MPEG, Ogg or FLV."""
+    """A video: MP4, QuickTime, WebM, Matroska, AVI, MPEG, Ogg or FLV."""
 
     __slots__ = ()
 
