@@ -1,4 +1,4 @@
-"""A response → what the caller gets: a value, a file, a job's state, or an error that is raised.
+"""A response → what a call returns or raises: a value, a file, a job's state, or an error.
 
 Pure.
 """
@@ -53,7 +53,7 @@ def parse_json(body: bytes) -> Any:
     """Return the value of a JSON text.
 
     Raises:
-        NotUnderstood: it is none.
+        NotUnderstood: it is no JSON.
     """
     try:
         return json.loads(body)

@@ -3,8 +3,8 @@
 Pure. A try is repeated if the service can't have done anything, because nobody could be reached or because it
 says by Retry-After that it is to be tried later; or if to do it twice does no harm.
 
-By hand, because libraries of retries such as tenacity call and sleep themselves. Here a pause is
-an effect, which either driver performs and a test skips.
+By hand, because libraries of retries such as tenacity call and sleep themselves; here a pause is an effect,
+which either driver performs and a test skips.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ FIRST_DELAY, MAX_DELAY = 0.2, 5.0
 #: Statuses with which a service says when it is to be tried again.
 _RETRY_AFTER_STATUSES = frozenset({429, 503})
 
-#: Statuses of proxies that found nobody behind them, or of a service that is not there for a moment.
+#: Statuses of proxies that found nobody behind them, or of a service that is unavailable for a moment.
 _TEMPORARY = frozenset({502, 503})
 
 
 def send(request: ApiRequest, options: Options, clock: ClockAndRandom) -> Effects:
-    """Ask, and return the response, whatever its status is.
+    """Send a request, and return its response, whatever its status is.
 
     Args:
-        request: what to ask.
+        request: what to send.
         options: how long, and how often.
         clock: the clock and the random source.
 
     Raises:
-        ClientError: there is none.
+        ClientError: no response came.
     """
     deadline = clock.now() + options.timeout
     tries = 0

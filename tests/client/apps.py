@@ -100,7 +100,7 @@ def sleep(seconds: float) -> dict[str, float]:
     return {"seconds": seconds}
 
 
-def calling() -> Flask:
+def make_app() -> Flask:
     """Return a service with a route of every kind."""
     both = ["GET", "POST"]
     app = FlaskAppWrapper.create_app(

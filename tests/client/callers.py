@@ -1,4 +1,4 @@
-"""The two clients behind one blocking face, so that one test tells of both."""
+"""The two clients behind one blocking interface, so that one test covers both."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
@@ -21,7 +21,7 @@ class BlockingCaller:
     def __init__(self, url: str, **options: Any) -> None:
         self.client: Any = Client(url, **options)
 
-    def do(self, called: Any) -> Any:
+    def run(self, called: Any) -> Any:
         return called
 
     def items(self, several: Any) -> list[Any]:
@@ -43,14 +43,14 @@ class AsyncioCaller:
         self.client: Any = AsyncClient(url, **options)
         self._loop = asyncio.new_event_loop()
 
-    def do(self, called: Awaitable[Any]) -> Any:
+    def run(self, called: Awaitable[Any]) -> Any:
         return self._loop.run_until_complete(called)
 
     def items(self, several: Any) -> list[Any]:
         async def gather() -> list[Any]:
             return [item async for item in several]
 
-        return self.do(gather())
+        return self.run(gather())
 
     def first(self, several: Any) -> Any:
         """Return the first item of a stream, and leave it."""
@@ -59,11 +59,11 @@ class AsyncioCaller:
             async with several:
                 return await anext(several)
 
-        return self.do(take())
+        return self.run(take())
 
     def close(self) -> None:
-        self.do(self.client.aclose())
-        self.do(self._loop.shutdown_asyncgens())
+        self.run(self.client.aclose())
+        self.run(self._loop.shutdown_asyncgens())
         self._loop.close()
 
 
@@ -72,8 +72,8 @@ KINDS: dict[str, Callable[..., Caller]] = {"blocking": BlockingCaller, "asyncio"
 
 
 @contextmanager
-def calling(kind: str, url: str, **options: Any) -> Iterator[Caller]:
-    """Have a client of a kind until the block ends."""
+def connected(kind: str, url: str, **options: Any) -> Iterator[Caller]:
+    """Yield a client of a kind, which is closed when the block ends."""
     caller = KINDS[kind](url, **options)
     try:
         yield caller
@@ -82,7 +82,7 @@ def calling(kind: str, url: str, **options: Any) -> Iterator[Caller]:
 
 
 def transport_to(kind: str, app: Flask) -> Any:
-    """Return what carries the requests of a kind of client to an app of this process."""
+    """Return the httpx transport of a kind of client to an app of this process."""
     if kind == "blocking":
         return httpx.WSGITransport(app)
     return httpx.ASGITransport(app)  # type: ignore[arg-type]  # it speaks both protocols

@@ -1,4 +1,4 @@
-"""A body that ends or breaks gives its connection back at once, not when the whole story is over."""
+"""A body that ends or breaks releases its connection at once, not at the end of the whole operation."""
 
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -8,7 +8,7 @@ import pytest
 
 from aylien_model_serving.client import Client, ConnectionLost
 from aylien_model_serving.client._sync.body import BodyReader
-from tests.client.callers import NAMES, calling
+from tests.client.callers import NAMES, connected
 
 URL = "http://service.test/"
 EVENTS = {"content-type": "text/event-stream"}
@@ -60,30 +60,30 @@ def answering(bodies: list[Body]) -> Callable[[httpx.Request], httpx.Response]:
 @pytest.mark.parametrize("breaks", [True, False])
 def test_a_jobs_items_need_one_connection_though_it_breaks(kind: str, breaks: bool) -> None:
     bodies = [Body(ITEM, breaks=breaks), Body(ITEM, ITEM, END)]
-    transport_to = httpx.MockTransport(answering(bodies))
+    transport = httpx.MockTransport(answering(bodies))
 
-    with calling(kind, URL, http_transport=transport_to, max_connections=1, timeout=5) as caller:
-        items = caller.items(caller.do(caller.client.job("j")))
+    with connected(kind, URL, http_transport=transport, max_connections=1, timeout=5) as caller:
+        items = caller.items(caller.run(caller.client.job("j")))
 
     assert items == ["a", "a"]
     assert not any(body.is_open for body in bodies)
 
 
-def test_a_connection_that_breaks_in_a_stream_is_free_while_the_error_is_looked_at() -> None:
-    transport_to = httpx.MockTransport(answering([Body(ITEM, breaks=True), Body(END)]))
+def test_a_connection_that_breaks_in_a_stream_is_free_while_the_error_is_handled() -> None:
+    transport = httpx.MockTransport(answering([Body(ITEM, breaks=True), Body(END)]))
 
-    with Client(URL, http_transport=transport_to, max_connections=1, timeout=0.1) as client:
+    with Client(URL, http_transport=transport, max_connections=1, timeout=0.1) as client:
         items = iter(client.job("j"))
 
         assert next(items) == "a"
         assert list(items) == []
 
 
-def test_a_body_that_can_not_be_closed_gives_its_connection_back_once() -> None:
-    given: list[str] = []
+def test_a_body_that_can_not_be_closed_releases_its_connection_once() -> None:
+    released: list[str] = []
 
     def fail() -> None:
-        given.append("back")
+        released.append("once")
         raise httpx.CloseError("it is broken")
 
     response = httpx.Response(200, stream=Body(breaks=True), request=httpx.Request("GET", URL))
@@ -94,4 +94,4 @@ def test_a_body_that_can_not_be_closed_gives_its_connection_back_once() -> None:
         reader.read(1)
     reader.close()
 
-    assert given == ["back"]
+    assert released == ["once"]

@@ -25,7 +25,7 @@ from aylien_model_serving.client.operations import ClientCore
 from aylien_model_serving.client.options import Options
 from aylien_model_serving.errors import FieldMismatch, InvalidRequest, NotFound, ServingError, Unauthorized
 from tests.client import apps
-from tests.client.callers import NAMES, Caller, calling, transport_to
+from tests.client.callers import NAMES, Caller, connected, transport_to
 from tests.client.script import Script
 
 URL = "http://service.test/"
@@ -40,18 +40,18 @@ def kind(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def caller(kind: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Caller]:
     monkeypatch.setenv("MODEL_SERVING_JOBS_URL", "memory://")
-    with calling(kind, URL, http_transport=transport_to(kind, apps.calling())) as caller:
-        caller.do(caller.client.call("classify", text="first"))
+    with connected(kind, URL, http_transport=transport_to(kind, apps.make_app())) as caller:
+        caller.run(caller.client.call("classify", text="first"))
         yield caller
 
 
 def test_a_route_is_a_method_that_takes_its_fields(caller: Caller) -> None:
-    assert caller.do(caller.client.classify(text="ü", top=5)) == {"text": "ü", "top": 5}
+    assert caller.run(caller.client.classify(text="ü", top=5)) == {"text": "ü", "top": 5}
 
 
 def test_a_route_of_several_methods_has_all_of_them(caller: Caller) -> None:
-    assert caller.do(caller.client.classify_get(text="ü&=", top=5)) == {"text": "ü&=", "top": 5}
-    assert caller.do(caller.client.call("GET /classify", text="x")) == {"text": "x", "top": 3}
+    assert caller.run(caller.client.classify_get(text="ü&=", top=5)) == {"text": "ü&=", "top": 5}
+    assert caller.run(caller.client.call("GET /classify", text="x")) == {"text": "x", "top": 3}
 
 
 def test_a_method_says_what_it_takes(caller: Caller) -> None:
@@ -68,13 +68,16 @@ def test_tab_completion_finds_the_routes(caller: Caller) -> None:
 
 
 def test_values_of_the_path_are_fields(caller: Caller) -> None:
-    assert caller.do(caller.client.translate(lang="a?#;", text="a")) == ["a?#;", "a"]
-    assert caller.do(caller.client.call("GET /v1/{lang}/translate", lang="x y", text="b c")) == ["x y", "b c"]
+    assert caller.run(caller.client.translate(lang="a?#;", text="a")) == ["a?#;", "a"]
+    assert caller.run(caller.client.call("GET /v1/{lang}/translate", lang="x y", text="b c")) == [
+        "x y",
+        "b c",
+    ]
 
 
 def test_a_field_may_have_the_name_of_an_argument_of_call(caller: Caller) -> None:
     with pytest.raises(FieldMismatch, match="Unexpected field 'name'"):
-        caller.do(caller.client.call("classify", name="a", text="b"))
+        caller.run(caller.client.call("classify", name="a", text="b"))
 
 
 def test_a_route_that_is_not_there_is_an_attribute_that_is_not_there(caller: Caller) -> None:
@@ -96,7 +99,7 @@ def test_what_the_service_refuses_is_raised(
     caller: Caller, text: str, error: type[ServingError], message: str
 ) -> None:
     with pytest.raises(error, match=message) as raised:
-        caller.do(caller.client.classify(text=text))
+        caller.run(caller.client.classify(text=text))
 
     assert type(raised.value) is error
     assert vars(raised.value)["request_id"]
@@ -106,43 +109,43 @@ def test_files_of_every_kind_arrive(caller: Caller, tmp_path: Path) -> None:
     path = tmp_path / "cat.png"
     path.write_bytes(PNG)
 
-    assert caller.do(caller.client.measure(file=path)) == {
+    assert caller.run(caller.client.measure(file=path)) == {
         "sizes": [len(PNG)], "name": "cat.png", "type": "image/png", "note": None,
     }  # fmt: skip
     with path.open("rb") as opened:
-        assert caller.do(caller.client.measure(file=opened, factor=2))["sizes"] == [2 * len(PNG)]
+        assert caller.run(caller.client.measure(file=opened, factor=2))["sizes"] == [2 * len(PNG)]
     several = [b"ab", io.BytesIO(b"abc"), ReceivedFile(b"abcd")]
-    assert caller.do(caller.client.measure(file=b"a", others=several))["sizes"] == [1, 2, 3, 4]
+    assert caller.run(caller.client.measure(file=b"a", others=several))["sizes"] == [1, 2, 3, 4]
 
 
-def test_what_stands_beside_a_file_arrives_as_what_it_is(caller: Caller) -> None:
-    answer = caller.do(caller.client.measure(file=b"a", note={"deep": [1, None]}, factor=3))
+def test_fields_beside_a_file_keep_their_types(caller: Caller) -> None:
+    answer = caller.run(caller.client.measure(file=b"a", note={"deep": [1, None]}, factor=3))
 
     assert answer["note"] == {"deep": [1, None]}
     assert answer["sizes"] == [3]
 
 
 def test_files_come_back(caller: Caller) -> None:
-    file = caller.do(caller.client.call("/give-back", file=ReceivedFile(PNG, "image/png", "cat.png")))
+    file = caller.run(caller.client.call("/give-back", file=ReceivedFile(PNG, "image/png", "cat.png")))
 
     assert file == ReceivedFile(PNG, "image/png", "cat.png")
 
 
 def test_a_view_gets_a_form_and_answers_with_a_file(caller: Caller) -> None:
-    assert caller.do(caller.client.call("/view-files", file=PNG)) == ReceivedFile(PNG, "image/png", "a.png")
+    assert caller.run(caller.client.call("/view-files", file=PNG)) == ReceivedFile(PNG, "image/png", "a.png")
 
 
 def test_a_protobuf_message_is_answered_by_one(caller: Caller) -> None:
     message = schema.Request(id="7", title="en")
 
-    answer = caller.do(caller.client.protobuf("detect", message, schema.Response))
+    answer = caller.run(caller.client.protobuf("detect", message, schema.Response))
 
     assert (answer.language, answer.confidence) == ("en", 0.5)
 
 
 def test_a_protobuf_message_has_no_values_for_a_path(caller: Caller) -> None:
     with pytest.raises(TypeError, match=r"/v1/\{lang\}/translate has values"):
-        caller.do(caller.client.protobuf("translate", schema.Request(), schema.Response))
+        caller.run(caller.client.protobuf("translate", schema.Request(), schema.Response))
 
 
 @pytest.mark.parametrize(
@@ -157,7 +160,7 @@ def test_an_answer_that_is_no_protobuf_message_is_not_understood(
     monkeypatch: pytest.MonkeyPatch, status: int, media_type: str, body: bytes
 ) -> None:
     monkeypatch.setenv("MODEL_SERVING_JOBS_URL", "memory://")
-    described = ApiResponse(200, body=apps.calling().test_client().get("/openapi.json").data)
+    described = ApiResponse(200, body=apps.make_app().test_client().get("/openapi.json").data)
     script = Script(described, ApiResponse(status, {"content-type": media_type}, body))
     core = ClientCore(Options(), script.clock)
 
@@ -166,88 +169,88 @@ def test_an_answer_that_is_no_protobuf_message_is_not_understood(
 
 
 def test_a_stream_is_iterated(caller: Caller) -> None:
-    stream = caller.do(caller.client.count(number=3))
+    stream = caller.run(caller.client.count(number=3))
 
     assert caller.items(stream) == [{"step": 0}, {"step": 1}, {"step": 2}]
 
 
 def test_a_stream_that_fails_raises_after_its_items(caller: Caller) -> None:
     with pytest.raises(InvalidRequest, match="no further"):
-        caller.items(caller.do(caller.client.count(number=5, pause=-1)))
+        caller.items(caller.run(caller.client.count(number=5, pause=-1)))
 
 
 def test_a_job_is_waited_for(caller: Caller) -> None:
-    job = caller.do(caller.client.fry(name="curly"))
+    job = caller.run(caller.client.fry(name="curly"))
 
     assert job.id in repr(job)
-    assert caller.do(job.result(30)) == "curly fries"
+    assert caller.run(job.result(30)) == "curly fries"
     assert (job.status, job.progress, job.message, job.done) == ("finished", 1.0, "peeling for curly", True)
 
 
 def test_a_job_that_fails_says_why(caller: Caller) -> None:
-    job = caller.do(caller.client.fry(name="burnt"))
+    job = caller.run(caller.client.fry(name="burnt"))
 
     with pytest.raises(JobFailed, match="no such fries"):
-        caller.do(job.result(30))
+        caller.run(job.result(30))
     assert (job.status, job.error) == ("failed", "no such fries")
 
 
 def test_a_job_that_takes_longer_goes_on_and_can_be_cancelled(caller: Caller, tmp_path: Path) -> None:
-    job = caller.do(caller.client.fry(name="slow", gate=str(tmp_path)))
+    job = caller.run(caller.client.fry(name="slow", gate=str(tmp_path)))
 
     with pytest.raises(TimedOut, match="it goes on"):
-        caller.do(job.result(0.3))
-    caller.do(job.cancel())
+        caller.run(job.result(0.3))
+    caller.run(job.cancel())
     with pytest.raises(JobCancelled):
-        caller.do(job.result(30))
+        caller.run(job.result(30))
 
 
 def test_the_items_of_a_job_are_iterated(caller: Caller) -> None:
-    job = caller.do(caller.client.numbers(number=3))
+    job = caller.run(caller.client.numbers(number=3))
 
     assert caller.items(job) == [{"step": 0}, {"step": 1}, {"step": 2}]
     assert job.status == "finished"
 
 
 def test_jobs_are_found_again(caller: Caller) -> None:
-    job = caller.do(caller.client.fry(name="curly"))
-    caller.do(job.result(30))
+    job = caller.run(caller.client.fry(name="curly"))
+    caller.run(job.result(30))
 
-    same = caller.do(caller.client.job(job.id))
-    listed = caller.do(caller.client.jobs("finished", limit=5))
+    same = caller.run(caller.client.job(job.id))
+    listed = caller.run(caller.client.jobs("finished", limit=5))
 
     assert same.status == "finished"
     assert [(each.id, each.route) for each in listed] == [(job.id, "fry")]
     with pytest.raises(NotFound, match="There is no job"):
-        caller.do(caller.client.job("nothing"))
+        caller.run(caller.client.job("nothing"))
 
 
 def test_a_service_without_jobs_has_none(kind: str) -> None:
     app = apps.FlaskAppWrapper.create_app([{"endpoint": "/classify", "callable": apps.classify}])
 
-    with calling(kind, URL, http_transport=transport_to(kind, app)) as caller:
-        assert caller.do(caller.client.jobs()) == []
+    with connected(kind, URL, http_transport=transport_to(kind, app)) as caller:
+        assert caller.run(caller.client.jobs()) == []
 
 
-def test_a_redirect_is_told_and_not_followed(kind: str) -> None:
+def test_a_redirect_is_reported_and_not_followed(kind: str) -> None:
     app = apps.FlaskAppWrapper.create_app([{"endpoint": "/classify", "callable": apps.classify}])
     app.before_request(lambda: apps.redirect("http://elsewhere.test/"))
     other_origin = r"302 Found, to http://elsewhere\.test/"
 
     with (
-        calling(kind, URL, http_transport=transport_to(kind, app), api_key="secret") as caller,
+        connected(kind, URL, http_transport=transport_to(kind, app), api_key="secret") as caller,
         pytest.raises(NotUnderstood, match=other_origin),
     ):
-        caller.do(caller.client.refresh())
+        caller.run(caller.client.refresh())
 
 
 def test_a_key_opens_a_service_that_has_one(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MODEL_SERVING_API_KEYS", "secret")
     app = apps.FlaskAppWrapper.create_app([{"endpoint": "/classify", "callable": apps.classify}])
-    with calling(kind, URL, http_transport=transport_to(kind, app), api_key="secret") as caller:
-        assert caller.do(caller.client.call("classify", text="a")) == {"text": "a", "top": 3}
-    with calling(kind, URL, http_transport=transport_to(kind, app)) as caller, pytest.raises(Unauthorized):
-        caller.do(caller.client.call("classify", text="a"))
+    with connected(kind, URL, http_transport=transport_to(kind, app), api_key="secret") as caller:
+        assert caller.run(caller.client.call("classify", text="a")) == {"text": "a", "top": 3}
+    with connected(kind, URL, http_transport=transport_to(kind, app)) as caller, pytest.raises(Unauthorized):
+        caller.run(caller.client.call("classify", text="a"))
 
 
 def test_a_service_behind_a_prefix_is_called_there() -> None:
@@ -261,7 +264,7 @@ def test_a_service_behind_a_prefix_is_called_there() -> None:
 def test_options_are_changed_for_some_calls(caller: Caller) -> None:
     quick = caller.client.with_options(timeout=1.5, retries=0)
 
-    assert caller.do(quick.classify(text="a")) == {"text": "a", "top": 3}
+    assert caller.run(quick.classify(text="a")) == {"text": "a", "top": 3}
     assert repr(quick) == repr(caller.client)
 
 
@@ -274,7 +277,7 @@ def test_what_can_not_be_changed_for_some_calls_is_refused(caller: Caller, name:
 @pytest.mark.parametrize("seconds", [0, -1])
 def test_seconds_to_connect_that_are_none_are_refused(kind: str, seconds: float) -> None:
     with pytest.raises(ValueError, match="connect_timeout is a number of seconds above 0"):
-        calling(kind, URL, connect_timeout=seconds).__enter__()
+        connected(kind, URL, connect_timeout=seconds).__enter__()
 
 
 @pytest.mark.parametrize(
@@ -290,12 +293,12 @@ def test_seconds_to_connect_that_are_none_are_refused(kind: str, seconds: float)
 )
 def test_an_address_that_is_none_is_refused(kind: str, url: str, message: str) -> None:
     with pytest.raises(ValueError, match=message) as raised:
-        calling(kind, url).__enter__()
+        connected(kind, url).__enter__()
     assert "secret" not in str(raised.value)
 
 
 @pytest.mark.parametrize("key", ["", "secret\n", "sec ret", "sécret"])
 def test_a_key_that_can_not_be_sent_is_refused_and_not_shown(kind: str, key: str) -> None:
     with pytest.raises(ValueError, match="visible ASCII") as raised:
-        calling(kind, URL, api_key=key).__enter__()
+        connected(kind, URL, api_key=key).__enter__()
     assert not key or key.strip() not in str(raised.value)

@@ -66,14 +66,14 @@ def test_a_route_is_found_by_its_path(document: Document, name: str, path: str, 
     assert (found.path, found.method) == (path, method)
 
 
-def test_a_route_that_is_not_there_is_told_with_the_nearest_one(document: Document) -> None:
+def test_an_unknown_route_is_reported_with_the_nearest_one(document: Document) -> None:
     with pytest.raises(UnknownRoute, match=r"no route 'clasify'; did you mean 'classify'\?"):
         document.find("clasify")
     with pytest.raises(AttributeError, match="known are classify, v1, wait, class"):
         document.find("zzz")
 
 
-def test_a_method_reads_well(document: Document) -> None:
+def test_a_method_has_a_signature_and_a_docstring(document: Document) -> None:
     def call(**fields: Any) -> None: ...
 
     method = as_method(call, document.find("classify"), job=Job, stream=Stream)
@@ -133,7 +133,7 @@ def test_a_schema_is_a_type_hint(schema: Any, expected: Any) -> None:
     assert type_of(schema, {"Size": {"type": "integer"}, "Circle": circle}) == expected
 
 
-def test_fields_that_may_be_left_out_come_last_and_show_no_default_that_is_not_told() -> None:
+def test_optional_fields_come_last_and_show_no_default_that_is_not_known() -> None:
     fields = {"a": {"type": "integer"}, "b": {"type": "integer"}, "not-a-name": {}}
 
     signature = signature_of(fields, ["b"], {}, is_open=True, returns=str)
@@ -149,7 +149,7 @@ def test_a_field_with_the_name_of_a_keyword_of_python_can_still_be_given() -> No
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"{}", b'{"info": {"title": ""}, "paths": []}'])
-def test_what_is_no_description_is_not_understood(body: bytes) -> None:
+def test_an_invalid_description_is_not_understood(body: bytes) -> None:
     with pytest.raises(NotUnderstood, match=r"/openapi\.json of this address"):
         Document(body)
 

@@ -1,4 +1,4 @@
-"""A job is waited for with patience: for its service too, but never without end."""
+"""A job is waited for, and while it restarts its service too, but never without end."""
 
 import json
 from typing import Any
@@ -20,10 +20,10 @@ from aylien_model_serving.errors import NotFound
 from tests.client.script import JSON, Script, streamed
 
 OPTIONS = Options()
-AWAY = ApiResponse(503, {"retry-after": "1"})
+UNAVAILABLE = ApiResponse(503, {"retry-after": "1"})
 
 
-def reported(status: str, **members: Any) -> ApiResponse:
+def status_response(status: str, **members: Any) -> ApiResponse:
     return ApiResponse(200, JSON, json.dumps({"job_id": "j", "status": status, **members}).encode())
 
 
@@ -35,9 +35,12 @@ def item(value: object) -> bytes:
     return f"data: {json.dumps(value)}\n\n".encode()
 
 
-def test_the_end_of_a_job_is_waited_for_in_long_questions_whose_states_are_told() -> None:
+def test_the_end_of_a_job_is_waited_for_in_long_polls_whose_states_are_reported() -> None:
     script = Script(
-        reported("queued"), reported("processing", progress=0.5), reported("finished", result=7), seconds=10
+        status_response("queued"),
+        status_response("processing", progress=0.5),
+        status_response("finished", result=7),
+        seconds=10,
     )
 
     state = script.run(jobs.wait_for_end("j", 3600, OPTIONS, script.clock, show_progress=False))
@@ -48,16 +51,16 @@ def test_the_end_of_a_job_is_waited_for_in_long_questions_whose_states_are_told(
     assert script.requests[0].query == (("wait", "10.000"),)
 
 
-def test_somebody_who_sees_the_progress_sees_it_often() -> None:
-    script = Script(reported("finished"))
+def test_progress_that_is_shown_is_polled_often() -> None:
+    script = Script(status_response("finished"))
 
     script.run(jobs.wait_for_end("j", 3600, OPTIONS, script.clock, show_progress=True))
 
     assert script.requests[0].query == (("wait", "0.500"),)
 
 
-def test_a_job_that_takes_longer_than_the_callers_seconds_is_told_with_its_state() -> None:
-    script = Script(*[reported("processing", progress=0.4)] * 20, seconds=1)
+def test_a_job_that_takes_longer_than_the_timeout_is_reported_with_its_state() -> None:
+    script = Script(*[status_response("processing", progress=0.4)] * 20, seconds=1)
 
     with pytest.raises(TimedOut, match=r"j is processing, 40% done after 5 s; it goes on"):
         script.run(jobs.wait_for_end("j", 5, OPTIONS, script.clock, show_progress=False))
@@ -65,8 +68,8 @@ def test_a_job_that_takes_longer_than_the_callers_seconds_is_told_with_its_state
     assert script.time <= 1006
 
 
-def test_a_service_that_does_not_wait_is_not_asked_without_a_pause() -> None:
-    script = Script(*[reported("queued")] * 100)
+def test_a_service_without_long_polls_is_polled_with_pauses() -> None:
+    script = Script(*[status_response("queued")] * 100)
 
     with pytest.raises(TimedOut):
         script.run(jobs.wait_for_end("j", 5, OPTIONS, script.clock, show_progress=False))
@@ -75,10 +78,12 @@ def test_a_service_that_does_not_wait_is_not_asked_without_a_pause() -> None:
 
 
 @pytest.mark.parametrize(
-    "failure", [Unreachable(), ConnectionLost(), AWAY, *map(ApiResponse, (429, 502, 503, 504))]
+    "failure", [Unreachable(), ConnectionLost(), UNAVAILABLE, *map(ApiResponse, (429, 502, 503, 504))]
 )
 def test_a_service_that_restarts_is_waited_for(failure: ApiResponse | Exception) -> None:
-    script = Script(reported("queued"), *[failure] * 5, reported("finished", result="done"), seconds=1)
+    script = Script(
+        status_response("queued"), *[failure] * 5, status_response("finished", result="done"), seconds=1
+    )
 
     state = script.run(jobs.wait_for_end("j", 3600, OPTIONS, script.clock, show_progress=False))
 
@@ -115,15 +120,15 @@ def test_a_failed_and_a_cancelled_job_have_no_result() -> None:
 @pytest.mark.parametrize(
     "wrong", [None, [], {}, {"job_id": "j"}, {"job_id": "j", "status": "x", "progress": "?"}]
 )
-def test_what_tells_of_no_job_is_not_understood(wrong: Any) -> None:
+def test_json_that_is_no_job_is_not_understood(wrong: Any) -> None:
     with pytest.raises(NotUnderstood):
         jobs.parse_state(wrong)
 
 
-def test_items_are_given_once_though_the_connection_breaks() -> None:
+def test_items_are_yielded_once_though_the_connection_breaks() -> None:
     first = streamed([event("progress"), item("a"), item("b")])
     again = streamed([b": still at it\n\n", item("a"), item("b") + item("c"), event("finished", result=3)])
-    script = Script(Unreachable(), first, AWAY, again)
+    script = Script(Unreachable(), first, UNAVAILABLE, again)
 
     state = script.run(jobs.iterate_items("j", OPTIONS, script.clock))
 
@@ -133,7 +138,7 @@ def test_items_are_given_once_though_the_connection_breaks() -> None:
 
 
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
-def test_items_are_asked_for_again_while_a_proxy_finds_no_service(status: int) -> None:
+def test_items_are_requested_again_while_a_proxy_finds_no_service(status: int) -> None:
     script = Script(ApiResponse(status), streamed([item("a"), event("finished", result=1)]))
 
     script.run(jobs.iterate_items("j", OPTIONS, script.clock))

@@ -1,4 +1,4 @@
-"""The fields of a call go where the service looks for them, and arrive as what they are."""
+"""The fields of a call go where the service reads them, and arrive as what they are."""
 
 import dataclasses
 import io
@@ -21,7 +21,7 @@ BINARY = {"type": "string", "format": "binary"}
 def operation(
     path: str = "/p", method: str = "post", fields: dict[str, Any] | None = None, **keys: Any
 ) -> Operation:
-    """Return what a document tells of one operation, whose fields are those of a JSON body."""
+    """Return one operation of a document, whose fields are those of a JSON body."""
     schema = {"type": "object", **({"properties": fields} if fields is not None else {})}
     reported = {"operationId": "p", "responses": {"200": {}}, **keys}
     if method == "post":
@@ -48,7 +48,7 @@ def test_fields_of_get_are_a_query_in_which_nothing_is_left_out() -> None:
     assert request.idempotent
 
 
-def test_a_query_does_not_take_what_it_can_not_tell() -> None:
+def test_a_query_refuses_what_it_can_not_express() -> None:
     with pytest.raises(TypeError, match="a: a dict can't be sent in a URL"):
         request_of(operation(method="get"), {"a": {}}, "")
 
@@ -80,14 +80,14 @@ def test_a_value_of_several_segments_keeps_its_slashes() -> None:
     assert request.path == "/files/a/b%20c"
 
 
-def test_a_job_is_asked_for_with_a_key_so_that_it_may_be_asked_for_again() -> None:
+def test_a_job_is_requested_with_an_idempotency_key() -> None:
     request = request_of(operation(responses={"202": {}}), {}, "the key")
 
     assert request.headers["Idempotency-Key"] == "the key"
     assert request.idempotent
 
 
-def test_a_stream_is_asked_for_as_events() -> None:
+def test_a_stream_is_requested_as_events() -> None:
     content = {"application/x-ndjson": {}, "text/event-stream": {}}
 
     request = request_of(operation(responses={"200": {"content": content}}), {}, "")
@@ -152,7 +152,7 @@ def test_an_open_file_is_sent_from_where_it_stands_also_a_second_time(tmp_path: 
         assert [read(part), read(part)] == [b"body", b"body"]
 
 
-def test_a_file_that_can_not_go_back_is_read_once() -> None:
+def test_a_file_that_can_not_seek_is_read_once() -> None:
     part = Upload.of(Pipe(b"once"))
     assert part is not None
 
@@ -167,7 +167,7 @@ class Pipe(io.BytesIO):
 
 
 @pytest.mark.parametrize("several", [False, True])
-def test_a_file_that_can_not_go_back_arrives_also_where_another_field_forces_json(several: bool) -> None:
+def test_a_file_that_can_not_seek_arrives_also_where_another_field_forces_json(several: bool) -> None:
     pipe = Pipe(b"x")
     fields = {"image": [pipe] if several else pipe, "options": {"a": 1}}
 
@@ -189,7 +189,7 @@ def test_a_form_begins_where_an_open_file_stands() -> None:
     assert b"head" not in sent
 
 
-def test_a_file_that_does_not_tell_whether_it_can_go_back_is_read_at_once() -> None:
+def test_a_file_without_seekable_is_read_at_once() -> None:
     class Spooled:
         """As SpooledTemporaryFile is in Python 3.10."""
 
@@ -278,7 +278,7 @@ class Model:
         return {"a": 1}
 
 
-def test_values_of_models_and_arrays_are_told_in_json() -> None:
+def test_values_of_models_and_arrays_are_sent_as_json() -> None:
     fields = {"a": Array(), "b": Point(1), "c": Model(), "d": date(2026, 1, 2), "e": {1}, "f": (1, 2)}
 
     request = request_of(operation(fields={}), fields, "")
@@ -289,7 +289,7 @@ def test_values_of_models_and_arrays_are_told_in_json() -> None:
 @pytest.mark.parametrize(
     ("value", "error"), [(float("nan"), ValueError), (object(), TypeError), (Point, TypeError)]
 )
-def test_what_json_can_not_tell_is_refused_before_anything_is_sent(
+def test_what_json_can_not_express_is_refused_before_anything_is_sent(
     value: object, error: type[Exception]
 ) -> None:
     with pytest.raises(error):

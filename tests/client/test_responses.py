@@ -48,7 +48,7 @@ def test_a_code_of_the_services_own_is_found_by_its_status_and_kept() -> None:
     assert (type(stale), stale.status, stale.code) == (errors.ServingError, 409, "stale_model")
 
 
-def test_what_a_refusal_tells_beside_its_message_is_kept() -> None:
+def test_the_headers_of_a_refusal_are_attributes_of_the_error() -> None:
     later = error_from_response(refused(429, "too_many_requests", retry_after="7"))
     wrong = error_from_response(refused(405, "method_not_allowed", allow="GET, POST"))
 
@@ -59,7 +59,7 @@ def test_what_a_refusal_tells_beside_its_message_is_kept() -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>Bad Gateway</html>", b"[]", b'"text"', b"\xff"])
-def test_a_refusal_of_somebody_on_the_way_is_told_by_its_status(body: bytes) -> None:
+def test_a_refusal_of_a_proxy_is_reported_by_its_status(body: bytes) -> None:
     error = error_from_response(ApiResponse(502, {"x-request-id": "demo-2"}, body))
 
     assert str(error) == "The service answered 502 Bad Gateway"
@@ -109,12 +109,12 @@ def test_an_answer_without_content_is_none() -> None:
     assert parse_response(ApiResponse(204, {"content-type": "text/html; charset=utf-8"})) is None
 
 
-def test_json_that_is_none_is_not_understood() -> None:
+def test_invalid_json_is_not_understood() -> None:
     with pytest.raises(NotUnderstood, match="says that it is JSON, and is not"):
         parse_response(ApiResponse(200, JSON, b"<html>"))
 
 
-def test_a_redirect_is_not_followed_but_told() -> None:
+def test_a_redirect_is_not_followed_but_raised() -> None:
     with pytest.raises(
         NotUnderstood, match=r"308 Permanent Redirect, to https://b\.example/: redirects are not"
     ):

@@ -1,4 +1,4 @@
-"""A question is asked again where that does no harm, and only while there is time."""
+"""A request is sent again where that does no harm, and only while there is time."""
 
 import math
 
@@ -18,7 +18,7 @@ GOOD = ApiResponse(200)
 
 
 @pytest.mark.parametrize("sent", [POST, GET, KEYED])
-def test_whoever_could_not_be_reached_is_tried_again_after_growing_pauses(sent: ApiRequest) -> None:
+def test_an_unreachable_service_is_tried_again_after_growing_pauses(sent: ApiRequest) -> None:
     script = Script(Unreachable(), Unreachable(), GOOD)
 
     answer = script.run(send(sent, Options(), script.clock))
@@ -29,7 +29,9 @@ def test_whoever_could_not_be_reached_is_tried_again_after_growing_pauses(sent: 
 
 @pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize("sent", [POST, GET, KEYED])
-def test_a_service_that_says_when_to_retry_is_asked_then_and_not_before(sent: ApiRequest, status: int) -> None:
+def test_a_service_that_says_when_to_retry_is_asked_then_and_not_before(
+    sent: ApiRequest, status: int
+) -> None:
     script = Script(ApiResponse(status, LATER), GOOD)
 
     answer = script.run(send(sent, Options(), script.clock))
@@ -86,14 +88,14 @@ def test_an_answer_to_what_must_not_be_done_twice_is_taken_as_it_is(status: int)
 
 
 @pytest.mark.parametrize("sent", [POST, GET])
-def test_an_answer_that_took_too_long_is_not_asked_for_again(sent: ApiRequest) -> None:
+def test_a_response_that_took_too_long_is_not_requested_again(sent: ApiRequest) -> None:
     script = Script(TimedOut())
 
     with pytest.raises(TimedOut):
         script.run(send(sent, Options(), script.clock))
 
 
-def test_the_number_of_further_tries_is_the_callers() -> None:
+def test_the_caller_sets_the_number_of_further_tries() -> None:
     script = Script(*[Unreachable("nobody")] * 3)
 
     with pytest.raises(Unreachable, match="nobody"):
@@ -102,7 +104,7 @@ def test_the_number_of_further_tries_is_the_callers() -> None:
     assert len(script.sent) == 3
 
 
-def test_all_tries_share_the_callers_seconds() -> None:
+def test_all_tries_share_the_timeout() -> None:
     script = Script(Unreachable(), Unreachable(), GOOD, seconds=2)
 
     script.run(send(GET, Options(timeout=10), script.clock))
@@ -120,7 +122,7 @@ def test_there_is_no_try_for_which_no_time_is_left() -> None:
 
 
 @pytest.mark.parametrize("tries", [0, 3, 30, 3000])
-def test_chance_takes_up_to_half_of_a_pause_which_has_an_upper_bound(tries: int) -> None:
+def test_jitter_takes_up_to_half_of_a_pause_which_has_an_upper_bound(tries: int) -> None:
     longest, shortest = backoff_seconds(tries, 0.0), backoff_seconds(tries, 1.0)
 
     assert 0 < shortest == longest / 2
@@ -128,6 +130,6 @@ def test_chance_takes_up_to_half_of_a_pause_which_has_an_upper_bound(tries: int)
 
 
 @pytest.mark.parametrize("wrong", [{"timeout": 0}, {"timeout": math.nan}, {"retries": -1}])
-def test_options_that_can_not_be_kept_are_refused(wrong: dict[str, float]) -> None:
+def test_invalid_options_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=r"above 0|from 0 on"):
         Options(**wrong)  # type: ignore[arg-type]  # also of the wrong type

@@ -12,7 +12,7 @@ import pytest
 
 from aylien_model_serving.client import ClientError
 from aylien_model_serving.errors import ServingError
-from tests.client.callers import NAMES, Caller, calling
+from tests.client.callers import NAMES, Caller, connected
 from tests.services.serving import free_port
 
 KEY = "the-secret-key"
@@ -20,7 +20,7 @@ KEY = "the-secret-key"
 
 @contextmanager
 def origin(status: int, headers: dict[str, str], body: bytes = b"{}") -> Iterator[tuple[str, list[Any]]]:
-    """Answer every request alike until the block ends; yield the URL and the headers of what was asked."""
+    """Answer every request alike until the block ends; yield the URL and the headers of the requests."""
     received: list[Any] = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -47,9 +47,9 @@ def origin(status: int, headers: dict[str, str], body: bytes = b"{}") -> Iterato
 
 
 def failure_text(caller: Caller) -> str:
-    """Return all that is told of a call that fails, with the values of every function on the way."""
+    """Return the traceback of a call that fails, with the values of every function on the way."""
     with pytest.raises((ClientError, ServingError)) as raised:
-        caller.do(caller.client.refresh())
+        caller.run(caller.client.refresh())
     reported = traceback.TracebackException.from_exception(raised.value, capture_locals=True)
     return "".join(reported.format())
 
@@ -64,7 +64,7 @@ def test_the_key_is_in_no_log_line_and_no_error(
         caplog.at_level(1, "httpx"),
         caplog.at_level(1, "httpcore"),
         origin(status, {}) as (url, received),
-        calling(kind, url, api_key=KEY, retries=0) as caller,
+        connected(kind, url, api_key=KEY, retries=0) as caller,
     ):
         reported = failure_text(caller)
 
@@ -77,17 +77,17 @@ def test_the_key_is_in_no_log_line_and_no_error(
 
 @pytest.mark.parametrize("kind", NAMES)
 def test_the_key_is_in_no_error_where_nobody_answers(kind: str) -> None:
-    with calling(kind, f"http://127.0.0.1:{free_port()}", api_key=KEY, retries=0) as caller:
+    with connected(kind, f"http://127.0.0.1:{free_port()}", api_key=KEY, retries=0) as caller:
         assert KEY not in failure_text(caller)
 
 
 @pytest.mark.parametrize("kind", NAMES)
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
-def test_no_other_host_is_asked_because_a_service_says_so(kind: str, status: int) -> None:
+def test_a_redirect_leads_to_no_other_host(kind: str, status: int) -> None:
     with (
         origin(200, {}) as (other_origin, received),
         origin(status, {"Location": other_origin}) as (url, _),
-        calling(kind, url, api_key=KEY) as caller,
+        connected(kind, url, api_key=KEY) as caller,
     ):
         assert "redirects are not followed" in failure_text(caller)
         assert not received

@@ -13,13 +13,13 @@ import pytest
 
 from aylien_model_serving.client import Client, TimedOut, Unreachable
 from aylien_model_serving.errors import DeadlineExceeded, Unavailable
-from tests.client.callers import NAMES, Caller, calling
+from tests.client.callers import NAMES, Caller, connected
 from tests.services.hosts import wait_until
 from tests.services.serving import Service, free_port, serve
 
 pytestmark = pytest.mark.processes
 
-APP = "tests.client.apps:calling()"
+APP = "tests.client.apps:make_app()"
 
 
 @pytest.fixture(scope="module")
@@ -33,18 +33,18 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 @pytest.fixture(params=NAMES)
 def caller(request: pytest.FixtureRequest, service: Service) -> Iterator[Caller]:
-    with calling(request.param, service.url) as caller:
+    with connected(request.param, service.url) as caller:
         yield caller
 
 
 def test_text_of_any_language_goes_into_the_path(caller: Caller) -> None:
-    assert caller.do(caller.client.call("translate", lang="de-ü 한", text="a")) == ["de-ü 한", "a"]
+    assert caller.run(caller.client.call("translate", lang="de-ü 한", text="a")) == ["de-ü 한", "a"]
 
 
 def test_items_come_as_they_are_made(caller: Caller) -> None:
     began = time.monotonic()
 
-    first = caller.first(caller.do(caller.client.call("count", number=100, pause=1)))
+    first = caller.first(caller.run(caller.client.call("count", number=100, pause=1)))
 
     assert first == {"step": 0}
     assert time.monotonic() - began < 30
@@ -53,55 +53,55 @@ def test_items_come_as_they_are_made(caller: Caller) -> None:
 def test_a_stream_that_is_left_ends_in_the_service(caller: Caller, tmp_path: Path) -> None:
     diary = tmp_path / "diary"
 
-    caller.first(caller.do(caller.client.call("count", number=10_000, pause=0.01, diary=str(diary))))
+    caller.first(caller.run(caller.client.call("count", number=10_000, pause=0.01, diary=str(diary))))
 
     wait_until(diary.exists)
 
 
-def test_a_stream_that_falls_silent_is_given_up(caller: Caller) -> None:
+def test_a_stream_that_stalls_times_out(caller: Caller) -> None:
     hasty = caller.client.with_options(timeout=0.5)
 
     with pytest.raises(TimedOut, match=r"did not answer within 0\.5 s"):
-        caller.items(caller.do(hasty.call("count", number=2, pause=20)))
+        caller.items(caller.run(hasty.call("count", number=2, pause=20)))
 
 
-def test_an_answer_that_takes_too_long_is_given_up_on_both_sides(caller: Caller) -> None:
+def test_a_response_that_takes_too_long_is_given_up_on_both_sides(caller: Caller) -> None:
     hasty = caller.client.with_options(timeout=0.3)
-    caller.do(caller.client.refresh())
+    caller.run(caller.client.refresh())
     began = time.monotonic()
 
     with pytest.raises((TimedOut, DeadlineExceeded)):
-        caller.do(hasty.call("sleep", seconds=3))
+        caller.run(hasty.call("sleep", seconds=3))
 
     assert time.monotonic() - began < 2
 
 
-def test_a_service_that_asks_for_patience_gets_it(caller: Caller, tmp_path: Path) -> None:
+def test_a_service_that_sends_retry_after_is_waited_for(caller: Caller, tmp_path: Path) -> None:
     marker = tmp_path / "loaded"
 
-    assert caller.do(caller.client.call("busy_once", marker=str(marker))) == {"done": True}
+    assert caller.run(caller.client.call("busy_once", marker=str(marker))) == {"done": True}
 
 
-def test_a_caller_without_patience_hears_how_much_would_be_needed(caller: Caller, tmp_path: Path) -> None:
+def test_without_retries_the_error_has_the_seconds_of_retry_after(caller: Caller, tmp_path: Path) -> None:
     hasty = caller.client.with_options(retries=0)
 
     with pytest.raises(Unavailable, match="being loaded") as raised:
-        caller.do(hasty.call("busy_once", marker=str(tmp_path / "loaded")))
+        caller.run(hasty.call("busy_once", marker=str(tmp_path / "loaded")))
 
     assert raised.value.retry_after == 1
 
 
 def test_a_job_is_followed_while_it_goes_on(caller: Caller, tmp_path: Path) -> None:
-    job = caller.do(caller.client.call("fry", name="curly", gate=str(tmp_path)))
+    job = caller.run(caller.client.call("fry", name="curly", gate=str(tmp_path)))
     wait_until((tmp_path / "entered").exists)
 
-    assert caller.do(job.refresh()).status == "processing"
+    assert caller.run(job.refresh()).status == "processing"
     assert (job.progress, job.message, job.done) == (0.25, "peeling for curly", False)
     (tmp_path / "open").touch()
-    assert caller.do(job.result(60)) == "curly fries"
+    assert caller.run(job.result(60)) == "curly fries"
 
 
-def test_a_blocking_job_tells_how_it_is_without_being_asked_to_look(service: Service, tmp_path: Path) -> None:
+def test_the_attributes_of_a_blocking_job_refresh_themselves(service: Service, tmp_path: Path) -> None:
     with Client(service.url) as client:
         job = client.fry(name="curly", gate=str(tmp_path))
         (tmp_path / "open").touch()
@@ -116,15 +116,15 @@ def test_a_job_outlasts_a_restart_of_its_service(kind: str, tmp_path: Path) -> N
     env = {"MODEL_SERVING_JOBS_URL": f"sqlite:///{tmp_path}/jobs.sqlite3"}
     port = free_port()
     bind = ("--bind", f"127.0.0.1:{port}", "--threads", "8")
-    with calling(kind, f"http://127.0.0.1:{port}") as caller:
+    with connected(kind, f"http://127.0.0.1:{port}") as caller:
         with serve(APP, workers=1, env=env, args=bind) as service:
             wait_for(port)
-            job = caller.do(caller.client.call("numbers", number=5, pause=0.5))
-            wait_until(lambda: caller.do(job.refresh()).status == "streaming")
+            job = caller.run(caller.client.call("numbers", number=5, pause=0.5))
+            wait_until(lambda: caller.run(job.refresh()).status == "streaming")
             os.kill(service.pid, signal.SIGTERM)
             service.process.wait(30)
         with ThreadPoolExecutor(1) as pool:
-            waiting = pool.submit(lambda: caller.do(job.result(90)))
+            waiting = pool.submit(lambda: caller.run(job.result(90)))
             with serve(APP, workers=1, env=env, args=bind):
                 result = waiting.result(90)
 
@@ -140,24 +140,24 @@ def wait_for(port: int) -> None:
 
 
 @pytest.mark.parametrize("kind", NAMES)
-def test_nobody_at_an_address_is_told_after_the_further_tries(kind: str) -> None:
+def test_an_unreachable_service_is_reported_after_the_further_tries(kind: str) -> None:
     url = f"http://127.0.0.1:{free_port()}"
 
     with (
-        calling(kind, url, retries=1) as caller,
+        connected(kind, url, retries=1) as caller,
         pytest.raises(Unreachable, match=f"No service answers at {url}"),
     ):
-        caller.do(caller.client.call("classify", text="a"))
+        caller.run(caller.client.call("classify", text="a"))
 
 
 @pytest.mark.parametrize("kind", NAMES)
-def test_an_address_that_never_answers_is_given_up_in_time(kind: str) -> None:
+def test_an_address_that_never_answers_times_out(kind: str) -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        with calling(kind, url, timeout=0.3) as caller, pytest.raises(TimedOut):
-            caller.do(caller.client.refresh())
+        with connected(kind, url, timeout=0.3) as caller, pytest.raises(TimedOut):
+            caller.run(caller.client.refresh())
 
 
 def test_calls_share_connections_that_are_kept(service: Service) -> None:
@@ -189,7 +189,7 @@ def test_threads_share_a_client(service: Service) -> None:
     assert [answer["text"] for answer in answers] == [str(number) for number in range(64)]
 
 
-def test_a_call_that_finds_no_free_connection_is_told_so(service: Service) -> None:
+def test_a_call_that_finds_no_free_connection_times_out(service: Service) -> None:
     with Client(service.url, max_connections=1, timeout=20) as client:
         client.refresh()
         stream = client.count(number=100, pause=1)

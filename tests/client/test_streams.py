@@ -70,7 +70,7 @@ def test_a_line_end_that_is_cut_in_two_is_one() -> None:
 @pytest.mark.parametrize(
     ("decoder", "pieces", "end"), [(EventDecoder(), 30, b"\n\n"), (NdjsonDecoder(), 4000, b"\n")]
 )
-def test_an_item_of_many_pieces_takes_as_long_as_it_is(decoder: Decoder, pieces: int, end: bytes) -> None:
+def test_an_item_of_many_pieces_takes_linear_time(decoder: Decoder, pieces: int, end: bytes) -> None:
     piece = b"x" * 4000
     began = time.process_time()
 
@@ -105,7 +105,7 @@ def test_an_item_that_looks_like_an_error_is_an_item_where_events_have_names() -
     assert script.items == [json.loads(ERROR)]
 
 
-def test_a_last_line_that_tells_an_error_is_raised() -> None:
+def test_a_last_line_that_is_an_error_is_raised() -> None:
     script = Script()
     answer = ApiResponse(
         200, {"content-type": "application/x-ndjson"}, reader=iter([b"1\n2\n", ERROR.encode()])
@@ -126,7 +126,7 @@ def test_files_among_the_items_are_files() -> None:
     assert script.items == [ReceivedFile(b"hello", "text/plain", "a.txt")]
 
 
-def test_an_item_that_is_no_json_is_told() -> None:
+def test_an_item_that_is_no_json_is_not_understood() -> None:
     script = Script()
 
     with pytest.raises(NotUnderstood, match="is not"):
