@@ -1,4 +1,4 @@
-"""Every way a request can fail, as one tree of exceptions.
+"""The exceptions of this library, as one tree: every way in which a request can fail.
 
 Standard library only. Each class carries the HTTP status, a machine-readable code, and a message
 that is safe to show to a client.
@@ -23,7 +23,7 @@ that is safe to show to a client.
     ├── Unavailable              503  unavailable           with Retry-After
     └── DeadlineExceeded         504  deadline_exceeded
 
-`ConfigurationError` stands outside: it stops a service at start and never reaches a client.
+`ConfigurationError` is no part of the tree: it stops a service at start and never reaches a client.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from typing import Any, ClassVar
 
 
 class ConfigurationError(ValueError):
-    """A service is described wrongly and must not start."""
+    """A service is configured wrongly and must not start."""
 
 
 class ServingError(Exception):
@@ -47,21 +47,21 @@ class ServingError(Exception):
     code: ClassVar[str] = "internal_error"
     message: ClassVar[str] = "The service failed to answer this request"
 
-    #: Of the request that failed, where a client tells of it.
+    #: Id of the request that failed, where a client raises the error.
     request_id: str | None = None
 
     def __init__(self, message: str | None = None) -> None:
         super().__init__(message or self.message)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _again, (type(self), self.args, vars(self))
+        return _unpickled, (type(self), self.args, vars(self))
 
     def headers(self) -> list[tuple[str, str]]:
         """Return the response headers that belong to this error."""
         return []
 
 
-def _again(kind: type[ServingError], args: tuple[Any, ...], members: dict[str, Any]) -> ServingError:
+def _unpickled(kind: type[ServingError], args: tuple[Any, ...], members: dict[str, Any]) -> ServingError:
     """Return an error as it was before it was pickled, whatever its constructor takes."""
     error = kind.__new__(kind)
     error.args = args
@@ -70,7 +70,7 @@ def _again(kind: type[ServingError], args: tuple[Any, ...], members: dict[str, A
 
 
 class BadRequest(ServingError):
-    """The client sent something that cannot be answered."""
+    """The client sent a request that cannot be answered."""
 
     status = 400
     code = "bad_request"
@@ -84,7 +84,7 @@ class InvalidRequest(BadRequest):
 
 
 class MalformedBody(BadRequest):
-    """The body is not what its media type promises."""
+    """The body does not match its media type."""
 
     code = "malformed_body"
     message = "The body can't be read"
@@ -171,7 +171,7 @@ class BodyTooLarge(ServingError):
 
 
 class FileTooLarge(ServingError):
-    """A file is larger than is decoded or fetched here, which its bytes may hide."""
+    """A file is larger than is decoded or fetched here; a small body may expand to such a file."""
 
     status = 413
     code = "file_too_large"
@@ -187,10 +187,10 @@ class UnsupportedMediaType(ServingError):
 
 
 class _RetryLater(ServingError):
-    """An error that passes by itself.
+    """A temporary error.
 
     Args:
-        retry_after: seconds after which a further try makes sense.
+        retry_after: seconds after which a retry makes sense.
     """
 
     def __init__(self, message: str | None = None, retry_after: int = 1) -> None:
@@ -229,7 +229,7 @@ class Unavailable(_RetryLater):
 
 
 class DeadlineExceeded(ServingError):
-    """The answer was not there in time."""
+    """The deadline passed before the answer was there."""
 
     status = 504
     code = "deadline_exceeded"

@@ -25,31 +25,31 @@ def test_the_docstring_shows_the_whole_tree() -> None:
 
 
 @pytest.mark.parametrize("kind", list(tree()), ids=lambda kind: kind.__name__)
-def test_an_error_has_words_of_its_own_and_takes_others(kind: type[errors.ServingError]) -> None:
+def test_an_error_has_a_message_of_its_own_and_takes_another(kind: type[errors.ServingError]) -> None:
     assert str(kind()) == kind.message
     assert kind.message
     assert kind.__doc__
 
 
-def test_a_message_that_is_given_is_the_one_that_is_told() -> None:
+def test_a_given_message_is_the_errors_text() -> None:
     assert str(errors.InvalidRequest("Missing text")) == "Missing text"
     assert str(errors.InvalidRequest("")) == errors.BadRequest.message
 
 
 @pytest.mark.parametrize("kind", [errors.TooManyRequests, errors.Unavailable])
-def test_an_error_that_passes_says_when_to_come_back(kind: type[errors.Unavailable]) -> None:
+def test_a_temporary_error_says_when_to_retry(kind: type[errors.Unavailable]) -> None:
     assert kind().headers() == [("Retry-After", "1")]
     assert kind("full", retry_after=30).headers() == [("Retry-After", "30")]
 
 
-def test_a_wrong_method_is_told_the_right_ones() -> None:
+def test_a_wrong_method_is_answered_with_the_allowed_ones() -> None:
     error = errors.MethodNotAllowed(("GET", "POST"))
 
     assert str(error) == "This path answers GET, POST only"
     assert error.headers() == [("Allow", "GET, POST")]
 
 
-def test_a_large_body_is_told_the_limit() -> None:
+def test_the_error_of_a_large_body_names_the_limit() -> None:
     assert str(errors.BodyTooLarge(33554432)) == "The body is larger than the 33,554,432 bytes accepted here"
 
 

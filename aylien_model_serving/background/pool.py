@@ -76,7 +76,7 @@ class BackgroundPool:
 
     Args:
         threads: how many batches may run at once.
-        room: how many more may wait.
+        max_waiting: how many more may wait.
     """
 
     def __init__(self, threads: int, max_waiting: int = MAX_WAITING) -> None:

@@ -1,1 +1,1 @@
-"""What every other room may know: messages, settings, log lines, suggestions."""
+"""The core, which every other room may import: messages, settings, log lines, suggestions."""

@@ -1,7 +1,7 @@
-"""What comes in and what goes out, free of any web framework.
+"""Requests and responses, free of any web framework: `Call` and `Reply`.
 
-Standard library only. A front door turns its protocol's request into a `Call` and a `Reply` back
-into its protocol's response.
+Standard library only. An adapter turns its protocol's request into a `Call`, and a `Reply` into its
+protocol's response.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ from typing import Protocol
 
 REQUEST_ID_HEADER = "X-Request-ID"
 
-#: The request that the running code works for; "-" outside of one.
+#: The id of the request that is being handled; "-" outside of one.
 current_request_id: ContextVar[str] = ContextVar("model_serving_request_id", default="-")
 
-_SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+=@/-]{0,127}")
+_SAFE_REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+=@/-]{0,127}")
 
 
-#: The seconds that a client is ready to wait for its answer.
+#: The seconds that a client is willing to wait for the response.
 TIMEOUT_HEADER = "x-request-timeout"
 
 
 def deadline_of(timeout: float | None, headers: Mapping[str, str]) -> float | None:
-    """Return when an answer is due, in `time.monotonic()` seconds, for a request that has just come.
+    """Return the deadline, in `time.monotonic()` seconds, of a request that has just arrived.
 
     Args:
-        timeout: the seconds that the route allows; a client may ask for less, and not for more.
-        headers: the request's; what is no number of seconds above 0 there asks for nothing.
+        timeout: the seconds that the route allows; a client may ask for less, but not for more.
+        headers: of the request; a timeout that is no number of seconds above 0 is ignored.
     """
-    asked = headers.get(TIMEOUT_HEADER)
-    if asked is not None:
-        seconds = _seconds(asked)
+    requested = headers.get(TIMEOUT_HEADER)
+    if requested is not None:
+        seconds = _seconds(requested)
         if seconds is not None and (timeout is None or seconds < timeout):
             timeout = seconds
     return None if timeout is None else time.monotonic() + timeout
@@ -51,8 +51,8 @@ def _seconds(text: str) -> float | None:
 
 
 def choose_request_id(offered: str | None) -> str:
-    """Return the client's request id if it can't harm a log or a header, else one of 128 random bits."""
-    if offered and _SANE_REQUEST_ID.fullmatch(offered):
+    """Return the client's request id if it is safe in a log and a header, else one of 128 random bits."""
+    if offered and _SAFE_REQUEST_ID.fullmatch(offered):
         return offered
     return f"{random.getrandbits(128):032x}"
 
@@ -67,9 +67,9 @@ class Call:
         query: the query string as it was sent, without the question mark.
         headers: header values by lower-case name.
         body: the whole body.
-        path_values: what the route's converters found in the path.
-        request_id: the id that every log line and the answer carry.
-        deadline: `time.monotonic()` seconds after which nobody waits for the answer.
+        path_values: the values that the route's converters read from the path.
+        request_id: the id that every log line and the response carry.
+        deadline: `time.monotonic()` seconds after which nobody waits for the response.
     """
 
     method: str
@@ -83,27 +83,27 @@ class Call:
 
 
 class Chunks(Protocol):
-    """A body that is made piece by piece; whoever takes it closes it."""
+    """A body that is produced chunk by chunk; whoever consumes it closes it."""
 
     def __iter__(self) -> Iterator[bytes]: ...
 
     def __aiter__(self) -> AsyncIterator[bytes]: ...
 
     def close(self) -> None:
-        """Stop making the body; a second call does nothing."""
+        """Stop producing the body; a second call does nothing."""
 
 
 @dataclass(slots=True)
 class Reply:
-    """One answer.
+    """One response.
 
     Args:
         status: the HTTP status.
         body: the whole body, unless there are chunks.
         media_type: the value of Content-Type.
         headers: further headers, in order.
-        chunks: the body in pieces, sent as they are made.
-        after: called by whoever sends the answer once that is done, also where nobody took it; returns soon.
+        chunks: the body in chunks, sent as they are produced.
+        after: called by whoever sends the response when that is done, also if nobody received it; is quick.
     """
 
     status: int

@@ -1,7 +1,7 @@
-"""What an operator may set from outside.
+"""Settings: what an operator configures by environment variables.
 
 Standard library only, and the only room that reads the environment. Every variable starts with
-MODEL_SERVING_; a value that can't be read stops the service with the variable's name.
+MODEL_SERVING_; a value that can't be parsed stops the service with the variable's name.
 """
 
 from __future__ import annotations
@@ -29,25 +29,25 @@ class Settings:
         log_level: name of the lowest level that is logged.
         expose_errors: whether a client sees the text of an unexpected exception.
         api_keys: keys, separated by commas, one of which each request must carry; none means open.
-        host: address that a `Service` listens on; what its `serve()` says when absent.
+        host: address that a `Service` listens on; the argument of its `serve()` when absent.
         port: TCP port that it listens on, likewise.
         workers: processes that serve it, likewise.
         metrics_dir: folder of the metric files that the processes of a service share; chosen when absent.
-        express: whether bare handlers may be answered beside Flask's dispatch.
-        dashboard: whether the service shows itself at /__dashboard.
+        express: whether bare handlers may be answered on the fast path, without Flask's dispatch.
+        dashboard: whether the service has a dashboard at /__dashboard.
         parallel_loading: whether replicas may load their models at the same time.
-        background_threads: answers whose background tasks one process works on at a time.
-        background_wait: seconds that a process which ends waits for its background tasks.
-        jobs_url: where jobs are kept: "sqlite:///" and a path, or "memory://" for tests; a file in Flask's
+        background_threads: responses whose background tasks one process runs at a time.
+        background_wait: seconds that a process waits for its background tasks at shutdown.
+        jobs_url: where jobs are stored: "sqlite:///" and a path, or "memory://" for tests; a file in Flask's
             instance folder when absent.
-        service_name: tells services apart that keep their jobs in one place; the handlers' modules when
+        service_name: distinguishes services that store their jobs in one place; the handlers' modules when
             absent.
-        webhook_allow: hosts that may be told of the end of a job, separated by commas; none means none.
+        webhook_allow: hosts that webhooks may be sent to, separated by commas; none means none.
         webhook_secret: key of the signature that webhooks carry.
         url_fetch: whether a file may be given as a URL, which the service then fetches.
         url_max_mb: largest file in MiB that is fetched from a URL.
         url_timeout: seconds that fetching one file may take, from its name to its last byte.
-        max_image_pixels: most pixels of an image, or of one frame of a video, that is decoded.
+        max_image_pixels: largest image, or frame of a video, in pixels that is decoded.
         max_decoded_mb: largest array in MiB that an audio or a video file is decoded to.
         max_media_seconds: longest audio or video file that is decoded.
     """
@@ -99,7 +99,7 @@ class Settings:
         environ = os.environ if environ is None else environ
         found: dict[str, Any] = {}
         for setting in fields(cls):
-            for variable in (PREFIX + setting.name.upper(), _FOREIGN_NAMES.get(setting.name, "")):
+            for variable in (PREFIX + setting.name.upper(), _OTHER_NAMES.get(setting.name, "")):
                 if variable in environ:
                     found[setting.name] = _read(variable, environ[variable], _READERS[setting.name])
                     break
@@ -191,5 +191,5 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "max_media_seconds": _positive,
 }
 
-#: Names under which the tools beside this library, and its version 2, know the same setting.
-_FOREIGN_NAMES = {"log_level": "LOG_LEVEL", "metrics_dir": "PROMETHEUS_MULTIPROC_DIR"}
+#: Names that other tools, and version 2 of this library, use for the same setting.
+_OTHER_NAMES = {"log_level": "LOG_LEVEL", "metrics_dir": "PROMETHEUS_MULTIPROC_DIR"}

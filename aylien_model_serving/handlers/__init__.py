@@ -1,1 +1,1 @@
-"""The callables that routes name: their kind, their fields, what they say of themselves, what they share."""
+"""Handlers: the callables that routes name, their signatures and docstrings, and the context they share."""

@@ -1,7 +1,6 @@
 """What kind of callable a route names: a Flask view, a bare handler, or a class to build one from.
 
-Pure; looks at signatures and code, and calls nothing but a class's constructor and
-a service's init.
+Pure: inspects signatures and code, and calls nothing but a class's constructor and a service's init.
 """
 
 from __future__ import annotations
@@ -18,8 +17,8 @@ from aylien_model_serving.handlers.signatures import Signature
 
 _VIEW_HELPER = "process_json"
 
-#: Where the model belongs of what is built without a word about it.
-_HERE = "cpu"
+#: The device of what is built without one.
+_DEFAULT_DEVICE = "cpu"
 
 
 def name_of(target: Any) -> str:
@@ -35,8 +34,8 @@ def build(target: Any, binding: ContextBinding = UNBOUND) -> Callable[..., Any]:
     """Return the callable that answers calls: an instance for a class, anything else as it is.
 
     Args:
-        target: the class, or what can be called.
-        binding: what it gets beside the fields of calls.
+        target: the class or the callable.
+        binding: what it gets in addition to the fields of calls.
 
     Raises:
         ConfigurationError: the class can't be built without arguments, or its instances can't be called.
@@ -47,7 +46,7 @@ def build(target: Any, binding: ContextBinding = UNBOUND) -> Callable[..., Any]:
         raise ConfigurationError(
             f"instances of the class {target.__name__} can't be called: give it a __call__"
         )
-    binding.prepare(_HERE)
+    binding.prepare(_DEFAULT_DEVICE)
     if not inspect.isclass(target):
         return binding.bind(target)
     given = binding.init(target, ())
@@ -66,10 +65,10 @@ def build_with(
     """Return the callable that answers calls: a class is built.
 
     Args:
-        target: the class, or what is returned as it is.
+        target: the class, or the callable, which is returned as it is.
         init: keyword arguments of the class.
-        device: what its argument `device` gets, unless `init` has one.
-        binding: what it gets beside the fields of calls.
+        device: value of its argument `device`, unless `init` has one.
+        binding: what it gets in addition to the fields of calls.
     """
     binding.prepare(device)
     if not inspect.isclass(target):
@@ -82,12 +81,12 @@ def build_with(
 def build_placeholder(
     target: Any, given: Collection[str], binding: ContextBinding = UNBOUND
 ) -> Callable[..., Any]:
-    """Return what has the signature and the hints of the callable that another process builds of a class.
+    """Return a placeholder, with signature and type hints, for what another process builds of a class.
 
     Args:
         target: the class, or a function, which is returned as it is.
         given: names of the keyword arguments that the class will be built with.
-        binding: what it will get beside the fields of calls.
+        binding: what it will get in addition to the fields of calls.
 
     Raises:
         ConfigurationError: the class can't be built with these, or its instances can't be called.
@@ -112,8 +111,8 @@ def build_placeholder(
     stray = () if signature.open else set(given) - set(signature.known)
     if stray:
         raise ConfigurationError(f"key 'init': the class {target.__name__} takes no {min(stray)!r}")
-    blank: Any = object.__new__(target)
-    return binding.bind(blank)
+    uninitialized: Any = object.__new__(target)
+    return binding.bind(uninitialized)
 
 
 def _instances_are_callable(target: type) -> bool:
@@ -136,7 +135,7 @@ def is_view(target: Any, path_names: frozenset[str]) -> bool:
 
 
 def calls_process_json(target: Any) -> bool:
-    """Tell whether a callable is, wraps, or mentions in its own code `process_json`."""
+    """Return whether a callable is, wraps, or mentions in its own code `process_json`."""
     if isinstance(target, functools.partial):
         return getattr(target.func, "__name__", "") == _VIEW_HELPER or calls_process_json(target.func)
     code = getattr(inspect.unwrap(target), "__code__", None)
@@ -149,13 +148,13 @@ def _mentions(code: CodeType) -> bool:
 
 
 def identity(target: Any) -> str:
-    """Return what tells a callable from others across processes: its module and qualified name."""
+    """Return what identifies a callable across processes: its module and qualified name."""
     inner = target.func if isinstance(target, functools.partial) else target
     kind = inner if hasattr(inner, "__qualname__") else type(inner)
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
 def is_async(target: Any) -> bool:
-    """Tell whether calling this makes a coroutine."""
+    """Return whether calling this makes a coroutine."""
     called = target if inspect.isroutine(target) else type(target).__call__
     return inspect.iscoroutinefunction(called)

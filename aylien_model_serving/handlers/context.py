@@ -1,7 +1,7 @@
-"""What the handlers of one service share within a process, and how it reaches those that want it.
+"""The context: the object that the handlers of one service share within a process.
 
-Whoever builds a handler, in whichever process, is told its binding: what it gets beside the fields
-of a call.
+Whoever builds a handler, in whichever process, gets its binding: what the handler is called with in
+addition to the fields of a call.
 """
 
 from __future__ import annotations
@@ -19,32 +19,32 @@ from aylien_model_serving.handlers.signatures import Signature
 #: Name of the parameter that receives the context.
 PARAMETER = "context"
 
-#: Name of the argument by which an init, like a class, learns where its model belongs.
+#: Name of the argument that passes the device of the model to an init or a class.
 DEVICE = "device"
 
 
 class Context:
-    """One object for all handlers of a service in this process: what its init makes, or what is put there.
+    """One object for all handlers of a service in this process: what its init makes, or what is stored here.
 
     Args:
         owner: the service.
-        place: name of the service's attribute that is this.
+        attribute: name of the service's attribute that holds this context.
     """
 
-    def __init__(self, owner: object, place: str) -> None:
+    def __init__(self, owner: object, attribute: str) -> None:
         self.owner = owner
-        self.place = place
-        #: Returns the object, or puts it there itself; None for a service without an init.
+        self.attribute = attribute
+        #: The service's init: returns the object, or stores it itself; None for a service without one.
         self.make: Callable[..., Any] | None = None
         self.value: Any = {}
         self._is_made = False
         self._lock = threading.RLock()
 
     def prepare(self, device: str) -> None:
-        """Have the object made, unless it was.
+        """Make the object, unless it was made before.
 
         Args:
-            device: what an argument `device` of the init gets.
+            device: value of the init's argument `device`, if it has one.
         """
         with self._lock:
             if self.make is None or self._is_made:
@@ -57,10 +57,10 @@ class Context:
 
 @dataclass(frozen=True)
 class ContextBinding:
-    """How one handler gets what its service has for it.
+    """Passes the context of a service to one of its handlers.
 
     Args:
-        context: of the service; None for a handler of a bare route dict, which gets none.
+        context: of the service; None for the handler of a plain route dict, which gets none.
         takes_body: whether it is called as `handler(context, fields)`.
     """
 
@@ -68,12 +68,12 @@ class ContextBinding:
     takes_body: bool = False
 
     def prepare(self, device: str) -> None:
-        """Have the context made, unless it was; see `Context.prepare`."""
+        """Make the context, unless it was made before; see `Context.prepare`."""
         if self.context is not None:
             self.context.prepare(device)
 
     def init(self, target: Any, given: Container[str]) -> dict[str, Any]:
-        """Return what the constructor of a class gets.
+        """Return the keyword arguments that the constructor of a class gets from here.
 
         Args:
             target: the class.
@@ -84,9 +84,9 @@ class ContextBinding:
         return {PARAMETER: self.context.value}
 
     def bind(self, handler: Any) -> Callable[..., Any]:
-        """Return what is called with the fields alone, in place of a handler."""
+        """Return a callable that takes the fields alone and calls the handler with its context, too."""
         if self.context is None:
-            return handler  # type: ignore[no-any-return]  # what can be called is looked up elsewhere
+            return handler  # type: ignore[no-any-return]  # callers check that it can be called
         if self.takes_body:
             return _with_body(handler, self.context)
         if PARAMETER in Signature.of(handler).known:
@@ -94,12 +94,12 @@ class ContextBinding:
         return handler  # type: ignore[no-any-return]  # likewise
 
     def is_needed(self, target: Any) -> bool:
-        """Tell whether a function or class could not be hosted without its service."""
+        """Return whether a function or class can't be built in a replica without its service."""
         if self.context is None:
             return False
         called = target.__call__ if inspect.isclass(target) else target
-        asks = PARAMETER in {*Signature.of(target).known, *Signature.of(called).known}
-        return asks or self.takes_body or self.context.make is not None
+        takes_context = PARAMETER in {*Signature.of(target).known, *Signature.of(called).known}
+        return takes_context or self.takes_body or self.context.make is not None
 
 
 UNBOUND = ContextBinding()
@@ -109,50 +109,50 @@ def _with_body(handler: Callable[..., Any], context: Context) -> Callable[..., A
     def call(**json_in: Any) -> Any:
         return handler(context.value, json_in)
 
-    return _dressed(call, handler, inspect.signature(call))
+    return _wrapped_like(call, handler, inspect.signature(call))
 
 
 def _with_context(handler: Callable[..., Any], context: Context) -> Callable[..., Any]:
     signature = inspect.signature(handler)
-    place = list(signature.parameters).index(PARAMETER)
-    by_place = signature.parameters[PARAMETER].kind is inspect.Parameter.POSITIONAL_ONLY
+    index = list(signature.parameters).index(PARAMETER)
+    is_positional_only = signature.parameters[PARAMETER].kind is inspect.Parameter.POSITIONAL_ONLY
     rest = [parameter for parameter in signature.parameters.values() if parameter.name != PARAMETER]
 
     def call(*positional: Any, **fields: Any) -> Any:
         if PARAMETER in fields:  # where the handler takes any further field
             raise FieldMismatch(f"Unexpected field {PARAMETER!r}")
-        if by_place:
-            return handler(*positional[:place], context.value, *positional[place:], **fields)
+        if is_positional_only:
+            return handler(*positional[:index], context.value, *positional[index:], **fields)
         return handler(*positional, **fields, **{PARAMETER: context.value})
 
-    return _dressed(call, handler, signature.replace(parameters=rest))
+    return _wrapped_like(call, handler, signature.replace(parameters=rest))
 
 
-def _dressed(
+def _wrapped_like(
     call: Callable[..., Any], handler: Callable[..., Any], signature: inspect.Signature
 ) -> Callable[..., Any]:
-    """Make a function look like the handler that it calls to whoever asks for its name, hints or `close`."""
+    """Give a function the name, type hints, signature and `close` of the handler that it calls."""
     called = _called(handler)
-    dressed = _awaiting(call) if inspect.iscoroutinefunction(called) else call
-    functools.update_wrapper(dressed, called, updated=())
-    vars(dressed)["__signature__"] = signature
+    wrapper = _as_coroutine_function(call) if inspect.iscoroutinefunction(called) else call
+    functools.update_wrapper(wrapper, called, updated=())
+    vars(wrapper)["__signature__"] = signature
     close = getattr(handler, "close", None)
     if close is not None:
-        vars(dressed)["close"] = close
-    return dressed
+        vars(wrapper)["close"] = close
+    return wrapper
 
 
-def _awaiting(call: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the same as a coroutine function, which runners tell from others by looking at it."""
+def _as_coroutine_function(call: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the same as a coroutine function, which executors recognise and await."""
 
-    async def awaiting(*positional: Any, **fields: Any) -> Any:
+    async def coroutine_function(*positional: Any, **fields: Any) -> Any:
         return await call(*positional, **fields)
 
-    return awaiting
+    return coroutine_function
 
 
 def _called(handler: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the function whose hints count."""
+    """Return the function whose type hints count."""
     if isinstance(handler, functools.partial):
         return _called(handler.func)
     called: Callable[..., Any] = (

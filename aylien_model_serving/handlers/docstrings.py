@@ -1,4 +1,4 @@
-"""Docstrings of handlers: what they say of a call, its fields, its answer and its errors.
+"""Docstrings of handlers: the description of a call, its fields, its result and its errors.
 
 Pure. The form is Google's, https://google.github.io/styleguide/pyguide.html#383-functions-and-methods:
 a paragraph, more of them, then sections like "Args:" whose items are indented.
@@ -16,22 +16,22 @@ from typing import Any
 _SECTION = re.compile(r"(Args|Arguments|Parameters|Raises|Returns|Yields|Attributes|Examples?|Notes?):\s*")
 _ITEM = re.compile(r"\*{0,2}(?P<name>[\w.]+)(?:\s*\([^)]*\))?:(?:\s+(?P<text>.*))?")
 
-_OF_ARGUMENTS = ("Args", "Arguments", "Parameters")
-_OF_ANSWERS = ("Returns", "Yields")
+_ARGUMENT_TITLES = ("Args", "Arguments", "Parameters")
+_RESULT_TITLES = ("Returns", "Yields")
 
-#: Sections that have a place of their own, or that say something of an object and not of a call.
-_APART = (*_OF_ARGUMENTS, *_OF_ANSWERS, "Raises", "Attributes")
+#: Sections that have a field of their own, or that describe an object and not a call.
+_OWN_FIELD = (*_ARGUMENT_TITLES, *_RESULT_TITLES, "Raises", "Attributes")
 
 
 @dataclass(frozen=True)
 class Docstring:
-    """What a docstring says.
+    """A parsed docstring.
 
     Args:
         summary: its first paragraph, as one line.
         text: all of it but the sections that have a field of their own here.
-        arguments: what each of them is, by its name.
-        returns: what the answer is.
+        arguments: the description of each, by its name.
+        returns: the description of the result.
         raises: when each error is raised, by the name of its class.
     """
 
@@ -43,40 +43,40 @@ class Docstring:
 
 
 def of(handler: Any) -> Docstring:
-    """Return what is said of a handler: of a class or an object by its `__call__`, or else by its class."""
+    """Return a handler's docstring; of a class or an object, that of `__call__` or else that of the class."""
     while isinstance(handler, functools.partial):
         handler = handler.func
     if inspect.isroutine(handler):
-        return read(inspect.getdoc(handler) or "")
+        return parse(inspect.getdoc(handler) or "")
     kind = handler if inspect.isclass(handler) else type(handler)
     called = inspect.getdoc(kind.__call__)
     if called and called != inspect.getdoc(type.__call__):
-        return read(called)
-    of_class = read(inspect.getdoc(kind) or "")
+        return parse(called)
+    of_class = parse(inspect.getdoc(kind) or "")
     return Docstring(of_class.summary, of_class.text)  # the arguments of a class are not those of a call
 
 
-def read(text: str) -> Docstring:
-    """Return what a docstring says, whose indentation has been taken away."""
+def parse(text: str) -> Docstring:
+    """Parse a docstring whose indentation has been removed."""
     plain, sections = _split(text.strip().splitlines())
     summary = " ".join(line.strip() for line in "\n".join(plain).strip().partition("\n\n")[0].splitlines())
     return Docstring(
         summary=summary,
         text="\n".join(plain).strip(),
-        arguments=_items(_of(sections, _OF_ARGUMENTS)),
-        returns=" ".join(line.strip() for line in _of(sections, _OF_ANSWERS)).strip(),
+        arguments=_items(_of(sections, _ARGUMENT_TITLES)),
+        returns=" ".join(line.strip() for line in _of(sections, _RESULT_TITLES)).strip(),
         raises=_items(_of(sections, ("Raises",))),
     )
 
 
 def _split(lines: Iterable[str]) -> tuple[list[str], dict[str, list[str]]]:
-    """Return the lines of the text, and those of each section that has a place of its own."""
+    """Return the lines of the text, and those of each section that has a field of its own."""
     plain: list[str] = []
     sections: dict[str, list[str]] = {}
     current = plain
     for line in lines:
         title = _SECTION.fullmatch(line)
-        if title is not None and title[1] in _APART:
+        if title is not None and title[1] in _OWN_FIELD:
             current = sections.setdefault(title[1], [])
             continue
         if title is not None or (line.strip() and not line.startswith(" ")):
@@ -90,7 +90,7 @@ def _of(sections: Mapping[str, list[str]], titles: Iterable[str]) -> list[str]:
 
 
 def _items(lines: list[str]) -> dict[str, str]:
-    """Return the texts of the items by name; a line that is indented further goes on with the last one."""
+    """Return the texts of the items by name; a line that is indented further continues the last one."""
     found: dict[str, str] = {}
     margin = min((_margin(line) for line in lines if line.strip()), default=0)
     name = ""

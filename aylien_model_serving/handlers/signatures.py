@@ -1,4 +1,4 @@
-"""What a handler takes: the names of its fields, found once from its signature.
+"""The fields that a handler takes, read once from its signature.
 
 Pure. A missing or unexpected field is found before the handler runs, so that a TypeError from inside
 the handler stays an error of the handler.
@@ -53,7 +53,7 @@ class Signature:
         )
 
     def without(self, name: str | None) -> Signature:
-        """Return the signature as callers see it where one name is given by others."""
+        """Return the signature without one name, which somebody other than the caller passes."""
         return Signature(
             positional=tuple(known for known in self.positional if known != name),
             known=tuple(known for known in self.known if known != name),
@@ -62,7 +62,7 @@ class Signature:
         )
 
     def check(self, values: Mapping[str, object]) -> None:
-        """Refuse values that the handler can't be called with.
+        """Raise an error for values that the handler can't be called with.
 
         Raises:
             FieldMismatch: names the missing or unexpected field.

@@ -1,1 +1,1 @@
-"""Route dicts, what each key may hold, and every mistake that can be made in them."""
+"""Routes: their keys, the options of these, and the checks of all routes together."""

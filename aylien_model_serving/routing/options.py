@@ -1,7 +1,7 @@
-"""What each key of a route dict may hold. Every mistake says what is expected instead.
+"""Parses the value of each key of a route dict. Every error message says what is expected instead.
 
-Knows Werkzeug's rule syntax and nothing of Flask. A reader takes the value as it was written and
-returns it as `Route` keeps it.
+Knows Werkzeug's rule syntax and nothing of Flask. A reader takes the value as the user wrote it and
+returns it as `Route` holds it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 
 @dataclass(frozen=True)
 class RunnerOptions:
-    """How processes of its own host a handler; each field is the key of the same name in `runner`.
+    """Options of a handler that runs in replicas; each field is the key of the same name in `runner`.
 
     Args:
         replicas: how many processes hold a copy of the model.
@@ -31,7 +31,7 @@ class RunnerOptions:
         init: keyword arguments that the handler's class is built with.
         max_queue: calls that may wait for one replica.
         start_timeout: seconds that a replica may take to build and warm up its handler.
-        kill_after: seconds after which one run of the handler is taken for stuck, and its replica replaced.
+        kill_after: seconds after which one run of the handler counts as stuck, and its replica is replaced.
     """
 
     replicas: int = 1
@@ -44,15 +44,15 @@ class RunnerOptions:
 
 @dataclass(frozen=True)
 class JobOptions:
-    """How the calls of a route are kept as jobs; each field is the key of the same name in `job`.
+    """Options of a route whose calls become jobs; each field is the key of the same name in `job`.
 
     Args:
         queue_size: jobs that may wait; a further one is refused.
-        retries: how often a job is tried again that failed.
+        retries: how often a failed job is tried again.
         timeout: seconds that one attempt may take.
-        keep: seconds for which a job stays readable after its end.
+        keep: seconds for which a finished job can be read.
         priority: jobs of a higher one are taken first.
-        grace: seconds that a job has to stop by itself, once it is cancelled or out of time.
+        grace: seconds that a job has to stop by itself, once it is cancelled or has timed out.
     """
 
     queue_size: int = 100
@@ -64,7 +64,7 @@ class JobOptions:
 
 
 def parse_rule(endpoint: str) -> Rule:
-    """Return Werkzeug's reading of a rule; a rule is read only once it is part of a map."""
+    """Return a path as Werkzeug's rule, which is parsed only when it becomes part of a map."""
     rule = Rule(endpoint)
     Map([rule])
     return rule
@@ -132,7 +132,7 @@ def _warmup(value: Any) -> Mapping[str, Any]:
     return value
 
 
-def _as_it_is(value: Any) -> Any:
+def _unchanged(value: Any) -> Any:
     return value
 
 
@@ -196,7 +196,7 @@ _DEVICE = re.compile(r"cpu|cuda:[0-9]{1,3}")
 
 
 def _init(value: Any) -> Mapping[str, Any]:
-    """Arguments travel to another process as MessagePack, and have to be the same there."""
+    """Arguments are sent to another process as MessagePack, and have to arrive unchanged."""
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
         raise ConfigurationError(
             f"the keyword arguments of the class are expected, as a dict; this is {value!r}"
@@ -252,7 +252,7 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "callable": _callable,
     "methods": _methods,
     "name": _name,
-    "schema": _as_it_is,
+    "schema": _unchanged,
     "cache": _cache,
     "timeout": _seconds,
     "threads": _count,

@@ -1,6 +1,6 @@
-"""Route dicts → frozen routes. Every mistake in one stops the service at start, with its place and its cure.
+"""Route dicts → frozen routes. An error in one stops the service at start; the message names place and cure.
 
-`route_keys` says what each key may hold; here is what holds for a whole route and for all of them.
+`options` parses the value of each key; here are the checks of a whole route and of all routes together.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ class Route:
 
     Args:
         endpoint: the path, in Flask's rule syntax.
-        callable: what answers: a view, a handler, or a class whose instance handles.
+        callable: a view, a handler, or a class whose instance is the handler.
         methods: the HTTP methods that are answered.
         name: label in metrics and logs, unique within the service.
-        schema: what validates both ways; None for the handler's type hints.
-        cache: whether answers are kept, or the seconds for which they are.
+        schema: validates both ways; None for the handler's type hints.
+        cache: whether replies are cached, or the seconds for which they are.
         timeout: seconds that a call may take.
         threads: how many calls may run at once in one process.
-        warmup: fields of a call that is made before a process says it is ready.
-        runner: how its own processes host the handler; None for the process that got the request.
-        batch: how calls are gathered, for a handler that takes a list of each field.
-        job: how calls are kept as jobs, which its own processes work on later; it implies `runner`.
+        warmup: fields of a call that is made before a process reports ready.
+        runner: options of the replicas that run the handler; None for the process that got the request.
+        batch: options of batches, for a handler that takes a list of each field.
+        job: options of jobs, which calls become and replicas execute later; it implies `runner`.
         view: whether Flask calls it as a view.
-        binding: what the callable gets beside the fields of calls; it comes with a `ServiceRouteDict`.
+        binding: what the callable gets in addition to fields; it comes with a `ServiceRouteDict`.
     """
 
     endpoint: str
@@ -64,7 +64,7 @@ class ServiceRouteDict(dict[str, Any]):
 
     Args:
         keys: of the route dict.
-        binding: what the callable gets beside the fields of calls.
+        binding: what the callable gets in addition to the fields of calls.
     """
 
     def __init__(self, keys: Mapping[str, Any], binding: ContextBinding) -> None:
@@ -76,7 +76,7 @@ def read(dicts: Iterable[Mapping[str, Any]]) -> list[Route]:
     """Return the routes that a list of dicts describes.
 
     Raises:
-        ConfigurationError: names the route, the key, what is wrong and the nearest right thing.
+        ConfigurationError: names the route, the key, what is wrong and what is nearest to it.
     """
     if isinstance(dicts, Mapping) or not isinstance(dicts, Iterable):
         raise ConfigurationError(f"routes have to be a list of dicts, not {type(dicts).__name__}")
@@ -107,12 +107,12 @@ def _read_one(position: int, item: Any) -> Route:
     return _classified(place, Route(**values, binding=binding), item)
 
 
-#: Keys that the pipeline acts on, and that say nothing to a view.
+#: Keys that the pipeline acts on, and that mean nothing for a view.
 _PIPELINE_KEYS = ("schema", "cache", "timeout", "threads", "warmup", "runner", "batch", "job")
 
 
 def _classified(place: str, route: Route, item: Mapping[str, Any]) -> Route:
-    """Tell views from bare handlers; with a key for the pipeline, a callable without fields is a handler."""
+    """Mark views; with a key for the pipeline, a callable without fields is a handler."""
     used = [key for key in _PIPELINE_KEYS if key in item]
     if used and callables.calls_process_json(route.callable):
         raise ConfigurationError(
@@ -130,7 +130,7 @@ def _classified(place: str, route: Route, item: Mapping[str, Any]) -> Route:
 
 
 def _with_job(place: str, route: Route) -> Route:
-    """A job runs in a process that may be ended without harm to the web workers."""
+    """Give a route with jobs replicas, which can be killed without harm to the web workers."""
     for key in ("batch", "cache", "timeout"):
         if getattr(route, key):
             raise ConfigurationError(f"{place}: key {key!r} has no effect beside 'job'")
@@ -142,7 +142,7 @@ def _replace(route: Route, **changes: Any) -> Route:
 
 
 def _named(route: Route, others: list[Route]) -> Route:
-    """Give a route its name; two callables of one name are told apart by their paths."""
+    """Give a route its name; two callables of one name are distinguished by their paths."""
     taken = {other.name for other in others}
     if route.name:
         if route.name in taken:
@@ -173,7 +173,7 @@ def refuse_collisions(routes: Iterable[Route]) -> None:
 
 
 def _shape(endpoint: str) -> str:
-    """Two rules that differ in the names of their values alone are one."""
+    """Return a rule without the names of its values: rules that differ in these match the same paths."""
     shape = endpoint
     for name in parse_rule(endpoint).arguments:
         shape = shape.replace(f":{name}>", ":>").replace(f"<{name}>", "<:>")

@@ -147,7 +147,7 @@ def _context_name(route: Route) -> str | None:
     context = route.binding.context
     if context is None or not route.binding.is_needed(route.callable):
         return None
-    return f"{import_paths.name_elsewhere(context.owner)}.{context.place}"
+    return f"{import_paths.name_elsewhere(context.owner)}.{context.attribute}"
 
 
 def _schema_names(schema: Any) -> str | tuple[str | None, str | None] | None:

@@ -106,7 +106,7 @@ def test_the_process_logs_to_standard_error(monkeypatch: pytest.MonkeyPatch) -> 
     assert logging.getLogger("aylien_model_serving").level == logging.DEBUG
 
 
-def test_an_application_that_logs_in_its_own_way_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_logging_that_the_application_configured_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     root, own = without_handlers(monkeypatch), logging.NullHandler()
     root.addHandler(own)
 

@@ -14,7 +14,7 @@ from aylien_model_serving.core.messages import choose_request_id, deadline_of
     "offered",
     ["a", "7", "0af7651916cd43dd8448eb211c80319c", "req-1.2_3:4+5=6@7/8", "x" * 128],
 )
-def test_a_sane_id_is_kept(offered: str) -> None:
+def test_a_safe_id_is_kept(offered: str) -> None:
     assert choose_request_id(offered) == offered
 
 

@@ -1,4 +1,4 @@
-"""What an operator may set, and what stops the service when it is set wrongly."""
+"""Settings: what an operator may configure, and which values stop the service."""
 
 import dataclasses
 
@@ -52,7 +52,7 @@ def test_each_variable_sets_its_field(variable: str, text: str, setting: str, va
     assert dataclasses.replace(found, **{setting: getattr(Settings(), setting)}) == Settings()
 
 
-def test_a_name_of_ones_own_comes_before_that_of_another_tool() -> None:
+def test_the_own_variable_takes_precedence_over_that_of_another_tool() -> None:
     found = Settings.load({"LOG_LEVEL": "debug", "MODEL_SERVING_LOG_LEVEL": "error"})
 
     assert found.log_level == "ERROR"

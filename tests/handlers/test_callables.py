@@ -73,7 +73,7 @@ class Model:
         return text * self.size
 
 
-class Silent:
+class WithoutFields:
     def __call__(self) -> str:
         return "Hello"
 
@@ -96,7 +96,7 @@ class Silent:
     ],
     ids=shown,
 )
-def test_what_calls_process_json_or_takes_nothing_beyond_the_path_is_a_view(view: Any) -> None:
+def test_a_callable_of_process_json_or_of_path_values_alone_is_a_view(view: Any) -> None:
     assert callables.is_view(view, frozenset({"lang"}))
 
 
@@ -106,7 +106,7 @@ def test_what_calls_process_json_or_takes_nothing_beyond_the_path_is_a_view(view
         predict,
         Model,
         Model(),
-        Silent(),
+        WithoutFields(),
         lambda text: text,
         lambda **fields: fields,
         functools.partial(predict),
@@ -115,15 +115,15 @@ def test_what_calls_process_json_or_takes_nothing_beyond_the_path_is_a_view(view
     ],
     ids=shown,
 )
-def test_what_takes_fields_is_a_handler(handler: Any) -> None:
+def test_a_callable_that_takes_fields_is_a_handler(handler: Any) -> None:
     assert not callables.is_view(handler, frozenset({"lang"}))
 
 
-def test_a_value_of_the_path_makes_a_view_of_a_function_that_takes_no_more() -> None:
+def test_a_function_whose_fields_are_no_path_values_is_no_view() -> None:
     assert not callables.is_view(path_view, frozenset())
 
 
-def test_a_class_is_built_and_an_object_is_taken_as_it_is() -> None:
+def test_a_class_is_built_and_an_object_is_used_unchanged() -> None:
     built, instance = callables.build(Model), Model(2)
 
     assert isinstance(built, Model)
@@ -153,7 +153,7 @@ class NotCallable:
         (None, "None can't be called"),
     ],
 )
-def test_what_can_answer_no_call_stops_the_service(target: Any, message: str) -> None:
+def test_a_target_that_cant_be_called_stops_the_service(target: Any, message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         callables.build(target)
 
@@ -174,8 +174,8 @@ def test_a_callable_gives_its_route_a_name(target: Any, name: str) -> None:
     assert callables.name_of(target) == name
 
 
-def test_callables_are_told_apart_by_module_and_name() -> None:
-    targets = [predict, path_view, Model(), Model().__call__, Silent(), Views().answer, Views().plain]
+def test_callables_are_identified_by_module_and_name() -> None:
+    targets = [predict, path_view, Model(), Model().__call__, WithoutFields(), Views().answer, Views().plain]
 
     identities = [callables.identity(target) for target in targets]
 

@@ -1,4 +1,4 @@
-"""Docstrings are read as people write them."""
+"""Docstrings are parsed as people write them."""
 
 import functools
 from typing import Any
@@ -32,8 +32,8 @@ At last, a word.
 """
 
 
-def test_a_whole_docstring_is_taken_apart() -> None:
-    found = docstrings.read(WHOLE)
+def test_a_whole_docstring_is_parsed_into_its_sections() -> None:
+    found = docstrings.parse(WHOLE)
 
     assert found.summary == "Turn a text into another one."
     assert found.text == (
@@ -49,14 +49,14 @@ def test_a_whole_docstring_is_taken_apart() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "Args:", "Args:\n", "Args:\n    no item\n", ":\n  :", "Raises:\n\n\n"])
-def test_what_is_hardly_a_docstring_says_little(text: str) -> None:
-    found = docstrings.read(text)
+def test_a_malformed_docstring_has_no_sections(text: str) -> None:
+    found = docstrings.parse(text)
 
     assert not found.arguments
     assert not found.raises
 
 
-class Silent:
+class Undescribed:
     """A model.
 
     Args:
@@ -67,8 +67,8 @@ class Silent:
         return text
 
 
-class Telling(Silent):
-    """A model that tells."""
+class Described(Undescribed):
+    """A model that describes its call."""
 
     def __call__(self, text: str) -> str:
         """Say it.
@@ -83,20 +83,26 @@ class Plain: ...
 
 
 @pytest.mark.parametrize(
-    "handler", [Telling, Telling(), Telling().__call__, functools.partial(Telling(), "a")]
+    "handler",
+    [
+        WithCallDocstring,
+        WithCallDocstring(),
+        WithCallDocstring().__call__,
+        functools.partial(WithCallDocstring(), "a"),
+    ],
 )
-def test_an_object_is_told_by_its_call(handler: Any) -> None:
+def test_an_object_is_described_by_its_call(handler: Any) -> None:
     found = docstrings.of(handler)
 
     assert (found.summary, found.arguments) == ("Say it.", {"text": "what."})
 
 
-@pytest.mark.parametrize("handler", [Silent, Silent()])
-def test_an_object_whose_call_says_nothing_is_told_by_its_class(handler: Any) -> None:
+@pytest.mark.parametrize("handler", [Undescribed, Undescribed()])
+def test_an_object_whose_call_has_no_docstring_is_described_by_its_class(handler: Any) -> None:
     found = docstrings.of(handler)
 
     assert (found.summary, found.arguments) == ("A model.", {})
 
 
-def test_what_has_no_docstring_says_nothing() -> None:
+def test_without_a_docstring_everything_is_empty() -> None:
     assert docstrings.of(Plain) == docstrings.of(lambda: None) == docstrings.Docstring()

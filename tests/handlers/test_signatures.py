@@ -1,4 +1,4 @@
-"""What a handler takes, compared with what Python itself accepts in a call."""
+"""The fields of a handler, compared with what Python itself accepts in a call."""
 
 import functools
 import inspect
@@ -60,7 +60,7 @@ NAMES = st.sets(
     "handler", HANDLERS, ids=lambda handler: getattr(handler, "__name__", shown(handler))
 )
 @given(names=NAMES)
-def test_the_verdict_is_that_of_a_call(handler: Callable[..., Any], names: set[str]) -> None:
+def test_the_check_agrees_with_a_call(handler: Callable[..., Any], names: set[str]) -> None:
     signature = Signature.of(handler)
     values = dict.fromkeys(names, 1)
 
@@ -85,7 +85,7 @@ def test_positional_values_arrive_by_name() -> None:
     assert signature.call(handler, {"text": "a"}) == ("a", 1, 2)
 
 
-def test_a_call_leaves_the_values_as_they_are() -> None:
+def test_a_call_does_not_change_the_values() -> None:
     values = {"text": "a", "rest": 1}
 
     Signature.of(positional_open).call(positional_open, values)

@@ -1,4 +1,4 @@
-"""Route dicts: what they become, and how each mistake in one is told."""
+"""Route dicts: the routes that they become, and the error message of each mistake."""
 
 import dataclasses
 import functools
@@ -171,16 +171,16 @@ def test_every_key_is_a_field_of_the_route() -> None:
         (None, "route 0 has to be a dict, not NoneType"),
     ],
 )
-def test_a_mistake_is_told_with_its_place_and_its_cure(item: Any, message: str) -> None:
-    with pytest.raises(ConfigurationError) as told:
+def test_the_message_of_a_mistake_names_its_place_and_its_cure(item: Any, message: str) -> None:
+    with pytest.raises(ConfigurationError) as raised:
         read(item)
 
-    assert message in str(told.value)
+    assert message in str(raised.value)
 
 
 def test_the_options_of_runner_and_batch_have_defaults() -> None:
     [plain] = read({"endpoint": "/p", "callable": Model, "runner": True, "batch": True})
-    [told] = read(
+    [full] = read(
         {
             "endpoint": "/p",
             "callable": Model,
@@ -190,8 +190,8 @@ def test_the_options_of_runner_and_batch_have_defaults() -> None:
     )
 
     assert (plain.runner, plain.batch) == (RunnerOptions(), BatchOptions())
-    assert told.runner == RunnerOptions(replicas=2, devices=("cuda:0", "cpu"), init={"a": [1]})
-    assert told.batch == BatchOptions(max_size=8, max_wait=0.0025)
+    assert full.runner == RunnerOptions(replicas=2, devices=("cuda:0", "cpu"), init={"a": [1]})
+    assert full.batch == BatchOptions(max_size=8, max_wait=0.0025)
 
 
 @pytest.mark.parametrize("dicts", [{"endpoint": "/p", "callable": predict}, 3])
@@ -200,7 +200,7 @@ def test_routes_that_are_no_list_are_refused(dicts: Any) -> None:
         routes.read(dicts)
 
 
-def test_the_place_of_a_mistake_in_a_later_route_is_told() -> None:
+def test_a_mistake_in_a_later_route_is_located() -> None:
     with pytest.raises(ConfigurationError, match=r"^route 1: the key 'endpoint' is missing"):
         read({"endpoint": "/p", "callable": predict}, {"callable": predict})
 
@@ -249,7 +249,7 @@ def test_a_name_that_is_taken_is_refused() -> None:
         )
 
 
-def test_a_callable_without_fields_is_a_view_until_a_key_speaks_to_the_pipeline() -> None:
+def test_a_callable_without_fields_is_a_view_unless_a_key_is_for_the_pipeline() -> None:
     [as_view] = read({"endpoint": "/a", "callable": hello})
     [as_handler] = read({"endpoint": "/a", "callable": hello, "cache": True})
     [with_json] = read({"endpoint": "/a", "callable": view})
