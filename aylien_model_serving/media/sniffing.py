@@ -4,7 +4,7 @@ Pure. The signatures are those of the formats' own specifications; what a client
 ignored. Text has no signature: it is of no known type.
 
 Written here for the formats that are decoded or refused by name: `python-magic` needs the C library libmagic
-and is not safe for sharing across threads (https://github.com/ahupp/python-magic#usage), and `puremagic` needs
+and is not safe for sharing across threads (https://github.com/ahupp/python-magic#usage); `puremagic` needs
 Python 3.12 and ranks guesses by confidence (https://github.com/cdgriffith/puremagic).
 """
 
