@@ -85,10 +85,10 @@ class Plain: ...
 @pytest.mark.parametrize(
     "handler",
     [
-        WithCallDocstring,
-        WithCallDocstring(),
-        WithCallDocstring().__call__,
-        functools.partial(WithCallDocstring(), "a"),
+        Described,
+        Described(),
+        Described().__call__,
+        functools.partial(Described(), "a"),
     ],
 )
 def test_an_object_is_described_by_its_call(handler: Any) -> None:
