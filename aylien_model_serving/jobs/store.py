@@ -145,7 +145,7 @@ class Store:
         return self._work(job_id, owner, lambda job: transitions.extended(job, lease, now)).cancel_requested
 
     def report(self, job_id: str, owner: str, fraction: float, message: str | None, now: float) -> bool:
-        """Keep how far the job is, 0 to 1, and tell whether it is to be stopped.
+        """Keep how far the job is, 0 to 1, and return whether it is to be stopped.
 
         Args:
             message: the handler's words; None leaves the last ones.

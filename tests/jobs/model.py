@@ -59,14 +59,12 @@ class Model:
 
     def add(self, job: ModelJob, queue_size: int, now: float) -> str | None:
         """Return the id of the job that is kept, None without room."""
-        for kept in self.jobs:
-            if job.key is not None and (kept.route, kept.key) == (job.route, job.key):
-                if not kept.ends or now < kept.expires:
-                    return kept.id
-                self.jobs.remove(kept)
-                break
+        same = [kept for kept in self.jobs if job.key and (kept.route, kept.key) == (job.route, job.key)]
+        if same and (not same[0].ends or now < same[0].expires):
+            return same[0].id
         if sum(kept.route == job.route and kept.status == "queued" for kept in self.jobs) >= queue_size:
             return None
+        self.jobs = [kept for kept in self.jobs if kept not in same]
         self.jobs.append(job)
         return job.id
 

@@ -21,7 +21,7 @@ PRELUDE = """
 import sys, uuid
 from aylien_model_serving.jobs.job import NewJob
 from aylien_model_serving.jobs.store import open_store
-from aylien_model_serving.rpc.headers import ReplyHead
+from aylien_model_serving.rpc.headers import ReplyHeader
 path, service, owner = sys.argv[1:]
 store = open_store(path)
 print("ready", flush=True)
@@ -31,7 +31,7 @@ sys.stdin.readline()
 TAKE_ALL = """
 while claimed := store.claim(service, ["r"], owner, 60.0, 1.7e9):
     store.report(claimed.job.id, owner, 0.5, None, 1.7e9)
-    store.finish(claimed.job.id, owner, ReplyHead(200, "text/plain", []), owner.encode(), 1.7e9)
+    store.finish(claimed.job.id, owner, ReplyHeader(200, "text/plain", []), owner.encode(), 1.7e9)
     print(claimed.job.id)
 """
 
@@ -40,7 +40,7 @@ while True:
     new = NewJob(id=uuid.uuid4().hex, service=service, route="r", call=b"x" * 20_000, queue_size=10**9)
     store.enqueue(new, 1.7e9)
     claimed = store.claim(service, ["r"], owner, 60.0, 1.7e9)
-    store.finish(claimed.job.id, owner, ReplyHead(200, "text/plain", []), b"y" * 20_000, 1.7e9)
+    store.finish(claimed.job.id, owner, ReplyHeader(200, "text/plain", []), b"y" * 20_000, 1.7e9)
     print(claimed.job.id, flush=True)
 """
 
