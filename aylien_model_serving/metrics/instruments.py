@@ -17,7 +17,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 
-from aylien_model_serving.metrics import multiprocess, values
+from aylien_model_serving.metrics import mapped_values, multiprocess
 
 #: The label value that all paths without a route share.
 UNMATCHED = "unmatched"
@@ -37,14 +37,14 @@ class QuickHistogram(Histogram):
 
     def observe(self, amount: float, exemplar: dict[str, str] | None = None) -> None:
         bucket = self._buckets[bisect_left(self._upper_bounds, amount)]
-        with values.lock:
+        with mapped_values.lock:
             self._sum.cell[0] += amount
             bucket.cell[0] += 1
 
     def observe_all(self, amounts: Sequence[float]) -> None:
         """Observe several amounts at once."""
         found = [bisect_left(self._upper_bounds, amount) for amount in amounts]
-        with values.lock:
+        with mapped_values.lock:
             self._sum.cell[0] += sum(amounts)
             for place in set(found):
                 self._buckets[place].cell[0] += found.count(place)
@@ -92,7 +92,7 @@ class Instruments:
             multiprocess_mode="livemin",
         )
         self._requests: dict[tuple[str, int, str], tuple[Histogram, Counter]] = {}
-        self._hits: dict[tuple[str, str], values.Value] = {}
+        self._hits: dict[tuple[str, str], mapped_values.Value] = {}
 
     def _counter(self, name: str, documentation: str, *labels: str) -> Counter:
         return Counter(name, documentation, (*labels, SERVICE), registry=self._registry)
@@ -128,7 +128,7 @@ class Instruments:
         key = (method, status, endpoint)
         duration, total = self._requests.get(key) or self._open(key)
         bucket = duration._buckets[bisect_left(duration._upper_bounds, seconds)]
-        with values.lock:
+        with mapped_values.lock:
             duration._sum.cell[0] += seconds
             bucket.cell[0] += 1
             total._value.cell[0] += 1
@@ -153,8 +153,8 @@ class Instruments:
         key = (endpoint, result)
         (self._hits.get(key) or self._open_cache(key)).inc(1)
 
-    def _open_cache(self, key: tuple[str, str]) -> values.Value:
-        value: values.Value = self._cache.labels(*key, self.number)._value
+    def _open_cache(self, key: tuple[str, str]) -> mapped_values.Value:
+        value: mapped_values.Value = self._cache.labels(*key, self.number)._value
         self._hits[key] = value
         return value
 

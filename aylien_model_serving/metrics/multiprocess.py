@@ -16,7 +16,7 @@ from pathlib import Path
 from prometheus_client import Metric, multiprocess, values
 
 from aylien_model_serving.core.settings import Settings
-from aylien_model_serving.metrics import values as metric_values
+from aylien_model_serving.metrics import mapped_values as metric_values
 from aylien_model_serving.process import owner
 
 _VARIABLE = "PROMETHEUS_MULTIPROC_DIR"

@@ -15,9 +15,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metr
 from prometheus_client.mmap_dict import MmapedDict, mmap_key
 from prometheus_client.samples import Exemplar
 
-from aylien_model_serving.metrics import values as metric_values
+from aylien_model_serving.metrics import mapped_values as metric_values
 from aylien_model_serving.metrics.instruments import Instruments, QuickHistogram
-from aylien_model_serving.metrics.values import Value, kept_in
+from aylien_model_serving.metrics.mapped_values import Value, kept_in
 
 Numbers = dict[str, float]
 
