@@ -135,7 +135,7 @@ def _encode(endpoint: Endpoint, call: Call, encoder: codecs.Encoder, result: Any
     """Check what the handler returned, and encode it."""
     if isinstance(result, _SPECIAL_RESULTS):
         return _encode_special(endpoint, call, encoder, result)
-    return encoder.reply(endpoint.schema.answer(result))
+    return encoder.reply(endpoint.schema.check_result(result))
 
 
 _SPECIAL_RESULTS = (Reply, GeneratorItems, TaskResponse)
@@ -159,7 +159,7 @@ def _stream(endpoint: Endpoint, call: Call, items: GeneratorItems) -> Reply:
     chunks = streaming.StreamBody(
         items,
         framing,
-        encode=lambda item: codecs.JSON.encode(endpoint.schema.answer(item)),
+        encode=lambda item: codecs.JSON.encode(endpoint.schema.check_result(item)),
         encode_error=lambda error: context.run(endpoint.error_responses.reply, error, call).body,
     )
     return Reply(200, b"", framing.media_type, list(streaming.HEADERS), chunks)
@@ -170,7 +170,7 @@ def check_result(schema: Schema, result: Any) -> None:
     if isinstance(result, GeneratorItems):
         with closing(result):
             result = next(result, None)
-    schema.answer(without_tasks(result))
+    schema.check_result(without_tasks(result))
 
 
 def _cached(

@@ -39,7 +39,7 @@ class Schema(ABC):
         """
 
     @abstractmethod
-    def answer(self, result: Any) -> Any:
+    def check_result(self, result: Any) -> Any:
         """Return a handler's result, checked.
 
         Raises:

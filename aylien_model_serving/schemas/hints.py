@@ -91,7 +91,7 @@ class TypeHintsSchema(Schema):
     def may_wait(self, arguments: dict[str, Any]) -> bool:
         return any(uploads.is_remote(arguments[name]) for name in self._files & arguments.keys())
 
-    def answer(self, result: Any) -> Any:
+    def check_result(self, result: Any) -> Any:
         if self._model is None:
             return result
         try:

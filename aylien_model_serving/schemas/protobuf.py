@@ -85,8 +85,8 @@ class ProtobufSchema(Schema):
         except ValueError as error:
             raise SchemaMismatch(f"{name}: {error}") from None
 
-    def answer(self, result: Any) -> Any:
-        return result if self._response is None else self._response.check_answer(result)
+    def check_result(self, result: Any) -> Any:
+        return result if self._response is None else self._response.check_result(result)
 
     def describe(self, prefix: str) -> Description:
         components: dict[str, JSONSchema] = {}
@@ -139,7 +139,7 @@ class Validator:
             message = ParseDict({name: value}, self._message_type())
             return arrays.build(kind, getattr(message, name), source)
 
-    def check_answer(self, result: Any) -> Any:
+    def check_result(self, result: Any) -> Any:
         """Return a result, judged as the client will receive it.
 
         Arrays of it that are certain to fit stay as they are, others are lists.

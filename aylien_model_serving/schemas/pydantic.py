@@ -68,7 +68,7 @@ class PydanticSchema(Schema):
         except ModelMismatch as error:
             raise SchemaMismatch(str(error)) from None
 
-    def answer(self, result: Any) -> Any:
+    def check_result(self, result: Any) -> Any:
         if self._response is None:
             return result
         try:

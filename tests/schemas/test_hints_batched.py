@@ -176,14 +176,14 @@ def test_names_are_checked_as_for_any_handler() -> None:
 def test_each_result_is_checked_as_an_item_of_the_returned_list(hint: Any) -> None:
     schema = returning(hint)
 
-    assert schema.answer({"name": "Ada"}) == Person(name="Ada")
+    assert schema.check_result({"name": "Ada"}) == Person(name="Ada")
     with pytest.raises(InvalidAnswer, match="name"):
-        schema.answer({"nom": "Ada"})
+        schema.check_result({"nom": "Ada"})
 
 
 @pytest.mark.parametrize("hint", [None, list, list[dict[str, str]], np.ndarray, Person, list[Exception]])
 def test_other_results_pass_as_they_are(hint: Any) -> None:
-    assert returning(hint).answer({"nom": "Ada"}) == {"nom": "Ada"}
+    assert returning(hint).check_result({"nom": "Ada"}) == {"nom": "Ada"}
 
 
 def test_a_schema_of_its_own_describes_one_call_of_a_batched_handler() -> None:

@@ -98,9 +98,9 @@ def test_an_answer_whose_hint_is_a_pydantic_model_is_checked() -> None:
 
     schema = schema_of(handler)
 
-    assert schema.answer({"name": "Ada"}) == Person(name="Ada")
+    assert schema.check_result({"name": "Ada"}) == Person(name="Ada")
     with pytest.raises(InvalidAnswer, match="The answer does not fit Person: name: Field required"):
-        schema.answer({})
+        schema.check_result({})
 
 
 def test_any_other_answer_passes() -> None:
@@ -109,4 +109,4 @@ def test_any_other_answer_passes() -> None:
 
     answer = {"a": "b"}
 
-    assert schema_of(handler).answer(answer) is answer
+    assert schema_of(handler).check_result(answer) is answer

@@ -133,12 +133,12 @@ def test_text_that_stands_for_no_such_value_is_refused(field: str, text: str) ->
     ],
 )
 def test_an_answer_that_fits_passes_as_it_is(result: Any) -> None:
-    assert schema_of().answer(result) is result
+    assert schema_of().check_result(result) is result
 
 
 @pytest.mark.parametrize("number", [np.float32(0.5), np.array(0.5)])
 def test_arrays_and_scalars_of_an_answer_pass_as_pythons_own(number: Any) -> None:
-    answer = schema_of().answer({"language": "en", "confidence": number})
+    answer = schema_of().check_result({"language": "en", "confidence": number})
 
     assert answer == {"language": "en", "confidence": 0.5}
     assert type(answer["confidence"]) is float
@@ -160,7 +160,7 @@ def test_arrays_and_scalars_of_an_answer_pass_as_pythons_own(number: Any) -> Non
 )
 def test_an_answer_that_does_not_fit_is_refused(result: Any) -> None:
     with pytest.raises(InvalidAnswer):
-        schema_of().answer(result)
+        schema_of().check_result(result)
 
 
 def test_a_protobuf_route_speaks_protobuf() -> None:
@@ -178,7 +178,7 @@ def test_a_protobuf_route_speaks_protobuf() -> None:
 def test_either_of_the_pair_may_be_absent() -> None:
     only_request, only_response = schema_of((Request, None)), schema_of((None, Response))
 
-    assert only_request.answer({"anything": 1}) == {"anything": 1}
+    assert only_request.check_result({"anything": 1}) == {"anything": 1}
     assert [encoder.media_type for encoder in only_request.encoders] == ["application/json"]
     assert only_response.arguments(Fields({"anything": 1}), {}) == {"anything": 1}
     assert "application/x-protobuf" not in only_response.decoders

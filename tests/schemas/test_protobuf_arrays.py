@@ -275,7 +275,7 @@ def verdict(result: dict[str, Any]) -> tuple[str, Any]:
     """Return what a client gets as JSON and as a message, or how the answer is refused."""
     schema = answering()
     try:
-        answer = schema.answer(result)
+        answer = schema.check_result(result)
     except InvalidAnswer as error:
         return str(error), None
     message = ANSWERS.FromString(schema.encoder(protobuf.MEDIA_TYPE).encode(answer))
@@ -303,7 +303,7 @@ def test_an_array_in_an_answer_is_judged_and_sent_as_its_list(result: dict[str, 
 def test_an_array_that_fits_stays_one_in_its_place() -> None:
     array = np.arange(3.0)
 
-    answer = answering().answer({"title": "a", "doubles": array, "texts": np.array(["b"])})
+    answer = answering().check_result({"title": "a", "doubles": array, "texts": np.array(["b"])})
 
     assert list(answer) == ["title", "doubles", "texts"]
     assert answer["doubles"] is array
@@ -324,8 +324,8 @@ def test_an_array_that_fits_stays_one_in_its_place() -> None:
 )
 def test_an_array_that_does_not_fit_is_refused_as_its_list_is(result: dict[str, Any]) -> None:
     with pytest.raises(InvalidAnswer) as refused:
-        answering().answer(result)
+        answering().check_result(result)
     with pytest.raises(InvalidAnswer) as refused_lists:
-        answering().answer({name: np.asarray(value).tolist() for name, value in result.items()})
+        answering().check_result({name: np.asarray(value).tolist() for name, value in result.items()})
 
     assert str(refused.value) == str(refused_lists.value)

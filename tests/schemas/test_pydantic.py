@@ -121,22 +121,22 @@ def test_values_of_the_path_reach_model_and_handler() -> None:
     ],
 )
 def test_an_answer_becomes_the_model(result: Any) -> None:
-    assert schema_of().answer(result) == Response(language="en", confidence=0.5)
+    assert schema_of().check_result(result) == Response(language="en", confidence=0.5)
 
 
 @pytest.mark.parametrize("result", [{"language": "en"}, None, "en", {"language": 3, "confidence": 1}])
 def test_an_answer_that_does_not_fit_is_refused(result: Any) -> None:
     with pytest.raises(InvalidAnswer, match="The answer does not fit its schema: "):
-        schema_of().answer(result)
+        schema_of().check_result(result)
 
 
 def test_either_of_the_pair_may_be_absent() -> None:
     only_request, only_response = schema_of(response=None), schema_of(request=None)
 
-    assert only_request.answer({"anything": 1}) == {"anything": 1}
+    assert only_request.check_result({"anything": 1}) == {"anything": 1}
     assert arguments(only_response, {"text": 1, "count": "x"}) == {"text": 1, "count": "x"}
     with pytest.raises(InvalidAnswer):
-        only_response.answer({})
+        only_response.check_result({})
 
 
 def test_a_module_or_object_with_both_names_is_a_schema() -> None:
