@@ -120,7 +120,7 @@ def _instances_are_callable(target: type) -> bool:
 
 
 def is_view(target: Any, path_names: frozenset[str]) -> bool:
-    """Tell whether Flask itself should call this: it asks for nothing but what Flask gives a view.
+    """Return whether Flask itself should call this: it takes nothing but what Flask passes to a view.
 
     A function that calls `process_json`, or takes no argument beyond the path's values, is a view.
     """

@@ -23,21 +23,21 @@ def count(function: Callable[[], object]) -> Counter[str]:
     return counts
 
 
-def _place(code: CodeType) -> str:
+def _location(code: CodeType) -> str:
     return f"{code.co_filename}:{code.co_name}"
 
 
 @contextmanager
 def _monitored(counts: Counter[str]) -> Iterator[None]:
-    """PEP 669, from Python 3.12 on, where tracing by opcodes passes over frames that are resumed."""
+    """PEP 669, from Python 3.12 on, where tracing by opcodes misses frames that are resumed."""
     monitoring: Any = sys.monitoring  # type: ignore[attr-defined,unused-ignore]  # not in Python 3.10's
     tool = monitoring.PROFILER_ID
 
-    def saw(code: CodeType, _: int) -> None:
-        counts[_place(code)] += 1
+    def record(code: CodeType, _: int) -> None:
+        counts[_location(code)] += 1
 
     monitoring.use_tool_id(tool, "instructions")
-    monitoring.register_callback(tool, monitoring.events.INSTRUCTION, saw)
+    monitoring.register_callback(tool, monitoring.events.INSTRUCTION, record)
     monitoring.set_events(tool, monitoring.events.INSTRUCTION)
     try:
         yield
@@ -52,7 +52,7 @@ def _traced(counts: Counter[str]) -> Iterator[None]:
         frame.f_trace_opcodes = True
         frame.f_trace_lines = False
         if event == "opcode":
-            counts[_place(frame.f_code)] += 1
+            counts[_location(frame.f_code)] += 1
         return trace
 
     before = sys.gettrace()

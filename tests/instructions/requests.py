@@ -1,4 +1,4 @@
-"""One request through each door, and through the pipeline alone."""
+"""One request through each adapter, and through the pipeline alone."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BODY = b'{"title":"A title","enrichments":{"extracted":{"value":{"body":"The tex
 
 
 def predict(title: str = "", body: str = "", enrichments: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Answer at once, so that nothing but the way of the request is counted."""
+    """Return at once, so that nothing but the handling of the request is counted."""
     return {"version": "1", "language": "en", "confidence": 0.75}
 
 
@@ -24,26 +24,24 @@ def views() -> Any:
     return FlaskAppWrapper.process_json(predict, schema=schema)
 
 
-def doors() -> dict[str, Callable[[], object]]:
-    """Return, by name, what answers one request."""
+def requests_by_adapter() -> dict[str, Callable[[], object]]:
+    """Return, by the adapter's name, a function that makes one request."""
     app = FlaskAppWrapper.create_app(
         [
-            {"endpoint": "/express", "callable": predict, "schema": schema, "name": "express"},
+            {"endpoint": "/fast", "callable": predict, "schema": schema, "name": "fast"},
             {"endpoint": "/cached", "callable": predict, "schema": schema, "name": "cached", "cache": True},
             {"endpoint": "/flask", "callable": views, "methods": ["POST"]},
         ]
     )
     endpoint = app.state.endpoints[0]
-    _wsgi(app, "/express")  # after which the handler counts as quick
+    _wsgi(app, "/fast")  # after which the handler counts as quick
     headers = {"content-type": "application/json", "accept": "*/*"}
     return {
-        "pipeline": lambda: run_steps(
-            answer(endpoint, Call("POST", "/express", "", headers, BODY, {}, "id"))
-        ),
-        "express door": lambda: _wsgi(app, "/express"),
-        "express door, cached": lambda: _wsgi(app, "/cached"),
-        "ASGI door": lambda: _asgi(app, "/express"),
-        "Flask door": lambda: _wsgi(app, "/flask"),
+        "pipeline": lambda: run_steps(answer(endpoint, Call("POST", "/fast", "", headers, BODY, {}, "id"))),
+        "WSGI fast path": lambda: _wsgi(app, "/fast"),
+        "WSGI fast path, cached": lambda: _wsgi(app, "/cached"),
+        "ASGI adapter": lambda: _asgi(app, "/fast"),
+        "Flask adapter": lambda: _wsgi(app, "/flask"),
     }
 
 
@@ -88,4 +86,4 @@ def _asgi(app: Any, path: str) -> list[Any]:
         app(scope, receive, send).send(None)
     except StopIteration:
         return sent
-    raise AssertionError("a quick handler is answered without waiting")
+    raise AssertionError("a quick handler runs without waiting")
