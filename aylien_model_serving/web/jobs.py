@@ -1,6 +1,6 @@
-"""The endpoints of jobs: their state, their end, what they make on the way, and a list of them.
+"""The endpoints of jobs: state, cancellation, stream and list.
 
-They are bare handlers like any other, so every door answers them; a client that waits holds no thread.
+They are bare handlers like any other, so every adapter answers them; a client that waits holds no thread.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ from aylien_model_serving.web.state import JobStore
 #: Seconds that one request may wait for a job's end.
 LONGEST_WAIT = 300.0
 
-#: Seconds between two looks at a job that somebody waits for: the first, and the most.
+#: Seconds between two polls of a job that a client waits for: the first, and the most.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.25
 
 #: Jobs of one page at most.
 _PAGE = 100
 
-#: Seconds after which a stream without news says that it lives, as the standard suggests for old proxies.
-_SILENCE = 15.0
+#: Seconds after which a stream without events sends a comment, as the standard suggests for old proxies.
+_KEEP_ALIVE = 15.0
 
 
-#: The store that is the process's memory, where services of one name are told apart by numbers.
+#: The store in the process's memory, in which services of one name are numbered.
 MEMORY = "memory://"
 _numbers = itertools.count(1)
 
@@ -75,15 +75,15 @@ class JobEndpoints:
     """Answers clients of jobs.
 
     Args:
-        store: where the jobs are.
-        service: whose they are.
-        wakes: have those who work on jobs look at the store.
+        store: of the jobs.
+        service: the service whose jobs they are.
+        wake_workers: have the workers of jobs poll the store.
     """
 
-    def __init__(self, store: Store, service: str, wakes: Sequence[Callable[[], None]]) -> None:
+    def __init__(self, store: Store, service: str, wake_workers: Sequence[Callable[[], None]]) -> None:
         self._store = store
         self._service = service
-        self._wakes = wakes
+        self._wake_workers = wake_workers
 
     def routes(self) -> list[Route]:
         """Return the routes of these endpoints."""
@@ -96,7 +96,7 @@ class JobEndpoints:
         ]
 
     async def status(self, job_id: str, wait: float = 0.0) -> Annotated[Reply, ShownJob]:
-        """Tell how a job is.
+        """Return a job.
 
         Args:
             job_id: the job's id.
@@ -109,16 +109,16 @@ class JobEndpoints:
             await asyncio.sleep(min(pause, max(0.0, until - time.monotonic())))
             pause = min(2 * pause, _LONGEST_PAUSE)
             job = self._find(job_id)
-        return self._told(job)
+        return self._reply(job)
 
     async def cancel(self, job_id: str) -> Annotated[Reply, ShownJob]:
-        """Stop a job, or take it out of the queue; one that has ended stays as it is."""
+        """Cancel a job, running or queued; one that has ended stays as it is."""
         job = self._store.cancel(self._service, job_id, time.time())
         if job is None:
             raise NotFound(_unknown(job_id))
-        for wake in self._wakes:
+        for wake in self._wake_workers:
             wake()
-        return self._told(job)
+        return self._reply(job)
 
     async def jobs(
         self,
@@ -144,13 +144,13 @@ class JobEndpoints:
         return shown
 
     async def stream(self, job_id: str) -> Annotated[Reply, Iterator[ShownJob]]:
-        """Send what a job makes as it makes it: a generator's items, and how far it is."""
+        """Stream a job: a generator's items as they are made, and its progress."""
         self._find(job_id)
         chunks = GeneratorItems(self._events(job_id), _nothing, in_native_thread=False)
         return Reply(200, b"", EVENT_STREAM, list(HEADERS), chunks)
 
     def _events(self, job_id: str) -> Generator[bytes, None, None]:
-        seen, last, told_at, pause = -1, None, time.monotonic(), _FIRST_PAUSE
+        seen, last, sent_at, pause = -1, None, time.monotonic(), _FIRST_PAUSE
         while True:
             job = self._find(job_id)
             items = self._store.items(self._service, job_id, seen, _PAGE)
@@ -159,18 +159,18 @@ class JobEndpoints:
                 yield b"data: " + item + b"\n\n"
             state = (job.status, job.fraction, job.message, job.attempts)
             if job.status in ENDED and not items:
-                yield _event(job.status, self._told(job).body)
+                yield _event(job.status, self._reply(job).body)
                 return
             if state != last:
                 last = state
                 yield _event("progress", codecs.JSON.encode(show(job)))
-            elif not items and time.monotonic() - told_at > _SILENCE:
+            elif not items and time.monotonic() - sent_at > _KEEP_ALIVE:
                 yield b": still at it\n\n"
             elif not items:
                 time.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
                 continue
-            told_at, pause = time.monotonic(), _FIRST_PAUSE
+            sent_at, pause = time.monotonic(), _FIRST_PAUSE
 
     def _find(self, job_id: str) -> JobRecord:
         job = self._store.get(self._service, job_id)
@@ -178,7 +178,7 @@ class JobEndpoints:
             raise NotFound(_unknown(job_id))
         return job
 
-    def _told(self, job: JobRecord) -> Reply:
+    def _reply(self, job: JobRecord) -> Reply:
         result = self._store.result(self._service, job.id) if job.status == "finished" else None
         return Reply(200, codecs.JSON.encode(show(job, None if result is None else result[1])))
 
@@ -190,13 +190,13 @@ POSTED = "_posted"
 def without_body(view: Callable[..., Response]) -> Callable[..., Response]:
     """Return a view that takes a query where a POST has no body, which other routes do not."""
 
-    def asked(**path_values: object) -> Response:
+    def with_query(**path_values: object) -> Response:
         if not request.content_length and "job_id" in request.args:
             path_values["job_id"] = request.args["job_id"]
             path_values["wait"] = request.args.get("wait", 0.0, float)
         return view(**path_values)
 
-    return asked
+    return with_query
 
 
 def _unknown(job_id: str) -> str:

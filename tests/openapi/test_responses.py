@@ -7,8 +7,8 @@ import pytest
 
 import examples.example_schema_pb2 as example_schema
 from aylien_model_serving import codecs, errors
+from aylien_model_serving.jobs import transitions
 from aylien_model_serving.jobs.job import NewJob
-from aylien_model_serving.jobs.store import open_store
 from aylien_model_serving.jobs.view import ShownJob, show
 from tests.openapi.documents import (
     Order,
@@ -152,7 +152,7 @@ def test_every_error_is_described_with_its_code(kind: type[errors.ServingError])
 @pytest.mark.parametrize("result", [None, b"[1, 2]"])
 def test_a_job_is_told_as_the_document_promises(result: bytes | None) -> None:
     new = NewJob(id="a1", service="", route="many", call=b"")
-    job, _ = open_store("memory://").enqueue(new, now=1.0)
+    job = transitions.created(new, now=1.0)
 
     docstring: Any = msgspec.json.decode(codecs.JSON.encode(show(job, result)), type=ShownJob)
 

@@ -3,7 +3,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.web.asgi_client import Gate
-from tests.web.jobs import Door
+from tests.web.jobs import JobGate
 
 
 @pytest.fixture
@@ -15,11 +15,11 @@ def gate() -> Iterator[Gate]:
 
 
 @pytest.fixture
-def door() -> Iterator[Door]:
-    """What a job waits at, which no test leaves shut."""
-    door = Door()
-    yield door
-    door.open.set()
+def job_gate() -> Iterator[JobGate]:
+    """A job's gate, which no test leaves shut."""
+    gate = JobGate()
+    yield gate
+    gate.open.set()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Services whose jobs are kept in the memory of the test, and a client that asks them."""
+"""Services whose jobs are kept in the memory of the test, and what their clients do."""
 
 import json
 import threading
@@ -12,8 +12,8 @@ from tests.web.requests import post, route, serve
 LONG = 30
 
 
-class Door:
-    """What a handler of a test waits at."""
+class JobGate:
+    """What the handler of a job waits at."""
 
     def __init__(self) -> None:
         self.entered = threading.Event()
@@ -34,7 +34,7 @@ def echo(text: str = "hello") -> dict[str, str]:
 
 
 def begin(client: FlaskClient, fields: Any = None, path: str = "/p", **headers: str) -> str:
-    """Have a job kept, and return its id."""
+    """Enqueue a job, and return its id."""
     response = post(client, fields, path, **headers)
     assert response.status_code == 202, response.text
     job_id: str = response.get_json()["job_id"]

@@ -1,4 +1,4 @@
-"""The endpoints of jobs, over a store that is this process's memory: no other process is needed."""
+"""The endpoints of jobs, over a store in this process's memory: no other process is needed."""
 
 import threading
 import time
@@ -7,40 +7,40 @@ from datetime import datetime
 import pytest
 
 from aylien_model_serving import InvalidRequest
-from tests.web.jobs import LONG, Door, begin, count, echo, end_of, jobs
+from tests.web.jobs import LONG, JobGate, begin, count, echo, end_of, jobs
 from tests.web.requests import error, post, route, serve
 
 pytestmark = pytest.mark.usefixtures("in_memory")
 
 
-def test_a_call_is_answered_at_once_with_its_job(door: Door) -> None:
-    client = jobs(lambda text: door.wait())
+def test_a_call_is_answered_at_once_with_its_job(job_gate: JobGate) -> None:
+    client = jobs(lambda text: job_gate.wait())
 
     response = post(client, {"text": "a"})
-    told = response.get_json()
+    job = response.get_json()
 
-    job_id = told["job_id"]
+    job_id = job["job_id"]
     assert response.status_code == 202
     assert response.headers["Location"] == f"/status/{job_id}"
-    assert told.keys() == {"job_id", "status", "progress", "metrics", "links"}
-    assert (told["status"], told["progress"]) == ("queued", 0.0)
-    assert told["links"] == {
+    assert job.keys() == {"job_id", "status", "progress", "metrics", "links"}
+    assert (job["status"], job["progress"]) == ("queued", 0.0)
+    assert job["links"] == {
         "status": f"/status/{job_id}",
         "cancel": f"/cancel/{job_id}",
         "stream": f"/stream/{job_id}",
     }
-    assert told["metrics"].keys() == {"created_at", "queued_at", "attempts"}
-    assert told["metrics"]["attempts"] == 0
+    assert job["metrics"].keys() == {"created_at", "queued_at", "attempts"}
+    assert job["metrics"]["attempts"] == 0
 
 
 def test_a_finished_job_has_its_result_and_its_times() -> None:
     client = jobs(echo)
 
-    told = end_of(client, begin(client, {"text": "a"}))
+    job = end_of(client, begin(client, {"text": "a"}))
 
-    assert (told["status"], told["result"], told["progress"]) == ("finished", {"text": "a"}, 1.0)
-    assert "error" not in told
-    metrics = told["metrics"]
+    assert (job["status"], job["result"], job["progress"]) == ("finished", {"text": "a"}, 1.0)
+    assert "error" not in job
+    metrics = job["metrics"]
     times = [metrics[name] for name in ("created_at", "queued_at", "started_at", "finished_at")]
     assert times == sorted(times, key=datetime.fromisoformat)
     assert 0 <= metrics["execution_time_s"] < LONG
@@ -56,7 +56,7 @@ def test_a_result_of_null_is_dropped_and_other_false_ones_are_not() -> None:
     assert end_of(client, begin(client, {"value": ""}))["result"] == ""
 
 
-def test_the_state_is_told_in_three_forms() -> None:
+def test_a_job_is_returned_at_three_paths() -> None:
     client = jobs(echo)
     job_id = begin(client)
     end = end_of(client, job_id)
@@ -94,15 +94,15 @@ def test_another_services_job_is_unknown() -> None:
     assert jobs(echo).get(f"/status/{job_id}").status_code == 404
 
 
-def test_waiting_for_a_job_ends_with_it_or_with_the_time(door: Door) -> None:
-    client = jobs(lambda text="": door.wait())
+def test_waiting_for_a_job_ends_with_it_or_with_the_time(job_gate: JobGate) -> None:
+    client = jobs(lambda text="": job_gate.wait())
     job_id = begin(client)
-    assert door.entered.wait(LONG)
+    assert job_gate.entered.wait(LONG)
 
     before = time.monotonic()
     early = client.get(f"/status/{job_id}?wait=0.2").get_json()
     waited = time.monotonic() - before
-    threading.Timer(0.1, door.open.set).start()
+    threading.Timer(0.1, job_gate.open.set).start()
     late = end_of(client, job_id)
 
     assert waited >= 0.2
@@ -133,10 +133,10 @@ def test_what_a_handler_refuses_ends_as_failed_with_its_words() -> None:
         raise InvalidRequest("not this text")
 
     client = jobs(refuse, retries=3)
-    told = end_of(client, begin(client))
+    job = end_of(client, begin(client))
 
-    assert (told["status"], told["error"], told["metrics"]["attempts"]) == ("failed", "not this text", 1)
-    assert "result" not in told
+    assert (job["status"], job["error"], job["metrics"]["attempts"]) == ("failed", "not this text", 1)
+    assert "result" not in job
 
 
 def test_a_failure_keeps_its_secrets() -> None:
@@ -144,10 +144,10 @@ def test_a_failure_keeps_its_secrets() -> None:
         raise ValueError("the secret of the model")
 
     client = jobs(fail)
-    told = end_of(client, begin(client))
+    job = end_of(client, begin(client))
 
-    assert told["status"] == "failed"
-    assert told["error"] == "The service failed to answer this request"
+    assert job["status"] == "failed"
+    assert job["error"] == "The service failed to answer this request"
 
 
 def test_jobs_are_listed_the_last_one_first() -> None:

@@ -1,4 +1,4 @@
-"""How jobs are worked on: progress, streams, their end before their time."""
+"""How jobs run: progress, streams, cancellation and timeouts."""
 
 import asyncio
 import threading
@@ -9,27 +9,27 @@ from typing import Any
 import pytest
 
 from aylien_model_serving import BackgroundTask, InvalidRequest, JobProgress, TaskResponse
-from tests.web.jobs import LONG, Door, begin, count, count_async, echo, end_of, events_of, jobs
+from tests.web.jobs import LONG, JobGate, begin, count, count_async, echo, end_of, events_of, jobs
 from tests.web.requests import error, post, route, serve
 
 pytestmark = pytest.mark.usefixtures("in_memory")
 
 
-def test_progress_is_told_by_status_and_stream(door: Door) -> None:
+def test_progress_is_in_the_status(job_gate: JobGate) -> None:
     def make(job_progress: JobProgress, text: str = "") -> str:
         job_progress.set_status(0.4, "so far")
-        door.wait()
+        job_gate.wait()
         job_progress.set_status(0.8)
         return "made"
 
     client = jobs(make)
     job_id = begin(client)
-    assert door.entered.wait(LONG)
-    told = client.get(f"/status/{job_id}").get_json()
-    door.open.set()
+    assert job_gate.entered.wait(LONG)
+    job = client.get(f"/status/{job_id}").get_json()
+    job_gate.open.set()
     end = end_of(client, job_id)
 
-    assert (told["status"], told["progress"], told["message"]) == ("processing", 0.4, "so far")
+    assert (job["status"], job["progress"], job["message"]) == ("processing", 0.4, "so far")
     assert (end["progress"], end["message"], end["result"]) == (1.0, "so far", "made")
 
 
@@ -44,20 +44,20 @@ def test_the_reporter_comes_by_its_type_whatever_its_name() -> None:
     assert end_of(client, begin(client, {"text": "a"}))["message"] == "a"
 
 
-def test_a_stream_shows_progress_and_then_the_end(door: Door) -> None:
+def test_a_stream_shows_progress_and_then_the_end(job_gate: JobGate) -> None:
     def make(job_progress: JobProgress, text: str = "") -> str:
-        door.wait()
+        job_gate.wait()
         job_progress.set_status(0.5, "half")
         time.sleep(0.3)
         return "made"
 
     client = jobs(make)
     job_id = begin(client)
-    assert door.entered.wait(LONG)
-    threading.Timer(0.05, door.open.set).start()
+    assert job_gate.entered.wait(LONG)
+    threading.Timer(0.05, job_gate.open.set).start()
     events = events_of(client, job_id)
 
-    assert [(name, told["status"], told["progress"]) for name, told in events] == [
+    assert [(name, job["status"], job["progress"]) for name, job in events] == [
         ("progress", "processing", 0.0),
         ("progress", "processing", 0.5),
         ("finished", "finished", 1.0),
@@ -79,7 +79,7 @@ def test_a_generators_items_are_streamed_and_are_its_result(handler: Callable[..
         assert events[-1] == ("finished", end)
 
 
-def test_more_items_than_one_look_finds_come_in_order() -> None:
+def test_more_items_than_one_page_holds_come_in_order() -> None:
     client = jobs(count)
     job_id = begin(client, {"number": 250})
 
@@ -97,23 +97,23 @@ def test_a_generator_that_fails_ends_as_failed_after_its_items() -> None:
     events = events_of(client, begin(client))
 
     assert ("item", 1) in events
-    name, told = events[-1]
-    assert (name, told["status"], told["error"]) == ("failed", "failed", "no more")
+    name, job = events[-1]
+    assert (name, job["status"], job["error"]) == ("failed", "failed", "no more")
 
 
-def test_a_queued_job_is_cancelled_at_once(door: Door) -> None:
+def test_a_queued_job_is_cancelled_at_once(job_gate: JobGate) -> None:
     ran: list[str] = []
 
     def work(text: str) -> None:
         ran.append(text)
-        door.wait()
+        job_gate.wait()
 
     client = jobs(work)
     first = begin(client, {"text": "first"})
-    assert door.entered.wait(LONG)
+    assert job_gate.entered.wait(LONG)
     second = begin(client, {"text": "second"})
     response = client.post(f"/cancel/{second}")
-    door.open.set()
+    job_gate.open.set()
 
     assert response.get_json()["status"] == "cancelled"
     assert end_of(client, first)["status"] == "finished"
@@ -121,16 +121,16 @@ def test_a_queued_job_is_cancelled_at_once(door: Door) -> None:
     assert ran == ["first"]
 
 
-def test_a_running_job_stops_at_its_next_report(door: Door, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_running_job_stops_at_its_next_report(job_gate: JobGate, caplog: pytest.LogCaptureFixture) -> None:
     def work(job_progress: JobProgress, text: str = "") -> None:
-        door.entered.set()
+        job_gate.entered.set()
         while True:
             job_progress.set_status(0.5)
             time.sleep(0.01)
 
     client = jobs(work)
     job_id = begin(client)
-    assert door.entered.wait(LONG)
+    assert job_gate.entered.wait(LONG)
     client.post(f"/cancel/{job_id}")
     end = end_of(client, job_id)
 
@@ -139,36 +139,36 @@ def test_a_running_job_stops_at_its_next_report(door: Door, caplog: pytest.LogCa
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
-def test_a_coroutine_stops_at_its_next_report(door: Door) -> None:
+def test_a_coroutine_stops_at_its_next_report(job_gate: JobGate) -> None:
     async def work(job_progress: JobProgress, text: str = "") -> None:
-        door.entered.set()
+        job_gate.entered.set()
         while True:
             job_progress.set_status(0.5)
             await asyncio.sleep(0.01)
 
     client = jobs(work)
     job_id = begin(client)
-    assert door.entered.wait(LONG)
+    assert job_gate.entered.wait(LONG)
     client.post(f"/cancel/{job_id}")
 
     assert end_of(client, job_id)["status"] == "cancelled"
 
 
-def test_a_running_generator_is_closed_at_its_next_item(door: Door) -> None:
+def test_a_running_generator_is_closed_at_its_next_item(job_gate: JobGate) -> None:
     closed = threading.Event()
 
     def work(text: str = "") -> Iterator[int]:
         try:
             while True:
                 yield 1
-                door.entered.set()
+                job_gate.entered.set()
                 time.sleep(0.01)
         finally:
             closed.set()
 
     client = jobs(work)
     job_id = begin(client)
-    assert door.entered.wait(LONG)
+    assert job_gate.entered.wait(LONG)
     client.post(f"/cancel/{job_id}")
 
     assert end_of(client, job_id)["status"] == "cancelled"
@@ -183,8 +183,8 @@ def test_a_job_that_has_ended_stays_as_it_is_when_it_is_cancelled() -> None:
     assert client.post(f"/cancel/{job_id}").get_json() == end
 
 
-def test_a_job_that_does_not_stop_ends_all_the_same(door: Door) -> None:
-    client = jobs(lambda text="": door.wait(), timeout=0.2, grace=0.2)
+def test_a_job_that_does_not_stop_ends_all_the_same(job_gate: JobGate) -> None:
+    client = jobs(lambda text="": job_gate.wait(), timeout=0.2, grace=0.2)
     job_id = begin(client)
     end = end_of(client, job_id)
 
@@ -204,7 +204,7 @@ def test_a_job_out_of_time_stops_at_its_next_report_and_ends_as_failed() -> None
     assert end["metrics"]["attempts"] == 1
 
 
-def test_what_is_left_to_do_is_done_after_the_job() -> None:
+def test_background_tasks_run_after_the_job() -> None:
     done = threading.Event()
 
     def work(text: str = "") -> TaskResponse:

@@ -1,4 +1,4 @@
-"""What holds jobs back, and who is told of their end."""
+"""Retries, priorities, the limit of the queue, and webhooks."""
 
 import time
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 
 from aylien_model_serving.errors import ConfigurationError
 from tests.jobs.receiver import SECRET, receiving
-from tests.web.jobs import LONG, Door, begin, count, echo, end_of, jobs
+from tests.web.jobs import LONG, JobGate, begin, count, echo, end_of, jobs
 from tests.web.requests import error, post, route, serve
 
 pytestmark = pytest.mark.usefixtures("in_memory")
@@ -41,10 +41,10 @@ def test_an_equal_idempotency_key_gives_the_same_job() -> None:
     assert len({first, other, elsewhere}) == 3
 
 
-def test_a_full_queue_is_429_with_retry_after(door: Door) -> None:
-    client = jobs(lambda text="": door.wait(), queue_size=2)
+def test_a_full_queue_is_429_with_retry_after(job_gate: JobGate) -> None:
+    client = jobs(lambda text="": job_gate.wait(), queue_size=2)
     begin(client)
-    assert door.entered.wait(LONG)
+    assert job_gate.entered.wait(LONG)
     begin(client, Idempotency_Key="k")
     begin(client)
 
@@ -56,37 +56,37 @@ def test_a_full_queue_is_429_with_retry_after(door: Door) -> None:
     assert known.status_code == 202
 
 
-def test_a_client_may_ask_for_less_priority_than_its_route_has_and_not_for_more(door: Door) -> None:
+def test_a_client_may_ask_for_less_priority_than_its_route_has_and_not_for_more(job_gate: JobGate) -> None:
     ran: list[str] = []
 
     def work(text: str) -> None:
         ran.append(text)
-        door.wait()
+        job_gate.wait()
 
     client = jobs(work, priority=3)
     ids = [begin(client, {"text": "first"})]
-    assert door.entered.wait(LONG)
+    assert job_gate.entered.wait(LONG)
     asking = ("-1", "2", "3", "9", "nonsense", "")
     ids += [begin(client, {"text": asked}, X_Job_Priority=asked) for asked in asking]
-    door.open.set()
+    job_gate.open.set()
     for job_id in ids:
         end_of(client, job_id)
 
     assert ran == ["first", "3", "9", "nonsense", "", "2", "-1"]
 
 
-def test_jobs_of_one_route_go_in_their_order(door: Door) -> None:
+def test_jobs_of_one_route_go_in_their_order(job_gate: JobGate) -> None:
     ran: list[str] = []
 
     def work(text: str) -> None:
         ran.append(text)
-        door.wait()
+        job_gate.wait()
 
     client = jobs(work)
     ids = [begin(client, {"text": "a"})]
-    assert door.entered.wait(LONG)
+    assert job_gate.entered.wait(LONG)
     ids += [begin(client, {"text": text}) for text in "bc"]
-    door.open.set()
+    job_gate.open.set()
     for job_id in ids:
         end_of(client, job_id)
 
@@ -130,7 +130,7 @@ def test_webhooks_without_a_secret_stop_the_service(monkeypatch: pytest.MonkeyPa
         jobs(echo)
 
 
-def test_the_end_of_a_job_is_told_from_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_webhook_is_sent_from_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MODEL_SERVING_WEBHOOK_ALLOW", "127.0.0.1")
     monkeypatch.setenv("MODEL_SERVING_WEBHOOK_SECRET", SECRET)
     client = jobs(echo)
