@@ -1,6 +1,6 @@
 """A web worker as a program: `python -m tests.replicas.web_worker_program <home> <owner's pid>`.
 
-It says that it is here, waits for a word, hosts a stub, and tells the replica once it is ready.
+It prints "started", waits for a line, hosts a stub, and prints the replica once it is ready.
 """
 
 import queue

@@ -1,7 +1,7 @@
-"""Runs a handler in the processes that host it: the web worker's side.
+"""The executor that runs a handler in replicas: the web worker's side of a call.
 
-A call whose replica dies is tried once more; one that was still waiting there is sent again as often
-as it takes, since it can't be to blame.
+A call that was running when its replica died is retried once; one that was still queued there is sent again
+as often as needed, since it can't be the cause. Which replicas there are is in `replica_pool`.
 """
 
 from __future__ import annotations
@@ -12,45 +12,45 @@ from typing import Any
 from aylien_model_serving.background import pool
 from aylien_model_serving.core.messages import Call, Reply
 from aylien_model_serving.errors import HandlerFailed
-from aylien_model_serving.replicas.client.replica_pool import Fleet, ReplicaPool
+from aylien_model_serving.replicas.client.replica_pool import ReplicaPool, ReplicaPools
 from aylien_model_serving.replicas.client.supervisor_client import Replica
 from aylien_model_serving.rpc.connection import ReplicaDraining, ReplicaLost
 from aylien_model_serving.rpc.flight_recorder import was_running
 from aylien_model_serving.rpc.spec import Spec
 
-#: Seconds between two looks at replicas that have background tasks to finish.
-_LOOK_SECONDS = 0.05
+#: Seconds between two polls of replicas that have background tasks to finish.
+_POLL_SECONDS = 0.05
 
 
 class RemoteExecutor:
-    """Sends calls to the replica that has the fewest of them, and returns their replies.
+    """Sends each call to the replica with the fewest calls in flight, and returns its reply.
 
     Args:
-        spec: what hosts the handler.
+        spec: what the replicas host.
     """
 
     def __init__(self, spec: Spec) -> None:
-        self._fleet = Fleet(spec)
+        self._pools = ReplicaPools(spec)
         pool.register_for_shutdown(self)
 
     def start(self) -> None:
         """Have the replicas started, so that the first call does not wait for their model."""
-        self._fleet.here()
+        self._pools.get()
 
     def ready(self) -> bool:
-        return bool(self._fleet.here().ready())
+        return bool(self._pools.get().ready())
 
     def wake(self) -> None:
-        """Have the replicas look for jobs."""
-        self._fleet.here().wake()
+        """Have the replicas claim jobs."""
+        self._pools.get().wake()
 
     def describe(self, *, with_errors: bool) -> list[dict[str, Any]]:
-        """Return what is known of each replica, with the queue and batches of those that answer.
+        """Return the state of each replica, with the queue and batches of those that answer.
 
         Args:
-            with_errors: whether to tell why a replica failed to start, as its log does.
+            with_errors: whether to include why a replica failed to start, as its log does.
         """
-        here = self._fleet.here()
+        replica_pool = self._pools.get()
         return [
             {
                 "number": replica.number,
@@ -59,80 +59,82 @@ class RemoteExecutor:
                 "state": replica.state,
                 "restarts": replica.restarts,
                 **({"error": replica.error} if with_errors and replica.error else {}),
-                **here.ask_status(replica),
+                **replica_pool.fetch_status(replica),
             }
-            for replica in here.announced()
+            for replica in replica_pool.replicas()
         ]
 
     def finish_tasks(self, until: float) -> int:
-        """Wait until the background tasks that the replicas have by now are done; return how many are not.
+        """Wait until the background tasks accepted so far are done; return how many are not.
 
         Args:
             until: `time.monotonic()` seconds.
         """
-        here = self._fleet.known()
-        if here is None:
+        replica_pool = self._pools.get_existing()
+        if replica_pool is None:
             return 0
-        goals = {replica.pid: _tasks(here, replica).get("taken", 0) for replica in here.announced()}
+        accepted = {
+            replica.pid: _tasks(replica_pool, replica).get("taken", 0) for replica in replica_pool.replicas()
+        }
         while True:
             left = sum(
-                max(0, goals.get(replica.pid, 0) - told["done"])
-                for replica in here.announced()
-                if (told := _tasks(here, replica))
+                max(0, accepted.get(replica.pid, 0) - tasks["done"])
+                for replica in replica_pool.replicas()
+                if (tasks := _tasks(replica_pool, replica))
             )
             if not left or time.monotonic() > until:
                 return left
-            time.sleep(_LOOK_SECONDS)
+            time.sleep(_POLL_SECONDS)
 
     def is_immediate(self) -> bool:
         return False
 
     def run(self, arguments: dict[str, Any], call: Call) -> Reply:
-        """Answer a call by the replica's own reply, errors included.
+        """Run a call in a replica, and return the replica's reply, errors included.
 
         Raises:
-            Unavailable: no replica is live or starting, or too many calls wait for one.
-            HandlerFailed: two replicas have died while they worked on the call.
+            Unavailable: no replica is ready or starting, or too many calls wait for one.
+            HandlerFailed: two replicas have died while they ran the call.
         """
-        here, suspicion = self._fleet.here(), _CrashTracker()
+        replica_pool, crashes = self._pools.get(), _CrashTracker()
         while True:
-            link, replica = here.link(call.deadline)
+            connection, replica = replica_pool.acquire(call.deadline)
             try:
-                return link.call(call, suspicion.is_suspect)
+                return connection.call(call, crashes.is_suspect)
             except ReplicaDraining:
-                here.leave(replica)
+                replica_pool.remove(replica)
             except ReplicaLost as lost:
-                here.leave(replica)
-                suspicion.grow(replica.record, lost)
+                replica_pool.remove(replica)
+                crashes.add(replica.record, lost)
 
     async def run_async(self, arguments: dict[str, Any], call: Call) -> Reply:
-        here, suspicion = self._fleet.here(), _CrashTracker()
+        replica_pool, crashes = self._pools.get(), _CrashTracker()
         while True:
-            link, replica = await here.link_async(call.deadline)
+            connection, replica = await replica_pool.acquire_async(call.deadline)
             try:
-                return await link.call(call, suspicion.is_suspect)
+                return await connection.call(call, crashes.is_suspect)
             except ReplicaDraining:
-                here.leave(replica)
+                replica_pool.remove(replica)
             except ReplicaLost as lost:
-                here.leave(replica)
-                suspicion.grow(replica.record, lost)
+                replica_pool.remove(replica)
+                crashes.add(replica.record, lost)
 
 
-def _tasks(here: ReplicaPool, replica: Replica) -> dict[str, int]:
-    found: dict[str, int] = here.ask_status(replica).get("tasks", {})
+def _tasks(replica_pool: ReplicaPool, replica: Replica) -> dict[str, int]:
+    found: dict[str, int] = replica_pool.fetch_status(replica).get("tasks", {})
     return found
 
 
 class _CrashTracker:
-    """Whether a call may be what kills its replicas."""
+    """Tracks whether a call may be the cause of its replicas' deaths."""
 
     is_suspect = False
 
-    def grow(self, record: str, lost: ReplicaLost) -> None:
-        """Take note of a replica that died before it answered.
+    def add(self, record: str, lost: ReplicaLost) -> None:
+        """Record a replica that died before it answered.
 
         Raises:
-            HandlerFailed: it is the second that was running the call.
+            HandlerFailed: it is the second that died while it ran the call.
         """
         if not was_running(record, lost.number):
             return

@@ -1,7 +1,7 @@
-"""What one process knows of the replicas of a runner: which are ready, and its connections to them.
+"""The pool of a runner's replicas in one process: which are ready, and the connections to them.
 
-The supervisor announces replicas; calls go to the one that has the fewest of this process's calls,
-and wait for one that starts. Nothing here survives a fork: the child asks again.
+The supervisor announces replicas; a call goes to the one with the fewest of this process's calls in flight,
+and waits for one that starts. Knows nothing of what a call is for, and nothing of it survives a fork.
 """
 
 from __future__ import annotations
@@ -27,48 +27,46 @@ from aylien_model_serving.rpc.connection_async import AsyncConnection
 if TYPE_CHECKING:
     from aylien_model_serving.rpc.spec import Spec
 
-#: Seconds that a call waits for a replica that died at once after its start; its next start may be far off.
-_PATIENCE_WITH_DEATHS = 2.0
+#: Seconds that a call waits for a replica that died right after its start; its next start may be far off.
+_CRASH_LOOP_WAIT = 2.0
 
-#: Never held while something waits: it may have been made before gevent patched threads.
+#: Never held while a caller blocks: it may have been made before gevent patched threads.
 _lock = threading.Lock()
 
 
-class Fleet:
-    """The replicas of one runner, as this process sees them.
+class ReplicaPools:
+    """The pool of one runner's replicas for whichever process asks: after a fork the child gets its own.
 
     Args:
-        spec: what they host.
+        spec: what the replicas host.
     """
 
     def __init__(self, spec: Spec) -> None:
         self._spec = spec
-        self._of_process: ReplicaPool | None = None
+        self._pool: ReplicaPool | None = None
 
-    def here(self) -> ReplicaPool:
-        """Return this process's view, made at its first use: that is when the replicas are asked for."""
-        here = self._of_process
-        return here if here is not None and here.pid == os.getpid() else self._arrive()
+    def get(self) -> ReplicaPool:
+        """Return this process's pool, made at its first use: that is when the replicas are hosted."""
+        pool = self._pool
+        return pool if pool is not None and pool.pid == os.getpid() else self._create()
 
-    def known(self) -> ReplicaPool | None:
-        """Return this process's view, unless it has none: for a question that is not worth a start."""
-        return (
-            self._of_process if self._of_process is not None and self._of_process.pid == os.getpid() else None
-        )
+    def get_existing(self) -> ReplicaPool | None:
+        """Return this process's pool, None if it has none: for a caller that should start nothing."""
+        return self._pool if self._pool is not None and self._pool.pid == os.getpid() else None
 
-    def _arrive(self) -> ReplicaPool:
+    def _create(self) -> ReplicaPool:
         with _lock:
-            here = self._of_process
-            if here is not None and here.pid == os.getpid():
-                return here
-            here = self._of_process = ReplicaPool(self._spec)
+            pool = self._pool
+            if pool is not None and pool.pid == os.getpid():
+                return pool
+            pool = self._pool = ReplicaPool(self._spec)
         try:
-            here.ask(self._spec)
+            pool.host(self._spec)
         except BaseException:
-            self._of_process = None  # so that the next call is told as well, and does not wait for nothing
+            self._pool = None  # so that the next call fails alike, and does not wait for nothing
             raise
         weakref.finalize(self, SupervisorClient.of_process().release, self._spec.key).atexit = False
-        return here
+        return pool
 
 
 class ReplicaPool:
@@ -86,40 +84,40 @@ class ReplicaPool:
         self._waiting = 0
         self._replicas: Sequence[Replica] | None = None
         self._ready: Sequence[Replica] = ()
-        self._gone: set[str] = set()
+        self._lost: set[str] = set()
         self._changed = threading.Condition()
-        self._links: dict[str, Connection] = {}
-        self._async_links: dict[str, asyncio.Future[AsyncConnection]] = {}
+        self._connections: dict[str, Connection] = {}
+        self._async_connections: dict[str, asyncio.Future[AsyncConnection]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._sleepers: set[asyncio.Future[None]] = set()
+        self._async_waiters: set[asyncio.Future[None]] = set()
 
-    def ask(self, spec: Spec) -> None:
-        """Ask for the replicas; this object is told of them for as long as somebody uses it."""
-        mine = weakref.ref(self)
+    def host(self, spec: Spec) -> None:
+        """Have the replicas hosted; this pool is updated for as long as something refers to it."""
+        reference = weakref.ref(self)
 
-        def told(replicas: list[Replica]) -> None:
-            here = mine()
-            if here is not None:
-                here.update(replicas)
+        def on_update(replicas: list[Replica]) -> None:
+            pool = reference()
+            if pool is not None:
+                pool.update(replicas)
 
-        SupervisorClient.of_process().host(spec, told)
+        SupervisorClient.of_process().host(spec, on_update)
 
     def update(self, replicas: Sequence[Replica]) -> None:
-        """Take note of an announcement."""
+        """Take over the replicas as the supervisor announces them."""
         with self._changed:
             self._replicas = replicas
             announced = {replica.socket for replica in replicas if replica.state == "ready"}
-            self._gone &= announced
-            self._note_ready()
-            for path in [path for path, link in self._links.items() if path not in announced]:
-                if not self._links[path].in_flight:
-                    self._links.pop(path).close()
+            self._lost &= announced
+            self._refresh_ready()
+            for path in [path for path, connection in self._connections.items() if path not in announced]:
+                if not self._connections[path].in_flight:
+                    self._connections.pop(path).close()
             self._changed.notify_all()
-            loop, sleepers = self._loop, list(self._sleepers)
-        if loop is not None and sleepers and not loop.is_closed():
-            loop.call_soon_threadsafe(_wake, sleepers)
+            loop, waiters = self._loop, list(self._async_waiters)
+        if loop is not None and waiters and not loop.is_closed():
+            loop.call_soon_threadsafe(_wake, waiters)
 
-    def announced(self) -> Sequence[Replica]:
+    def replicas(self) -> Sequence[Replica]:
         """Return the replicas as they were last announced."""
         return self._replicas or ()
 
@@ -127,130 +125,127 @@ class ReplicaPool:
         """Return the replicas that take calls."""
         return self._ready
 
-    def _note_ready(self) -> None:
+    def _refresh_ready(self) -> None:
         self._ready = [
             replica
             for replica in self._replicas or ()
-            if replica.state == "ready" and replica.socket not in self._gone
+            if replica.state == "ready" and replica.socket not in self._lost
         ]
 
-    def _lose(self, replica: Replica) -> None:
-        self._gone.add(replica.socket)
-        self._note_ready()
+    def _mark_lost(self, replica: Replica) -> None:
+        self._lost.add(replica.socket)
+        self._refresh_ready()
 
-    def leave(self, replica: Replica) -> None:
+    def remove(self, replica: Replica) -> None:
         """Send no further calls to a replica that drains or was lost."""
         with self._changed:
-            self._lose(replica)
-            link = self._links.get(replica.socket)
-            if link is not None and not link.is_open:
-                del self._links[replica.socket]
-            self._async_links.pop(replica.socket, None)
+            self._mark_lost(replica)
+            connection = self._connections.get(replica.socket)
+            if connection is not None and not connection.is_open:
+                del self._connections[replica.socket]
+            self._async_connections.pop(replica.socket, None)
 
     def wake(self) -> None:
-        """Have every replica that is ready look at the store of jobs; the others will, once they are."""
+        """Have every ready replica claim jobs from the store; the others do so once they are ready."""
         for replica in self.ready():
-            link = self._links.get(replica.socket)
-            if link is None or not link.is_open:
-                link = self._connect(replica)
-            if link is not None:
-                link.send(protocol.encode_wake())
+            connection = self._connections.get(replica.socket)
+            if connection is None or not connection.is_open:
+                connection = self._connect(replica)
+            if connection is not None:
+                connection.send(protocol.encode_wake())
 
-    def ask_status(self, replica: Replica) -> dict[str, Any]:
-        """Return what a replica tells of itself; nothing, where it does not answer within a second."""
-        link = self._connect(replica) if replica.state == "ready" else None
-        if link is None:
+    def fetch_status(self, replica: Replica) -> dict[str, Any]:
+        """Return a replica's own status; an empty one where it does not answer within a second."""
+        connection = self._connect(replica) if replica.state == "ready" else None
+        if connection is None:
             return {}
-        question = Call(STATUS, "", "", {}, b"", {}, "-", time.monotonic() + 1)
+        call = Call(STATUS, "", "", {}, b"", {}, "-", time.monotonic() + 1)
         try:
-            told: dict[str, Any] = msgspec.json.decode(link.call(question, False).body)
-            return told
+            status: dict[str, Any] = msgspec.json.decode(connection.call(call, False).body)
+            return status
         except (ServingError, ReplicaLost, ReplicaDraining):
             return {}
 
-    def link(self, deadline: float | None) -> tuple[Connection, Replica]:
-        """Return a connection to the replica with the fewest calls, waiting for one if one is on its way.
+    def acquire(self, deadline: float | None) -> tuple[Connection, Replica]:
+        """Return a connection to the replica with the fewest calls in flight, waiting for one that starts.
 
         Raises:
-            Unavailable: none is, or too many calls wait already.
+            Unavailable: none is ready or starting, or too many calls wait already.
             DeadlineExceeded: none was ready in time.
         """
         since = time.monotonic()
         while True:
-            found = self._choose()
+            found = self._least_busy()
             if found is not None:
                 return found
-            with self._changed, self._queued():
+            with self._changed, _WaitingCall(self):
                 if not self.ready():
-                    self._changed.wait(self._patience(since, deadline))
+                    self._changed.wait(self._max_wait(since, deadline))
 
-    def _choose(self) -> tuple[Connection, Replica] | None:
+    def _least_busy(self) -> tuple[Connection, Replica] | None:
         best: tuple[Connection, Replica] | None = None
         for replica in self.ready():
-            link = self._links.get(replica.socket)
-            if link is None or not link.is_open:
-                link = self._connect(replica)
-            if link is not None and (best is None or link.in_flight < best[0].in_flight):
-                best = link, replica
+            connection = self._connections.get(replica.socket)
+            if connection is None or not connection.is_open:
+                connection = self._connect(replica)
+            if connection is not None and (best is None or connection.in_flight < best[0].in_flight):
+                best = connection, replica
         return best
 
     def _connect(self, replica: Replica) -> Connection | None:
         with self._changed:
-            link = self._links.get(replica.socket)
-            if link is None or not link.is_open:
+            connection = self._connections.get(replica.socket)
+            if connection is None or not connection.is_open:
                 try:
-                    link = self._links[replica.socket] = Connection(replica.socket)
+                    connection = self._connections[replica.socket] = Connection(replica.socket)
                 except OSError:
-                    self._lose(replica)
+                    self._mark_lost(replica)
                     return None
-            return link
+            return connection
 
-    async def link_async(self, deadline: float | None) -> tuple[AsyncConnection, Replica]:
-        """Do the same for a caller on an event loop."""
+    async def acquire_async(self, deadline: float | None) -> tuple[AsyncConnection, Replica]:
+        """Return the same as `acquire`, for a caller on an event loop."""
         since = time.monotonic()
         while True:
-            found = await self._choose_async()
+            found = await self._least_busy_async()
             if found is not None:
                 return found
-            with self._queued():
-                await self._sleep(self._patience(since, deadline))
+            with _WaitingCall(self):
+                await self._wait_async(self._max_wait(since, deadline))
 
-    async def _choose_async(self) -> tuple[AsyncConnection, Replica] | None:
-        self._adopt(asyncio.get_running_loop())
+    async def _least_busy_async(self) -> tuple[AsyncConnection, Replica] | None:
+        self._bind_to(asyncio.get_running_loop())
         best: tuple[AsyncConnection, Replica] | None = None
         for replica in self.ready():
-            connecting = self._async_links.get(replica.socket)
+            connecting = self._async_connections.get(replica.socket)
             if connecting is None or (connecting.done() and not _is_open(connecting)):
                 connecting = asyncio.ensure_future(AsyncConnection.connect(replica.socket))
-                self._async_links[replica.socket] = connecting
+                self._async_connections[replica.socket] = connecting
             try:
-                link = connecting.result() if connecting.done() else await asyncio.shield(connecting)
+                connection = connecting.result() if connecting.done() else await asyncio.shield(connecting)
             except OSError:
-                self._lose(replica)
+                self._mark_lost(replica)
                 continue
-            if best is None or link.in_flight < best[0].in_flight:
-                best = link, replica
+            if best is None or connection.in_flight < best[0].in_flight:
+                best = connection, replica
         return best
 
-    def _adopt(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _bind_to(self, loop: asyncio.AbstractEventLoop) -> None:
         """Connections belong to the loop that made them; a process serves from one at a time."""
         if self._loop is not loop:
             self._loop = loop
-            self._async_links = {}
-            self._sleepers = set()
+            self._async_connections = {}
+            self._async_waiters = set()
 
-    async def _sleep(self, seconds: float) -> None:
+    async def _wait_async(self, seconds: float) -> None:
         """Wait for the next announcement."""
-        sleeper = asyncio.get_running_loop().create_future()
-        self._sleepers.add(sleeper)
+        waiter = asyncio.get_running_loop().create_future()
+        self._async_waiters.add(waiter)
         try:
-            if not self.ready():  # announced between the caller's look and this line
-                await asyncio.wait([sleeper], timeout=seconds)
+            if not self.ready():  # announced between the caller's check and this line
+                await asyncio.wait([waiter], timeout=seconds)
         finally:
-            self._sleepers.discard(sleeper)
-
-    def _queued(self) -> _WaitingCall:
-        return _WaitingCall(self)
+            self._async_waiters.discard(waiter)
 
     def enter(self) -> None:
         """Count one more call that waits for a replica."""
@@ -259,20 +254,20 @@ class ReplicaPool:
         self._waiting += 1
 
     def exit(self) -> None:
-        """Count one less."""
+        """Count one call less."""
         self._waiting -= 1
 
-    def _patience(self, since: float, deadline: float | None) -> float:
+    def _max_wait(self, since: float, deadline: float | None) -> float:
         """Return the seconds that a call may wait for a replica from here on.
 
         Raises:
-            Unavailable: none is on its way.
-            DeadlineExceeded: there are none left.
+            Unavailable: no replica is starting, or the wait has lasted too long.
+            DeadlineExceeded: the deadline has passed.
         """
         states = {"starting"} if not self._replicas else {replica.state for replica in self._replicas}
-        until = since + (_PATIENCE_WITH_DEATHS if states <= {"waiting", "draining"} else self._start_timeout)
-        is_finished = states == {"failed"} or SupervisorClient.of_process().is_finished
-        if is_finished or time.monotonic() >= until:
+        until = since + (_CRASH_LOOP_WAIT if states <= {"waiting", "draining"} else self._start_timeout)
+        is_hopeless = states == {"failed"} or SupervisorClient.of_process().is_owner_gone
+        if is_hopeless or time.monotonic() >= until:
             raise Unavailable(f"{self._name} has no live replica at the moment")
         if deadline is not None and time.monotonic() >= deadline:
             raise DeadlineExceeded
@@ -280,23 +275,23 @@ class ReplicaPool:
 
 
 class _WaitingCall:
-    """Counts a call among those that wait for a replica."""
+    """Counts a call among those that wait for a replica, while the block runs."""
 
-    def __init__(self, berths: ReplicaPool) -> None:
-        self._berths = berths
+    def __init__(self, pool: ReplicaPool) -> None:
+        self._pool = pool
 
     def __enter__(self) -> None:
-        self._berths.enter()
+        self._pool.enter()
 
     def __exit__(self, *_: object) -> None:
-        self._berths.exit()
+        self._pool.exit()
 
 
 def _is_open(connecting: asyncio.Future[AsyncConnection]) -> bool:
     return not connecting.cancelled() and connecting.exception() is None and connecting.result().is_open
 
 
-def _wake(sleepers: Sequence[asyncio.Future[None]]) -> None:
-    for sleeper in sleepers:
-        if not sleeper.done():
-            sleeper.set_result(None)
+def _wake(waiters: Sequence[asyncio.Future[None]]) -> None:
+    for waiter in waiters:
+        if not waiter.done():
+            waiter.set_result(None)

@@ -1,7 +1,8 @@
-"""A process's line to the supervisor of its service: says what is to be hosted, and hears of the replicas.
+"""A process's client of its service's supervisor: sends what is to be hosted, receives the replicas' state.
 
-Whoever finds no supervisor starts one. Nothing waits while it holds a lock, since a lock may be
-older than gevent's patches; `release` takes none, since a finalizer may call it in the middle of anything.
+A client that finds no supervisor starts one. Nothing blocks while it holds a lock, since a lock may be older
+than gevent's patches; `release` takes none, since a finalizer may call it in the middle of anything. Knows
+nothing of calls and of the connections to replicas.
 """
 
 from __future__ import annotations
@@ -39,15 +40,15 @@ OnUpdate = Callable[[list[Replica]], None]
 
 class _HostedSpec(NamedTuple):
     spec: Spec
-    changed: OnUpdate
+    on_update: OnUpdate
 
 
 class SupervisorClient:
-    """What one process wants to be hosted, and its connection to the supervisor.
+    """The specs that one process hosts, and its connection to the supervisor.
 
     Args:
         home: the owner's folder; that of this process's owner when omitted.
-        owner_pid: the process with which the supervisor leaves; this process's owner when omitted.
+        owner_pid: the process with which the supervisor exits; this process's owner when omitted.
         replica_command: starts a replica, the number of its descriptor appended; the real one when empty.
     """
 
@@ -62,59 +63,59 @@ class SupervisorClient:
         self._replica_command = tuple(replica_command)
         self._since = time.monotonic()
         self._hosted: dict[str, _HostedSpec] = {}
-        self._known: dict[str, list[Replica]] = {}
-        self._outbox: deque[HostRequest] = deque()
-        self._sending = threading.Lock()
+        self._latest: dict[str, list[Replica]] = {}
+        self._requests: deque[HostRequest] = deque()
+        self._send_lock = threading.Lock()
         self._socket: socket.socket | None = None
         self._thread: threading.Thread | None = None
         self._is_started = False
         self._is_closed = False
-        #: Whether the owner is gone: nothing is hosted any more.
-        self.is_finished = False
+        #: Whether the owner has exited: nothing is hosted any more.
+        self.is_owner_gone = False
 
     @classmethod
     def of_process(cls) -> SupervisorClient:
-        """Return this process's own; after a fork it is another than the parent's."""
+        """Return this process's own client; a forked child has another than its parent."""
         current = cls._current
-        return current if current is not None else cls._first()
+        return current if current is not None else cls._create_current()
 
     @classmethod
-    def _first(cls) -> SupervisorClient:
+    def _create_current(cls) -> SupervisorClient:
         with cls._lock:
             if cls._current is None:
                 cls._current = cls()
             return cls._current
 
-    def host(self, spec: Spec, changed: OnUpdate) -> None:
-        """Ask for replicas, again and again if need be, until they are released.
+    def host(self, spec: Spec, on_update: OnUpdate) -> None:
+        """Have replicas hosted, by each supervisor that comes, until they are released.
 
         Args:
             spec: what they host.
-            changed: is called with all replicas, mostly on a thread of this object, whenever one of them
+            on_update: called with all replicas, mostly on a thread of this object, whenever one of them
                 changes; with none when the supervisor is lost. In a Gunicorn master nothing is started: its
                 forks do it, at their next use of this.
 
         Raises:
-            ConfigurationError: the spec can't travel, or the temporary folder has too long a path.
+            ConfigurationError: the spec can't be encoded, or the temporary folder has too long a path.
             OSError: the temporary folder can't be used.
         """
         key = spec.key
-        place = self._address()
-        place.make()
-        self._hosted[key] = _HostedSpec(spec, changed)
-        known = self._known.get(key)
-        if known is not None:
-            changed(known)
-        self._outbox.append(HostRequest(host=spec, since=self._since))
-        if not _is_gunicorn_master(place.owner):
+        address = self._address()
+        address.create_folder()
+        self._hosted[key] = _HostedSpec(spec, on_update)
+        latest = self._latest.get(key)
+        if latest is not None:
+            on_update(latest)
+        self._requests.append(HostRequest(host=spec, since=self._since))
+        if not _is_gunicorn_master(address.owner):
             self.start()
         self._flush()
 
     def release(self, key: str) -> None:
-        """Say that this process does not want what it hosted under a key any more."""
+        """Release what this process hosts under a key."""
         if self._hosted.pop(key, None) is not None:
-            self._known.pop(key, None)
-            self._outbox.append(HostRequest(release=key))
+            self._latest.pop(key, None)
+            self._requests.append(HostRequest(release=key))
             self._flush()
 
     def start(self) -> None:
@@ -124,14 +125,14 @@ class SupervisorClient:
         with self._lock:
             is_first, self._is_started = not self._is_started, True
         if is_first:
-            place = self._address()
+            address = self._address()
             self._thread = threading.Thread(
-                target=self._run, args=(place,), name="model-serving-control", daemon=True
+                target=self._run, args=(address,), name="model-serving-supervisor-client", daemon=True
             )
             self._thread.start()
 
     def close(self) -> None:
-        """End the connection as if this process were gone; the supervisor goes on."""
+        """End the connection, as the exit of this process would; the supervisor goes on."""
         self._is_closed = True
         sock = self._socket
         if sock is not None:
@@ -145,42 +146,44 @@ class SupervisorClient:
         home = owner.folder(pid) if self._home is None else self._home
         return supervisor_start.SupervisorAddress(home, pid, self._replica_command)
 
-    def _run(self, place: supervisor_start.SupervisorAddress) -> None:
+    def _run(self, address: supervisor_start.SupervisorAddress) -> None:
         backoff = Backoff(_LONGEST_PAUSE)
         while True:
-            worked = self._connected(place)
+            worked = self._run_connection(address)
             if self._is_closed:
                 return
             supervisor_start.reap()
-            if not place.owner_is_alive():
-                self.is_finished = True
-                self._tell(ReplicaUpdate({key: [] for key in list(self._hosted)}))
+            if not address.owner_is_alive():
+                self.is_owner_gone = True
+                self._publish(ReplicaUpdate({key: [] for key in list(self._hosted)}))
                 return
             time.sleep(backoff.failed(worked))
 
-    def _connected(self, place: supervisor_start.SupervisorAddress) -> float:
+    def _run_connection(self, address: supervisor_start.SupervisorAddress) -> float:
         """Hold a connection for as long as it lasts, and return how many seconds that was."""
         try:
-            sock = supervisor_start.connect(place)
+            sock = supervisor_start.connect(address)
         except (OSError, supervisor_start.StartError) as error:
-            if place.owner_is_alive():
-                logger.error("Runners have no supervisor, a further try follows: %s", error)
+            if address.owner_is_alive():
+                logger.error("The runners have no supervisor, retrying: %s", error)
             return 0.0
         began = time.monotonic()
-        self._listen(sock)
+        self._receive_updates(sock)
         return time.monotonic() - began
 
-    def _listen(self, sock: socket.socket) -> None:
-        """Ask for everything, and hear what there is until the connection ends."""
-        inbox = MessageDecoder(ReplicaUpdate)
-        self._outbox.clear()
-        self._outbox.extend(HostRequest(host=hosted.spec, since=self._since) for hosted in self._each())
+    def _receive_updates(self, sock: socket.socket) -> None:
+        """Request everything that is hosted, and receive updates until the connection ends."""
+        decoder = MessageDecoder(ReplicaUpdate)
+        self._requests.clear()
+        self._requests.extend(
+            HostRequest(host=hosted.spec, since=self._since) for hosted in self._hosted_specs()
+        )
         self._socket = sock
         try:
             self._flush()
             while not self._is_closed and (data := sock.recv(_CHUNK)):
-                for news in inbox.feed(data):
-                    self._tell(news)
+                for update in decoder.feed(data):
+                    self._publish(update)
         except (OSError, MessageError) as error:
             if not self._is_closed:
                 logger.warning("The connection to the supervisor of the runners is broken: %s", error)
@@ -188,59 +191,59 @@ class SupervisorClient:
             self._socket = None
             sock.close()
         if not self._is_closed:
-            self._tell(ReplicaUpdate({key: [] for key in list(self._hosted)}))
+            self._publish(ReplicaUpdate({key: [] for key in list(self._hosted)}))
 
-    def _each(self) -> list[_HostedSpec]:
+    def _hosted_specs(self) -> list[_HostedSpec]:
         return list(self._hosted.values())
 
-    def _tell(self, news: ReplicaUpdate) -> None:
-        for key, replicas in news.replicas.items():
+    def _publish(self, update: ReplicaUpdate) -> None:
+        for key, replicas in update.replicas.items():
             hosted = self._hosted.get(key)
             if hosted is None:
                 continue
-            self._known[key] = replicas
+            self._latest[key] = replicas
             try:
-                hosted.changed(replicas)
+                hosted.on_update(replicas)
             except Exception:
-                logger.exception("%s did not take the news of its replicas", hosted.spec.name)
+                logger.exception("The update of the replicas of %s failed", hosted.spec.name)
 
     def _flush(self) -> None:
-        """Send what waits, unless somebody is at it, who then takes all along."""
-        while self._outbox and (sock := self._socket) and self._sending.acquire(blocking=False):
+        """Send the queued requests, unless another thread is sending, which then sends all of them."""
+        while self._requests and (sock := self._socket) and self._send_lock.acquire(blocking=False):
             try:
-                while self._outbox:
-                    sock.sendall(encode(self._outbox.popleft()))
+                while self._requests:
+                    sock.sendall(encode(self._requests.popleft()))
             except (
                 OSError,
                 IndexError,
-            ):  # lost, and all is asked for again; or the outbox was emptied just so
+            ):  # lost, and all is requested again; or the queue was emptied meanwhile
                 return
             finally:
-                self._sending.release()
+                self._send_lock.release()
 
     @classmethod
-    def _forked(cls) -> None:
-        """Leave the parent its own; what a master only remembered, its fork asks for once it is started."""
+    def _after_fork(cls) -> None:
+        """Drop the parent's client; what a master has only registered, its fork hosts once it is started."""
         cls._lock = threading.Lock()
-        parents, cls._current = cls._current, None
-        if parents is None:
+        parent, cls._current = cls._current, None
+        if parent is None:
             return
-        parents._disown()
-        if not parents._is_started:
-            cls._current = cls(parents._home, parents._owner_pid, parents._replica_command)
-            cls._current._hosted = dict(parents._hosted)
+        parent._detach()
+        if not parent._is_started:
+            cls._current = cls(parent._home, parent._owner_pid, parent._replica_command)
+            cls._current._hosted = dict(parent._hosted)
 
-    def _disown(self) -> None:
-        """Let go of the connection without a word to gevent, whose loop is not ready in a fork."""
+    def _detach(self) -> None:
+        """Drop the connection without involving gevent, whose loop is not ready in a fork."""
         self._is_closed = True
         sock, self._socket = self._socket, None
         if sock is not None:
-            nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-            os.dup2(nothing, sock.fileno(), inheritable=False)
-            os.close(nothing)
+            null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+            os.dup2(null, sock.fileno(), inheritable=False)
+            os.close(null)
 
 
-os.register_at_fork(after_in_child=SupervisorClient._forked)
+os.register_at_fork(after_in_child=SupervisorClient._after_fork)
 
 
 def _is_gunicorn_master(owner_pid: int) -> bool:

@@ -1,6 +1,7 @@
-"""Finds the supervisor of a service, or starts it: one at a time, whoever comes first.
+"""Connects to the supervisor of a service, or starts it: one process at a time does, the first that comes.
 
-What waits here gives way to other greenlets.
+What blocks here lets other greenlets run. Knows where the supervisor is and how it starts; what is sent to it
+is in `supervisor_client`.
 """
 
 from __future__ import annotations
@@ -21,18 +22,19 @@ from aylien_model_serving.process import interpreter, owner
 
 _MODULE = "aylien_model_serving.replicas.supervisor.main"
 
-#: Bytes that the path of a Unix socket may have, the mark of its end left out: unix(7).
+#: Bytes that the path of a Unix socket may have, without the terminating zero: unix(7).
 _MAX_SOCKET_PATH = 107
 
 #: Bytes that the longest name of a socket has.
 _LONGEST_NAME = 24
 
-#: Seconds between two looks at who starts the supervisor, and the most that its start may take.
-_LOOK_SECONDS = 0.02
+#: Seconds between two attempts to connect while another process starts the supervisor, and the most for a
+#: start.
+_POLL_SECONDS = 0.02
 _START_SECONDS = 60.0
 
-#: Seconds that a process whose connections are closed may take to end.
-_ENDING_SECONDS = 1.0
+#: Seconds that a process whose connections are closed may take to exit.
+_EXIT_SECONDS = 1.0
 
 
 class StartError(Exception):
@@ -40,11 +42,11 @@ class StartError(Exception):
 
 
 class SupervisorAddress(NamedTuple):
-    """Where a service's supervisor is found.
+    """Where a service's supervisor is.
 
     Args:
         home: the owner's folder.
-        owner: the process with which the supervisor leaves.
+        owner: the process with which the supervisor exits.
         replica_command: starts a replica; empty for the real one.
     """
 
@@ -59,11 +61,11 @@ class SupervisorAddress(NamedTuple):
 
     @property
     def socket(self) -> str:
-        """Path of the socket where the supervisor takes wishes."""
+        """Path of the socket on which the supervisor takes requests."""
         return str(self.folder / "supervisor.sock")
 
-    def make(self) -> None:
-        """Make the folder.
+    def create_folder(self) -> None:
+        """Create the folder, if it does not exist.
 
         Raises:
             ConfigurationError: its path is too long for a socket.
@@ -77,7 +79,7 @@ class SupervisorAddress(NamedTuple):
         self.folder.mkdir(mode=0o700, exist_ok=True)
 
     def owner_is_alive(self) -> bool:
-        """Tell whether there is still somebody to serve."""
+        """Return whether the owner is alive."""
         if self.home.name.startswith(f"{self.owner}-"):
             return owner.is_alive(self.home.name)
         try:
@@ -89,7 +91,7 @@ class SupervisorAddress(NamedTuple):
         return True
 
 
-def connect(place: SupervisorAddress) -> socket.socket:
+def connect(address: SupervisorAddress) -> socket.socket:
     """Return a connection to the supervisor, started if there is none.
 
     Raises:
@@ -97,23 +99,23 @@ def connect(place: SupervisorAddress) -> socket.socket:
         StartError: the supervisor did not start.
     """
     deadline = time.monotonic() + _START_SECONDS
-    place.make()
+    address.create_folder()
     while True:
-        found = _reach(place)
+        found = _try_connect(address)
         if found is not None:
             return found
-        with _turn(place) as is_mine:
-            if is_mine:
-                return _reach(place) or _start(place)
+        with _start_lock(address) as is_held:
+            if is_held:
+                return _try_connect(address) or _start(address)
         if time.monotonic() > deadline:
             raise StartError("another process took too long to start the supervisor")
-        time.sleep(_LOOK_SECONDS)
+        time.sleep(_POLL_SECONDS)
 
 
-def _reach(place: SupervisorAddress) -> socket.socket | None:
+def _try_connect(address: SupervisorAddress) -> socket.socket | None:
     sock = socket.socket(socket.AF_UNIX)
     try:
-        sock.connect(place.socket)
+        sock.connect(address.socket)
     except (FileNotFoundError, ConnectionError):
         sock.close()
         return None
@@ -124,9 +126,9 @@ def _reach(place: SupervisorAddress) -> socket.socket | None:
 
 
 @contextlib.contextmanager
-def _turn(place: SupervisorAddress) -> Iterator[bool]:
-    """Yield whether it is this process's turn to start the supervisor."""
-    lock = os.open(place.folder / "start.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+def _start_lock(address: SupervisorAddress) -> Iterator[bool]:
+    """Hold the lock under which one process starts the supervisor; yield whether this one holds it."""
+    lock = os.open(address.folder / "start.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -141,35 +143,35 @@ def _turn(place: SupervisorAddress) -> Iterator[bool]:
         os.close(lock)
 
 
-#: What this process started, kept so that it can be reaped.
+#: Supervisors that this process started, kept so that they can be reaped.
 _started: list[subprocess.Popen[bytes]] = []
 
 
-def _start(place: SupervisorAddress) -> socket.socket:
+def _start(address: SupervisorAddress) -> socket.socket:
     ours, theirs = socket.socketpair()
     with ours:
         with theirs:
-            process = _launch(place, theirs.fileno())
+            process = _launch(address, theirs.fileno())
         ours.settimeout(_START_SECONDS)
         try:
-            is_there = ours.recv(1) != b""
+            is_ready = ours.recv(1) != b""
         except TimeoutError:
-            is_there = False
-    if not is_there:
+            is_ready = False
+    if not is_ready:
         process.kill()
         process.wait()
         raise StartError(f"the supervisor ended with status {process.returncode} before it was ready")
     _started.append(process)
-    return _reach(place) or _fail(process)
+    return _try_connect(address) or _fail(process)
 
 
 def _fail(process: subprocess.Popen[bytes]) -> socket.socket:
-    raise StartError(f"the supervisor (pid {process.pid}) was gone at once")
+    raise StartError(f"the supervisor (pid {process.pid}) exited at once")
 
 
-def _launch(place: SupervisorAddress, descriptor: int) -> subprocess.Popen[bytes]:
-    """Start the supervisor, which closes the descriptor's socket after a byte that says it is there."""
-    command = interpreter.command(_MODULE, place.home, place.owner, descriptor, *place.replica_command)
+def _launch(address: SupervisorAddress, descriptor: int) -> subprocess.Popen[bytes]:
+    """Start the supervisor, which closes the descriptor's socket after it has sent a byte: it is ready."""
+    command = interpreter.command(_MODULE, address.home, address.owner, descriptor, *address.replica_command)
     return subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -180,21 +182,21 @@ def _launch(place: SupervisorAddress, descriptor: int) -> subprocess.Popen[bytes
 
 
 def reap() -> None:
-    """Take the exit statuses of supervisors that this process started, so that none stays as a zombie.
+    """Reap the supervisors that this process started, so that none stays as a zombie.
 
-    To be called when a supervisor was lost, which then has closed its connections and is about to end.
+    To be called when a supervisor was lost, which then has closed its connections and is about to exit.
     """
     for process in list(_started):
         with contextlib.suppress(
             subprocess.TimeoutExpired, ValueError
         ):  # ValueError: another thread was first
-            process.wait(_ENDING_SECONDS)
+            process.wait(_EXIT_SECONDS)
             _started.remove(process)
 
 
 @atexit.register
-def _let_go() -> None:
-    """Have no warning of what is meant: a supervisor goes by itself, and after its owner."""
+def _silence_warnings() -> None:
+    """Prevent a ResourceWarning for what is intended: a supervisor exits by itself, after its owner."""
     for process in _started:
         if process.poll() is None:
             process.returncode = 0

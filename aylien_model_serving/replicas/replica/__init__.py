@@ -1,1 +1,1 @@
-"""The process that holds one copy of a model."""
+"""The replica: the process that holds one copy of a model, and answers calls and runs jobs for it."""

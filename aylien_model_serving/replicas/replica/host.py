@@ -1,4 +1,7 @@
-"""What a replica hosts: a handler behind an engine, and the socket where calls for it come in."""
+"""What a replica hosts: a handler behind an engine, the server that takes calls for it, and its job worker.
+
+Puts the parts together and closes them in order; each part's own work is in its file.
+"""
 
 from __future__ import annotations
 
@@ -37,19 +40,19 @@ from aylien_model_serving.rpc.spec import Spec
 
 logger = logging.getLogger(__name__)
 
-#: Seconds before the end of a replica's time at which jobs that are still under way are given back.
+#: Seconds before a replica's drain ends at which jobs that still run are given back to the store.
 _GIVE_BACK_SECONDS = 0.5
 
-#: Characters of a failure that the supervisor is told; the log has all of it.
+#: Characters of a failure that are reported to the supervisor; the log has all of it.
 _MAX_FAILURE = 2000
 
 
 class HostedHandler:
-    """A built handler and all that stands between it and its callers.
+    """A built handler, and all that stands between it and its callers.
 
     Args:
         spec: what to host.
-        order: where.
+        command: on which device, and at which paths.
         settings: limits and switches.
     """
 
@@ -98,16 +101,16 @@ class HostedHandler:
         if self._job_worker is not None:
             self._job_worker.wake()
 
-    def serve(self, supervisor: SupervisorChannel, built: Callable[[], None]) -> None:
-        """Answer calls until the supervisor says that it is enough; the handler runs on the calling thread.
+    def serve(self, supervisor: SupervisorChannel, on_built: Callable[[], None]) -> None:
+        """Answer calls until the supervisor commands to drain; the handler runs on the calling thread.
 
         Args:
-            superior: is told how it goes.
-            built: called when the model is loaded and warm.
+            supervisor: gets the replica's status.
+            on_built: called when the model is loaded and warmed up.
         """
         self._server.watch(supervisor.sock, lambda: self._on_commands(supervisor))
         self._server.start()
-        threading.Thread(target=self._open, args=(supervisor, built), daemon=True).start()
+        threading.Thread(target=self._start_serving, args=(supervisor, on_built), daemon=True).start()
         for _ in range(self._spec.threads - 1):
             threading.Thread(target=self._engine.work, name="model-serving-handler", daemon=True).start()
         self._engine.work()
@@ -118,20 +121,20 @@ class HostedHandler:
         if callable(close):
             close()
 
-    def _open(self, supervisor: SupervisorChannel, built: Callable[[], None]) -> None:
+    def _start_serving(self, supervisor: SupervisorChannel, on_built: Callable[[], None]) -> None:
         try:
             self._warm_up()
         except BaseException as error:
             fail(supervisor, self._spec, error)
         lifecycle.loaded()
-        built()
+        on_built()
         self._server.listen(self._command.socket)
-        supervisor.tell(Status(state="ready"))
+        supervisor.report(Status(state="ready"))
         if self._job_worker is not None:
             self._job_worker.start()
 
     def _warm_up(self) -> None:
-        """Make the first call, so that no client waits for what is loaded late."""
+        """Make the warm-up call, so that no client waits for what is loaded lazily."""
         fields = self._spec.warmup
         if fields is None:
             return
@@ -159,14 +162,14 @@ class HostedHandler:
         done.result()
 
     def _on_commands(self, supervisor: SupervisorChannel) -> None:
-        for command in supervisor.listen():
+        for command in supervisor.receive():
             if command.drain is not None:
                 self._until = command.drain
                 self._server.drain()
                 self._close(command.drain)
 
     def _close(self, until: float) -> None:
-        """Take no more work; give jobs back that will not be done in time."""
+        """Take no more work; give back the jobs that will not be done in time."""
         if self._job_worker is not None:
             self._job_worker.close()
             rest = max(0.0, until - time.monotonic() - _GIVE_BACK_SECONDS)
@@ -176,9 +179,9 @@ class HostedHandler:
         self._engine.close(0)
 
     def _settled(self) -> None:
-        """Have the server's thread tell the outcomes of a batch: the handler goes on with the next one."""
+        """Have the server's thread send the replies of a batch, while the handler runs the next one."""
         if self._outcomes is not None:
-            self._server.post(self._outcomes.tell)
+            self._server.post(self._outcomes.send_replies)
 
     def _status(self) -> Reply:
         status = {
@@ -191,12 +194,12 @@ class HostedHandler:
 
 
 def _end_process() -> None:
-    """End at once what can't be stopped otherwise; the supervisor starts another."""
+    """Kill this process, for a job that can't be stopped otherwise; the supervisor starts another."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 def fail(supervisor: SupervisorChannel, spec: Spec, error: BaseException) -> NoReturn:
-    """Tell why a replica can't be built, and end it."""
+    """Report why a replica can't be built, and exit."""
     logger.error("%s can't be built", spec.name, exc_info=error)
-    supervisor.tell(Status(failed="".join(traceback.format_exception(error))[-_MAX_FAILURE:]))
+    supervisor.report(Status(failed="".join(traceback.format_exception(error))[-_MAX_FAILURE:]))
     os._exit(1)

@@ -1,4 +1,7 @@
-"""The handler of a replica: found by its name, built on its device, and put behind an engine."""
+"""The handler of a replica: imported by its name, built on its device, and described by an endpoint.
+
+Knows the spec and how a handler is built; nothing of sockets, the engine and the supervisor.
+"""
 
 from __future__ import annotations
 
@@ -35,13 +38,13 @@ def build(spec: Spec, device: str) -> Callable[..., Any]:
 
 
 def signature_of(handler: Callable[..., Any], spec: Spec) -> Signature:
-    """Return what a handler takes of its callers."""
+    """Return the parameters of a handler that a call gives."""
     signature = Signature.of(handler)
     return signature.without(progress.parameter_of(handler)) if spec.jobs is not None else signature
 
 
 def endpoint_of(spec: Spec, handler: Callable[..., Any], settings: Settings) -> Endpoint:
-    """Return the endpoint whose story a replica tells; its runner is the replica's engine.
+    """Return the endpoint whose steps a replica runs itself: it has an engine in place of an executor.
 
     Raises:
         ConfigurationError: the schema's names are not found.
@@ -65,7 +68,7 @@ def endpoint_of(spec: Spec, handler: Callable[..., Any], settings: Settings) -> 
 
 
 class _NoExecutor:
-    """Stands in an endpoint for the engine: a replica drives its stories itself."""
+    """The executor of an endpoint in a replica, which runs the pipeline's steps itself: never called."""
 
     def run(self, arguments: dict[str, Any], call: Call) -> NoReturn:
         raise NotImplementedError

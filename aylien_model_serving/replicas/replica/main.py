@@ -2,8 +2,9 @@
 
     python -m aylien_model_serving.replicas.replica.main <descriptor>
 
-The descriptor is one end of a socket to the supervisor, which says what to host; when it closes, the replica
-ends at once. Its parent has asked the kernel for that too, which a handler that does not yield can't delay.
+The descriptor is one end of a socket to the supervisor, which sends what to host; when it closes, the replica
+exits at once. Its parent has asked the kernel to kill it as well, which a handler that does not yield can't
+delay. This file prepares the process; what is hosted is in `host`.
 """
 
 from __future__ import annotations
@@ -27,13 +28,13 @@ from aylien_model_serving.rpc.spec import Spec, load_main
 
 logger = logging.getLogger(__name__)
 
-#: Seconds after which a thread has to let another one have the interpreter: calls are read while a handler
-#: computes, and a handler that is woken must not wait until a batch of replies has been written.
+#: Seconds after which a thread yields the interpreter to another: calls are read while a handler computes,
+#: and a handler that is woken must not wait until a batch of replies has been written.
 _SWITCH_INTERVAL = 0.0005
 
 
 def main(descriptor: int) -> None:
-    """Host what the supervisor says, until it says otherwise."""
+    """Host what the supervisor commands, until it commands to drain."""
     interpreter.restore(os.environ)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _ignore_signal)
@@ -45,7 +46,7 @@ def main(descriptor: int) -> None:
     spec, command = _first_command(supervisor)
     loading = contextlib.ExitStack()
     loading.enter_context(_loading_lock(settings))
-    supervisor.tell(Status(state="loading"))
+    supervisor.report(Status(state="loading"))
     try:
         _adopt_environment(spec)
         hosted = HostedHandler(spec, command, settings)
@@ -55,19 +56,19 @@ def main(descriptor: int) -> None:
 
 
 def _ignore_signal(number: int, _: object) -> None:
-    """Go on: a replica leaves when its supervisor says so. What the handler starts does not inherit this."""
+    """Ignore it: a replica exits on its supervisor's command. What a handler starts does not inherit this."""
 
 
 def _first_command(supervisor: SupervisorChannel) -> tuple[Spec, Command]:
     while True:
-        for command in supervisor.listen():
+        for command in supervisor.receive():
             if command.spec is not None:
                 return command.spec, command
 
 
 @contextlib.contextmanager
 def _loading_lock(settings: Settings) -> Iterator[None]:
-    """Wait until no other replica of this user loads a model: two at once need twice the memory."""
+    """Hold the lock under which one replica of this user loads at a time: two need twice the memory."""
     if settings.parallel_loading:
         yield
         return
@@ -77,7 +78,7 @@ def _loading_lock(settings: Settings) -> Iterator[None]:
 
 
 def _adopt_environment(spec: Spec) -> None:
-    """Look at the world as the web worker did that named the handler."""
+    """Set the folder and the import path of the web worker that named the handler."""
     with contextlib.suppress(OSError):  # the folder is gone, and the handler may not need it
         os.chdir(spec.folder)
     sys.path[:] = spec.sys_path

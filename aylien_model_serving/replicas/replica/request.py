@@ -1,7 +1,7 @@
-"""One call in a replica: the pipeline's story, told between a connection and the engine.
+"""One call in a replica: the pipeline's steps, run between a connection and the engine.
 
-The story begins where the call is read, waits while the engine runs the handler, and ends where its outcome
-is known; its reply goes back the way the call came.
+The steps start where the call is read, wait while the engine runs the handler, and end where its outcome is
+known; its reply goes back over the connection that the call came by. Knows frames, and no sockets.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ AfterSend = Callable[[], None]
 
 
 class ReplySink(Protocol):
-    """Where a call's reply goes."""
+    """What takes a call's reply: the connection that the call came by."""
 
     def put(self, buffers: Buffers) -> None:
         """Add to what the next flush sends."""
@@ -32,20 +32,20 @@ class ReplySink(Protocol):
     def flush(self) -> None:
         """Send what was put."""
 
-    def done(self, number: int) -> None:
-        """Forget a call that has been answered."""
+    def forget(self, number: int) -> None:
+        """Drop a call that has its reply."""
 
 
 class ReplicaRequest(EngineCall):
-    """A call on its way to its reply.
+    """A call and what becomes of it, up to its reply.
 
     Args:
-        number: tells it from all other calls.
-        call: what was asked.
+        number: identifies the call.
+        call: the call.
         suspect: whether a replica died while it ran this call.
-        endpoint: who answers.
-        outlet: where the reply goes.
-        outcomes: where the end of its run is kept until the whole batch is told; None to tell it at once.
+        endpoint: decodes the call and encodes its reply.
+        sink: takes the reply.
+        outcomes: collects its outcome until those of the whole batch are sent; None to send it at once.
     """
 
     __slots__ = ("_credit", "number", "sink")
@@ -59,14 +59,14 @@ class ReplicaRequest(EngineCall):
         sink: ReplySink,
         outcomes: OutcomeBuffer | None,
     ) -> None:
-        finish = self.finished if outcomes is None else partial(outcomes.add, self)
+        finish = self.respond_and_flush if outcomes is None else partial(outcomes.add, self)
         super().__init__(call, endpoint, call.deadline, finish, suspect=suspect)
         self.number = number
         self.sink = sink
         self._credit: StreamCredit | None = None
 
-    def begin(self, engine: Engine) -> None:
-        """Read the call's fields and hand them to the engine; what can't be read is answered here."""
+    def submit(self, engine: Engine) -> None:
+        """Decode the call's fields and submit them to the engine; an error is the reply at once."""
         try:
             engine.check_room()
             refusal = self.prepare()
@@ -77,15 +77,15 @@ class ReplicaRequest(EngineCall):
         if refusal is not None:
             self._reply(refusal)
 
-    def finished(self, result: Any, error: Exception | None) -> None:
-        """Tell the rest of the story, with what the handler returned or raised, and send the reply."""
-        after = self.tell(result, error)
+    def respond_and_flush(self, result: Any, error: Exception | None) -> None:
+        """Run the rest of the steps, with what the handler returned or raised, and send the reply."""
+        after = self.respond(result, error)
         self.sink.flush()
         if after is not None:
             after()
 
-    def tell(self, result: Any, error: Exception | None) -> AfterSend | None:
-        """Tell the rest of the story; the reply waits for a flush, after which what is returned is called."""
+    def respond(self, result: Any, error: Exception | None) -> AfterSend | None:
+        """Run the rest of the steps; the reply waits for a flush, after which what is returned is called."""
         return self._reply(self.encode(result, error))
 
     def _reply(self, reply: Reply) -> AfterSend | None:
@@ -96,18 +96,17 @@ class ReplicaRequest(EngineCall):
             self._stream(reply, reply.chunks)
         else:
             self.sink.put(self._encoded(reply))
-        self.sink.done(self.number)
+        self.sink.forget(self.number)
         return reply.after
 
     def _encoded(self, reply: Reply) -> Buffers:
         try:
             return protocol.encode_reply(self.number, reply)
         except protocol.WireError as error:
-            told = InvalidAnswer(str(error))
-            return protocol.encode_reply(self.number, self.refuse(told))
+            return protocol.encode_reply(self.number, self.refuse(InvalidAnswer(str(error))))
 
     def _stream(self, reply: Reply, chunks: Chunks) -> None:
-        """Send a body as it is made, no faster than the client takes it, until it ends or nobody listens."""
+        """Send a body as it is made, no faster than the client takes it, until it ends or is abandoned."""
         credit = self._credit = StreamCredit()
         self.sink.put(protocol.encode_reply(self.number, reply, stream=True))
         self.sink.flush()
@@ -122,33 +121,33 @@ class ReplicaRequest(EngineCall):
             self.sink.put(protocol.encode_end(self.number))
 
     def grant(self, items: int) -> None:
-        """Let so many more items of the stream be sent."""
+        """Grant so many further items of the stream."""
         if self._credit is not None:
             self._credit.grant(items)
 
     def abandon(self) -> None:
-        """Stop what nobody waits for: before the handler, or at the next item of its stream."""
+        """Stop a cancelled call: before the handler, or at the next item of its stream."""
         self.abandoned = True
         if self._credit is not None:
             self._credit.end()
 
 
 class OutcomeBuffer:
-    """The outcomes of a batch, told together by one thread, while the handler is at the next batch."""
+    """The outcomes of a batch, whose replies one thread sends while the handler runs the next batch."""
 
     def __init__(self) -> None:
         self._outcomes: deque[tuple[ReplicaRequest, Any, Exception | None]] = deque()
 
     def add(self, request: ReplicaRequest, result: Any, error: Exception | None) -> None:
-        """Keep one outcome until it is told."""
+        """Add one outcome."""
         self._outcomes.append((request, result, error))
 
-    def tell(self) -> None:
-        """Tell all that is kept; the replies of one connection share a write."""
+    def send_replies(self) -> None:
+        """Send the replies of all outcomes; those of one connection share a write."""
         sinks, afters = set(), []
         for _ in range(len(self._outcomes)):
             request, result, error = self._outcomes.popleft()
-            after = request.tell(result, error)
+            after = request.respond(result, error)
             if after is not None:
                 afters.append(after)
             sinks.add(request.sink)
@@ -159,7 +158,7 @@ class OutcomeBuffer:
 
 
 class StreamCredit:
-    """How many items a client still takes."""
+    """The flow control of a stream: how many items the client still takes."""
 
     def __init__(self) -> None:
         self._left = protocol.STREAM_CREDIT
@@ -167,7 +166,7 @@ class StreamCredit:
         self._changed = threading.Condition()
 
     def take(self) -> bool:
-        """Wait for the right to send one item, and tell whether it came."""
+        """Wait for the credit of one item, and return whether there is one; there is none after `end`."""
         with self._changed:
             self._changed.wait_for(lambda: self._left > 0 or self._ended)
             self._left -= 1

@@ -1,4 +1,8 @@
-"""A replica's socket, served by one thread: connections, the supervisor's word, and what others hand over."""
+"""A replica's server: one thread that accepts connections, reads calls, and runs what other threads post.
+
+Knows sockets and when they are ready; what a call is and how it is answered is in `worker_connection` and
+`request`.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,7 @@ from aylien_model_serving.replicas.replica.request import OutcomeBuffer
 from aylien_model_serving.replicas.replica.worker_connection import WorkerConnection
 from aylien_model_serving.rpc.protocol import WireError
 
-#: Seconds that a replica that leaves waits for clients to take their last answers.
+#: Seconds that a replica that exits waits for clients to receive their last replies.
 _EXIT_SECONDS = 1.0
 
 
@@ -27,11 +31,11 @@ class ReplicaServer:
     """Accepts web workers' connections and reads their calls.
 
     Args:
-        endpoint: who answers.
+        endpoint: decodes the calls and encodes their replies.
         engine: runs the handler.
-        outcomes: keeps those of a batch until they are told together.
-        tell_status: answers those who ask the replica itself.
-        wake: is called when jobs may wait.
+        outcomes: collects those of a batch until they are sent together.
+        get_status: returns the reply to a call for the replica's own status.
+        wake: called when jobs may wait.
     """
 
     def __init__(
@@ -45,7 +49,7 @@ class ReplicaServer:
         self._endpoint = endpoint
         self._engine = engine
         self._outcomes = outcomes
-        self._status = get_status
+        self._get_status = get_status
         self._wake_job_worker = wake
         self._selector = selectors.DefaultSelector()
         self._connections: set[WorkerConnection] = set()
@@ -68,7 +72,7 @@ class ReplicaServer:
         self._thread.start()
 
     def listen(self, path: str) -> None:
-        """Accept connections at a path, which is there when this returns."""
+        """Accept connections at a path, which exists when this returns."""
         listener = socket.socket(socket.AF_UNIX)
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
@@ -78,7 +82,7 @@ class ReplicaServer:
         self.post(lambda: self.watch(listener, partial(self._accept, listener)))
 
     def post(self, task: Callable[[], None]) -> None:
-        """Have the server's thread do something soon; from any thread."""
+        """Have the server's thread run a task soon; from any thread."""
         self._tasks.append(task)
         if not self._is_awake:
             self._is_awake = True
@@ -86,13 +90,13 @@ class ReplicaServer:
                 self._waker.send(b"\0")
 
     def drain(self) -> None:
-        """Send further calls away."""
+        """Refuse further calls."""
         self._drains = True
         for connection in self._connections:
             connection.drains = True
 
     def end(self) -> None:
-        """Let the clients take their last answers, and stop; from another thread."""
+        """Stop once the clients have received their last replies; from another thread."""
         until = time.monotonic() + _EXIT_SECONDS
         self.post(lambda: self._end_when_idle(until))
         self._thread.join(2 * _EXIT_SECONDS)
@@ -131,7 +135,7 @@ class ReplicaServer:
                 self._engine,
                 self._outcomes,
                 self._want_write,
-                self._status,
+                self._get_status,
                 self._wake_job_worker,
             )
             connection.drains = self._drains
@@ -140,10 +144,10 @@ class ReplicaServer:
 
     def _receive(self, connection: WorkerConnection) -> None:
         try:
-            goes_on = connection.receive()
+            is_connected = connection.receive()
         except WireError:
-            goes_on = False
-        if not goes_on:
+            is_connected = False
+        if not is_connected:
             self._close(connection)
 
     def _close(self, connection: WorkerConnection) -> None:

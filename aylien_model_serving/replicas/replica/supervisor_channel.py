@@ -1,4 +1,4 @@
-"""A replica's line to its supervisor."""
+"""A replica's channel to its supervisor: commands in, status out. Knows nothing of what they are for."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from aylien_model_serving.rpc.control_messages import Command, Status
 
 
 class SupervisorChannel:
-    """The supervisor at the other end of a socket.
+    """The socket to the supervisor.
 
     Args:
-        sock: the socket.
+        sock: the connected socket.
     """
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
-        self._inbox = control_framing.MessageDecoder(Command)
+        self._decoder = control_framing.MessageDecoder(Command)
 
-    def listen(self) -> list[Command]:
-        """Wait for something to come, and return the orders in it; without a supervisor the process ends."""
+    def receive(self) -> list[Command]:
+        """Wait for data, and return the commands in it; without a supervisor the process exits."""
         data = self.sock.recv(1 << 16)
         if not data:
             os._exit(1)
-        return self._inbox.feed(data)
+        return self._decoder.feed(data)
 
-    def tell(self, status: Status) -> None:
-        """Say how the replica is."""
+    def report(self, status: Status) -> None:
+        """Send the replica's status."""
         self.sock.sendall(control_framing.encode(status))

@@ -1,4 +1,7 @@
-"""One web worker's connection to a replica: frames come in, replies go out, many at a time."""
+"""A replica's end of one web worker's connection: calls come in as frames, replies go out, many in one write.
+
+Knows the socket and the frames; how a call is answered is in `request`, which sockets are ready in `server`.
+"""
 
 from __future__ import annotations
 
@@ -20,16 +23,16 @@ _VECTOR = 512
 
 
 class WorkerConnection:
-    """Reads calls on the thread of the server, and writes replies on whichever thread has them.
+    """Reads calls on the server's thread, and writes replies on whichever thread has them.
 
     Args:
         sock: the accepted socket, which does not block.
-        endpoint: who answers.
+        endpoint: decodes the calls and encodes their replies.
         engine: runs the handler.
-        outcomes: keeps those of a batch until they are told together.
-        want_write: tells the server that the socket takes no more at the moment.
-        tell_status: answers those who ask the replica itself.
-        wake: is called when jobs may wait.
+        outcomes: collects those of a batch until they are sent together.
+        want_write: called when the socket takes no more at the moment.
+        get_status: returns the reply to a call for the replica's own status.
+        wake: called when jobs may wait.
     """
 
     def __init__(
@@ -47,9 +50,9 @@ class WorkerConnection:
         self._engine = engine
         self._outcomes = outcomes
         self._want_write = want_write
-        self._status = get_status
+        self._get_status = get_status
         self._wake = wake
-        self._frames = protocol.FrameDecoder()
+        self._decoder = protocol.FrameDecoder()
         self._calls: dict[int, ReplicaRequest] = {}
         self._unsent: deque[protocol.Buffer] = deque()
         self._lock = threading.Lock()
@@ -57,13 +60,13 @@ class WorkerConnection:
         self.drains = False
 
     def receive(self) -> bool:
-        """Take what has come, and tell whether the other end is still there.
+        """Receive what has come, and return whether the other end is still connected.
 
         Raises:
-            wire.WireError: it does not speak as a client does.
+            WireError: it violates the protocol.
         """
         while True:
-            buffer = self._frames.get_buffer()
+            buffer = self._decoder.get_buffer()
             try:
                 size = self.sock.recv_into(buffer)
             except BlockingIOError:
@@ -72,16 +75,16 @@ class WorkerConnection:
                 return False
             if not size:
                 return False
-            for frame in self._frames.buffer_updated(size):
-                self._take(frame)
+            for frame in self._decoder.buffer_updated(size):
+                self._dispatch(frame)
             if size < len(buffer):
                 break
         self.flush()
         return True
 
-    def _take(self, frame: protocol.Frame) -> None:
+    def _dispatch(self, frame: protocol.Frame) -> None:
         if frame.kind == protocol.CALL:
-            self._begin(frame)
+            self._answer(frame)
         elif frame.kind == protocol.WAKE:
             self._wake()
         elif frame.number in self._calls:
@@ -90,26 +93,26 @@ class WorkerConnection:
             elif frame.kind == protocol.CREDIT:
                 self._calls[frame.number].grant(frame.header)
 
-    def _begin(self, frame: protocol.Frame) -> None:
+    def _answer(self, frame: protocol.Frame) -> None:
         if self.drains:
             self.put(protocol.encode_refused(frame.number))
             return
         call, suspect = protocol.decode_call(frame)
         if call.method == STATUS:
-            self.put(protocol.encode_reply(frame.number, self._status()))
+            self.put(protocol.encode_reply(frame.number, self._get_status()))
             return
         request = ReplicaRequest(frame.number, call, suspect, self._endpoint, self, self._outcomes)
         self._calls[frame.number] = request
-        request.begin(self._engine)
+        request.submit(self._engine)
 
     def put(self, buffers: Sequence[protocol.Buffer]) -> None:
         self._unsent.extend(buffers)
 
-    def done(self, number: int) -> None:
+    def forget(self, number: int) -> None:
         self._calls.pop(number, None)
 
     def flush(self) -> None:
-        """Send what was put, as far as the socket takes it; the rest goes when it takes more."""
+        """Send what was put, as far as the socket takes it; the rest is sent when it takes more."""
         with self._lock:
             while self._unsent and not self._is_closed:
                 vector = list(itertools.islice(self._unsent, _VECTOR))
@@ -133,11 +136,11 @@ class WorkerConnection:
 
     @property
     def is_idle(self) -> bool:
-        """Whether every call has been answered, and every answer has been sent."""
+        """Whether every call has its reply, and every reply has been sent."""
         return not self._calls and not self._unsent
 
     def close(self) -> None:
-        """Abandon what nobody waits for any more."""
+        """Abandon the calls in flight, and close the socket."""
         for call in list(self._calls.values()):
             call.abandon()
         with self._lock:

@@ -30,7 +30,7 @@ def visible(environ: Mapping[str, str], folder: Path = Path("/dev")) -> tuple[st
 
 
 def _entries(text: str) -> tuple[str, ...]:
-    """Return the valid entries, UUIDs of GPUs and MIG instances too; CUDA ignores all behind an invalid one."""
+    """Return the valid entries, UUIDs of GPUs and MIG instances too: all behind an invalid one is ignored."""
     found: list[str] = []
     for entry in map(str.strip, text.split(",")):
         if not re.fullmatch(r"\d+|GPU-.+|MIG-.+", entry):
