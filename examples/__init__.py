@@ -1,1 +1,1 @@
-"""Services to start from: each file is a program, with a test that starts it and asks it real questions."""
+"""Services to start from: each one is a program, with a test that starts it and sends it real requests."""

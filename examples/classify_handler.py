@@ -1,4 +1,4 @@
-"""Handler objects that hold their model, without view or schema: type hints say what a request must hold.
+"""A handler object that holds its model, without view or schema: type hints validate its requests.
 
 make COMMAND_UNCACHED='examples.classify_handler:run_app()' example-service
 curl localhost:8000/classify -d '{"text": "Heute scheint die Sonne über der Stadt."}'
@@ -14,7 +14,7 @@ from aylien_model_serving.app_factory import FlaskAppWrapper
 
 
 class ClassifyHandler:
-    """Names the language of a text."""
+    """Detects the language of a text."""
 
     def __init__(self) -> None:
         self.classifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
@@ -24,7 +24,7 @@ class ClassifyHandler:
         return self.rank(text, count=1)[0]
 
     def rank(self, text: str, count: int) -> list[dict[str, Any]]:
-        """Return the `count` most likely languages, the likeliest first."""
+        """Return the `count` most likely languages, the most likely first."""
         return [
             {"language": language, "probability": round(probability, 4)}
             for language, probability in self.classifier.rank(text)[:count]
@@ -32,7 +32,7 @@ class ClassifyHandler:
 
 
 def run_app() -> Flask:
-    """Return the app that the server is told to serve: two endpoints that share one model."""
+    """Return the app that the server serves: two endpoints that share one model."""
     handler = ClassifyHandler()
     return FlaskAppWrapper.create_app(
         [

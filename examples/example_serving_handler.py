@@ -1,4 +1,4 @@
-"""Language detection behind one endpoint, with requests and answers checked by a protobuf schema.
+"""Language detection at one endpoint, with requests and responses validated against a protobuf schema.
 
 make example-service
 curl localhost:8000/ -d '{"title": "Guten Morgen", "body": "Heute scheint die Sonne über der Stadt."}'
@@ -14,18 +14,18 @@ from aylien_model_serving.app_factory import FlaskAppWrapper, InvalidRequest
 
 VERSION = "0.0.1"
 
-# Loaded with the module, in each worker process before it takes requests, so that no request waits for it.
+# Loaded with the module, in each worker process before it accepts requests, so that no request waits for it.
 IDENTIFIER = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
 
 
 def predict_lang(text: str) -> tuple[str, float]:
-    """Return the ISO 639 code of the text's language, and how sure the model is of it, from 0 to 1."""
+    """Return the ISO 639 code of the text's language, and its probability, from 0 to 1."""
     language, confidence = IDENTIFIER.classify(text)
     return language, round(confidence, 4)
 
 
 def extracted_body(enrichments: dict[str, Any] | None) -> str:
-    """Return `enrichments.extracted.value.body`, or an empty text where the client sent none."""
+    """Return `enrichments.extracted.value.body`, or an empty text if the client sent none."""
     value = ((enrichments or {}).get("extracted") or {}).get("value") or {}
     body: str = value.get("body") or ""
     return body
@@ -46,10 +46,10 @@ def predict(
 
 
 def process_request() -> Any:
-    """Answer one request: a Flask view."""
+    """Handle one request: a Flask view."""
     return FlaskAppWrapper.process_json(predict, schema=schema)
 
 
 def run_app() -> Flask:
-    """Return the app that the server is told to serve."""
+    """Return the app that the server serves."""
     return FlaskAppWrapper.create_app([{"endpoint": "/", "callable": process_request, "methods": ["POST"]}])

@@ -1,4 +1,4 @@
-"""Language detection that answers repeated requests from a cache: see the answer's X-Cache header.
+"""Language detection with a response cache for repeated requests: see the response's X-Cache header.
 
 make example-service-cached
 curl -i localhost:8000/ -d '{"title": "Guten Morgen", "body": "Heute scheint die Sonne über der Stadt."}'
@@ -14,12 +14,12 @@ from examples.example_serving_handler import predict
 
 
 def process_request() -> Any:
-    """Answer one request: a Flask view."""
+    """Handle one request: a Flask view."""
     return CachedFlaskAppWrapper.process_json(predict, schema=schema)
 
 
 def run_app() -> Flask:
-    """Return the app that the server is told to serve, with a cache of 100,000 answers in each worker."""
+    """Return the app that the server serves, with a cache of 100,000 responses in each worker."""
     return CachedFlaskAppWrapper.create_app(
         [{"endpoint": "/", "callable": process_request, "methods": ["POST"]}]
     )

@@ -16,7 +16,7 @@ from aylien_model_serving.app_factory import FlaskAppWrapper
 
 
 class IrisPredictor:
-    """A classifier, trained in milliseconds at the start of a process on the data set inside scikit-learn."""
+    """A classifier, trained in milliseconds at the start of a process on scikit-learn's data set."""
 
     def __init__(self) -> None:
         iris = load_iris()
@@ -26,7 +26,7 @@ class IrisPredictor:
     def __call__(
         self, sepal_length: float, sepal_width: float, petal_length: float, petal_width: float
     ) -> dict[str, Any]:
-        """Return the likeliest species and the probability of each; measurements are in centimetres."""
+        """Return the most likely species and the probability of each; measurements are in centimetres."""
         [probabilities] = self.model.predict_proba([[sepal_length, sepal_width, petal_length, petal_width]])
         return {
             "species": self.species[probabilities.argmax()],
@@ -35,7 +35,7 @@ class IrisPredictor:
 
 
 def run_app() -> Flask:
-    """Return the app that the server is told to serve; it builds one predictor in each process."""
+    """Return the app that the server serves; each process builds one predictor."""
     return FlaskAppWrapper.create_app(
         [{"endpoint": "/predictions", "callable": IrisPredictor, "methods": ["GET", "POST"]}]
     )

@@ -1,1 +1,1 @@
-"""Handwritten digits, read by a convolutional network in a process of its own."""
+"""Handwritten digits, classified by a convolutional network in a process of its own."""

@@ -1,4 +1,4 @@
-r"""Handwritten digits: a PyTorch network in a process of its own, whose requests are answered in batches.
+r"""Handwritten digits: a PyTorch network in a process of its own, which classifies images in batches.
 
 make COMMAND_UNCACHED='examples.digits.app:run_app()' example-service
 curl localhost:8000/ -d '{"pixels": [
@@ -21,43 +21,43 @@ BLANK = [[0.0] * SIDE] * SIDE
 
 
 class Digits:
-    """Reads digits.
+    """Classifies images of digits.
 
     Args:
-        device: where the network runs; the runner says "cuda:0" if there is a GPU.
+        device: where the network runs; the runner passes "cuda:0" if there is a GPU.
     """
 
     def __init__(self, device: str = "cpu") -> None:
-        # The web workers import this file for the hints below: only who builds the class has to load torch.
+        # Web workers import this file for its type hints; only the replica builds the class and loads torch.
         from examples.digits import model
 
-        self.as_input = model.as_input
+        self.to_tensor = model.to_tensor
         self.network = optimize(model.load_network(), device=device)
 
     def __call__(self, pixels: list[list[list[float]]]) -> list[dict[str, Any] | InvalidRequest]:
-        """Return the digit that each image of a batch shows, and how sure the network is, from 0 to 1.
+        """Return the digit in each image of a batch, and its probability, from 0 to 1.
 
         Args:
             pixels: for each image eight rows of eight pixels, from 0 (paper) to 16 (ink).
         """
-        faults = [fault_of(image) for image in pixels]
-        sound = [image for image, fault in zip(pixels, faults, strict=True) if fault is None]
-        read = iter(self.read(sound))
-        return [next(read) if fault is None else fault for fault in faults]
+        errors = [validation_error(image) for image in pixels]
+        valid = [image for image, error in zip(pixels, errors, strict=True) if error is None]
+        digits = iter(self.classify(valid))
+        return [next(digits) if error is None else error for error in errors]
 
-    def read(self, images: list[list[list[float]]]) -> list[dict[str, Any]]:
-        """Return what images of the right shape show."""
+    def classify(self, images: list[list[list[float]]]) -> list[dict[str, Any]]:
+        """Return the digits in valid images."""
         if not images:
             return []
-        probabilities, digits = self.network(self.as_input(images)).softmax(dim=1).max(dim=1)
+        probabilities, digits = self.network(self.to_tensor(images)).softmax(dim=1).max(dim=1)
         return [
             {"digit": digit, "probability": round(probability, 4)}
             for digit, probability in zip(digits.tolist(), probabilities.tolist(), strict=True)
         ]
 
 
-def fault_of(image: list[list[float]]) -> InvalidRequest | None:
-    """Return what is wrong with an image, as the error that its sender gets."""
+def validation_error(image: list[list[float]]) -> InvalidRequest | None:
+    """Return the error for the client, if an image is not valid."""
     if len(image) != SIDE or any(len(row) != SIDE for row in image):
         return InvalidRequest(f"pixels has to be {SIDE} rows of {SIDE} numbers")
     if any(not 0 <= pixel <= BRIGHTEST for row in image for pixel in row):
@@ -66,7 +66,7 @@ def fault_of(image: list[list[float]]) -> InvalidRequest | None:
 
 
 def run_app() -> Flask:
-    """Return the app that the server is told to serve."""
+    """Return the app that the server serves."""
     return FlaskAppWrapper.create_app(
         [
             {

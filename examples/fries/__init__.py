@@ -1,1 +1,1 @@
-"""Fries, whose making takes its time: a job with progress."""
+"""Fries, which take longer than a request: a job with progress."""

@@ -1,9 +1,9 @@
-r"""Fries: work that outlasts a request, answered with a job at once and followed as it goes on.
+r"""Fries: work that outlasts a request, as a job whose progress clients can follow.
 
 make COMMAND_UNCACHED='examples.fries.app:run_app()' example-service
-curl localhost:8000/make_fries -d '{"fries_name": "curly"}'     # answers with the job and its links
+curl localhost:8000/make_fries -d '{"fries_name": "curly"}'     # returns the job and its links
 curl -N localhost:8000/stream/<job_id>                          # its progress, as it happens
-curl 'localhost:8000/status/<job_id>?wait=10'                   # its result, once it is there
+curl 'localhost:8000/status/<job_id>?wait=10'                   # its result, when it is finished
 """
 
 import time
@@ -18,8 +18,8 @@ def make_fries(job_progress: JobProgress, fries_name: str, amount: int = 1) -> s
     """Make some fries.
 
     Args:
-        job_progress: where the cook says how far the fries are; the client sees it, and does not send it.
-        fries_name: what they are called.
+        job_progress: reports the progress to the client; the library passes it, not the client.
+        fries_name: their name.
         amount: how many.
     """
     job_progress.set_status(0.1, f"started new fries creation {fries_name}")
@@ -32,7 +32,7 @@ def make_fries(job_progress: JobProgress, fries_name: str, amount: int = 1) -> s
 
 
 def run_app() -> Flask:
-    """Return the app that the server is told to serve."""
+    """Return the app that the server serves."""
     return FlaskAppWrapper.create_app(
         [
             {

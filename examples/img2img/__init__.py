@@ -1,1 +1,1 @@
-"""Photographs that become pencil drawings, one after the other."""
+"""Photographs converted to pencil drawings, as jobs."""

@@ -1,4 +1,4 @@
-"""The pencil: what is as bright as its surroundings stays white, and edges are drawn."""
+"""Pencil drawings: what is as bright as its surroundings becomes white, and edges are drawn."""
 
 from typing import Any
 
@@ -10,10 +10,10 @@ WHITE = 255
 
 
 def draw(grey: NDArray[np.uint8], radius: float) -> Any:
-    """Return the drawing of a picture.
+    """Return the drawing of an image.
 
-    The picture is divided by its own blurred self, which painters of pixels call colour dodge: every pixel is
-    shown as bright as it is beside its surroundings.
+    The image is divided by its blurred copy, which image editors call colour dodge: what is left is each
+    pixel's brightness relative to its surroundings.
 
     Args:
         grey: rows x columns, from 0 (black) to 255 (white).

@@ -1,1 +1,1 @@
-"""A speech whose words arrive as they are spoken."""
+"""The words of a speech, as a stream."""

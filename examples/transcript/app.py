@@ -3,8 +3,8 @@ r"""The words of a speech, sent as they are spoken: as a stream, or as a job tha
 make COMMAND_UNCACHED='examples.transcript.app:run_app()' example-service
 curl -N localhost:8000/transcribe -d '{"speed": 2}'                             # a line for each word
 curl -N 'localhost:8000/transcribe?speed=2' -H 'Accept: text/event-stream'      # an event for each word
-curl localhost:8000/transcripts -d '{}'                                         # a job with the same words
-curl -N localhost:8000/stream/<job_id>                                          # as it makes them
+curl localhost:8000/transcripts -d '{}'                                         # a job with the same result
+curl -N localhost:8000/stream/<job_id>                                          # as it produces them
 """
 
 import time
@@ -20,8 +20,8 @@ SPEECH = (
     "conceived in liberty, and dedicated to the proposition that all men are created equal."
 )
 
-LETTER = 0.06  # seconds that a calm speaker takes for one
-GAP = 0.1  # seconds between two words
+SECONDS_PER_LETTER = 0.06  # of a slow speaker
+SECONDS_BETWEEN_WORDS = 0.1
 
 
 class Word(TypedDict):
@@ -33,24 +33,28 @@ class Word(TypedDict):
 
 
 def transcribe(text: str = SPEECH, speed: float = 1.0) -> Iterator[Word]:
-    """Send each word once it has been spoken; a clock stands where a model would listen.
+    """Yield each word once it has been spoken; a sleep stands in for a model.
 
     Args:
         text: the speech.
-        speed: how many times as fast as a calm speaker it is spoken, from 0.1 to 1000.
+        speed: factor of the slow speaker's speed, from 0.1 to 1000.
     """
     if not 0.1 <= speed <= 1000:
         raise InvalidRequest("speed has to be from 0.1 to 1000")
-    now = 0.0
+    elapsed = 0.0
     for word in text.split():
-        spoken = GAP + LETTER * len(word)
-        time.sleep(spoken / speed)
-        yield {"word": word, "start": round(now + GAP, 2), "end": round(now + spoken, 2)}
-        now += spoken
+        duration = SECONDS_BETWEEN_WORDS + SECONDS_PER_LETTER * len(word)
+        time.sleep(duration / speed)
+        yield {
+            "word": word,
+            "start": round(elapsed + SECONDS_BETWEEN_WORDS, 2),
+            "end": round(elapsed + duration, 2),
+        }
+        elapsed += duration
 
 
 def run_app() -> Flask:
-    """Return the app that the server is told to serve: each stream takes one of the first route's threads."""
+    """Return the app that the server serves: each stream uses one of the first route's threads."""
     return FlaskAppWrapper.create_app(
         [
             {

@@ -1,4 +1,4 @@
-"""Examples with jobs: started with a store of their own, and followed by their events."""
+"""Helpers for examples with jobs: a service with a job store of its own, and the events of a job."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def serve_jobs(target: str, folder: Path, worker_class: str = "gthread") -> Iter
 
     Args:
         target: the app.
-        folder: where its jobs are kept.
-        worker_class: Gunicorn's.
+        folder: of its job store.
+        worker_class: of Gunicorn.
     """
     env = {"MODEL_SERVING_JOBS_URL": f"sqlite:///{folder}/jobs.sqlite3"}
     with serve(target, worker_class=worker_class, env=env, args=("--threads", "8")) as service:

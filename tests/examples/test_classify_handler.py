@@ -31,11 +31,11 @@ def test_a_text_is_classified(client: httpx.Client, text: str, language: str) ->
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_the_path_says_how_many_languages_are_ranked(client: httpx.Client, method: str) -> None:
+def test_the_path_sets_how_many_languages_are_ranked(client: httpx.Client, method: str) -> None:
     fields = {"text": GERMAN}
 
-    asked: dict[str, Any] = {"params": fields} if method == "GET" else {"json": fields}
-    answer = client.request(method, "/classify/3", **asked)
+    arguments: dict[str, Any] = {"params": fields} if method == "GET" else {"json": fields}
+    answer = client.request(method, "/classify/3", **arguments)
 
     assert answer.status_code == 200
     assert answer.json()[0]["language"] == "de"
@@ -45,7 +45,7 @@ def test_the_path_says_how_many_languages_are_ranked(client: httpx.Client, metho
 
 
 @pytest.mark.parametrize("count", ["0", "many", "-1"])
-def test_a_count_that_ranks_nothing_is_no_path_of_the_service(client: httpx.Client, count: str) -> None:
+def test_an_invalid_count_in_the_path_is_a_404(client: httpx.Client, count: str) -> None:
     answer = client.post(f"/classify/{count}", json={"text": GERMAN})
 
     assert answer.status_code == 404

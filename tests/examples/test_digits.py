@@ -1,4 +1,4 @@
-"""The digits example: the network itself, what it keeps, and the service with its runner and batches."""
+"""The digits example: the network, its cached weights, and the service with its runner and batches."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def digits(caches: Path) -> Digits:
 
 @pytest.fixture
 def weights(digits: Digits, caches: Path) -> Path:
-    """The file of a folder in which a network is kept."""
+    """The file of the cached weights."""
     return caches / "model-serving-digits" / "weights.pt"
 
 
@@ -63,7 +63,7 @@ def trainings(model: Any, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return found
 
 
-def test_held_out_digits_are_read(digits: Digits, held_out: Any) -> None:
+def test_held_out_digits_are_classified(digits: Digits, held_out: Any) -> None:
     answers = digits(held_out.images.tolist())
 
     right = [answer["digit"] == label for answer, label in zip(answers, held_out.labels, strict=True)]
@@ -81,7 +81,7 @@ def test_no_image_that_is_held_out_is_trained_on(model: Any, held_out: Any) -> N
     assert not seen & {image.tobytes() for image in held_out.images}
 
 
-def test_a_wrong_shape_fails_alone(digits: Digits, held_out: Any) -> None:
+def test_an_invalid_image_fails_without_the_rest_of_its_batch(digits: Digits, held_out: Any) -> None:
     good = held_out.images[:3].tolist()
     alone = digits(good)
 
@@ -93,7 +93,7 @@ def test_a_wrong_shape_fails_alone(digits: Digits, held_out: Any) -> None:
     assert str(answers[6]) == "A pixel is a number from 0 to 16"
 
 
-def test_a_batch_without_any_good_image_is_answered(digits: Digits) -> None:
+def test_a_batch_without_any_valid_image_gets_an_error_for_each(digits: Digits) -> None:
     [answer] = digits([[]])
 
     assert isinstance(answer, InvalidRequest)
@@ -105,14 +105,14 @@ def test_the_network_is_optimized(digits: Digits) -> None:
     assert digits.network.report == ("evaluation and inference mode", "float32 on cpu", "channels last")
 
 
-def test_the_next_start_finds_the_weights(weights: Path, trainings: list[Any], held_out: Any) -> None:
+def test_the_next_start_loads_the_cached_weights(weights: Path, trainings: list[Any], held_out: Any) -> None:
     again = Digits()
 
     assert not trainings
     assert again(held_out.images[:1].tolist())[0]["digit"] == held_out.labels[0]
 
 
-def test_nobody_else_can_look_into_the_folder(weights: Path) -> None:
+def test_the_cache_folder_is_open_to_its_user_alone(weights: Path) -> None:
     weights.parent.chmod(0o755)
 
     Digits()
@@ -122,7 +122,7 @@ def test_nobody_else_can_look_into_the_folder(weights: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 and nothing more", b"\x80\x04N.", "half"])
-def test_a_broken_file_is_trained_again(
+def test_a_broken_weights_file_is_trained_again(
     model: Any,
     weights: Path,
     trainings: list[Any],
@@ -144,7 +144,7 @@ def test_a_broken_file_is_trained_again(
     assert [record.levelname for record in caplog.records] == ["WARNING"]
 
 
-def test_who_starts_together_trains_once(
+def test_processes_that_start_together_train_once(
     model: Any, trainings: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
@@ -175,7 +175,7 @@ def test_a_training_is_the_same_each_time_and_leaves_random_numbers_alone(model:
         torch.testing.assert_close(weight, other[name])
 
 
-def test_who_imports_the_app_for_its_hints_does_not_load_torch() -> None:
+def test_importing_the_app_does_not_load_torch() -> None:
     program = "import examples.digits.app, sys; print(*sys.modules)"
 
     done = subprocess.run([sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True)
@@ -200,14 +200,14 @@ def service(caches: Path, tmp_path: Path) -> Iterator[Service]:
 
 
 @pytest.mark.processes
-def test_the_service_reads_held_out_digits_many_at_a_time(service: Service, held_out: Any) -> None:
+def test_the_service_classifies_held_out_digits_in_batches(service: Service, held_out: Any) -> None:
     images = held_out.images[:100].tolist()
 
-    def ask(image: Any) -> httpx.Response:
+    def post(image: Any) -> httpx.Response:
         return client.post("/", json={"pixels": image})
 
     with httpx.Client(base_url=service.url) as client, ThreadPoolExecutor(16) as pool:
-        answers = list(pool.map(ask, [*images, *WRONG_SHAPES]))
+        answers = list(pool.map(post, [*images, *WRONG_SHAPES]))
         wrong_type = client.post("/", json={"pixels": [["ink"]]})
 
     read = [answer.json() for answer in answers[:100]]

@@ -1,4 +1,4 @@
-"""The example service, started with Gunicorn and asked for the language of real text."""
+"""The example service, started with Gunicorn, with requests of real text."""
 
 from collections.abc import Iterator
 
@@ -36,7 +36,7 @@ def test_the_language_of_an_article_is_detected(client: httpx.Client, language: 
     assert 0.5 < answer.json()["confidence"] <= 1
 
 
-def test_an_answer_holds_what_the_schema_says_and_no_error(client: httpx.Client) -> None:
+def test_a_response_has_the_fields_of_the_schema_and_no_error(client: httpx.Client) -> None:
     answer = client.post("/", json={"title": "Guten Morgen", "body": ARTICLES["de"]})
 
     assert answer.headers["content-type"] == "application/json"
@@ -78,7 +78,7 @@ def test_an_article_without_text_is_refused(client: httpx.Client, article: dict[
     assert answer.json()["request_id"] == answer.headers["x-request-id"]
 
 
-def test_a_field_that_the_schema_does_not_know_is_refused_in_the_parsers_words(client: httpx.Client) -> None:
+def test_a_field_that_is_not_in_the_schema_is_refused_with_the_parsers_message(client: httpx.Client) -> None:
     answer = client.post("/", json={"body": ARTICLES["en"], "language": "en"})
 
     assert answer.status_code == 400
@@ -92,7 +92,7 @@ def test_a_field_of_the_wrong_type_is_refused(client: httpx.Client) -> None:
     assert "body" in answer.json()["error"]
 
 
-def test_the_operations_endpoints_answer(client: httpx.Client) -> None:
+def test_the_operators_endpoints_respond(client: httpx.Client) -> None:
     client.post("/", json={"body": ARTICLES["en"]})
 
     assert client.get("/__ping").text == "Success"

@@ -1,4 +1,4 @@
-"""The example service that caches, started with Gunicorn and asked the same thing twice."""
+"""The example service that caches, started with Gunicorn, with equal requests."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ GERMAN = "Der Stadtrat stimmt nächste Woche über den neuen Haushalt ab."
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[httpx.Client]:
-    # One worker: the cache is in a worker's memory, and the second request has to meet the first's answer.
+    # One worker: the cache is in a worker's memory, and the second request has to find the first's response.
     with (
         serve("examples.example_serving_handler_cached:run_app()", workers=1) as service,
         httpx.Client(base_url=service.url) as client,
@@ -20,7 +20,7 @@ def client() -> Iterator[httpx.Client]:
         yield client
 
 
-def test_the_second_of_two_equal_requests_is_answered_from_the_cache(client: httpx.Client) -> None:
+def test_the_second_of_two_equal_requests_is_a_cache_hit(client: httpx.Client) -> None:
     first = client.post("/", json={"title": "Guten Morgen", "body": GERMAN})
     second = client.post("/", content=f'{{ "body":"{GERMAN}", "title":"Guten Morgen" }}'.encode())
 
@@ -30,7 +30,7 @@ def test_the_second_of_two_equal_requests_is_answered_from_the_cache(client: htt
     assert first.json()["language"] == "de"
 
 
-def test_another_text_gets_an_answer_of_its_own(client: httpx.Client) -> None:
+def test_another_text_is_a_cache_miss(client: httpx.Client) -> None:
     client.post("/", json={"body": GERMAN})
 
     answer = client.post("/", json={"body": "Le conseil municipal votera le budget la semaine prochaine."})
@@ -39,7 +39,7 @@ def test_another_text_gets_an_answer_of_its_own(client: httpx.Client) -> None:
     assert answer.json()["language"] == "fr"
 
 
-def test_a_refusal_is_not_kept(client: httpx.Client) -> None:
+def test_an_error_is_not_cached(client: httpx.Client) -> None:
     answers = [client.post("/", json={"id": "a1"}) for _ in range(2)]
 
     assert [answer.status_code for answer in answers] == [400, 400]

@@ -1,4 +1,4 @@
-"""The fries, started with Gunicorn: a job that is followed while it goes on, and one that is cancelled."""
+"""The fries, started with Gunicorn: a job whose progress is streamed, and one that is cancelled."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
 
 @pytest.fixture(scope="module")
 def followed(client: httpx.Client) -> list[tuple[str, dict[str, Any]]]:
-    """The events of one job from its beginning to its end."""
+    """The events of one job from its start to its end."""
     job = client.post("/make_fries", json={"fries_name": "curly", "amount": 3}).json()
     with client.stream("GET", job["links"]["stream"], timeout=30) as answer:
         return list(events(answer.iter_lines()))
 
 
-def test_a_job_is_answered_at_once_with_its_links(client: httpx.Client) -> None:
+def test_a_request_returns_a_job_with_its_links_at_once(client: httpx.Client) -> None:
     answer = client.post("/make_fries", json={"fries_name": "curly"})
 
     job = answer.json()
@@ -45,11 +45,13 @@ def test_a_job_is_answered_at_once_with_its_links(client: httpx.Client) -> None:
     client.post(job["links"]["cancel"])
 
 
-def test_the_progress_is_told_as_the_cook_says_it(followed: list[tuple[str, dict[str, Any]]]) -> None:
-    told = [(job["progress"], job["message"]) for name, job in followed if "message" in job]
+def test_the_stream_has_the_progress_that_the_handler_reports(
+    followed: list[tuple[str, dict[str, Any]]],
+) -> None:
+    progress = [(job["progress"], job["message"]) for name, job in followed if "message" in job]
 
-    assert [message for _, message in dict.fromkeys(told)][:3] == MESSAGES
-    assert sorted(told, key=lambda step: step[0]) == told
+    assert [message for _, message in dict.fromkeys(progress)][:3] == MESSAGES
+    assert sorted(progress, key=lambda step: step[0]) == progress
 
 
 def test_the_last_event_is_the_result(followed: list[tuple[str, dict[str, Any]]]) -> None:
@@ -60,7 +62,7 @@ def test_the_last_event_is_the_result(followed: list[tuple[str, dict[str, Any]]]
     assert job["metrics"]["execution_time_s"] >= 5
 
 
-def test_a_job_that_goes_on_stops_at_the_cooks_next_word(client: httpx.Client) -> None:
+def test_a_running_job_is_cancelled_at_its_next_report_of_progress(client: httpx.Client) -> None:
     job = client.post("/make_fries", json={"fries_name": "burnt"}).json()
     with client.stream("GET", job["links"]["stream"], timeout=30) as answer:
         for _, shown in events(answer.iter_lines()):
@@ -77,7 +79,7 @@ def test_a_job_that_goes_on_stops_at_the_cooks_next_word(client: httpx.Client) -
 @pytest.mark.parametrize(
     ("fields", "named"), [({}, "fries_name"), ({"fries_name": "a", "amount": "b"}, "amount")]
 )
-def test_what_is_wrong_with_an_order_is_told_before_there_is_a_job(
+def test_an_invalid_request_is_refused_without_creating_a_job(
     client: httpx.Client, fields: dict[str, str], named: str
 ) -> None:
     answer = client.post("/make_fries", json=fields)

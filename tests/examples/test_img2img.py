@@ -1,4 +1,4 @@
-"""The pencil: what it draws, and the service whose queue holds ten pictures."""
+"""The pencil drawing, and the service whose queue holds ten images."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def client(service: Service) -> Iterator[httpx.Client]:
 
 
 def halves(left: int, right: int) -> Any:
-    """Return a picture of two greys that meet in the middle."""
+    """Return an image of two greys, left and right."""
     import numpy as np
 
     grey = np.full((SIDE, SIDE), left, np.uint8)
@@ -50,9 +50,9 @@ def halves(left: int, right: int) -> Any:
 def png(grey: Any) -> bytes:
     from PIL import Image
 
-    held = io.BytesIO()
-    Image.fromarray(grey).save(held, "png")
-    return held.getvalue()
+    buffer = io.BytesIO()
+    Image.fromarray(grey).save(buffer, "png")
+    return buffer.getvalue()
 
 
 def pixels(content: str) -> Any:
@@ -68,7 +68,7 @@ def ended(client: httpx.Client, job: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("grey", [1, 90, 255])
-def test_a_plain_picture_is_white_paper(grey: int) -> None:
+def test_an_image_of_one_grey_becomes_white(grey: int) -> None:
     from examples.img2img.drawing import draw
 
     assert (draw(halves(grey, grey), radius=3) == WHITE).all()
@@ -86,7 +86,7 @@ def test_an_edge_is_drawn_on_its_dark_side_alone() -> None:
 
 
 @pytest.mark.processes
-def test_an_uploaded_picture_comes_back_as_a_drawing(client: httpx.Client) -> None:
+def test_the_result_of_an_uploaded_image_is_a_drawing(client: httpx.Client) -> None:
     from examples.img2img.drawing import draw
 
     files = {"upload_img": ("photo.png", png(halves(100, 200)), "image/png")}
@@ -100,7 +100,7 @@ def test_an_uploaded_picture_comes_back_as_a_drawing(client: httpx.Client) -> No
 
 
 @pytest.mark.processes
-def test_what_is_no_picture_is_refused_at_once(client: httpx.Client) -> None:
+def test_a_file_that_is_no_image_is_refused_at_once(client: httpx.Client) -> None:
     answer = client.post("/img2img", files={"upload_img": ("photo.png", b"once upon a time", "image/png")})
 
     assert answer.status_code == 400
@@ -109,7 +109,9 @@ def test_what_is_no_picture_is_refused_at_once(client: httpx.Client) -> None:
 
 @pytest.mark.processes
 @pytest.mark.parametrize("radius", ["0", "101"])
-def test_a_pencil_that_is_too_broad_fails_in_its_own_words(client: httpx.Client, radius: str) -> None:
+def test_a_radius_out_of_range_fails_the_job_with_the_handlers_message(
+    client: httpx.Client, radius: str
+) -> None:
     files = {"upload_img": ("photo.png", png(halves(1, 2)), "image/png")}
     job = client.post("/img2img", files=files, data={"radius": radius}).json()
 
@@ -118,9 +120,9 @@ def test_a_pencil_that_is_too_broad_fails_in_its_own_words(client: httpx.Client,
 
 
 @pytest.mark.processes
-def test_the_queue_takes_ten_pictures_and_lets_a_client_come_back_later(client: httpx.Client) -> None:
+def test_the_queue_takes_ten_images_and_refuses_more_with_retry_after(client: httpx.Client) -> None:
     picture = base64.b64encode(png(halves(50, 60))).decode()
-    with asleep(client):
+    with stopped_replicas(client):
         answers = [client.post("/img2img", json={"upload_img": picture}) for _ in range(12)]
 
     taken = [answer.json() for answer in answers if answer.status_code == 202]
@@ -131,8 +133,8 @@ def test_the_queue_takes_ten_pictures_and_lets_a_client_come_back_later(client: 
 
 
 @contextlib.contextmanager
-def asleep(client: httpx.Client) -> Iterator[None]:
-    """Stop those who draw until the block ends."""
+def stopped_replicas(client: httpx.Client) -> Iterator[None]:
+    """Stop the replicas with SIGSTOP until the block ends."""
     [replicas] = client.get("/__runners").json().values()
     pids = [replica["pid"] for replica in replicas]
     for pid in pids:

@@ -1,4 +1,4 @@
-"""The iris predictor, started with Gunicorn and asked by GET and by POST."""
+"""The iris predictor, started with Gunicorn, with GET and POST requests."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -28,12 +28,12 @@ def client() -> Iterator[httpx.Client]:
 def test_get_and_post_predict_the_same_species(
     client: httpx.Client, flower: dict[str, float], species: str
 ) -> None:
-    asked = client.get("/predictions", params=flower)
+    got = client.get("/predictions", params=flower)
     posted = client.post("/predictions", json=flower)
 
-    assert asked.status_code == posted.status_code == 200
-    assert asked.json() == posted.json()
-    assert asked.json()["species"] == species
+    assert got.status_code == posted.status_code == 200
+    assert got.json() == posted.json()
+    assert got.json()["species"] == species
 
 
 def test_the_probabilities_of_all_species_add_up_to_one(client: httpx.Client) -> None:
@@ -60,8 +60,8 @@ def test_a_missing_measurement_is_named(client: httpx.Client) -> None:
 def test_a_measurement_that_is_no_number_is_named(client: httpx.Client, method: str) -> None:
     flower = SETOSA | {"petal_width": "wide"}
 
-    asked: dict[str, Any] = {"params": flower} if method == "GET" else {"json": flower}
-    answer = client.request(method, "/predictions", **asked)
+    arguments: dict[str, Any] = {"params": flower} if method == "GET" else {"json": flower}
+    answer = client.request(method, "/predictions", **arguments)
 
     assert answer.status_code == 400
     assert "petal_width" in answer.json()["error"]

@@ -1,4 +1,4 @@
-"""The speech, started with Gunicorn: its words arrive one by one, in each form and from a job too."""
+"""The speech, started with Gunicorn: its words as a stream in each format, and as a job."""
 
 from __future__ import annotations
 
@@ -31,34 +31,34 @@ def client(
         yield client
 
 
-def words_of(heard: list[dict[str, Any]]) -> list[str]:
-    return [word["word"] for word in heard]
+def words_of(words: list[dict[str, Any]]) -> list[str]:
+    return [word["word"] for word in words]
 
 
-def test_each_word_has_its_time() -> None:
-    heard = list(transcribe("one three", speed=1000))
+def test_each_word_has_its_start_and_end() -> None:
+    words = list(transcribe("one three", speed=1000))
 
-    assert heard == [
+    assert words == [
         {"word": "one", "start": 0.1, "end": 0.28},
         {"word": "three", "start": 0.38, "end": 0.68},
     ]
 
 
-def test_words_come_as_lines(client: httpx.Client) -> None:
+def test_words_are_streamed_as_lines(client: httpx.Client) -> None:
     answer = client.post("/transcribe", json={"speed": QUICK})
 
     assert answer.headers["content-type"] == "application/x-ndjson"
     assert words_of([json.loads(line) for line in answer.text.splitlines()]) == WORDS
 
 
-def test_words_come_as_events_where_accept_asks_for_them(client: httpx.Client) -> None:
+def test_words_are_streamed_as_events_if_accept_names_them(client: httpx.Client) -> None:
     answer = client.get("/transcribe", params={"speed": QUICK}, headers={"Accept": "text/event-stream"})
 
     assert answer.headers["content-type"].startswith("text/event-stream")
     assert words_of([word for _, word in events(answer.text.splitlines())]) == WORDS
 
 
-def test_the_first_word_is_there_long_before_the_last(client: httpx.Client) -> None:
+def test_the_first_word_arrives_long_before_the_last(client: httpx.Client) -> None:
     fields = {"text": "this is not sent at once", "speed": 2}
     with client.stream("POST", "/transcribe", json=fields) as answer:
         arrivals = [time.monotonic() for _ in answer.iter_lines()]
@@ -67,7 +67,7 @@ def test_the_first_word_is_there_long_before_the_last(client: httpx.Client) -> N
     assert arrivals[-1] - arrivals[0] > 0.5
 
 
-def test_a_job_gives_its_words_as_a_stream_and_all_of_them_as_its_result(client: httpx.Client) -> None:
+def test_a_job_streams_its_words_and_has_all_of_them_as_its_result(client: httpx.Client) -> None:
     job = client.post("/transcripts", json={"speed": QUICK}).json()
     with client.stream("GET", job["links"]["stream"]) as answer:
         followed = list(events(answer.iter_lines()))
@@ -78,7 +78,7 @@ def test_a_job_gives_its_words_as_a_stream_and_all_of_them_as_its_result(client:
     assert words_of(last["result"]) == WORDS
 
 
-def test_a_speaker_who_does_not_speak_is_an_error_in_the_stream(client: httpx.Client) -> None:
+def test_a_speed_out_of_range_is_an_error_in_the_stream(client: httpx.Client) -> None:
     answer = client.post("/transcribe", json={"speed": 0})
 
     assert json.loads(answer.text)["error"] == "speed has to be from 0.1 to 1000"
