@@ -12,6 +12,7 @@ from tests.client.callers import NAMES, connected
 
 URL = "http://service.test/"
 EVENTS = {"content-type": "text/event-stream"}
+EVENTS_CONTENT: dict[str, object] = {"text/event-stream": {}}
 ITEM = b'data: "a"\n\n'
 END = b'event: finished\ndata: {"job_id": "j", "status": "finished"}\n\n'
 
@@ -95,3 +96,20 @@ def test_a_body_that_can_not_be_closed_releases_its_connection_once() -> None:
     reader.close()
 
     assert released == ["once"]
+
+
+def test_a_stream_that_is_dropped_releases_its_connection() -> None:
+    operation = {"operationId": "count", "responses": {"200": {"content": EVENTS_CONTENT}}}
+    document = {"info": {"title": ""}, "paths": {"/count": {"get": operation}}}
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/openapi.json":
+            return httpx.Response(200, json=document)
+        return httpx.Response(200, headers=EVENTS, stream=Body(ITEM, ITEM))
+
+    transport = httpx.MockTransport(answer)
+    with Client(URL, http_transport=transport, max_connections=1, timeout=0.1) as client:
+        client.count()
+        next(client.count())
+
+        assert list(client.count()) == ["a", "a"]

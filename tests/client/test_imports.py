@@ -1,4 +1,4 @@
-"""The client is for programs that ask: it brings nothing of what answers."""
+"""The client is for programs that call services: it brings nothing of what serves."""
 
 import subprocess
 import sys

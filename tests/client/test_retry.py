@@ -109,7 +109,7 @@ def test_all_tries_share_the_timeout() -> None:
 
     script.run(send(GET, Options(timeout=10), script.clock))
 
-    assert [round(ask.seconds, 1) for ask in script.sent] == [10, 7.8, 5.4]
+    assert [round(effect.seconds, 1) for effect in script.sent] == [10, 7.8, 5.4]
 
 
 def test_there_is_no_try_for_which_no_time_is_left() -> None:
