@@ -18,18 +18,18 @@ from aylien_model_serving.handlers.docstrings import Docstring
 from aylien_model_serving.jobs.view import ShownJob
 from aylien_model_serving.routing.routes import Route
 from aylien_model_serving.schemas import Schema
-from aylien_model_serving.schemas.description import Description, Form, JSONSchema, reference
+from aylien_model_serving.schemas.description import Description, JSONSchema, ResponseForm, reference
 
-_MEDIA_TYPES: Mapping[Form, tuple[str, ...]] = {
+_MEDIA_TYPES: Mapping[ResponseForm, tuple[str, ...]] = {
     "value": (JSON.media_type,),
-    "picture": (JSON.media_type, "image/*"),
+    "image": (JSON.media_type, "image/*"),
     "items": (LINES, EVENT_STREAM),
     "events": (EVENT_STREAM,),
 }
 
-_DESCRIPTIONS: Mapping[Form, str] = {
+_DESCRIPTIONS: Mapping[ResponseForm, str] = {
     "value": "The answer",
-    "picture": "The image: as it is for clients that take images, else a file object",
+    "image": "The image: as it is for clients that take images, else a file object",
     "items": "The items as they are made: a line of JSON for each, or an event. An error is the last one",
     "events": "The items as they are made, an event for each",
 }

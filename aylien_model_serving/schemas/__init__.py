@@ -1,7 +1,7 @@
-"""Schemas: fields → valid fields.
+"""Schemas: validation of fields and results.
 
-Pure. `choose` finds the kind of schema that a route or `process_json` names. To add a kind, write
-its sibling here and name it in `choose`.
+Pure. `choose` finds the kind of schema that a route or `process_json` declares. To add a kind, write
+its module here and register it in `choose`.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ def choose(
         schema: a module with `Request` and `Response`, or a pair of such classes, protobuf messages or
             pydantic models; None for the handler's type hints.
         handler: the callable that gets the fields.
-        signature: what the handler takes.
-        path_names: fields that come from the path, and need not be part of the schema.
-        batched: whether the handler takes a list of each field; a schema describes one call all the same.
+        signature: the parameters of the handler.
+        path_names: fields from the path, which need not be part of the schema.
+        batched: whether the handler takes a list of each field; the schema still describes one call.
 
     Raises:
-        ConfigurationError: the schema is of no known kind, or a batched handler's type hint names no list.
+        ConfigurationError: the schema is of no known kind, or a batched handler's type hint is not a list.
     """
     if schema is None:
         return TypeHintsSchema(handler, signature, batched=batched)
@@ -64,5 +64,5 @@ def _request_and_response(schema: Any) -> tuple[Any, Any]:
 
 
 def open_schema(handler: Any, signature: Signature) -> Schema:
-    """Return the schema of `process_json` without one: names are checked, values pass as they are."""
+    """Return the schema of `process_json` without one: names are checked, values are passed unchanged."""
     return TypeHintsSchema(handler, signature, typed=False)

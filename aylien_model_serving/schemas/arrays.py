@@ -1,6 +1,6 @@
-"""Arrays of numpy that handlers ask for in their type hints.
+"""Numpy arrays that handlers take by their type hints.
 
-Pure. Does not import numpy: the module of a handler that hints an array has.
+Pure. Does not import numpy: the module of a handler with such a hint has imported it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from aylien_model_serving.schemas import batch_hints
 
 
 class ArrayHint(NamedTuple):
-    """A hint that asks for an array.
+    """A type hint of an array.
 
     Args:
         kind: the array, as in `np.ndarray` or `NDArray[np.float32]`.
@@ -25,13 +25,13 @@ class ArrayHint(NamedTuple):
 
 
 def is_array(kind: Any) -> bool:
-    """Tell whether a type is an array's, its dtype named or not."""
+    """Return whether a type is an array, with or without a dtype."""
     numpy = sys.modules.get("numpy")
     return numpy is not None and getattr(kind, "__origin__", kind) is numpy.ndarray
 
 
 def array_hint_of(hint: Any) -> ArrayHint | None:
-    """Return what a hint asks for where this is an array alone, or beside None."""
+    """Return the array of a type hint, or None if the hint is not an array, alone or beside None."""
     members = batch_hints.members_of(hint)
     kinds = [member for member in members if member is not NoneType]
     if len(kinds) == 1 and is_array(kinds[0]):
@@ -40,22 +40,22 @@ def array_hint_of(hint: Any) -> ArrayHint | None:
 
 
 def build(kind: Any, value: Any, source: str | None = None) -> Any:
-    """Return an array of the dtype that a type names, or else of numpy's choice.
+    """Return an array of the dtype that a type names, or else of the dtype that numpy infers.
 
     Args:
         kind: the array's type.
-        value: what the array is made of; one that others hold as well is copied.
-        source: the dtype of the value's own numbers, where it has one beside its looks.
+        value: the items; the memory of an array that has other owners is copied.
+        source: the dtype of the value's numbers in their own schema, where there is one.
 
     Raises:
-        ValueError: numpy makes no such array of the value.
+        ValueError: numpy can't make such an array of the value.
     """
     numpy = sys.modules["numpy"]
     dtype = _dtype_of(kind)
     if value is None:
         raise ValueError(_EXPECTED)
     try:
-        with numpy.errstate(over="ignore"):  # what is too large for a float is infinite
+        with numpy.errstate(over="ignore"):  # a number that is too large for a float becomes infinite
             array = numpy.asarray(value, dtype=source or dtype)
             if source is not None and dtype is not None:
                 array = _converted(array, dtype)
@@ -68,7 +68,7 @@ def build(kind: Any, value: Any, source: str | None = None) -> Any:
 
 _EXPECTED = "Expected an array of numbers or text"
 
-#: What lets a handler write into an array.
+#: Requirements for an array that a handler may write into.
 _OWN_WRITABLE_MEMORY = ("ALIGNED", "WRITEABLE", "OWNDATA")
 
 
@@ -80,7 +80,7 @@ def _dtype_of(kind: Any) -> Any:
 
 
 def _converted(array: Any, dtype: Any) -> Any:
-    """Return an array in another dtype; numpy refuses integers that are too large in a list alone."""
+    """Return an array in another dtype; only from a list does numpy refuse integers that are too large."""
     numpy = sys.modules["numpy"]
     if numpy.issubdtype(dtype, numpy.integer) and not numpy.can_cast(array.dtype, dtype):
         return numpy.asarray(array.tolist(), dtype)

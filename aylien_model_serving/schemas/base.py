@@ -1,4 +1,4 @@
-"""What the pipeline asks of a schema."""
+"""The interface of schemas, as the pipeline uses it."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ class Schema(ABC):
     encoders: tuple[Encoder, ...] = (JSON,)
 
     def encoder(self, accept: str) -> Encoder:
-        """Return how an Accept header wants the answer."""
+        """Return the encoder for an Accept header."""
         return choose_encoder(accept, self.encoders)
 
     def may_wait(self, arguments: dict[str, Any]) -> bool:
-        """Tell whether a handler that uses these arguments may have to wait for a network."""
+        """Return whether using these arguments may block on the network."""
         return False
 
     @abstractmethod
     def arguments(self, fields: Fields, path_values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the handler's arguments for what a client sent.
+        """Return the handler's arguments for the fields of a request.
 
         Raises:
             SchemaMismatch: a value does not fit.
@@ -40,7 +40,7 @@ class Schema(ABC):
 
     @abstractmethod
     def check_result(self, result: Any) -> Any:
-        """Return a handler's result, checked.
+        """Return a handler's result, validated.
 
         Raises:
             InvalidAnswer: the result does not fit.
@@ -48,15 +48,15 @@ class Schema(ABC):
 
     @abstractmethod
     def describe(self, prefix: str) -> Description:
-        """Return what the route takes and answers.
+        """Return the description of the route's fields and result.
 
         Args:
-            prefix: what the names of components begin with, where they are the route's own.
+            prefix: of the names of components that are the route's own.
         """
 
 
 def merge(values: dict[str, Any], path_values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return body and path values as one.
+    """Return the values of body and path together.
 
     Raises:
         FieldMismatch: both have the same name.

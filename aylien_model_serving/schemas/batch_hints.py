@@ -1,4 +1,4 @@
-"""Type hints of a batched handler, whose parameters and result are lists: the hint of one item.
+"""Type hints of batched handlers, whose parameters and results are lists: the hint of one item.
 
 Pure.
 """
@@ -16,10 +16,10 @@ _LIST_TYPES = (list, Sequence, Collection, Iterable)
 
 
 def item_of(hint: Any) -> Any:
-    """Return the hint of one item, or None if a hint names no list.
+    """Return the hint of one item, or None if a hint is not a list.
 
     `list[str] | None` is a field that each call may leave null: an item is `str | None`. A list without the
-    type of its items holds anything.
+    type of its items may hold anything.
     """
     parts = members_of(hint)
     items = [item for part in parts for item in _item_hints(part)]
@@ -31,19 +31,19 @@ def item_of(hint: Any) -> Any:
 
 
 def result_of(hint: Any) -> Any:
-    """Return the hint of one result, or None if a hint names no list; exceptions are no results."""
+    """Return the hint of one result, or None if a hint is not a list; exceptions are not results."""
     item = item_of(hint)
     results = [part for part in members_of(item) if not _is_exception(part)]
     return _union(results) if item is not None and results else None
 
 
 def accepts_anything(hint: Any) -> bool:
-    """Tell whether a hint that names no list takes one all the same."""
+    """Return whether a hint that names no list accepts one anyway."""
     return any(part is Any or isinstance(part, TypeVar) for part in members_of(hint))
 
 
 def corrected_hint(hint: Any) -> str:
-    """Return the hint that the author of a parameter meant who hinted one item."""
+    """Return the list hint to write instead of a hint of one item."""
     parts = [part for part in members_of(hint) if part is not NoneType]
     optional = " | None" if NoneType in members_of(hint) else ""
     inner = " | ".join(inspect.formatannotation(part) for part in parts)

@@ -1,7 +1,8 @@
-"""Compiles a protobuf message type into a predicate that knows most good JSON values at a glance.
+"""Compiles a protobuf message type into a fast predicate that accepts most valid JSON values.
 
-It answers True only where `json_format.ParseDict` is certain to succeed; False means "ask `ParseDict`", which
-stays the only source of refusals and of their texts.
+It returns True only where `json_format.ParseDict` is certain to succeed; False means "call `ParseDict`",
+which stays the only source of errors and of their messages. Written here since protobuf checks JSON only by
+`ParseDict`, which builds a whole message field by field in Python, in many times the time.
 """
 
 from __future__ import annotations
@@ -43,8 +44,8 @@ def compile_accepts(descriptor: Descriptor | UpbDescriptor) -> Accepts:
 class _Compiler:
     """Builds each message type's check once per nesting depth, when a value first gets there.
 
-    So recursive types come to an end, and the limit of depth costs nothing per call. Two threads that build
-    the same check do the same work twice, and that is all.
+    So the compilation of recursive types ends, and the limit of depth costs nothing per call. Two threads
+    that build the same check do the same work twice, without further harm.
     """
 
     def __init__(self) -> None:
@@ -100,12 +101,12 @@ class _Compiler:
 
 
 def _is_provable(descriptor: Descriptor) -> bool:
-    """Leave alone what needs required fields, or has a field that hides a method which ParseDict calls."""
+    """Return whether a message has neither required fields nor a field that hides a method of messages."""
     return not any(field.is_required or field.name in _ATTRIBUTES for field in descriptor.fields)
 
 
 def _spellings(descriptor: Descriptor) -> dict[str, FieldDescriptor]:
-    """Return the fields by every name they go by; as in ParseDict, the JSON name wins over another's own.
+    """Return the fields by each of their names; as in ParseDict, a JSON name wins over another field's own.
 
     ParseDict counts a name of a field against a oneof of that name, so such a name is left out.
     """
@@ -123,17 +124,17 @@ def own_names(descriptor: Descriptor) -> dict[str, FieldDescriptor]:
 
 
 def _oneof_bits(spellings: Mapping[str, FieldDescriptor]) -> dict[str, int]:
-    """Return a bit per oneof for the names that exclude each other: its fields, and one field's two names."""
+    """Return a bit per oneof for the names that exclude each other: its fields, and both names of a field."""
     members: dict[str, list[str]] = {}
     for name, field in spellings.items():
         if field.containing_oneof is not None:
             members.setdefault(field.containing_oneof.name, []).append(name)
-    rivals = [names for names in members.values() if len(names) > 1]
-    return {name: 1 << position for position, names in enumerate(rivals) for name in names}
+    exclusive = [names for names in members.values() if len(names) > 1]
+    return {name: 1 << position for position, names in enumerate(exclusive) for name in names}
 
 
 def _is_nullable(field: FieldDescriptor) -> bool:
-    """Tell whether None clears the field, or sets a Value or a NullValue; a list of these it would break."""
+    """Return whether None clears the field, or sets a Value or NullValue, which a list of these refuses."""
     if field.message_type is not None and field.message_type.full_name == "google.protobuf.Value":
         return not field.is_repeated and is_genuine(field.message_type)
     if field.enum_type is not None and field.enum_type.full_name == "google.protobuf.NullValue":

@@ -1,7 +1,7 @@
 """Checks of single protobuf values: strings, bytes, numbers, booleans, enums, one by one and in bulk.
 
-A check is true only where `json_format.ParseDict` is certain to accept the value, so it knows exact types.
-Lists are checked at the speed of C: the set of their types, then their least and greatest.
+A check is true only where `json_format.ParseDict` is certain to accept the value, so it compares exact types.
+Lists are checked by built-in functions in C: the set of their types, then their minimum and maximum.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ class Check(NamedTuple):
 
 
 def refuses(_: object) -> bool:
-    """Be certain of nothing."""
+    """Leave every value to `ParseDict`."""
     return False
 
 
 def one_by_one(one: Accepts) -> Check:
-    """Return the check of a type whose values have to be looked at each on its own."""
+    """Return the check of a type whose values have to be inspected one by one."""
     return Check(one, lambda values: all(map(one, values)))
 
 
@@ -52,7 +52,7 @@ def _encodes(text: str) -> bool:
 
 
 def is_text(value: object) -> bool:
-    """Tell whether a value is a str without surrogates."""
+    """Return whether a value is a str without surrogates."""
     return type(value) is str and (value.isascii() or _encodes(value))
 
 
@@ -123,7 +123,7 @@ def _is_text_of_float(text: str) -> bool:
 
 
 def _are_finite(numbers: Collection[Any]) -> bool:
-    """Tell whether numbers are all finite: one that is not shows in their sum; a sum may also overflow."""
+    """Return whether all numbers are finite: one that is not shows in their sum, which may also overflow."""
     try:
         return isfinite(sum(numbers)) or all(map(isfinite, numbers))
     except OverflowError:
@@ -141,7 +141,7 @@ def _floats(limit: float) -> Check:
         if kinds == {float} and limit == _DOUBLE_MAX:
             return _are_finite(values)
         if kinds and kinds <= {float, int}:
-            # A NaN may hide from min and max, so it is looked for apart.
+            # Neither min nor max finds a NaN for certain: it is searched for separately.
             return bool(-limit <= min(values) and max(values) <= limit) and _are_finite(values)
         return all(map(one, values))
 
@@ -189,7 +189,7 @@ _BOOL_KEY = one_by_one(_is_map_key_bool)
 
 
 def scalar_check(field: FieldDescriptor) -> Check:
-    """Return the check of a field's single values; the field is no message."""
+    """Return the check of the single values of a field that is not a message."""
     return _CHECKS[field.type] if field.enum_type is None else _enum(field.enum_type)
 
 

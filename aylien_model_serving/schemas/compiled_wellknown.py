@@ -1,6 +1,6 @@
 """Checks of google.protobuf's well-known types, which have a JSON form of their own.
 
-`Any` is left to `ParseDict`, unless empty: its verdict hangs on what the descriptor pool holds by then.
+`Any` is left to `ParseDict`, unless empty: whether it is valid depends on the descriptor pool at that time.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _TIMESTAMP = re.compile(
 _DURATION = re.compile(r"(-?[0-9]{1,12})(?:\.[0-9]{1,9})?s")
 _DURATION_MAX = 315_576_000_000  # seconds, 10,000 years
 _SIMPLE_VALUES = frozenset((float, bool, NoneType))
-_MANY = 8  # values, from which on it pays to look at all their types first
+_MANY = 8  # values, from which on it pays to compare all their types first
 
 
 def _is_timestamp(value: object) -> bool:
@@ -57,7 +57,7 @@ def _is_empty(value: object) -> bool:
 
 
 def _is_value(value: object, depth_left: int) -> bool:
-    """Tell whether a Value is accepted where `depth_left` more messages may be nested, itself included."""
+    """Return whether a Value is accepted where `depth_left` messages may be nested, itself included."""
     if type(value) in _SIMPLE_VALUES:
         return True
     if type(value) is str:
@@ -112,7 +112,7 @@ _GENUINE: dict[str, Descriptor] = {
 
 
 def is_well_known(descriptor: Descriptor) -> bool:
-    """Tell whether a message has the name of a well-known type, wrappers apart."""
+    """Return whether a message has the name of a well-known type other than the wrappers."""
     return descriptor.full_name in _GENUINE
 
 
@@ -124,7 +124,7 @@ def _types_of(descriptor: Descriptor) -> FileDescriptorProto:
 
 
 def is_genuine(descriptor: Descriptor) -> bool:
-    """Tell whether a message is the well-known type that it is named after: a pool may hold another one."""
+    """Return whether a message is the well-known type of its name: a pool may hold another one."""
     return _types_of(descriptor) == _types_of(_GENUINE[descriptor.full_name])
 
 

@@ -1,6 +1,6 @@
-"""What a route takes and answers, as JSON Schema (draft 2020-12, the dialect of OpenAPI 3.1).
+"""The fields and the result of a route as JSON Schema (draft 2020-12, the dialect of OpenAPI 3.1).
 
-Pure. Says what the type hints of handlers say; what can't be told is left open.
+Pure. msgspec and pydantic make the schemas of types; a type without a JSON Schema is left open.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 JSONSchema = dict[str, Any]
 
-#: How an answer is sent: one value, an image as it is or as its file object, items in the form that Accept
-#: names, or items as events alone.
-Form = Literal["value", "picture", "items", "events"]
+#: How a result is sent: one value, an image as it is or as its file object, items in the form that Accept
+#: prefers, or items as events only.
+ResponseForm = Literal["value", "image", "items", "events"]
 
-#: The name of the component by which clients of APIPod know that files are file objects here.
+#: The name of the component by which clients of APIPod recognize that files are file objects.
 FILE_NAME = "FileModel"
 
-#: The JSON file object, which every form of a file has in answers.
+#: The JSON file object, which a file becomes in responses.
 FILE: JSONSchema = {
     "type": "object",
     "properties": {
@@ -51,26 +51,26 @@ class Description:
 
     Args:
         fields: of an object that holds all fields.
-        result: of the answer, or of one item of it.
-        form: how the answer is sent.
+        result: of the result, or of one item of a stream.
+        form: how the result is sent.
         files: the media types of each field that is a file, as a range like image/*.
-        components: what the others refer to, by its name there.
+        components: the schemas that the others refer to, by name.
     """
 
     fields: JSONSchema
     result: JSONSchema = field(default_factory=dict)
-    form: Form = "value"
+    form: ResponseForm = "value"
     files: Mapping[str, str] = field(default_factory=dict)
     components: Mapping[str, JSONSchema] = field(default_factory=dict)
 
 
 def reference(name: str) -> JSONSchema:
-    """Return a schema that stands for the component of a name."""
+    """Return a reference to a component."""
     return {"$ref": f"#/components/schemas/{name}"}
 
 
 def fields_of(signature: Signature, known: Mapping[str, JSONSchema]) -> JSONSchema:
-    """Return the schema of the fields that a handler takes; one that is not known may hold anything."""
+    """Return the schema of the fields that a handler takes; one without a known schema may hold anything."""
     shown: JSONSchema = {
         "type": "object",
         "properties": {name: known.get(name, {}) for name in signature.known},
@@ -81,58 +81,58 @@ def fields_of(signature: Signature, known: Mapping[str, JSONSchema]) -> JSONSche
 
 
 def of_hints(signature: Signature, hints: Mapping[str, Any], returns: Any, prefix: str) -> Description:
-    """Return what type hints tell.
+    """Return the description that type hints give.
 
     Args:
-        signature: what the handler takes.
+        signature: the parameters of the handler.
         hints: the hints of the fields that are checked.
-        returns: the hint of the result; of a Reply, `Annotated` may tell what it holds.
-        prefix: what the names of components begin with.
+        returns: the hint of the result; for a Reply, `Annotated` may add the type of its content.
+        prefix: of the names of components.
     """
-    kinds = _SchemaCollector(prefix)
+    schemas = _SchemaCollector(prefix)
     returns, is_reply = _unwrap_reply(returns)
     is_stream = get_origin(returns) in _ITERATORS
-    result = kinds.schema_of((get_args(returns) or (Any,))[0] if is_stream else returns, answered=True)
+    result = schemas.schema_of((get_args(returns) or (Any,))[0] if is_stream else returns, for_response=True)
     return Description(
-        fields=fields_of(signature, {name: kinds.schema_of(hint) for name, hint in hints.items()}),
+        fields=fields_of(signature, {name: schemas.schema_of(hint) for name, hint in hints.items()}),
         result=result,
         form=_form(returns, is_stream, is_reply),
         files={name: found for name, hint in hints.items() if (found := _range_of(hint)) is not None},
-        components=kinds.components,
+        components=schemas.components,
     )
 
 
 def of_type(kind: Any) -> tuple[JSONSchema, Mapping[str, JSONSchema]]:
-    """Return the schema of a type of answers, and the components that it refers to."""
-    kinds = _SchemaCollector("")
-    return kinds.schema_of(kind, answered=True), kinds.components
+    """Return the schema of a type of results, and the components that it refers to."""
+    schemas = _SchemaCollector("")
+    return schemas.schema_of(kind, for_response=True), schemas.components
 
 
 def of_model(
-    kind: type[BaseModel], prefix: str, *, answered: bool
+    kind: type[BaseModel], prefix: str, *, for_response: bool
 ) -> tuple[JSONSchema, dict[str, JSONSchema]]:
     """Return the schema of a pydantic model, and the components that it refers to."""
     shown = kind.model_json_schema(
         ref_template=f"#/components/schemas/{prefix}{{model}}",
-        mode="serialization" if answered else "validation",
+        mode="serialization" if for_response else "validation",
     )
     components = {f"{prefix}{name}": schema for name, schema in shown.pop("$defs", {}).items()}
     return shown, components
 
 
 def _unwrap_reply(returns: Any) -> tuple[Any, bool]:
-    """Return what the Reply of a handler holds, which its hint may tell beside."""
+    """Return the type of a handler's result, and whether it is a Reply of unknown content."""
     if get_origin(returns) is Annotated and get_args(returns)[0] is Reply:
         return get_args(returns)[1], True
     return (Any if returns is Reply else returns), returns is Reply
 
 
-def _form(returns: Any, is_stream: bool, is_reply: bool) -> Form:
+def _form(returns: Any, is_stream: bool, is_reply: bool) -> ResponseForm:
     if is_stream:
         return "events" if is_reply else "items"
     named = [part for part in _parts(returns) if part is not NoneType]
-    is_picture = bool(named) and all(isinstance(part, type) and issubclass(part, ImageFile) for part in named)
-    return "picture" if is_picture else "value"
+    is_image = bool(named) and all(isinstance(part, type) and issubclass(part, ImageFile) for part in named)
+    return "image" if is_image else "value"
 
 
 def _range_of(hint: Any) -> str | None:
@@ -150,22 +150,22 @@ def _parts(hint: Any) -> tuple[Any, ...]:
 
 
 class _SchemaCollector:
-    """Finds the schemas of types, and gathers the components that they refer to.
+    """Collects the schemas of types, and the components that they refer to.
 
     Args:
-        prefix: what the names of components begin with.
+        prefix: of the names of components.
     """
 
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix
-        self._answered = False
+        self._for_response = False
         self.components: dict[str, JSONSchema] = {}
 
-    def schema_of(self, hint: Any, *, answered: bool = False) -> JSONSchema:
-        """Return the schema of a hint's values, which is open where msgspec can't tell it."""
+    def schema_of(self, hint: Any, *, for_response: bool = False) -> JSONSchema:
+        """Return the schema of a hint's values, which is open where msgspec knows none."""
         if hint is None or hint is Any:
             return {}
-        self._answered = answered
+        self._for_response = for_response
         try:
             [schema], found = msgspec.json.schema_components(
                 [hint],
@@ -182,9 +182,9 @@ class _SchemaCollector:
         if not isinstance(kind, type):
             return {}
         if issubclass(kind, MediaFile):
-            return reference(FILE_NAME) if self._answered else {"type": "string", "format": "binary"}
+            return reference(FILE_NAME) if self._for_response else {"type": "string", "format": "binary"}
         if is_model(kind):
-            schema, found = of_model(kind, self._prefix, answered=self._answered)
+            schema, found = of_model(kind, self._prefix, for_response=self._for_response)
             self.components.update(found)
             return schema
         return {}

@@ -1,6 +1,8 @@
-"""Protobuf's descriptors → JSON Schema: the JSON that `google.protobuf.json_format` reads for a message.
+"""Protobuf descriptors → JSON Schema: the JSON that `google.protobuf.json_format` accepts for a message.
 
-Pure. https://protobuf.dev/programming-guides/json/ is the mapping.
+Pure. https://protobuf.dev/programming-guides/json/ is the mapping. Written here since the `protobuf` package
+makes no JSON Schema, and generators such as `protoc-gen-jsonschema` need .proto files, which a service with
+generated classes may not have.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ _SCALARS: dict[int, JSONSchema] = {
     FieldDescriptor.CPPTYPE_STRING: {"type": "string"},
 }
 
-#: Messages that have a JSON of their own.
+#: Messages with a JSON form of their own.
 _WELL_KNOWN: dict[str, JSONSchema] = {
     "google.protobuf.Any": {"type": "object"},
     "google.protobuf.Struct": {"type": "object"},
@@ -52,7 +54,7 @@ def of_message(descriptor: Descriptor, found: dict[str, JSONSchema]) -> JSONSche
 
     Args:
         descriptor: of the message.
-        found: components by name, where messages within messages are added.
+        found: components by name, to which nested messages are added.
     """
     return {
         "type": "object",
@@ -84,6 +86,6 @@ def _of_inner(message: Descriptor, found: dict[str, JSONSchema]) -> JSONSchema:
     if message.full_name in _WELL_KNOWN:
         return _WELL_KNOWN[message.full_name]
     if message.full_name not in found:
-        found[message.full_name] = {}  # a message may hold itself
+        found[message.full_name] = {}  # a message may be recursive
         found[message.full_name] = of_message(message, found)
     return reference(message.full_name)

@@ -1,7 +1,7 @@
-"""Schemas read from a handler's type hints.
+"""Schemas made of a handler's type hints.
 
-Pure. The hints become one msgspec struct. Types that msgspec does not know are built by pydantic or
-numpy; a hint that holds any other is not checked at all.
+Pure. The type hints become one msgspec struct. Types that msgspec does not know are built by pydantic or
+numpy; a hint with any other type is not checked at all.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from aylien_model_serving.schemas.base import Schema, merge
 
 
 class TypeHintsSchema(Schema):
-    """Checks names against the signature, and values against the hints.
+    """Validates names against the signature, and values against the type hints.
 
     Args:
-        handler: the callable whose hints are read.
-        signature: what the handler takes.
-        typed: whether the hints bind; otherwise names alone are checked.
-        batched: whether the handler takes a list of each field, and returns one: what a call sends and gets
-            is checked as an item of them.
+        handler: the callable whose hints are used.
+        signature: the parameters of the handler.
+        typed: whether values are checked against the hints; otherwise only names are.
+        batched: whether the handler takes a list of each field, and returns a list: the fields and the result
+            of a call are checked as items of them.
 
     Raises:
-        ConfigurationError: a hint of a batched handler names no list; the files of a hint can't be decoded
-            here, or share it with other types.
+        ConfigurationError: a hint of a batched handler is not a list; the package that decodes a file is
+            missing, or a hint combines files with other types.
     """
 
     def __init__(
@@ -122,7 +122,7 @@ def _hints(handler: Callable[..., Any]) -> dict[str, Any]:
 def array_parameters(
     handler: Callable[..., Any], signature: Signature, *, batched: bool
 ) -> dict[str, arrays.ArrayHint]:
-    """Return the parameters of a handler that get an array, whatever else is checked."""
+    """Return the parameters of a handler that take an array, with their hints."""
     hints = _hints(handler)
     if batched:
         hints = {name: batch_hints.item_of(hint) for name, hint in hints.items()}
@@ -131,7 +131,7 @@ def array_parameters(
 
 
 def _item_hint(name: str, hint: Any) -> Any:
-    """Return the hint of one value of a parameter that gets a list of them; Any if it is not checked."""
+    """Return the hint of one item of a batched parameter; Any if it is not checked."""
     item = batch_hints.item_of(hint)
     if item is not None:
         return item
@@ -148,7 +148,7 @@ def _item_hint(name: str, hint: Any) -> Any:
 
 
 def _file_fields(hints: dict[str, Any], checked: dict[str, Any]) -> frozenset[str]:
-    """Return the names of the parameters that take files, on their own or within something."""
+    """Return the names of the parameters that take files, alone or nested."""
     for name, hint in hints.items():
         if name not in checked and uploads.names_file(hint):
             raise ConfigurationError(
@@ -167,7 +167,7 @@ def _file_fields(hints: dict[str, Any], checked: dict[str, Any]) -> frozenset[st
 
 
 def _is_checkable(hint: Any) -> bool:
-    """Tell whether msgspec can check values of this type, with the help of `_build_custom_type`."""
+    """Return whether msgspec can check values of this type, with the help of `_build_custom_type`."""
     try:
         msgspec.json.Decoder(hint)
         return all(_is_buildable(kind) for kind in _custom_types(msgspec.inspect.type_info(hint), set()))
@@ -176,7 +176,7 @@ def _is_checkable(hint: Any) -> bool:
 
 
 def _custom_types(node: Any, seen: set[int]) -> Iterator[Any]:
-    """Yield the classes in msgspec's description of a type that msgspec does not know itself."""
+    """Yield the classes within a type that msgspec does not support itself."""
     if isinstance(node, msgspec.inspect.CustomType):
         yield node.cls
     elif isinstance(node, (tuple, msgspec.inspect.Type, msgspec.inspect.Field)) and id(node) not in seen:
@@ -191,7 +191,7 @@ def _is_buildable(wanted: Any) -> bool:
 
 
 def _build_custom_type(wanted: Any, value: Any) -> Any:
-    """Build a value of a type that msgspec does not know."""
+    """Build a value of a type that msgspec does not support."""
     if arrays.is_array(wanted):
         return arrays.build(wanted, value)
     if uploads.is_file(wanted):
@@ -200,7 +200,7 @@ def _build_custom_type(wanted: Any, value: Any) -> Any:
 
 
 def _wrap_lists(values: dict[str, Any], hints: dict[str, Any]) -> bool:
-    """Make a list of a field that was given once in a query string and is declared as a list."""
+    """Wrap in a list each field that is declared as a list and was given once in a query string or a form."""
     wrapped = False
     for name, hint in hints.items():
         if isinstance(values.get(name), (str, bytes, IncomingFile)) and _is_list(hint):
@@ -218,6 +218,6 @@ def _is_list(hint: Any) -> bool:
 
 
 def _client_message(message: str) -> str:
-    """Name the field as the client knows it: `$.text[0]` is text[0]."""
+    """Return msgspec's message with the path as the client knows it: `$.text[0]` is text[0]."""
     problem, at, path = message.rpartition(" - at `$.")
     return f"{path.rstrip('`')}: {problem}" if at else message

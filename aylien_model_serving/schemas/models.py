@@ -1,7 +1,7 @@
-"""Pydantic models among the types of a route.
+"""Validation by pydantic models.
 
-Pure. Who has a model has imported pydantic; whoever has none is spared it, a sixth of all that a web
-worker imports.
+Pure. Does not import pydantic: a service with a model has imported it, and a service without one saves the
+import, a sixth of all that a web worker imports.
 """
 
 from __future__ import annotations
@@ -14,25 +14,26 @@ if TYPE_CHECKING:
 
 
 class ModelMismatch(ValueError):
-    """A value does not fit its model."""
+    """A value is not valid for its model."""
 
 
 def is_model(kind: object) -> TypeGuard[type[BaseModel]]:
-    """Tell whether this is a class of pydantic models."""
+    """Return whether a class is a pydantic model."""
     pydantic = sys.modules.get("pydantic")
     return pydantic is not None and isinstance(kind, type) and issubclass(kind, pydantic.BaseModel)
 
 
 def validated(model: type[BaseModel], value: Any, *, from_attributes: bool | None = None) -> BaseModel:
-    """Return the model of a value.
+    """Return a value as its model.
 
     Args:
         model: the class.
         value: fields by name, or a model.
-        from_attributes: whether any object with the fields as attributes will do; None: as the model says.
+        from_attributes: whether any object with the fields as attributes is accepted; None: as the model is
+            configured.
 
     Raises:
-        Misfit: the value does not fit, and where.
+        ModelMismatch: the value is not valid; the message names the fields.
     """
     try:
         return model.model_validate(value, from_attributes=from_attributes)
@@ -41,6 +42,6 @@ def validated(model: type[BaseModel], value: Any, *, from_attributes: bool | Non
 
 
 def _client_message(error: ValidationError) -> str:
-    """Name the fields and what is wrong with them, without echoing the values."""
+    """Return the fields and what is wrong with them, without echoing the values."""
     found = error.errors(include_url=False, include_input=False, include_context=False)
     return "; ".join(f"{'.'.join(map(str, item['loc'])) or 'fields'}: {item['msg']}" for item in found[:5])

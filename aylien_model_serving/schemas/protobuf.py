@@ -1,8 +1,8 @@
 """Schemas given as protobuf messages.
 
-Pure. The verdict and the words of a refusal are those of `google.protobuf.json_format.ParseDict`; a
-compiled predicate spares the call where the verdict is certain. Fields pass as the client sent them, but for
-the arrays that a handler asks for.
+Pure. Validity and error messages are those of `google.protobuf.json_format.ParseDict`; a compiled predicate
+saves the call where success is certain. Fields are passed as the client sent them, except for the arrays that
+a handler takes.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ class ProtobufSchema(Schema):
 
     Args:
         request: message type of the fields.
-        response: message type of the answer.
-        signature: what the handler takes.
-        path_names: fields of the path; those that the request message lacks are not given to it.
-        array_hints: the parameters that get an array.
+        response: message type of the result.
+        signature: the parameters of the handler.
+        path_names: fields of the path; those that the request message lacks are not validated by it.
+        array_hints: the parameters that take an array.
     """
 
     def __init__(
@@ -44,8 +44,8 @@ class ProtobufSchema(Schema):
         path_names: frozenset[str],
         array_parameters: Mapping[str, ArrayHint],
     ) -> None:
-        self._request = Validator(request) if request else None
-        self._response = Validator(response) if response else None
+        self._request = MessageValidator(request) if request else None
+        self._response = MessageValidator(response) if response else None
         self._signature = signature
         self._array_hints = array_parameters
         self._path_only = path_names - set(request.DESCRIPTOR.fields_by_name if request else ())
@@ -67,7 +67,7 @@ class ProtobufSchema(Schema):
         return {**values, **self._with_arrays(values)} if self._array_hints else values
 
     def _with_arrays(self, values: dict[str, Any]) -> dict[str, Any]:
-        """Return the arrays that the handler asks for."""
+        """Return the arrays that the handler takes."""
         return {
             name: self._array(name, hint, values[name])
             for name, hint in self._array_hints.items()
@@ -98,8 +98,8 @@ class ProtobufSchema(Schema):
         return Description(fields, result, components=components)
 
 
-class Validator:
-    """Judges values by one message type.
+class MessageValidator:
+    """Validates values by one message type.
 
     Args:
         message_type: a generated message class.
@@ -112,10 +112,10 @@ class Validator:
         self._own_names = own_names(self.descriptor)
 
     def check_fields(self, values: dict[str, Any]) -> None:
-        """Refuse fields that do not fit, in the parser's own words.
+        """Refuse fields that do not fit, with the parser's own message.
 
         Raises:
-            SchemaMismatch: what `ParseDict` says.
+            SchemaMismatch: with the message of `ParseDict`.
         """
         if not self._accepts(values):
             try:
@@ -127,7 +127,7 @@ class Validator:
         """Return the value of a field as an array of the numbers that a message would hold.
 
         Raises:
-            ValueError: it makes no array of this kind.
+            ValueError: the value can't be an array of this kind.
         """
         source = protobuf_arrays.dtype_of(self.descriptor.fields_by_name.get(name))
         try:
@@ -135,17 +135,17 @@ class Validator:
         except ValueError:
             if source is None or not _holds_text(value):
                 raise
-            # Numpy does not read all texts of numbers that JSON may hold for a message, such as "1e3".
+            # Numpy does not parse all strings that JSON may hold for a number of a message, such as "1e3".
             message = ParseDict({name: value}, self._message_type())
             return arrays.build(kind, getattr(message, name), source)
 
     def check_result(self, result: Any) -> Any:
-        """Return a result, judged as the client will receive it.
+        """Return a result, validated as the client will receive it.
 
-        Arrays of it that are certain to fit stay as they are, others are lists.
+        Arrays in it that are certain to fit stay arrays, others become lists.
 
         Raises:
-            InvalidAnswer: what `ParseDict` says.
+            InvalidAnswer: with the message of `ParseDict`.
         """
         if self._accepts(result) or isinstance(result, self._message_type):
             return result
@@ -156,7 +156,7 @@ class Validator:
         return {name: kept[name] if name in kept else rest[name] for name in result}
 
     def _check_without_arrays(self, result: Any) -> Any:
-        """Return a result whose arrays are lists, if it fits."""
+        """Return a result with its arrays as lists, if it fits."""
         result = json.with_lists(result)
         if not self._accepts(result):
             try:
@@ -166,7 +166,7 @@ class Validator:
         return result
 
     def _fitting_arrays(self, result: dict[Any, Any]) -> dict[str, Any]:
-        """Return the arrays of a result that need no look at each number; a field's second name needs one."""
+        """Return the arrays that fit without a check of each number; not those given by two names."""
         fields = {name: self._own_names[name] for name in result if name in self._own_names}
         return {
             name: result[name]
@@ -176,9 +176,9 @@ class Validator:
         }
 
     def coerce(self, values: dict[str, Any]) -> dict[str, Any]:
-        """Return text of a form or query string as the JSON that the message's fields expect.
+        """Return the text of a form or query string as the JSON that the message's fields expect.
 
-        `ParseDict` itself reads numbers from text; switches and single items of a repeated field need help.
+        `ParseDict` itself parses numbers; booleans and single items of a repeated field are converted here.
         """
         return {name: self._coerce_field(name, value) for name, value in values.items()}
 
@@ -197,14 +197,14 @@ def _holds_text(value: Any) -> bool:
     return type(value) is str or (type(value) is list and str in map(type, value))
 
 
-_SWITCHES = {"true": True, "1": True, "false": False, "0": False}
+_BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 
 def _coerce_item(descriptor: FieldDescriptor, value: Any) -> Any:
     if not isinstance(value, str):
         return value
     if descriptor.cpp_type == FieldDescriptor.CPPTYPE_BOOL:
-        return _SWITCHES.get(value.lower(), value)
+        return _BOOLEANS.get(value.lower(), value)
     if descriptor.cpp_type in _INTEGERS:
         return int(value) if value.lstrip("+-").isdecimal() else value
     if descriptor.cpp_type in _FLOATS:

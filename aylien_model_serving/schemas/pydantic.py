@@ -1,7 +1,6 @@
 """Schemas given as pydantic models.
 
-Pure. The handler gets the validated values by name, so that defaults and coercions of the model
-hold.
+Pure. The handler gets the validated values by name, with the defaults and coercions of the model.
 """
 
 from __future__ import annotations
@@ -25,9 +24,9 @@ class PydanticSchema(Schema):
 
     Args:
         request: model of the fields.
-        response: model of the answer.
-        signature: what the handler takes.
-        path_names: fields of the path; those that the request model lacks are not given to it.
+        response: model of the result.
+        signature: the parameters of the handler.
+        path_names: fields of the path; those that the request model lacks are not passed to it.
     """
 
     def __init__(
@@ -58,7 +57,7 @@ class PydanticSchema(Schema):
         return values
 
     def _wanted(self, name: str, model: BaseModel) -> bool:
-        """Leave out a default of the model that the handler has no name for."""
+        """Return whether to pass a value: a default that the handler has no name for is dropped."""
         return self._signature.open or name in self._signature.known or name in model.model_fields_set
 
     def _validate(self, values: dict[str, Any]) -> BaseModel:
@@ -80,9 +79,9 @@ class PydanticSchema(Schema):
         fields, result = fields_of(self._signature, {}), JSONSchema()
         components: dict[str, JSONSchema] = {}
         if self._request is not None:
-            fields, found = of_model(self._request, prefix, answered=False)
+            fields, found = of_model(self._request, prefix, for_response=False)
             components.update(found)
         if self._response is not None:
-            result, found = of_model(self._response, f"{prefix}answer.", answered=True)
+            result, found = of_model(self._response, f"{prefix}answer.", for_response=True)
             components.update(found)
         return Description(fields, result, components=components)

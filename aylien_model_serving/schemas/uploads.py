@@ -1,4 +1,4 @@
-"""Fields that are files: which they are, how those of a form get there, and what they are called in messages.
+"""Fields that are files: type hints of files, uploads of forms, and the field that a file names in messages.
 
 Pure.
 """
@@ -20,25 +20,25 @@ Uploads = Mapping[str, IncomingFile | list[str | IncomingFile]]
 
 
 def is_file(kind: Any) -> bool:
-    """Tell whether this is a class of files."""
+    """Return whether a type is a class of files."""
     return isinstance(kind, type) and issubclass(kind, MediaFile)
 
 
 def names_file(hint: Any) -> bool:
-    """Tell whether a hint names a class of files somewhere."""
+    """Return whether a type hint contains a class of files."""
     return is_file(hint) or any(map(names_file, get_args(hint)))
 
 
 def may_be_file(hint: Any) -> bool:
-    """Tell whether a result of this hint may be a file; one of no hint may be anything."""
+    """Return whether a result of this type hint may be a file; one without a hint may be anything."""
     parts = get_args(hint) if get_origin(hint) in (Union, UnionType) else [hint]
     return any(part is None or part is Any or part is object or is_file(part) for part in parts)
 
 
 def replace_uploads(values: dict[str, Any], uploads: Uploads, names: Collection[str]) -> dict[str, Any]:
-    """Return the values with the files of a form in place of their mere bytes.
+    """Return the values with the files of a form in place of their plain bytes.
 
-    A browser sends a nameless empty file where none was chosen: such a field was not given.
+    A browser sends a nameless empty file where none was chosen: such a field counts as absent.
     """
     found = dict(values)
     for name in names & uploads.keys():
@@ -52,13 +52,13 @@ def replace_uploads(values: dict[str, Any], uploads: Uploads, names: Collection[
 
 
 def set_file_fields(value: Any, label: str) -> None:
-    """Tell all files within a value by which name the client knows them."""
+    """Set the field name, as the client knows it, of all files within a value."""
     for file, where in _files_in(value, label):
         file.set_field(where)
 
 
 def is_remote(value: Any) -> bool:
-    """Tell whether a file within a value has still to be fetched."""
+    """Return whether a file within a value has still to be fetched."""
     return any(file.is_remote() for file, _ in _files_in(value, ""))
 
 
