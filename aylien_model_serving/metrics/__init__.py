@@ -1,1 +1,1 @@
-"""Every instrument of a service, and the files in which its processes add up."""
+"""Prometheus instruments of a service, and the files in which its processes add up."""

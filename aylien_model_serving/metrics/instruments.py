@@ -1,4 +1,4 @@
-"""Every instrument of a service, declared once.
+"""Every Prometheus instrument of a service, declared in one place.
 
 No Flask. The series of requests are those of prometheus-flask-exporter, grouped by endpoint; ours
 start with model_serving_. Labels come from routes, never from raw paths or methods.
@@ -22,17 +22,17 @@ from aylien_model_serving.metrics import mapped_values, multiprocess
 #: The label value that all paths without a route share.
 UNMATCHED = "unmatched"
 
-#: Tells the services of one process apart where all of them write to the same files; never shown.
+#: The label that distinguishes services of one process, which write to the same files; never exposed.
 SERVICE = "_model_serving_service"
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
 _numbers = itertools.count()
 
 
-class QuickHistogram(Histogram):
-    """A histogram of which labels have been chosen before it observes; two of it are in the way of a request.
+class FastHistogram(Histogram):
+    """A histogram for the hot path: every request observes two, whose labels were chosen beforehand.
 
-    The parent looks for the bucket one by one, and at each observation for labels that are missing.
+    The parent compares with one bucket after the other, and checks its labels at each observation.
     """
 
     def observe(self, amount: float, exemplar: dict[str, str] | None = None) -> None:
@@ -54,13 +54,13 @@ class Instruments:
     """The instruments of one service.
 
     Args:
-        number: tells the service from others of its process; of a replica's, what the web worker has for it.
+        number: distinguishes the service from others of its process; a replica gets that of its web worker.
     """
 
     def __init__(self, number: str | None = None) -> None:
         self.number = str(next(_numbers)) if number is None else number
         self._registry = CollectorRegistry()
-        self._durations = QuickHistogram(
+        self._durations = FastHistogram(
             "flask_http_request_duration_seconds",
             "Flask HTTP request duration in seconds",
             ("method", "endpoint", "status", SERVICE),
@@ -78,7 +78,7 @@ class Instruments:
         self._cache = self._counter(
             "model_serving_cache_total", "Look-ups in the cache of answers", "endpoint", "result"
         )
-        self._handlers = QuickHistogram(
+        self._handlers = FastHistogram(
             "model_serving_handler_seconds",
             "Time that a handler took for one call, in seconds",
             ("endpoint", SERVICE),
@@ -123,7 +123,7 @@ class Instruments:
 
         Args:
             endpoint: the route's name, or `UNMATCHED`.
-            seconds: from the first look at the request to its answer.
+            seconds: from the arrival of the request to its answer.
         """
         key = (method, status, endpoint)
         duration, total = self._requests.get(key) or self._open(key)
@@ -134,7 +134,7 @@ class Instruments:
             total._value.cell[0] += 1
 
     def _open(self, key: tuple[str, int, str]) -> tuple[Histogram, Counter]:
-        """Look the labels up once: it costs more than the counting."""
+        """Create the series of a request, and keep them: looking labels up costs more than counting."""
         method = _method_label(key[0])
         children = (
             self._durations.labels(method, key[2], key[1], self.number),
@@ -165,12 +165,12 @@ class Instruments:
         )
 
     def samples(self) -> Iterator[Sample]:
-        """Yield the whole service's numbers, as a scrape shows them."""
+        """Yield the samples of all processes of the service, as in a scrape."""
         for metric in _Scrape(self._registry, self.number, frozenset()).collect():
             yield from metric.samples
 
     def scrape(self, accept: str, names: list[str] | None = None) -> tuple[bytes, str]:
-        """Return the whole service's metrics and their media type, in the format that Accept prefers.
+        """Return the metrics of all processes and their media type, in the format that Accept prefers.
 
         Args:
             accept: the value of the Accept header.
@@ -183,11 +183,11 @@ class Instruments:
 
 
 class HandlerInstruments:
-    """The instruments of one handler, their labels looked up once.
+    """The instruments of one handler, with their labels chosen.
 
     Args:
-        seconds: the times of its runs.
-        quick: opens the gauge of its pace, at the first change.
+        seconds: the durations of its runs.
+        quick: creates the gauge that says whether it is quick, at the first change.
     """
 
     def __init__(self, seconds: Histogram, quick: Callable[[], Gauge]) -> None:
@@ -200,7 +200,7 @@ class HandlerInstruments:
 
 
 class _Scrape(Collector):
-    """What one service shows: its own series, and those that its handlers keep in the default registry."""
+    """The metrics of one service: its own, and those that its handlers keep in the default registry."""
 
     def __init__(self, registry: CollectorRegistry, number: str, names: frozenset[str]) -> None:
         self._registry = registry
@@ -217,13 +217,13 @@ class _Scrape(Collector):
             own = (*self._registry.collect(), *REGISTRY.collect())
             found = _summed((*own, *multiprocess.collect(multiprocess.folder_of_replicas())))
         for metric in (*found, _exporter_info()):
-            shown = copy(metric)  # a collector may hand out the same one each time
+            shown = copy(metric)  # a collector may return the same object each time
             shown.samples = list(self._shown(metric.samples))
             if shown.samples:
                 yield shown
 
     def _shown(self, samples: Iterable[Sample]) -> Iterable[Sample]:
-        """Leave out other services, series not asked for, and the label that tells services apart."""
+        """Drop other services, series that are not selected, and the label that distinguishes services."""
         for sample in samples:
             number = sample.labels.get(SERVICE, self.number)
             if number == self.number and (not self._names or sample.name in self._names):
@@ -232,7 +232,7 @@ class _Scrape(Collector):
 
 
 def _summed(metrics: Iterable[Metric]) -> Iterable[Metric]:
-    """Return each metric once, with the sum of its series' numbers from wherever they were kept."""
+    """Return each metric once, its series added up over the registries and files that hold them."""
     found: dict[str, Metric] = {}
     numbers: dict[str, dict[tuple[str, tuple[tuple[str, str], ...]], Sample]] = {}
     for metric in metrics:
@@ -243,7 +243,7 @@ def _summed(metrics: Iterable[Metric]) -> Iterable[Metric]:
             known = series.get(key)
             series[key] = sample if known is None else sample._replace(value=known.value + sample.value)
     for name, metric in found.items():
-        whole = copy(metric)  # a collector may hand out the same one each time
+        whole = copy(metric)  # a collector may return the same object each time
         whole.samples = list(numbers[name].values())
         yield whole
 

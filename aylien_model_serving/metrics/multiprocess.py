@@ -1,9 +1,9 @@
-"""Metrics of all processes of a service, in files that they share.
+"""Multi-process metrics: the files of all processes of a service, and their sum.
 
-No Flask. prometheus_client names the files of its multi-process mode after the process, so that they
-grow in number with every worker that has lived. Here they are named after a slot: a process holds its slot by
-a file lock, and the next one to take a free slot counts on from where the last one stopped. Counters never go
-back, and there are as many files as there were processes at one time.
+No Flask. prometheus_client names the files of its multi-process mode after the process id, so that their
+number grows with every worker that was ever started. Here they are named after a slot: a process owns its
+slot by a file lock, and the next owner of a free slot continues its counts. Counters never go back, and there
+are as many files as there were processes at one time.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from prometheus_client import Metric, multiprocess, values
 
 from aylien_model_serving.core.settings import Settings
-from aylien_model_serving.metrics import mapped_values as metric_values
+from aylien_model_serving.metrics import mapped_values
 from aylien_model_serving.process import owner
 
 _VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
@@ -24,26 +24,26 @@ _VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 #: The folder of the files within that of the service's owner.
 _NAME = "metrics"
 
-#: Times that a scrape is tried while processes come and go.
+#: Attempts of a scrape while processes start and end.
 _ATTEMPTS = 10
 
 
 def prepare() -> Path | None:
-    """Make this process keep its metrics in files if it serves with others, and return their folder.
+    """Have this process keep its metrics in files if it is one of several, and return their folder.
 
-    The variable is set for prometheus_client, which reads it, and for child processes, which share the
-    folder.
+    The environment variable is set for prometheus_client, which reads it, and for child processes, which
+    share the folder.
     """
     chosen = Settings.load().metrics_dir
     if chosen is None:
         if not owner.serves_with_others():
-            values.ValueClass = metric_values.Value
+            values.ValueClass = mapped_values.Value
             return None
         chosen = str(owner.folder(owner.find()) / _NAME)
     folder = Path(chosen)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.environ[_VARIABLE] = chosen
-    values.ValueClass = metric_values.kept_in(folder, Slot(folder))
+    values.ValueClass = mapped_values.mapped_value_class(folder, Slot(folder))
     return folder
 
 
@@ -53,7 +53,7 @@ def folder_of_replicas() -> Path:
 
 
 class Slot:
-    """The number under which this process keeps its metrics; a forked child finds one of its own.
+    """The number under which this process keeps its metrics; a forked child takes one of its own.
 
     Args:
         folder: the folder of the files and locks.
@@ -93,7 +93,7 @@ def _try_lock(folder: Path, number: int) -> int | None:
 
 
 def collect(folder: Path) -> Iterable[Metric]:
-    """Return the sum of all processes' metrics; gauges of processes that are gone do not count."""
+    """Return the sum of all processes' metrics; gauges of processes that have ended are left out."""
     for attempt in range(_ATTEMPTS):
         files = [
             str(file)

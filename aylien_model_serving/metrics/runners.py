@@ -1,6 +1,6 @@
-"""The instruments of a runner: what its replicas note, each in its own file of the service's metrics.
+"""Prometheus instruments of a runner, recorded by its replicas in the service's metric files.
 
-No Flask. They stand beside those of `metrics`, and come out of the same scrape.
+No Flask. One scrape shows them together with the instruments of the web workers.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from prometheus_client import Counter, Gauge
 
-from aylien_model_serving.metrics.instruments import SERVICE, Instruments, QuickHistogram
+from aylien_model_serving.metrics.instruments import SERVICE, FastHistogram, Instruments
 
 #: Seconds; a call that waits for a batch waits for a few milliseconds.
 _WAITS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -19,23 +19,23 @@ _SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 
 
 class RunnerInstruments:
-    """What one replica counts.
+    """The instruments of one replica.
 
     Args:
         name: the runner's name.
-        instruments: of the service that the replica belongs to.
+        instruments: of the replica's service.
     """
 
     def __init__(self, name: str, instruments: Instruments) -> None:
         labels, values = ("runner", SERVICE), (name, instruments.number)
-        self._waits = QuickHistogram(
+        self._waits = FastHistogram(
             "model_serving_runner_queue_seconds",
             "Time that a call waited in a replica before its handler ran, in seconds",
             labels,
             buckets=_WAITS,
             registry=None,
         ).labels(*values)
-        self._sizes = QuickHistogram(
+        self._sizes = FastHistogram(
             "model_serving_runner_batch_size",
             "Calls that one run of a handler answered",
             labels,
@@ -67,12 +67,12 @@ class RunnerInstruments:
         self._handler = instruments.of_handler(name)
 
     def starts(self, waits: Sequence[float]) -> None:
-        """Take note that a run begins, with calls that have waited for so many seconds each."""
+        """Record that a run begins, whose calls have waited for so many seconds each."""
         self._in_flight.inc(len(waits))
         self._waits.observe_all(waits)
 
     def ended(self, size: int, seconds: float) -> None:
-        """Take note that it has ended, after so many seconds."""
+        """Record that a run of `size` calls has ended, after so many seconds."""
         self._in_flight.dec(size)
         self._sizes.observe(size)
         self._handler.ran(seconds)
@@ -82,5 +82,5 @@ class RunnerInstruments:
         self._dropped.labels(reason, *self._values).inc()
 
     def restarted(self) -> None:
-        """Count a start that follows a death."""
+        """Count a restart."""
         self._restarts.inc()

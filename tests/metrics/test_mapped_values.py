@@ -15,9 +15,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metr
 from prometheus_client.mmap_dict import MmapedDict, mmap_key
 from prometheus_client.samples import Exemplar
 
-from aylien_model_serving.metrics import mapped_values as metric_values
-from aylien_model_serving.metrics.instruments import Instruments, QuickHistogram
-from aylien_model_serving.metrics.mapped_values import Value, kept_in
+from aylien_model_serving.metrics import mapped_values
+from aylien_model_serving.metrics.instruments import FastHistogram, Instruments
+from aylien_model_serving.metrics.mapped_values import Value, mapped_value_class
 
 Numbers = dict[str, float]
 
@@ -47,18 +47,18 @@ def in_child(action: Callable[[], object]) -> None:
 
 @pytest.fixture
 def made(tmp_path: Path) -> type[Value]:
-    return kept_in(tmp_path, lambda: 0)
+    return mapped_value_class(tmp_path, lambda: 0)
 
 
 @pytest.fixture(params=["memory", "files"])
 def any_made(request: pytest.FixtureRequest, tmp_path: Path) -> type[Value]:
-    return Value if request.param == "memory" else kept_in(tmp_path, lambda: 0)
+    return Value if request.param == "memory" else mapped_value_class(tmp_path, lambda: 0)
 
 
 @pytest.fixture
 def by_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let metrics keep their numbers in files that are named after processes."""
-    monkeypatch.setattr(values, "ValueClass", kept_in(tmp_path, os.getpid))
+    monkeypatch.setattr(values, "ValueClass", mapped_value_class(tmp_path, os.getpid))
 
 
 def test_a_number_is_raised_and_set_and_read(any_made: type[Value]) -> None:
@@ -103,7 +103,7 @@ def test_the_files_are_those_of_prometheus_client_byte_by_byte(
     for file in tmp_path.iterdir():
         file.unlink()
     theirs: Any = MmapedDict(str(tmp_path / "theirs.db"))  # type: ignore[no-untyped-call]
-    ours = kept_in(tmp_path, lambda: 0)
+    ours = mapped_value_class(tmp_path, lambda: 0)
 
     for label, number in written:
         ours("counter", "calls", "calls_total", ("route",), (label,), "Help").set(number, 7.0)
@@ -115,9 +115,9 @@ def test_the_files_are_those_of_prometheus_client_byte_by_byte(
 
 
 def test_the_next_process_counts_on_from_where_the_last_one_stopped(tmp_path: Path) -> None:
-    value_of(kept_in(tmp_path, lambda: 0)).inc(3)
+    value_of(mapped_value_class(tmp_path, lambda: 0)).inc(3)
 
-    later = kept_in(tmp_path, lambda: 0)
+    later = mapped_value_class(tmp_path, lambda: 0)
     value_of(later, "others_total").inc(1)
     value = value_of(later)
     assert value.get() == 3
@@ -190,7 +190,7 @@ def test_requests_are_counted_together_by_threads() -> None:
 
 
 def test_a_forked_child_counts_in_files_of_its_own(tmp_path: Path) -> None:
-    made = kept_in(tmp_path, os.getpid)
+    made = mapped_value_class(tmp_path, os.getpid)
     value, idle = value_of(made), value_of(made, "idle_total")
     value.inc(3)
     parent = tmp_path / f"counter_{os.getpid()}.db"
@@ -206,25 +206,25 @@ def test_a_forked_child_counts_in_files_of_its_own(tmp_path: Path) -> None:
 
 
 def test_a_number_starts_anew_in_a_forked_child(tmp_path: Path) -> None:
-    made = kept_in(tmp_path, os.getpid)
+    made = mapped_value_class(tmp_path, os.getpid)
     several = [value_of(made, f"n{number}_total") for number in range(3)]
     for value in several:
         value.inc(3)
 
-    def look() -> None:
+    def check_child() -> None:
         assert several[2].get() == 0
         several[1].set(5, 1.0)
         several[1].inc(1)
         in_child(lambda: several[1].inc(10))
         assert several[1].get() == 6
 
-    in_child(look)
+    in_child(check_child)
 
     assert merged(tmp_path) == {"n0_total": 3, "n1_total": 19, "n2_total": 3}
 
 
 def test_a_forked_child_that_counts_nothing_has_no_files(tmp_path: Path) -> None:
-    made = kept_in(tmp_path, os.getpid)
+    made = mapped_value_class(tmp_path, os.getpid)
     value_of(made).inc(1)
 
     in_child(lambda: None)
@@ -233,9 +233,9 @@ def test_a_forked_child_that_counts_nothing_has_no_files(tmp_path: Path) -> None
 
 
 def test_a_fork_while_another_thread_counts_leaves_the_child_free_to_count(tmp_path: Path) -> None:
-    value = value_of(kept_in(tmp_path, os.getpid))
+    value = value_of(mapped_value_class(tmp_path, os.getpid))
 
-    with metric_values.lock:
+    with mapped_values.lock:
         in_child(lambda: value.inc(1))
 
     assert merged(tmp_path) == {"calls_total": 1}
@@ -243,7 +243,7 @@ def test_a_fork_while_another_thread_counts_leaves_the_child_free_to_count(tmp_p
 
 @pytest.mark.usefixtures("by_process")
 def test_the_histograms_of_a_parent_and_its_child_are_summed(tmp_path: Path) -> None:
-    sizes = QuickHistogram("sizes", "Sizes", ("route",), registry=CollectorRegistry()).labels("/a")
+    sizes = FastHistogram("sizes", "Sizes", ("route",), registry=CollectorRegistry()).labels("/a")
     usual = Histogram("usual", "Sizes", registry=CollectorRegistry())
 
     def observe() -> None:

@@ -17,12 +17,12 @@ from aylien_model_serving.metrics.multiprocess import Slot
 PROJECT = Path(__file__).parents[2]
 
 
-def leave(slot: Slot) -> None:
+def end_process(slot: Slot) -> None:
     """Do what the end of a process does: its descriptors close, and its locks go with them."""
     os.close(slot._lock)
 
 
-class Crowd:
+class Processes:
     """The processes that hold a slot at one time."""
 
     def __init__(self, folder: Path) -> None:
@@ -37,37 +37,37 @@ class Crowd:
         return number
 
     def go(self, number: int) -> None:
-        leave(self.held.pop(number))
+        end_process(self.held.pop(number))
 
 
 @contextmanager
-def crowd_in(folder: Path) -> Iterator[Crowd]:
-    crowd = Crowd(folder)
-    yield crowd
-    for number in list(crowd.held):
-        crowd.go(number)
+def processes_in(folder: Path) -> Iterator[Processes]:
+    running = Processes(folder)
+    yield running
+    for number in list(running.held):
+        running.go(number)
 
 
 def test_each_process_has_a_number_of_its_own(tmp_path: Path) -> None:
-    with crowd_in(tmp_path) as crowd:
-        assert [crowd.enter() for _ in range(4)] == [0, 1, 2, 3]
+    with processes_in(tmp_path) as running:
+        assert [running.enter() for _ in range(4)] == [0, 1, 2, 3]
 
 
 def test_a_number_stays_for_as_long_as_its_process_lives(tmp_path: Path) -> None:
-    with crowd_in(tmp_path) as crowd:
-        number = crowd.enter()
+    with processes_in(tmp_path) as running:
+        number = running.enter()
 
-        assert [crowd.held[number]() for _ in range(3)] == [number] * 3
+        assert [running.held[number]() for _ in range(3)] == [number] * 3
 
 
 def test_the_next_process_takes_the_lowest_number_that_is_free(tmp_path: Path) -> None:
-    with crowd_in(tmp_path) as crowd:
+    with processes_in(tmp_path) as running:
         for _ in range(3):
-            crowd.enter()
-        crowd.go(1)
-        crowd.go(0)
+            running.enter()
+        running.go(1)
+        running.go(0)
 
-        assert [crowd.enter(), crowd.enter(), crowd.enter()] == [0, 1, 3]
+        assert [running.enter(), running.enter(), running.enter()] == [0, 1, 3]
 
 
 # The folder is emptied by hand before each example.
@@ -80,14 +80,14 @@ def test_there_are_as_many_slots_as_there_were_processes_at_one_time(
         file.unlink()
     most = 0
 
-    with crowd_in(tmp_path) as crowd:
+    with processes_in(tmp_path) as running:
         for move in moves:
-            if move in crowd.held:
-                crowd.go(move)
+            if move in running.held:
+                running.go(move)
             else:
-                number = crowd.enter()
-                assert number == min(set(range(len(crowd.held))) - (crowd.held.keys() - {number}))
-            most = max(most, len(crowd.held))
+                number = running.enter()
+                assert number == min(set(range(len(running.held))) - (running.held.keys() - {number}))
+            most = max(most, len(running.held))
 
     assert len(list(tmp_path.iterdir())) == most
 
@@ -102,8 +102,8 @@ def test_the_gauges_of_the_last_process_go_and_its_counters_stay(tmp_path: Path)
     ):
         (tmp_path / name).touch()
 
-    with crowd_in(tmp_path) as crowd:
-        crowd.enter()
+    with processes_in(tmp_path) as running:
+        running.enter()
 
         left = {file.name for file in tmp_path.glob("*.db")}
 
