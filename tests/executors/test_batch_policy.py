@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aylien_model_serving.executors.batch_policy import BatchCosts, BatchOptions, BatchPolicy
-from tests.closed_loop import Decides, Greedy, Outcome, Simulation, adaptive
+from tests.executors.simulation import Decides, Greedy, Outcome, Simulation, adaptive
 
 MILLISECOND = 0.001
 
