@@ -15,7 +15,7 @@ from typing import Protocol
 from aylien_model_serving.executors.batch_policy import BatchOptions, BatchPolicy
 
 
-class Decides(Protocol):
+class Policy(Protocol):
     def arrived(self, now: float, waiting: int) -> None: ...
 
     def ran(self, size: int, seconds: float, now: float) -> None: ...
@@ -34,7 +34,7 @@ class Greedy:
         return now
 
 
-def adaptive(max_size: int = 64, max_wait: float = 0.005) -> BatchPolicy:
+def adaptive_policy(max_size: int = 64, max_wait: float = 0.005) -> BatchPolicy:
     return BatchPolicy(BatchOptions(max_size, max_wait))
 
 
@@ -73,7 +73,7 @@ class Simulation:
 
     def __init__(
         self,
-        policy: Decides,
+        policy: Policy,
         *,
         max_size: int = 64,
         cpu: Callable[[], float] = lambda: 0.00005,
@@ -87,7 +87,7 @@ class Simulation:
         self.warm_up = 0.0
         self.cpu_free = 0.0
         self.idle = True
-        self.looped = True
+        self.is_closed = True
         self.outcome = Outcome(0.0)
         self.queue: deque[tuple[float, float]] = deque()
         self.events: list[tuple[float, int, Callable[[], None]]] = []
@@ -99,14 +99,14 @@ class Simulation:
     def closed(self, clients: int, seconds: float, warm_up: float = 1.0) -> Outcome:
         """Run with so many clients, each of which asks again once answered."""
         for _ in range(clients):
-            self.at(0.0, self.ask)
+            self.at(0.0, self.call)
         return self.run(seconds, warm_up)
 
     def open(self, rate: float, seconds: float, seed: int = 1, warm_up: float = 1.0) -> Outcome:
         """Run with calls that come by chance, so many a second."""
-        self.looped = False
+        self.is_closed = False
         for time in arrivals(rate, seconds + warm_up, seed):
-            self.at(time, self.ask)
+            self.at(time, self.call)
         return self.run(seconds, warm_up)
 
     def run(self, seconds: float, warm_up: float) -> Outcome:
@@ -117,7 +117,7 @@ class Simulation:
         self.outcome.seconds = seconds
         return self.outcome
 
-    def ask(self) -> None:
+    def call(self) -> None:
         began = self.now
         self.cpu_free = max(self.cpu_free, self.now) + self.cpu()
         self.at(self.cpu_free, lambda: self.join(began))
@@ -148,9 +148,9 @@ class Simulation:
         if self.now > self.warm_up:
             self.outcome.sizes.append(len(batch))
             self.outcome.latencies += [self.now - began for began in batch]
-        if self.looped:
+        if self.is_closed:
             for _ in batch:
-                self.at(self.now + self.turnaround(), self.ask)
+                self.at(self.now + self.turnaround(), self.call)
         self.consider()
 
 

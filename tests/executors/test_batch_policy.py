@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aylien_model_serving.executors.batch_policy import BatchCosts, BatchOptions, BatchPolicy
-from tests.executors.simulation import Decides, Greedy, Outcome, Simulation, adaptive
+from tests.executors.simulation import Greedy, Outcome, Policy, Simulation, adaptive_policy
 
 MILLISECOND = 0.001
 
@@ -180,7 +180,7 @@ class ExponentialDelay:
 
 
 def closed(
-    policy: Decides, clients: int, cpu: float, fixed: float = 5 * MILLISECOND, per_item: float = 0.0
+    policy: Policy, clients: int, cpu: float, fixed: float = 5 * MILLISECOND, per_item: float = 0.0
 ) -> Outcome:
     return Simulation(policy, cpu=lambda: cpu, fixed=fixed, per_item=per_item).closed(clients, seconds=1.0)
 
@@ -188,7 +188,7 @@ def closed(
 @pytest.mark.parametrize(("cpu", "gain"), [(0.05, 1.2), (0.06, 1.1), (0.07, 1.03)])
 def test_clients_in_two_cohorts_are_joined_into_full_batches(cpu: float, gain: float) -> None:
     greedy = closed(Greedy(), 64, cpu * MILLISECOND)
-    adapted = closed(adaptive(), 64, cpu * MILLISECOND)
+    adapted = closed(adaptive_policy(), 64, cpu * MILLISECOND)
 
     assert greedy.mean_size == pytest.approx(32, rel=0.01)
     assert min(adapted.sizes) == 64
@@ -199,14 +199,14 @@ def test_clients_in_two_cohorts_are_joined_into_full_batches(cpu: float, gain: f
 @pytest.mark.parametrize("clients", [2, 4, 8, 16, 32])
 def test_fewer_clients_than_a_batch_holds_are_joined_too(clients: int) -> None:
     assert (
-        closed(adaptive(), clients, 0.1 * MILLISECOND).throughput
+        closed(adaptive_policy(), clients, 0.1 * MILLISECOND).throughput
         > 1.2 * closed(Greedy(), clients, 0.1 * MILLISECOND).throughput
     )
 
 
 @pytest.mark.parametrize("clients", [2, 8, 16, 32, 64])
 def test_clients_whose_turnaround_varies_are_joined_too(clients: int) -> None:
-    def run(policy: Decides) -> Outcome:
+    def run(policy: Policy) -> Outcome:
         chance = random.Random(3)
         simulation = Simulation(
             policy,
@@ -215,14 +215,14 @@ def test_clients_whose_turnaround_varies_are_joined_too(clients: int) -> None:
         )
         return simulation.closed(clients, seconds=2.0)
 
-    assert run(adaptive()).throughput > 1.15 * run(Greedy()).throughput
+    assert run(adaptive_policy()).throughput > 1.15 * run(Greedy()).throughput
 
 
 @pytest.mark.parametrize("clients", [1, 2, 64, 100, 200])
 @pytest.mark.parametrize("cpu", [0.05, 0.075, 0.1, 0.125, 0.15])
 def test_where_waiting_gains_nothing_nothing_is_lost(clients: int, cpu: float) -> None:
     greedy = closed(Greedy(), clients, cpu * MILLISECOND)
-    adapted = closed(adaptive(), clients, cpu * MILLISECOND)
+    adapted = closed(adaptive_policy(), clients, cpu * MILLISECOND)
 
     assert adapted.throughput > 0.98 * greedy.throughput
     assert adapted.mean_latency < 1.02 * greedy.mean_latency
@@ -234,7 +234,7 @@ def test_a_model_with_a_per_item_cost_is_kept_busy(clients: int, fixed: float, p
     model = {"fixed": fixed * MILLISECOND, "per_item": per_item * MILLISECOND}
 
     greedy = closed(Greedy(), clients, 0.1 * MILLISECOND, **model)
-    adapted = closed(adaptive(), clients, 0.1 * MILLISECOND, **model)
+    adapted = closed(adaptive_policy(), clients, 0.1 * MILLISECOND, **model)
 
     assert adapted.throughput > 0.98 * greedy.throughput
     assert adapted.mean_latency < 1.02 * greedy.mean_latency
@@ -243,11 +243,11 @@ def test_a_model_with_a_per_item_cost_is_kept_busy(clients: int, fixed: float, p
 @pytest.mark.parametrize("fixed", [0.0, 5 * MILLISECOND])
 @pytest.mark.parametrize("rate", [10, 100, 200, 400, 1000, 5000, 10000])
 def test_calls_that_arrive_at_random_wait_no_longer(rate: float, fixed: float) -> None:
-    def run(policy: Decides) -> Outcome:
+    def run(policy: Policy) -> Outcome:
         simulation = Simulation(policy, cpu=lambda: 0.0, fixed=fixed, per_item=0.02 * MILLISECOND)
         return simulation.open(rate, seconds=max(2.0, 800 / rate))
 
-    greedy, adapted = run(Greedy()), run(adaptive())
+    greedy, adapted = run(Greedy()), run(adaptive_policy())
 
     assert adapted.throughput == pytest.approx(greedy.throughput, rel=0.01)
     assert adapted.mean_latency < 1.03 * greedy.mean_latency
@@ -256,24 +256,24 @@ def test_calls_that_arrive_at_random_wait_no_longer(rate: float, fixed: float) -
 @pytest.mark.parametrize("clients", [2, 8, 64])
 @pytest.mark.parametrize("think", [1, 10, 100])
 def test_clients_with_think_time_are_not_waited_for_in_vain(clients: int, think: float) -> None:
-    def run(policy: Decides) -> Outcome:
+    def run(policy: Policy) -> Outcome:
         return Simulation(policy, turnaround=ExponentialDelay(think * MILLISECOND)).closed(
             clients, seconds=4.0
         )
 
-    greedy, adapted = run(Greedy()), run(adaptive())
+    greedy, adapted = run(Greedy()), run(adaptive_policy())
 
     assert adapted.throughput > 0.98 * greedy.throughput
     assert adapted.mean_latency < 1.03 * greedy.mean_latency
 
 
 def test_a_single_clients_latency_is_the_time_of_its_batch() -> None:
-    alone = closed(adaptive(), 1, 0.1 * MILLISECOND)
+    alone = closed(adaptive_policy(), 1, 0.1 * MILLISECOND)
 
     assert max(alone.latencies) == pytest.approx(5.1 * MILLISECOND)
 
 
 def test_a_batch_is_never_larger_than_it_may_be() -> None:
-    simulation = Simulation(adaptive(max_size=24), max_size=24)
+    simulation = Simulation(adaptive_policy(max_size=24), max_size=24)
 
     assert max(simulation.closed(64, seconds=1.0).sizes) == 24
