@@ -94,7 +94,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
         """Return the spec of a target that this process names, found by its own import path.
 
         Args:
-            target: what `name_of_target` returned.
+            target: what `import_name_of` returned.
             context: the same of the context.
             generation: how often the service was told to load its code again.
             given: the other fields.
@@ -104,7 +104,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
         return cls(
             target=target,
             context=context,
-            main=next(filter(None, map(main_of, names)), None),
+            main=next(filter(None, map(main_script_of, names)), None),
             sys_path=tuple(os.path.abspath(entry) for entry in sys.path),
             folder=os.getcwd(),
             version=f"{'+'.join(prints)}-{generation}",
@@ -128,7 +128,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
         return hashlib.sha256(plain).hexdigest()
 
 
-def name_of_target(target: Any) -> str:
+def import_name_of(target: Any) -> str:
     """Return "module:qualname", by which another process finds the same function or class.
 
     Raises:
@@ -153,7 +153,7 @@ def name_of_target(target: Any) -> str:
         raise _unnamed(
             target, f"{module}.{qualname} is something else: let its name be the one that it was defined by"
         )
-    return f"{name_elsewhere(module, target)}:{qualname}"
+    return f"{importable_name(module, target)}:{qualname}"
 
 
 def _unnamed(target: Any, cure: str) -> ConfigurationError:
@@ -180,7 +180,7 @@ def _is(found: Any, target: Any) -> bool:
     return found is target or (inspect.ismethod(target) and inspect.ismethod(found) and found == target)
 
 
-def name_elsewhere(module: str, target: Any) -> str:
+def importable_name(module: str, target: Any) -> str:
     """Return the name under which another process imports a module of this one."""
     if module != "__main__":
         return module
@@ -193,7 +193,7 @@ def name_elsewhere(module: str, target: Any) -> str:
     return MAIN
 
 
-def main_of(name: str) -> str | None:
+def main_script_of(name: str) -> str | None:
     """Return the path of the script that a target's name belongs to; None for a module found by import."""
     if name.partition(":")[0] != MAIN:
         return None

@@ -54,14 +54,14 @@ def find(wanted: object) -> ImportLocation:
     return _location(*_look_for(wanted))
 
 
-def name_elsewhere(wanted: object) -> str:
+def importable_name(wanted: object) -> str:
     """Return "module:name" of an object as a replica finds it.
 
     Raises:
         ConfigurationError: it stands nowhere at the top of a module.
     """
     name, _, variable = _look_for(wanted)
-    return f"{spec.name_elsewhere(name, wanted)}:{variable}"
+    return f"{spec.importable_name(name, wanted)}:{variable}"
 
 
 def _look_for(wanted: object) -> tuple[str, ModuleType, str]:

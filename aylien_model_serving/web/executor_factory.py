@@ -113,7 +113,7 @@ def _job_executor(
 
 def _spec(state: ServiceState, route: Route, hosting: RunnerOptions) -> spec.Spec:
     try:
-        target = spec.name_of_target(route.callable)
+        target = spec.import_name_of(route.callable)
         context = _context_name(route)
     except ConfigurationError as error:
         raise ConfigurationError(f"key 'callable': {error}") from error
@@ -147,7 +147,7 @@ def _context_name(route: Route) -> str | None:
     context = route.binding.context
     if context is None or not route.binding.is_needed(route.callable):
         return None
-    return f"{import_paths.name_elsewhere(context.owner)}.{context.attribute}"
+    return f"{import_paths.importable_name(context.owner)}.{context.attribute}"
 
 
 def _schema_names(schema: Any) -> str | tuple[str | None, str | None] | None:
@@ -161,4 +161,4 @@ def _schema_names(schema: Any) -> str | tuple[str | None, str | None] | None:
 
 
 def _name_or_none(kind: Any) -> str | None:
-    return None if kind is None else spec.name_of_target(kind)
+    return None if kind is None else spec.import_name_of(kind)

@@ -69,7 +69,7 @@ a_lambda = lambda text: text  # noqa: E731 - what this is about
 
 @pytest.mark.parametrize("target", [Outer, Outer.Inner, function, decorated, Outer.build, math.sqrt, len])
 def test_what_an_import_finds_is_named(target: Any) -> None:
-    name = spec.name_of_target(target)
+    name = spec.import_name_of(target)
 
     assert name == f"{target.__module__}:{target.__qualname__}"
     assert spec.find(name) == target
@@ -100,7 +100,7 @@ def local_class() -> type:
 )
 def test_what_an_import_does_not_find_is_refused_with_the_cure(target: Any, cure: str) -> None:
     with pytest.raises(ConfigurationError, match=cure):
-        spec.name_of_target(target)
+        spec.import_name_of(target)
 
 
 SCRIPT = """
@@ -151,8 +151,8 @@ def test_the_block_of_a_script_does_not_run_where_it_is_loaded(
     found = spec.find(f"{spec.MAIN}:Model.Part")
 
     assert capsys.readouterr().out == ""
-    assert spec.name_of_target(found) == f"{spec.MAIN}:Model.Part"
-    assert spec.main_of(f"{spec.MAIN}:Model.Part") == str(script)
+    assert spec.import_name_of(found) == f"{spec.MAIN}:Model.Part"
+    assert spec.main_script_of(f"{spec.MAIN}:Model.Part") == str(script)
 
 
 def test_a_script_that_fails_is_not_half_loaded(tmp_path: Path) -> None:
@@ -212,7 +212,7 @@ def test_what_cannot_travel_is_refused() -> None:
 
 
 def test_a_spec_of_this_process_says_where_it_is() -> None:
-    made = Spec.of_process(target=spec.name_of_target(Outer), generation=3, name="model")
+    made = Spec.of_process(target=spec.import_name_of(Outer), generation=3, name="model")
 
     assert made.main is None
     assert made.folder == os.getcwd()
