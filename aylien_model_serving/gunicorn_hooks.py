@@ -241,7 +241,7 @@ def post_request(worker: Any, req: Any, environ: Any, resp: Any) -> None:
     What a busy client asks next is often there by the time its answer has left. A connection that is read
     without a wait keeps the worker to itself, and the others were seen to wait for a second.
     """
-    native_threads.give_way()
+    native_threads.yield_to_others()
 
 
 def worker_exit(server: Any, worker: Any) -> None:

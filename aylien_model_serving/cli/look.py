@@ -31,7 +31,7 @@ def main(pipe: int, target: Target) -> None:
         pipe: file descriptor.
         target: the app.
     """
-    lifecycle.is_looking = True
+    lifecycle.is_inspecting = True
     sys.path.insert(0, str(target.folder))
     try:
         told: Mapping[str, Any] = look(target)

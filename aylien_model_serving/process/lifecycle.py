@@ -16,7 +16,7 @@ _signs: list[Callable[[], bool]] = []
 is_replica = False
 
 #: Whether this process only wants to know a service's routes: it builds no handler and starts nothing.
-is_looking = False
+is_inspecting = False
 
 #: How many times the service's owner was told to reload; the workers that it forks inherit the number.
 generation = 0

@@ -24,7 +24,7 @@ def is_patched() -> bool:
     return monkey is not None and bool(monkey.is_module_patched("threading"))
 
 
-def give_way() -> None:
+def yield_to_others() -> None:
     """Let the other greenlets of a patched process run; threads are given their turns by the system."""
     if is_patched():
         from gevent import sleep

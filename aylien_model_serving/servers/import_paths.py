@@ -31,7 +31,7 @@ def is_told_to_run(frame: FrameType) -> bool:
     Args:
         frame: of the call to serve.
     """
-    if lifecycle.is_replica or lifecycle.is_looking or multiprocessing.parent_process() is not None:
+    if lifecycle.is_replica or lifecycle.is_inspecting or multiprocessing.parent_process() is not None:
         return False
     if frame.f_globals.get("__name__") == "__main__":
         return True

@@ -68,7 +68,7 @@ def build(
     app = bare_app(config, name)
     if lifecycle.is_replica:  # which has imported a module that makes its app at once
         return app
-    if lifecycle.is_looking:
+    if lifecycle.is_inspecting:
         app.state.routes += [_inspect(route) for route in described]
         return app
     _warn_of_closed_fast_path(app.state)

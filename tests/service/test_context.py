@@ -209,7 +209,7 @@ def test_a_class_of_a_replica_gets_the_context_in_both_places_and_is_closed() ->
 
 
 def test_who_hosts_nothing_does_not_run_init(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lifecycle, "is_looking", True)
+    monkeypatch.setattr(lifecycle, "is_inspecting", True)
 
     paths = {described.route.endpoint for described in hosted.wsgi.state.routes}
 

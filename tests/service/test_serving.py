@@ -118,7 +118,7 @@ def test_a_module_of_a_package_is_served_by_its_full_name(folder: Path) -> None:
 
 
 def test_a_replica_and_who_only_looks_serve_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    for sign in ("is_replica", "is_looking"):
+    for sign in ("is_replica", "is_inspecting"):
         with monkeypatch.context() as patch:
             patch.setattr(lifecycle, sign, True)
             assert GLOBAL.serve() is None  # type: ignore[func-returns-value]  # that it returns is what is tested
