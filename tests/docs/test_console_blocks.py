@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.docs.page_runner import Reader
 from tests.docs.pages import PAGES, Chapter, blocks, chapters, needs_media, needs_torch
-from tests.docs.reader import Reader
 from tests.selection import full
 from tests.with_media import need_media
 from tests.with_torch import import_torch
