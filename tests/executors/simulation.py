@@ -1,7 +1,7 @@
 """A model, its clients and a policy in virtual time: a discrete-event simulation.
 
 A call passes one serial CPU stage, waits, and is run in a batch; the answers of a batch come back together,
-and a client of the closed loop asks again at once, or after its think time.
+and a client of the closed loop calls again at once, or after its think time.
 """
 
 import heapq
@@ -24,7 +24,7 @@ class Policy(Protocol):
 
 
 class Greedy:
-    """Takes whatever waits as soon as the model is idle."""
+    """Starts a batch of whatever waits as soon as the model is idle."""
 
     def arrived(self, now: float, waiting: int) -> None: ...
 
@@ -40,7 +40,7 @@ def adaptive_policy(max_size: int = 64, max_wait: float = 0.005) -> BatchPolicy:
 
 @dataclass
 class Outcome:
-    """What happened: times in seconds of the whole run, and one latency for every answer."""
+    """The measurements of a run: its seconds, the size of each batch, and the latency of each call in seconds."""
 
     seconds: float
     sizes: list[int] = field(default_factory=list)
@@ -97,13 +97,13 @@ class Simulation:
         heapq.heappush(self.events, (time, next(self.numbers), do))
 
     def closed(self, clients: int, seconds: float, warm_up: float = 1.0) -> Outcome:
-        """Run with so many clients, each of which asks again once answered."""
+        """Run a closed loop: this many clients, each of which calls again once answered."""
         for _ in range(clients):
             self.at(0.0, self.call)
         return self.run(seconds, warm_up)
 
     def open(self, rate: float, seconds: float, seed: int = 1, warm_up: float = 1.0) -> Outcome:
-        """Run with calls that come by chance, so many a second."""
+        """Run an open loop: calls that arrive at random, at this rate per second."""
         self.is_closed = False
         for time in arrivals(rate, seconds + warm_up, seed):
             self.at(time, self.call)
