@@ -29,11 +29,11 @@ class Namespace:
         for statement in ast.parse(block.text).body:
             ast.increment_lineno(statement, block.line - 1)
             end = (statement.end_lineno or 0) - block.line + 1
-            said = lines[end] if end < len(lines) else ""
-            if isinstance(statement, ast.Expr) and said.startswith("# "):
-                came = self._outcome(statement.value)
-                assert came == said.removeprefix("# "), (
-                    f"{self.page}:{block.line + end} says {said}, not {came}"
+            expected = lines[end] if end < len(lines) else ""
+            if isinstance(statement, ast.Expr) and expected.startswith("# "):
+                actual = self._outcome(statement.value)
+                assert actual == expected.removeprefix("# "), (
+                    f"{self.page}:{block.line + end} says {expected}, not {actual}"
                 )
                 compared += 1
             else:

@@ -23,7 +23,7 @@ _ADDRESS = "localhost:8000"
 _ANYTHING = "…"
 
 
-class Reader:
+class PageRunner:
     """Follows one page.
 
     Args:
@@ -35,29 +35,29 @@ class Reader:
         self._servers = ExitStack()
         self._service: Service | None = None
         self._modules: dict[str, str] = {}
-        _stand_in(folder / "venv")
+        _make_venv(folder / "venv")
         self._programs = f"{folder / 'venv' / 'bin'}:{Path(sys.executable).parent}"
 
-    def follow(self, block: Block) -> int:
+    def run(self, block: Block) -> int:
         """Do what a block says, and return how many answers were compared."""
         if block.module:
             (self.folder / block.module).write_text(block.text)
             self._modules[block.module] = block.text
         if block.language != "console":
             return 0
-        return sum(self._type(command) for command in commands(block))
+        return sum(self._run(command) for command in commands(block))
 
-    def leave(self) -> None:
+    def close(self) -> None:
         """Stop the server that is left."""
         self._servers.close()
 
-    def _type(self, command: Command) -> bool:
+    def _run(self, command: Command) -> bool:
         if command.starts_server:
             self._start(command.line)
             return False
         if command.is_compared:
-            printed = self._ask(command.line)
-            assert _fits(printed, command.output), f"$ {command.line}\n{printed}\nand not\n{command.output}"
+            output = self._output_of(command.line)
+            assert _matches(output, command.output), f"$ {command.line}\n{output}\nand not\n{command.output}"
             return True
         assert command.line.startswith("make "), f"nobody knows what to do with {command.line!r}"
         return False
@@ -84,7 +84,7 @@ class Reader:
         )
         self._service = self._servers.enter_context(server)
 
-    def _ask(self, line: str) -> str:
+    def _output_of(self, line: str) -> str:
         for name, text in self._modules.items():
             if _ADDRESS in text and name in line:
                 (self.folder / name).write_text(self._with_port(text))
@@ -106,11 +106,11 @@ class Reader:
         return text.replace(_ADDRESS, f"localhost:{self._service.port}")
 
 
-def _fits(printed: str, said: str) -> bool:
-    return re.fullmatch(".*".join(map(re.escape, said.split(_ANYTHING))), printed) is not None
+def _matches(output: str, expected: str) -> bool:
+    return re.fullmatch(".*".join(map(re.escape, expected.split(_ANYTHING))), output) is not None
 
 
-def _stand_in(venv: Path) -> None:
+def _make_venv(venv: Path) -> None:
     """Make what the Makefile takes for its virtual environment, with the Python of the tests."""
     (venv / "bin").mkdir(parents=True)
     for name, program in {"python": "", "model-serving": "-m aylien_model_serving"}.items():

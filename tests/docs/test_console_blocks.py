@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.page_runner import Reader
-from tests.docs.pages import PAGES, Chapter, blocks, chapters, needs_media, needs_torch
+from tests.docs.page_runner import PageRunner
+from tests.docs.pages import PAGES, Section, blocks, needs_media, needs_torch, sections
 from tests.selection import full
 from tests.with_media import need_media
 from tests.with_torch import import_torch
@@ -20,42 +20,42 @@ pytestmark = [
     ),
 ]
 
-CHAPTERS = [
-    pytest.param(page, chapter, id=f"{page}:{chapter.line}", marks=[] if page == "README.md" else full)
+SECTIONS = [
+    pytest.param(page, section, id=f"{page}:{section.line}", marks=[] if page == "README.md" else full)
     for page in PAGES
-    for chapter in chapters(page)
+    for section in sections(page)
 ]
 
 
 @pytest.fixture
-def reader(tmp_path: Path) -> Iterator[Reader]:
-    reader = Reader(tmp_path)
-    yield reader
-    reader.leave()
+def page_runner(tmp_path: Path) -> Iterator[PageRunner]:
+    page_runner = PageRunner(tmp_path)
+    yield page_runner
+    page_runner.close()
 
 
 @pytest.mark.timeout(600)  # a page starts as many as a dozen servers, one after the other
-@pytest.mark.parametrize(("page", "chapter"), CHAPTERS)
+@pytest.mark.parametrize(("page", "chapter"), SECTIONS)
 def test_who_follows_a_page_gets_the_answers_that_it_prints(
-    reader: Reader, page: str, chapter: Chapter
+    page_runner: PageRunner, page: str, section: Section
 ) -> None:
     if needs_torch(page):
         import_torch()
     if needs_media(page):
         need_media()
-    for module in chapter.modules:
-        reader.follow(module)
+    for module in section.modules:
+        page_runner.run(module)
 
-    compared = sum(reader.follow(block) for block in chapter.blocks)
+    compared = sum(page_runner.run(block) for block in section.blocks)
 
-    assert compared == sum(command.is_compared for command in chapter.typed()) > 0
+    assert compared == sum(command.is_compared for command in section.commands()) > 0
 
 
 @full
-def test_an_answer_that_a_page_does_not_print_is_found_out(reader: Reader) -> None:
+def test_an_answer_that_a_page_does_not_print_is_found_out(page_runner: PageRunner) -> None:
     [start, *_] = blocks("README.md", "console")
-    reader.follow(start)
+    page_runner.run(start)
     lie = type(start)("console", "$ curl localhost:8000/__ping\nFailure\n", start.line)
 
     with pytest.raises(AssertionError, match="Success\nand not\nFailure"):
-        reader.follow(lie)
+        page_runner.run(lie)
