@@ -52,12 +52,10 @@ def stub_runners(**handlers: Callable[..., Any]) -> Iterator[None]:
     Raises:
         ConfigurationError: no app that was built has a route of such a name.
     """
-    with overrides.overriding(handlers) as overrides:
+    with overrides.overriding(handlers) as active:
         yield
-    for name in sorted(set(handlers) - overrides.names):
-        hint = (
-            suggestion(name, sorted(overrides.names)) if overrides.names else ": no app was built meanwhile"
-        )
+    for name in sorted(set(handlers) - active.names):
+        hint = suggestion(name, sorted(active.names)) if active.names else ": no app was built meanwhile"
         raise ConfigurationError(f"no handler has the name {name!r}{hint}")
 
 
