@@ -1,4 +1,4 @@
-"""What is asked at every door, with the status that each has to answer."""
+"""The requests that every adapter gets, with the status that each has to answer."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from tests.contracts.services import service
 JSON = ("content-type", "application/json")
 FORM = ("content-type", "application/x-www-form-urlencoded")
 PROTOBUF = ("content-type", "application/x-protobuf")
+HTML = ("accept", "text/html,application/xhtml+xml,*/*;q=0.8")
 PROBLEM = ("accept", "application/problem+json")
 
 KIBIBYTE = 1024
@@ -33,10 +34,10 @@ class Case:
 
     Args:
         statuses: what they are answered with, in order.
-        bare: whether they are for bare handlers, that a door may answer beside Flask.
+        bare: whether they are for bare handlers, which take the fast path.
         build: makes the service.
         environ: the operator's settings.
-        rooms: the rooms that they come through at single doors, where it is neither way.
+        paths: the parts that they pass, by adapter, where it is neither of the usual two.
     """
 
     requests: tuple[Request, ...]
@@ -107,7 +108,12 @@ PATHS = {
     "a path beyond ASCII": one(200, post("/gr%C3%B6%C3%9Fe", HELLO)),
     "a path that is not UTF-8": flask_only(404, post("/%FF", HELLO)),
     "an unknown path": flask_only(404, post("/none", HELLO)),
-    "the root": flask_only(404, get("/")),
+    "the root": flask_only(200, get("/")),
+    "the root in a browser": flask_only(200, get("/", HTML)),
+    "a HEAD of the root": flask_only(200, Request("HEAD", "/")),
+    "a HEAD of the root in a browser": flask_only(200, Request("HEAD", "/", headers=(HTML,))),
+    "a POST to the root": flask_only(405, post("/", HELLO)),
+    "a POST to the root in a browser": flask_only(405, post("/", HELLO, HTML)),
     "another method": flask_only(405, get("/echo")),
     "another method of a path with values": flask_only(405, Request("PATCH", "/greet/en/7")),
     "an unknown method": flask_only(405, Request("BREW", "/echo")),
@@ -192,6 +198,8 @@ REFUSALS = {
     "a wrong API key for an unknown path": flask_only(
         403, post("/none", HELLO, ("x-api-key", "third")), environ=KEYS
     ),
+    "the root without an API key": flask_only(200, get("/"), environ=KEYS),
+    "a POST to the root without an API key": flask_only(401, post("/", HELLO), environ=KEYS),
     "a right API key": one(200, post("/echo", HELLO, ("x-api-key", "second")), environ=KEYS),
     "a bearer's API key": one(200, post("/echo", HELLO, ("authorization", "Bearer first")), environ=KEYS),
 }

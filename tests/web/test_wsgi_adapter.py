@@ -1,4 +1,4 @@
-"""What is the express door's own: reading a body from WSGI, giving chunks to it, and being switched off."""
+"""What only the WSGI adapter does: reads a body from WSGI, closes streams, and can be switched off."""
 
 from __future__ import annotations
 
@@ -73,13 +73,13 @@ def echo(text: str) -> dict[str, Any]:
     return {"text": text}
 
 
-def test_it_is_taken_unless_the_operator_switches_it_off() -> None:
+def test_the_fast_path_is_taken_unless_the_operator_switches_it_off() -> None:
     by_adapter = ServiceByAdapter(
         lambda: FlaskAppWrapper.create_app([{"endpoint": "/", "callable": echo}]), {}
     )
     request = (post("/", {"text": "a"}),)
 
-    assert by_adapter.send_all("express", request).path == [("express",)]
+    assert by_adapter.send_all("wsgi", request).path == [("wsgi",)]
     assert by_adapter.send_all("flask", request).path == [("flask",)]
 
 
