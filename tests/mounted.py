@@ -242,7 +242,7 @@ def half(number: float) -> dict[str, float]:
 
 
 def service() -> ServingFlask:
-    """Return a service with a route, and both apps beside it."""
+    """Return a service with a route, and both apps mounted."""
     app = FlaskAppWrapper.create_app([{"endpoint": "/half", "callable": half}])
     app.mount_asgi("/fast", fast(), middleware=[(Stamp, {"stamp": "outer"})])
     app.mount_wsgi("/flask", flask())

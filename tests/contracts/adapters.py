@@ -1,7 +1,7 @@
-"""The four ways to an answer, each driven in this process as a server would drive it.
+"""The four adapters, each called in this process as a server would call it.
 
-A service is asked the same requests at each door; what comes back is put into one form, so that it can be
-compared: status, headers in order with their names in lower case, body, and the series that were counted.
+A service gets the same requests through each adapter; the responses are put into one form, so that they can
+be compared: status, headers in order with their names in lower case, body, and the series that were counted.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Answer(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What some requests left behind, with the doors that were really used for each."""
+    """The responses and side effects of some requests, with the code path that each really took."""
 
     answers: list[Answer]
     counted: dict[str, float]
@@ -77,7 +77,7 @@ class Outcome(NamedTuple):
 
 
 def send_wsgi(app: ServingFlask, request: Request) -> Answer:
-    """Ask as Gunicorn's WSGI workers do."""
+    """Send a request as Gunicorn's WSGI workers do."""
     started: list[Any] = []
 
     def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
@@ -162,7 +162,7 @@ class _Body:
 
 
 async def send_asgi_async(app: ServingFlask, request: Request) -> Answer:
-    """Ask as an ASGI server does."""
+    """Send a request as an ASGI server does."""
     sent: list[Any] = []
 
     async def send(message: Any) -> None:
@@ -177,19 +177,19 @@ async def send_asgi_async(app: ServingFlask, request: Request) -> Answer:
 
 
 def send_asgi(app: ServingFlask, request: Request) -> Answer:
-    """Ask as an ASGI server does, on an event loop of its own."""
+    """Send a request as an ASGI server does, on an event loop of its own."""
     return asyncio.run(send_asgi_async(app, request))
 
 
 @dataclass(frozen=True)
 class Adapter:
-    """One way to an answer.
+    """One adapter, and how a request gets to it.
 
     Args:
-        express: the value of MODEL_SERVING_EXPRESS.
-        ask: how a request gets to the app.
-        beside: which rooms answer a bare handler's request here.
-        through: which rooms answer what only Flask can.
+        setting: the value of MODEL_SERVING_EXPRESS.
+        send: sends a request to an app.
+        handler_path: the parts that answer a request for a bare handler.
+        flask_path: the parts that answer what only Flask can.
     """
 
     setting: str
@@ -200,7 +200,7 @@ class Adapter:
 
 ADAPTERS = {
     "flask": Adapter("0", send_wsgi, ("flask",), ("flask",)),
-    "express": Adapter("1", send_wsgi, ("express",), ("flask",)),
+    "wsgi": Adapter("1", send_wsgi, ("wsgi",), ("flask",)),
 }
 if not native_threads.is_patched():  # where greenlets share a thread, it has room for one event loop
     ADAPTERS |= {
@@ -210,7 +210,7 @@ if not native_threads.is_patched():  # where greenlets share a thread, it has ro
 
 
 class ServiceByAdapter:
-    """One service behind each of its doors, built when a door is first used.
+    """One service behind each adapter, built when an adapter is first used.
 
     Args:
         build: makes the service.
@@ -224,11 +224,11 @@ class ServiceByAdapter:
         self._counts: dict[str, dict[str, float]] = {}
 
     def send(self, name: str, request: Request) -> Answer:
-        """Ask at one door, without a look at anything but the answer."""
+        """Send a request through one adapter, and return the response alone."""
         return ADAPTERS[name].send(self.app(name), request)
 
     def send_all(self, name: str, requests: Sequence[Request]) -> Outcome:
-        """Ask at one door."""
+        """Send requests through one adapter."""
         adapter, app = ADAPTERS[name], self.app(name)
         before = self._counts.get(name, {})
         answers, path = [], []
@@ -244,7 +244,7 @@ class ServiceByAdapter:
         return Outcome(answers, counted, app.config.get("SEEN", []), path)
 
     def app(self, name: str) -> ServingFlask:
-        """Return the app behind one door, built at its first use."""
+        """Return the app behind one adapter, built at its first use."""
         if name not in self._apps:
             with pytest.MonkeyPatch.context() as patch:
                 settings = {**self._environ, "MODEL_SERVING_EXPRESS": ADAPTERS[name].setting}
@@ -255,7 +255,7 @@ class ServiceByAdapter:
 
 
 def _record_path(patch: pytest.MonkeyPatch) -> list[str]:
-    """Return a list to which each door adds its name when a request comes through it."""
+    """Return a list to which each part adds its name when a request passes it."""
     used: list[str] = []
 
     def recording(name: str, function: Any) -> Any:
@@ -265,7 +265,7 @@ def _record_path(patch: pytest.MonkeyPatch) -> list[str]:
 
         return recorded
 
-    patch.setattr(web_app.wsgi, "answer", recording("express", web_app.wsgi.answer))
+    patch.setattr(web_app.wsgi, "answer", recording("wsgi", web_app.wsgi.answer))
     patch.setattr(web_app.asgi, "answer", recording("asgi", web_app.asgi.answer))
     middleware = asgi_to_wsgi.WSGIMiddleware
     patch.setattr(middleware, "__call__", recording("a2wsgi", middleware.__call__))

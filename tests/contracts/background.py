@@ -1,4 +1,4 @@
-"""A service whose handlers return background tasks, and what is asked of it."""
+"""A service whose handlers return background tasks, and the requests that it gets."""
 
 from __future__ import annotations
 
@@ -150,5 +150,5 @@ TASKS: dict[str, tuple[Case, list[str]]] = {
 
 
 def expected(tasks: list[str], adapters: int) -> Counter[tuple[str, str]]:
-    """Return what the diary holds when a case has come through every door."""
+    """Return what the diary holds when a case has been sent through every adapter."""
     return Counter({(words, REQUEST_ID): adapters * count for words, count in Counter(tasks).items()})

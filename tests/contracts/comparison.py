@@ -1,4 +1,4 @@
-"""What it means that all doors answer alike."""
+"""What it means that all adapters respond alike."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from tests.contracts.cases import Case
 
 
 def assert_equal_responses(by_adapter: ServiceByAdapter, case: Case) -> None:
-    """Ask at every door, and compare with the Flask door what came back and what was left behind."""
+    """Send a case through every adapter, and compare responses and side effects with the Flask adapter's."""
     found = {name: by_adapter.send_all(name, case.requests) for name in ADAPTERS}
 
     reference = found["flask"]
@@ -20,6 +20,6 @@ def assert_equal_responses(by_adapter: ServiceByAdapter, case: Case) -> None:
 
 
 def path_of(name: str, case: Case) -> tuple[str, ...]:
-    """Return the rooms that a case's requests have to come through at one door."""
+    """Return the parts that a case's requests have to pass through one adapter."""
     adapter = ADAPTERS[name]
     return case.paths.get(name) or (adapter.handler_path if case.bare else adapter.flask_path)

@@ -1,4 +1,4 @@
-"""A service whose handlers take and answer files, and what is asked of it at every door."""
+"""A service whose handlers take and answer files, and the requests that it gets through every adapter."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def give_up_with_a_response() -> None:
 
 
 def use_request(**fields: Any) -> dict[str, Any]:
-    """Tell whatever a handler may ask of Flask's request."""
+    """Return whatever a handler may read from Flask's request."""
     return {
         "fields": fields,
         "method": request.method,

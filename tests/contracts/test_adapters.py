@@ -1,4 +1,4 @@
-"""All doors answer alike: status, headers in their order, body, and what was counted."""
+"""All adapters respond alike: status, headers in their order, body, and what was counted."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def service_of(case: Case, built: dict[object, ServiceByAdapter]) -> ServiceByAd
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_nobody_can_tell_the_doors_apart(name: str, built: dict[object, ServiceByAdapter]) -> None:
+def test_all_adapters_respond_alike(name: str, built: dict[object, ServiceByAdapter]) -> None:
     case = CASES[name]
 
     assert_equal_responses(service_of(case, built), case)

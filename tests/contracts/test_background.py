@@ -1,4 +1,4 @@
-"""Background tasks behave alike at all doors: they run once the answer has been sent, and for it alone."""
+"""Background tasks behave alike behind all adapters: they run after their response has been sent."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_tasks_run_in_order_for_the_answer_that_they_belong_to(
     assert [words for words, _ in DIARY] == tasks * len(ADAPTERS)
 
 
-@pytest.mark.parametrize("door", [name for name in ADAPTERS if "asgi" not in name])
+@pytest.mark.parametrize("adapter", [name for name in ADAPTERS if "asgi" not in name])
 def test_a_task_waits_until_the_server_has_sent_the_answer(
     adapter: str, by_adapter: ServiceByAdapter
 ) -> None:
@@ -58,7 +58,7 @@ def test_a_task_waits_until_the_server_has_sent_the_answer(
     assert pool.counts()["taken"] == path + 1
 
 
-@pytest.mark.parametrize("door", ADAPTERS)
+@pytest.mark.parametrize("adapter", ADAPTERS)
 def test_an_answer_does_not_wait_for_the_tasks_of_another(adapter: str, by_adapter: ServiceByAdapter) -> None:
     may_end: list[bool] = []
     pool.BackgroundBatch([lambda: wait_until(lambda: bool(may_end))], "-")()

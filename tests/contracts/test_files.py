@@ -1,4 +1,4 @@
-"""Files are taken and answered alike at all doors."""
+"""Files are read and answered alike behind all adapters."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _media() -> None:
 
 
 @pytest.mark.parametrize("name", files.CASES)
-def test_nobody_can_tell_the_doors_apart(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_adapters_respond_alike(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     case = files.CASES[name]
     for variable, value in case.environ.items():  # limits are read when a file is decoded
         monkeypatch.setenv(variable, value)
@@ -27,7 +27,7 @@ def test_nobody_can_tell_the_doors_apart(name: str, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "message"),
     [
         ("text for an image", "image: expected an image, not bytes of no known kind"),
         ("an image for audio", "sound: expected audio, not image/png"),
@@ -38,14 +38,14 @@ def test_nobody_can_tell_the_doors_apart(name: str, monkeypatch: pytest.MonkeyPa
         ("a URL that leads inside", "image: the URL leads to an address that is not public"),
     ],
 )
-def test_a_refusal_names_the_field(name: str, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refusal_names_the_field(name: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
     case = files.CASES[name]
     for variable, value in case.environ.items():
         monkeypatch.setenv(variable, value)
 
     answer = ServiceByAdapter(case.build, case.environ).send("flask", case.requests[0])
 
-    assert json.loads(answer.body)["error"] == told
+    assert json.loads(answer.body)["error"] == message
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Random paths, queries, headers and bodies are answered alike at all doors."""
+"""Random paths, queries, headers and bodies are answered alike by all adapters."""
 
 from __future__ import annotations
 

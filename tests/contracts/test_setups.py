@@ -1,4 +1,4 @@
-"""Whatever a user does to the Flask app, the right door is taken, and all doors answer alike."""
+"""Whatever a user does to the Flask app, the right adapter is chosen, and all respond alike."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ ALL = (
 STATUSES = (200, 500, 400, 200, 200, 500, 404, 405)
 
 #: Set-ups for which every request is Flask's, with the statuses of `ALL`.
-WATCHING: dict[str, tuple[SetUp, tuple[int, ...]]] = {
+OBSERVING: dict[str, tuple[SetUp, tuple[int, ...]]] = {
     "a hook before": (setups.answer_before, STATUSES),
     "a hook before that fails": (setups.fail_before, (500,) * 8),
     "a hook after": (setups.mark_after, STATUSES),
@@ -76,27 +76,27 @@ def assert_all_alike(case: Case) -> None:
     assert_equal_responses(ServiceByAdapter(case.build, case.environ), case)
 
 
-@pytest.mark.parametrize("name", WATCHING)
-def test_where_somebody_watches_every_request_is_dispatched_by_flask(name: str) -> None:
-    set_up, statuses = WATCHING[name]
+@pytest.mark.parametrize("name", OBSERVING)
+def test_with_observers_every_request_is_dispatched_by_flask(name: str) -> None:
+    set_up, statuses = OBSERVING[name]
 
     assert_all_alike(Case(ALL, statuses, bare=False, build=small_service(set_up)))
 
 
 @pytest.mark.parametrize("name", HARMLESS)
-def test_where_nobody_watches_a_bare_handler_is_answered_beside_flask(name: str) -> None:
+def test_without_observers_a_bare_handler_takes_the_fast_path(name: str) -> None:
     build = small_service(HARMLESS[name])
 
     assert_all_alike(Case(ALL[:4], STATUSES[:4], build=build))
 
 
-def test_the_users_handlers_of_errors_tell_the_errors_of_views_and_paths() -> None:
+def test_the_users_error_handlers_answer_the_errors_of_views_and_paths() -> None:
     build = small_service(setups.handle_errors)
 
     assert_all_alike(Case(ALL[5:7], (418, 404), bare=False, build=build))
 
 
-def test_a_hook_that_answers_is_heard() -> None:
+def test_a_hook_that_answers_replaces_the_response() -> None:
     stopped = tuple(request.with_header("x-stop", "1") for request in ALL)
 
     assert_all_alike(Case(stopped, (203,) * 8, bare=False, build=small_service(setups.answer_before)))
@@ -116,7 +116,7 @@ def test_a_session_that_flask_renews_is_renewed() -> None:
 
 
 def test_middleware_around_wsgi_sees_every_request() -> None:
-    paths = {"asgi": ("a2wsgi", "express")}
+    paths = {"asgi": ("a2wsgi", "wsgi")}
 
     assert_all_alike(Case(ALL[:4], STATUSES[:4], build=small_service(setups.wrap_wsgi), paths=paths))
 
