@@ -40,7 +40,7 @@ def adaptive_policy(max_size: int = 64, max_wait: float = 0.005) -> BatchPolicy:
 
 @dataclass
 class Outcome:
-    """The measurements of a run: its seconds, the size of each batch, and the latency of each call in seconds."""
+    """What a run measured: its seconds, the size of each batch, and each call's latency in seconds."""
 
     seconds: float
     sizes: list[int] = field(default_factory=list)
