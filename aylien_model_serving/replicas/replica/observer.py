@@ -32,15 +32,15 @@ class RunObserver:
         self.settled = settled
         self.sizes: Counter[int] = Counter()
 
-    def starts(self, jobs: Sequence[QueuedCall]) -> None:
-        self._recorder.begin_run([job.number for job in jobs if isinstance(job, ReplicaRequest)])
+    def starts(self, calls: Sequence[QueuedCall]) -> None:
+        self._recorder.begin_run([call.number for call in calls if isinstance(call, ReplicaRequest)])
         now = time.monotonic()
-        self._instruments.starts([now - job.arrived for job in jobs])
+        self._instruments.starts([now - call.arrived for call in calls])
 
-    def ended(self, jobs: Sequence[QueuedCall], seconds: float) -> None:
+    def ended(self, calls: Sequence[QueuedCall], seconds: float) -> None:
         self._recorder.end_run()
-        self.sizes[len(jobs)] += 1
-        self._instruments.ended(len(jobs), seconds)
+        self.sizes[len(calls)] += 1
+        self._instruments.ended(len(calls), seconds)
 
     def dropped(self, reason: str) -> None:
         self._instruments.dropped(reason)
