@@ -119,9 +119,7 @@ class TestAnotherFlask:
 
     @pytest.mark.usefixtures("missing")
     def test_every_request_is_answered_through_flask(self) -> None:
-        build = ServiceByAdapter(
-            lambda: FlaskAppWrapper.create_app([{"endpoint": "/echo", "callable": echo}]), {}
-        )
+        by_adapter = ServiceByAdapter(service, {})
         requests = (post("/echo", {"text": "a"}), post("/echo", {}), get("/livez"), get("/"), get("/none"))
 
         for name, adapter in ADAPTERS.items():

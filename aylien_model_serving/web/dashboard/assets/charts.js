@@ -64,8 +64,8 @@ export function bars(node, { bounds, counts }) {
     write(parts.size, size);
     parts.bar.style.height = `${count ? Math.max(3, (100 * count) / top) : 0}%`;
   });
-  const told = columns.filter(({ count }) => count).map(({ label: size, count }) => `${number(count)} of ${size}`);
-  mark(node, "aria-label", `Batches by size: ${told.join(", ") || "none yet"}`);
+  const batches = columns.filter(({ count }) => count).map(({ label: size, count }) => `${number(count)} of ${size}`);
+  mark(node, "aria-label", `Batches by size: ${batches.join(", ") || "none yet"}`);
 }
 
 function column() {

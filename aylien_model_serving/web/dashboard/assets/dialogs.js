@@ -1,6 +1,6 @@
 // The one dialog: a job's result, a question, or what went wrong.
 
-import { tell, write } from "./dom.js";
+import { showText, write } from "./dom.js";
 
 /** Characters of a result that are shown. */
 const SHOWN = 50_000;
@@ -18,12 +18,11 @@ export function showResult(job) {
   });
 }
 
-/** Tells what went wrong. */
-function tellTrouble(title, text) {
+/** Shows an error. */
+export function showError(title, text) {
   open(title, { text, keep: "Close" });
 }
 
-export { tellTrouble as tell };
 
 /** Asks whether a job is to be cancelled, and returns the answer. */
 export async function askToCancel(id) {
@@ -35,8 +34,8 @@ export async function askToCancel(id) {
 function open(title, { text = "", body = "", keep, go = false }) {
   const dialog = part("dialog");
   write(part("dialog-title"), title);
-  tell(part("dialog-text"), text);
-  tell(part("dialog-body"), body);
+  showText(part("dialog-text"), text);
+  showText(part("dialog-body"), body);
   write(part("dialog-keep"), keep);
   part("dialog-go").hidden = !go;
   dialog.returnValue = "";

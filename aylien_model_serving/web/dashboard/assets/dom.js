@@ -20,7 +20,7 @@ export function mark(node, name, value) {
 }
 
 /** Shows a text, and hides the node where there is none. */
-export function tell(node, text) {
+export function showText(node, text) {
   write(node, text ?? "");
   node.hidden = !text;
 }

@@ -1,6 +1,6 @@
 // Jobs: how many there are, the latest of them, and what can be done with one.
 
-import { copy, element, list, mark, tell, write } from "./dom.js";
+import { copy, element, list, mark, showText, write } from "./dom.js";
 import { duration, number, percent, plural, span, sum } from "./numbers.js";
 
 const STATUSES = ["queued", "processing", "streaming", "finished", "failed", "cancelled"];
@@ -19,35 +19,35 @@ const TONES = {
 /** The list of jobs; of one state alone if the reader asks for it. */
 export class Jobs {
   /**
-   * @param service asks the service
+   * @param service sends requests to the service
    * @param dialogs show a result, and ask before a job is cancelled
-   * @param announce tells those who don't see
+   * @param announce announces changes to screen readers
    */
   constructor(service, dialogs, announce) {
     Object.assign(this, { service, dialogs, announce });
     this.status = null;
     this.found = [];
     this.counted = "";
-    this.told = null;
+    this.snapshot = null;
     this.nodes = Object.fromEntries(
       ["jobs", "filters", "jobs-section", "jobs-empty", "jobs-note"].map((id) => [id, document.getElementById(id)]),
     );
   }
 
   /** Shows the jobs of a snapshot. */
-  show(told, at) {
-    this.told = { jobs: told, at };
-    this.nodes["jobs-section"].hidden = told === null;
-    if (told === null) return;
+  show(jobs, at) {
+    this.snapshot = { jobs, at };
+    this.nodes["jobs-section"].hidden = jobs === null;
+    if (jobs === null) return;
     const counts = Object.fromEntries(
-      STATUSES.map((status) => [status, sum(Object.values(told.counts).map((route) => route[status] ?? 0))]),
+      STATUSES.map((status) => [status, sum(Object.values(jobs.counts).map((route) => route[status] ?? 0))]),
     );
     const all = sum(Object.values(counts));
     this.#showFilters([["all", null, all], ...STATUSES.map((status) => [status, status, counts[status]])]);
     // Of one state there may be jobs that are not among the latest.
     if (this.status !== null && (this.counted !== JSON.stringify(counts) || !ENDED.has(this.status))) this.#ask();
     this.counted = JSON.stringify(counts);
-    this.#showList(told, this.status === null ? all : counts[this.status]);
+    this.#showList(jobs, this.status === null ? all : counts[this.status]);
   }
 
   #showFilters(filters) {
@@ -68,7 +68,7 @@ export class Jobs {
     this.status = status;
     this.found = [];
     this.counted = "";
-    this.show(this.told.jobs, this.told.at);
+    this.show(this.snapshot.jobs, this.snapshot.at);
   }
 
   async #ask() {
@@ -77,18 +77,19 @@ export class Jobs {
       const found = await this.service.jobs(status);
       if (status !== this.status) return;
       this.found = found;
-      this.show(this.told.jobs, this.told.at);
+      this.show(this.snapshot.jobs, this.snapshot.at);
     } catch {
-      // The stream tells what is wrong with the service.
+      // The stream shows what is wrong with the service.
     }
   }
 
-  #showList(told, count) {
-    const jobs = this.status === null ? told.latest : this.found;
+  #showList(snapshot, count) {
+    const jobs = this.status === null ? snapshot.latest : this.found;
     list(this.nodes.jobs, jobs, (job) => job.job_id, (job) => this.#make(job), (parts, job) => this.#update(parts, job));
     const none = this.status === null ? "No jobs yet." : `No job is ${this.status}.`;
-    tell(this.nodes["jobs-empty"], told.error ?? (count ? null : none));
-    tell(this.nodes["jobs-note"], jobs.length < count ? `The last ${jobs.length} of ${number(count)} are shown.` : null);
+    showText(this.nodes["jobs-empty"], snapshot.error ?? (count ? null : none));
+    const note = jobs.length < count ? `The last ${jobs.length} of ${number(count)} are shown.` : null;
+    showText(this.nodes["jobs-note"], note);
   }
 
   #make(job) {
@@ -116,7 +117,7 @@ export class Jobs {
     if (slots.progress.value !== job.progress) slots.progress.value = job.progress;
     mark(slots.progress, "data-tone", TONES[job.status]);
     write(slots.percent, percent(job.progress));
-    write(slots.when, when(job, this.told.at));
+    write(slots.when, when(job, this.snapshot.at));
     const hadFocus = document.activeElement === slots.cancel;
     slots.cancel.hidden = ENDED.has(job.status);
     slots.result.hidden = job.status !== "finished";
@@ -130,7 +131,7 @@ export class Jobs {
       const job = await this.service.cancel(id);
       this.announce(`Job ${id.slice(0, 8)} is ${ENDED.has(job.status) ? job.status : "told to stop"}`);
     } catch (error) {
-      this.dialogs.tell(`Job ${id.slice(0, 8)} was not cancelled`, error.message);
+      this.dialogs.showError(`Job ${id.slice(0, 8)} was not cancelled`, error.message);
     }
   }
 
@@ -138,7 +139,7 @@ export class Jobs {
     try {
       this.dialogs.showResult(await this.service.status(id));
     } catch (error) {
-      this.dialogs.tell(`Nothing is known of job ${id.slice(0, 8)}`, error.message);
+      this.dialogs.showError(`Nothing is known of job ${id.slice(0, 8)}`, error.message);
     }
   }
 }

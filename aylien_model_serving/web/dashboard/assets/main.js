@@ -1,7 +1,7 @@
 // The page: a stream of snapshots comes in, and each part shows what concerns it.
 
 import * as dialogs from "./dialogs.js";
-import { mark, tell, write } from "./dom.js";
+import { mark, showText, write } from "./dom.js";
 import { Feed } from "./feed.js";
 import { History, summary } from "./history.js";
 import { Jobs } from "./jobs.js";
@@ -36,7 +36,7 @@ function showState(words, tone) {
 
 function onData(snapshot) {
   showState("Live", "good");
-  tell(part("notice"), null);
+  showText(part("notice"), null);
   part("numbers").hidden = false;
   if (history.add(snapshot)) show();
 }
@@ -60,7 +60,7 @@ function show() {
 function onLost(words) {
   showState("Reconnecting", "warn");
   const stale = history.newest ? "; the numbers below are the last that came" : "";
-  tell(part("notice"), `${words}${stale}. Trying again.`);
+  showText(part("notice"), `${words}${stale}. Trying again.`);
 }
 
 function onRefused(status) {
@@ -75,7 +75,7 @@ function signIn(trouble = "") {
   part("pause").hidden = true;
   part("window").hidden = true;
   part("sign-in").hidden = false;
-  tell(part("notice"), null);
+  showText(part("notice"), null);
   write(part("key-trouble"), trouble);
   part("key").focus();
 }

@@ -1,7 +1,7 @@
 // Runners: their queues, their batches and their replicas.
 
 import { bars, spark } from "./charts.js";
-import { copy, list, mark, tell, write } from "./dom.js";
+import { copy, list, mark, showText, write } from "./dom.js";
 import { latency, NOTHING, number, plural, rate, sum } from "./numbers.js";
 
 /** State of a replica → how it is shown, beside its name. */
@@ -22,7 +22,7 @@ function update({ slots }, runner, queued, seconds) {
   write(slots.name, runner.name);
   write(slots.ready, `${ready} of ${all} ready`);
   mark(slots.ready, "data-tone", !all || !ready ? "bad" : ready < all ? "warn" : "good");
-  tell(slots.error, runner.error);
+  showText(slots.error, runner.error);
   write(slots.waiting, number(known("waiting") + queued));
   write(slots.running, number(known("running")));
   write(slots.runs, rate(runner.rate));
@@ -59,7 +59,7 @@ function showReplica({ slots }, replica) {
   write(slots.facts, facts.filter(Boolean).join(" · "));
   write(slots.restarts, plural(replica.restarts, "restart"));
   mark(slots.restarts, "data-tone", replica.restarts ? "warn" : null);
-  tell(slots.error, lastLine(replica.error));
+  showText(slots.error, lastLine(replica.error));
 }
 
 /** Returns what a traceback ends with. */

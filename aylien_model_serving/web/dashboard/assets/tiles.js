@@ -63,9 +63,9 @@ const made = new Map();
 
 /** Shows a summary in the tiles. */
 export function showTiles(summary, snapshot, waiting, seconds) {
-  for (const [name, tell] of Object.entries(TILES)) {
+  for (const [name, summarize] of Object.entries(TILES)) {
     const node = document.getElementById(`tile-${name}`);
-    const shown = tell(summary, snapshot, waiting);
+    const shown = summarize(summary, snapshot, waiting);
     node.hidden = shown === null;
     if (shown !== null) show(node, name, shown, seconds);
   }
