@@ -1,1 +1,1 @@
-"""What a service does with the process it runs in: who owns it, its threads, its memory, its way out."""
+"""The process that a service runs in: its owner, its threads, its memory, its lifecycle. Knows no handler."""

@@ -1,17 +1,17 @@
-"""How long to wait before something that has just failed is started again.
+"""Exponential backoff between the restarts of something that fails.
 
-Pure: times are passed in.
+Pure: times are passed in; what is restarted, it does not know.
 """
 
 from __future__ import annotations
 
-#: Seconds of the second pause, which doubles from there on; the first start after a failure is made at once.
+#: Seconds of the second pause, which doubles from there on; the first restart is made at once.
 FIRST_PAUSE = 0.1
 
 #: Seconds of the longest pause.
 LONGEST_PAUSE = 30.0
 
-#: Seconds of good work after which earlier failures count no longer.
+#: Seconds without a failure after which earlier failures are forgotten.
 FORGIVEN_AFTER = 10.0
 
 
@@ -29,10 +29,10 @@ class Backoff:
         self._failures = 0
 
     def failed(self, worked: float = 0.0) -> float:
-        """Take note of a failure, and return the seconds to wait: 0, 0.1, 0.2, 0.4 …
+        """Count a failure, and return the seconds to wait: 0, 0.1, 0.2, 0.4 …
 
         Args:
-            worked: seconds of good work before it.
+            worked: seconds without a failure before it.
         """
         if worked >= FORGIVEN_AFTER:
             self._failures = 0

@@ -1,7 +1,7 @@
-"""How a fresh interpreter finds this package, installed or not.
+"""The command and the environment of a fresh interpreter that finds this package, installed or not.
 
-The package's folder leads PYTHONPATH while the interpreter starts, and is taken out before anything
-else is started from there.
+The package's folder leads PYTHONPATH while the interpreter starts, and is removed before anything else is
+started from there. Standard library only.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ def command(module: str, *arguments: object) -> list[str]:
 
 
 def environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables of an interpreter that is to find this package where this process has it."""
+    """Return the environment of an interpreter that finds this package where this process has it."""
     if sysconfig.get_path("purelib") == _ROOT:  # found anyway, and would hide the standard library's modules
         return dict(environ)
     return {**environ, _VARIABLE: os.pathsep.join(filter(None, (_ROOT, environ.get(_VARIABLE))))}
 
 
 def restore(environ: MutableMapping[str, str]) -> None:
-    """Take out of an interpreter's variables what `environment` put there."""
+    """Remove from an interpreter's environment what `environment` added."""
     first, _, rest = environ.get(_VARIABLE, "").partition(os.pathsep)
     if first != _ROOT:
         return

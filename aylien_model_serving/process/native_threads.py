@@ -1,7 +1,7 @@
-"""Threads of the operating system, and an event loop beside the caller.
+"""Threads of the operating system, and this process's event loop on a thread of its own.
 
-In a process that gevent patched, what is written here as a thread or a lock is a greenlet's, and the hub goes
-on while a caller waits; `call` alone leaves the hub's thread.
+In a process that gevent patched, a thread or a lock in this file is a greenlet's, and the hub goes on while a
+caller waits; `call` alone leaves the hub's thread. Knows gevent if it is loaded, and nothing of requests.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ _T = TypeVar("_T")
 
 
 def is_patched() -> bool:
-    """Tell whether gevent has replaced this process's threads by greenlets."""
+    """Return whether gevent has replaced this process's threads by greenlets."""
     monkey = sys.modules.get("gevent.monkey")
     return monkey is not None and bool(monkey.is_module_patched("threading"))
 
 
 def yield_to_others() -> None:
-    """Let the other greenlets of a patched process run; threads are given their turns by the system."""
+    """Yield to the other greenlets of a patched process; the system schedules threads itself."""
     if is_patched():
         from gevent import sleep
 
@@ -36,28 +36,30 @@ def call(function: Callable[..., _T], *arguments: Any) -> _T:
     """Call a function on a thread of gevent's pool, in the caller's context; for a patched process."""
     from gevent import get_hub
 
-    job: Future[_T] = Future()
-    get_hub().threadpool.apply(_run, (job, contextvars.copy_context(), function, *arguments))
-    return job.result()
+    future: Future[_T] = Future()
+    get_hub().threadpool.apply(_run, (future, contextvars.copy_context(), function, *arguments))
+    return future.result()
 
 
-def _run(job: Future[_T], context: contextvars.Context, function: Callable[..., _T], *arguments: Any) -> None:
-    """Keep an exception for the caller: the pool would write it to standard error besides."""
+def _run(
+    future: Future[_T], context: contextvars.Context, function: Callable[..., _T], *arguments: Any
+) -> None:
+    """Pass an exception to the caller: the pool would write it to standard error, too."""
     try:
-        job.set_result(context.run(function, *arguments))
+        future.set_result(context.run(function, *arguments))
     except BaseException as error:
-        job.set_exception(error)
+        future.set_exception(error)
 
 
 def run_coroutine(coroutine: Coroutine[Any, Any, _T]) -> _T:
-    """Run a coroutine to its end on this process's event loop, and wait for its result."""
+    """Run a coroutine on this process's event loop, and wait for its result."""
     return asyncio.run_coroutine_threadsafe(
         _in_context(coroutine, contextvars.copy_context()), _loop()
     ).result()
 
 
 async def _in_context(coroutine: Coroutine[Any, Any, _T], context: contextvars.Context) -> _T:
-    """Give a coroutine the variables of the thread that asked for it, such as the request's id."""
+    """Run a coroutine with the context variables of the calling thread, such as the request's id."""
     for variable, value in context.items():
         variable.set(value)
     return await coroutine
@@ -84,7 +86,7 @@ _loops: dict[int, asyncio.AbstractEventLoop] = {}
 
 
 def _loop() -> asyncio.AbstractEventLoop:
-    """Return the loop of this process, started at its first use: a thread does not survive a fork."""
+    """Return this process's loop, started at its first use: a thread does not survive a fork."""
     process = os.getpid()
     if (known := _loops.get(process)) is not None:
         return known  # perhaps not yet begun; what is handed to it waits

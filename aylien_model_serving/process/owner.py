@@ -1,7 +1,7 @@
-"""Which process owns the service that this process works for, and the folder that belongs to it.
+"""The process that owns this process's service, and the folder that belongs to it.
 
-Standard library only. The owner is Gunicorn's master, the parent of a worker that multiprocessing
-started, or the process itself. Its folder is private (mode 0700) and goes when the owner is gone.
+Standard library only. The owner is Gunicorn's master, the parent of a worker that multiprocessing started, or
+the process itself. Its folder is private (mode 0700) and is removed once the owner has exited.
 """
 
 from __future__ import annotations
@@ -23,18 +23,16 @@ def find() -> int:
 
 
 def serves_with_others() -> bool:
-    """Tell whether this process is, or may be forked into, one of several that serve together."""
+    """Return whether this process is, or may be forked into, one of several that serve together."""
     return "gunicorn.arbiter" in sys.modules or find() != os.getpid()
 
 
 def _is_gunicorn_worker() -> bool:
-    """A worker is a fork of its master: same program, same arguments, unless setproctitle renamed both."""
+    """Return whether the parent is its master: same program and arguments, unless setproctitle set both."""
     if "gunicorn.arbiter" not in sys.modules:
         return False
-    mine, parents = _command_line(os.getpid()), _command_line(os.getppid())
-    return mine == parents or (
-        mine.startswith(b"gunicorn: worker") and parents.startswith(b"gunicorn: master")
-    )
+    own, parent = _command_line(os.getpid()), _command_line(os.getppid())
+    return own == parent or (own.startswith(b"gunicorn: worker") and parent.startswith(b"gunicorn: master"))
 
 
 def _command_line(pid: int) -> bytes:
@@ -45,7 +43,7 @@ def _command_line(pid: int) -> bytes:
 
 
 def home() -> Path:
-    """Return the folder that all services of this user on this machine share, made if it is not there.
+    """Return the folder that all services of this user on this machine share, created if it does not exist.
 
     Raises:
         PermissionError: it is not this user's alone.
@@ -60,7 +58,7 @@ def home() -> Path:
 
 
 def folder(pid: int) -> Path:
-    """Return the folder of an owner, made if it is not there; folders of owners that are gone are removed."""
+    """Return an owner's folder, created if it does not exist; those of exited owners are removed."""
     shared = home()
     for other in shared.iterdir():
         if other.is_dir() and not is_alive(other.name):
@@ -71,21 +69,20 @@ def folder(pid: int) -> Path:
 
 
 def name_of(pid: int) -> str:
-    """Return what no other process of this machine is called, not even one that gets the same id later."""
-    return f"{pid}-{_started(pid)}"
+    """Return a name that no other process of this machine has, not even one that gets the same id later."""
+    return f"{pid}-{_start_time(pid)}"
 
 
 def is_alive(name: str) -> bool:
-    """Tell whether the process of this name is still there."""
+    """Return whether the process of this name is alive."""
     pid, _, started = name.partition("-")
-    return pid.isdigit() and started != "gone" and _started(int(pid)) == started
+    return pid.isdigit() and started != "gone" and _start_time(int(pid)) == started
 
 
-def _started(pid: int) -> str:
-    """Return the clock tick at which a process started, so that a recycled id is told apart; "gone" without
-    it.
+def _start_time(pid: int) -> str:
+    """Return the clock tick at which a process started, by which a recycled id is noticed; "gone" without it.
 
-    Field 22 of proc(5) stat, counted behind the command's name, which may hold anything.
+    Field 22 of proc(5) stat, counted behind the command's name, which may hold any characters.
     """
     try:
         state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -95,7 +92,7 @@ def _started(pid: int) -> str:
 
 
 def _alive_by_signal(pid: int) -> str:
-    """Where there is no /proc, a process that can be signalled counts as the same one."""
+    """Return the same without /proc, where a process that can be signalled counts as the same one."""
     if Path("/proc/self").exists():
         return "gone"
     try:

@@ -1,7 +1,8 @@
-"""What a runner hosts, told so that another process can find it: by import path, never by pickling.
+"""The specification of what a runner hosts, for another process to build: by import path, never pickled.
 
-A target is named as multiprocessing's spawn names its main module: a script that was started as a
-file is loaded again under another name, so that its `if __name__ == "__main__"` block does not run.
+A target is named as multiprocessing's spawn names its main module: a script that was started as a file is
+loaded again under another name, so that its `if __name__ == "__main__"` block does not run. Knows import, and
+nothing of processes and sockets.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ _MAX_FILES = 2000
 
 
 class Spec(msgspec.Struct, frozen=True, kw_only=True):
-    """All that a replica has to know to build and serve a handler.
+    """All that a replica needs to build and serve a handler.
 
     Args:
         name: the route's name.
@@ -43,7 +44,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
         takes_body: whether the handler is called as `handler(context, fields)`.
         init: keyword arguments that the class is built with.
         replicas: how many processes hold a copy.
-        devices: "auto", or the names of devices, given out in turn.
+        devices: "auto", or the names of devices, assigned in turn.
         max_queue: calls that may wait for one replica.
         start_timeout: seconds that a replica may take to build and warm up its handler.
         kill_after: seconds after which one run of the handler counts as stuck.
@@ -54,10 +55,10 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
         schema: name of a schema module, or of the request's and the response's schema.
         endpoint: the route's path rule.
         methods: the HTTP methods that are answered.
-        service: tells the services of one process apart.
-        jobs: where jobs of this route are taken from, if it has any: the store's URL.
-        jobs_service: whose jobs.
-        jobs_grace: seconds that a job has to stop, once it is told.
+        service: identifies the service among those of one process.
+        jobs: URL of the store from which this route's jobs are claimed, if it has any.
+        jobs_service: the service whose jobs are claimed.
+        jobs_grace: seconds that a job has to stop, once it is cancelled.
         version: fingerprint of the code, and the generation of the service.
     """
 
@@ -89,94 +90,100 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of_process(
-        cls, *, target: str, context: str | None = None, generation: int = 0, **given: Any
+        cls, *, target: str, context: str | None = None, generation: int = 0, **fields: Any
     ) -> Spec:
-        """Return the spec of a target that this process names, found by its own import path.
+        """Return the spec of a target as this process imports it: with its folder and import path.
 
         Args:
             target: what `import_name_of` returned.
             context: the same of the context.
-            generation: how often the service was told to load its code again.
-            given: the other fields.
+            generation: how many times the service has reloaded its code.
+            fields: the other fields.
         """
         names = [target] if context is None else [target, context]
-        prints = [fingerprint(module) for module in dict.fromkeys(name.partition(":")[0] for name in names)]
+        fingerprints = [
+            fingerprint(module) for module in dict.fromkeys(name.partition(":")[0] for name in names)
+        ]
         return cls(
             target=target,
             context=context,
             main=next(filter(None, map(main_script_of, names)), None),
             sys_path=tuple(os.path.abspath(entry) for entry in sys.path),
             folder=os.getcwd(),
-            version=f"{'+'.join(prints)}-{generation}",
-            **given,
+            version=f"{'+'.join(fingerprints)}-{generation}",
+            **fields,
         )
 
     @property
     def key(self) -> str:
-        """The name of this hosting: equal for equal specs alone.
+        """A digest that identifies the spec: equal for equal specs alone.
 
         Raises:
-            ConfigurationError: `init` or `warmup` holds something that has no place in a message.
+            ConfigurationError: `init` or `warmup` holds something that MessagePack can't encode.
         """
         try:
-            plain = msgspec.msgpack.encode(self, order="deterministic")
+            encoded = msgspec.msgpack.encode(self, order="deterministic")
         except (TypeError, ValueError, OverflowError) as error:
             raise ConfigurationError(
                 f"{self.name}: 'init' and 'warmup' travel to another process, and may hold text, numbers, "
                 f"bytes, lists and dicts: {error}"
             ) from error
-        return hashlib.sha256(plain).hexdigest()
+        return hashlib.sha256(encoded).hexdigest()
 
 
 def import_name_of(target: Any) -> str:
-    """Return "module:qualname", by which another process finds the same function or class.
+    """Return "module:qualname", by which another process imports the same function or class.
 
     Raises:
-        ConfigurationError: it would find something else, or nothing; the message says what to do.
+        ConfigurationError: it would import something else, or nothing; the message says what to do.
     """
     qualname = getattr(target, "__qualname__", None)
     module = getattr(target, "__module__", None)
     if isinstance(target, functools.partial):
-        raise _unnamed(target, "a partial has no name there: write a function, or a class that takes 'init'")
+        raise _import_error(
+            target, "a partial has no name there: write a function, or a class that takes 'init'"
+        )
     if not isinstance(qualname, str) or not isinstance(module, str):
         kind = type(target).__qualname__
-        raise _unnamed(target, f"an object has no name there: name its class, {kind}, and give it 'init'")
+        raise _import_error(
+            target, f"an object has no name there: name its class, {kind}, and give it 'init'"
+        )
     if qualname.rpartition(".")[2] == "<lambda>":
-        raise _unnamed(target, "a lambda has no name there: write it as a function with def")
+        raise _import_error(target, "a lambda has no name there: write it as a function with def")
     if "<locals>" in qualname:
-        raise _unnamed(
+        raise _import_error(
             target,
             f"{qualname} is local to a function: move it to the top of its module "
             "(a decorator's function keeps the name of what it wraps by functools.wraps)",
         )
-    if not _is(_look_up(module, qualname), target):
-        raise _unnamed(
+    if not _is_same(_resolve(module, qualname), target):
+        raise _import_error(
             target, f"{module}.{qualname} is something else: let its name be the one that it was defined by"
         )
     return f"{importable_name(module, target)}:{qualname}"
 
 
-def _unnamed(target: Any, cure: str) -> ConfigurationError:
+def _import_error(target: Any, fix: str) -> ConfigurationError:
     return ConfigurationError(
-        f"{_told(target)} can't run in a process of its own, which finds it by import: {cure}"
+        f"{_display_name(target)} can't run in a process of its own, which finds it by import: {fix}"
     )
 
 
-def _told(target: Any) -> str:
-    """Name a target as its author knows it, without the address of an object."""
+def _display_name(target: Any) -> str:
+    """Return a target's name for a message, without the address of an object."""
     name = getattr(target, "__qualname__", None) or f"an instance of {type(target).__qualname__}"
     return str(name)
 
 
-def _look_up(module: str, qualname: str) -> Any:
+def _resolve(module: str, qualname: str) -> Any:
     found: Any = sys.modules.get(module)
     for name in qualname.split("."):
         found = getattr(found, name, None)
     return found
 
 
-def _is(found: Any, target: Any) -> bool:
-    """A method that is bound to a class is another object each time it is looked up."""
+def _is_same(found: Any, target: Any) -> bool:
+    """Compare two targets; a method that is bound to a class is another object at each access."""
     return found is target or (inspect.ismethod(target) and inspect.ismethod(found) and found == target)
 
 
@@ -189,12 +196,14 @@ def importable_name(module: str, target: Any) -> str:
     if name and name != "__main__":  # started by `python -m`
         return str(name)
     if not os.path.isfile(getattr(main, "__file__", None) or ""):
-        raise _unnamed(target, "this program is not a file: put it into a module, and import it from there")
+        raise _import_error(
+            target, "this program is not a file: put it into a module, and import it from there"
+        )
     return MAIN
 
 
 def main_script_of(name: str) -> str | None:
-    """Return the path of the script that a target's name belongs to; None for a module found by import."""
+    """Return the path of the script that a target's name belongs to; None for an importable module."""
     if name.partition(":")[0] != MAIN:
         return None
     file: str = sys.modules[MAIN if MAIN in sys.modules else "__main__"].__file__ or ""
@@ -202,7 +211,7 @@ def main_script_of(name: str) -> str | None:
 
 
 def load_main(path: str) -> None:
-    """Run a script as the module `MAIN`, so that `find` finds what it defines."""
+    """Load a script as the module `MAIN`, so that `find` finds what it defines."""
     loader = importlib.machinery.SourceFileLoader(MAIN, path)
     spec = importlib.util.spec_from_file_location(MAIN, path, loader=loader)
     assert spec is not None
@@ -230,7 +239,7 @@ def find(name: str) -> Any:
 
 
 def fingerprint(module: ModuleType | str) -> str:
-    """Return what changes with the code of a module: the sizes and times of its package's *.py files.
+    """Return a digest that changes with a module's code: of the sizes and times of its package's *.py files.
 
     Args:
         module: an imported module, or the module of a target's name.
@@ -253,6 +262,6 @@ def fingerprint(module: ModuleType | str) -> str:
 
 
 def _sources(folder: str) -> Iterator[str]:
-    for place, folders, files in os.walk(folder):
+    for parent, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith((".", "__pycache__")))
-        yield from (os.path.join(place, file) for file in sorted(files) if file.endswith(".py"))
+        yield from (os.path.join(parent, file) for file in sorted(files) if file.endswith(".py"))

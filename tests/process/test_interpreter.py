@@ -1,4 +1,4 @@
-"""How a fresh interpreter finds the package, and forgets how."""
+"""How a fresh interpreter finds the package, and its environment is restored."""
 
 import os
 import sysconfig
@@ -15,7 +15,7 @@ ROOT = str(Path(aylien_model_serving.__file__).parents[1])
 @pytest.mark.parametrize(
     "environ", [{}, {"PYTHONPATH": ""}, {"PYTHONPATH": "a"}, {"PYTHONPATH": "a:b", "x": "y"}]
 )
-def test_the_packages_folder_leads_the_path_and_is_taken_out(environ: dict[str, str]) -> None:
+def test_the_packages_folder_leads_the_path_and_is_removed(environ: dict[str, str]) -> None:
     made = interpreter.environment(environ)
     first = made["PYTHONPATH"].split(os.pathsep)[0]
 
@@ -25,13 +25,13 @@ def test_the_packages_folder_leads_the_path_and_is_taken_out(environ: dict[str, 
     assert made == {name: value for name, value in environ.items() if value}
 
 
-def test_a_package_that_is_installed_is_found_anyway(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_of_an_installed_package_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sysconfig, "get_path", lambda name: ROOT)
 
     assert interpreter.environment({"a": "b"}) == {"a": "b"}
 
 
-def test_a_path_that_is_not_ours_stays() -> None:
+def test_a_path_without_the_packages_folder_stays() -> None:
     environ = {"PYTHONPATH": "elsewhere"}
 
     interpreter.restore(environ)

@@ -1,4 +1,4 @@
-"""The memory that a process keeps for what comes next."""
+"""The freed memory that a process keeps for the next batch."""
 
 import subprocess
 import sys
@@ -30,7 +30,7 @@ print(faults() - before)
 
 
 def faults(environ: dict[str, str]) -> int:
-    """Return how often the system had to find a page for batches that each need as much as the last."""
+    """Return the page faults of batches that each need as much memory as the last."""
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM], cwd=PROJECT, env=environ, capture_output=True, text=True, check=True
     )
@@ -38,7 +38,7 @@ def faults(environ: dict[str, str]) -> int:
 
 
 @pytest.mark.processes
-def test_the_memory_of_a_batch_is_there_for_the_next_one() -> None:
+def test_the_memory_of_a_batch_is_reused_by_the_next_one() -> None:
     assert faults({}) < PAGES_OF_A_BATCH
 
 

@@ -1,4 +1,4 @@
-"""The loop beside the caller, in a worker that gevent patches after its master has imported the library."""
+"""The process's event loop, in a worker that gevent patches after its master has imported the library."""
 
 import subprocess
 import sys
@@ -23,7 +23,7 @@ print([call.value for call in burst])
 """
 
 
-def test_the_first_coroutines_of_a_patched_worker_may_come_at_once() -> None:
-    told = subprocess.run([sys.executable, "-c", BURST], capture_output=True, text=True, timeout=60)
+def test_the_first_coroutines_of_a_patched_worker_may_run_concurrently() -> None:
+    done = subprocess.run([sys.executable, "-c", BURST], capture_output=True, text=True, timeout=60)
 
-    assert told.stdout == f"{list(range(8))}\n", told.stderr
+    assert done.stdout == f"{list(range(8))}\n", done.stderr

@@ -1,4 +1,4 @@
-"""The owner of a service, and the folder that goes when the owner is gone."""
+"""The owner of a service, and its folder, which is removed once the owner has exited."""
 
 import os
 import subprocess
@@ -36,15 +36,15 @@ def test_the_folder_is_private_and_stays_the_same(home: Path) -> None:
     assert (home.stat().st_mode & 0o777, folder.stat().st_mode & 0o777) == (0o700, 0o700)
 
 
-def test_owners_that_live_keep_their_folders(home: Path) -> None:
-    mine, parents = owner.folder(os.getpid()), owner.folder(os.getppid())
+def test_live_owners_keep_their_folders(home: Path) -> None:
+    own, parent = owner.folder(os.getpid()), owner.folder(os.getppid())
 
-    assert mine != parents
-    assert {mine, parents} == set(home.iterdir())
+    assert own != parent
+    assert {own, parent} == set(home.iterdir())
 
 
 @pytest.mark.processes
-def test_the_folder_of_an_owner_that_is_gone_is_removed(home: Path) -> None:
+def test_the_folder_of_an_owner_that_has_exited_is_removed(home: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
         folder = owner.folder(process.pid)
         (folder / "file").write_text("left behind")

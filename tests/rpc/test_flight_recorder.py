@@ -125,7 +125,8 @@ def test_closing_twice_does_nothing(path: str) -> None:
 def test_what_a_killed_process_was_running_stays_recorded(path: str) -> None:
     program = (
         "import sys, time; from aylien_model_serving.rpc.flight_recorder import FlightRecorder\n"
-        "recorder = FlightRecorder(sys.argv[1], 1, 4); recorder.begin_run([42, 43]); print('runs', flush=True)\n"
+        "recorder = FlightRecorder(sys.argv[1], 1, 4); recorder.begin_run([42, 43])\n"
+        "print('runs', flush=True)\n"
         "time.sleep(60)"
     )
     process = subprocess.Popen(

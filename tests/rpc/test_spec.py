@@ -1,4 +1,4 @@
-"""How a target is named here and found elsewhere."""
+"""How a target is named in one process and imported in another."""
 
 import functools
 import math
@@ -68,7 +68,7 @@ a_lambda = lambda text: text  # noqa: E731 - what this is about
 
 
 @pytest.mark.parametrize("target", [Outer, Outer.Inner, function, decorated, Outer.build, math.sqrt, len])
-def test_what_an_import_finds_is_named(target: Any) -> None:
+def test_an_importable_target_is_named(target: Any) -> None:
     name = spec.import_name_of(target)
 
     assert name == f"{target.__module__}:{target.__qualname__}"
@@ -87,7 +87,7 @@ def local_class() -> type:
 
 
 @pytest.mark.parametrize(
-    ("target", "cure"),
+    ("target", "fix"),
     [
         (local_class(), r"Local is local to a function: move it to the top of its module"),
         (a_lambda, "a lambda has no name there: write it as a function with def"),
@@ -98,8 +98,8 @@ def local_class() -> type:
         (first_definition, "overwritten is something else"),
     ],
 )
-def test_what_an_import_does_not_find_is_refused_with_the_cure(target: Any, cure: str) -> None:
-    with pytest.raises(ConfigurationError, match=cure):
+def test_a_target_that_is_not_importable_is_refused_with_the_fix(target: Any, fix: str) -> None:
+    with pytest.raises(ConfigurationError, match=fix):
         spec.import_name_of(target)
 
 
@@ -111,9 +111,9 @@ SCRIPT = """
             pass
 
     if __name__ == "__main__":
-        print(spec.name_of_target(Model.Part))
-        print(spec.main_of(spec.name_of_target(Model)))
-        print(spec.Spec.of_process(target=spec.name_of_target(Model), name="m").version)
+        print(spec.import_name_of(Model.Part))
+        print(spec.main_script_of(spec.import_name_of(Model)))
+        print(spec.Spec.of_process(target=spec.import_name_of(Model), name="m").version)
 """
 
 
@@ -182,7 +182,7 @@ def test_a_program_that_is_no_file_is_refused(tmp_path: Path) -> None:
     assert lines[-1].endswith("this program is not a file: put it into a module, and import it from there")
 
 
-def test_a_spec_travels_and_keeps_its_key() -> None:
+def test_a_decoded_spec_has_the_same_key() -> None:
     sent = Spec(
         name="model",
         target="a:b",
@@ -206,12 +206,12 @@ def test_the_order_of_arguments_makes_no_other_key() -> None:
     assert one.key != Spec(name="model", target="a:b", init={"a": 1, "b": 3}).key
 
 
-def test_what_cannot_travel_is_refused() -> None:
+def test_a_spec_that_cannot_be_encoded_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="model: 'init' and 'warmup' travel to another process"):
         _ = Spec(name="model", target="a:b", init={"model": object()}).key
 
 
-def test_a_spec_of_this_process_says_where_it_is() -> None:
+def test_a_spec_of_this_process_has_its_folder_and_import_path() -> None:
     made = Spec.of_process(target=spec.import_name_of(Outer), generation=3, name="model")
 
     assert made.main is None
