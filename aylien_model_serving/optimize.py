@@ -1,7 +1,7 @@
-"""Makes a PyTorch model quick to ask: `optimize(model)` does what suits model and device, and tells what.
+"""Optimizes PyTorch models for inference: `optimize(model)` does what suits model and device, and reports it.
 
-A side door for users, and for `Service.optimize`. torch is imported by the call, so that the file alone does
-without it.
+Public, and the implementation of `Service.optimize`. torch is imported by the call, so that importing this
+module does not need it.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ __all__ = ["Optimized", "optimize"]
 
 _log = logging.getLogger(__name__)
 
-#: What `precision` may say, and the type of torch that it stands for.
+#: Values of `precision`, and torch's name of the type.
 _DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 
-#: Types to which inputs are cast; weights of any other type, such as float8, say nothing about inputs.
+#: Types to which inputs are cast; weights of any other type, such as float8, do not determine one.
 _INPUT_DTYPES = {"float16", "bfloat16", "float32", "float64"}
 
 
@@ -43,7 +43,7 @@ def optimize(
 
     Args:
         model: any module.
-        device: where it shall run, as in "cuda:1"; where it is, if not given.
+        device: where it runs, as in "cuda:1"; where it is, if not given.
         precision: the type of weights and inputs. "auto" halves float32 on a GPU, to bf16 if the GPU has it,
             else to fp16, and leaves everything else as it is.
         channels_last: whether images are laid out as NHWC, which two-dimensional convolutions prefer. "auto"
@@ -77,7 +77,7 @@ def optimize(
 
 
 class _Variant(NamedTuple):
-    """One way to run a model."""
+    """A callable that runs the model, with its memory layout."""
 
     run: Callable[..., Any]
     is_compiled: bool
@@ -85,16 +85,16 @@ class _Variant(NamedTuple):
 
 
 class Optimized:
-    """A model with everything around it that a call needs; safe to call from several threads.
+    """A model that is ready for inference; safe to call from several threads.
 
-    Call it as the model is called. Tensors, or numpy's arrays instead, are moved to the model's device
+    Call it as the model is called. Tensors, or numpy arrays instead, are moved to the model's device
     and cast to its precision if they are floating point numbers. They may stand in lists, tuples and dicts.
 
     Args:
         model: the module, ready on its device.
         device: where inputs go.
         dtype: what inputs of floating point numbers are cast to; None leaves them.
-        layouts: whether images have their channels last; two answers are tried in turn until a call succeeds.
+        layouts: whether images have their channels last; two values are tried in turn until a call succeeds.
         compiled: the options of `torch.compile`; None does without.
         float32_outputs: whether outputs in half precision are returned as float32.
     """
@@ -118,13 +118,13 @@ class Optimized:
         self._failures: tuple[str, ...] = ()
         self._channels_are_last = False
         runs = self._callables(compiled)
-        #: The quickest first. One that succeeds where those before it failed shows that they are to blame.
+        #: The fastest first. One that succeeds where those before it failed shows that they are the cause.
         self._variants = tuple(_Variant(run, run is not model, last) for last in layouts for run in runs)
         self._set_memory_format(self._variants[0])
 
     @property
     def report(self) -> tuple[str, ...]:
-        """What was done to the model, in words; what turned out not to work is told with its reason."""
+        """What was done to the model, in words, and what did not work, with its reason."""
         variant = self._variants[0]
         precision = str(self.dtype).removeprefix("torch.") if self.dtype else "no floating point weights"
         done = ["evaluation and inference mode", f"{precision} on {self.device}"]
@@ -134,7 +134,7 @@ class Optimized:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Return what the model returns for these inputs."""
         if self._layout_is_undecided:
-            # Weights are no weights while they are turned: nobody else may run the model meanwhile.
+            # No other thread may run the model while the layout of its weights is converted.
             with self._lock:
                 if self._layout_is_undecided:
                     return self._run_first_working(args, kwargs)
@@ -152,7 +152,7 @@ class Optimized:
                 answer = self._run(variant, args, kwargs)
                 break
             except self._torch.OutOfMemoryError:
-                raise  # a second try would not tell who is to blame
+                raise  # a second try would not show the cause
             except Exception as error:
                 if variant is variants[-1]:
                     raise
@@ -197,11 +197,11 @@ class Optimized:
             return [self.model]
 
     def _set_memory_format(self, variant: _Variant) -> None:
-        """Turn the convolutions' weights, unless they are laid out already as the way wants them."""
+        """Convert the layout of the convolutions' weights, unless it is the variant's already."""
         if variant.channels_last == self._channels_are_last:
             return
         format_ = self._torch.channels_last if variant.channels_last else self._torch.contiguous_format
-        # A caller may be in inference mode already, whose tensors are no weights to anybody outside of it.
+        # The caller may be in inference mode, whose tensors can't be used as weights outside of it.
         with self._torch.inference_mode(False):
             self._torch.nn.utils.convert_conv2d_weight_memory_format(self.model, format_)
         self._channels_are_last = variant.channels_last
@@ -209,7 +209,7 @@ class Optimized:
     def _keep_variant(
         self, variants: Sequence[_Variant], variant: _Variant, failure: Exception | None
     ) -> None:
-        """Keep the way that has succeeded, and those behind it that need no other layout."""
+        """Keep the variant that has succeeded, and those after it with the same layout."""
         with self._lock:
             if self._variants is not variants:
                 return  # another thread was first
@@ -231,8 +231,8 @@ def _import_torch() -> Any:
     try:
         import torch
     except ImportError as error:
-        cure = "optimize() needs PyTorch: pip install 'model-serving[torch]'"
-        raise ImportError(cure, name="torch") from error
+        message = "optimize() needs PyTorch: pip install 'model-serving[torch]'"
+        raise ImportError(message, name="torch") from error
     return torch
 
 
@@ -268,13 +268,13 @@ def _choose_type(
 
 
 def _has_bf16(torch_module: Any, device: torch.device) -> bool:
-    """Tell whether a GPU computes in bf16 itself; older ones emulate it, slower than float32."""
+    """Return whether a GPU supports bf16 in hardware; older ones emulate it, slower than float32."""
     with torch_module.cuda.device(device):
         return bool(torch_module.cuda.is_bf16_supported(including_emulation=False))
 
 
 def _choose_layouts(torch_module: Any, model: torch.nn.Module, channels_last: bool | str) -> list[bool]:
-    """Return whether channels are last: what to try first, and what if that fails."""
+    """Return whether channels are last, in the order in which the values are tried."""
     if channels_last != "auto":
         return [bool(channels_last)]
     convolutions = (torch_module.nn.Conv2d, torch_module.nn.ConvTranspose2d)
@@ -282,7 +282,7 @@ def _choose_layouts(torch_module: Any, model: torch.nn.Module, channels_last: bo
 
 
 def _mapped(value: Any, change: Callable[[Any], Any]) -> Any:
-    """Return a value with what is in its lists, tuples and dicts changed, and of the same type."""
+    """Return a value of the same type with the items of its lists, tuples and dicts changed."""
     if isinstance(value, dict):
         # An item at a time into a copy: a subclass may keep its items as attributes too.
         changed = copy.copy(value)

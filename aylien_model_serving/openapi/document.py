@@ -1,7 +1,9 @@
-"""Routes → the document that tells clients of them, in the form of OpenAPI 3.1.
+"""Routes → the OpenAPI 3.1 document of a service.
 
-Pure. https://spec.openapis.org/oas/v3.1.1 is the form. Clients of APIPod read from the component
-`FileModel` that jobs and files have the form that they know, and from the path `/status` that there are jobs.
+Pure. The format is https://spec.openapis.org/oas/v3.1.1. Clients of APIPod recognize by the component
+`FileModel` that jobs and files have the form that they know, and by the path `/status` that there are jobs.
+Written here since `apispec` (https://pypi.org/project/apispec/) takes marshmallow schemas and YAML in
+docstrings, where a route has protobuf messages, type hints or pydantic models.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from aylien_model_serving.openapi import responses as responses
 from aylien_model_serving.openapi.responses import DescribedRoute
 from aylien_model_serving.schemas.description import FILE, FILE_NAME, Description, of_type
 
-#: The document needs a version of the service's interface, and routes have none.
+#: The document needs a version of the service's API, and routes have none.
 _VERSION = "1.0.0"
 
 _SECURITY = {
@@ -29,8 +31,8 @@ _SECURITY = {
 _SERVICE, _JOBS = "service", "jobs"
 
 _TAGS = {
-    _SERVICE: "What this service does",
-    _JOBS: "Calls that are answered at once and worked on later: how they are, and their results",
+    _SERVICE: "The routes of this service",
+    _JOBS: "Calls that are accepted at once and run in the background: their status and results",
 }
 
 
@@ -38,7 +40,7 @@ def document(routes: Iterable[DescribedRoute], title: str, server: str, *, with_
     """Return the document of a service.
 
     Args:
-        routes: what it answers.
+        routes: its routes.
         title: its name.
         server: the path below which it is served.
         with_keys: whether clients need an API key.
@@ -95,12 +97,12 @@ def _describe(described: DescribedRoute) -> Description:
 
 
 def _identifier(name: str) -> str:
-    """Return a name in the letters that keys of components may have."""
+    """Return a name in the characters that keys of components may have."""
     return re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_") or "route"
 
 
 def _unique(name: str, known: set[str]) -> str:
-    """Return a name that none of the known ones is, and know it."""
+    """Return a name that is not among the known ones, and add it to them."""
     found, number = name, 1
     while found in known:
         number += 1

@@ -1,7 +1,7 @@
-"""What a call of a route looks like, in the form of OpenAPI 3.1: parameters, bodies, examples.
+"""The operations of a route, in the form of OpenAPI 3.1: parameters, bodies, examples.
 
-Pure. What the fields are the schema says; the handler's docstring, its defaults and the route's
-`warmup` say the rest.
+Pure. The fields come from the schema; descriptions, defaults and examples come from the handler's docstring,
+its signature and the route's `warmup`.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ from aylien_model_serving.schemas.description import Description, JSONSchema
 
 _PATH_VALUE = re.compile(r"<(?:[^<>]*:)?(\w+)>")
 
-#: Values that go over several segments of a path: a slash in another one would lead to another route.
+#: Path values that may contain slashes; a slash in any other leads to another route.
 _WITH_SLASHES = re.compile(r"<path(?:\([^<>]*\))?:(\w+)>")
 
 #: Bytes of JSON up to which a default is shown.
 _MAX_DEFAULT_BYTES = 1000
 
-#: What clients may say of a job beside its fields.
+#: Headers that clients may send with a job.
 _JOB_HEADERS: list[dict[str, Any]] = [
     {
         "name": "Idempotency-Key",
         "in": "header",
-        "description": "A name of the client's own: of calls with the same one, the first alone makes a job",
+        "description": "A key that the client chooses: of calls with the same key, the first makes a job",
         "schema": {"type": "string", "maxLength": 256},
     },
     {
         "name": "X-Job-Priority",
         "in": "header",
-        "description": "Jobs of a higher priority are taken first; the route's own is the highest there is",
+        "description": "Jobs of a higher priority are started first; the route's own priority is the maximum",
         "schema": {"type": "integer"},
     },
 ]
@@ -52,22 +52,22 @@ def path_of(endpoint: str) -> str:
 
 
 def with_docs(route: Route, description: Description) -> Description:
-    """Return a description whose fields have what the handler's docstring and its defaults say of them."""
+    """Return a description with the handler's docstring and defaults added to the fields."""
     known: Mapping[str, JSONSchema] = description.fields.get("properties", {})
     docstring = docstrings.of(route.callable).arguments
     defaults = {} if route.batch is not None else _defaults(route.callable)
     shown: dict[str, JSONSchema] = {}
     for name, schema in known.items():
-        beside = {"description": docstring[name]} if name in docstring else {}
+        extra = {"description": docstring[name]} if name in docstring else {}
         if name in defaults and name not in description.files:
-            beside["default"] = defaults[name]
-        shown[name] = {**beside, **schema}
+            extra["default"] = defaults[name]
+        shown[name] = {**extra, **schema}
     fields = {**description.fields, "properties": shown} if known else description.fields
     return replace(description, fields=fields)
 
 
 def _defaults(handler: Any) -> dict[str, Any]:
-    """Return the values of the fields that are left out, as JSON has them."""
+    """Return the defaults of the fields, as JSON values."""
     try:
         parameters = inspect.signature(handler.__call__ if inspect.isclass(handler) else handler).parameters
     except (TypeError, ValueError):
@@ -77,30 +77,30 @@ def _defaults(handler: Any) -> dict[str, Any]:
 
 
 def _as_json(value: Any) -> Any:
-    """Return a value as clients would send it, or None where it is none or none to be shown."""
+    """Return a value as clients would send it, or None if it has no JSON, or too much to be shown."""
     if value is None:
         return None
     try:
         text = codecs.JSON.encode(value)
         return msgspec.json.decode(text) if len(text) <= _MAX_DEFAULT_BYTES else None
-    except Exception:  # any object may stand for a field that was left out, and a file has nothing to show
+    except Exception:  # a default may be any object, and a file has no JSON to show
         return None
 
 
 def _examples(route: Route) -> dict[str, Any]:
-    """Return the fields of the call that warms the handler up, as clients would send them."""
+    """Return the fields of the warm-up call, as clients would send them."""
     given = {name: _as_json(value) for name, value in (route.warmup or {}).items()}
     return {name: value for name, value in given.items() if value is not None}
 
 
 def parameters(route: Route, description: Description, method: str) -> list[dict[str, Any]]:
-    """Return what a call has in its path, its query and its headers."""
+    """Return the parameters of an operation in path, query and headers."""
     known: Mapping[str, JSONSchema] = description.fields.get("properties", {})
     in_path = _PATH_VALUE.findall(route.endpoint)
     shown = [_parameter(route, "path", name, known.get(name, {"type": "string"})) for name in in_path]
-    several = _WITH_SLASHES.findall(route.endpoint)
+    with_slashes = _WITH_SLASHES.findall(route.endpoint)
     shown = [
-        {**item, "schema": {**item["schema"], "x-path": True}} if item["name"] in several else item
+        {**item, "schema": {**item["schema"], "x-path": True}} if item["name"] in with_slashes else item
         for item in shown
     ]
     if method in QUERY_METHODS:
@@ -113,12 +113,12 @@ def parameters(route: Route, description: Description, method: str) -> list[dict
     return shown + (_JOB_HEADERS if route.job is not None else [])
 
 
-def _parameter(route: Route, place: str, name: str, schema: JSONSchema) -> dict[str, Any]:
+def _parameter(route: Route, location: str, name: str, schema: JSONSchema) -> dict[str, Any]:
     plain = {key: value for key, value in schema.items() if key != "description"}
     examples = _examples(route)
     return {
         "name": name,
-        "in": place,
+        "in": location,
         **({"description": schema["description"]} if "description" in schema else {}),
         "required": True,
         "schema": plain,
@@ -127,7 +127,7 @@ def _parameter(route: Route, place: str, name: str, schema: JSONSchema) -> dict[
 
 
 def body(described: DescribedRoute, description: Description) -> dict[str, Any]:
-    """Return the bodies that are understood; files are shown as a form, in which they are sent best."""
+    """Return the request bodies; files are shown as a form, the most efficient way to send them."""
     route = described.route
     fields = _without(description.fields, route.path_names)
     examples = {name: value for name, value in _examples(route).items() if name not in route.path_names}
@@ -143,7 +143,7 @@ def body(described: DescribedRoute, description: Description) -> dict[str, Any]:
 
 
 def _form(fields: JSONSchema, examples: Mapping[str, Any]) -> JSONSchema:
-    """Return the schema of a form, which has a part for each field that is given, and no word for null."""
+    """Return the schema of a form, which has a part for each given field, and can't express null."""
     shown: dict[str, JSONSchema] = {}
     for name, schema in fields.get("properties", {}).items():
         shown[name] = _not_null(schema)
@@ -160,7 +160,7 @@ def _not_null(schema: JSONSchema) -> JSONSchema:
 
 
 def _without(fields: JSONSchema, names: frozenset[str]) -> JSONSchema:
-    """Return the schema of the fields that are not part of the path."""
+    """Return the schema of the fields outside of the path."""
     if not names or "properties" not in fields:
         return fields
     left = {name: schema for name, schema in fields["properties"].items() if name not in names}

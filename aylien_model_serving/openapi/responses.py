@@ -1,4 +1,4 @@
-"""What a route answers, in the form of OpenAPI 3.1: results, jobs, and every error that there may be.
+"""The responses of a route, in the form of OpenAPI 3.1: results, jobs, and every possible error.
 
 Pure.
 """
@@ -28,24 +28,27 @@ _MEDIA_TYPES: Mapping[ResponseForm, tuple[str, ...]] = {
 }
 
 _DESCRIPTIONS: Mapping[ResponseForm, str] = {
-    "value": "The answer",
-    "image": "The image: as it is for clients that take images, else a file object",
-    "items": "The items as they are made: a line of JSON for each, or an event. An error is the last one",
-    "events": "The items as they are made, an event for each",
+    "value": "The result",
+    "image": "The image: its bytes for clients that accept images, else a file object",
+    "items": "The items as they are yielded, each as a line of JSON or an event. An error is the last item",
+    "events": "The items as they are yielded, each as an event",
 }
 
 _ERROR: JSONSchema = {
     "type": "object",
-    "description": "What every error tells",
+    "description": "The members of every error",
     "properties": {
-        "error": {"type": "string", "description": "A sentence for people"},
-        "code": {"type": "string", "description": "A word for programs"},
-        "request_id": {"type": "string", "description": "What to look for in the service's log"},
+        "error": {"type": "string", "description": "A message for people"},
+        "code": {"type": "string", "description": "A code for programs"},
+        "request_id": {
+            "type": "string",
+            "description": "The request's id in the service's log",
+        },
     },
     "required": ["error", "code", "request_id"],
 }
 
-#: RFC 9457, beside the members of every error.
+#: RFC 9457, in addition to the members of every error.
 _PROBLEM: JSONSchema = {
     "allOf": [
         reference("Error"),
@@ -63,20 +66,20 @@ SCHEMAS = {"Error": _ERROR, "Problem": _PROBLEM}
 
 HEADERS: dict[str, Any] = {
     REQUEST_ID_HEADER: {
-        "description": "The request's id; a client may choose it by the same header",
+        "description": "The request's id; a client may set it by the same header",
         "schema": {"type": "string"},
     },
     CACHE_HEADER: {
-        "description": "Whether the answer was kept from an equal request",
+        "description": "Whether the response came from the cache",
         "schema": {"enum": ["hit", "miss"]},
     },
-    "Location": {"description": "Where the job's state is told", "schema": {"type": "string"}},
+    "Location": {"description": "The URL of the job's status", "schema": {"type": "string"}},
     "Retry-After": {
-        "description": "Seconds after which a further try makes sense",
+        "description": "Seconds to wait before a retry",
         "schema": {"type": "integer", "minimum": 0},
     },
-    "WWW-Authenticate": {"description": "How to send a key", "schema": {"type": "string"}},
-    "Allow": {"description": "The methods that the path answers", "schema": {"type": "string"}},
+    "WWW-Authenticate": {"description": "How to send an API key", "schema": {"type": "string"}},
+    "Allow": {"description": "The methods that the path accepts", "schema": {"type": "string"}},
 }
 
 _HEADER_OF_STATUS = {401: "WWW-Authenticate", 405: "Allow", 429: "Retry-After", 503: "Retry-After"}
@@ -87,8 +90,8 @@ class DescribedRoute(NamedTuple):
 
     Args:
         route: the route.
-        schema: what checks its calls; None for a view, of which nothing is known.
-        is_own: whether it is one of those that every service with jobs has.
+        schema: of its fields and results; None for a view, of which nothing is known.
+        is_own: whether it is one of the routes that every service with jobs has.
     """
 
     route: Route
@@ -99,14 +102,14 @@ class DescribedRoute(NamedTuple):
 def of(
     described: DescribedRoute, description: Description, method: str, with_keys: bool, docstring: Docstring
 ) -> dict[str, Any]:
-    """Return the answers of one operation by their status, those to what can't be answered included.
+    """Return the responses of one operation by status, errors included.
 
     Args:
         described: the route.
         description: its schemas.
         method: of the operation.
         with_keys: whether clients need an API key.
-        told: what the handler's docstring says, the errors that it raises among it.
+        docstring: of the handler, which may list the errors that it raises.
     """
     if described.route.job is not None:
         shown = {"202": _accepted(description)}
@@ -117,11 +120,11 @@ def of(
 
 
 def _success(described: DescribedRoute, description: Description, docstring: Docstring) -> dict[str, Any]:
-    words = docstring.returns or (
-        _DESCRIPTIONS[description.form] if described.schema is not None else "The answer"
+    text = docstring.returns or (
+        _DESCRIPTIONS[description.form] if described.schema is not None else "The result"
     )
     headers = _headers(REQUEST_ID_HEADER, *([CACHE_HEADER] if described.route.cache else []))
-    shown = {"description": words, "headers": headers}
+    shown = {"description": text, "headers": headers}
     if described.schema is None:
         return shown
     content = {name: _media_type_object(name, description) for name in _MEDIA_TYPES[description.form]}
@@ -140,7 +143,7 @@ def _media_type_object(media_type: str, description: Description) -> dict[str, A
 
 
 def _event(description: Description) -> JSONSchema:
-    """Return the schema of one event, as OpenAPI 3.2 has it too; of other streams it is that of an item."""
+    """Return the schema of one server-sent event, as in OpenAPI 3.2."""
     data: JSONSchema = {"type": "string", "contentMediaType": JSON.media_type}
     if description.form == "items":
         data["contentSchema"] = description.result
@@ -152,12 +155,12 @@ def _event(description: Description) -> JSONSchema:
 
 
 def _accepted(description: Description) -> dict[str, Any]:
-    """Return the answer of a route that keeps its calls as jobs."""
+    """Return the response of a route whose calls become jobs."""
     is_list = description.form in ("items", "events")
     result = {"type": "array", "items": description.result} if is_list else description.result
     schema = {"allOf": [reference(ShownJob.__name__), {"properties": {"result": result}}]}
     return {
-        "description": "The job; its result is there once it has finished",
+        "description": "The job, with its result once it has finished",
         "headers": _headers(REQUEST_ID_HEADER, "Location"),
         "content": {JSON.media_type: {"schema": schema}},
         "links": {name: _link(f"job_{name}") for name in ("status", "cancel", "stream")},
@@ -169,7 +172,7 @@ def _link(operation: str) -> dict[str, Any]:
 
 
 def _statuses(described: DescribedRoute, method: str, with_keys: bool) -> list[int]:
-    """Return the statuses of the errors that a route may answer with by itself."""
+    """Return the statuses of the errors that a route may respond with by itself."""
     route = described.route
     cases = {
         400: True,
@@ -188,13 +191,13 @@ def _statuses(described: DescribedRoute, method: str, with_keys: bool) -> list[i
 
 
 def _raised_statuses(docstring: Docstring) -> list[int]:
-    """Return the statuses of the errors that a handler says it raises."""
+    """Return the statuses of the errors that a handler's docstring lists."""
     known = {kind.__name__: kind.status for kind in _error_classes(errors.ServingError)}
     return [known[name] for name in docstring.raises if name in known]
 
 
 def _error_classes(kind: type[errors.ServingError]) -> Iterator[type[errors.ServingError]]:
-    """Yield the public errors of the tree; what services add to it is theirs."""
+    """Yield the public errors of the package, without those that services add."""
     if kind.__module__ == errors.__name__ and not kind.__name__.startswith("_"):
         yield kind
     for below in kind.__subclasses__():
@@ -202,12 +205,12 @@ def _error_classes(kind: type[errors.ServingError]) -> Iterator[type[errors.Serv
 
 
 def _error_response(status: int) -> dict[str, Any]:
-    of_status = {kind.code: kind for kind in _error_classes(errors.ServingError) if kind.status == status}
+    classes = {kind.code: kind for kind in _error_classes(errors.ServingError) if kind.status == status}
     headers = _headers(
         REQUEST_ID_HEADER, *([_HEADER_OF_STATUS[status]] if status in _HEADER_OF_STATUS else [])
     )
-    examples = {code: {"value": _example(kind)} for code, kind in of_status.items()}
-    codes = ", ".join(f"`{code}`" for code in of_status)
+    examples = {code: {"value": _example(kind)} for code, kind in classes.items()}
+    codes = ", ".join(f"`{code}`" for code in classes)
     return {
         "description": f"{errors.reason(status)}{codes and ': '}{codes}",
         "headers": headers,
@@ -224,5 +227,5 @@ def _example(kind: type[errors.ServingError]) -> dict[str, str]:
 
 _STATUSES = (400, 401, 403, 404, 405, 413, 414, 415, 429, 500, 503, 504)
 
-#: The errors of every route by their status; 414 is the server's own, which limits the length of a query.
+#: The errors of every route by status; 414 comes from the server, which limits the length of a query.
 ERROR_RESPONSES = {str(status): _error_response(status) for status in _STATUSES}
