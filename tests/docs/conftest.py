@@ -1,4 +1,4 @@
-"""What the tests of the documentation share."""
+"""Fixtures of the tests of the documentation."""
 
 import pytest
 
@@ -10,6 +10,6 @@ __all__ = ["pytest_runtest_makereport"]
 
 
 @pytest.fixture(autouse=True)
-def _the_shared_app_of_a_process_that_has_answered_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a page add views to the one app of all who ask for none of their own."""
+def _fresh_shared_app(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give each page a fresh shared app, to which it can add views."""
     monkeypatch.setattr(FlaskAppWrapper, "app", build.bare_app())

@@ -1,7 +1,7 @@
 """Runs the Python blocks of a page, in order, in one module of their own.
 
-An expression whose next line is a comment says there what it evaluates to, as `repr` writes it, or what it
-raises, as `Error: message`. Keys of dicts are sorted where they are compared.
+A comment in the line after an expression is its expected value, as `repr` writes it, or the exception that it
+raises, as `Error: message`. Keys of dicts are sorted for the comparison.
 """
 
 import ast
@@ -15,7 +15,7 @@ class Namespace:
     """The module in which the blocks of one page run.
 
     Args:
-        page: the page, which tracebacks name.
+        page: its path, for tracebacks.
     """
 
     def __init__(self, page: str) -> None:
@@ -23,7 +23,7 @@ class Namespace:
         self.module = ModuleType("page_" + Path(page).stem)
 
     def run(self, block: Block) -> int:
-        """Run one block, compare what it says with what comes out, and return how often it says something."""
+        """Run one block, compare its comments with the values, and return the number of comparisons."""
         lines = block.text.splitlines()
         compared = 0
         for statement in ast.parse(block.text).body:
@@ -53,7 +53,7 @@ class Namespace:
 
 
 def _sorted(value: object) -> object:
-    """Return a value whose dicts are in the order of their keys, so that a page may tell them so."""
+    """Return a value whose dicts are sorted by their keys."""
     if isinstance(value, dict):
         return {key: _sorted(value[key]) for key in sorted(value)}
     if isinstance(value, (list, tuple)):

@@ -1,7 +1,7 @@
-"""Somebody who follows a page: saves its modules, starts its servers, types its commands, reads the answers.
+"""Runs a page as its reader would: saves its modules, starts its servers, runs its commands, compares output.
 
-Servers get a free port, which takes the place of 8000 in what asks them, and make a virtual environment that
-is there already; nothing else of a command is changed.
+Servers get a free port, which replaces 8000 in the other commands, and make a virtual environment that exists
+already; nothing else of a command is changed.
 """
 
 import re
@@ -13,21 +13,21 @@ from pathlib import Path
 from tests.docs.pages import PROJECT, Block, Command, commands
 from tests.services.serving import BRIEF_SECONDS, Service, clean_environment, launch
 
-#: Seconds for one line of a page: some train a model, with other tests beside them.
+#: Time limit in seconds of one command: some train a model, while other tests run.
 COMMAND_SECONDS = 200
 
-#: Where the servers of the pages are.
+#: The address of the servers in the pages.
 _ADDRESS = "localhost:8000"
 
-#: What a page writes where an answer differs from one time to the next.
+#: What a page prints in place of output that differs from run to run.
 _ANYTHING = "…"
 
 
 class PageRunner:
-    """Follows one page.
+    """Runs the blocks of one page.
 
     Args:
-        folder: an empty folder, in which modules are saved and servers run that are not the project's.
+        folder: an empty folder, for the page's modules, and for servers that are not the project's.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -39,7 +39,7 @@ class PageRunner:
         self._programs = f"{folder / 'venv' / 'bin'}:{Path(sys.executable).parent}"
 
     def run(self, block: Block) -> int:
-        """Do what a block says, and return how many answers were compared."""
+        """Save a module or run console commands, and return how many outputs were compared."""
         if block.module:
             (self.folder / block.module).write_text(block.text)
             self._modules[block.module] = block.text
@@ -48,7 +48,7 @@ class PageRunner:
         return sum(self._run(command) for command in commands(block))
 
     def close(self) -> None:
-        """Stop the server that is left."""
+        """Stop the last server."""
         self._servers.close()
 
     def _run(self, command: Command) -> bool:
@@ -59,7 +59,7 @@ class PageRunner:
             output = self._output_of(command.line)
             assert _matches(output, command.output), f"$ {command.line}\n{output}\nand not\n{command.output}"
             return True
-        assert command.line.startswith("make "), f"nobody knows what to do with {command.line!r}"
+        assert command.line.startswith("make "), f"unknown kind of command: {command.line!r}"
         return False
 
     def _start(self, line: str) -> None:
@@ -88,7 +88,7 @@ class PageRunner:
         for name, text in self._modules.items():
             if _ADDRESS in text and name in line:
                 (self.folder / name).write_text(self._with_port(text))
-        asked = subprocess.run(
+        completed = subprocess.run(
             ["bash", "-o", "pipefail", "-c", f"PATH={self._programs}:$PATH; {self._with_port(line)}"],
             cwd=self.folder,
             env=clean_environment() | {"no_proxy": "localhost", "PYTHONPATH": str(PROJECT)},
@@ -96,8 +96,8 @@ class PageRunner:
             text=True,
             timeout=COMMAND_SECONDS,
         )
-        assert asked.returncode == 0, f"$ {line}\n{asked.stderr}"
-        return asked.stdout.replace("\r\n", "\n").removesuffix("\n")
+        assert completed.returncode == 0, f"$ {line}\n{completed.stderr}"
+        return completed.stdout.replace("\r\n", "\n").removesuffix("\n")
 
     def _with_port(self, text: str) -> str:
         if _ADDRESS not in text:
@@ -111,7 +111,7 @@ def _matches(output: str, expected: str) -> bool:
 
 
 def _make_venv(venv: Path) -> None:
-    """Make what the Makefile takes for its virtual environment, with the Python of the tests."""
+    """Make what the Makefile accepts as its virtual environment, with the Python of the tests."""
     (venv / "bin").mkdir(parents=True)
     for name, program in {"python": "", "model-serving": "-m aylien_model_serving"}.items():
         script = venv / "bin" / name

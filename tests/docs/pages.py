@@ -1,6 +1,6 @@
-"""The pages of the documentation as data: fenced blocks, tables, links, and what a shell block says.
+"""The pages of the documentation as data: fenced blocks, tables, links, and the commands of console blocks.
 
-Knows Markdown as far as the pages use it, and runs nothing.
+Parses the Markdown that the pages use, and runs nothing.
 """
 
 import re
@@ -44,20 +44,20 @@ class Block:
     @property
     def module(self) -> str | None:
         """The file name that a block of Python starts with, if it is a whole module."""
-        found = _MODULE.match(self.text)
-        return found["name"] if found and self.language == "python" else None
+        matches = _MODULE.match(self.text)
+        return matches["name"] if matches and self.language == "python" else None
 
 
 @dataclass(frozen=True)
 class Command:
-    """One command of a console block, and what the page says that it prints."""
+    """One command of a console block, and its output according to the page."""
 
     line: str
     output: str
 
     @property
     def starts_server(self) -> bool:
-        """Whether it serves until it is stopped; a script that prints nothing is a service."""
+        """Return whether it runs until it is stopped; a script without output is a service."""
         is_script = re.fullmatch(r"python \w+\.py", self.line) is not None
         return _SERVER.match(self.line) is not None or (is_script and not self.output)
 
@@ -73,11 +73,11 @@ def read(page: str) -> str:
 def blocks(page: str, *languages: str) -> list[Block]:
     """Return the fenced blocks of the given languages in the order of the page; all without languages."""
     text = read(page)
-    found = [
+    matches = [
         Block(match["language"], _dedent(match), text.count("\n", 0, match.start("text")) + 1)
         for match in _FENCED.finditer(text)
     ]
-    return [block for block in found if not languages or block.language in languages]
+    return [block for block in matches if not languages or block.language in languages]
 
 
 def _dedent(match: re.Match[str]) -> str:
@@ -86,14 +86,14 @@ def _dedent(match: re.Match[str]) -> str:
 
 
 def commands(block: Block) -> Iterator[Command]:
-    """Yield the commands of a console block: lines behind a `$ `, each followed by what it prints."""
+    """Yield the commands of a console block: lines after a `$ `, each followed by its output."""
     for part in re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]:
         line, _, output = part.partition("\n")
         yield Command(line, output.removesuffix("\n"))
 
 
 @dataclass(frozen=True)
-class Chapter:
+class Section:
     """The blocks of a page from one that starts a server, or the first command, to the next that does.
 
     Args:
@@ -108,23 +108,23 @@ class Chapter:
     def line(self) -> int:
         return self.blocks[0].line
 
-    def typed(self) -> list[Command]:
+    def commands(self) -> list[Command]:
         consoles = (block for block in self.blocks if block.language == "console")
         return [command for block in consoles for command in commands(block)]
 
 
-def chapters(page: str) -> list[Chapter]:
-    """Return the parts of a page that can be followed one without the other."""
-    found = blocks(page)
-    consoles = [number for number, block in enumerate(found) if block.language == "console"]
+def sections(page: str) -> list[Section]:
+    """Return the parts of a page that can be run independently."""
+    matches = blocks(page)
+    consoles = [number for number, block in enumerate(matches) if block.language == "console"]
     starts = [
         number
         for number in consoles
-        if number == consoles[0] or any(command.starts_server for command in commands(found[number]))
+        if number == consoles[0] or any(command.starts_server for command in commands(matches[number]))
     ]
     return [
-        Chapter(tuple(block for block in found[:start] if block.module), tuple(found[start:end]))
-        for start, end in zip(starts, [*starts[1:], len(found)], strict=False)
+        Section(tuple(block for block in matches[:start] if block.module), tuple(matches[start:end]))
+        for start, end in zip(starts, [*starts[1:], len(matches)], strict=False)
     ]
 
 
@@ -144,18 +144,18 @@ def anchors(page: str) -> set[str]:
 
 
 def needs_torch(page: str) -> bool:
-    """Tell whether the blocks of a page use torch, themselves or by the example that does."""
+    """Return whether the blocks of a page use torch, directly or through the example that does."""
     uses = re.compile(r"^(?:import|from) torch\b|\bexamples\.digits\b", re.MULTILINE)
     return any(uses.search(block.text) for block in blocks(page, "python", "console"))
 
 
 def needs_media(page: str) -> bool:
-    """Tell whether the blocks of a page decode files."""
+    """Return whether the blocks of a page decode files."""
     return any(re.search(r"\b(?:Image|Audio|Video)File\b", block.text) for block in blocks(page, "python"))
 
 
 def table(page: str, heading: str) -> list[list[str]]:
-    """Return the rows of the first table below a heading, without its head; the cells as they are written."""
+    """Return the rows of the first table below a heading, without its header; the cells as in the source."""
     below = prose(page).partition(f"# {heading}\n")[2]
     assert below, f"{page} has no heading {heading!r}"
     rows = [line for line in below.partition("\n#")[0].splitlines() if line.startswith("|")]
@@ -163,5 +163,5 @@ def table(page: str, heading: str) -> list[list[str]]:
 
 
 def names(cell: str) -> list[str]:
-    """Return what stands in backticks in a cell."""
+    """Return the names in backticks in a cell."""
     return re.findall(r"`([^`]+)`", cell)

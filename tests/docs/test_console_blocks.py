@@ -35,8 +35,8 @@ def page_runner(tmp_path: Path) -> Iterator[PageRunner]:
 
 
 @pytest.mark.timeout(600)  # a page starts as many as a dozen servers, one after the other
-@pytest.mark.parametrize(("page", "chapter"), SECTIONS)
-def test_who_follows_a_page_gets_the_answers_that_it_prints(
+@pytest.mark.parametrize(("page", "section"), SECTIONS)
+def test_the_commands_of_a_section_print_what_the_page_says(
     page_runner: PageRunner, page: str, section: Section
 ) -> None:
     if needs_torch(page):
@@ -52,7 +52,7 @@ def test_who_follows_a_page_gets_the_answers_that_it_prints(
 
 
 @full
-def test_an_answer_that_a_page_does_not_print_is_found_out(page_runner: PageRunner) -> None:
+def test_a_page_that_says_something_else_fails(page_runner: PageRunner) -> None:
     [start, *_] = blocks("README.md", "console")
     page_runner.run(start)
     lie = type(start)("console", "$ curl localhost:8000/__ping\nFailure\n", start.line)

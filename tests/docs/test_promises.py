@@ -1,4 +1,4 @@
-"""What the pages list is what there is: keys, settings, errors, series, rooms, verbs and links."""
+"""Tables of the pages match the code: keys, settings, errors, metrics, packages, make targets, links."""
 
 import ast
 import configparser
@@ -18,7 +18,7 @@ from tests.services.serving import clean_environment
 
 ROUTE_TABLES = [("README.md", "Route keys"), ("docs/guide/routes.md", "The keys")]
 
-#: Programs of which a page may show a command without an answer.
+#: Programs whose commands a page may show without output.
 PROGRAMS = {"pip", "python"}
 
 
@@ -76,7 +76,7 @@ def test_the_table_of_errors_has_every_class_with_its_status_and_code() -> None:
     assert listed == real
 
 
-def test_the_series_that_are_listed_are_shown_with_their_labels() -> None:
+def test_the_metrics_of_the_table_are_exposed_with_their_labels() -> None:
     client = FlaskAppWrapper.create_app(
         [{"endpoint": "/half", "callable": half, "cache": True}]
     ).test_client()
@@ -91,7 +91,7 @@ def test_the_series_that_are_listed_are_shown_with_their_labels() -> None:
         assert re.findall(r"(\w+)=", shown) == sorted(names(labels))
 
 
-def test_every_room_has_its_place_in_the_table() -> None:
+def test_the_table_of_rooms_has_every_module_and_package() -> None:
     named = {name for row in table("docs/architecture.md", "The rooms") for name in names(row[1])}
 
     package = PROJECT / "aylien_model_serving"
@@ -115,7 +115,7 @@ def test_the_readme_shows_two_commands_to_start_with() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_the_make_verbs_of_a_page_exist(page: str, tmp_path: Path) -> None:
+def test_the_make_targets_of_a_page_exist(page: str, tmp_path: Path) -> None:
     shown = [command.line for block in blocks(page, "console") for command in commands(block)]
     inline = re.findall(r"`([^`\n]+)`", prose(page))
     makes = {line for line in shown + inline if re.match(r"(\w+=\S+ )*make( |$)", line)}
@@ -138,7 +138,7 @@ def test_a_block_without_a_language_holds_known_programs_or_a_log_line(page: str
             assert line.split()[0] in PROGRAMS or re.match(r"\d{4}-\d\d-\d\dT", line), line
 
 
-def test_what_is_shown_of_other_systems_is_python() -> None:
+def test_the_code_of_other_systems_is_valid_python() -> None:
     shown = blocks("docs/coming-from.md", "py")
 
     assert shown
@@ -147,7 +147,7 @@ def test_what_is_shown_of_other_systems_is_python() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_the_links_of_a_page_lead_somewhere(page: str) -> None:
+def test_the_links_of_a_page_have_targets(page: str) -> None:
     for link in links(page):
         if link.startswith("https://"):
             continue
@@ -157,7 +157,7 @@ def test_the_links_of_a_page_lead_somewhere(page: str) -> None:
         assert not anchor or anchor in anchors(str(target.resolve().relative_to(PROJECT))), link
 
 
-def test_every_page_is_reached_from_the_readme_or_the_start_of_the_site() -> None:
+def test_every_page_is_linked_from_the_readme_or_the_start_of_the_site() -> None:
     reached, waiting = set(), ["README.md", "docs/index.md"]
     while waiting:
         page = waiting.pop()

@@ -1,4 +1,4 @@
-"""Every block of Python in the documentation runs, and comes to what the page says."""
+"""Every block of Python in the documentation runs, and its values are those that the page says."""
 
 import re
 import sys
@@ -15,7 +15,7 @@ PAGES_WITH_PYTHON = [page for page in PAGES if blocks(page, "python")]
 
 
 def is_program(page: str, block: Block) -> bool:
-    """Tell whether the page runs a module by itself, as the test of its commands then does."""
+    """Return whether the page runs a module by a command, which the test of console blocks does."""
     typed = (command.line for console in blocks(page, "console") for command in commands(console))
     return block.module is not None and any(re.match(rf"python .*\b{block.module}$", line) for line in typed)
 
@@ -39,7 +39,7 @@ def test_the_blocks_of_a_page_run_in_order(
     assert compared or any(block.module for block in blocks(page, "python"))
 
 
-def test_a_page_that_says_something_else_is_found_out(tmp_path: Path) -> None:
+def test_a_page_that_says_something_else_fails(tmp_path: Path) -> None:
     namespace = Namespace("README.md")
     [block, *_] = blocks("README.md", "python")
     lie = type(block)("python", "1 + 1\n# 3\n", block.line)
