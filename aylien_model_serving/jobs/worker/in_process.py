@@ -105,10 +105,10 @@ def _close(job_worker: JobWorker, engine: Engine) -> None:
 class _NullObserver:
     """Observes nothing of the engine: the endpoint's instruments count the requests."""
 
-    def starts(self, jobs: Sequence[QueuedCall]) -> None:
+    def starts(self, calls: Sequence[QueuedCall]) -> None:
         """Ignore it."""
 
-    def ended(self, jobs: Sequence[QueuedCall], seconds: float) -> None:
+    def ended(self, calls: Sequence[QueuedCall], seconds: float) -> None:
         """Ignore it."""
 
     def dropped(self, reason: str) -> None:
