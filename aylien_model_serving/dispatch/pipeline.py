@@ -124,7 +124,7 @@ def answer(endpoint: Endpoint, call: Call) -> Steps:
         arguments = endpoint.schema.arguments(fields, call.path_values)
         encoder = endpoint.schema.encoder(call.headers.get("accept", ""))
         if endpoint.reply_cache is not None:
-            return (yield from _cached(endpoint, endpoint.reply_cache, call, arguments, encoder))
+            return (yield from _answer_from_cache(endpoint, endpoint.reply_cache, call, arguments, encoder))
         result = yield Execute(endpoint.executor, arguments, call, endpoint.schema)
         return _encode(endpoint, call, encoder, result)
     except Exception as error:
@@ -173,7 +173,7 @@ def check_result(schema: Schema, result: Any) -> None:
     schema.check_result(without_tasks(result))
 
 
-def _cached(
+def _answer_from_cache(
     endpoint: Endpoint, cache: ReplyCache, call: Call, arguments: dict[str, Any], encoder: codecs.Encoder
 ) -> Steps:
     """Answer from the cache; of equal requests that miss together, one runs the handler for all."""
