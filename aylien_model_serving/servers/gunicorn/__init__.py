@@ -1,4 +1,4 @@
-"""What Gunicorn does otherwise under this library's hooks: its own way fails under fire, or takes long.
+"""Patches of Gunicorn under this library's hooks, for what fails under load or takes long.
 
-One module for each matter; `gunicorn_hooks` puts them in place.
+One module for each matter; `patches` applies them.
 """

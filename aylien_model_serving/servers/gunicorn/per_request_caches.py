@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 
-class Dates:
+class CachedDate:
     """Tells the date as answers have it, and forms it once a second.
 
     Args:
@@ -35,7 +35,7 @@ class Dates:
         return text
 
 
-def found_when_written(errors: Any) -> Any:
+def lazy_errors(errors: Any) -> Any:
     """Return a class for `wsgi.errors` that looks for the log's files when somebody writes to it.
 
     Args:

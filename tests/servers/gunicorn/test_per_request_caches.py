@@ -4,18 +4,18 @@ import logging
 import time
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
-from aylien_model_serving.servers.gunicorn.per_request_caches import Dates, found_when_written
 from gunicorn import util
 from gunicorn.config import Config
 from gunicorn.http import wsgi
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aylien_model_serving.servers.gunicorn.per_request_caches import CachedDate, lazy_errors
 
 
 @given(moments=st.lists(st.floats(0, 4e9), max_size=6))
 def test_a_date_is_what_gunicorn_makes_of_its_second(moments: list[float]) -> None:
-    dates = Dates(util.http_date)
+    dates = CachedDate(util.http_date)
 
     assert [dates(moment) for moment in moments] == [util.http_date(int(moment)) for moment in moments]
 
@@ -27,7 +27,7 @@ def test_a_date_is_formed_once_a_second(monkeypatch: pytest.MonkeyPatch) -> None
         formed.append(timestamp)
         return str(timestamp)
 
-    dates = Dates(form)
+    dates = CachedDate(form)
     told = []
     for now in (7.0, 7.9, 8.0, 8.5):
         monkeypatch.setattr(time, "time", lambda now=now: now)
@@ -53,7 +53,7 @@ def test_what_is_written_to_the_error_log_gets_to_where_the_log_is_by_then(
         def flush(self) -> None:
             pass
 
-    errors = found_when_written(wsgi.WSGIErrorsWrapper)(Config())
+    errors = lazy_errors(wsgi.WSGIErrorsWrapper)(Config())
     log, reopened = logging.getLogger("gunicorn.error"), Kept()
     monkeypatch.setattr(log, "handlers", [logging.StreamHandler(), reopened])
 
@@ -68,7 +68,7 @@ def test_nobody_looks_for_the_log_before() -> None:
         def __init__(self, cfg: object) -> None:
             raise AssertionError("somebody has looked")
 
-    errors = found_when_written(Looking)(Config())
+    errors = lazy_errors(Looking)(Config())
 
     with pytest.raises(AssertionError, match="somebody has looked"):
         errors.write("told")

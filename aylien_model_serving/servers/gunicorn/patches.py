@@ -1,0 +1,182 @@
+"""The patches of Gunicorn: each is applied where what it replaces is as Gunicorn 27 has it.
+
+Where it is not, Gunicorn's own behaviour stays, and one line of its error log says what that means. The
+guide's page on operations lists the patches with the fault that each fixes. Imports nothing of Gunicorn: its
+modules are given, or looked up where they are imported already.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import signal
+import sys
+from collections.abc import Callable
+from functools import partial
+from importlib.metadata import version
+from importlib.util import find_spec
+from types import FrameType
+from typing import Any
+
+from aylien_model_serving.servers.gunicorn.close_sockets import Closer
+from aylien_model_serving.servers.gunicorn.h1c_parser import keeping_tails
+from aylien_model_serving.servers.gunicorn.per_request_caches import CachedDate, lazy_errors
+
+logger = logging.getLogger("gunicorn.error")
+
+#: What `keeping_tails` overrides or calls of a parser.
+_PARSER_MEMBERS = ("feed", "is_complete", "remaining", "remaining_truncated", "reset")
+
+#: Attributes of a worker that the handlers of signals need.
+_WORKER_MEMBERS = ("init_signals", "booted", "alive")
+
+_warned: set[str] = set()
+
+
+def patch_server(
+    util: Any, write_error: Callable[..., None], send_error_response: Callable[..., None]
+) -> None:
+    """Apply the patches that all workers share; for `on_starting`, before there is a worker.
+
+    Args:
+        util: the module `gunicorn.util`.
+        write_error: answers a request that a WSGI worker refuses, as `gunicorn.util.write_error` does.
+        send_error_response: the same for the asgi worker, as a method of its protocol.
+    """
+    refusals = "refusals of Gunicorn's own are HTML, not JSON"
+    _replace(util, "write_error", ("sock", "status_int", "reason", "mesg"), write_error, refusals)
+    if (protocol := _asgi_protocol()) is not None:
+        parameters = ("self", "status", "message", "extra_headers")
+        _replace(protocol, "_send_error_response", parameters, send_error_response, refusals)
+        _patch_h1c_parser(protocol)
+    slow_clients = "a client that does not close its connection holds up a gthread or sync worker for 2 s"
+    _replace(util, "close_graceful", ("sock", "timeout", "max_drain"), Closer().close, slow_clients)
+    _cache_per_request(util)
+
+
+def _asgi_protocol() -> Any:
+    """Return the class of the asgi worker's connections, or None under another worker."""
+    module = sys.modules.get("gunicorn.asgi.protocol")  # imported with its worker class alone
+    if module is None:
+        return None
+    protocol = getattr(module, "ASGIProtocol", None)
+    if protocol is None:
+        _warn("gunicorn.asgi.protocol.ASGIProtocol", "refusals of the asgi worker are not JSON")
+    return protocol
+
+
+def _patch_h1c_parser(protocol: Any) -> None:
+    """Have the asgi worker keep connections whose next request comes early, where it parses in C."""
+    if find_spec("gunicorn_h1c") is None:
+        return
+    name, effect = "ASGIProtocol._h1c_protocol_class", "the asgi worker drops connections of early requests"
+    if not hasattr(protocol, "_check_h1c_protocol_available"):
+        _warn("ASGIProtocol._check_h1c_protocol_available()", effect)
+    elif protocol._check_h1c_protocol_available():
+        parser = getattr(protocol, "_h1c_protocol_class", None)
+        missing = [member for member in _PARSER_MEMBERS if not hasattr(parser, member)]
+        if missing:
+            _warn(f"{name} with {', '.join(missing)}", effect)
+        else:
+            protocol._h1c_protocol_class = keeping_tails(parser)
+
+
+def _cache_per_request(util: Any) -> None:
+    """Spare each request what one can do for many."""
+    effect = "each request takes a few per cent longer"
+    if (http_date := getattr(util, "http_date", None)) is not None:
+        _replace(util, "http_date", ("timestamp",), CachedDate(http_date), effect)
+    else:
+        _warn("gunicorn.util.http_date(timestamp)", effect)
+    if (wsgi := sys.modules.get("gunicorn.http.wsgi")) is not None:  # which the asgi worker does without
+        errors = getattr(wsgi, "WSGIErrorsWrapper", None)
+        if hasattr(errors, "write"):
+            _replace(wsgi, "WSGIErrorsWrapper", ("cfg",), lazy_errors(errors), effect)
+        else:
+            _warn("gunicorn.http.wsgi.WSGIErrorsWrapper", effect)
+
+
+def patch_signals(worker: Any) -> None:
+    """Let a worker be ended while it loads the app: it has no request to finish; for `post_fork`.
+
+    Gunicorn's asgi worker receives signals through its loop, and uvloop drops those from before it runs.
+    """
+    missing = [member for member in _WORKER_MEMBERS if not hasattr(worker, member)]
+    if missing:
+        name = f"{type(worker).__name__}.{', '.join(missing)}"
+        _warn(name, "a worker that is ended while it loads the app may load on")
+        return
+    _install_handlers(worker)
+    worker.init_signals = partial(_init_signals, worker, worker.init_signals)
+
+
+def _init_signals(worker: Any, original: Callable[[], None]) -> None:
+    original()
+    _install_handlers(worker)
+
+
+def _install_handlers(worker: Any) -> None:
+    """Put our handler before the worker's own of the signals that end it."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, partial(_handle_exit, worker, signal.getsignal(number)))
+        signal.siginterrupt(number, False)
+
+
+def _handle_exit(worker: Any, original: Any, number: int, frame: FrameType | None) -> None:
+    if number == signal.SIGTERM or not worker.booted:
+        worker.alive = False  # checked once the app is loaded, should that swallow the exit
+    if not worker.booted:
+        sys.exit(0)
+    if callable(original):
+        original(number, frame)
+
+
+def patch_backlog(worker: Any) -> None:
+    """Let as many clients wait to be accepted as the setting `backlog` says; for `post_worker_init`.
+
+    The asgi worker has its loop listen again, on the socket that all workers share, with asyncio's 100 in
+    place of 2,048. The other clients of a burst try again a second later.
+    """
+    attributes = vars(worker)
+    if "asgi" not in attributes:
+        return
+    create_server = getattr(attributes.get("loop"), "create_server", None)
+    backlog = getattr(worker.cfg, "backlog", None)
+    if create_server is None or backlog is None:
+        name = "ASGIWorker.loop" if create_server is None else "the setting backlog"
+        _warn(name, "of a burst's clients, those beyond 100 wait for a second")
+        return
+    attributes["loop"].create_server = partial(create_server, backlog=backlog)
+
+
+def _replace(owner: Any, name: str, parameters: tuple[str, ...], replacement: Any, effect: str) -> None:
+    """Replace a function or class of Gunicorn, if it is there with just these parameters.
+
+    Args:
+        owner: the module or class that has it.
+        name: of the attribute.
+        parameters: names of its parameters.
+        replacement: what takes its place.
+        effect: of doing without the patch, for the log.
+    """
+    current = getattr(owner, name, None)
+    if current is replacement:
+        return
+    if current is None or _parameters(current) != parameters:
+        _warn(f"{owner.__name__}.{name}({', '.join(parameters)})", effect)
+    else:
+        setattr(owner, name, replacement)
+
+
+def _parameters(function: Any) -> tuple[str, ...] | None:
+    try:
+        return tuple(inspect.signature(function).parameters)
+    except (TypeError, ValueError):
+        return None
+
+
+def _warn(name: str, effect: str) -> None:
+    """Log once in this process, and in those forked from it, that a patch is left out."""
+    if name not in _warned:
+        _warned.add(name)
+        logger.warning("Gunicorn %s lacks %s: %s", version("gunicorn"), name, effect)

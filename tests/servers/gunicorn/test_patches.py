@@ -1,0 +1,222 @@
+"""A patch whose target Gunicorn lacks is left out with one warning, and the service starts."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from gunicorn import util
+from gunicorn.asgi.protocol import ASGIProtocol
+from gunicorn.http import wsgi
+from gunicorn.workers.base import Worker
+
+from aylien_model_serving import gunicorn_hooks
+from aylien_model_serving.servers.gunicorn import patches
+from aylien_model_serving.servers.gunicorn.per_request_caches import CachedDate
+from tests.with_packages import need
+
+#: A master that starts anew.
+ARBITER = SimpleNamespace(master_pid=0)
+
+#: What is replaced, and where it is.
+REPLACED = [
+    (util, "write_error"),
+    (util, "close_graceful"),
+    (util, "http_date"),
+    (wsgi, "WSGIErrorsWrapper"),
+    (ASGIProtocol, "_send_error_response"),
+]
+
+
+@pytest.fixture(autouse=True)
+def unpatched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Undo after a test what it patches, and let it warn as a new process does."""
+    monkeypatch.setattr(patches, "_warned", set())
+    for owner, name in [*REPLACED, (ASGIProtocol, "_h1c_protocol_class"), (ASGIProtocol, "_h1c_available")]:
+        monkeypatch.setattr(owner, name, getattr(owner, name))
+
+
+@pytest.fixture
+def warnings() -> Iterator[list[str]]:
+    """The warnings in Gunicorn's error log."""
+    found: list[str] = []
+
+    class Keeping(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            found.append(record.getMessage())
+
+    handler = Keeping(logging.WARNING)
+    patches.logger.addHandler(handler)
+    yield found
+    patches.logger.removeHandler(handler)
+
+
+def test_this_gunicorn_has_all_that_is_patched(warnings: list[str]) -> None:
+    before = [getattr(owner, name) for owner, name in REPLACED]
+
+    gunicorn_hooks.on_starting(ARBITER)
+
+    after = [getattr(owner, name) for owner, name in REPLACED]
+    assert all(one is not other for one, other in zip(before, after, strict=True))
+    assert warnings == []
+
+
+def test_a_second_master_in_one_process_patches_without_a_warning(warnings: list[str]) -> None:
+    gunicorn_hooks.on_starting(ARBITER)
+    gunicorn_hooks.on_starting(ARBITER)
+
+    assert warnings == []
+
+
+@pytest.mark.parametrize(("owner", "name"), REPLACED, ids=[name for _, name in REPLACED])
+def test_without_what_a_patch_replaces_the_service_starts_and_warns_once(
+    owner: Any, name: str, warnings: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(owner, name)
+
+    gunicorn_hooks.on_starting(ARBITER)
+    gunicorn_hooks.on_starting(ARBITER)
+
+    [warning] = warnings
+    assert name in warning
+    assert not hasattr(owner, name)
+
+
+@pytest.mark.parametrize(("owner", "name"), REPLACED, ids=[name for _, name in REPLACED])
+def test_a_function_with_other_parameters_is_left_as_it_is(
+    owner: Any, name: str, warnings: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Other:
+        def __init__(self, stream: object, *more: object) -> None: ...
+
+        write = None
+
+    monkeypatch.setattr(owner, name, Other)
+
+    gunicorn_hooks.on_starting(ARBITER)
+
+    [warning] = warnings
+    assert name in warning
+    assert getattr(owner, name) is Other
+
+
+def test_without_the_asgi_workers_protocol_the_service_starts_and_warns(
+    warnings: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr("gunicorn.asgi.protocol.ASGIProtocol")
+
+    gunicorn_hooks.on_starting(ARBITER)
+
+    [warning] = warnings
+    assert "gunicorn.asgi.protocol.ASGIProtocol" in warning
+
+
+@pytest.mark.parametrize("name", ["_check_h1c_protocol_available", "_h1c_protocol_class"])
+def test_without_the_parser_in_c_of_the_protocol_the_service_starts_and_warns(
+    name: str, warnings: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    need("gunicorn_h1c")
+    ASGIProtocol._check_h1c_protocol_available()
+    monkeypatch.delattr(ASGIProtocol, name)
+
+    gunicorn_hooks.on_starting(ARBITER)
+
+    [warning] = warnings
+    assert name in warning
+
+
+@pytest.mark.parametrize("member", ["remaining", "reset", "is_complete"])
+def test_a_parser_in_c_without_what_is_overridden_is_left_as_it_is(
+    member: str, warnings: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    need("gunicorn_h1c")
+    names = {"feed", "is_complete", "remaining", "remaining_truncated", "reset"} - {member}
+    parser = type("OtherParser", (), dict.fromkeys(names))
+    monkeypatch.setattr(ASGIProtocol, "_h1c_available", True)
+    monkeypatch.setattr(ASGIProtocol, "_h1c_protocol_class", parser)
+
+    gunicorn_hooks.on_starting(ARBITER)
+
+    [warning] = warnings
+    assert member in warning
+    assert ASGIProtocol._h1c_protocol_class is parser
+
+
+def test_the_warning_says_the_version_and_what_follows(
+    warnings: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(util, "write_error")
+
+    gunicorn_hooks.on_starting(ARBITER)
+
+    assert warnings[0].startswith("Gunicorn 2")
+    assert warnings[0].endswith(
+        "lacks gunicorn.util.write_error(sock, status_int, reason, mesg): "
+        "refusals of Gunicorn's own are HTML, not JSON"
+    )
+
+
+@pytest.mark.parametrize("member", ["init_signals", "booted", "alive"])
+def test_a_worker_without_what_handles_signals_keeps_its_own_handlers(
+    member: str, warnings: list[str]
+) -> None:
+    members = {"init_signals": print, "booted": False, "alive": True}
+    del members[member]
+    before = signal.getsignal(signal.SIGTERM)
+
+    for _ in range(2):
+        gunicorn_hooks.post_fork(ARBITER, SimpleNamespace(**members))
+
+    [warning] = warnings
+    assert member in warning
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_gunicorns_workers_have_what_handles_signals() -> None:
+    assert callable(Worker.init_signals)
+    assert {"booted", "alive"} <= set(Worker.__init__.__code__.co_names)
+
+
+def test_the_loop_of_an_asgi_worker_listens_with_the_backlog_of_the_settings(warnings: list[str]) -> None:
+    listened: list[int] = []
+    loop = SimpleNamespace(create_server=lambda *, backlog=100: listened.append(backlog))
+    worker = SimpleNamespace(asgi=None, loop=loop, cfg=SimpleNamespace(backlog=2048))
+
+    patches.patch_backlog(worker)
+    worker.loop.create_server()
+
+    assert listened == [2048]
+    assert warnings == []
+
+
+@pytest.mark.parametrize("lacking", ["loop", "backlog"])
+def test_an_asgi_worker_without_a_loop_or_a_backlog_is_left_as_it_is(
+    lacking: str, warnings: list[str]
+) -> None:
+    loop = asyncio.new_event_loop()
+    settings = SimpleNamespace() if lacking == "backlog" else SimpleNamespace(backlog=2048)
+    members = {} if lacking == "loop" else {"loop": loop}
+
+    for _ in range(2):
+        patches.patch_backlog(SimpleNamespace(asgi=None, cfg=settings, **members))
+
+    loop.close()
+    [warning] = warnings
+    assert lacking in warning
+
+
+def test_a_wsgi_worker_has_no_loop_and_no_warning(warnings: list[str]) -> None:
+    patches.patch_backlog(SimpleNamespace(wsgi=None, cfg=None))
+
+    assert warnings == []
+
+
+def test_the_date_is_cached_once_however_often_it_is_patched() -> None:
+    gunicorn_hooks.on_starting(ARBITER)
+
+    assert isinstance(util.http_date, CachedDate)
