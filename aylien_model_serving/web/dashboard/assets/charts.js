@@ -1,4 +1,4 @@
-// Charts, drawn as SVG and boxes. The numbers that matter stand beside them as text.
+// Charts, drawn as SVG and boxes. The numbers that matter are shown beside them as text.
 
 import { element, list, mark, write } from "./dom.js";
 import { number } from "./numbers.js";

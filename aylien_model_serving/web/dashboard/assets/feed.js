@@ -30,14 +30,14 @@ function parse(block) {
   return event;
 }
 
-/** Follows a stream for as long as it is wanted: a stream that ends is asked for again. */
+/** Follows a stream for as long as it is wanted: a stream that ends is requested again. */
 export class Feed {
   /**
    * @param url of the stream
    * @param headers returns what each request carries
    * @param onData takes the parsed data of each event
    * @param onLost takes why nothing comes, in words
-   * @param onRefused takes the status, 401 or 403, after which nothing more is asked
+   * @param onRefused takes the status, 401 or 403, after which no request follows
    */
   constructor({ url, headers, onData, onLost, onRefused }) {
     Object.assign(this, { url, headers, onData, onLost, onRefused });
@@ -75,7 +75,7 @@ export class Feed {
     }
   }
 
-  /** Reads one stream to its end, and returns the milliseconds after which the next is to be asked for. */
+  /** Reads one stream to its end, and returns the milliseconds after which the next is to be requested. */
   async #connect(wanted) {
     const watch = new AbortController();
     const end = () => watch.abort();

@@ -126,12 +126,12 @@ export function summary(history, seconds) {
   const entries = history.span(seconds);
   const newest = entries.at(-1);
   const bounds = newest.snapshot.bounds.seconds;
-  const asked = (route) => !route.own;
+  const isCounted = (route) => !route.own;
   const series = (entry, value) => [entry.at - newest.at, value];
-  const ticks = steps(entries).map(([newer, older]) => [newer, between(newer, older, bounds, asked)]);
+  const ticks = steps(entries).map(([newer, older]) => [newer, between(newer, older, bounds, isCounted)]);
   return {
     seconds: newest.at - entries[0].at,
-    all: between(newest, entries[0], bounds, asked),
+    all: between(newest, entries[0], bounds, isCounted),
     series: {
       rate: ticks.map(([entry, tick]) => series(entry, tick.rate)),
       p95: ticks.map(([entry, tick]) => series(entry, tick.p95?.value ?? null)),

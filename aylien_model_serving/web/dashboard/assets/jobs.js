@@ -45,7 +45,7 @@ export class Jobs {
     const all = sum(Object.values(counts));
     this.#showFilters([["all", null, all], ...STATUSES.map((status) => [status, status, counts[status]])]);
     // Of one state there may be jobs that are not among the latest.
-    if (this.status !== null && (this.counted !== JSON.stringify(counts) || !ENDED.has(this.status))) this.#ask();
+    if (this.status !== null && (this.counted !== JSON.stringify(counts) || !ENDED.has(this.status))) this.#load();
     this.counted = JSON.stringify(counts);
     this.#showList(jobs, this.status === null ? all : counts[this.status]);
   }
@@ -71,7 +71,7 @@ export class Jobs {
     this.show(this.snapshot.jobs, this.snapshot.at);
   }
 
-  async #ask() {
+  async #load() {
     const status = this.status;
     try {
       const found = await this.service.jobs(status);

@@ -68,7 +68,7 @@ function onRefused(status) {
   signIn(status === 403 ? WRONG_KEY : "");
 }
 
-function signIn(trouble = "") {
+function signIn(error = "") {
   showState("Signed out", "idle");
   part("numbers").hidden = true;
   part("forget").hidden = true;
@@ -76,7 +76,7 @@ function signIn(trouble = "") {
   part("window").hidden = true;
   part("sign-in").hidden = false;
   showText(part("notice"), null);
-  write(part("key-trouble"), trouble);
+  write(part("key-error"), error);
   part("key").focus();
 }
 
@@ -89,7 +89,7 @@ function begin() {
   feed.start();
 }
 
-/** Follows the service while somebody looks, and not when they want the numbers to stand still. */
+/** Follows the service while the page is visible and not paused. */
 function follow() {
   if (part("sign-in").hidden === false) return;
   if (paused || document.hidden) feed.stop();

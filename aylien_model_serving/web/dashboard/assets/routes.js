@@ -4,7 +4,7 @@ import { spark } from "./charts.js";
 import { copy, element, list, mark, write } from "./dom.js";
 import { duration, latency, NOTHING, number, percent, rate, share } from "./numbers.js";
 
-/** Shows every route that somebody can ask for; the library's own once they were asked. */
+/** Shows every route of the service, and the library's own endpoints once they have been requested. */
 export function showRoutes(routes, seconds) {
   const shown = routes.filter((route) => !route.own || route.ever > 0);
   shown.sort((one, other) => isAside(one) - isAside(other)); // and else in the service's order

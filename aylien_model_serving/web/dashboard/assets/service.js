@@ -1,4 +1,4 @@
-// What the page asks of the service, and the key that it asks with.
+// The requests of the page, and the API key that they carry.
 
 const KEY = "model-serving-key";
 
@@ -12,7 +12,7 @@ export const key = {
   get: () => sessionStorage.getItem(KEY),
   set: (value) => sessionStorage.setItem(KEY, value),
   forget: () => sessionStorage.removeItem(KEY),
-  /** Whether the service asks for one. */
+  /** Whether the service needs one. */
   isNeeded: document.documentElement.dataset.key === "needed",
   /** Whether a header can carry a value: Latin-1 is all that it takes. */
   canBe: (value) => /^[\x21-\xff]+$/.test(value),
@@ -23,7 +23,7 @@ export function headers() {
   return value ? { "X-API-Key": value } : {};
 }
 
-async function ask(path, method = "GET") {
+async function send(path, method = "GET") {
   const response = await fetch(new URL(path, ROOT), { method, headers: headers(), cache: "no-store" });
   const answer = await response.json().catch(() => ({}));
   if (!response.ok) throw new Error(answer.error ?? `The service answers ${response.status}`);
@@ -34,9 +34,9 @@ const inPath = encodeURIComponent;
 
 export const service = {
   /** Returns the latest jobs of one state. */
-  jobs: async (status) => (await ask(`jobs?limit=50&status=${inPath(status)}`)).jobs,
+  jobs: async (status) => (await send(`jobs?limit=50&status=${inPath(status)}`)).jobs,
   /** Returns a job with its result. */
-  status: (id) => ask(`status/${inPath(id)}`),
+  status: (id) => send(`status/${inPath(id)}`),
   /** Has a job stopped, and returns it. */
-  cancel: (id) => ask(`cancel/${inPath(id)}`, "POST"),
+  cancel: (id) => send(`cancel/${inPath(id)}`, "POST"),
 };
