@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from aylien_model_serving.cli.faults import Misused
+from aylien_model_serving.cli.errors import Misused
 from aylien_model_serving.core.suggest import suggestion
 
 #: What each command does, known without importing its module.

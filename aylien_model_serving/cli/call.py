@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from aylien_model_serving.cli import fields
-from aylien_model_serving.cli.answers import Files, show, show_item
-from aylien_model_serving.cli.asking import client_of, client_options, library, told, whole_url
-from aylien_model_serving.cli.faults import Misused
-from aylien_model_serving.cli.locating import Located, locate
+from aylien_model_serving.cli.errors import Misused
+from aylien_model_serving.cli.output import Files, show, show_item
+from aylien_model_serving.cli.resolve_route import Located, locate
+from aylien_model_serving.cli.service_client import client_of, client_options, library, told, whole_url
 
 if TYPE_CHECKING:
     from aylien_model_serving.client import Job

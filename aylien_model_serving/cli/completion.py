@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
-from aylien_model_serving.cli.faults import Failed
+from aylien_model_serving.cli.errors import Failed
 
 _PROGRAM = "model-serving"
 _VARIABLE = "_MODEL_SERVING_COMPLETE"

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import UnionType
 from typing import IO, Any, Literal, NamedTuple, Union, get_args, get_origin
 
-from aylien_model_serving.cli.faults import Misused
+from aylien_model_serving.cli.errors import Misused
 from aylien_model_serving.core.suggest import suggestion
 
 _WORD = re.compile(r"(?P<name>[^=:@\s]+)(?P<sign>:=|=|@)(?P<text>.*)", re.DOTALL)

@@ -7,8 +7,8 @@ import json
 
 import click
 
-from aylien_model_serving.cli.asking import client_of, client_options, told, whole_url
-from aylien_model_serving.cli.showing import columns
+from aylien_model_serving.cli.service_client import client_of, client_options, told, whole_url
+from aylien_model_serving.cli.tables import columns
 
 _STATES = ["queued", "processing", "streaming", "finished", "failed", "cancelled"]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from aylien_model_serving.cli import library
-from aylien_model_serving.cli.faults import Failed, Misused
+from aylien_model_serving.cli.errors import Failed, Misused
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from aylien_model_serving.cli.looking import look_at
+from aylien_model_serving.cli.inspect_app import look_at
 from aylien_model_serving.cli.options import target_argument, traceback_option
-from aylien_model_serving.cli.showing import route_lines
+from aylien_model_serving.cli.tables import route_lines
 from aylien_model_serving.cli.targets import read
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from aylien_model_serving.cli.faults import Failed, Misused
+from aylien_model_serving.cli.errors import Failed, Misused
+from aylien_model_serving.cli.inspect_app import Looked, look_at
 from aylien_model_serving.cli.library import version
-from aylien_model_serving.cli.looking import Looked, look_at
 from aylien_model_serving.cli.options import target_argument, traceback_option
-from aylien_model_serving.cli.showing import columns, route_lines
+from aylien_model_serving.cli.tables import columns, route_lines
 from aylien_model_serving.cli.targets import Target, read
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.servers import commands, ports

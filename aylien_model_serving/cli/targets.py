@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from aylien_model_serving.cli.faults import Misused
+from aylien_model_serving.cli.errors import Misused
 from aylien_model_serving.core.suggest import suggestion
 
 _FORMS = "a target is module:app, module:factory() or a file, e.g. service.py"

@@ -19,14 +19,14 @@ from aylien_model_serving.handlers.context import DEVICE, Context
 from aylien_model_serving.optimize import optimize
 from aylien_model_serving.servers import commands, import_paths
 from aylien_model_serving.servers.commands import ServerOptions
-from aylien_model_serving.service.notes import Notes, check_body_handler, check_init
+from aylien_model_serving.service.registry import Notes, check_body_handler, check_init
 from aylien_model_serving.web import build as assembly
 from aylien_model_serving.web.app import ServingFlask, mark_as_coroutine_function
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from aylien_model_serving.service.notes import RouteKeys
+    from aylien_model_serving.service.registry import RouteKeys
 
 __all__ = ["Service"]
 

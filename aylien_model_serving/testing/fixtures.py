@@ -6,8 +6,8 @@ from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
 from aylien_model_serving.testing.failures import INSTALL, ServiceFailed
-from aylien_model_serving.testing.running import RUNNING, RunningService
-from aylien_model_serving.testing.serving import serve
+from aylien_model_serving.testing.running_service import RUNNING, RunningService
+from aylien_model_serving.testing.serve_target import serve
 
 if TYPE_CHECKING:
     import pytest

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from aylien_model_serving.cli import COMMANDS
-from aylien_model_serving.cli.faults import EXTRAS
+from aylien_model_serving.cli.errors import EXTRAS
 from tests.cli.conftest import Invoke, one_line, program
 from tests.services.serving import PROJECT
 

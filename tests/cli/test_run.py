@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from aylien_model_serving.cli import looking
+from aylien_model_serving.cli import inspect_app
 from aylien_model_serving.servers import ports
 from tests.cli.conftest import Invoke, one_line
 from tests.services.serving import PROJECT, free_port, launch
@@ -101,7 +101,7 @@ def test_a_server_that_is_not_installed_is_told_with_what_brings_it(
     service: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "granian", None)
-    monkeypatch.setattr(looking, "look_at", None)
+    monkeypatch.setattr(inspect_app, "look_at", None)
 
     assert "pip install 'model-serving[granian]'" in one_line(
         invoke("run", "service.py", "--server", "granian")

@@ -9,7 +9,7 @@ import pytest
 from aylien_model_serving import FlaskAppWrapper, Service
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.routing.routes import Route
-from aylien_model_serving.service.notes import RouteKeys
+from aylien_model_serving.service.registry import RouteKeys
 
 
 def shout(text: str) -> str:

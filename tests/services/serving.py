@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from aylien_model_serving.testing import fixtures, running
-from aylien_model_serving.testing.running import POLL_SECONDS, clean_environment, free_port
+from aylien_model_serving.testing import fixtures, running_service
+from aylien_model_serving.testing.running_service import POLL_SECONDS, clean_environment, free_port
 
 __all__ = [
     "BRIEF_SECONDS",
@@ -40,7 +40,7 @@ START_SECONDS = 100.0
 BRIEF_SECONDS = 2.0
 
 
-class Service(running.RunningService):
+class Service(running_service.RunningService):
     """A service whose workers can be looked into."""
 
     def workers(self) -> list[int]:
@@ -72,7 +72,7 @@ def launch(
     env: Mapping[str, str] | None = None,
     cwd: Path = PROJECT,
     ready: str | None = "/__ping",
-    stop_seconds: float = running.STOP_SECONDS,
+    stop_seconds: float = running_service.STOP_SECONDS,
     start_seconds: float = START_SECONDS,
 ) -> AbstractContextManager[Service]:
     """Run any server program until the block ends.
@@ -85,7 +85,7 @@ def launch(
         stop_seconds: how long the program may take to end before it is ended by force.
         start_seconds: how long it may take until it is ready.
     """
-    return running.launch(
+    return running_service.launch(
         command,
         env={"PYTHONPATH": str(PROJECT)} | dict(env or {}),
         cwd=cwd,

@@ -5,8 +5,8 @@ from typing import Any, cast
 
 import pytest
 
-from aylien_model_serving.cli.faults import Failed, Misused
-from aylien_model_serving.cli.locating import Located, locate
+from aylien_model_serving.cli.errors import Failed, Misused
+from aylien_model_serving.cli.resolve_route import Located, locate
 from aylien_model_serving.client import Client, NotUnderstood
 from aylien_model_serving.client.openapi import Document
 from aylien_model_serving.errors import NotFound, Unauthorized

@@ -16,9 +16,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from aylien_model_serving.cli.describing import described
-from aylien_model_serving.cli.faults import Misused, pip_install
-from aylien_model_serving.cli.finding import Found, find
+from aylien_model_serving.cli.describe import described
+from aylien_model_serving.cli.errors import Misused, pip_install
+from aylien_model_serving.cli.resolve_app import Found, find
 from aylien_model_serving.cli.targets import Target, modules_near
 from aylien_model_serving.core.suggest import suggestion
 from aylien_model_serving.process import lifecycle

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
-from aylien_model_serving.cli.asking import library
-from aylien_model_serving.cli.faults import Failed, Misused
+from aylien_model_serving.cli.errors import Failed, Misused
 from aylien_model_serving.cli.fields import Word
+from aylien_model_serving.cli.service_client import library
 from aylien_model_serving.core.suggest import suggestion
 from aylien_model_serving.errors import NotFound, ServingError
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from flask import Flask
 
-from aylien_model_serving.cli.faults import Misused
+from aylien_model_serving.cli.errors import Misused
 from aylien_model_serving.core.suggest import suggestion
 from aylien_model_serving.service import Service
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from aylien_model_serving.servers import commands
 from aylien_model_serving.servers.commands import ServerOptions
-from aylien_model_serving.testing import running
-from aylien_model_serving.testing.running import RunningService
+from aylien_model_serving.testing import running_service
+from aylien_model_serving.testing.running_service import RunningService
 from aylien_model_serving.testing.targets import name_of
 
 #: A worker of granian misses the signal that comes while it loads the app, and is killed after these seconds.
@@ -30,8 +30,8 @@ def serve(
     env: Mapping[str, str] | None = None,
     cwd: str | os.PathLike[str] | None = None,
     args: Sequence[str] = (),
-    start_seconds: float = running.START_SECONDS,
-    stop_seconds: float = running.STOP_SECONDS,
+    start_seconds: float = running_service.START_SECONDS,
+    stop_seconds: float = running_service.STOP_SECONDS,
 ) -> AbstractContextManager[RunningService]:
     """Serve a target until the block ends; every replica is warm when the block begins.
 
@@ -57,12 +57,12 @@ def serve(
     options = ServerOptions(
         server=server,
         host="127.0.0.1",
-        port=running.free_port(),
+        port=running_service.free_port(),
         workers=workers,
         worker_class=worker_class,
     )
     *command, name = commands.command_of(name_of(target), options, folder=folder)
-    return running.launch(
+    return running_service.launch(
         [*command, *_BRIEFLY.get(server, ()), *args, name],
         port=options.port,
         env={"PYTHONPATH": _search_path(folder)} | dict(env or {}),

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from aylien_model_serving.cli.faults import Failed, Misused
+from aylien_model_serving.cli.errors import Failed, Misused
 from aylien_model_serving.cli.targets import Target
 
 #: File descriptor of standard error, where a service's own prints go, so that they mix with no output.

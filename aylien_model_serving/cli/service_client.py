@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from aylien_model_serving.cli.faults import Failed, Misused
+from aylien_model_serving.cli.errors import Failed, Misused
 from aylien_model_serving.errors import ServingError
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from aylien_model_serving.cli.faults import Failed
+from aylien_model_serving.cli.errors import Failed
 
 #: What an answer is written to that is to go to standard output as it is.
 STANDARD_OUTPUT = Path("-")
