@@ -26,7 +26,7 @@ class FlightRecorder:
 
     Args:
         path: the file, created anew for each start of a replica.
-        lanes: threads on which runs may go on at once.
+        slots: threads on which runs may be in progress at once.
         capacity: calls that one run may have at most.
 
     Raises:

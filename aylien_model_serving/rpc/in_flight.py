@@ -87,7 +87,7 @@ class ReplyStream(ABC):
         self.wake()
 
     def end(self, error: Exception | None) -> None:
-        """Take note that no further item comes, and why."""
+        """End the stream: no further item comes, and the reader gets the error, if there is one."""
         self._error = error
         self._ended = True
         self.wake()

@@ -25,8 +25,8 @@ LONG = 3000
 
 
 def main(descriptor: int) -> None:
-    supervisor, inbox = socket.socket(fileno=descriptor), MessageDecoder(Command)
-    (command,) = inbox.feed(supervisor.recv(65536))
+    supervisor, decoder = socket.socket(fileno=descriptor), MessageDecoder(Command)
+    (command,) = decoder.feed(supervisor.recv(65536))
     assert command.spec is not None
     options: dict[str, Any] = command.spec.init
     Path(command.socket).touch()
@@ -38,7 +38,7 @@ def main(descriptor: int) -> None:
         time.sleep(0.01)
     ACTIONS[options.get("does", "serve")](supervisor, command)
     while data := supervisor.recv(65536):
-        if any(later.drain is not None for later in inbox.feed(data)):
+        if any(later.drain is not None for later in decoder.feed(data)):
             return
 
 

@@ -46,11 +46,11 @@ def test_what_a_socket_does_not_take_is_sent_as_it_takes_more(ends: Ends) -> Non
     text = "x" * 3_000_000
     ends.peer.send(Status(failed=text))
     assert ends.peer.has_unsent
-    inbox, found = MessageDecoder(Status), list[Status]()
+    decoder, found = MessageDecoder(Status), list[Status]()
 
     while not found:
         ends.loop.wait(0)
-        found = inbox.feed(ends.theirs.recv(1 << 20))
+        found = decoder.feed(ends.theirs.recv(1 << 20))
 
     assert found[0].failed == text
     assert not ends.peer.has_unsent

@@ -17,7 +17,7 @@ class StubProcess:
         self.done: list[str] = []
 
     def poll(self) -> None:
-        self.done.append("look")
+        self.done.append("poll")
 
     def drain(self, until: float) -> None:
         self.done.append("drain")

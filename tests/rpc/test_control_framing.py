@@ -1,4 +1,4 @@
-"""Messages behind their lengths, however the bytes come."""
+"""Length-prefixed messages, however their bytes are cut."""
 
 import struct
 
@@ -17,9 +17,9 @@ class Note(msgspec.Struct):
 @given(st.lists(st.text()), st.integers(1, 64))
 def test_messages_come_back_however_their_bytes_are_cut(texts: list[str], size: int) -> None:
     sent = b"".join(encode(Note(text)) for text in texts)
-    inbox = MessageDecoder(Note)
+    decoder = MessageDecoder(Note)
 
-    came = [note for start in range(0, len(sent), size) for note in inbox.feed(sent[start : start + size])]
+    came = [note for start in range(0, len(sent), size) for note in decoder.feed(sent[start : start + size])]
 
     assert [note.text for note in came] == texts
 
@@ -37,10 +37,10 @@ def test_the_length_is_four_bytes_in_network_order() -> None:
         encode({"texts": "a"}),
     ],
 )
-def test_nonsense_is_an_error(data: bytes) -> None:
+def test_an_invalid_message_is_an_error(data: bytes) -> None:
     with pytest.raises(MessageError):
         MessageDecoder(Note).feed(data)
 
 
-def test_fields_of_a_later_version_are_passed_over() -> None:
+def test_unknown_fields_are_ignored() -> None:
     assert MessageDecoder(Note).feed(encode({"text": "a", "further": 1})) == [Note("a")]

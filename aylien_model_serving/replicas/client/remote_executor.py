@@ -7,6 +7,7 @@ as often as needed, since it can't be the cause. Which replicas there are is in 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from aylien_model_serving.background import pool
@@ -22,15 +23,20 @@ from aylien_model_serving.rpc.spec import Spec
 _POLL_SECONDS = 0.05
 
 
+def _ignore(number: int) -> None:
+    """Nothing shows how many calls wait."""
+
+
 class RemoteExecutor:
     """Sends each call to the replica with the fewest calls in flight, and returns its reply.
 
     Args:
         spec: what the replicas host.
+        on_waiting: called with the number of calls that wait for a replica, whenever it changes.
     """
 
-    def __init__(self, spec: Spec) -> None:
-        self._pools = ReplicaPools(spec)
+    def __init__(self, spec: Spec, on_waiting: Callable[[int], None] = _ignore) -> None:
+        self._pools = ReplicaPools(spec, on_waiting)
         pool.register_for_shutdown(self)
 
     def start(self) -> None:

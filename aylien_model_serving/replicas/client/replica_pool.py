@@ -11,7 +11,7 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -35,14 +35,16 @@ _lock = threading.Lock()
 
 
 class ReplicaPools:
-    """The pool of one runner's replicas for whichever process asks: after a fork the child gets its own.
+    """One runner's replica pool in each process: a forked child gets a pool of its own.
 
     Args:
         spec: what the replicas host.
+        on_waiting: called with the number of calls that wait for a replica, whenever it changes.
     """
 
-    def __init__(self, spec: Spec) -> None:
+    def __init__(self, spec: Spec, on_waiting: Callable[[int], None]) -> None:
         self._spec = spec
+        self._on_waiting = on_waiting
         self._pool: ReplicaPool | None = None
 
     def get(self) -> ReplicaPool:
@@ -59,7 +61,7 @@ class ReplicaPools:
             pool = self._pool
             if pool is not None and pool.pid == os.getpid():
                 return pool
-            pool = self._pool = ReplicaPool(self._spec)
+            pool = self._pool = ReplicaPool(self._spec, self._on_waiting)
         try:
             pool.host(self._spec)
         except BaseException:
@@ -74,10 +76,12 @@ class ReplicaPool:
 
     Args:
         spec: what they host.
+        on_waiting: called with the number of calls that wait for a replica, whenever it changes.
     """
 
-    def __init__(self, spec: Spec) -> None:
+    def __init__(self, spec: Spec, on_waiting: Callable[[int], None]) -> None:
         self.pid = os.getpid()
+        self._on_waiting = on_waiting
         self._name = spec.name
         self._start_timeout = spec.start_timeout
         self._max_waiting = spec.max_queue * spec.replicas
@@ -252,10 +256,12 @@ class ReplicaPool:
         if self._waiting >= self._max_waiting:
             raise Unavailable(f"Too many requests wait for {self._name} to start")
         self._waiting += 1
+        self._on_waiting(self._waiting)
 
     def exit(self) -> None:
         """Count one call less."""
         self._waiting -= 1
+        self._on_waiting(self._waiting)
 
     def _max_wait(self, since: float, deadline: float | None) -> float:
         """Return the seconds that a call may wait for a replica from here on.

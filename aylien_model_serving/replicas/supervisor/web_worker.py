@@ -19,7 +19,7 @@ class WebWorker:
         loop: watches the socket.
         sock: the accepted socket.
         on_message: called with each of its requests.
-        on_closed: called when it has gone.
+        on_closed: called when it has disconnected.
     """
 
     def __init__(
