@@ -16,8 +16,8 @@ COMMAND_CACHED ?= examples.example_serving_handler_cached:run_app()
 
 # What a test starts imports what the last one has imported: without bytecode each start costs twice the time. It is
 # kept beside the environment, whatever PYTHONDONTWRITEBYTECODE says, so that the checkout stays clean.
-test test-all test-gevent coverage: export PYTHONDONTWRITEBYTECODE =
-test test-all test-gevent coverage: export PYTHONPYCACHEPREFIX = $(abspath $(VENV))/pycache
+test test-all test-gevent test-versions coverage: export PYTHONDONTWRITEBYTECODE =
+test test-all test-gevent test-versions coverage: export PYTHONPYCACHEPREFIX = $(abspath $(VENV))/pycache
 
 # Tests of one file share the servers that it starts, so a file is never split between processes. Files come in the
 # order of their names: by their numbers of tests, those with few and slow ones would be left for the end.
@@ -64,7 +64,7 @@ endef
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help dev example-service example-service-cached test test-all test-gevent coverage lint format types check docs bench fuzz proto clean
+.PHONY: help dev example-service example-service-cached test test-all test-gevent test-versions coverage lint format types check docs bench fuzz proto clean
 
 help: ## List these verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-24s %s\n", $$1, $$2 }' "$(firstword $(MAKEFILE_LIST))"
@@ -92,8 +92,13 @@ test-all: $(DEVELOPMENT) ## Run every test: all capabilities on all servers, fau
 	$(PYTEST) --full $(ARGS)
 
 coverage: $(DEVELOPMENT) ## Report which lines `make test` runs, those of the started services included
-	$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check coverage
-	@true
+	$(VENV_PYTHON) -m coverage erase
+	$(VENV_PYTHON) -m coverage run -m pytest -p no:cacheprovider $(ARGS)
+	$(VENV_PYTHON) -m coverage combine --quiet
+	$(VENV_PYTHON) -m coverage report
+
+test-versions: $(DEVELOPMENT) ## Run the in-process tests on the lowest versions allowed, and on every Python here
+	$(VENV_PYTHON) scripts/test_versions.py
 
 test-gevent: $(DEVELOPMENT) ## Run the in-process tests in an interpreter that gevent has patched
 	$(VENV_PYTHON) -m tests.under_gevent $(ARGS)
@@ -101,6 +106,7 @@ test-gevent: $(DEVELOPMENT) ## Run the in-process tests in an interpreter that g
 lint: $(DEVELOPMENT) ## Look for mistakes and for code that `make format` would change
 	$(VENV_PYTHON) -m ruff check .
 	$(VENV_PYTHON) -m ruff format --check .
+	$(VENV_PYTHON) scripts/unasync.py --check
 
 format: $(DEVELOPMENT) ## Format the code and mend what can be mended by itself
 	$(VENV_PYTHON) -m ruff check --fix .

@@ -35,18 +35,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="run the tests that are marked `full` too")
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m looks at the marks
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what is marked `full`, unless it is asked for, by --full or by its own name."""
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker(full)
     if config.getoption("--full") or any("::" in word for word in config.args):
         return
-    left_out = [item for item in items if _is_full(item)]
+    left_out = [item for item in items if item.get_closest_marker("full")]
     config.stash[_LEFT_OUT] = len(left_out)
     config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if not _is_full(item)]
-
-
-def _is_full(item: pytest.Item) -> bool:
-    return item.get_closest_marker("full") is not None or "browser" in getattr(item, "fixturenames", ())
+    items[:] = [item for item in items if not item.get_closest_marker("full")]
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
