@@ -1,4 +1,4 @@
-"""Images as answers: which Accept gets the picture, and which the JSON file object."""
+"""Images as responses: which Accept gets the bytes, and which the JSON file object."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def answered(accept: str, result: Any) -> Reply:
         "text/html, */*;q=0.1",
     ],
 )
-def test_a_client_that_takes_images_gets_the_picture(accept: str) -> None:
+def test_a_client_that_accepts_images_gets_the_image(accept: str) -> None:
     assert answered(accept, ImageFile.from_bytes(PNG)) == Reply(200, PNG, "image/png", VARIES)
 
 
@@ -85,7 +85,7 @@ def test_only_bytes_that_are_an_image_go_out_as_one(result: MediaFile) -> None:
     assert answered("image/*", result).media_type == "application/json"
 
 
-def test_headers_that_no_image_tells_apart_share_their_kept_answers() -> None:
+def test_headers_that_treat_images_alike_share_cached_responses() -> None:
     kinds = {
         accept: image_responses.encoder_for(accept).media_type
         for accept in ("", "application/json", "*/*", "a/b, */*")

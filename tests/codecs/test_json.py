@@ -1,4 +1,4 @@
-"""JSON bodies: read against Python's own parser as the oracle, written for every kind of value."""
+"""JSON bodies, compared with Python's own parser as the oracle."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""Tensors in answers, with torch itself: `pip install --requirement requirements-torch.txt`."""
+"""Tensors in results, with torch itself: `pip install --requirement requirements-torch.txt`."""
 
 from __future__ import annotations
 

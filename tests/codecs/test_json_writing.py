@@ -1,4 +1,4 @@
-"""JSON answers: what models return, as a client receives it."""
+"""JSON responses: what models return, as a client receives it."""
 
 import dataclasses
 import datetime as dt
@@ -80,7 +80,7 @@ class Person(pydantic.BaseModel):
     ],
     ids=repr,
 )
-def test_what_models_answer_with_is_written(value: Any, received: Any) -> None:
+def test_what_models_return_is_encoded(value: Any, received: Any) -> None:
     assert json.loads(codec.encode(value)) == received
     assert json.loads(codec.encode({"inside": [value]})) == {"inside": [received]}
 

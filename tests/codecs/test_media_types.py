@@ -1,4 +1,4 @@
-"""Which decoder reads a body, and which encoder an Accept header chooses."""
+"""Which decoder a body gets, and which encoder an Accept header."""
 
 from typing import Any
 
@@ -47,7 +47,7 @@ def test_a_form_is_read_by_its_media_type() -> None:
 
 
 @pytest.mark.parametrize("content_type", ["", "application/json", "application/vnd.api+json"])
-def test_a_body_that_promises_json_and_breaks_it_is_malformed(content_type: str) -> None:
+def test_a_body_that_is_declared_json_and_is_not_is_malformed(content_type: str) -> None:
     with pytest.raises(MalformedBody):
         decode(call(b"{", content_type=content_type))
 
@@ -112,7 +112,7 @@ def test_the_accept_header_chooses_the_media_type_of_the_answer(accept: str, cho
     assert codecs.choose_encoder(accept, (JSON, BINARY)) is chosen
 
 
-def test_a_route_with_one_encoder_answers_with_it_whatever_is_asked() -> None:
+def test_a_route_with_one_encoder_uses_it_whatever_accept_says() -> None:
     assert codecs.choose_encoder("application/x-protobuf", (JSON,)) is JSON
 
 

@@ -1,4 +1,4 @@
-"""Protobuf bodies: bytes ↔ fields that read as the same message's JSON."""
+"""Protobuf bodies: bytes ↔ the same fields as from the message's JSON."""
 
 from collections.abc import Callable
 from typing import Any

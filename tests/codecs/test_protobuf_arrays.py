@@ -1,4 +1,4 @@
-"""Arrays in protobuf bodies: what is cut out and appended is what protobuf itself would read and write."""
+"""Arrays in protobuf bodies: what is extracted and appended equals what protobuf itself parses and writes."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def test_arrays_are_read_as_protobuf_itself_reads_them(body: bytes) -> None:
     assert rest == protobuf.decoder(M)(message.SerializeToString(), "").values
 
 
-def test_a_packed_field_is_read_where_it_stands() -> None:
+def test_a_packed_field_is_read_without_a_copy() -> None:
     values = np.arange(1000.0)
     body = M(text="a", doubles=values, texts=["b"]).SerializeToString()
 

@@ -1,4 +1,4 @@
-"""Records: where each field of a protobuf message stands in its bytes."""
+"""Protobuf's wire format: the position of each field in a message's bytes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ M: Any = message_class("message M\nint64 n\nstring s\nrepeated fixed32 a\ndouble
 BODY = M(n=-1, s="é" * 100, a=[1, 2], d=0.5, b=1, m={"n": 1}).SerializeToString()
 
 
-def test_each_field_is_found_where_it_stands() -> None:
+def test_each_field_is_found_at_its_position() -> None:
     found = list(protobuf_wire.iter_records(BODY, 6))
 
     assert [(each.number, each.wire_type, each.end - each.content) for each in found] == [
@@ -35,7 +35,7 @@ def test_a_message_that_is_cut_short_is_no_message(end: int) -> None:
         list(protobuf_wire.iter_records(BODY[:end], 6))
 
 
-def test_no_more_records_are_looked_at_than_was_said() -> None:
+def test_no_more_records_are_read_than_allowed() -> None:
     with pytest.raises(ValueError, match="Too many"):
         list(protobuf_wire.iter_records(BODY, 5))
 
@@ -52,4 +52,8 @@ def test_a_record_is_read_as_it_was_written(content: bytes, number: int) -> None
 
     (found,) = protobuf_wire.iter_records(body, 1)
 
-    assert (found.number, found.wire_type, body[found.content : found.end]) == (number, protobuf_wire.LEN, content)
+    assert (found.number, found.wire_type, body[found.content : found.end]) == (
+        number,
+        protobuf_wire.LEN,
+        content,
+    )

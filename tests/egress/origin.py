@@ -1,4 +1,4 @@
-"""A server on loopback that answers what a test says, and a network in which names lead to it."""
+"""A server on loopback with given responses, and a network in which names resolve to it."""
 
 from __future__ import annotations
 

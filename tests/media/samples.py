@@ -1,4 +1,4 @@
-"""Real files, made by the packages themselves, and such as only look like it."""
+"""Real files, encoded by the packages themselves, and files that only look real."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ SAMPLE_RATE = 16_000
 
 
 @cache
-def picture(rows: int = 24, columns: int = 32) -> Any:
+def pixels(rows: int = 24, columns: int = 32) -> Any:
     """Return an array that is different in every pixel and colour."""
     return np.random.default_rng(1).integers(0, 256, (rows, columns, 3), np.uint8)
 
 
 @cache
 def image(format_: str = "png") -> bytes:
-    return ImageFile.from_np_array(picture(), format_).content
+    return ImageFile.from_np_array(pixels(), format_).content
 
 
 @cache
@@ -36,17 +36,17 @@ def audio(format_: str = "wav") -> bytes:
 
 
 @cache
-def film(frames: int = 12, rows: int = 48, columns: int = 64) -> Any:
-    """Return a bar that moves over a grey ground: what a lossy coding keeps."""
-    array = np.full((frames, rows, columns, 3), 128, np.uint8)
-    for position in range(frames):
+def video_frames(count: int = 12, rows: int = 48, columns: int = 64) -> Any:
+    """Return a bar that moves over a grey ground: which lossy compression preserves."""
+    array = np.full((count, rows, columns, 3), 128, np.uint8)
+    for position in range(count):
         array[position, :, position * 4 : position * 4 + 8] = 255
     return array
 
 
 @cache
 def video() -> bytes:
-    return VideoFile.from_np_array(film(), 12).content
+    return VideoFile.from_np_array(video_frames(), 12).content
 
 
 def chunk(kind: bytes, data: bytes) -> bytes:
@@ -54,14 +54,14 @@ def chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def png_of(width: int, height: int, data: bytes = b"") -> bytes:
-    """Return a grey PNG of any promised size; without data, one whose pixels are missing."""
+    """Return a grey PNG of any declared size; without data, one whose pixels are missing."""
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
 
 
 @cache
 def bomb(side: int = 12_000) -> bytes:
-    """Return a PNG of some kilobytes that unpacks to `side` squared."""
+    """Return a PNG of some kilobytes that decompresses to `side` squared pixels."""
     packer = zlib.compressobj(9)
     row = bytes(side + 1)
     return png_of(side, side, b"".join(packer.compress(row) for _ in range(side)) + packer.flush())

@@ -1,4 +1,4 @@
-"""Recordings: from samples and back, what is refused, what is too long."""
+"""Audio files: from samples and back, what is refused, what is too long."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def sent(content: bytes) -> AudioFile:
 
 
 @pytest.mark.parametrize("format_", FORMATS)
-def test_a_recording_of_each_format_is_told_and_decoded(format_: str) -> None:
+def test_audio_of_each_format_is_recognized_and_decoded(format_: str) -> None:
     found = sent(samples.audio(format_))
 
     assert found.content_type == FORMATS[format_]
@@ -58,7 +58,7 @@ def test_both_channels_come_back() -> None:
     assert abs(found - both).max() < 1e-4
 
 
-def test_a_recording_is_read_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_audio_is_decoded_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("aylien_model_serving.media.audio._BLOCK", 1000)
 
     assert sent(samples.audio()).to_np_array().shape == (samples.SAMPLE_RATE,)
@@ -67,9 +67,7 @@ def test_a_recording_is_read_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("use", [lambda file: file.content, lambda file: file.to_np_array()])
 @pytest.mark.parametrize("format_", FORMATS)
 @pytest.mark.parametrize("share", [0.05, 0.4])
-def test_a_recording_that_ends_early_is_refused_by_the_name_of_its_field(
-    format_: str, share: float, use: Any
-) -> None:
+def test_truncated_audio_is_refused_with_the_name_of_its_field(format_: str, share: float, use: Any) -> None:
     whole = samples.audio(format_)
 
     with pytest.raises(SchemaMismatch, match=f"^speech: the {FORMATS[format_]} is broken"):
@@ -79,19 +77,19 @@ def test_a_recording_that_ends_early_is_refused_by_the_name_of_its_field(
 @pytest.mark.parametrize(
     "content", [b"fLaC", b"RIFF\0\0\0\0WAVE", b"OggS" + bytes(30), b"ID3\x04", b"\0\0\0\x20ftypM4A "]
 )
-def test_a_file_that_only_begins_like_a_recording_is_refused(content: bytes) -> None:
+def test_a_file_with_the_signature_of_audio_alone_is_refused(content: bytes) -> None:
     with pytest.raises(SchemaMismatch, match=r"^speech: the audio/.* is broken"):
         _ = sent(content).content
 
 
-def test_what_is_no_recording_is_refused_when_it_arrives() -> None:
+def test_a_file_that_is_not_audio_is_refused_when_it_arrives() -> None:
     with pytest.raises(BadFile, match="expected audio, not image/png"):
         AudioFile.from_any(samples.image())
 
 
 @pytest.mark.parametrize(("variable", "value"), [("MAX_MEDIA_SECONDS", "0.5"), ("MAX_DECODED_MB", "0.01")])
 @pytest.mark.parametrize("use", [lambda file: file.content, lambda file: file.to_np_array()])
-def test_a_recording_that_unpacks_to_too_much_is_refused(
+def test_audio_that_exceeds_a_limit_when_decoded_is_refused(
     monkeypatch: pytest.MonkeyPatch, variable: str, value: str, use: Any
 ) -> None:
     import numpy as np

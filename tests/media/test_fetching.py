@@ -1,4 +1,4 @@
-"""Files from URLs: what is fetched, what is capped, and the usual ways around the checks."""
+"""Files from URLs: what is fetched, what is limited, and the usual attacks on the checks (SSRF)."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_a_file_is_fetched_from_the_address_that_was_checked() -> None:
     assert network.connected == [(PUBLIC, 8080)]
 
 
-def test_the_server_is_told_the_name_and_asked_for_bytes_as_they_are() -> None:
+def test_the_request_has_the_host_name_and_accepts_no_content_coding() -> None:
     with Origin(answer(b"bytes")) as origin:
         fetcher(Network(origin, NAMES)).fetch(f"http://{HOST}:8080/a/ü?b=c#d")
 
@@ -120,7 +120,7 @@ INSIDE = [
 
 
 @pytest.mark.parametrize("found", INSIDE, ids=" ".join)
-def test_a_name_that_leads_inside_is_never_connected_to(found: list[str]) -> None:
+def test_a_name_with_a_private_address_is_never_connected_to(found: list[str]) -> None:
     network = refused(f"http://{HOST}/", answer(b"secret"), names={HOST: found}, match="not public")
 
     assert network.connected == []
@@ -129,13 +129,13 @@ def test_a_name_that_leads_inside_is_never_connected_to(found: list[str]) -> Non
 @pytest.mark.parametrize(
     "host", ["127.0.0.1", "2130706433", "0x7f.1", "017700000001", "[::1]", "[::ffff:127.0.0.1]", "127.1"]
 )
-def test_an_address_inside_is_neither_resolved_nor_connected_to(host: str) -> None:
+def test_a_private_address_is_neither_resolved_nor_connected_to(host: str) -> None:
     network = refused(f"http://{host}/", answer(b"secret"), match="not public")
 
     assert network.resolved == network.connected == []
 
 
-def test_a_name_that_changes_its_answer_is_asked_once() -> None:
+def test_a_name_whose_address_changes_is_resolved_once() -> None:
     found, network = fetch(f"http://{HOST}/", answer(b"bytes"), names={HOST: [[PUBLIC], ["127.0.0.1"]]})
 
     assert found.content == b"bytes"
@@ -143,7 +143,7 @@ def test_a_name_that_changes_its_answer_is_asked_once() -> None:
     assert network.connected == [(PUBLIC, 80)]
 
 
-def test_a_name_that_changes_its_answer_between_redirects_is_checked_again() -> None:
+def test_a_name_whose_address_changes_between_redirects_is_checked_again() -> None:
     network = refused(
         f"http://{HOST}/", redirect("/again"), names={HOST: [[PUBLIC], ["127.0.0.1"]]}, match="not public"
     )
@@ -164,7 +164,7 @@ def test_a_name_that_changes_its_answer_between_redirects_is_checked_again() -> 
     ],
 )
 @pytest.mark.parametrize("status", ["301 Moved", "302 Found", "303 See", "307 Temporary", "308 Permanent"])
-def test_a_redirect_inside_is_not_followed(to: str, status: str) -> None:
+def test_a_redirect_to_a_private_address_is_not_followed(to: str, status: str) -> None:
     names = {HOST: [PUBLIC], "inside.example": ["10.0.0.1"]}
 
     network = refused(f"http://{HOST}/", redirect(to, status), names=names, match="not public")
@@ -225,7 +225,7 @@ def endless_extension(connection: socket.socket) -> None:
 
 
 @pytest.mark.parametrize("body", [endless, endless_chunks, endless_continues, endless_extension])
-def test_an_answer_without_end_is_given_up(body: Answer) -> None:
+def test_an_endless_response_is_refused(body: Answer) -> None:
     with pytest.raises(TooLarge):
         fetch(f"http://{HOST}/", body)
 
@@ -243,7 +243,7 @@ def drip_head(connection: socket.socket) -> None:
 
 
 @pytest.mark.parametrize("way", [drip_body, drip_head])
-def test_an_answer_that_drips_ends_with_the_time(way: Any) -> None:
+def test_a_response_that_arrives_byte_by_byte_ends_at_the_deadline(way: Any) -> None:
     def slowly(connection: socket.socket) -> None:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         way(_Slow(connection))
@@ -264,7 +264,7 @@ def test_an_answer_that_drips_ends_with_the_time(way: Any) -> None:
         gone.set()
 
 
-def test_a_server_that_says_nothing_is_left_when_the_time_is_over() -> None:
+def test_a_silent_server_is_left_at_the_deadline() -> None:
     over = threading.Event()
 
     def silent(connection: socket.socket) -> None:
@@ -290,7 +290,7 @@ def test_a_name_without_an_address_is_refused() -> None:
     refused("http://none.example/", answer(b""), match="has no address")
 
 
-def test_a_compressed_body_is_refused_before_it_is_unpacked() -> None:
+def test_a_compressed_body_is_refused_before_it_is_decompressed() -> None:
     packed = gzip.compress(bytes(10_000_000))
 
     refused(f"http://{HOST}/", answer(packed, "Content-Encoding: gzip"), match="compressed")
@@ -315,7 +315,7 @@ def test_what_is_no_file_is_refused(said: bytes, match: str) -> None:
     refused(f"http://{HOST}/", said, match=match)
 
 
-def test_a_server_that_refuses_to_be_connected_to_is_told() -> None:
+def test_a_server_that_refuses_connections_is_reported() -> None:
     def connect(address: str, port: int, seconds: float) -> socket.socket:
         raise ConnectionRefusedError
 

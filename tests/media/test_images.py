@@ -58,14 +58,14 @@ def test_an_array_comes_back_from_its_png(given_: tuple[tuple[int, ...], bytes])
 
 
 @pytest.mark.parametrize("format_", FORMATS)
-def test_an_image_of_each_format_is_told_and_decoded(format_: str) -> None:
+def test_an_image_of_each_format_is_recognized_and_decoded(format_: str) -> None:
     found = sent(samples.image(format_))
 
     assert found.content_type == f"image/{format_}"
     assert found.content == samples.image(format_)
     assert found.to_np_array().shape == (24, 32, 3)
     if format_ in LOSSLESS:
-        assert (found.to_np_array() == samples.picture()).all()
+        assert (found.to_np_array() == samples.pixels()).all()
 
 
 def test_an_image_is_taken_for_an_array() -> None:
@@ -73,11 +73,11 @@ def test_an_image_is_taken_for_an_array() -> None:
 
     image = sent(samples.image())
 
-    assert (np.array(image) == samples.picture()).all()
+    assert (np.array(image) == samples.pixels()).all()
     assert np.asarray(image, dtype=np.float32).dtype == np.float32
 
 
-def test_an_array_of_truths_and_one_of_a_single_colour_are_images() -> None:
+def test_arrays_of_booleans_and_of_one_colour_are_images() -> None:
     import numpy as np
 
     truths = ImageFile.from_np_array(np.eye(3, dtype=bool))
@@ -121,7 +121,7 @@ def test_an_image_is_turned_upright() -> None:
 
 @pytest.mark.parametrize("use", [lambda file: file.content, lambda file: file.to_np_array()])
 @pytest.mark.parametrize("format_", FORMATS)
-def test_an_image_that_ends_early_is_refused_by_the_name_of_its_field(format_: str, use: Any) -> None:
+def test_a_truncated_image_is_refused_with_the_name_of_its_field(format_: str, use: Any) -> None:
     cut = samples.image(format_)[: len(samples.image(format_)) * 2 // 3]
 
     with pytest.raises(SchemaMismatch, match=f"^photo: the image/{format_} is broken"):
@@ -131,7 +131,7 @@ def test_an_image_that_ends_early_is_refused_by_the_name_of_its_field(format_: s
 @pytest.mark.parametrize(
     "content", [samples.png_of(10, 10), samples.png_of(0, 10), b"GIF89a", b"\xff\xd8\xff"]
 )
-def test_a_file_that_only_begins_like_an_image_is_refused(content: bytes) -> None:
+def test_a_file_with_the_signature_of_an_image_alone_is_refused(content: bytes) -> None:
     with pytest.raises(SchemaMismatch, match=r"^photo: the image/.* is broken"):
         _ = sent(content).content
 
@@ -139,30 +139,30 @@ def test_a_file_that_only_begins_like_an_image_is_refused(content: bytes) -> Non
 @pytest.mark.parametrize(
     "content", [b"plain text", b"<svg></svg>", b"%PDF-1.7", b"ID3", b"%!PS-Adobe-3.0 EPSF"]
 )
-def test_what_is_no_image_is_refused_when_it_arrives(content: bytes) -> None:
+def test_a_file_that_is_not_an_image_is_refused_when_it_arrives(content: bytes) -> None:
     with pytest.raises(BadFile, match="expected an image, not"):
         ImageFile.from_any(content)
 
 
-def test_an_image_of_a_format_that_is_not_read_is_told_so() -> None:
+def test_an_image_of_an_unsupported_format_is_refused() -> None:
     with pytest.raises(SchemaMismatch, match="photo: images of type image/heic are not read here"):
         _ = sent(b"\0\0\0\x20ftypheic").content
 
 
 @pytest.mark.parametrize("use", [lambda file: file.content, lambda file: file.to_np_array()])
-def test_a_decompression_bomb_is_refused_unpacked(use: Any) -> None:
+def test_a_decompression_bomb_is_refused_before_it_is_decompressed(use: Any) -> None:
     assert len(samples.bomb()) < 200_000
 
     with pytest.raises(FileTooLarge, match=r"^photo: the image has .*more than the 64,000,000"):
         use(sent(samples.bomb()))
 
 
-def test_a_promise_of_pixels_is_refused_before_pillow_warns() -> None:
+def test_a_declared_size_over_the_limit_is_refused_before_pillow_warns() -> None:
     with pytest.raises(FileTooLarge, match=r"^photo: the image has"):
         _ = sent(samples.png_of(60_000, 60_000)).content
 
 
-def test_the_operator_says_how_many_pixels_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_operator_sets_the_limit_of_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
     image = sent(samples.image())
     monkeypatch.setenv("MODEL_SERVING_MAX_IMAGE_PIXELS", str(24 * 32 - 1))
     with pytest.raises(FileTooLarge, match="24"):

@@ -1,4 +1,4 @@
-"""The forms in which a file arrives, and what its bytes, type and name become."""
+"""The forms in which a client sends a file: its bytes, media type and name."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_what_is_no_file_is_refused(value: Any) -> None:
 @pytest.mark.parametrize(
     "url", ["http://a.example/b", "HTTPS://a.example/b", "ftp://a.example/", "file:///etc"]
 )
-def test_a_url_is_refused_unless_the_operator_lets_it_in(url: str) -> None:
+def test_a_url_is_refused_unless_the_operator_allows_urls(url: str) -> None:
     with pytest.raises(BadFile, match="not fetched from URLs"):
         incoming.read(url)
 
@@ -130,7 +130,7 @@ def test_a_url_that_never_can_be_fetched_is_refused_at_once(
         (3, None),
     ],
 )
-def test_a_file_name_leads_nowhere(name: Any, kept: str | None) -> None:
+def test_a_file_name_has_no_folder(name: Any, kept: str | None) -> None:
     assert incoming.clean_name(name) == kept
 
 
@@ -173,10 +173,10 @@ def test_no_file_name_holds_a_folder_or_breaks_a_line(name: str) -> None:
         (b"", None),
     ],
 )
-def test_the_first_bytes_tell_the_media_type(head: bytes, media_type: str | None) -> None:
+def test_the_media_type_is_sniffed_from_the_first_bytes(head: bytes, media_type: str | None) -> None:
     assert sniffing.media_type_of(head) == media_type
 
 
 @given(st.binary(max_size=600))
-def test_no_bytes_break_the_telling(head: bytes) -> None:
+def test_no_bytes_break_the_sniffing(head: bytes) -> None:
     assert sniffing.family_of(sniffing.media_type_of(head)) in ("", "image", "audio", "video", "application")

@@ -1,4 +1,4 @@
-"""What a URL may look like from which a file is fetched."""
+"""The URLs from which files may be fetched: parsing and checks."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from aylien_model_serving.media.errors import BadFile
         "4294967295",
     ],
 )
-def test_an_address_inside_is_refused_in_every_spelling(host: str) -> None:
+def test_a_private_address_is_refused_in_every_spelling(host: str) -> None:
     with pytest.raises(BadFile, match=r"not public|no IPv6 address"):
         urls.parse(f"http://{host}/latest/meta-data")
 
@@ -83,7 +83,7 @@ def test_what_is_no_url_of_a_file_is_refused(url: str) -> None:
         ("http://[2606:4700:4700:0::1111]:81/", "[2606:4700:4700::1111]:81", 81, "/"),
     ],
 )
-def test_a_url_is_taken_apart(url: str, authority: str, port: int, path: str) -> None:
+def test_a_url_is_parsed(url: str, authority: str, port: int, path: str) -> None:
     parsed = urls.parse(url)
 
     assert (parsed.authority, parsed.port, parsed.path) == (authority, port, path)

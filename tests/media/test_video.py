@@ -1,4 +1,4 @@
-"""Films: from frames and back, what is refused, what is too long."""
+"""Videos: from frames and back, what is refused, what is too long."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def sent(content: bytes) -> VideoFile:
 
 
 def rewrapped(format_: str, *, with_pictures: bool = True) -> bytes:
-    """Return the film in another container, or a container without pictures."""
+    """Return the video in another container, or a container without frames."""
     import av
     import numpy as np
 
@@ -35,7 +35,7 @@ def rewrapped(format_: str, *, with_pictures: bool = True) -> bytes:
         if with_pictures:
             stream: Any = container.add_stream("mpeg4" if format_ == "avi" else "libx264", rate=12)
             stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-            for frame in samples.film():
+            for frame in samples.video_frames():
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
         else:
             stream = container.add_stream("aac", rate=16000, layout="mono")
@@ -53,8 +53,8 @@ def test_frames_come_back_from_their_mp4() -> None:
     assert found.content == samples.video()
     assert found.frame_rate == 12
     frames = found.to_np_array()
-    assert frames.shape == samples.film().shape
-    assert abs(frames.astype(int) - samples.film()).mean() < 8
+    assert frames.shape == samples.video_frames().shape
+    assert abs(frames.astype(int) - samples.video_frames()).mean() < 8
 
 
 def test_frames_come_one_by_one() -> None:
@@ -62,7 +62,7 @@ def test_frames_come_one_by_one() -> None:
 
 
 def test_frames_of_odd_sides_keep_their_size() -> None:
-    found = VideoFile.from_np_array(samples.film()[:2, :47, :63], 29.97)
+    found = VideoFile.from_np_array(samples.video_frames()[:2, :47, :63], 29.97)
 
     assert found.to_np_array().shape == (2, 47, 63, 3)
     assert found.frame_rate == pytest.approx(29.97, abs=0.001)
@@ -77,7 +77,7 @@ def test_frames_of_odd_sides_keep_their_size() -> None:
         ("mpegts", "video/mp2t"),
     ],
 )
-def test_a_film_in_another_container_is_told_and_decoded(format_: str, media_type: str) -> None:
+def test_video_in_another_container_is_recognized_and_decoded(format_: str, media_type: str) -> None:
     found = sent(rewrapped(format_))
 
     assert found.content_type == media_type
@@ -85,7 +85,7 @@ def test_a_film_in_another_container_is_told_and_decoded(format_: str, media_typ
 
 
 @pytest.mark.parametrize("shape", [(2, 48, 64), (0, 48, 64, 3), (2, 48, 64, 4)])
-def test_an_array_of_another_shape_is_no_film(shape: tuple[int, ...]) -> None:
+def test_an_array_of_another_shape_is_no_video(shape: tuple[int, ...]) -> None:
     import numpy as np
 
     with pytest.raises(ValueError, match="a video is made of"):
@@ -96,20 +96,20 @@ def test_an_array_of_another_shape_is_no_film(shape: tuple[int, ...]) -> None:
     "use", [lambda file: file.content, lambda file: file.to_np_array(), lambda file: file.frame_rate]
 )
 @pytest.mark.parametrize("share", [0.01, 0.5])
-def test_a_film_that_ends_early_is_refused_by_the_name_of_its_field(share: float, use: Any) -> None:
+def test_truncated_video_is_refused_with_the_name_of_its_field(share: float, use: Any) -> None:
     whole = samples.video()
 
     with pytest.raises(SchemaMismatch, match=r"^clip: the video/mp4 is broken"):
         use(sent(whole[: max(16, int(len(whole) * share))]))
 
 
-def test_a_container_without_pictures_is_refused() -> None:
+def test_a_container_without_frames_is_refused() -> None:
     with pytest.raises(SchemaMismatch, match=r"^clip: the video/x-matroska holds no pictures"):
         _ = sent(rewrapped("matroska", with_pictures=False)).content
 
 
 @pytest.mark.parametrize("content", [samples.png_of(1, 1), b"#EXTM3U\n/etc/passwd", b"ffconcat version 1.0"])
-def test_what_is_no_film_is_refused_when_it_arrives(content: bytes) -> None:
+def test_a_file_that_is_not_video_is_refused_when_it_arrives(content: bytes) -> None:
     with pytest.raises(BadFile, match="expected a video, not"):
         VideoFile.from_any(content)
 
@@ -122,7 +122,7 @@ def test_what_is_no_film_is_refused_when_it_arrives(content: bytes) -> None:
         ("MAX_IMAGE_PIXELS", "3071", "a frame of 64 x 48 pixels"),
     ],
 )
-def test_a_film_that_unpacks_to_too_much_is_refused(
+def test_video_that_exceeds_a_limit_when_decoded_is_refused(
     monkeypatch: pytest.MonkeyPatch, variable: str, value: str, message: str
 ) -> None:
     monkeypatch.setenv(f"MODEL_SERVING_{variable}", value)

@@ -1,4 +1,4 @@
-"""Handlers of all kinds, and what the document says of a route with one of them."""
+"""Handlers of all kinds, and the OpenAPI document of a route with one of them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The document that tells clients of the routes says what the routes do."""
+"""The OpenAPI document of a service describes its routes."""
 
 from typing import Any
 
@@ -21,14 +21,14 @@ from tests.openapi.documents import (
 )
 
 
-def test_the_docstring_tells_what_a_route_does() -> None:
+def test_the_docstring_describes_the_route() -> None:
     shown = operation(callable=measure)
 
     assert (shown["operationId"], shown["summary"]) == ("measure", "Measure boxes.")
     assert shown["description"] == "Measure boxes.\n\nAll of them."
 
 
-def test_a_summary_is_not_told_twice() -> None:
+def test_a_summary_is_not_repeated_in_the_description() -> None:
     def handler(text: str) -> str:
         """Answer."""
         return text
@@ -53,7 +53,7 @@ def test_names_that_differ_in_odd_letters_alone_have_ids_of_their_own() -> None:
     assert [path["post"]["operationId"] for path in found["paths"].values()] == ["a_b", "a_b_2", "gr_e"]
 
 
-def test_routes_of_jobs_are_told_apart_from_the_services_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_routes_of_jobs_have_a_tag_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MODEL_SERVING_JOBS_URL", "memory://")
     app = FlaskAppWrapper.create_app([{"endpoint": "/spell", "callable": spell, "job": True}])
 
@@ -64,11 +64,11 @@ def test_routes_of_jobs_are_told_apart_from_the_services_own(monkeypatch: pytest
     assert found["paths"]["/status/{job_id}"]["get"]["tags"] == ["jobs"]
 
 
-def test_a_limit_of_time_is_told_in_seconds() -> None:
+def test_a_timeout_is_shown_in_seconds() -> None:
     assert operation(callable=spell, timeout=3)["x-timeout"] == 3.0
 
 
-def test_keys_are_asked_for_where_there_are_any() -> None:
+def test_keys_are_required_where_there_are_any() -> None:
     found = document(described(callable=spell), with_keys=True)
 
     assert found["security"] == [{"bearer": []}, {"key": []}]

@@ -1,4 +1,4 @@
-"""What the document says of a call: where its fields are, what they may be, and an example."""
+"""Operations of the OpenAPI document: where fields are, their types, and an example."""
 
 from typing import Any
 
@@ -93,20 +93,20 @@ def test_a_call_of_a_batched_route_is_one_item() -> None:
     assert body(operation(callable=many, batch=True))["properties"] == {"text": {"type": "string"}}
 
 
-def test_the_call_that_warms_up_is_the_example_of_a_body() -> None:
+def test_the_warm_up_call_is_the_example_of_a_body() -> None:
     shown = operation(endpoint="/<text>", callable=measure, warmup={"text": "a", "boxes": ({"width": 1},)})
 
     assert shown["requestBody"]["content"]["application/json"]["example"] == {"boxes": [{"width": 1}]}
     assert shown["parameters"][0]["example"] == "a"
 
 
-def test_the_call_that_warms_up_is_the_example_of_a_query() -> None:
+def test_the_warm_up_call_is_the_example_of_a_query() -> None:
     shown = operation("get", callable=measure, methods=["GET"], warmup={"limit": 3, "text": object()})
 
     assert [parameter.get("example") for parameter in shown["parameters"]] == [None, None, 3, None]
 
 
-def test_a_large_value_that_warms_up_is_no_example() -> None:
+def test_a_large_value_of_the_warm_up_call_is_no_example() -> None:
     shown = operation(callable=measure, warmup={"text": "a" * 2000, "limit": 3})
 
     assert shown["requestBody"]["content"]["application/json"]["example"] == {"limit": 3}
@@ -184,7 +184,7 @@ def test_a_pydantic_schema_is_described_by_its_models() -> None:
     assert body(shown)["properties"]["note"]["default"] == ""
 
 
-def test_nothing_is_said_of_what_a_view_takes() -> None:
+def test_the_fields_of_a_view_are_not_described() -> None:
     assert body(operation(callable=view)) == {"type": "object"}
 
 

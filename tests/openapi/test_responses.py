@@ -1,4 +1,4 @@
-"""What the document says of answers: results, streams, jobs and errors."""
+"""Responses of the OpenAPI document: results, streams, jobs and errors."""
 
 from typing import Any
 
@@ -72,7 +72,7 @@ def test_a_stream_is_described_by_its_items_in_both_forms() -> None:
     assert content["text/event-stream"]["schema"]["properties"]["data"]["contentSchema"] == item
 
 
-def test_an_answer_that_may_be_kept_says_in_a_header_whether_it_was() -> None:
+def test_a_cached_response_has_the_cache_header() -> None:
     shown = operation(callable=measure, cache=True)
 
     assert shown["responses"]["200"]["headers"].keys() == {"X-Request-ID", "X-Cache"}
@@ -122,7 +122,7 @@ def test_a_pydantic_schema_is_described_by_its_models() -> None:
     assert found["components"]["schemas"][name.rpartition("/")[2]]["properties"].keys() == {"amount", "note"}
 
 
-def test_nothing_is_said_of_what_a_view_answers() -> None:
+def test_the_response_of_a_view_is_not_described() -> None:
     shown = operation(callable=view)["responses"]["200"]
 
     assert shown.keys() == {"description", "headers"}
@@ -150,11 +150,11 @@ def test_every_error_is_described_with_its_code(kind: type[errors.ServingError])
 
 
 @pytest.mark.parametrize("result", [None, b"[1, 2]"])
-def test_a_job_is_told_as_the_document_promises(result: bytes | None) -> None:
+def test_a_jobs_status_has_the_documented_form(result: bytes | None) -> None:
     new = NewJob(id="a1", service="", route="many", call=b"")
     job = transitions.created(new, now=1.0)
 
-    docstring: Any = msgspec.json.decode(codecs.JSON.encode(show(job, result)), type=ShownJob)
+    shown: Any = msgspec.json.decode(codecs.JSON.encode(show(job, result)), type=ShownJob)
 
-    assert docstring.keys() <= ShownJob.__required_keys__ | ShownJob.__optional_keys__
-    assert docstring["job_id"] == "a1"
+    assert shown.keys() <= ShownJob.__required_keys__ | ShownJob.__optional_keys__
+    assert shown["job_id"] == "a1"

@@ -1,4 +1,4 @@
-"""What `optimize()` does to models and to their inputs, and how it tells."""
+"""What `optimize()` does to models and to their inputs, and how it reports it."""
 
 from __future__ import annotations
 
@@ -134,9 +134,9 @@ def test_the_report_is_one_line_of_the_log(torch: Any, images: Any, caplog: pyte
     with caplog.at_level(logging.INFO, LOGGER):
         optimized = optimize(images, precision="bf16")
 
-    told = "optimized Sequential: evaluation and inference mode; bfloat16 on cpu; channels last"
-    assert caplog.messages == [told]
-    assert told.endswith("; ".join(optimized.report))
+    message = "optimized Sequential: evaluation and inference mode; bfloat16 on cpu; channels last"
+    assert caplog.messages == [message]
+    assert message.endswith("; ".join(optimized.report))
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_complex_weights_keep_their_imaginary_parts(torch: Any, linear: Any) -> 
 
 
 @pytest.mark.parametrize(("has_bf16", "chosen"), [(True, "bfloat16"), (False, "float16")])
-def test_a_gpu_gets_the_half_precision_that_it_computes_in(
+def test_a_gpu_gets_the_half_precision_that_it_supports(
     torch: Any, linear: Any, monkeypatch: pytest.MonkeyPatch, has_bf16: bool, chosen: str
 ) -> None:
     monkeypatch.setattr("aylien_model_serving.optimize._has_bf16", lambda torch_module, device: has_bf16)

@@ -1,4 +1,4 @@
-"""Holds compiled predicates against `ParseDict`; run as a program, for a long time: `--cases`, `--seed`.
+"""Compares compiled predicates with `ParseDict`; run as a program, for a long time: `--cases`, `--seed`.
 
 A predicate that accepts what `ParseDict` refuses is wrong. One that does not accept what `MessageToDict`
 writes is too slow, unless the type is one of those that are left to `ParseDict`.

@@ -1,4 +1,4 @@
-"""Values that JSON never holds, some made to deceive who does not ask for their exact type."""
+"""Values that JSON never has, some of which deceive checks that do not compare exact types."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def trial_of(text: str, name: str) -> Trial:
 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(types_and_values(count=4))
-def test_no_verdict_differs_from_that_of_parse_dict(drawn: tuple[str, type[Message], list[object]]) -> None:
+def test_no_value_is_accepted_that_parse_dict_refuses(drawn: tuple[str, type[Message], list[object]]) -> None:
     text, message, values = drawn
     trial = Trial(text, message)
 

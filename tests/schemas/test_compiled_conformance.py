@@ -1,4 +1,4 @@
-"""The cases of protobuf's conformance suite: the predicate's verdict beside `ParseDict`'s."""
+"""The cases of protobuf's conformance suite: the predicate compared with `ParseDict`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_the_predicate_leaves_oddities_that_are_accepted_to_parse_dict(trial: Tr
 
 
 @pytest.mark.parametrize("text", [pytest.param(text, id=name) for name, text in REFUSED.items()])
-def test_the_predicate_is_not_certain_of_what_parse_dict_refuses(trial: Trial, text: str) -> None:
+def test_the_predicate_accepts_nothing_that_parse_dict_refuses(trial: Trial, text: str) -> None:
     verdicts = trial.judge(json.loads(text))
 
     assert verdicts["refused"] == 1

@@ -1,4 +1,4 @@
-"""Messages in the words of JSON Schema."""
+"""Protobuf messages as JSON Schema."""
 
 from __future__ import annotations
 

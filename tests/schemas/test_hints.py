@@ -1,4 +1,4 @@
-"""Schemas read from type hints: what is checked, what is built, what passes as it is."""
+"""Schemas of type hints: what is checked, what is converted, what passes unchanged."""
 
 import dataclasses
 import datetime as dt
@@ -142,7 +142,7 @@ def test_a_parameter_whose_default_is_none_is_checked_all_the_same() -> None:
         given(taking(int, None), "3")
 
 
-def test_another_default_does_not_make_null_welcome() -> None:
+def test_another_default_does_not_allow_null() -> None:
     with pytest.raises(SchemaMismatch):
         given(taking(int, 3), None)
 
@@ -199,7 +199,7 @@ def test_a_hint_that_cant_be_checked_stops_nothing(hint: Any) -> None:
     assert given(taking(hint), value) is value
 
 
-def test_one_hint_that_cant_be_checked_leaves_the_others_in_force() -> None:
+def test_a_hint_that_cant_be_checked_does_not_disable_the_others() -> None:
     def handler(x: Unknown, n: int) -> None: ...
 
     with pytest.raises(SchemaMismatch, match=r"^n: "):

@@ -1,4 +1,4 @@
-"""Type hints of a handler that takes batches: what one call sends and gets is checked as an item."""
+"""Type hints of batched handlers: the fields and the result of a call are checked as items."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, Any, TypeVar
@@ -130,13 +130,13 @@ def test_text_of_a_query_string_is_read_as_an_item() -> None:
     ],
     ids=str,
 )
-def test_a_column_of_which_nothing_is_known_takes_whatever_comes(hint: Any) -> None:
+def test_a_list_of_an_unknown_type_takes_any_value(hint: Any) -> None:
     value = object()
 
     assert given(taking(hint), value) is value
 
 
-def test_a_parameter_without_a_hint_takes_whatever_comes() -> None:
+def test_a_parameter_without_a_hint_takes_any_value() -> None:
     def handler(x): ...  # type: ignore[no-untyped-def]  # a missing hint is what is tested
 
     assert given(schema_of(handler), 1) == 1
@@ -155,7 +155,7 @@ def test_a_parameter_without_a_hint_takes_whatever_comes() -> None:
     ],
     ids=str,
 )
-def test_a_hint_of_one_item_stops_the_service_and_names_the_cure(
+def test_a_hint_of_one_item_stops_the_service_and_suggests_the_list(
     hint: Any, default: Any, message: str
 ) -> None:
     with pytest.raises(ConfigurationError) as refused:

@@ -1,4 +1,4 @@
-"""Type hints of every kind of handler: names, defaults, the path, and the answer."""
+"""Type hints of every kind of handler: names, defaults, the path, and the result."""
 
 import functools
 from collections.abc import Callable
@@ -84,7 +84,7 @@ def test_hints_of_every_kind_of_callable_are_read(handler: Callable[..., Any]) -
         schema_of(handler).arguments(Fields({"n": "a"}), {})
 
 
-def test_hints_that_do_not_bind_leave_values_as_they_are() -> None:
+def test_values_are_unchanged_where_hints_are_not_checked() -> None:
     schema = TypeHintsSchema(plain, Signature.of(plain), typed=False)
 
     assert schema.arguments(Fields({"n": "a"}), {}) == {"n": "a"}

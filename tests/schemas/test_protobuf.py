@@ -1,4 +1,4 @@
-"""Schemas given as protobuf messages: the verdicts and words of `ParseDict`, the values of the client."""
+"""Schemas given as protobuf messages: validity and messages of `ParseDict`, the values of the client."""
 
 from typing import Any
 
@@ -45,7 +45,7 @@ def test_fields_that_fit_pass_as_the_client_sent_them(values: dict[str, Any]) ->
         {"title": "\ud800"},
     ],
 )
-def test_fields_that_do_not_fit_are_refused_in_the_parsers_own_words(values: dict[str, Any]) -> None:
+def test_fields_that_do_not_fit_are_refused_with_the_parsers_message(values: dict[str, Any]) -> None:
     with pytest.raises((ParseError, ValueError)) as parsers:
         ParseDict(values, Request())
 
@@ -60,7 +60,7 @@ def test_an_unknown_field_is_named() -> None:
         schema_of().arguments(Fields({"language": "en"}), {})
 
 
-def test_what_the_handler_needs_is_asked_for_too() -> None:
+def test_a_field_that_the_handler_requires_is_required() -> None:
     with pytest.raises(FieldMismatch, match="Missing field 'title'"):
         schema_of(handler=strict_handler).arguments(Fields({"body": "a"}), {})
     with pytest.raises(FieldMismatch, match="Unexpected field 'id'"):
@@ -192,6 +192,6 @@ def test_what_is_no_schema_stops_the_service(schema: Any) -> None:
         schema_of(schema)
 
 
-def test_schemas_are_told_apart_by_the_names_of_their_messages() -> None:
+def test_schemas_are_identified_by_the_names_of_their_messages() -> None:
     assert schema_of().name == "app.Request|app.Response"
     assert schema_of((Request, None)).name == "app.Request|"

@@ -1,4 +1,4 @@
-"""Protobuf schemas of handlers that take arrays of numpy and answer with them."""
+"""Protobuf schemas of handlers that take and return numpy arrays."""
 
 from __future__ import annotations
 
@@ -294,7 +294,7 @@ NAMES = st.sampled_from([*(field.name for field in ANSWERS.DESCRIPTOR.fields), "
 @pytest.mark.filterwarnings("ignore:(overflow|invalid value) encountered in cast")
 @example({"many_values": np.array([1.0]), "manyValues": np.array([2.0])})
 @given(st.dictionaries(NAMES, ARRAYS | st.just(["a"]) | st.just("a"), max_size=4))
-def test_an_array_in_an_answer_is_judged_and_sent_as_its_list(result: dict[str, Any]) -> None:
+def test_an_array_in_a_result_is_validated_and_sent_as_its_list(result: dict[str, Any]) -> None:
     listed = {name: value.tolist() if hasattr(value, "tolist") else value for name, value in result.items()}
 
     assert verdict(result) == verdict(listed)

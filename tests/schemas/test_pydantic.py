@@ -87,7 +87,7 @@ def test_a_value_that_does_not_fit_is_refused_by_the_fields_name(
     assert "secret" not in str(refused.value)
 
 
-def test_extra_fields_are_the_models_affair() -> None:
+def test_the_model_decides_about_extra_fields() -> None:
     assert arguments(schema_of(Loose, handler=open_handler), {"text": "a", "x": 1})["x"] == 1
     assert "x" not in arguments(schema_of(handler=open_handler), {"text": "a", "x": 1})
     with pytest.raises(SchemaMismatch, match="x: Extra inputs are not permitted"):
@@ -147,7 +147,7 @@ def test_a_module_or_object_with_both_names_is_a_schema() -> None:
     assert arguments(schema, {"text": "a"}) == {"text": "a", "count": 1}
 
 
-def test_schemas_are_told_apart_by_the_names_of_their_models() -> None:
+def test_schemas_are_identified_by_the_names_of_their_models() -> None:
     names = {schema_of().name, schema_of(Strict).name, schema_of(response=None).name, schema_of(None).name}
 
     assert len(names) == 4

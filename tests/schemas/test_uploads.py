@@ -1,4 +1,4 @@
-"""Fields that are files: which hints take them, and what reaches a handler in which form."""
+"""Fields that are files: which type hints take them, and what handlers get for each form."""
 
 from __future__ import annotations
 
@@ -108,13 +108,13 @@ def test_an_item_of_a_batch_is_a_file() -> None:
     assert type(found) is ImageFile
 
 
-def test_a_part_of_a_form_has_its_name_and_its_bytes_tell_its_type() -> None:
+def test_a_part_of_a_form_keeps_its_name_and_its_type_is_sniffed() -> None:
     found = taking(ImageFile).arguments(form(part("x", PNG, "folder/cat.png", "text/html")), {})["x"]
 
     assert (found.file_name, found.content_type) == ("cat.png", "image/png")
 
 
-def test_the_declared_type_holds_where_the_bytes_tell_none() -> None:
+def test_the_declared_type_is_kept_where_sniffing_finds_none() -> None:
     sent = form(part("x", b"a,b", "a.csv", "text/csv; charset=utf-8"))
 
     assert taking(MediaFile).arguments(sent, {})["x"].content_type == "text/csv"
@@ -181,9 +181,7 @@ def test_what_is_no_such_file_is_refused_with_the_name_of_its_field(
         (dict[str, ImageFile], {"a": TEXT}, lambda x: x["a"], r"^x\[a\]: the image"),
     ],
 )
-def test_what_is_found_out_later_has_the_name_of_its_field_too(
-    hint: Any, value: Any, find: Any, message: str
-) -> None:
+def test_errors_of_decoding_name_the_field_too(hint: Any, value: Any, find: Any, message: str) -> None:
     found = find(given(taking(hint), value))
 
     with pytest.raises(SchemaMismatch, match=message):
@@ -196,7 +194,7 @@ def test_a_file_that_shares_its_hint_stops_the_service(hint: Any) -> None:
         taking(hint)
 
 
-def test_a_package_that_is_missing_stops_the_service_with_the_command_that_brings_it(
+def test_a_missing_package_stops_the_service_with_the_command_that_installs_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(packages.importlib.util, "find_spec", lambda name: None)
@@ -252,14 +250,14 @@ class TestUrls:
         with pytest.raises(FileNotFetched, match=r"^x: files are not fetched"):
             _ = found.content
 
-    def test_a_file_that_nobody_used_goes_back_as_its_url(self, fetches: list[str]) -> None:
+    def test_a_file_that_was_not_used_is_returned_as_its_url(self, fetches: list[str]) -> None:
         found = given(taking(ImageFile), URL)
 
         assert json.as_received([found])[0]["content"] == URL
         assert repr(found) == f"<ImageFile a.png: {URL}>"
         assert fetches == []
 
-    def test_the_key_of_an_answer_holds_the_url_and_fetches_nothing(self, fetches: list[str]) -> None:
+    def test_the_cache_key_has_the_url_and_fetches_nothing(self, fetches: list[str]) -> None:
         keys = {
             cache_key("", Call("POST", "/", "", {}, b"", {}, ""), {"x": given(taking(ImageFile), url)}, "")
             for url in (URL, URL, URL + "?b")
@@ -301,7 +299,7 @@ def test_equal_files_have_equal_keys_and_others_have_not() -> None:
         (type(None), False),
     ],
 )
-def test_only_a_handler_that_may_return_an_image_looks_at_accept(returns: Any, may: bool) -> None:
+def test_only_a_handler_that_may_return_an_image_negotiates_by_accept(returns: Any, may: bool) -> None:
     def handler() -> None: ...
 
     handler.__annotations__ = {} if returns is None else {"return": returns}

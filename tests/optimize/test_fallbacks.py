@@ -1,4 +1,4 @@
-"""The layout of images and the compiler: what `optimize()` tries, and gives up if a model fails with it."""
+"""The layout of images and the compiler: what `optimize()` tries, and drops if a model fails with it."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_a_model_that_can_not_have_its_channels_last_runs_without(
     assert [record.levelname for record in own(caplog)] == ["WARNING"]
 
 
-def test_a_model_that_is_told_to_have_its_channels_last_fails_if_it_can_not(
+def test_a_model_fails_where_channels_last_was_requested_and_does_not_work(
     torch: Any, module: Callable[..., Any]
 ) -> None:
     optimized = optimize(module(views, torch.nn.Conv2d(3, 8, 3)), channels_last=True)
@@ -81,7 +81,7 @@ def test_a_model_that_is_told_to_have_its_channels_last_fails_if_it_can_not(
         optimized(torch.rand(2, 3, 8, 8))
 
 
-def test_a_call_that_no_model_could_answer_gives_nothing_up(
+def test_a_call_that_fails_in_every_variant_drops_none(
     torch: Any, images: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     optimized = optimize(images)
@@ -147,7 +147,7 @@ def test_a_model_that_can_not_be_compiled_runs_as_it_is_and_warns_once(
     assert optimized.report[2].startswith("not compiled: BackendCompilerFailed: ")
 
 
-def test_a_compiler_that_is_not_there_is_found_out_at_once(torch: Any, linear: Any) -> None:
+def test_a_missing_compiler_is_detected_at_once(torch: Any, linear: Any) -> None:
     optimized = optimize(linear, compile={"backend": "nobody"})
 
     assert "Invalid backend: 'nobody'" in optimized.report[2]
@@ -177,7 +177,7 @@ def test_a_call_that_a_compiled_model_refuses_is_refused_in_the_models_own_words
     assert not own(caplog)
 
 
-def test_layout_and_compiler_are_given_up_each_for_its_own_failure(
+def test_layout_and_compiler_are_dropped_each_for_its_own_failure(
     torch: Any, module: Callable[..., Any], images: Any
 ) -> None:
     compiled = optimize(module(views, torch.nn.Conv2d(3, 8, 3)), compile={"backend": "eager"})
