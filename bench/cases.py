@@ -161,7 +161,7 @@ CASES = (
     Case("upload", "1 MB image upload, multipart", (_upload_workload(),)),
     Case(
         "cached",
-        "A cached answer beside the echo that it saves",
+        "A cached response, and the echo that it saves",
         (_echo_workload("cached", "/cached"), _echo_workload()),
     ),
     Case(

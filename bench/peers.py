@@ -88,7 +88,7 @@ def _own_peer(name: str, title: str, command: tuple[str, ...], **environ: str) -
 
 _SETTINGS = ("-c", str(ROOT / "gunicorn.conf.py"))
 _FACTORY = "service:run_app()"
-_NO_CACHE = {"/cached": "no cache of answers of its own"}
+_NO_CACHE = {"/cached": "no response cache of its own"}
 _BARE_PATHS = ("/floats", "/binary", "/upload", "/cached")
 _BARE = dict.fromkeys(_BARE_PATHS, "the bare app knows /echo and the verdict only")
 _JSON_ONLY = "takes JSON only"

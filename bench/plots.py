@@ -53,7 +53,7 @@ def _write_of_validated(folder: Path, result: CaseResult) -> None:
     }
     start = {peer: results.per_start(result, peer, lambda run: run.cold_start_s) for peer in result.peers()}
     memory_title = "Memory of all processes, 2 workers (MiB, less is better)"
-    start_title = "Cold start to the first answer (s, less is better)"
+    start_title = "Cold start to the first response (s, less is better)"
     latency_title = "Validated JSON, 16 connections: latency p1 to p99.9 (ms, less is better)"
     (folder / "memory.svg").write_text(bar_chart(memory_title, _bars(result, memory, rising=True)))
     (folder / "cold-start.svg").write_text(bar_chart(start_title, _bars(result, start, rising=True)))
