@@ -22,12 +22,12 @@ __all__ = ["FlaskAppWrapper", "InvalidRequest"]
 
 
 class FlaskAppWrapper:
-    """Makes Flask apps of routes, and answers of JSON requests."""
+    """Creates Flask apps from routes, and answers JSON requests in views."""
 
     #: The app of a `create_app()` without routes.
     app: ServingFlask = build.bare_app()
 
-    #: Decorators for metrics of one's own, and `do_not_track`; the series of requests need none.
+    #: Decorators for custom metrics, and `do_not_track`; requests are counted without any.
     metrics = PrometheusMetrics(app=None, path=None, export_defaults=False, group_by="endpoint")
 
     logger = logging.getLogger("aylien_model_serving")
@@ -39,12 +39,12 @@ class FlaskAppWrapper:
         """Return a Flask app that answers the routes.
 
         Args:
-            routes: one dict a route; `routes.Route` describes the keys. Without routes, the one shared app is
-                returned, to which views may be added by hand.
+            routes: one dict for each route; `routes.Route` describes the keys. Without routes, the one shared app
+                is returned, to which views may be added by hand.
             config: Flask's configuration, that of its extensions included.
 
         Raises:
-            ConfigurationError: a route is described wrongly; the message says where and how.
+            ConfigurationError: a route is invalid; the message says which and why.
         """
         if routes is None:
             FlaskAppWrapper.app.config.update(config or {})
@@ -56,7 +56,7 @@ class FlaskAppWrapper:
         """Answer the current request: its JSON fields become the handler's keyword arguments.
 
         Args:
-            callable_handler: gets the fields as the client sent them, and returns what JSON can express.
+            callable_handler: takes the fields as the client sent them, and returns what JSON can express.
             schema: a module or object with protobuf messages `Request` and `Response`, or a pair of them;
                 validates both ways.
         """
@@ -92,12 +92,12 @@ class FlaskAppWrapper:
 
     @staticmethod
     def ping() -> tuple[str, int]:
-        """Answer a load balancer's probe."""
+        """Answer a load balancer's health check."""
         return "Success", 200
 
 
 def answer_view(handler: Callable[..., Any], schema: Any, *, cached: bool) -> Response:
-    """Answer the current request of a view; also within an app that was made without this library."""
+    """Answer the current request of a view; also in a Flask app that was created without this library."""
     state: ServiceState = current_app.extensions.get(EXTENSION) or FlaskAppWrapper.app.state
     if cached and state.backend is None:
         state.backend = cache.attach(current_app._get_current_object())  # type: ignore[attr-defined]  # a proxy

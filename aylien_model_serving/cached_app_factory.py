@@ -1,4 +1,4 @@
-"""The same interface with a cache of answers: `CachedFlaskAppWrapper`."""
+"""The same interface with a response cache: `CachedFlaskAppWrapper`."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ __all__ = ["CachedFlaskAppWrapper"]
 
 
 class CachedFlaskAppWrapper:
-    """Makes apps whose views keep their answers for equal requests."""
+    """Creates apps whose views cache their responses to equal requests."""
 
-    #: flask-caching's object, for what else an application wants to keep.
+    #: flask-caching's object, for other values that an application wants to cache.
     cache = cache.CACHE
 
     @staticmethod
     def process_json(callable_handler: Callable[..., Any], schema: Any = None) -> Response:
-        """Answer the current request like `FlaskAppWrapper.process_json`, from the cache where it can be.
+        """Answer the current request like `FlaskAppWrapper.process_json`, from the cache if possible.
 
-        The answer of an equal request is given again: equal in path, query, fields, and the media type that
-        is asked for. Errors are never kept, and equal requests that arrive together run the handler once.
+        Requests are equal if path, query, fields, and the accepted media type are. Errors are never cached,
+        and concurrent equal requests run the handler once.
         """
         return answer_view(callable_handler, schema, cached=True)
 
@@ -40,7 +40,7 @@ class CachedFlaskAppWrapper:
             cache_config: flask-caching's configuration; a SimpleCache of 100,000 entries when absent.
 
         Raises:
-            ConfigurationError: a route is described wrongly.
+            ConfigurationError: a route is invalid.
         """
         app = FlaskAppWrapper.create_app(routes, cache_config)
         app.state.backend = cache.attach(app, cache_config)

@@ -25,7 +25,15 @@ from aylien_model_serving.openapi.responses import DescribedRoute
 from aylien_model_serving.process import lifecycle
 from aylien_model_serving.routing import routes
 from aylien_model_serving.routing.routes import Route
-from aylien_model_serving.web import cache, dashboard, executor_factory, landing, ops_endpoints, overrides
+from aylien_model_serving.web import (
+    cache,
+    dashboard,
+    executor_factory,
+    landing,
+    ops_endpoints,
+    overrides,
+    scraped_gauges,
+)
 from aylien_model_serving.web import jobs as job_routes
 from aylien_model_serving.web.adapters import lazy_contexts
 from aylien_model_serving.web.adapters.flask import answer_request
@@ -62,7 +70,7 @@ def build(
     """Return an app that answers the routes; see `routes.Route` for the keys, and `bare_app` for the rest.
 
     Raises:
-        ConfigurationError: a route is described wrongly, or its warm-up failed.
+        ConfigurationError: a route is invalid, or its warm-up failed.
     """
     described = overrides.apply(routes.read(dicts))
     app = bare_app(config, name)
@@ -93,6 +101,7 @@ def build(
         )
     if app.state.jobs is not None:
         _add_job_endpoints(app, app.state.jobs, described)
+    scraped_gauges.register(app.state)
     return app
 
 

@@ -70,7 +70,7 @@ async def answer(
     """Answer a request for a bare handler.
 
     Args:
-        app: whose contexts the handler may ask for, and whose configuration limits the body.
+        app: whose contexts the handler may use, and whose configuration limits the body.
         endpoint: the handler's.
         call: the request, its body not yet read.
         connection: the client's.

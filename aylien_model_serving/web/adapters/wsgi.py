@@ -35,7 +35,7 @@ def answer(
     """Answer a request for a bare handler.
 
     Args:
-        app: whose contexts the handler may ask for, and whose configuration limits the body.
+        app: whose contexts the handler may use, and whose configuration limits the body.
         endpoint: the handler's.
         call: the request, its body not yet read.
         environ: PEP 3333's environment.

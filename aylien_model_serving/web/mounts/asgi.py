@@ -80,8 +80,8 @@ class ASGIMount(Mount):
         root = scope.get("root_path", "")
         given = scope["headers"]
         if headers.get("x-request-id") != info.request_id:
-            kept = [pair for pair in given if pair[0] != _REQUEST_ID]
-            given = [*kept, (_REQUEST_ID, info.request_id.encode("latin-1"))]
+            others = [pair for pair in given if pair[0] != _REQUEST_ID]
+            given = [*others, (_REQUEST_ID, info.request_id.encode("latin-1"))]
         return {
             **scope,
             "root_path": root + self.path,
