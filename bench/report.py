@@ -122,8 +122,8 @@ def _starts(result: CaseResult) -> str:
         memory = results.per_start(result, peer, lambda run: run.memory_bytes / 2**20)
         each = results.per_start(result, peer, lambda run: run.memory_bytes / 2**20 / 2)
         rows.append([peers.title(peer), _span(start, 2), _span(memory, 0), _span(each, 0)])
-    head = ["server", "cold start to first response, s", "memory, all processes, MiB (PSS)", "per worker, MiB"]
-    return _section("Cold start and memory", head, rows)
+    head = ["server", "cold start to first response, s", "memory, all processes, MiB (PSS)"]
+    return _section("Cold start and memory", [*head, "per worker, MiB"], rows)
 
 
 def _memory(result: CaseResult) -> str:
