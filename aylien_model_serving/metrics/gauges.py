@@ -12,21 +12,19 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from prometheus_client import Gauge, Metric
+from prometheus_client import Metric
 from prometheus_client.metrics_core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from aylien_model_serving.metrics.instruments import SERVICE, Instruments
+from aylien_model_serving.metrics.instruments import SERVICE, WAITING, WAITING_HELP
 
 logger = logging.getLogger(__name__)
 
+#: Values of the labels → number.
+Numbers = Mapping[tuple[str, ...], float]
+
 #: Seconds for which a reading serves further scrapes.
 _MAX_AGE = 1.0
-
-JOBS = "model_serving_jobs"
-WAITING = "model_serving_runner_waiting"
-
-_WAITING_HELP = "Calls that wait for a replica, or in a replica's queue"
 
 
 class ScrapedGauge(Collector):
@@ -44,10 +42,10 @@ class ScrapedGauge(Collector):
         self._labels = labels
         self._lock = threading.Lock()
         self._read_at: float | None = None
-        self._numbers: Mapping[tuple[str, ...], float] = {}
+        self._numbers: Numbers = {}
 
     @abstractmethod
-    def read(self) -> Mapping[tuple[str, ...], float]:
+    def read(self) -> Numbers:
         """Return the numbers, by the values of the labels."""
 
     def describe(self) -> Iterable[Metric]:
@@ -59,7 +57,7 @@ class ScrapedGauge(Collector):
             metric.add_metric(values, number)
         yield metric
 
-    def _current(self) -> Mapping[tuple[str, ...], float]:
+    def _current(self) -> Numbers:
         """Return the last reading, or another one; where that fails, none: the other metrics are scraped."""
         with self._lock:
             now = time.monotonic()
@@ -79,52 +77,54 @@ class JobsGauge(ScrapedGauge):
     Args:
         routes: names of the routes whose calls are kept as jobs.
         statuses: of jobs; each is shown, at zero too.
-        count: returns the jobs of each route and status that has any, from the store that all processes share.
+        count: returns the jobs by route and status, from the store that all processes share.
     """
 
     def __init__(
-        self, routes: Iterable[str], statuses: Iterable[str], count: Callable[[], Mapping[str, Mapping[Any, int]]]
+        self,
+        routes: Iterable[str],
+        statuses: Iterable[str],
+        count: Callable[[], Mapping[str, Mapping[Any, int]]],
     ) -> None:
-        super().__init__(JOBS, "Jobs that are kept, by route and status", ("route", "status"))
+        super().__init__("model_serving_jobs", "Jobs that are kept, by route and status", ("route", "status"))
         statuses = tuple(statuses)
-        self._zeros = {(route, status): 0.0 for route in routes for status in statuses}
+        self._zeros: Numbers = {(route, status): 0.0 for route in routes for status in statuses}
         self._count = count
 
-    def read(self) -> Mapping[tuple[str, ...], float]:
-        counts = self._count()
-        kept = {(route, status): float(n) for route, of in counts.items() for status, n in of.items()}
+    def read(self) -> Numbers:
+        kept: Numbers = {
+            (route, status): number
+            for route, numbers in self._count().items()
+            for status, number in numbers.items()
+        }
         return {**self._zeros, **kept}
 
 
-class RunnerQueueGauge(ScrapedGauge):
-    """The calls that wait in the queues of a runner's replicas.
+class RunnerQueuesGauge(ScrapedGauge):
+    """The calls that wait in the queues of runners' replicas.
+
+    A scrape adds the calls that wait for a replica, which every process counts in an instrument of this name.
 
     Args:
-        runner: its name.
         number: of the service.
-        describe: returns the state of each replica, with its number and, where it answers, its `waiting`.
+        describe: by the runner's name, what returns the state of each of its replicas, with its process id
+            and, where it answers, the calls that are `waiting`.
     """
 
-    def __init__(self, runner: str, number: str, describe: Callable[[], Iterable[Mapping[str, Any]]]) -> None:
-        super().__init__(WAITING, _WAITING_HELP, ("runner", SERVICE))
-        self._values = (runner, number)
+    def __init__(
+        self, number: str, describe: Mapping[str, Callable[[], Iterable[Mapping[str, Any]]]]
+    ) -> None:
+        super().__init__(WAITING, WAITING_HELP, ("runner", SERVICE))
+        self._number = number
         self._describe = describe
-        self._known: dict[Any, float] = {}
+        self._known: dict[str, dict[Any, float]] = {}
 
-    def read(self) -> Mapping[tuple[str, ...], float]:
-        """Return the sum; a replica that does not answer counts with what it had at its last answer."""
-        replicas = {replica.get("pid"): replica for replica in self._describe()}
-        self._known = {
-            pid: float(replica.get("waiting", self._known.get(pid, 0))) for pid, replica in replicas.items()
-        }
-        return {self._values: sum(self._known.values())}
-
-
-def waiting_for_replica(runner: str, instruments: Instruments) -> Callable[[float], None]:
-    """Return what sets the number of this process's calls that wait for a replica of a runner.
-
-    A scrape adds up these numbers of all processes, and those of `RunnerQueueGauge`.
-    """
-    gauge = Gauge(WAITING, _WAITING_HELP, ("runner", SERVICE), registry=None, multiprocess_mode="livesum")
-    instruments.register(gauge)
-    return gauge.labels(runner, instruments.number).set
+    def read(self) -> Numbers:
+        """Return the sums; a replica that does not answer counts with what it had at its last answer."""
+        for runner, describe in self._describe.items():
+            before = self._known.get(runner, {})
+            self._known[runner] = {
+                replica["pid"]: float(replica.get("waiting", before.get(replica["pid"], 0)))
+                for replica in describe()
+            }
+        return {(runner, self._number): sum(known.values()) for runner, known in self._known.items()}

@@ -25,6 +25,12 @@ UNMATCHED = "unmatched"
 #: The label that distinguishes services of one process, which write to the same files; never exposed.
 SERVICE = "_model_serving_service"
 
+#: A gauge of which each process counts a part, and another one is read at a scrape; see `gauges`.
+WAITING, WAITING_HELP = (
+    "model_serving_runner_waiting",
+    "Calls that wait for a replica, or in a replica's queue",
+)
+
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
 _numbers = itertools.count()
 
@@ -91,6 +97,14 @@ class Instruments:
             registry=self._registry,
             multiprocess_mode="livemin",
         )
+        self._waiting = Gauge(
+            WAITING,
+            WAITING_HELP,
+            ("runner", SERVICE),
+            registry=self._registry,
+            multiprocess_mode="livesum",
+        )
+        self._scraped: list[Collector] = []
         self._requests: dict[tuple[str, int, str], tuple[Histogram, Counter]] = {}
         self._hits: dict[tuple[str, str], mapped_values.Value] = {}
 
@@ -164,6 +178,14 @@ class Instruments:
             self._handlers.labels(endpoint, self.number), lambda: self._quick.labels(endpoint, self.number)
         )
 
+    def waiting_for_replica(self, runner: str) -> Callable[[float], None]:
+        """Return what sets the number of this process's calls that wait for a replica of a runner."""
+        return self._waiting.labels(runner, self.number).set
+
+    def add(self, scraped: Collector) -> None:
+        """Add a collector that the process which answers a scrape reads for the whole service."""
+        self._scraped.append(scraped)
+
     def samples(self) -> Iterator[Sample]:
         """Yield the samples of all processes of the service, as in a scrape."""
         for metric in _Scrape(self._registry, self.number, frozenset()).collect():
@@ -177,7 +199,7 @@ class Instruments:
             names: return these series only.
         """
         registry = CollectorRegistry()
-        registry.register(_Scrape(self._registry, self.number, frozenset(names or ())))
+        registry.register(_Scrape(self._registry, self.number, frozenset(names or ()), self._scraped))
         encode, media_type = choose_encoder(accept)
         return encode(registry), media_type
 
@@ -202,10 +224,17 @@ class HandlerInstruments:
 class _Scrape(Collector):
     """The metrics of one service: its own, and those that its handlers keep in the default registry."""
 
-    def __init__(self, registry: CollectorRegistry, number: str, names: frozenset[str]) -> None:
+    def __init__(
+        self,
+        registry: CollectorRegistry,
+        number: str,
+        names: frozenset[str],
+        scraped: Sequence[Collector] = (),
+    ) -> None:
         self._registry = registry
         self.number = number
         self._names = names
+        self._scraped = scraped
 
     def describe(self) -> Iterable[Metric]:
         return []
@@ -216,6 +245,8 @@ class _Scrape(Collector):
         else:
             own = (*self._registry.collect(), *REGISTRY.collect())
             found = _summed((*own, *multiprocess.collect(multiprocess.folder_of_replicas())))
+        if self._scraped:
+            found = _summed((*found, *itertools.chain(*(each.collect() for each in self._scraped))))
         for metric in (*found, _exporter_info()):
             shown = copy(metric)  # a collector may return the same object each time
             shown.samples = list(self._shown(metric.samples))

@@ -51,7 +51,9 @@ def choose(
             state, route, route.job, _in_process_worker(state, route, route.job, handler, signature, schema)
         )
     if route.runner is not None:
-        hosted = RemoteExecutor(_spec(state, route, route.runner))
+        hosted = RemoteExecutor(
+            _spec(state, route, route.runner), state.instruments.waiting_for_replica(route.name)
+        )
         hosted.start()
         return hosted if route.job is None else _job_executor(state, route, route.job, hosted)
     observer = state.instruments.of_handler(route.name)

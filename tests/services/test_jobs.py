@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.selection import matrix
+from tests.services.hosts import metric
 from tests.services.job_hosts import (
     SERVERS,
     end_of,
@@ -114,6 +115,18 @@ def test_a_job_is_reachable_from_every_worker(service: Service, tmp_path: Path) 
         assert wait_for(service, job_id, "processing")
         (gate / "open").touch()
         assert end_of(service, job_id)["status"] == "finished"
+
+
+def test_every_worker_shows_the_number_of_jobs_of_the_whole_service(service: Service) -> None:
+    end_of(service, enqueue(service, "/work"))
+    kept = ask(service.port, get("/jobs?route=work&status=finished&limit=100")).json()["jobs"]
+
+    def shown() -> float:
+        return metric(service, "model_serving_jobs", route="work", status="finished")
+
+    service.wait_until(lambda: shown() == len(kept))
+    assert [shown() for _ in range(8)] == [len(kept)] * 8
+    assert metric(service, "model_serving_jobs", route="work", status="queued") == 0
 
 
 def test_jobs_are_listed_by_route_and_state(service: Service) -> None:

@@ -160,6 +160,18 @@ def test_any_worker_tells_the_metrics_of_the_replicas(service: Service) -> None:
     assert metric(service, "model_serving_runner_in_flight", runner="model") == 0
 
 
+def test_calls_that_wait_in_a_replica_are_shown_by_every_worker(service: Service, tmp_path: Path) -> None:
+    def waiting() -> float:
+        return metric(service, "model_serving_runner_waiting", runner="model")
+
+    with gated(service, tmp_path / "gate"):
+        calls = [Asking(service, "/model"), Asking(service, "/model")]
+        service.wait_until(lambda: all(waiting() == 2 for _ in range(4)))
+
+    assert [call.answer().status for call in calls] == [200, 200]
+    service.wait_until(lambda: waiting() == 0)
+
+
 def test_a_service_of_one_process_has_runners_too(tmp_path: Path) -> None:
     with host("uvicorn", routes="model", diary=tmp_path / "diary") as service:
         pid = model_pid(service)

@@ -150,6 +150,17 @@ def test_a_failure_keeps_its_secrets() -> None:
     assert job["error"] == "The service failed to answer this request"
 
 
+def test_metrics_show_the_jobs_of_each_route_and_status() -> None:
+    client = serve(route(echo, job=True), route(count, "/count", job=True))
+    end_of(client, begin(client))
+
+    lines = client.get("/metrics").text.splitlines()
+
+    assert 'model_serving_jobs{route="echo",status="finished"} 1.0' in lines
+    assert 'model_serving_jobs{route="echo",status="queued"} 0.0' in lines
+    assert 'model_serving_jobs{route="count",status="processing"} 0.0' in lines
+
+
 def test_jobs_are_listed_the_last_one_first() -> None:
     client = serve(route(echo, job=True), route(count, "/count", job=True))
     ids = [begin(client), begin(client, {"number": 1}, "/count"), begin(client)]

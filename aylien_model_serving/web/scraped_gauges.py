@@ -1,0 +1,26 @@
+"""The gauges of a service that are read when they are scraped: its jobs, and the queues of its runners."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from aylien_model_serving.jobs.states import STATUSES
+from aylien_model_serving.metrics.gauges import JobsGauge, RunnerQueuesGauge
+from aylien_model_serving.replicas.client.remote_executor import RemoteExecutor
+from aylien_model_serving.web.state import ServiceState
+
+
+def register(state: ServiceState) -> None:
+    """Have scrapes show them, for what the service has by now."""
+    runners = {
+        endpoint.name: partial(endpoint.executor.describe, with_errors=False)
+        for endpoint in state.endpoints
+        if isinstance(endpoint.executor, RemoteExecutor)
+    }
+    if runners:
+        state.instruments.add(RunnerQueuesGauge(state.instruments.number, runners))
+    if state.jobs is not None:
+        routes = [described.route.name for described in state.routes if described.route.job is not None]
+        state.instruments.add(
+            JobsGauge(routes, STATUSES, partial(state.jobs.store.counts, state.jobs.service))
+        )
