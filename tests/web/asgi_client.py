@@ -33,7 +33,7 @@ class Client:
 
     def __init__(self, app: ServingFlask, request: Request, *, slow: bool = False, **scope: Any) -> None:
         self.sent: list[dict[str, Any]] = []
-        self.asked_for_body = False
+        self.body_requested = False
         self._rest: list[dict[str, Any]] = [{"type": "http.request", "body": request.body}]
         self._left = asyncio.Event()
         self._room = asyncio.Semaphore(0 if slow else 1_000_000)
@@ -41,7 +41,7 @@ class Client:
         self._task = asyncio.create_task(app(scope_of(request) | scope, self._receive, self._send))
 
     async def _receive(self) -> dict[str, Any]:
-        self.asked_for_body = True
+        self.body_requested = True
         if self._rest:
             return self._rest.pop(0)
         await self._left.wait()
@@ -82,7 +82,7 @@ class Client:
         return b"".join(message["body"] for message in self.sent[1:])
 
 
-async def ask(app: ServingFlask, request: Request, **scope: Any) -> Client:
+async def send_request(app: ServingFlask, request: Request, **scope: Any) -> Client:
     """Ask, and return once there is an answer."""
     client = Client(app, request, **scope)
     await client.end()

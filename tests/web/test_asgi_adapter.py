@@ -13,7 +13,7 @@ import pytest
 from aylien_model_serving.executors import latency
 from tests.contracts.adapters import Request
 from tests.contracts.cases import get, post
-from tests.web.asgi_client import NEEDS_A_LOOP, Gate, ask, run, service
+from tests.web.asgi_client import NEEDS_A_LOOP, Gate, run, send_request, service
 
 pytestmark = NEEDS_A_LOOP
 
@@ -34,7 +34,7 @@ def test_a_quick_handler_runs_on_the_loop_once_it_has_shown_itself_quick(
 
     async def scenario() -> None:
         for _ in range(3):
-            await ask(app, post("/", HELLO))
+            await send_request(app, post("/", HELLO))
 
     run(scenario())
 
@@ -55,7 +55,7 @@ def test_a_slow_handler_runs_on_one_thread_of_its_own(monkeypatch: pytest.Monkey
     app = service(handle)
 
     async def scenario() -> None:
-        await asyncio.gather(*(ask(app, post("/", HELLO)) for _ in range(8)))
+        await asyncio.gather(*(send_request(app, post("/", HELLO)) for _ in range(8)))
 
     run(scenario())
 
@@ -67,7 +67,7 @@ def test_an_answer_that_is_late_is_not_waited_for(gate: Gate) -> None:
     app = service(gate, timeout=0.05)
 
     async def scenario() -> None:
-        client = await ask(app, post("/", HELLO))
+        client = await send_request(app, post("/", HELLO))
 
         assert client.status == 504
         assert not gate.open.is_set()
@@ -80,10 +80,10 @@ def test_a_body_that_is_declared_too_large_is_refused_unread() -> None:
 
     async def scenario() -> None:
         request = Request("POST", "/", b"{}", (("content-length", str(2**40)),))
-        client = await ask(app, request)
+        client = await send_request(app, request)
 
         assert client.status == 413
-        assert not client.asked_for_body
+        assert not client.body_requested
 
     run(scenario())
 
@@ -94,7 +94,7 @@ def test_an_undeclared_body_that_comes_in_one_piece_is_limited_too(monkeypatch: 
 
     async def scenario() -> None:
         undeclared = replace(Request("POST", "/", b'{"text": "too long"}', chunked=True))
-        client = await ask(app, undeclared)
+        client = await send_request(app, undeclared)
 
         assert client.status == 413
 
@@ -105,10 +105,10 @@ def test_a_path_below_the_servers_root_is_found() -> None:
     app = service(lambda text: text)
 
     async def scenario() -> None:
-        native = await ask(app, post("/below/?a=b", HELLO), root_path="/below")
-        through_flask = await ask(app, get("/below/__ping"), root_path="/below")
+        native = await send_request(app, post("/below/?a=b", HELLO), root_path="/below")
+        through_flask = await send_request(app, get("/below/__ping"), root_path="/below")
 
-        beside = await ask(app, post("/belowground", HELLO), root_path="/below")
+        beside = await send_request(app, post("/belowground", HELLO), root_path="/below")
 
         assert (native.status, through_flask.status, beside.status) == (200, 200, 404)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from tests.contracts.adapters import series_of
 from tests.contracts.cases import post
-from tests.web.asgi_client import NEEDS_A_LOOP, Client, Gate, ask, counted, run, service, until
+from tests.web.asgi_client import NEEDS_A_LOOP, Client, Gate, counted, run, send_request, service, until
 
 pytestmark = NEEDS_A_LOOP
 
@@ -175,7 +175,7 @@ def test_a_stream_that_waits_for_its_client_does_not_hold_up_the_loop() -> None:
 
     async def scenario() -> None:
         for _ in range(3):  # by then the handler is known to be quick
-            await ask(app, post("/", HELLO))
+            await send_request(app, post("/", HELLO))
         first = Client(app, post("/", HELLO), slow=True)
         first.take()
         await first.received(1)

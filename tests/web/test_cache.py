@@ -119,11 +119,11 @@ def test_equal_requests_that_arrive_together_run_the_handler_once(way: Callable[
     client = way(handler)
     barrier, answers = threading.Barrier(5), []
 
-    def ask() -> None:
+    def send_request() -> None:
         barrier.wait(PATIENCE)
         answers.append(post(client.application.test_client()))
 
-    threads = [threading.Thread(target=ask) for _ in range(5)]
+    threads = [threading.Thread(target=send_request) for _ in range(5)]
     for thread in threads:
         thread.start()
     assert started.wait(PATIENCE)

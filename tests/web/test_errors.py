@@ -179,12 +179,12 @@ def test_problem_json_is_answered_to_who_asks_for_it(
 
     response = post(serve(route(predict), route(broken, "/broken")), body, path, Accept=PROBLEM)
 
-    told = response.get_json()
+    text = response.get_json()
     assert (response.status_code, response.content_type) == (status, PROBLEM)
-    assert told["request_id"] == response.headers["X-Request-ID"]
-    assert (told["type"], told["title"], told["status"]) == ("about:blank", title, status)
-    assert told["detail"] == told["error"] == detail
-    assert told["code"]
+    assert text["request_id"] == response.headers["X-Request-ID"]
+    assert (text["type"], text["title"], text["status"]) == ("about:blank", title, status)
+    assert text["detail"] == text["error"] == detail
+    assert text["code"]
 
 
 def abort_in_handler(**fields: Any) -> None:

@@ -44,7 +44,7 @@ def below(app: Any) -> ServingFlask:
     return service
 
 
-def ask(app: ServingFlask, request: Request = PAGE) -> Answer:
+def send_request(app: ServingFlask, request: Request = PAGE) -> Answer:
     """Ask as a WSGI server does, and fail where the answer stays away."""
     answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
     threading.Thread(target=lambda: answers.put(send_wsgi(app, request)), daemon=True).start()
@@ -109,11 +109,11 @@ def test_an_app_that_ends_itself_is_answered_for_and_the_others_go_on(
     app = beside(leave)
     app.mount_asgi("/other", say_hello)
 
-    status = ask(app).status
+    status = send_request(app).status
 
     assert status == (500 if moment == "http" else 200)
     assert failures_of(app) == (moment == "http")
-    assert ask(app, Request("GET", "/other/page")).body == b"hello"
+    assert send_request(app, Request("GET", "/other/page")).body == b"hello"
 
 
 def test_a_task_that_asks_for_the_exit_leaves_the_loop_to_the_others() -> None:
@@ -126,7 +126,7 @@ def test_a_task_that_asks_for_the_exit_leaves_the_loop_to_the_others() -> None:
 
     with pytest.raises(SystemExit):
         ended.result(PATIENCE_SECONDS)
-    assert ask(beside(say_hello)).body == b"hello"
+    assert send_request(beside(say_hello)).body == b"hello"
     assert loop_thread.of_process() is loop
 
 
@@ -138,7 +138,7 @@ def test_a_body_that_nobody_reads_before_the_answer_ends_with_the_client() -> No
         if scope["type"] == "http":
             received.append(await receive())
 
-    assert ask(beside(look_back), Request("POST", "/mounted/page", b"unread")).body == b"hello"
+    assert send_request(beside(look_back), Request("POST", "/mounted/page", b"unread")).body == b"hello"
 
     until(lambda: received)
     assert received == [{"type": "http.disconnect"}]
@@ -197,7 +197,7 @@ def test_an_app_that_is_a_generator_gets_an_id_and_is_counted() -> None:
 
     service = below(app)
 
-    answer = ask(service)
+    answer = send_request(service)
 
     assert answer == Answer(200, [("x-request-id", "the-request")], b"abc")
     assert count_of(service, 200) == 1
@@ -208,7 +208,7 @@ def test_a_generator_without_a_piece_is_an_empty_answer() -> None:
         start_response("204 No Content", [])
         yield from ()
 
-    assert ask(below(app))[::2] == (204, b"")
+    assert send_request(below(app))[::2] == (204, b"")
 
 
 @pytest.mark.parametrize("begins", [True, False])
@@ -226,7 +226,7 @@ def test_a_generator_that_fails_before_its_first_piece_gets_the_services_answer(
 
     service = below(app)
 
-    answer = ask(service)
+    answer = send_request(service)
 
     assert answer.status == 500
     assert json.loads(answer.body)["request_id"] == "the-request"
@@ -235,8 +235,8 @@ def test_a_generator_that_fails_before_its_first_piece_gets_the_services_answer(
 
 
 def test_a_body_without_a_head_is_an_error() -> None:
-    assert ask(below(lambda environ, start_response: iter([b"a"]))).status == 500
-    assert ask(below(lambda environ, start_response: [])).status == 500
+    assert send_request(below(lambda environ, start_response: iter([b"a"]))).status == 500
+    assert send_request(below(lambda environ, start_response: [])).status == 500
 
 
 def one_piece() -> Iterator[bytes]:

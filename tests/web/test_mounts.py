@@ -17,9 +17,9 @@ from aylien_model_serving.web.app import ServingFlask
 from tests import mounted
 from tests.contracts.adapters import Answer, Request, send_asgi, send_wsgi, series_of
 
-Ask = Callable[[ServingFlask, Request], Answer]
+SendRequest = Callable[[ServingFlask, Request], Answer]
 
-WORLDS: dict[str, Ask] = {"wsgi": send_wsgi}
+WORLDS: dict[str, SendRequest] = {"wsgi": send_wsgi}
 if not native_threads.is_patched():  # where greenlets share a thread, it has room for one event loop
     WORLDS["asgi"] = send_asgi
 
@@ -29,7 +29,7 @@ PATIENCE_SECONDS = 10.0
 
 
 @pytest.fixture(params=WORLDS)
-def ask(request: pytest.FixtureRequest) -> Ask:
+def send_request(request: pytest.FixtureRequest) -> SendRequest:
     """How a server asks."""
     return WORLDS[request.param]
 
@@ -62,8 +62,8 @@ def until(condition: Callable[[], object]) -> None:
 
 
 @pytest.mark.parametrize("place", BOTH)
-def test_a_mounted_app_knows_where_it_is(ask: Ask, place: str) -> None:
-    seen = content(ask(mounted.service(), get(f"{place}/where?x=%20y&x=2")))
+def test_a_mounted_app_knows_where_it_is(send_request: SendRequest, place: str) -> None:
+    seen = content(send_request(mounted.service(), get(f"{place}/where?x=%20y&x=2")))
 
     assert seen["root"] == place
     assert seen["url"] == f"http://service.test{place}/where?x=%20y&x=2"
@@ -71,21 +71,21 @@ def test_a_mounted_app_knows_where_it_is(ask: Ask, place: str) -> None:
     assert seen["query"] == "x=%20y&x=2"
 
 
-def test_a_prefix_before_the_service_comes_before_the_mount(ask: Ask) -> None:
+def test_a_prefix_before_the_service_comes_before_the_mount(send_request: SendRequest) -> None:
     app = mounted.service()
     outer = FlaskAppWrapper.create_app([])
     outer.mount_wsgi("/outer", app)
 
     for place in BOTH:
-        assert content(ask(outer, get(f"/outer{place}/where")))["root"] == f"/outer{place}"
-    assert ask(outer, Request("POST", "/outer/half", b'{"number": 3}')).body == b'{"half":1.5}'
+        assert content(send_request(outer, get(f"/outer{place}/where")))["root"] == f"/outer{place}"
+    assert send_request(outer, Request("POST", "/outer/half", b'{"number": 3}')).body == b'{"half":1.5}'
 
 
-def test_the_documents_of_a_fastapi_app_are_below_its_prefix(ask: Ask) -> None:
+def test_the_documents_of_a_fastapi_app_are_below_its_prefix(send_request: SendRequest) -> None:
     app = mounted.service()
 
-    page = ask(app, get("/fast/docs"))
-    document = content(ask(app, get("/fast/openapi.json")))
+    page = send_request(app, get("/fast/docs"))
+    document = content(send_request(app, get("/fast/openapi.json")))
 
     assert b"'/fast/openapi.json'" in page.body.replace(b'"', b"'")
     assert document["servers"] == [{"url": "/fast"}]
@@ -93,8 +93,8 @@ def test_the_documents_of_a_fastapi_app_are_below_its_prefix(ask: Ask) -> None:
 
 
 @pytest.mark.parametrize("place", BOTH)
-def test_a_redirect_stays_below_the_prefix(ask: Ask, place: str) -> None:
-    answer = ask(mounted.service(), get(f"{place}/folder"))
+def test_a_redirect_stays_below_the_prefix(send_request: SendRequest, place: str) -> None:
+    answer = send_request(mounted.service(), get(f"{place}/folder"))
 
     assert answer.status in (307, 308)
     [location] = header(answer, "location")
@@ -102,51 +102,53 @@ def test_a_redirect_stays_below_the_prefix(ask: Ask, place: str) -> None:
 
 
 @pytest.mark.parametrize("place", BOTH)
-def test_each_cookie_arrives(ask: Ask, place: str) -> None:
-    answer = ask(mounted.service(), get(f"{place}/cookies"))
+def test_each_cookie_arrives(send_request: SendRequest, place: str) -> None:
+    answer = send_request(mounted.service(), get(f"{place}/cookies"))
 
     assert [value.split(";")[0] for value in header(answer, "set-cookie")] == ["one=1", "two=2"]
     assert f"Path={place}" in header(answer, "set-cookie")[0]
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-def test_a_form_with_a_file_arrives_whole(ask: Ask, chunked: bool) -> None:
+def test_a_form_with_a_file_arrives_whole(send_request: SendRequest, chunked: bool) -> None:
     size = 200 if chunked else 300_000
     form = b'--x\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\n' + b"a" * size
     headers = (("content-type", "multipart/form-data; boundary=x"),)
     sent = Request("POST", "/flask/upload", form + b"\r\n--x--\r\n", headers, chunked)
 
-    assert content(ask(mounted.service(), sent)) == {"name": "f", "size": size}
+    assert content(send_request(mounted.service(), sent)) == {"name": "f", "size": size}
 
 
 @pytest.mark.parametrize("place", BOTH)
 @pytest.mark.parametrize(("size", "chunked"), [(0, False), (300_000, False), (0, True), (500, True)])
-def test_a_body_arrives_whole(ask: Ask, place: str, size: int, chunked: bool) -> None:
+def test_a_body_arrives_whole(send_request: SendRequest, place: str, size: int, chunked: bool) -> None:
     sent = Request("POST", f"{place}/size", b"a" * size, chunked=chunked)
 
-    assert content(ask(mounted.service(), sent)) == {"size": size}
+    assert content(send_request(mounted.service(), sent)) == {"size": size}
 
 
 @pytest.mark.parametrize("place", BOTH)
-def test_a_stream_arrives_whole(ask: Ask, place: str) -> None:
-    assert ask(mounted.service(), get(f"{place}/stream")).body == b"0\n1\n2\n"
+def test_a_stream_arrives_whole(send_request: SendRequest, place: str) -> None:
+    assert send_request(mounted.service(), get(f"{place}/stream")).body == b"0\n1\n2\n"
 
 
 @pytest.mark.parametrize("place", BOTH)
-def test_the_errors_of_a_mounted_app_are_its_own(ask: Ask, place: str) -> None:
+def test_the_errors_of_a_mounted_app_are_its_own(send_request: SendRequest, place: str) -> None:
     app = mounted.service()
 
-    answers = [ask(app, get(f"{place}/{page}")) for page in ("teapot", "none", "broken")]
+    answers = [send_request(app, get(f"{place}/{page}")) for page in ("teapot", "none", "broken")]
 
     assert [answer.status for answer in answers] == [418, 404, 500]
     assert b"short and stout" in answers[0].body
     assert not any(b"request_id" in answer.body for answer in answers)
 
 
-def test_an_error_behind_the_answer_is_logged_and_counted(ask: Ask, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_error_behind_the_answer_is_logged_and_counted(
+    send_request: SendRequest, caplog: pytest.LogCaptureFixture
+) -> None:
     app = mounted.service()
 
-    assert ask(app, get("/fast/broken")).body == b"Internal Server Error"
+    assert send_request(app, get("/fast/broken")).body == b"Internal Server Error"
 
     until(lambda: "it broke" in caplog.text)
     assert series_of(app)['flask_http_request_exceptions_total{method="GET",status="500"}'] == 1
@@ -164,13 +166,13 @@ async def say_nothing(scope: Any, receive: Any, send: Any) -> None:
     """Return without an answer."""
 
 
-def test_an_app_that_fails_without_an_answer_gets_the_services(ask: Ask) -> None:
+def test_an_app_that_fails_without_an_answer_gets_the_services(send_request: SendRequest) -> None:
     app = FlaskAppWrapper.create_app([])
     app.mount_wsgi("/wsgi", lambda environ, start_response: explode())
     app.mount_asgi("/asgi", explode_on_loop)
 
     for place in ("/wsgi", "/asgi"):
-        answer = ask(app, get(place))
+        answer = send_request(app, get(place))
         assert answer.status == 500
         assert json.loads(answer.body)["request_id"] == "the-request"
         counted = f'{{endpoint="{place}",method="GET",status="500"}}'
@@ -184,16 +186,18 @@ def test_an_answer_that_never_came_is_an_error_under_wsgi() -> None:
     assert send_wsgi(app, get("/asgi")).status == 500
 
 
-def test_an_answer_that_breaks_off_is_cut(ask: Ask) -> None:
+def test_an_answer_that_breaks_off_is_cut(send_request: SendRequest) -> None:
     with pytest.raises(ValueError, match="on the way"):
-        ask(mounted.service(), get("/fast/cut"))
+        send_request(mounted.service(), get("/fast/cut"))
 
 
-def test_requests_are_counted_under_their_mount_and_carry_their_id(ask: Ask) -> None:
+def test_requests_are_counted_under_their_mount_and_carry_their_id(send_request: SendRequest) -> None:
     app = mounted.service()
 
     for place in BOTH:
-        answers = [ask(app, get(f"{place}/{page}", ("x-request-id", "mine"))) for page in ("where", "none")]
+        answers = [
+            send_request(app, get(f"{place}/{page}", ("x-request-id", "mine"))) for page in ("where", "none")
+        ]
 
         assert content(answers[0])["id"] == "mine"
         assert [header(answer, "x-request-id") for answer in answers] == [["mine"], ["mine"]]
@@ -203,7 +207,7 @@ def test_requests_are_counted_under_their_mount_and_carry_their_id(ask: Ask) -> 
 
 
 def test_keys_are_asked_for_unless_the_mount_says_otherwise(
-    ask: Ask, monkeypatch: pytest.MonkeyPatch
+    send_request: SendRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MODEL_SERVING_API_KEYS", "secret")
     app = mounted.service()
@@ -213,14 +217,14 @@ def test_keys_are_asked_for_unless_the_mount_says_otherwise(
     for place in BOTH:
         asked = get(f"{place}/where")
         assert [
-            ask(app, asked).status,
-            ask(app, asked.with_header("x-api-key", "wrong")).status,
-            ask(app, asked.with_header("x-api-key", "secret")).status,
-            ask(app, get(f"/open{place}/where")).status,
+            send_request(app, asked).status,
+            send_request(app, asked.with_header("x-api-key", "wrong")).status,
+            send_request(app, asked.with_header("x-api-key", "secret")).status,
+            send_request(app, get(f"/open{place}/where")).status,
         ] == [401, 403, 200, 200]
 
 
-def test_middleware_of_a_mount_is_around_it_alone(ask: Ask) -> None:
+def test_middleware_of_a_mount_is_around_it_alone(send_request: SendRequest) -> None:
     app = FlaskAppWrapper.create_app([{"endpoint": "/half", "callable": mounted.half}])
     app.mount_asgi(
         "/fast",
@@ -228,11 +232,11 @@ def test_middleware_of_a_mount_is_around_it_alone(ask: Ask) -> None:
         middleware=[(mounted.Stamp, {"stamp": "outer"}), (mounted.Stamp, {"stamp": "inner"})],
     )
 
-    assert header(ask(app, get("/fast/where")), "x-stamp") == ["inner", "outer"]
-    assert header(ask(app, Request("POST", "/half", b'{"number": 1}')), "x-stamp") == []
+    assert header(send_request(app, get("/fast/where")), "x-stamp") == ["inner", "outer"]
+    assert header(send_request(app, Request("POST", "/half", b'{"number": 1}')), "x-stamp") == []
 
 
-def test_middleware_of_the_service_sees_every_request(ask: Ask) -> None:
+def test_middleware_of_the_service_sees_every_request(send_request: SendRequest) -> None:
     app, paths = mounted.service(), []
     app.add_middleware(mounted.Seen, paths=paths)
 
@@ -242,7 +246,7 @@ def test_middleware_of_the_service_sees_every_request(ask: Ask) -> None:
         get("/flask/where"),
         get("/none"),
     ]
-    answers = [ask(app, request) for request in asked]
+    answers = [send_request(app, request) for request in asked]
 
     assert [answer.status for answer in answers] == [200, 200, 200, 404]
     assert paths == ["/half", "/fast/where", "/flask/where", "/none"]
@@ -256,36 +260,36 @@ def test_a_handler_behind_middleware_still_takes_the_short_way(monkeypatch: pyte
     assert send_wsgi(app, Request("POST", "/half", b'{"number": 1}')).status == 200
 
 
-def test_the_path_of_a_mount_ends_at_a_slash(ask: Ask) -> None:
+def test_the_path_of_a_mount_ends_at_a_slash(send_request: SendRequest) -> None:
     app = mounted.service()
 
-    assert ask(app, get("/flasks/where")).status == 404
+    assert send_request(app, get("/flasks/where")).status == 404
     for place in BOTH:
-        assert header(ask(app, get(place)), "location")[0].endswith(f"{place}/")
-        assert ask(app, get(f"{place}/")).status == 200
+        assert header(send_request(app, get(place)), "location")[0].endswith(f"{place}/")
+        assert send_request(app, get(f"{place}/")).status == 200
 
 
-def test_the_longest_path_wins(ask: Ask) -> None:
+def test_the_longest_path_wins(send_request: SendRequest) -> None:
     app = FlaskAppWrapper.create_app([])
     app.mount_asgi("/a/b", mounted.fast())
     app.mount_wsgi("/a", mounted.flask())
     app.mount_wsgi("/a/b/c", mounted.flask())
 
-    roots = [content(ask(app, get(f"{place}/where")))["root"] for place in ("/a", "/a/b", "/a/b/c")]
+    roots = [content(send_request(app, get(f"{place}/where")))["root"] for place in ("/a", "/a/b", "/a/b/c")]
 
     assert roots == ["/a", "/a/b", "/a/b/c"]
 
 
-def test_what_no_reader_of_text_expects_is_answered(ask: Ask) -> None:
+def test_what_no_reader_of_text_expects_is_answered(send_request: SendRequest) -> None:
     app = mounted.service()
 
-    assert ask(app, get("/fast/%ff%fe")).status == 404
-    assert ask(app, get("/flask/%ff%fe")).status == 404
-    assert ask(app, get("/fast/?\xe4")).status == 200
-    assert ask(app, get("/flask/?\xe4")).status == 200
+    assert send_request(app, get("/fast/%ff%fe")).status == 404
+    assert send_request(app, get("/flask/%ff%fe")).status == 404
+    assert send_request(app, get("/fast/?\xe4")).status == 200
+    assert send_request(app, get("/flask/?\xe4")).status == 200
 
 
-def test_an_app_that_can_not_start_is_unavailable_and_tried_again(ask: Ask) -> None:
+def test_an_app_that_can_not_start_is_unavailable_and_tried_again(send_request: SendRequest) -> None:
     tries = []
 
     async def late(scope: Any, receive: Any, send: Any) -> None:
@@ -301,7 +305,7 @@ def test_an_app_that_can_not_start_is_unavailable_and_tried_again(ask: Ask) -> N
     app = FlaskAppWrapper.create_app([])
     app.mount_asgi("/late", late)
 
-    first, second = ask(app, get("/late")), ask(app, get("/late"))
+    first, second = send_request(app, get("/late")), send_request(app, get("/late"))
 
     assert first.status == Unavailable.status
     assert header(first, "retry-after")

@@ -69,10 +69,10 @@ def test_a_view_without_a_schema_checks_no_hints() -> None:
     ],
 )
 def test_the_parsers_own_words_reach_the_client(fields: Any, message: str) -> None:
-    status, code, told = error(post(serve(route(view)), fields))
+    status, code, text = error(post(serve(route(view)), fields))
 
     assert (status, code) == (400, "schema_mismatch")
-    assert told.startswith(message)
+    assert text.startswith(message)
 
 
 @pytest.mark.parametrize("answer", [{"label": "en"}, {"confidence": "much"}, ["en"], None])
