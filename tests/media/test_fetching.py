@@ -297,7 +297,7 @@ def test_a_compressed_body_is_refused_before_it_is_decompressed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "match"),
+    ("response", "match"),
     [
         (answer(b"", status="404 Not Found"), "answers 404"),
         (answer(b"", status="206 Partial Content"), "answers 206"),
@@ -311,8 +311,8 @@ def test_a_compressed_body_is_refused_before_it_is_decompressed() -> None:
         (b"HTTP/1.1 200 " + b"x" * 70_000, "does not speak HTTP"),
     ],
 )
-def test_what_is_no_file_is_refused(said: bytes, match: str) -> None:
-    refused(f"http://{HOST}/", said, match=match)
+def test_what_is_no_file_is_refused(response: bytes, match: str) -> None:
+    refused(f"http://{HOST}/", response, match=match)
 
 
 def test_a_server_that_refuses_connections_is_reported() -> None:

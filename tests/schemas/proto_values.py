@@ -1,4 +1,4 @@
-"""Generates JSON values for a protobuf message type: valid ones, nearly valid ones, and values unlike JSON."""
+"""Generates JSON values for a protobuf message type: valid ones, near misses, and values unlike JSON."""
 
 from __future__ import annotations
 
