@@ -6,6 +6,7 @@ No Flask. Each number is that of the whole service, so that the processes' scrap
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from abc import abstractmethod
@@ -26,6 +27,9 @@ Numbers = Mapping[tuple[str, ...], float]
 #: Seconds for which a reading serves further scrapes.
 _MAX_AGE = 1.0
 
+#: Seconds for which a reading serves per second that it took, so that it costs a 20th of a core at most.
+_MAX_AGE_PER_SECOND = 20
+
 
 class ScrapedGauge(Collector):
     """A gauge whose samples are read at a scrape, at most once a second.
@@ -41,7 +45,7 @@ class ScrapedGauge(Collector):
         self._documentation = documentation
         self._labels = labels
         self._lock = threading.Lock()
-        self._read_at: float | None = None
+        self._fresh_until = -math.inf
         self._numbers: Numbers = {}
 
     @abstractmethod
@@ -60,14 +64,15 @@ class ScrapedGauge(Collector):
     def _current(self) -> Numbers:
         """Return the last reading, or another one; where that fails, none: the other metrics are scraped."""
         with self._lock:
-            now = time.monotonic()
-            if self._read_at is None or now > self._read_at + _MAX_AGE:
+            since = time.monotonic()
+            if since > self._fresh_until:
                 try:
                     self._numbers = self.read()
                 except Exception as error:
                     self._numbers = {}
                     logger.warning("%s can't be read: %s", self.name, error)
-                self._read_at = now
+                now = time.monotonic()
+                self._fresh_until = now + max(_MAX_AGE, (now - since) * _MAX_AGE_PER_SECOND)
             return self._numbers
 
 
