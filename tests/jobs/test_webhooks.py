@@ -16,8 +16,8 @@ from aylien_model_serving.errors import BadRequest
 from aylien_model_serving.jobs import transitions, webhook_sender, webhooks
 from aylien_model_serving.jobs.store import Store
 from aylien_model_serving.jobs.webhook_sender import WebhookSender
-from tests.jobs.receiver import SECRET, receiving
 from tests.jobs.stores import REPLY, enqueue, get
+from tests.jobs.webhook_receiver import SECRET, receiving
 
 SOON = 20.0
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.jobs.receiver import SECRET, receiving
+from tests.jobs.webhook_receiver import SECRET, receiving
 from tests.selection import full
 from tests.services.hosts import wait_until
 from tests.services.job_hosts import cancel, end_of, enqueue, entered, host_jobs

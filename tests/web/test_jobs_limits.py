@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from aylien_model_serving.errors import ConfigurationError
-from tests.jobs.receiver import SECRET, receiving
+from tests.jobs.webhook_receiver import SECRET, receiving
 from tests.web.jobs import LONG, JobGate, begin, count, echo, end_of, jobs
 from tests.web.requests import error, post, route, serve
 

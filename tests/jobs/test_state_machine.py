@@ -13,7 +13,7 @@ from aylien_model_serving.jobs.errors import LeaseLost, QueueFull
 from aylien_model_serving.jobs.sqlite import open_memory
 from aylien_model_serving.jobs.states import IllegalTransition
 from aylien_model_serving.jobs.store import Store
-from tests.jobs.model import KEEP, RUNNING, Model, ModelJob
+from tests.jobs.store_model import KEEP, RUNNING, Model, ModelJob
 from tests.jobs.stores import LEASE, NOW, REPLY, new_job
 
 ROUTES = ("a", "b")
