@@ -17,26 +17,26 @@ from aylien_model_serving.process import owner
 
 def name() -> str:
     """Return a name that belongs to this process for its whole life."""
-    return f"{_place()} {owner.name_of(os.getpid())} {secrets.token_hex(4)}"
+    return f"{_machine()} {owner.name_of(os.getpid())} {secrets.token_hex(4)}"
 
 
 def is_gone(name: str) -> bool:
     """Return whether the process of a name is known to have ended."""
-    place, _, rest = name.rpartition(" ")[0].rpartition(" ")
-    return bool(place) and place == _place() and _is_seen() and not owner.is_alive(rest)
+    machine, _, rest = name.rpartition(" ")[0].rpartition(" ")
+    return bool(machine) and machine == _machine() and _sees_processes() and not owner.is_alive(rest)
 
 
 @cache
-def _place() -> str:
+def _machine() -> str:
     """Return what two processes have in common that see each other: proc(5), pid_namespaces(7)."""
-    return f"{socket.gethostname()}:{_read('/proc/sys/kernel/random/boot_id')}:{_space()}"
+    return f"{socket.gethostname()}:{_read('/proc/sys/kernel/random/boot_id')}:{_pid_namespace()}"
 
 
-def _is_seen() -> bool:
-    return not _place().endswith(":")
+def _sees_processes() -> bool:
+    return not _machine().endswith(":")
 
 
-def _space() -> str:
+def _pid_namespace() -> str:
     try:
         return str(os.stat("/proc/self/ns/pid").st_ino)
     except OSError:

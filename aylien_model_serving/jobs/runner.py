@@ -79,7 +79,7 @@ class EnqueueExecutor:
         """
         new = self._template(
             id=uuid.uuid4().hex,
-            call=b"".join(protocol.encode_call(0, _plain(call), False)),
+            call=b"".join(protocol.encode_call(0, _stored_call(call), False)),
             idempotency_key=_key_of(call),
             webhook=self._check_webhook(call.headers.get("x-webhook-url")),
         )
@@ -106,7 +106,7 @@ def _priority_of(call: Call) -> int | None:
     return int(text) if _WHOLE.fullmatch(text) else None
 
 
-def _plain(call: Call) -> Call:
+def _stored_call(call: Call) -> Call:
     """Return a call as it is run later: nobody waits for it, and a job's result is JSON."""
     headers = {name: call.headers[name] for name in _KEPT if name in call.headers}
     return Call(

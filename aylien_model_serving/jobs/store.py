@@ -142,7 +142,9 @@ class Store:
 
     def heartbeat(self, job_id: str, owner: str, lease: float, now: float) -> bool:
         """Keep the lease for as many seconds from here on, and return whether the job is to be stopped."""
-        return self._work(job_id, owner, lambda job: transitions.extended(job, lease, now)).cancel_requested
+        return self._transition(
+            job_id, owner, lambda job: transitions.extended(job, lease, now)
+        ).cancel_requested
 
     def report(self, job_id: str, owner: str, fraction: float, message: str | None, now: float) -> bool:
         """Keep how far the job is, 0 to 1, and return whether it is to be stopped.
@@ -150,13 +152,13 @@ class Store:
         Args:
             message: the handler's words; None leaves the last ones.
         """
-        return self._work(
+        return self._transition(
             job_id, owner, lambda job: transitions.reported(job, fraction, message)
         ).cancel_requested
 
     def streaming(self, job_id: str, owner: str, now: float) -> bool:
         """Say that items follow, and return whether the job is to be stopped."""
-        return self._work(job_id, owner, transitions.streaming).cancel_requested
+        return self._transition(job_id, owner, transitions.streaming).cancel_requested
 
     def add_item(self, job_id: str, owner: str, index: int, body: bytes) -> bool:
         """Keep an item of a streaming job, and return whether the job is to be stopped.
@@ -186,19 +188,19 @@ class Store:
             error: why, in words that a client may read.
             again: whether a further attempt may do better.
         """
-        return self._work(job_id, owner, lambda job: transitions.failed(job, error, now, again=again))
+        return self._transition(job_id, owner, lambda job: transitions.failed(job, error, now, again=again))
 
     def cancelled(self, job_id: str, owner: str, now: float) -> JobRecord:
         """End a job whose handler has stopped, and return it."""
-        return self._work(job_id, owner, lambda job: transitions.cancelled(job, now))
+        return self._transition(job_id, owner, lambda job: transitions.cancelled(job, now))
 
     def release(self, job_id: str, owner: str, now: float) -> JobRecord:
         """Put a job back into the queue that was not started or must be left; the attempt is not counted."""
-        return self._work(job_id, owner, lambda job: transitions.released(job, now))
+        return self._transition(job_id, owner, lambda job: transitions.released(job, now))
 
     def lost(self, job_id: str, owner: str, now: float) -> JobRecord:
         """Take a job from an owner that is gone, before its lease expires, and return the job."""
-        return self._work(job_id, owner, lambda job: transitions.lost(job, now))
+        return self._transition(job_id, owner, lambda job: transitions.lost(job, now))
 
     def sweep(self, now: float) -> int:
         """Remove expired jobs, of all services, some at a time; return how many, 0 when none is left."""
@@ -227,7 +229,7 @@ class Store:
         """Note that a job's webhook was not delivered: it is due again after a pause, or given up."""
         self._update_webhook(job_id, lambda job: transitions.webhook_failed(job, now))
 
-    def _work(self, job_id: str, owner: str, event: Callable[[JobRecord], JobRecord]) -> JobRecord:
+    def _transition(self, job_id: str, owner: str, event: Callable[[JobRecord], JobRecord]) -> JobRecord:
         with self._unit_of_work.write() as repository:
             job = _of_owner(repository, job_id, owner)
             return _keep(repository, job, event(job))

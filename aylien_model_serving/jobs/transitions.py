@@ -160,7 +160,7 @@ def _queued_again(job: JobRecord, now: float, **changes: Any) -> JobRecord:
         changes.pop("not_before", None)
         return _ended(job, "cancelled", now, **changes)
     fresh = {"queued_at": now, "started_at": None, "fraction": 0.0, "message": None}
-    return replace(job, status=move(job.status, "queued"), **_UNHELD, **fresh, **changes)
+    return replace(job, status=move(job.status, "queued"), **_NO_LEASE, **fresh, **changes)
 
 
 def _ended(job: JobRecord, status: Status, now: float, **changes: Any) -> JobRecord:
@@ -171,12 +171,12 @@ def _ended(job: JobRecord, status: Status, now: float, **changes: Any) -> JobRec
         not_before=None,
         expires_at=now + job.keep,
         webhook_due=None if job.webhook is None else now,
-        **_UNHELD,
+        **_NO_LEASE,
         **changes,
     )
 
 
-_UNHELD: dict[str, Any] = {"lease_owner": None, "lease_until": None}
+_NO_LEASE: dict[str, Any] = {"lease_owner": None, "lease_until": None}
 
 
 def _pause(first: float, times: int, longest: float) -> float:

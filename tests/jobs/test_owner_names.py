@@ -37,21 +37,21 @@ def test_nothing_is_known_of_processes_elsewhere(name: str) -> None:
     assert not owner_names.is_gone(name)
 
 
-def test_nothing_is_known_of_another_boot_or_another_space_of_process_ids() -> None:
-    host, boot, space = owner_names._place().rsplit(":", 2)
-    _, process, draw = name_of_a_dead_process().rsplit(" ", 2)
+def test_nothing_is_known_of_another_boot_or_another_namespace_of_process_ids() -> None:
+    host, boot, namespace = owner_names._machine().rsplit(":", 2)
+    _, process, nonce = name_of_a_dead_process().rsplit(" ", 2)
 
-    assert owner_names.is_gone(f"{host}:{boot}:{space} {process} {draw}")
-    assert not owner_names.is_gone(f"{host}:another:{space} {process} {draw}")
-    assert not owner_names.is_gone(f"{host}:{boot}:1 {process} {draw}")
+    assert owner_names.is_gone(f"{host}:{boot}:{namespace} {process} {nonce}")
+    assert not owner_names.is_gone(f"{host}:another:{namespace} {process} {nonce}")
+    assert not owner_names.is_gone(f"{host}:{boot}:1 {process} {nonce}")
 
 
 def test_an_id_that_another_process_got_does_not_hide_the_end() -> None:
-    place, process, draw = owner_names.name().rsplit(" ", 2)
+    machine, process, nonce = owner_names.name().rsplit(" ", 2)
     pid, _, started = process.partition("-")
 
     assert owner.is_alive(process)
-    assert owner_names.is_gone(f"{place} {pid}-{int(started) - 1} {draw}")
+    assert owner_names.is_gone(f"{machine} {pid}-{int(started) - 1} {nonce}")
 
 
 def test_jobs_of_dead_processes_are_reclaimed_and_others_are_left(store: Store) -> None:
