@@ -39,8 +39,8 @@ class FlaskAppWrapper:
         """Return a Flask app that answers the routes.
 
         Args:
-            routes: one dict for each route; `routes.Route` describes the keys. Without routes, the one shared app
-                is returned, to which views may be added by hand.
+            routes: one dict for each route; `routes.Route` describes the keys. Without routes, the one shared
+                app is returned, to which views may be added by hand.
             config: Flask's configuration, that of its extensions included.
 
         Raises:

@@ -1,4 +1,4 @@
-"""A client of an ASGI app in this process, that can stay, leave, or be slow; and services for it to ask."""
+"""An in-process client of an ASGI app that can disconnect or be slow, and services for its requests."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ NEEDS_A_LOOP = pytest.mark.skipif(
 
 
 class Client:
-    """One request, from its start to the answer or to the client's leaving.
+    """One request, from its start to the response or to the client's disconnect.
 
     Args:
-        app: is asked.
-        request: is what it is asked.
-        slow: whether each message is taken only when the test says so.
+        app: the application.
+        request: is sent to it.
+        slow: whether each message is received only when the test calls `take`.
     """
 
     def __init__(self, app: ServingFlask, request: Request, *, slow: bool = False, **scope: Any) -> None:
@@ -53,11 +53,11 @@ class Client:
         self._arrived.set()
 
     def take(self) -> None:
-        """Take one more message."""
+        """Receive one more message."""
         self._room.release()
 
     def leave(self, *, early: bool = False) -> None:
-        """Go away; an early leaver has not sent its body."""
+        """Disconnect; early means before the body has been sent."""
         if early:
             self._rest.clear()
         self._left.set()
@@ -83,7 +83,7 @@ class Client:
 
 
 async def send_request(app: ServingFlask, request: Request, **scope: Any) -> Client:
-    """Ask, and return once there is an answer."""
+    """Send a request, and return the client once there is a response."""
     client = Client(app, request, **scope)
     await client.end()
     return client

@@ -1,4 +1,4 @@
-"""Apps of a few lines, and a client that asks them."""
+"""Small services, and helpers that send them requests."""
 
 import json
 from collections.abc import Callable
@@ -25,7 +25,7 @@ def serving(target: Callable[..., Any], **keys: Any) -> FlaskClient:
 
 
 def post(client: FlaskClient, fields: Any = None, path: str = "/p", **headers: str) -> TestResponse:
-    """Send fields as JSON, or bytes as they are, and return the answer."""
+    """Send fields as JSON, or bytes unchanged, and return the response."""
     body = fields if isinstance(fields, bytes) else json.dumps(fields or {}).encode()
     return client.post(
         path, data=body, headers={name.replace("_", "-"): value for name, value in headers.items()}

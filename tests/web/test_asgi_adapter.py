@@ -1,4 +1,4 @@
-"""What only an asyncio server has: a loop that must go on, bodies in messages, a lifespan."""
+"""What only the ASGI adapter does: keep the loop free, read bodies from messages, take part in a lifespan."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = NEEDS_A_LOOP
 HELLO = {"text": "hello"}
 
 
-def test_a_quick_handler_runs_on_the_loop_once_it_has_shown_itself_quick(
+def test_a_quick_handler_runs_on_the_loop_once_it_has_been_measured_as_quick(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(latency, "QUICK_SECONDS", float("inf"))
@@ -63,7 +63,7 @@ def test_a_slow_handler_runs_on_one_thread_of_its_own(monkeypatch: pytest.Monkey
     assert len({*threads, threading.get_ident()}) == 2
 
 
-def test_an_answer_that_is_late_is_not_waited_for(gate: Gate) -> None:
+def test_a_response_after_the_deadline_is_not_awaited(gate: Gate) -> None:
     app = service(gate, timeout=0.05)
 
     async def scenario() -> None:
@@ -115,7 +115,7 @@ def test_a_path_below_the_servers_root_is_found() -> None:
     run(scenario())
 
 
-def test_a_lifespan_is_taken_part_in() -> None:
+def test_a_lifespan_is_completed() -> None:
     app = service(lambda text: text)
     sent: list[dict[str, Any]] = []
 
@@ -149,7 +149,7 @@ def test_a_websocket_is_refused() -> None:
     assert sent == [{"type": "websocket.close", "code": 1000}]
 
 
-def test_servers_that_look_at_the_app_take_it_for_an_asgi_application() -> None:
+def test_servers_that_inspect_the_app_take_it_for_an_asgi_application() -> None:
     app = service(lambda text: text)
 
     assert inspect.iscoroutinefunction(app.__call__) or asyncio.iscoroutinefunction(app.__call__)

@@ -1,4 +1,4 @@
-"""Clients of an event loop that leave, or take what they are sent slowly."""
+"""Clients of an ASGI server that disconnect, or receive slowly."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ pytestmark = NEEDS_A_LOOP
 HELLO = {"text": "hello"}
 
 
-def test_a_client_that_leaves_while_it_waits_for_its_turn_never_reaches_the_handler(gate: Gate) -> None:
+def test_a_client_that_disconnects_in_the_queue_never_reaches_the_handler(gate: Gate) -> None:
     app = service(gate)
 
     async def scenario() -> None:
@@ -36,7 +36,7 @@ def test_a_client_that_leaves_while_it_waits_for_its_turn_never_reaches_the_hand
     assert (counted(app, 200), counted(app, 499), counted(app, 500)) == (2, 1, 0)
 
 
-def test_a_client_that_leaves_while_its_call_runs_gets_no_answer(gate: Gate) -> None:
+def test_a_client_that_disconnects_while_its_call_runs_gets_no_response(gate: Gate) -> None:
     app = service(gate)
 
     async def scenario() -> None:
@@ -53,7 +53,7 @@ def test_a_client_that_leaves_while_its_call_runs_gets_no_answer(gate: Gate) -> 
     assert not any("exceptions" in name for name in series_of(app))
 
 
-def test_a_client_that_leaves_before_its_body_has_come_is_counted_as_one_that_left(gate: Gate) -> None:
+def test_a_client_that_disconnects_before_its_body_is_complete_is_counted_as_499(gate: Gate) -> None:
     app = service(gate)
 
     async def scenario() -> None:
@@ -68,7 +68,7 @@ def test_a_client_that_leaves_before_its_body_has_come_is_counted_as_one_that_le
     assert (gate.entered, counted(app, 499)) == ([], 1)
 
 
-def test_an_async_handler_is_cancelled_when_its_client_leaves() -> None:
+def test_an_async_handler_is_cancelled_when_its_client_disconnects() -> None:
     events: list[str] = []
 
     async def wait(text: str) -> None:
@@ -94,7 +94,9 @@ def test_an_async_handler_is_cancelled_when_its_client_leaves() -> None:
     assert counted(app, 499) == 1
 
 
-def test_who_waits_for_an_equal_request_gets_an_answer_although_its_client_leaves(gate: Gate) -> None:
+def test_a_waiter_for_an_equal_request_gets_a_response_although_the_first_disconnects(
+    gate: Gate,
+) -> None:
     app = service(gate, cache=True)
 
     async def scenario() -> None:
@@ -112,7 +114,7 @@ def test_who_waits_for_an_equal_request_gets_an_answer_although_its_client_leave
     run(scenario())
 
 
-def test_a_stream_is_closed_when_its_client_leaves() -> None:
+def test_a_stream_is_closed_when_its_client_disconnects() -> None:
     events: list[str] = []
 
     def count(text: str) -> Iterator[int]:
@@ -140,7 +142,7 @@ def test_a_stream_is_closed_when_its_client_leaves() -> None:
     assert events == ["closed", "closed"]
 
 
-def test_a_stream_goes_no_faster_than_its_client_takes_it() -> None:
+def test_a_stream_is_produced_no_faster_than_its_client_receives_it() -> None:
     made: list[int] = []
 
     def count(text: str) -> Iterator[int]:

@@ -1,4 +1,4 @@
-"""Flask's threads under an event loop: whoever leaves, each of them comes back."""
+"""Flask's threads under an ASGI server: each is returned to the pool, however its request ends."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Server:
         )
 
     def has_begun(self) -> bool:
-        """Tell whether the app waits for a thread, or for one's answer."""
+        """Return whether the app waits for a thread, or for its response."""
         coroutine: Any = self.task.get_coro()
         return coroutine.cr_await is not None
 
@@ -102,7 +102,7 @@ async def answered(app: Any) -> bytes:
 
 @pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("taken", [0, 1, 5])
-def test_a_stream_whose_request_is_cancelled_is_closed_and_gives_its_thread_back(taken: int) -> None:
+def test_a_stream_whose_request_is_cancelled_is_closed_and_returns_its_thread(taken: int) -> None:
     endless = Endless()
     app = asgi_to_wsgi.asgi_of(switched(endless))
 
@@ -120,7 +120,7 @@ def test_a_stream_whose_request_is_cancelled_is_closed_and_gives_its_thread_back
 
 
 @pytest.mark.usefixtures("one_thread")
-def test_a_stream_whose_client_the_server_misses_is_closed_and_gives_its_thread_back() -> None:
+def test_a_stream_whose_disconnect_the_server_reports_is_closed_and_returns_its_thread() -> None:
     endless = Endless()
     app = asgi_to_wsgi.asgi_of(switched(endless))
 
@@ -151,7 +151,7 @@ def test_what_a_server_raises_at_a_message_reaches_the_server() -> None:
 
 
 @pytest.mark.usefixtures("one_thread")
-def test_a_body_that_never_comes_gives_its_thread_back_when_its_request_is_cancelled() -> None:
+def test_a_body_that_never_comes_returns_its_thread_when_its_request_is_cancelled() -> None:
     reading = threading.Event()
     read: list[bytes] = []
 

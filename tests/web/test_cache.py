@@ -1,4 +1,4 @@
-"""Kept answers: the `cache` key of a route, `CachedFlaskAppWrapper`, and the backends."""
+"""The response cache: the `cache` key of a route, `CachedFlaskAppWrapper`, and the backends."""
 
 import threading
 from collections.abc import Callable
@@ -136,7 +136,7 @@ def test_equal_requests_that_arrive_together_run_the_handler_once(way: Callable[
     assert sorted(found(*answers), key=str) == ["hit"] * 4 + ["miss"]
 
 
-def test_two_routes_never_answer_for_each_other() -> None:
+def test_two_routes_never_share_entries() -> None:
     handler = Counting()
     client = serve(
         route(handler, "/a", cache=True),
@@ -151,14 +151,14 @@ def test_two_routes_never_answer_for_each_other() -> None:
     assert [answer.get_json()["label"] for answer in answers] == ["a", "a", "c", "a", "a", "a", "a"]
 
 
-def test_two_services_never_answer_for_each_other() -> None:
+def test_two_services_never_share_entries() -> None:
     one, other = serve(route(Counting("one"), cache=True)), serve(route(Counting("other"), cache=True))
 
     assert [post(client).get_json()["label"] for client in (one, other)] == ["one", "other"]
     assert found(post(one), post(other)) == ["hit", "hit"]
 
 
-def test_views_with_different_schemas_never_answer_for_each_other() -> None:
+def test_views_with_different_schemas_never_share_entries() -> None:
     handler = Counting()
 
     def checked() -> Any:
@@ -176,7 +176,7 @@ def test_views_with_different_schemas_never_answer_for_each_other() -> None:
     ]
 
 
-def test_a_method_and_a_query_have_answers_of_their_own() -> None:
+def test_a_method_and_a_query_have_entries_of_their_own() -> None:
     client = serve(route(Counting(), methods=["GET", "POST"], cache=True))
 
     answers = [client.get("/p?a=1"), client.get("/p?a=2"), post(client, {"a": "1"}), client.get("/p?a=1")]
@@ -184,7 +184,7 @@ def test_a_method_and_a_query_have_answers_of_their_own() -> None:
     assert found(*answers) == ["miss", "miss", "miss", "hit"]
 
 
-def test_each_media_type_of_an_answer_is_kept_for_itself() -> None:
+def test_each_media_type_of_a_response_has_its_own_entry() -> None:
     client = serve(route(lambda title: {"version": title}, schema=example_schema_pb2, cache=True))
     protobuf = "application/x-protobuf"
 

@@ -1,4 +1,4 @@
-"""Where answers are kept: for how long, in which backend, and for whom."""
+"""The backends of the response cache: expiry, size, sharing, and foreign entries."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from tests.web.requests import post, route, serve
 from tests.web.test_cache import Counting, found, runs
 
 
-def test_an_answer_is_kept_for_its_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_entry_expires_after_its_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     client = serve(route(Counting(), cache=60), route(Counting(), "/default", cache=True))
     clock = [1_000_000.0]
     monkeypatch.setattr(simple, "time", lambda: clock[0])
@@ -26,7 +26,7 @@ def test_an_answer_is_kept_for_its_seconds(monkeypatch: pytest.MonkeyPatch) -> N
     assert found(*first, *second, *third) == ["miss", "miss", "hit", "hit", "miss", "hit"]
 
 
-def test_the_default_backend_keeps_a_hundred_thousand_answers() -> None:
+def test_the_default_backend_holds_a_hundred_thousand_entries() -> None:
     app = CachedFlaskAppWrapper.create_app([route(Counting(), cache=True)])
 
     backend: Any = app.state.backend
@@ -46,7 +46,7 @@ def cached_in(folder: Path, handler: Any) -> FlaskClient:
     return CachedFlaskAppWrapper.create_app([route(view)], config).test_client()
 
 
-def test_answers_in_files_outlive_the_app_that_made_them(tmp_path: Path) -> None:
+def test_entries_in_files_outlive_their_app(tmp_path: Path) -> None:
     first = post(cached_in(tmp_path, Counting("first")))
     second = post(cached_in(tmp_path, Counting("second")))
 
@@ -55,7 +55,7 @@ def test_answers_in_files_outlive_the_app_that_made_them(tmp_path: Path) -> None
     assert (tmp_path / "cache").stat().st_mode & 0o777 == 0o700
 
 
-def test_files_of_somebody_else_are_misses(tmp_path: Path) -> None:
+def test_foreign_files_are_misses(tmp_path: Path) -> None:
     post(cached_in(tmp_path, Counting()))
     for file in (tmp_path / "cache").iterdir():
         head = file.read_bytes()[:4]
@@ -80,7 +80,7 @@ def test_the_cache_can_be_switched_off() -> None:
     assert runs(post(client), post(client)) == [1, 2]
 
 
-def test_flask_cachings_object_keeps_what_an_application_wants_to_keep() -> None:
+def test_an_application_can_cache_its_own_values_with_flask_cachings_object() -> None:
     app = CachedFlaskAppWrapper.create_app([route(Counting())])
 
     with app.app_context():

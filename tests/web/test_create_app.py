@@ -100,10 +100,10 @@ def test_routes_may_come_from_any_iterable() -> None:
     ],
 )
 def test_a_mistake_in_a_route_stops_the_start(routes: Any, message: str) -> None:
-    with pytest.raises(ConfigurationError) as text:
+    with pytest.raises(ConfigurationError) as raised:
         FlaskAppWrapper.create_app(routes)
 
-    assert message in str(text.value)
+    assert message in str(raised.value)
 
 
 def test_a_class_that_needs_more_to_be_built_stops_the_start() -> None:

@@ -1,4 +1,4 @@
-"""The dashboard's endpoints: what they show, who may see it, and how little they hold."""
+"""The dashboard's endpoints: their data, their authentication, and their security headers."""
 
 import json
 from typing import Any
@@ -169,9 +169,7 @@ class TestSnapshot:
         assert all(known["own"] for known in asked)
 
     @pytest.mark.usefixtures("in_memory")
-    def test_a_store_that_does_not_work_is_told_beside_the_rest(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_a_store_that_fails_is_reported_beside_the_rest(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def fail(*_: Any, **__: Any) -> Any:
             raise StoreUnavailable("The job store is busy")
 

@@ -1,4 +1,4 @@
-"""What feeds the dashboard: one snapshot a second for all who look, and the counts of all workers."""
+"""The dashboard's data: one snapshot a second for all clients, and the counts of all workers."""
 
 from collections.abc import Callable
 from typing import Any
@@ -41,7 +41,7 @@ class TestFeed:
 
         return Feed(take, clock, clock.sleep)
 
-    def test_all_who_watch_share_one_snapshot_a_second(self, feed: Feed, clock: Clock) -> None:
+    def test_all_clients_share_one_snapshot_a_second(self, feed: Feed, clock: Clock) -> None:
         same = {feed.latest() for _ in range(5)}
         clock.sleep(PERIOD)
 
@@ -56,10 +56,10 @@ class TestFeed:
         assert len(events) == len(set(events)) == 1 + STREAM_SECONDS / PERIOD
         assert clock() - begun == STREAM_SECONDS
 
-    def test_where_waiting_would_keep_others_away_one_event_is_all(self, feed: Feed) -> None:
+    def test_where_waiting_would_block_others_one_event_is_all(self, feed: Feed) -> None:
         assert len(list(feed.events(feed.latest(), streaming=False))) == 1
 
-    def test_who_finds_no_place_gets_one_event_until_another_leaves(self, feed: Feed) -> None:
+    def test_beyond_the_limit_of_streams_a_client_gets_one_event(self, feed: Feed) -> None:
         streams = [feed.events(b"first", streaming=True) for _ in range(MAX_STREAMS)]
         for stream in streams:
             assert next(stream) == b"first"
@@ -70,13 +70,13 @@ class TestFeed:
 
         assert len(list(feed.events(b"first", streaming=True))) > 1
 
-    def test_a_stream_ends_when_its_process_is_told_to_go(
+    def test_a_stream_ends_when_its_process_is_draining(
         self, feed: Feed, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         stream = feed.events(feed.latest(), streaming=True)
         next(stream)
         next(stream)
-        monkeypatch.setattr(lifecycle, "_signs", [lambda: True])
+        monkeypatch.setattr(lifecycle, "_drain_checks", [lambda: True])
 
         assert list(stream) == []
 
@@ -91,7 +91,7 @@ class TestCounts:
 
         return make
 
-    def test_buckets_are_taken_apart_and_added_up_over_other_labels(self, bucket: Any) -> None:
+    def test_buckets_are_separated_and_added_up_over_other_labels(self, bucket: Any) -> None:
         samples = counts.by_name(
             [
                 *(bucket("GET", le, value) for le, value in (("0.1", 1), ("1.0", 3), ("+Inf", 4))),
@@ -106,6 +106,6 @@ class TestCounts:
             "of": {"e": {"sum": 2.75, "counts": [6, 2, 1]}},
         }
 
-    def test_a_series_that_nobody_has_begun_is_empty(self) -> None:
+    def test_a_series_without_samples_is_empty(self) -> None:
         assert counts.histograms({}, "h", "endpoint") == {"bounds": [], "of": {}}
         assert counts.table({}, "c", "endpoint", "result") == {}

@@ -1,4 +1,4 @@
-"""The page that shows the routes, its files, and what people are told who ask a wrong path with a browser."""
+"""The page that shows the routes, its files, and the error page for browsers."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ def version() -> str:
     return swagger.version
 
 
-def test_the_page_asks_nobody_but_its_own_service(client: Any, version: str) -> None:
+def test_the_page_loads_only_files_of_its_own_service(client: Any, version: str) -> None:
     response = client.get("/docs")
 
     policy = dict(part.split(" ", 1) for part in response.headers["Content-Security-Policy"].split("; "))
@@ -39,7 +39,7 @@ def test_the_page_asks_nobody_but_its_own_service(client: Any, version: str) -> 
 
 
 @pytest.mark.parametrize("name", ["swagger-ui.css", "swagger-ui-bundle.js"])
-def test_a_file_of_swagger_ui_is_kept_for_good_where_its_url_names_the_version(
+def test_a_file_of_swagger_ui_is_immutable_where_its_url_names_the_version(
     client: Any, version: str, name: str
 ) -> None:
     named = client.get(f"/docs/{name}?v={version}")
@@ -54,7 +54,7 @@ def test_a_file_of_swagger_ui_is_kept_for_good_where_its_url_names_the_version(
 
 
 @pytest.mark.parametrize("name", ["docs.css", "docs.js"])
-def test_a_file_of_our_own_is_asked_for_again_each_time(client: Any, name: str) -> None:
+def test_a_file_of_our_own_is_revalidated_each_time(client: Any, name: str) -> None:
     first = client.get(f"/docs/{name}")
     again = client.get(f"/docs/{name}", headers={"If-None-Match": first.headers["ETag"]})
 
@@ -114,7 +114,7 @@ def test_a_route_can_not_have_the_path_of_the_page() -> None:
         serve(route(predict, "/docs", methods=["GET"]))
 
 
-def test_a_browser_that_asks_a_wrong_path_gets_a_page_that_leads_to_the_routes(client: Any) -> None:
+def test_a_browser_with_an_unknown_path_gets_a_page_that_links_to_the_routes(client: Any) -> None:
     response = client.get("/no<b>", headers={"Accept": BROWSER})
     below = client.get("/no", headers={"Accept": BROWSER}, environ_overrides={"SCRIPT_NAME": "/v2"})
 
@@ -127,7 +127,7 @@ def test_a_browser_that_asks_a_wrong_path_gets_a_page_that_leads_to_the_routes(c
     assert "default-src 'none'" in response.headers["Content-Security-Policy"]
 
 
-def test_a_browser_that_asks_a_path_in_a_wrong_way_is_told_the_right_one(client: Any) -> None:
+def test_a_browser_with_a_wrong_method_gets_a_page_that_names_the_right_one(client: Any) -> None:
     response = client.get("/p", headers={"Accept": BROWSER})
 
     assert response.status_code == 405

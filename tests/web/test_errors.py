@@ -77,14 +77,14 @@ def test_an_empty_body_is_a_400_whatever_its_media_type(content_type: str | None
         (StopIteration("secret"), 500, "internal_error", GENERIC),
     ],
 )
-def test_what_a_handler_raises_is_told_by_its_kind(
+def test_the_class_of_an_exception_decides_its_response(
     exception: Exception, status: int, code: str, message: str
 ) -> None:
     assert error(post(raising(exception))) == (status, code, message)
 
 
 @pytest.mark.parametrize("exception", [errors.TooManyRequests("full", 7), errors.Unavailable("full", 7)])
-def test_an_error_that_passes_says_when_to_come_back(exception: Exception) -> None:
+def test_a_temporary_error_has_a_retry_after(exception: Exception) -> None:
     assert post(raising(exception)).headers["Retry-After"] == "7"
 
 
@@ -171,7 +171,7 @@ PROBLEM = "application/problem+json"
         ("/broken", b"{}", 500, "Internal Server Error", GENERIC),
     ],
 )
-def test_problem_json_is_answered_to_who_asks_for_it(
+def test_problem_json_is_sent_to_clients_that_accept_it(
     path: str, body: bytes, status: int, title: str, detail: str
 ) -> None:
     def broken(**fields: Any) -> None:
@@ -179,12 +179,12 @@ def test_problem_json_is_answered_to_who_asks_for_it(
 
     response = post(serve(route(predict), route(broken, "/broken")), body, path, Accept=PROBLEM)
 
-    text = response.get_json()
+    problem = response.get_json()
     assert (response.status_code, response.content_type) == (status, PROBLEM)
-    assert text["request_id"] == response.headers["X-Request-ID"]
-    assert (text["type"], text["title"], text["status"]) == ("about:blank", title, status)
-    assert text["detail"] == text["error"] == detail
-    assert text["code"]
+    assert problem["request_id"] == response.headers["X-Request-ID"]
+    assert (problem["type"], problem["title"], problem["status"]) == ("about:blank", title, status)
+    assert problem["detail"] == problem["error"] == detail
+    assert problem["code"]
 
 
 def abort_in_handler(**fields: Any) -> None:
@@ -196,14 +196,14 @@ def abort_in_view() -> None:
 
 
 @pytest.mark.parametrize("target", [abort_in_handler, abort_in_view])
-def test_an_error_that_flask_raises_is_told_in_the_same_form(target: Any) -> None:
+def test_an_error_that_flask_raises_has_the_same_format(target: Any) -> None:
     assert error(post(serve(route(target)))) == (409, "conflict", "Taken by another")
 
 
 @pytest.mark.parametrize(
     ("exception", "status", "code"), [(Conflict(), 409, "conflict"), (ImATeapot(), 418, "i'm_a_teapot")]
 )
-def test_an_http_error_without_words_of_its_own_has_the_standards(
+def test_an_http_error_without_a_description_has_the_standard_phrase(
     exception: Any, status: int, code: str
 ) -> None:
     def view() -> None:
@@ -212,7 +212,7 @@ def test_an_http_error_without_words_of_its_own_has_the_standards(
     assert error(post(serve(route(view))))[:2] == (status, code)
 
 
-def test_an_exception_in_a_view_is_a_500_in_the_same_form() -> None:
+def test_an_exception_in_a_view_is_a_500_in_the_same_format() -> None:
     def view() -> None:
         raise ValueError("secret")
 

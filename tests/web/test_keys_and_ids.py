@@ -1,4 +1,4 @@
-"""Who may ask, and the id that each request carries."""
+"""API keys, and the id of each request."""
 
 import logging
 from typing import Any
@@ -47,7 +47,7 @@ class TestKeys:
         [{"X-API-Key": "one"}, {"Authorization": "Bearer one"}, {"Authorization": "bearer one"}],
     )
     @pytest.mark.parametrize("path", ["/p", "/view"])
-    def test_a_right_key_opens(self, client: FlaskClient, path: str, headers: dict[str, str]) -> None:
+    def test_a_valid_key_is_accepted(self, client: FlaskClient, path: str, headers: dict[str, str]) -> None:
         assert client.post(path, data=b'{"text": "a"}', headers=headers).status_code == 200
 
     def test_a_scheme_that_carries_no_key_is_a_401(self, client: FlaskClient) -> None:

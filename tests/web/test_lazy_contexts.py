@@ -81,7 +81,7 @@ def test_after_its_end_there_is_no_context(app: ServingFlask) -> None:
     assert not flask.has_app_context()
 
 
-def test_a_request_counts_unless_it_is_marked(contexts: LazyContexts) -> None:
+def test_a_request_is_counted_unless_it_is_marked(contexts: LazyContexts) -> None:
     assert contexts.counts()
 
     request.prom_do_not_track = True  # type: ignore[attr-defined]  # prometheus-flask-exporter's mark

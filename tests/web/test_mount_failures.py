@@ -1,4 +1,4 @@
-"""Mounted applications that end otherwise than with an answer: whoever asks them is answered all the same."""
+"""Mounted applications that fail or end without a response: the client gets a response all the same."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _what_was_started_ends() -> Iterator[None]:
     pool.finish(PATIENCE_SECONDS)
 
 
-def beside(app: Any) -> ServingFlask:
+def mounted(app: Any) -> ServingFlask:
     service = FlaskAppWrapper.create_app([])
     service.mount_asgi("/mounted", app)
     return service
@@ -98,7 +98,7 @@ def test_two_first_requests_in_a_process_that_gevent_patched_late_get_one_loop()
 
 @pytest.mark.parametrize("end", [asyncio.CancelledError, SystemExit, KeyboardInterrupt])
 @pytest.mark.parametrize("moment", ["lifespan", "http"])
-def test_an_app_that_ends_itself_is_answered_for_and_the_others_go_on(
+def test_an_app_that_exits_is_answered_with_an_error_and_the_others_go_on(
     moment: str, end: type[BaseException]
 ) -> None:
     async def leave(scope: Any, receive: Any, send: Any) -> None:
@@ -106,7 +106,7 @@ def test_an_app_that_ends_itself_is_answered_for_and_the_others_go_on(
             raise end
         await say_hello(scope, receive, send)
 
-    app = beside(leave)
+    app = mounted(leave)
     app.mount_asgi("/other", say_hello)
 
     status = send_request(app).status
@@ -126,7 +126,7 @@ def test_a_task_that_asks_for_the_exit_leaves_the_loop_to_the_others() -> None:
 
     with pytest.raises(SystemExit):
         ended.result(PATIENCE_SECONDS)
-    assert send_request(beside(say_hello)).body == b"hello"
+    assert send_request(mounted(say_hello)).body == b"hello"
     assert loop_thread.of_process() is loop
 
 
@@ -138,7 +138,7 @@ def test_a_body_that_nobody_reads_before_the_answer_ends_with_the_client() -> No
         if scope["type"] == "http":
             received.append(await receive())
 
-    assert send_request(beside(look_back), Request("POST", "/mounted/page", b"unread")).body == b"hello"
+    assert send_request(mounted(look_back), Request("POST", "/mounted/page", b"unread")).body == b"hello"
 
     until(lambda: received)
     assert received == [{"type": "http.disconnect"}]
@@ -146,7 +146,7 @@ def test_a_body_that_nobody_reads_before_the_answer_ends_with_the_client() -> No
 
 @NEEDS_A_LOOP
 @pytest.mark.parametrize("takes", [True, False])
-def test_a_websocket_whose_app_fails_is_closed_whether_or_not_it_was_looked_at(takes: bool) -> None:
+def test_a_websocket_whose_app_fails_is_closed_whether_or_not_it_was_received(takes: bool) -> None:
     async def fail(scope: Any, receive: Any, send: Any) -> None:
         if takes:
             await receive()
@@ -164,7 +164,7 @@ def test_a_websocket_whose_app_fails_is_closed_whether_or_not_it_was_looked_at(t
         async def send(message: Any) -> None:
             sent.append(message)
 
-        await beside(fail)(scope_of(PAGE) | {"type": "websocket"}, receive, send)
+        await mounted(fail)(scope_of(PAGE) | {"type": "websocket"}, receive, send)
 
         assert given == []
         assert [message["type"] for message in sent] == ["websocket.close"]
@@ -234,7 +234,7 @@ def test_a_generator_that_fails_before_its_first_piece_gets_the_services_answer(
     assert bodies[0].closings == 1
 
 
-def test_a_body_without_a_head_is_an_error() -> None:
+def test_a_body_without_start_response_is_an_error() -> None:
     assert send_request(below(lambda environ, start_response: iter([b"a"]))).status == 500
     assert send_request(below(lambda environ, start_response: [])).status == 500
 
@@ -255,7 +255,7 @@ def begin_late(environ: Any, start_response: Any) -> Iterator[bytes]:
 
 
 @pytest.mark.parametrize("app", [begin_first, begin_late])
-def test_an_error_behind_the_first_piece_is_told_and_cuts_the_answer(
+def test_an_error_after_the_first_piece_is_reported_and_cuts_the_response(
     app: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     service = below(app)
@@ -267,14 +267,14 @@ def test_an_error_behind_the_first_piece_is_told_and_cuts_the_answer(
     assert failures_of(service) == 1
 
 
-def test_a_cut_answer_of_an_asgi_app_is_told_too() -> None:
+def test_a_cut_response_of_an_asgi_app_is_reported_too() -> None:
     async def cut(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http":
             await send({"type": "http.response.start", "status": 200, "headers": []})
             await send({"type": "http.response.body", "body": b"a", "more_body": True})
             raise ValueError("it broke on the way")
 
-    service = beside(cut)
+    service = mounted(cut)
 
     with pytest.raises(ValueError, match="on the way"):
         send_wsgi(service, PAGE)

@@ -1,4 +1,4 @@
-"""What may be mounted, where, and what is refused when a service is put together."""
+"""Which mounts are accepted, and which are refused at start."""
 
 from __future__ import annotations
 

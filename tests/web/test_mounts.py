@@ -1,4 +1,4 @@
-"""Applications that are mounted beside routes, asked as WSGI and ASGI servers ask."""
+"""Requests to mounted applications, as WSGI and ASGI servers send them."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ async def say_nothing(scope: Any, receive: Any, send: Any) -> None:
     """Return without an answer."""
 
 
-def test_an_app_that_fails_without_an_answer_gets_the_services(send_request: SendRequest) -> None:
+def test_an_app_that_raises_gets_the_services_error_response(send_request: SendRequest) -> None:
     app = FlaskAppWrapper.create_app([])
     app.mount_wsgi("/wsgi", lambda environ, start_response: explode())
     app.mount_asgi("/asgi", explode_on_loop)
@@ -206,7 +206,7 @@ def test_requests_are_counted_under_their_mount_and_carry_their_id(send_request:
             assert series_of(app)[f"flask_http_request_duration_seconds_count{labels}"] == 1
 
 
-def test_keys_are_asked_for_unless_the_mount_says_otherwise(
+def test_keys_are_required_unless_the_mount_says_otherwise(
     send_request: SendRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MODEL_SERVING_API_KEYS", "secret")
@@ -253,7 +253,7 @@ def test_middleware_of_the_service_sees_every_request(send_request: SendRequest)
     assert all(header(answer, "x-seen") == ["yes"] for answer in answers)
 
 
-def test_a_handler_behind_middleware_still_takes_the_short_way(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_handler_behind_middleware_still_takes_the_fast_path(monkeypatch: pytest.MonkeyPatch) -> None:
     app = mounted.seen_service()
     monkeypatch.setattr(ServingFlask, "full_dispatch_request", explode)
 
@@ -280,7 +280,7 @@ def test_the_longest_path_wins(send_request: SendRequest) -> None:
     assert roots == ["/a", "/a/b", "/a/b/c"]
 
 
-def test_what_no_reader_of_text_expects_is_answered(send_request: SendRequest) -> None:
+def test_heads_that_are_not_utf8_are_answered(send_request: SendRequest) -> None:
     app = mounted.service()
 
     assert send_request(app, get("/fast/%ff%fe")).status == 404

@@ -1,4 +1,4 @@
-"""The documents of services with routes of all kinds are what OpenAPI 3.1 says they have to be."""
+"""The documents of services with routes of all kinds are valid OpenAPI 3.1."""
 
 import pytest
 

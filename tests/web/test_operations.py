@@ -1,4 +1,4 @@
-"""The endpoints that operators ask, and what they show of requests."""
+"""The operators' endpoints, and what they show of requests."""
 
 from typing import Any
 
@@ -40,8 +40,8 @@ def test_a_service_whose_handlers_are_ready_is_ready(client: Any) -> None:
     assert client.get("/readyz").status_code == 200
 
 
-def test_a_process_that_is_leaving_is_not_ready(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lifecycle, "_signs", [lambda: True])
+def test_a_process_that_is_draining_is_not_ready(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lifecycle, "_drain_checks", [lambda: True])
 
     response = client.get("/readyz")
 
@@ -93,7 +93,7 @@ def test_paths_and_methods_that_clients_invent_share_a_label(client: Any) -> Non
 
 
 @pytest.mark.parametrize("path", ["/__ping", "/livez", "/readyz", "/metrics", "/__metrics"])
-def test_what_operators_ask_is_not_counted(client: Any, path: str) -> None:
+def test_operators_requests_are_not_counted(client: Any, path: str) -> None:
     for _ in range(3):
         client.get(path)
 
@@ -122,7 +122,7 @@ def test_faults_of_the_service_are_counted_and_those_of_clients_are_not() -> Non
     ]
 
 
-def test_a_scrape_may_ask_for_some_series_alone(client: Any) -> None:
+def test_a_scrape_may_select_series(client: Any) -> None:
     post(client, {"text": "a"})
 
     text = client.get("/metrics?name[]=flask_http_request_total").text

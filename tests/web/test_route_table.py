@@ -1,4 +1,4 @@
-"""The table finds what Flask's own map would find, and leaves the rest to Flask."""
+"""The route table matches what Flask's own URL map would match, and leaves the rest to Flask."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_the_rule_that_was_added_first_wins() -> None:
     assert found(app, "/a", "PUT") is None
 
 
-def test_an_empty_table_asks_nobody() -> None:
+def test_an_empty_table_matches_nothing() -> None:
     route_table = RouteTable(Map([Rule("/a", endpoint="a")]))
 
     assert route_table.find("/a", "GET") is None
