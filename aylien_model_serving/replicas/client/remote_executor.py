@@ -13,7 +13,8 @@ from typing import Any
 from aylien_model_serving.background import pool
 from aylien_model_serving.core.messages import Call, Reply
 from aylien_model_serving.errors import HandlerFailed
-from aylien_model_serving.replicas.client.replica_pool import ReplicaPool, ReplicaPools
+from aylien_model_serving.replicas.client.replica_pool import ReplicaPool
+from aylien_model_serving.replicas.client.replica_pools import ReplicaPools
 from aylien_model_serving.replicas.client.supervisor_client import Replica
 from aylien_model_serving.rpc.connection import ReplicaDraining, ReplicaLost
 from aylien_model_serving.rpc.flight_recorder import was_running
