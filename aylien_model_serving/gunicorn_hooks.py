@@ -160,7 +160,7 @@ def post_worker_init(worker: Any) -> None:
     if isinstance(getattr(type(app), "wsgi", None), property):
         app()
     SupervisorClient.of_process().start()
-    lifecycle.watch(lambda: not worker.alive)
+    lifecycle.add_drain_check(lambda: not worker.alive)
     lifecycle.loaded()
 
 

@@ -39,9 +39,9 @@ def reload() -> None:
     generation += 1
 
 
-def watch(is_leaving: Callable[[], bool]) -> None:
+def add_drain_check(check: Callable[[], bool]) -> None:
     """Add a check that `is_draining` calls."""
-    _drain_checks.append(is_leaving)
+    _drain_checks.append(check)
 
 
 def is_draining() -> bool:
