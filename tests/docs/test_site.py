@@ -1,4 +1,4 @@
-"""The site is built without a warning, its links lead somewhere, and it asks no other host for anything."""
+"""The site is built without a warning, its links have targets, and it fetches nothing from other hosts."""
 
 import importlib.util
 import os
@@ -12,17 +12,18 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from tests.docs.pages import PAGES, PROJECT
+from tests.selection import full
 from tests.services.serving import clean_environment
 
 pytestmark = full  # `make docs` builds the site as strictly
 
 BUILD_SECONDS = 100
 
-#: What a browser fetches by itself, and by which attribute.
+#: Elements whose content a browser fetches, and the attribute with its URL.
 FETCHED = {"link": "href", "script": "src", "img": "src", "source": "src", "iframe": "src"}
 
-#: Kinds of <link> that are read and not fetched.
-READ = {"canonical", "prev", "next"}
+#: Relations of <link> that are not fetched.
+NOT_FETCHED = {"canonical", "prev", "next"}
 
 
 class Page(HTMLParser):
@@ -40,7 +41,7 @@ class Page(HTMLParser):
         found = {name: value or "" for name, value in attrs}
         self.anchors.add(found.get("id", found.get("name", "")))
         address = found.get(FETCHED.get(tag, ""))
-        if address is not None and found.get("rel") not in READ:
+        if address is not None and found.get("rel") not in NOT_FETCHED:
             self.fetched.append(address)
         if tag == "a" and "href" in found:
             self.links.append(found["href"])
@@ -57,7 +58,7 @@ class Site:
         files = (file for file in self.folder.rglob("*.html") if file.name != "404.html")
         return {file: Page(file) for file in files}
 
-    def leads_somewhere(self, page: Page, link: str) -> bool:
+    def has_target(self, page: Page, link: str) -> bool:
         parts = urlsplit(link)
         target = (page.file.parent / unquote(parts.path)).resolve() if parts.path else page.file
         target = target / "index.html" if target.is_dir() else target
@@ -81,8 +82,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
         text=True,
         timeout=BUILD_SECONDS,
     )
-    said = [line for line in (built.stdout + built.stderr).splitlines() if not line.startswith("INFO ")]
-    assert (built.returncode, said) == (0, [])
+    messages = [line for line in (built.stdout + built.stderr).splitlines() if not line.startswith("INFO ")]
+    assert (built.returncode, messages) == (0, [])
     return Site(folder)
 
 
@@ -94,27 +95,27 @@ def test_every_page_of_the_documentation_is_in_the_site(site: Site) -> None:
         assert site.folder / folder / "index.html" in site.pages, page
 
 
-def test_every_link_of_the_site_leads_somewhere(site: Site) -> None:
-    lost = {
+def test_every_link_of_the_site_has_a_target(site: Site) -> None:
+    broken = {
         (str(page.file.relative_to(site.folder)), link)
         for page in site.pages.values()
         for link in page.links
-        if not urlsplit(link).scheme and not site.leads_somewhere(page, link)
+        if not urlsplit(link).scheme and not site.has_target(page, link)
     }
 
-    assert lost == set()
+    assert broken == set()
 
 
 def test_no_page_has_a_browser_fetch_anything_from_another_host(site: Site) -> None:
     for page in site.pages.values():
         for address in page.fetched:
             assert not urlsplit(address).netloc, f"{page.file.name} fetches {address}"
-            assert site.leads_somewhere(page, address), address
+            assert site.has_target(page, address), address
 
 
-def test_a_link_to_an_anchor_that_is_not_there_is_found_out(site: Site) -> None:
+def test_a_link_to_a_missing_anchor_fails(site: Site) -> None:
     page = site.pages[site.folder / "tutorial" / "index.html"]
 
-    assert site.leads_somewhere(page, "#a-job")
-    assert not site.leads_somewhere(page, "#a-yob")
-    assert not site.leads_somewhere(page, "../guide/jops/")
+    assert site.has_target(page, "#a-job")
+    assert not site.has_target(page, "#a-yob")
+    assert not site.has_target(page, "../guide/jops/")
