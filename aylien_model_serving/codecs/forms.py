@@ -89,7 +89,7 @@ def _in_memory(*_: object, **__: object) -> IO[bytes]:
 
 
 def _group(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, list[Any]] = {}
+    groups: dict[str, list[Any]] = {}
     for name, value in pairs:
-        found.setdefault(name, []).append(value)
-    return {name: values[0] if len(values) == 1 else values for name, values in found.items()}
+        groups.setdefault(name, []).append(value)
+    return {name: values[0] if len(values) == 1 else values for name, values in groups.items()}

@@ -40,14 +40,14 @@ def iter_records(body: bytes, max_records: int) -> Iterator[WireRecord]:
     Raises:
         ValueError: the bytes are no message, hold a group, or have more than `max_records` records.
     """
-    at = 0
+    position = 0
     for _ in range(max_records):
-        if at == len(body):
+        if position == len(body):
             return
-        record = _read_record(body, at)
+        record = _read_record(body, position)
         yield record
-        at = record.end
-    if at < len(body):
+        position = record.end
+    if position < len(body):
         raise ValueError("Too many records")
 
 

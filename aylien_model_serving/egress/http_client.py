@@ -62,7 +62,7 @@ class HTTPClient:
 
         Raises:
             OSError: as in `Connector.open`; `ResponseTooLarge` and TimeoutError come from reading, too.
-            http.client.HTTPException: the answer is no HTTP.
+            http.client.HTTPException: the response is not valid HTTP.
         """
         with closing(self.connector.open(url, deadline)) as sock:
             connection = http.client.HTTPConnection(url.host, url.port)

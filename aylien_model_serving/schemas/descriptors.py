@@ -49,29 +49,32 @@ _WELL_KNOWN: dict[str, JSONSchema] = {
 }
 
 
-def of_message(descriptor: Descriptor, found: dict[str, JSONSchema]) -> JSONSchema:
+def of_message(descriptor: Descriptor, components: dict[str, JSONSchema]) -> JSONSchema:
     """Return the schema of a message, and add those of the messages within it.
 
     Args:
         descriptor: of the message.
-        found: components by name, to which nested messages are added.
+        components: components by name, to which nested messages are added.
     """
     return {
         "type": "object",
-        "properties": {field.name: _of_field(field, found) for field in descriptor.fields},
+        "properties": {field.name: _of_field(field, components) for field in descriptor.fields},
         "additionalProperties": False,
     }
 
 
-def _of_field(field: FieldDescriptor, found: dict[str, JSONSchema]) -> JSONSchema:
+def _of_field(field: FieldDescriptor, components: dict[str, JSONSchema]) -> JSONSchema:
     message = field.message_type
     if message is not None and message.GetOptions().map_entry:
-        return {"type": "object", "additionalProperties": _of_item(message.fields_by_name["value"], found)}
-    item = _of_item(field, found)
+        return {
+            "type": "object",
+            "additionalProperties": _of_item(message.fields_by_name["value"], components),
+        }
+    item = _of_item(field, components)
     return {"type": "array", "items": item} if field.is_repeated else item
 
 
-def _of_item(field: FieldDescriptor, found: dict[str, JSONSchema]) -> JSONSchema:
+def _of_item(field: FieldDescriptor, components: dict[str, JSONSchema]) -> JSONSchema:
     if field.type == FieldDescriptor.TYPE_BYTES:
         return {"type": "string", "contentEncoding": "base64"}
     if field.cpp_type == FieldDescriptor.CPPTYPE_ENUM:
@@ -79,13 +82,13 @@ def _of_item(field: FieldDescriptor, found: dict[str, JSONSchema]) -> JSONSchema
         return {"anyOf": [{"enum": names}, _INTEGER]}
     if field.cpp_type != FieldDescriptor.CPPTYPE_MESSAGE:
         return _SCALARS[field.cpp_type]
-    return _of_inner(cast(Descriptor, field.message_type), found)
+    return _of_inner(cast(Descriptor, field.message_type), components)
 
 
-def _of_inner(message: Descriptor, found: dict[str, JSONSchema]) -> JSONSchema:
+def _of_inner(message: Descriptor, components: dict[str, JSONSchema]) -> JSONSchema:
     if message.full_name in _WELL_KNOWN:
         return _WELL_KNOWN[message.full_name]
-    if message.full_name not in found:
-        found[message.full_name] = {}  # a message may be recursive
-        found[message.full_name] = of_message(message, found)
+    if message.full_name not in components:
+        components[message.full_name] = {}  # a message may be recursive
+        components[message.full_name] = of_message(message, components)
     return reference(message.full_name)

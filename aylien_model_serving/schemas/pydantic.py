@@ -45,12 +45,12 @@ class PydanticSchema(Schema):
     def arguments(self, fields: Fields, path_values: Mapping[str, Any]) -> dict[str, Any]:
         values = merge(fields.values, path_values)
         if self._request is not None:
-            beside = {name: values[name] for name in self._path_only if name in values}
-            model = self._validate({name: value for name, value in values.items() if name not in beside})
+            path_only = {name: values[name] for name in self._path_only if name in values}
+            model = self._validate({name: value for name, value in values.items() if name not in path_only})
             values = {
                 **{name: getattr(model, name) for name in type(model).model_fields},
                 **(model.model_extra or {}),
-                **beside,
+                **path_only,
             }
             values = {name: value for name, value in values.items() if self._wanted(name, model)}
         self._signature.check(values)

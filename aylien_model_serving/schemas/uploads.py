@@ -40,15 +40,15 @@ def replace_uploads(values: dict[str, Any], uploads: Uploads, names: Collection[
 
     A browser sends a nameless empty file where none was chosen: such a field counts as absent.
     """
-    found = dict(values)
+    replaced = dict(values)
     for name in names & uploads.keys():
         sent = uploads[name]
         kept = [item for item in (sent if isinstance(sent, list) else [sent]) if item]
         if not kept:
-            del found[name]
+            del replaced[name]
         else:
-            found[name] = kept if isinstance(sent, list) else kept[0]
-    return found
+            replaced[name] = kept if isinstance(sent, list) else kept[0]
+    return replaced
 
 
 def set_file_fields(value: Any, label: str) -> None:
