@@ -1,6 +1,6 @@
-"""The command line `model-serving`: a module for each command, imported when the command is asked for.
+"""The command line `model-serving`: a module for each command, imported when the command is invoked.
 
-What is wrong ends in one line on standard error, and in exit status 2 for wrong use or 1.
+An error is one line on standard error, and exit status 2 for invalid usage or 1.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from aylien_model_serving.cli.errors import Misused
+from aylien_model_serving.cli.errors import InvalidUsage
 from aylien_model_serving.core.suggest import suggestion
 
 #: What each command does, known without importing its module.
@@ -25,11 +25,11 @@ COMMANDS = {
     "completion": "Print a shell's completion of these commands.",
 }
 
-_INTERRUPTED = 130  # what shells answer for a program that SIGINT ended
+_INTERRUPTED = 130  # the exit status that shells report for a program that SIGINT ended
 
 
 class Commands(click.Group):
-    """Finds a command's module by the command's name."""
+    """Loads a command's module by the command's name."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -44,7 +44,7 @@ class Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args[0] not in COMMANDS and not args[0].startswith("-"):
-            raise Misused(f"There is no command {args[0]!r}{suggestion(args[0], COMMANDS)}", ctx)
+            raise InvalidUsage(f"There is no command {args[0]!r}{suggestion(args[0], COMMANDS)}", ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -59,24 +59,24 @@ class Commands(click.Group):
         try:
             status: Any = run(standalone_mode=False)
         except click.ClickException as error:
-            click.echo(_told(error), err=True)
+            click.echo(_message(error), err=True)
             sys.exit(error.exit_code)
         except click.Abort:
             sys.exit(_INTERRUPTED)
         sys.exit(status if isinstance(status, int) else 0)
 
 
-def _told(error: click.ClickException) -> str:
-    """Return an error as one line, with the way to the help where words were wrong."""
+def _message(error: click.ClickException) -> str:
+    """Return an error as one line, with a pointer to the help where arguments were wrong."""
     path = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "model-serving"
     message = " ".join(error.format_message().split())
-    is_said = isinstance(error, Misused) or not isinstance(error, click.UsageError)
-    hint = "" if is_said else f" (see {path} --help)"
+    is_complete = isinstance(error, InvalidUsage) or not isinstance(error, click.UsageError)
+    hint = "" if is_complete else f" (see {path} --help)"
     return f"{path}: {message}{hint}"
 
 
-def _show_version(ctx: click.Context, _: click.Parameter, is_asked: bool) -> None:
-    if is_asked and not ctx.resilient_parsing:
+def _show_version(ctx: click.Context, _: click.Parameter, is_requested: bool) -> None:
+    if is_requested and not ctx.resilient_parsing:
         click.echo(f"model-serving {import_module(f'{__name__}.library').version()}")
         ctx.exit()
 

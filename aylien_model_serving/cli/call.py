@@ -1,4 +1,4 @@
-"""`model-serving call`: one call of a running service, its answer shown as it comes."""
+"""`model-serving call`: one call of a running service, its response printed as it arrives."""
 
 from __future__ import annotations
 
@@ -10,10 +10,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from aylien_model_serving.cli import fields
-from aylien_model_serving.cli.errors import Misused
-from aylien_model_serving.cli.output import Files, show, show_item
-from aylien_model_serving.cli.resolve_route import Located, locate
-from aylien_model_serving.cli.service_client import client_of, client_options, library, told, whole_url
+from aylien_model_serving.cli.errors import InvalidUsage
+from aylien_model_serving.cli.output import OutputFiles, show, show_item
+from aylien_model_serving.cli.resolve_route import ResolvedRoute, resolve_route
+from aylien_model_serving.cli.service_client import (
+    client_of,
+    client_options,
+    library,
+    report_errors,
+    whole_url,
+)
 
 if TYPE_CHECKING:
     from aylien_model_serving.client import Job
@@ -58,18 +64,18 @@ def command(
 
     A job is followed to its end, a stream is printed as it comes, and a file is saved.
     """
-    typed = fields.words_of(word for word in words if word != _STANDARD_INPUT)
-    given = fields.of_json(sys.stdin.read()) if _STANDARD_INPUT in words else {}
-    with told():
-        found = locate(whole_url(url), method, partial(client_of, api_key=api_key, timeout=timeout))
+    typed = fields.parse_arguments(word for word in words if word != _STANDARD_INPUT)
+    given = fields.from_json(sys.stdin.read()) if _STANDARD_INPUT in words else {}
+    with report_errors():
+        found = resolve_route(whole_url(url), method, partial(client_of, api_key=api_key, timeout=timeout))
         values = given | _values(found, typed)
         operation = found.operation
         answer = found.client.call(f"{operation.method} {operation.path}", **values)
-        _show(answer, Files(Path.cwd(), output, force), no_wait=no_wait)
+        _show(answer, OutputFiles(Path.cwd(), output, force), no_wait=no_wait)
 
 
-def _values(found: Located, typed: list[fields.Word]) -> dict[str, Any]:
-    """Return the fields of a call, by the type hints of the service's own description."""
+def _values(found: ResolvedRoute, typed: list[fields.FieldArgument]) -> dict[str, Any]:
+    """Return the fields of a call, by the type hints of the service's OpenAPI description."""
     signature = found.operation.signature
     hints = {
         name: parameter.annotation
@@ -80,7 +86,7 @@ def _values(found: Located, typed: list[fields.Word]) -> dict[str, Any]:
     return fields.read([*found.words, *typed], hints, is_known=not takes_more)
 
 
-def _show(answer: Any, files: Files, *, no_wait: bool) -> None:
+def _show(answer: Any, files: OutputFiles, *, no_wait: bool) -> None:
     client = library()
     if isinstance(answer, client.Job) and no_wait:
         click.echo(answer.id)
@@ -89,7 +95,9 @@ def _show(answer: Any, files: Files, *, no_wait: bool) -> None:
     elif isinstance(answer, client.Stream):
         with answer:
             if files.output is not None:
-                raise Misused("-o saves one answer, and this is a stream: redirect standard output instead")
+                raise InvalidUsage(
+                    "-o saves one answer, and this is a stream: redirect standard output instead"
+                )
             for item in answer:
                 show_item(item, files)
     else:

@@ -1,11 +1,11 @@
-"""`model-serving completion`: what a shell has to be told to complete these commands."""
+"""`model-serving completion`: the script with which a shell completes these commands."""
 
 from __future__ import annotations
 
 import click
 from click.shell_completion import get_completion_class
 
-from aylien_model_serving.cli.errors import Failed
+from aylien_model_serving.cli.errors import CommandFailed
 
 _PROGRAM = "model-serving"
 _VARIABLE = "_MODEL_SERVING_COMPLETE"
@@ -24,7 +24,7 @@ def command(ctx: click.Context, shell: str) -> None:
     """
     kind = get_completion_class(shell)
     if kind is None:
-        raise Failed(f"This click completes nothing in {shell}: pip install --upgrade click")
+        raise CommandFailed(f"This click completes nothing in {shell}: pip install --upgrade click")
     completion = kind(ctx.find_root().command, {}, _PROGRAM, _VARIABLE)
     # `source()` would first start the shell to ask for its version, which may be another one than the user's.
     click.echo(completion.source_template % completion.source_vars())

@@ -1,6 +1,6 @@
-"""What an app answers, as JSON can tell it: for each route what it takes, and how it runs.
+"""Description of an app as JSON: for each route its fields, and how it runs.
 
-Runs beside the service's own modules, in `look`.
+Runs beside the service's own modules, in `inspect_process`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from aylien_model_serving.web.app import ServingFlask
 #: Pages for people, of which a service may have some switched off.
 PAGES = ("/docs", "/__dashboard", "/openapi.json")
 
-#: What is not repeated for each rule: Flask adds it to all.
+#: Left out of each rule: Flask adds them to all.
 _IMPLIED_METHODS = {"HEAD", "OPTIONS"}
 
 #: Beginning of the names of this library's own endpoints in Flask's map.
@@ -30,8 +30,8 @@ _OWN = "model_serving:"
 _VIEW = "a Flask view"
 
 
-def described(app: Any) -> dict[str, Any]:
-    """Return what an app answers.
+def describe_app(app: Any) -> dict[str, Any]:
+    """Return the routes and pages of an app.
 
     Args:
         app: a Service, a Flask app, or another WSGI or ASGI application, of which nothing is known.
@@ -41,20 +41,20 @@ def described(app: Any) -> dict[str, Any]:
     if not isinstance(app, Flask):
         return {"routes": [], "pages": []}
     routes = app.state.routes if isinstance(app, ServingFlask) else []
-    own = [_shown(route) for route in routes if not route.is_own]
+    own = [_described_route(route) for route in routes if not route.is_own]
     pages = {rule.rule for rule in app.url_map.iter_rules()}.intersection(PAGES)
     return {"routes": [*own, *_views(app), *_mounts(app)], "pages": [page for page in PAGES if page in pages]}
 
 
 def _mounts(app: Flask) -> Iterator[dict[str, Any]]:
-    """Yield what other applications answer, of which the path alone is known."""
+    """Yield the mounted applications, of which the path alone is known."""
     for mount in app.mounts if isinstance(app, ServingFlask) else ():
         name = type(getattr(mount, "app", mount)).__name__
         yield {"path": f"{mount.path}/", "methods": ["*"], "name": name, "fields": [], "runs": "mounted"}
 
 
 def _views(app: Flask) -> Iterator[dict[str, Any]]:
-    """Yield what was added to a Flask app beside this library's routes."""
+    """Yield the rules of a Flask app that are no routes of this library."""
     own = app.untracked if isinstance(app, ServingFlask) else ()
     for rule in app.url_map.iter_rules():
         if rule.endpoint in own or rule.endpoint.startswith(_OWN):
@@ -69,7 +69,7 @@ def _views(app: Flask) -> Iterator[dict[str, Any]]:
         }
 
 
-def _shown(described: DescribedRoute) -> dict[str, Any]:
+def _described_route(described: DescribedRoute) -> dict[str, Any]:
     route = described.route
     return {
         "path": route.endpoint,
@@ -88,7 +88,7 @@ def _fields(schema: JSONSchema) -> Iterator[str]:
 
 
 def kind_of(schema: JSONSchema) -> str:
-    """Return one word, or a few, for what a JSON Schema lets in."""
+    """Return one word, or a few, for the type that a JSON Schema describes."""
     if "$ref" in schema:
         return str(schema["$ref"]).rpartition("/")[2].rpartition(".")[2]
     for word in ("anyOf", "oneOf"):

@@ -1,13 +1,13 @@
-"""How the commands fail: each error is one line and carries the exit status, and what to do is a part of it.
+"""Errors of the commands: each is one line with its remedy, and carries the exit status.
 
-Wrong use is click's UsageError, with status 2.
+Invalid usage is click's UsageError, with status 2.
 """
 
 from __future__ import annotations
 
 import click
 
-#: Modules that extras bring, and the extra that does.
+#: Module → the extra that installs it.
 EXTRAS = {
     "torch": "torch",
     "PIL": "media",
@@ -20,17 +20,17 @@ EXTRAS = {
 }
 
 
-class Failed(click.ClickException):
-    """The command was understood and could not be carried out."""
+class CommandFailed(click.ClickException):
+    """The command was valid and could not be carried out."""
 
     exit_code = 1
 
 
-class Misused(click.UsageError):
-    """The words of the command lead nowhere."""
+class InvalidUsage(click.UsageError):
+    """The arguments of the command are wrong."""
 
 
 def pip_install(module: str) -> str:
-    """Return the command that brings a module, or nothing where no extra does."""
+    """Return the command that installs a module, or "" where no extra has it."""
     extra = EXTRAS.get(module.partition(".")[0])
     return f"pip install 'model-serving[{extra}]'" if extra else ""

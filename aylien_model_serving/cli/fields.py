@@ -1,6 +1,6 @@
-"""Words of a command line → the fields of a call.
+"""Arguments of a command line → the fields of a call.
 
-Pure, but for looking whether a file is there. `name=text` is read as the field is described,
+Pure, but for checking whether a file exists. `name=text` is parsed by the field's type,
 `name:=json` as JSON, and `name@path` is a file.
 """
 
@@ -14,10 +14,10 @@ from pathlib import Path
 from types import UnionType
 from typing import IO, Any, Literal, NamedTuple, Union, get_args, get_origin
 
-from aylien_model_serving.cli.errors import Misused
+from aylien_model_serving.cli.errors import InvalidUsage
 from aylien_model_serving.core.suggest import suggestion
 
-_WORD = re.compile(r"(?P<name>[^=:@\s]+)(?P<sign>:=|=|@)(?P<text>.*)", re.DOTALL)
+_ARGUMENT = re.compile(r"(?P<name>[^=:@\s]+)(?P<sign>:=|=|@)(?P<text>.*)", re.DOTALL)
 
 _FORMS = "a field is name=value, name:=json or name@path"
 
@@ -27,12 +27,12 @@ _SWITCHES = {
 }
 
 
-class Word(NamedTuple):
+class FieldArgument(NamedTuple):
     """A field as it was typed.
 
     Args:
         name: the field's.
-        sign: what stands between name and text.
+        sign: the separator between name and text.
         text: the rest.
     """
 
@@ -41,22 +41,22 @@ class Word(NamedTuple):
     text: str
 
 
-def words_of(texts: Iterable[str]) -> list[Word]:
+def parse_arguments(texts: Iterable[str]) -> list[FieldArgument]:
     """Return the fields that were typed.
 
     Raises:
-        Misused: a word is none.
+        InvalidUsage: an argument is no field.
     """
     found = []
     for text in texts:
-        match = _WORD.fullmatch(text)
+        match = _ARGUMENT.fullmatch(text)
         if match is None:
-            raise Misused(f"{text!r} is no field: {_FORMS}")
-        found.append(Word(**match.groupdict()))
+            raise InvalidUsage(f"{text!r} is no field: {_FORMS}")
+        found.append(FieldArgument(**match.groupdict()))
     return found
 
 
-def read(words: Iterable[Word], hints: Mapping[str, Any], *, is_known: bool) -> dict[str, Any]:
+def read(words: Iterable[FieldArgument], hints: Mapping[str, Any], *, is_known: bool) -> dict[str, Any]:
     """Return the values of fields; one that is typed several times is a list.
 
     Args:
@@ -65,17 +65,17 @@ def read(words: Iterable[Word], hints: Mapping[str, Any], *, is_known: bool) -> 
         is_known: whether there are no further fields.
 
     Raises:
-        Misused: a value is not what it has to be, a file is not there, or there is no such field.
+        InvalidUsage: a value has the wrong type, a file does not exist, or there is no such field.
     """
-    found: dict[str, list[Word]] = {}
+    found: dict[str, list[FieldArgument]] = {}
     for word in words:
         if is_known and word.name not in hints:
-            raise Misused(f"The route has no field {word.name!r}{suggestion(word.name, hints)}")
+            raise InvalidUsage(f"The route has no field {word.name!r}{suggestion(word.name, hints)}")
         found.setdefault(word.name, []).append(word)
     return {name: _value(same, hints.get(name, Any)) for name, same in found.items()}
 
 
-def _value(words: list[Word], hint: Any) -> Any:
+def _value(words: list[FieldArgument], hint: Any) -> Any:
     """Return the value of one field."""
     if len(words) == 1 and words[0].sign == ":=":
         return _json(words[0])
@@ -86,7 +86,7 @@ def _value(words: list[Word], hint: Any) -> Any:
     return [_read(word, (*get_args(item), Any)[0]) for word in words]
 
 
-def _read(word: Word, hint: Any) -> Any:
+def _read(word: FieldArgument, hint: Any) -> Any:
     if word.sign == ":=":
         return _json(word)
     if word.sign == "@":
@@ -96,27 +96,27 @@ def _read(word: Word, hint: Any) -> Any:
             return _READERS.get(get_origin(part) or part, _anything)(word.text, part)
         except ValueError:
             continue
-    raise Misused(f"{word.name}={word.text}: {_expected(hint)} is expected")
+    raise InvalidUsage(f"{word.name}={word.text}: {_expected(hint)} is expected")
 
 
 def _parts(hint: Any) -> list[Any]:
-    """Return the types of which a value may be any, text at the end: everything can be read as that."""
+    """Return the alternatives of a type, text last: every value can be parsed as that."""
     is_union = get_origin(hint) in (Union, UnionType)
     return sorted(get_args(hint) if is_union else [hint], key=lambda part: part in _TEXTS)
 
 
-def _json(word: Word) -> Any:
+def _json(word: FieldArgument) -> Any:
     try:
         return json.loads(word.text)
     except ValueError as error:
-        raise Misused(f"{word.name}:={word.text}: not JSON: {error}") from None
+        raise InvalidUsage(f"{word.name}:={word.text}: not JSON: {error}") from None
 
 
-def _file(word: Word) -> Path:
+def _file(word: FieldArgument) -> Path:
     path = Path(word.text).expanduser()
     if not path.is_file():
         near = sorted(file.name for file in path.parent.iterdir()) if path.parent.is_dir() else []
-        raise Misused(f"{word.name}@{word.text}: there is no such file{suggestion(path.name, near)}")
+        raise InvalidUsage(f"{word.name}@{word.text}: there is no such file{suggestion(path.name, near)}")
     return path
 
 
@@ -138,7 +138,7 @@ def _switch(text: str, _: Any) -> bool:
 
 
 def _choice(text: str, hint: Any) -> Any:
-    """Return one of a Literal's values; what is none of them is for the service to refuse."""
+    """Return one of a Literal's values; any other is for the service to refuse."""
     return next((choice for choice in get_args(hint) if str(choice) == text), text)
 
 
@@ -193,16 +193,16 @@ def _expected(hint: Any) -> str:
     return " or ".join(_WORDS.get(get_origin(part) or part, str(part)) for part in _parts(hint))
 
 
-def of_json(text: str) -> dict[str, Any]:
+def from_json(text: str) -> dict[str, Any]:
     """Return the fields of a JSON object.
 
     Raises:
-        Misused: it is none.
+        InvalidUsage: it is not JSON, or no object.
     """
     try:
         fields = json.loads(text)
     except ValueError as error:
-        raise Misused(f"standard input is not JSON: {error}") from None
+        raise InvalidUsage(f"standard input is not JSON: {error}") from None
     if not isinstance(fields, dict):
-        raise Misused(f"standard input has to be a JSON object, and not {type(fields).__name__}")
+        raise InvalidUsage(f"standard input has to be a JSON object, and not {type(fields).__name__}")
     return fields

@@ -1,4 +1,4 @@
-"""Asks `look` what a service serves: its modules are imported in a process of their own."""
+"""Inspects an app by `inspect_process`: the service's modules are imported in a process of their own."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from typing import Any, NamedTuple
 
 import click
 
-from aylien_model_serving.cli.errors import Failed, Misused
-from aylien_model_serving.cli.targets import Target
+from aylien_model_serving.cli.errors import CommandFailed, InvalidUsage
+from aylien_model_serving.cli.targets import AppTarget
 
-#: File descriptor of standard error, where a service's own prints go, so that they mix with no output.
+#: File descriptor of standard error, to which a service's own prints go, so that no output has them.
 _STANDARD_ERROR = 2
 
 
-class Looked(NamedTuple):
-    """What a service serves.
+class InspectedApp(NamedTuple):
+    """An app's routes and pages.
 
     Args:
         target: the app, as a server has to name it.
@@ -27,39 +27,43 @@ class Looked(NamedTuple):
         pages: the paths of pages for people.
     """
 
-    target: Target
+    target: AppTarget
     routes: list[dict[str, Any]]
     pages: list[str]
 
 
-def look_at(target: Target, *, with_traceback: bool) -> Looked:
-    """Return what a target serves.
+def inspect_app(target: AppTarget, *, with_traceback: bool) -> InspectedApp:
+    """Return the routes and pages of a target.
 
     Args:
-        target: the app; where it has no expression, one is looked for.
-        with_traceback: whether all is shown of an error that the service ends with.
+        target: the app; where it has no expression, one is resolved.
+        with_traceback: whether the traceback is shown of an error that ends the import.
 
     Raises:
-        Misused: there is no app.
-        Failed: the service can't be imported.
+        InvalidUsage: there is no app.
+        CommandFailed: the service can't be imported.
     """
-    answer, status = _ask(target)
-    if not answer:
-        raise Failed(f"{target}: {_ended(status)} when it was imported")
-    told = json.loads(answer)
-    if "error" not in told:
-        return Looked(target._replace(expression=told["expression"]), told["routes"], told["pages"])
-    fault = told["error"]
-    if fault["is_misuse"]:
-        raise Misused(fault["line"])
+    line, status = _import_apart(target)
+    if not line:
+        raise CommandFailed(f"{target}: {_ended(status)} when it was imported")
+    answered = json.loads(line)
+    if "error" not in answered:
+        return InspectedApp(
+            target._replace(expression=answered["expression"]),
+            answered["routes"],
+            answered["pages"],
+        )
+    error = answered["error"]
+    if error["is_invalid_usage"]:
+        raise InvalidUsage(error["line"])
     if with_traceback:
-        click.echo(fault["traceback"], err=True, nl=False)
-    raise Failed(fault["line"] + ("" if with_traceback else " (--traceback shows all of it)"))
+        click.echo(error["traceback"], err=True, nl=False)
+    raise CommandFailed(error["line"] + ("" if with_traceback else " (--traceback shows all of it)"))
 
 
-def _ask(target: Target) -> tuple[bytes, int]:
+def _import_apart(target: AppTarget) -> tuple[bytes, int]:
     reader, writer = os.pipe()
-    program = [sys.executable, "-m", f"{__package__}.look", str(writer), *map(str, target)]
+    program = [sys.executable, "-m", f"{__package__}.inspect_process", str(writer), *map(str, target)]
     with open(reader, "rb") as answer:
         try:
             child = subprocess.Popen(program, pass_fds=[writer], stdout=_STANDARD_ERROR)

@@ -1,6 +1,6 @@
-"""Imports a service in a process of its own, and tells as JSON what it serves, or why it does not.
+"""Imports a service in a process of its own, and writes its description, or its error, as JSON.
 
-Run as a module by `looking`. No handler is built, so that no model is loaded which the service loads
+Run as a module by `inspect_app`. No handler is built, so that no model is loaded which the service loads
 by itself.
 """
 
@@ -16,75 +16,75 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from aylien_model_serving.cli.describe import described
-from aylien_model_serving.cli.errors import Misused, pip_install
-from aylien_model_serving.cli.resolve_app import Found, find
-from aylien_model_serving.cli.targets import Target, modules_near
+from aylien_model_serving.cli.describe import describe_app
+from aylien_model_serving.cli.errors import InvalidUsage, pip_install
+from aylien_model_serving.cli.resolve_app import ResolvedApp, resolve_app
+from aylien_model_serving.cli.targets import AppTarget, modules_near
 from aylien_model_serving.core.suggest import suggestion
 from aylien_model_serving.process import lifecycle
 
 
-def main(pipe: int, target: Target) -> None:
-    """Write what is found into a pipe, as one line, and end the process whatever else is running in it.
+def main(pipe: int, target: AppTarget) -> None:
+    """Write the result into a pipe, as one line, and end the process whatever else is running in it.
 
     Args:
-        pipe: file descriptor.
+        pipe: its file descriptor.
         target: the app.
     """
     lifecycle.is_inspecting = True
     sys.path.insert(0, str(target.folder))
     try:
-        told: Mapping[str, Any] = look(target)
+        result: Mapping[str, Any] = inspect_target(target)
     except KeyboardInterrupt:
         os._exit(130)
     except BaseException as error:  # a service may do anything at its import, SystemExit included
-        told = {"error": fault_of(error, target)}
+        result = {"error": describe_error(error, target)}
     with open(pipe, "w") as out:
-        out.write(json.dumps(told) + "\n")
+        out.write(json.dumps(result) + "\n")
     sys.stdout.flush()
     os._exit(0)
 
 
-def look(target: Target) -> dict[str, Any]:
-    """Return what a target serves.
+def inspect_target(target: AppTarget) -> dict[str, Any]:
+    """Return the expression, routes and pages of a target.
 
     Raises:
-        Misused: there is no app.
+        InvalidUsage: there is no app.
     """
     module = _imported(target)
-    found: Found = find(module, target.expression)
-    return {"expression": found.expression, **described(found.app)}
+    found: ResolvedApp = resolve_app(module, target.expression)
+    return {"expression": found.expression, **describe_app(found.app)}
 
 
-def _imported(target: Target) -> ModuleType:
+def _imported(target: AppTarget) -> ModuleType:
     try:
         return import_module(target.module)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{target.module}.".startswith(f"{error.name}."):
             raise
-        raise Misused(_no_module(target, error.name)) from error
+        raise InvalidUsage(_no_module(target, error.name)) from error
 
 
-def _no_module(target: Target, name: str) -> str:
+def _no_module(target: AppTarget, name: str) -> str:
     hint = suggestion(name, modules_near(target)) if "." not in name else ""
     return f"There is no module {name!r} in {target.folder}{hint}"
 
 
-def fault_of(error: BaseException, target: Target) -> dict[str, Any]:
-    """Return an error as one line that says where it is, and what would mend it.
+def describe_error(error: BaseException, target: AppTarget) -> dict[str, Any]:
+    """Return an error as one line with its location and its remedy.
 
     Args:
         error: what ended the import.
         target: what was imported.
     """
-    if isinstance(error, Misused):
-        return {"line": error.message, "is_misuse": True, "traceback": ""}
-    place = _place_of(error, target)
+    if isinstance(error, InvalidUsage):
+        return {"line": error.message, "is_invalid_usage": True, "traceback": ""}
+    location = _location_of(error, target)
     shown = "".join(traceback.format_exception(error))
-    return {"line": f"{place}{_told(error)}", "is_misuse": False, "traceback": shown}
+    return {"line": f"{location}{_message(error)}", "is_invalid_usage": False, "traceback": shown}
 
 
-def _place_of(error: BaseException, target: Target) -> str:
+def _location_of(error: BaseException, target: AppTarget) -> str:
     """Return the file and the line of the service's own code that an error came through last."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{_near(error.filename)}, line {error.lineno}: "
@@ -93,7 +93,7 @@ def _place_of(error: BaseException, target: Target) -> str:
     return f"{_near(own[-1].filename)}, line {own[-1].lineno}: " if own else f"{target}: "
 
 
-def _is_own(file: str, target: Target) -> bool:
+def _is_own(file: str, target: AppTarget) -> bool:
     path = Path(file)
     return path.is_relative_to(target.folder) and not {"site-packages", "dist-packages"} & set(path.parts)
 
@@ -103,15 +103,15 @@ def _near(file: str) -> str:
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
-def _told(error: BaseException) -> str:
+def _message(error: BaseException) -> str:
     if isinstance(error, SystemExit):
         return f"the module ends the process when it is imported (SystemExit: {error.code})"
     text = error.msg if isinstance(error, SyntaxError) else str(error)
-    told = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    summary = f"{type(error).__name__}: {text}" if text else type(error).__name__
     missing = error.name if isinstance(error, ModuleNotFoundError) and error.name else ""
     cure = "" if "." in missing else pip_install(missing)
-    return f"{told}; {cure} brings it" if cure else told
+    return f"{summary}; {cure} brings it" if cure else summary
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), Target(Path(sys.argv[2]), *sys.argv[3:5]))
+    main(int(sys.argv[1]), AppTarget(Path(sys.argv[2]), *sys.argv[3:5]))

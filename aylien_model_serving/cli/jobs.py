@@ -7,7 +7,7 @@ import json
 
 import click
 
-from aylien_model_serving.cli.service_client import client_of, client_options, told, whole_url
+from aylien_model_serving.cli.service_client import client_of, client_options, report_errors, whole_url
 from aylien_model_serving.cli.tables import columns
 
 _STATES = ["queued", "processing", "streaming", "finished", "failed", "cancelled"]
@@ -25,7 +25,7 @@ def command(
     url: str, status: str | None, limit: int, as_json: bool, api_key: str | None, timeout: float
 ) -> None:
     """List the jobs of the service at URL, e.g. localhost:8000."""
-    with told():
+    with report_errors():
         client = client_of(whole_url(url), api_key, timeout)
         states = [job.state for job in client.jobs(status, limit)]
     if as_json:

@@ -1,4 +1,4 @@
-"""This library as a distribution: its version, and how another project asks pip for it.
+"""This library as a distribution: its version, and how another project requires it.
 
 Apart from the commands, since reading metadata takes longer than most of them.
 """
@@ -25,10 +25,10 @@ def version() -> str:
 
 
 def requirement(extra: str = "") -> str:
-    """Return the line of a requirements.txt that brings the library from where this one came.
+    """Return the line of a requirements.txt that installs the library from the origin of this one.
 
     Args:
-        extra: name of the extra that is asked for too.
+        extra: name of an extra to install with it.
     """
     extras = f"[{extra}]" if extra else ""
     if _is_checkout():
@@ -44,7 +44,7 @@ def requirement(extra: str = "") -> str:
 
 
 def is_local(requirement: str) -> bool:
-    """Tell whether a requirement leads to a folder or file of this machine."""
+    """Return whether a requirement is a folder or file of this machine."""
     return requirement.startswith("-e ") or " @ file:" in requirement
 
 
@@ -54,7 +54,7 @@ def _is_checkout() -> bool:
 
 
 def _origin() -> dict[str, Any]:
-    """Return what pip noted of an installation that came from elsewhere than an index (PEP 610)."""
+    """Return what pip recorded of an installation that came from elsewhere than an index (PEP 610)."""
     try:
         text = metadata.distribution(NAME).read_text("direct_url.json")
     except metadata.PackageNotFoundError:

@@ -1,7 +1,7 @@
 """`model-serving new`: a small project of one's own, from the files of the folder `project`.
 
 Schemas are pydantic classes there and not protobuf messages, since those need a compiler that pip does not
-bring with this library; both say the same to the service.
+install with this library; both validate the same.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from aylien_model_serving.cli import library
-from aylien_model_serving.cli.errors import Failed, Misused
+from aylien_model_serving.cli.errors import CommandFailed, InvalidUsage
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
 
@@ -30,7 +30,7 @@ def command(name: Path) -> None:
     """
     folder = Path.cwd() / name
     if not _NAME.fullmatch(folder.name):
-        raise Misused(
+        raise InvalidUsage(
             f"{folder.name!r} is no name for a project: letters, digits, - and _ make one, e.g. my-model"
         )
     _refuse_occupied(folder, name)
@@ -45,15 +45,15 @@ def command(name: Path) -> None:
         for file, text in files.items():
             (folder / file).write_text(text)
     except OSError as error:
-        raise Failed(f"{name}: {error.strerror}") from error
-    _tell(name, files, words["{{library}}"])
+        raise CommandFailed(f"{name}: {error.strerror}") from error
+    _print_summary(name, files, words["{{library}}"])
 
 
 def _refuse_occupied(folder: Path, name: Path) -> None:
     if folder.is_dir() and any(folder.iterdir()):
-        raise Misused(f"{name} is not empty: name a folder that is not there yet, or an empty one")
+        raise InvalidUsage(f"{name} is not empty: name a folder that is not there yet, or an empty one")
     if folder.exists() and not folder.is_dir():
-        raise Misused(f"{name} is a file: name a folder that is not there yet, or an empty one")
+        raise InvalidUsage(f"{name} is a file: name a folder that is not there yet, or an empty one")
 
 
 def _files(words: dict[str, str]) -> dict[str, str]:
@@ -67,7 +67,7 @@ def _files(words: dict[str, str]) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
-def _tell(name: Path, files: dict[str, str], requirement: str) -> None:
+def _print_summary(name: Path, files: dict[str, str], requirement: str) -> None:
     click.echo(f"Made {name} with {', '.join(files)}.\n")
     click.echo(f"  cd {name}\n  make test\n  make run")
     if library.is_local(requirement):

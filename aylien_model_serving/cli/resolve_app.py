@@ -1,4 +1,4 @@
-"""Which object of a module is the app, and how a server has to name it."""
+"""Resolves the app of a module, and the expression by which a server names it."""
 
 from __future__ import annotations
 
@@ -9,47 +9,49 @@ from typing import Any, NamedTuple
 
 from flask import Flask
 
-from aylien_model_serving.cli.errors import Misused
+from aylien_model_serving.cli.errors import InvalidUsage
 from aylien_model_serving.core.suggest import suggestion
 from aylien_model_serving.service import Service
 
-#: Names under which an app, and a function that makes one, are looked for first.
+#: Names that are tried first for an app, and for a function that makes one.
 APPS = ("app", "application", "service", "api")
 FACTORIES = ("run_app", "create_app", "make_app")
 
 
-class Found(NamedTuple):
-    """An app.
+class ResolvedApp(NamedTuple):
+    """An app, and the expression that names it.
 
     Args:
         expression: its name in the module, or the call that makes it.
-        app: what a server would call.
+        app: the WSGI or ASGI application.
     """
 
     expression: str
     app: Any
 
 
-def find(module: ModuleType, expression: str) -> Found:
+def resolve_app(module: ModuleType, expression: str) -> ResolvedApp:
     """Return the app of a module.
 
     Args:
         module: the module.
-        expression: a name in it, or the call of one; empty to look for an app.
+        expression: a name in it, or the call of one; empty to choose the app by its name or type.
 
     Raises:
-        Misused: there is none, there are several, or what is named is no app.
+        InvalidUsage: there is none, there are several, or what is named is no app.
     """
     expression = expression or _likely(module)
     parsed = ast.parse(expression, mode="eval").body
     if isinstance(parsed, ast.Call) and isinstance(parsed.func, ast.Name):
         given = [ast.literal_eval(argument) for argument in parsed.args]
         named = {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in parsed.keywords}
-        return Found(expression, _made(module, _named(module, parsed.func.id), expression, given, named))
+        return ResolvedApp(
+            expression, _made(module, _named(module, parsed.func.id), expression, given, named)
+        )
     value = _named(module, expression)
     if inspect.isfunction(value) and _takes_nothing(value):
-        return Found(f"{expression}()", _made(module, value, f"{expression}()", [], {}))
-    return Found(expression, _checked(module, expression, value))
+        return ResolvedApp(f"{expression}()", _made(module, value, f"{expression}()", [], {}))
+    return ResolvedApp(expression, _checked(module, expression, value))
 
 
 def _likely(module: ModuleType) -> str:
@@ -59,11 +61,11 @@ def _likely(module: ModuleType) -> str:
         if name in apps and (name in APPS or len(apps) == 1):
             return name
     if apps:
-        raise Misused(f"{module.__name__} has several apps: name one, as in {module.__name__}:{apps[0]}")
+        raise InvalidUsage(f"{module.__name__} has several apps: name one, as in {module.__name__}:{apps[0]}")
     for name in FACTORIES:
         if inspect.isfunction(getattr(module, name, None)):
             return f"{name}()"
-    raise Misused(
+    raise InvalidUsage(
         f"{module.__name__} has no app: neither a Service, nor a Flask app, nor a function {FACTORIES[0]}()"
     )
 
@@ -73,7 +75,7 @@ def _named(module: ModuleType, name: str) -> Any:
         return getattr(module, name)
     except AttributeError:
         known = [other for other, value in vars(module).items() if _may_be_meant(module, other, value)]
-        raise Misused(f"{module.__name__} has no {name!r}{suggestion(name, known)}") from None
+        raise InvalidUsage(f"{module.__name__} has no {name!r}{suggestion(name, known)}") from None
 
 
 def _may_be_meant(module: ModuleType, name: str, value: Any) -> bool:
@@ -85,11 +87,11 @@ def _may_be_meant(module: ModuleType, name: str, value: Any) -> bool:
 
 def _made(module: ModuleType, factory: Any, call: str, given: list[Any], named: dict[str, Any]) -> Any:
     if not callable(factory):
-        raise Misused(f"{module.__name__}:{call}: {type(factory).__name__} can't be called")
+        raise InvalidUsage(f"{module.__name__}:{call}: {type(factory).__name__} can't be called")
     try:
         inspect.signature(factory).bind(*given, **named)
     except TypeError as error:
-        raise Misused(f"{module.__name__}:{call}: {error}") from None
+        raise InvalidUsage(f"{module.__name__}:{call}: {error}") from None
     except ValueError:
         pass  # a callable whose signature can't be read
     return _checked(module, call, factory(*given, **named))
@@ -98,7 +100,7 @@ def _made(module: ModuleType, factory: Any, call: str, given: list[Any], named: 
 def _checked(module: ModuleType, expression: str, value: Any) -> Any:
     if isinstance(value, type) or not callable(value):
         kind = "a class" if isinstance(value, type) else f"of type {type(value).__name__}"
-        raise Misused(f"{module.__name__}:{expression} is {kind}, and no app that a server could call")
+        raise InvalidUsage(f"{module.__name__}:{expression} is {kind}, and no app that a server could call")
     return value
 
 

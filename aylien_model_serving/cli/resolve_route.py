@@ -1,6 +1,6 @@
-"""Which service, and which of its routes, a URL leads to.
+"""Resolves a URL to a service, and to one of its routes.
 
-A service may be behind a path of its own, so its description is looked for at the host first, and
+A service may be mounted below a path prefix, so its description is requested at the root first, and
 then along the URL's path.
 """
 
@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
-from aylien_model_serving.cli.errors import Failed, Misused
-from aylien_model_serving.cli.fields import Word
+from aylien_model_serving.cli.errors import CommandFailed, InvalidUsage
+from aylien_model_serving.cli.fields import FieldArgument
 from aylien_model_serving.cli.service_client import library
 from aylien_model_serving.core.suggest import suggestion
 from aylien_model_serving.errors import NotFound, ServingError
@@ -21,28 +21,28 @@ if TYPE_CHECKING:
     from aylien_model_serving.client import Client
     from aylien_model_serving.client.openapi import Operation
 
-#: Segments of a path, at most, that a service may be behind.
+#: Segments, at most, of a service's path prefix.
 _DEEPEST = 4
 
 _VALUE = re.compile(r"\{(\w+)\}")
 
 
-class Located(NamedTuple):
+class ResolvedRoute(NamedTuple):
     """A route of a service.
 
     Args:
         client: of the service.
         operation: the route.
-        words: fields that the URL holds, in its path and in its query.
+        words: fields of the URL's path and query.
     """
 
     client: Client
     operation: Operation
-    words: list[Word]
+    words: list[FieldArgument]
 
 
-def locate(url: str, method: str | None, connect: Callable[[str], Client]) -> Located:
-    """Return the route that a URL leads to.
+def resolve_route(url: str, method: str | None, connect: Callable[[str], Client]) -> ResolvedRoute:
+    """Return the route that a URL resolves to.
 
     Args:
         url: of the route.
@@ -50,11 +50,14 @@ def locate(url: str, method: str | None, connect: Callable[[str], Client]) -> Lo
         connect: makes a client of the service at a URL.
 
     Raises:
-        Failed: there is no service that describes itself.
-        Misused: it has no such route.
-        ServingError: it tells nothing to this caller, who has no API key, say.
+        CommandFailed: there is no service that describes itself.
+        InvalidUsage: it has no such route.
+        ServingError: it refuses this caller, who has no API key, say.
     """
-    query = [Word(name, "=", value) for name, value in parse_qsl(urlsplit(url).query, keep_blank_values=True)]
+    query = [
+        FieldArgument(name, "=", value)
+        for name, value in parse_qsl(urlsplit(url).query, keep_blank_values=True)
+    ]
     known: list[str] = []
     refusal: ServingError | None = None
     for base, path in _splits(url):
@@ -67,21 +70,23 @@ def locate(url: str, method: str | None, connect: Callable[[str], Client]) -> Lo
         found = _nearest([item for item in operations if method in (None, item.method)], path)
         if found is not None:
             operation, values = found
-            return Located(client, operation, [*values, *query])
+            return ResolvedRoute(client, operation, [*values, *query])
         known += [operation.path for operation in operations if not operation.is_own]
     if not known and refusal is not None:
         raise refusal
     if not known:
-        raise Failed(f"{url}: no service that describes itself in /openapi.json answers there")
+        raise CommandFailed(f"{url}: no service that describes itself in /openapi.json answers there")
     path = urlsplit(url).path or "/"
-    raise Misused(f"The service has no route {f'{method} ' if method else ''}{path}{suggestion(path, known)}")
+    raise InvalidUsage(
+        f"The service has no route {f'{method} ' if method else ''}{path}{suggestion(path, known)}"
+    )
 
 
 def _operations(client: Client) -> list[Operation]:
     """Return the operations of a service; none where there is no description of one.
 
     Raises:
-        ServingError: there may be one, and it is not shown.
+        ServingError: the service refuses to show it.
     """
     try:
         return list(client._document().operations)
@@ -90,7 +95,7 @@ def _operations(client: Client) -> list[Operation]:
 
 
 def _splits(url: str) -> Iterator[tuple[str, str]]:
-    """Yield each address that a service might have, and the path below it."""
+    """Yield each URL at which a service might be, and the path below it."""
     parts = urlsplit(url)
     segments = parts.path.lstrip("/").split("/")  # the last is empty where the path ends with a slash
     deepest = len(segments) if segments[-1] else len(segments) - 1
@@ -99,10 +104,10 @@ def _splits(url: str) -> Iterator[tuple[str, str]]:
         yield urlunsplit((parts.scheme, parts.netloc, f"/{base}", "", "")), "/" + "/".join(segments[count:])
 
 
-def _nearest(operations: list[Operation], path: str) -> tuple[Operation, list[Word]] | None:
-    """Return the operation that a path leads to, and its values: of several, the one with the least in them.
+def _nearest(operations: list[Operation], path: str) -> tuple[Operation, list[FieldArgument]] | None:
+    """Return the operation that a path matches, and its values: of several, the one with the shortest values.
 
-    A slash at the end, more or less, makes a difference only where both are routes.
+    A trailing slash makes a difference only where both are routes.
     """
     for end in ("", "/"):
         matches = [
@@ -116,8 +121,8 @@ def _nearest(operations: list[Operation], path: str) -> tuple[Operation, list[Wo
     return None
 
 
-def _match(operation: Operation, template: str, path: str) -> list[Word] | None:
-    """Return the values of a path; None where the template is another one's."""
+def _match(operation: Operation, template: str, path: str) -> list[FieldArgument] | None:
+    """Return the values of a path; None where it does not match the template."""
     parts = _VALUE.split(template)  # text and names by turns
     pattern = re.escape(parts[0])
     for name, text in zip(parts[1::2], parts[2::2], strict=True):
@@ -126,4 +131,4 @@ def _match(operation: Operation, template: str, path: str) -> list[Word] | None:
     found = re.fullmatch(pattern, path)
     if found is None:
         return None
-    return [Word(name, "=", unquote(value)) for name, value in found.groupdict().items()]
+    return [FieldArgument(name, "=", unquote(value)) for name, value in found.groupdict().items()]

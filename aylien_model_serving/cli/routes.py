@@ -1,4 +1,4 @@
-"""`model-serving routes`: what an app answers, without serving it."""
+"""`model-serving routes`: the routes of an app, without serving it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from aylien_model_serving.cli.inspect_app import look_at
+from aylien_model_serving.cli.inspect_app import inspect_app
 from aylien_model_serving.cli.options import target_argument, traceback_option
 from aylien_model_serving.cli.tables import route_lines
 from aylien_model_serving.cli.targets import read
@@ -22,10 +22,12 @@ def command(target: str, as_json: bool, with_traceback: bool) -> None:
 
     The service's modules are imported, as a server would; handlers are not built.
     """
-    looked = look_at(read(target, Path.cwd()), with_traceback=with_traceback)
+    inspected = inspect_app(read(target, Path.cwd()), with_traceback=with_traceback)
     if as_json:
-        click.echo(json.dumps({"target": str(looked.target), "routes": looked.routes}, indent=2))
-    elif looked.routes:
-        click.echo("\n".join(route_lines(looked.routes)))
+        click.echo(json.dumps({"target": str(inspected.target), "routes": inspected.routes}, indent=2))
+    elif inspected.routes:
+        click.echo("\n".join(route_lines(inspected.routes)))
     else:
-        click.echo(f"{looked.target} has no routes of this library, nor is it a Flask app with any", err=True)
+        click.echo(
+            f"{inspected.target} has no routes of this library, nor is it a Flask app with any", err=True
+        )

@@ -1,4 +1,4 @@
-"""`model-serving run`: says what will be served, and becomes the server."""
+"""`model-serving run`: prints what will be served, and becomes the server."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ from pathlib import Path
 
 import click
 
-from aylien_model_serving.cli.errors import Failed, Misused
-from aylien_model_serving.cli.inspect_app import Looked, look_at
+from aylien_model_serving.cli.errors import CommandFailed, InvalidUsage
+from aylien_model_serving.cli.inspect_app import InspectedApp, inspect_app
 from aylien_model_serving.cli.library import version
 from aylien_model_serving.cli.options import target_argument, traceback_option
 from aylien_model_serving.cli.tables import columns, route_lines
-from aylien_model_serving.cli.targets import Target, read
+from aylien_model_serving.cli.targets import AppTarget, read
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.servers import commands, ports
 from aylien_model_serving.servers.commands import ServerOptions
 
 _DEFAULTS = ServerOptions()
 
-#: Pages for people, and what they are for.
+#: Page → what it is for.
 _PAGES = {
     "/docs": "try the routes out",
     "/__dashboard": "see what the service does",
     "/openapi.json": "the routes, for programs",
 }
 
-#: Addresses that mean all of a machine's, of which its user calls the service by this one.
+#: Wildcard address → the host by which a user on this machine calls the service.
 _EVERYWHERE = {"0.0.0.0": "localhost", "::": "localhost", "": "localhost"}
 
 
@@ -78,13 +78,13 @@ def command(target: str, quiet: bool, with_traceback: bool, **chosen: object) ->
         found = read(target, Path.cwd())
         commands.command_of(str(found), options, folder=found.folder)  # is the server installed?
     except ConfigurationError as error:
-        raise Misused(str(error)) from None
+        raise InvalidUsage(str(error)) from None
     _check_port(options)
     if not quiet or not found.expression:
-        looked = look_at(found, with_traceback=with_traceback)
-        found = looked.target
+        inspected = inspect_app(found, with_traceback=with_traceback)
+        found = inspected.target
         if not quiet:
-            click.echo("\n".join(_summary(looked, options)))
+            click.echo("\n".join(_summary(inspected, options)))
     _become_server(found, options)
 
 
@@ -92,31 +92,31 @@ def _check_port(options: ServerOptions) -> None:
     try:
         ports.check(options.host, options.port)
     except ports.UnknownHost as error:
-        raise Misused(f"--host: {error}") from None
+        raise InvalidUsage(f"--host: {error}") from None
     except ConfigurationError as error:
-        raise Failed(str(error)) from None
+        raise CommandFailed(str(error)) from None
 
 
-def _become_server(target: Target, options: ServerOptions) -> None:
+def _become_server(target: AppTarget, options: ServerOptions) -> None:
     try:
         commands.run(str(target), options, folder=target.folder)
     except (ConfigurationError, OSError) as error:
-        raise Failed(str(error)) from None
+        raise CommandFailed(str(error)) from None
 
 
-def _summary(looked: Looked, options: ServerOptions) -> list[str]:
-    """Return what is served, by whom and where, line by line."""
+def _summary(inspected: InspectedApp, options: ServerOptions) -> list[str]:
+    """Return the lines that say what is served, by which server, and where."""
     kind = f"{options.worker_class} " if options.server == "gunicorn" else ""
     count = f"{options.workers} {kind}worker{'s' if options.workers > 1 else ''}"
     host = _EVERYWHERE.get(options.host, options.host)
     url = f"http://{f'[{host}]' if ':' in host else host}:{options.port}"
-    pages = [(f"{url}{page}", _PAGES[page]) for page in looked.pages] or [(url, "")]
+    pages = [(f"{url}{page}", _PAGES[page]) for page in inspected.pages] or [(url, "")]
     reloading = ", which start again when a file changes" if options.reload else ""
     return [
-        f"model-serving {version()} serves {looked.target} by {options.server} with {count}{reloading}",
+        f"model-serving {version()} serves {inspected.target} by {options.server} with {count}{reloading}",
         "",
-        *(f"  {line}" for line in route_lines(looked.routes)),
-        *([""] if looked.routes else []),
+        *(f"  {line}" for line in route_lines(inspected.routes)),
+        *([""] if inspected.routes else []),
         *(f"  {line}" for line in columns(pages)),
         "",
     ]

@@ -1,6 +1,6 @@
-"""What `call` and `jobs` share: the client that they ask with, and its errors in one line.
+"""What `call` and `jobs` share: the client of a service, and its errors in one line.
 
-The client needs packages that a service does not: it is imported when it is asked for.
+The client needs packages that a service does not: it is imported when it is used.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from aylien_model_serving.cli.errors import Failed, Misused
+from aylien_model_serving.cli.errors import CommandFailed, InvalidUsage
 from aylien_model_serving.errors import ServingError
 
 if TYPE_CHECKING:
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
-#: Further tries; somebody sits in front of the terminal.
+#: Retries; somebody sits in front of the terminal.
 _RETRIES = 1
 
 _KEY_VARIABLE = "MODEL_SERVING_API_KEY"
 
 
 def client_options(command: _Command) -> _Command:
-    """Add the options that say how a service is asked."""
+    """Add the options of requests to a service."""
     key = click.option(
         "--api-key", envvar=_KEY_VARIABLE, show_envvar=True, help="Sent to a service that asks for a key."
     )
@@ -48,33 +48,33 @@ def library() -> ModuleType:
     """Return the client's module.
 
     Raises:
-        Failed: its packages are not installed.
+        CommandFailed: its packages are not installed.
     """
     try:
         return import_module("aylien_model_serving.client")
     except ImportError as error:
-        raise Failed(str(error)) from None
+        raise CommandFailed(str(error)) from None
 
 
 def client_of(url: str, api_key: str | None, timeout: float) -> Client:
     """Return a client of the service at a URL, which is closed with the command.
 
     Raises:
-        Misused: it is no URL, or the key can't be sent.
+        InvalidUsage: it is no URL, or the key can't be sent.
     """
     try:
         client: Client = library().Client(url, api_key=api_key, timeout=timeout, retries=_RETRIES)
     except ValueError as error:
-        raise Misused(str(error)) from None
+        raise InvalidUsage(str(error)) from None
     click.get_current_context().call_on_close(client.close)
     return client
 
 
 def whole_url(text: str) -> str:
-    """Return a URL as it was meant: `:8000/x` is on this machine, and http is what most services speak here.
+    """Complete a URL: `:8000/x` is on this machine, and the default scheme is http.
 
     Raises:
-        Misused: it is no URL.
+        InvalidUsage: it is no URL.
     """
     url = f"http://localhost{text}" if text.startswith((":", "/")) else text
     url = url if "://" in url else f"http://{url}"
@@ -84,33 +84,33 @@ def whole_url(text: str) -> str:
     except ValueError:
         is_url = False
     if not is_url:
-        raise Misused(f"{text!r} is no URL of a service, such as localhost:8000/predict")
+        raise InvalidUsage(f"{text!r} is no URL of a service, such as localhost:8000/predict")
     return url
 
 
 @contextmanager
-def told() -> Iterator[None]:
-    """Turn what the client raises into one line.
+def report_errors() -> Iterator[None]:
+    """Report what the client raises in one line.
 
     Raises:
-        Failed: the service refused or failed, or did not answer.
-        Misused: the fields can't be sent.
+        CommandFailed: the service refused or failed, or did not answer.
+        InvalidUsage: the fields can't be sent.
     """
     client = library()
     try:
         yield
     except ServingError as error:
-        raise Failed(_refusal(error)) from None
+        raise CommandFailed(_refusal(error)) from None
     except client.JobEnded as error:
-        raise Failed(f"The job {error.job_id} has no result: {error}") from None
+        raise CommandFailed(f"The job {error.job_id} has no result: {error}") from None
     except (client.ClientError, ImportError) as error:
-        raise Failed(str(error)) from None
+        raise CommandFailed(str(error)) from None
     except (TypeError, ValueError) as error:
-        raise Misused(str(error)) from None
+        raise InvalidUsage(str(error)) from None
 
 
 def _refusal(error: ServingError) -> str:
-    """Return what the service said, and the id by which its log tells more."""
+    """Return the service's error, and the id by which its log has more."""
     request_id = getattr(error, "request_id", None)
     rest = f" (request {request_id})" if request_id else ""
     return f"The service answered {error.status} {error.code}: {error}{rest}"

@@ -1,6 +1,6 @@
-"""What TARGET names: the folder that modules are found from, the module, and what in it makes the app.
+"""Parses TARGET: the folder to import from, the module, and the expression of the app.
 
-Looks at files, and imports nothing.
+Reads the names of files, and imports nothing.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from aylien_model_serving.cli.errors import Misused
+from aylien_model_serving.cli.errors import InvalidUsage
 from aylien_model_serving.core.suggest import suggestion
 
 _FORMS = "a target is module:app, module:factory() or a file, e.g. service.py"
@@ -20,13 +20,13 @@ _FORMS = "a target is module:app, module:factory() or a file, e.g. service.py"
 _DOTTED_CALL = re.compile(r"(?P<module>[\w.]+)\.(?P<expression>\w+\(.*\))")
 
 
-class Target(NamedTuple):
-    """An app by its name.
+class AppTarget(NamedTuple):
+    """The name of an app.
 
     Args:
-        folder: where its modules are found from.
+        folder: from which its modules are imported.
         module: the module's full name.
-        expression: a name in it, or the call of one; empty where the app is still to be found.
+        expression: a name in it, or the call of one; empty where the app is still to be resolved.
     """
 
     folder: Path
@@ -37,35 +37,35 @@ class Target(NamedTuple):
         return f"{self.module}:{self.expression}" if self.expression else self.module
 
 
-def read(text: str, folder: Path) -> Target:
-    """Return the target that a word names.
+def read(text: str, folder: Path) -> AppTarget:
+    """Return the target that an argument names.
 
     Args:
-        text: the word.
-        folder: from where files and modules are found.
+        text: the argument.
+        folder: to which files and modules are relative.
 
     Raises:
-        Misused: there is no such file or module, or it is neither.
+        InvalidUsage: there is no such file or module, or it is neither.
     """
     dotted = _DOTTED_CALL.fullmatch(text)
     place, colon, expression = text.partition(":") if dotted is None else (dotted[1], ":", dotted[2])
     if place.endswith(".py") or "/" in place:
         found = _file(folder / place, place)
     elif re.fullmatch(r"\w+(\.\w+)*", place):
-        found = Target(folder, place)
+        found = AppTarget(folder, place)
         _refuse_absent_module(found)
     else:
-        raise Misused(f"{text!r} is no target: {_FORMS}")
+        raise InvalidUsage(f"{text!r} is no target: {_FORMS}")
     if colon:
         _refuse_other_expressions(text, expression)
     return found._replace(expression=expression)
 
 
-def _file(path: Path, shown: str) -> Target:
-    """Return the module that a file is, which in a package is found from above the package."""
+def _file(path: Path, shown: str) -> AppTarget:
+    """Return the module of a file, which in a package is imported from the folder above the package."""
     if not path.is_file():
         near = [file.name for file in _python_files(path.parent) if file.stem.isidentifier()]
-        raise Misused(f"There is no file {shown!r}{suggestion(path.name, near)}")
+        raise InvalidUsage(f"There is no file {shown!r}{suggestion(path.name, near)}")
     path = path.resolve()
     folder, names = path.parent, [path.stem]
     while (folder / "__init__.py").is_file():
@@ -73,12 +73,12 @@ def _file(path: Path, shown: str) -> Target:
         folder = folder.parent
     for name in names:
         if not name.isidentifier():
-            raise Misused(f"{shown!r} can't be imported: {name!r} is no name of a module; rename it")
-    return Target(folder, ".".join(names))
+            raise InvalidUsage(f"{shown!r} can't be imported: {name!r} is no name of a module; rename it")
+    return AppTarget(folder, ".".join(names))
 
 
-def _refuse_absent_module(target: Target) -> None:
-    """Refuse a name that is near to a module of the folder; one from elsewhere is found by importing it."""
+def _refuse_absent_module(target: AppTarget) -> None:
+    """Refuse a name that is near to a module of the folder; one from elsewhere shows when it is imported."""
     first, *rest = target.module.split(".")
     place = target.folder / first
     if not _is_module(place):
@@ -86,7 +86,7 @@ def _refuse_absent_module(target: Target) -> None:
     for name in rest:
         if not _is_module(place / name):
             known = _modules(place)
-            raise Misused(f"{place.name!r} has no module {name!r}{suggestion(name, known)}")
+            raise InvalidUsage(f"{place.name!r} has no module {name!r}{suggestion(name, known)}")
         place = place / name
 
 
@@ -101,7 +101,7 @@ def _modules(folder: Path) -> list[str]:
     return [file.stem for file in _python_files(folder)] + packages
 
 
-def modules_near(target: Target) -> list[str]:
+def modules_near(target: AppTarget) -> list[str]:
     """Return the names of modules in the target's folder."""
     return _modules(target.folder)
 
@@ -121,4 +121,4 @@ def _refuse_other_expressions(text: str, expression: str) -> None:
     except (SyntaxError, ValueError):
         parsed = None
     if not isinstance(parsed, ast.Name):
-        raise Misused(f"{text!r}: {expression!r} is neither a name nor a call like run_app(): {_FORMS}")
+        raise InvalidUsage(f"{text!r}: {expression!r} is neither a name nor a call like run_app(): {_FORMS}")

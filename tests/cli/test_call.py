@@ -125,7 +125,7 @@ def one_line_of_success(text: str) -> str:
     return line
 
 
-def test_a_file_replaces_another_only_when_it_is_told_to(url: str, folder: Path, invoke: Invoke) -> None:
+def test_a_file_replaces_another_only_when_it_is_forced_to(url: str, folder: Path, invoke: Invoke) -> None:
     (folder / "in.txt").write_text("text")
     (folder / "copy.txt").write_text("precious")
 
@@ -170,7 +170,7 @@ def test_a_file_goes_where_the_caller_says(url: str, folder: Path, invoke: Invok
 
 
 @pytest.mark.parametrize(
-    ("words", "status", "told"),
+    ("words", "status", "expected"),
     [
         (["/add", "a=x"], 2, "a=x: a whole number is expected"),
         (["/add", "a=1", "on=maybe"], 2, "on=maybe: true or false is expected"),
@@ -187,13 +187,13 @@ def test_a_file_goes_where_the_caller_says(url: str, folder: Path, invoke: Invok
     ],
 )
 def test_a_wrong_call_ends_in_one_line(
-    url: str, folder: Path, invoke: Invoke, words: list[str], status: int, told: str
+    url: str, folder: Path, invoke: Invoke, words: list[str], status: int, expected: str
 ) -> None:
     (folder / "in.txt").touch()
 
     result = invoke("call", f"{url}{words[0]}", *words[1:])
 
-    assert told in one_line(result)
+    assert expected in one_line(result)
     assert result.exit_code == status
 
 
@@ -219,7 +219,7 @@ def _link(descriptor: Path) -> str:
 
 
 @pytest.mark.parametrize("command", ["call", "jobs"])
-def test_a_service_that_is_not_there_is_told_in_one_line(invoke: Invoke, command: str) -> None:
+def test_a_service_that_is_not_there_is_reported_in_one_line(invoke: Invoke, command: str) -> None:
     result = invoke(command, f"localhost:{free_port()}")
 
     assert "No service answers at http://localhost:" in one_line(result)
@@ -227,11 +227,11 @@ def test_a_service_that_is_not_there_is_told_in_one_line(invoke: Invoke, command
 
 
 @pytest.mark.parametrize("url", ["ftp://localhost/x", "http://", "localhost:port/x"])
-def test_what_is_no_url_is_told(invoke: Invoke, url: str) -> None:
+def test_what_is_no_url_is_reported(invoke: Invoke, url: str) -> None:
     assert "is no URL of a service" in one_line(invoke("call", url))
 
 
-def test_a_missing_client_is_told_with_what_brings_it(
+def test_a_missing_client_is_reported_with_what_brings_it(
     invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in [name for name in sys.modules if name.startswith("aylien_model_serving.client")]:

@@ -37,7 +37,7 @@ def test_every_command_has_a_help(invoke: Invoke, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "expected"),
     [
         (["rnu"], "There is no command 'rnu'; did you mean 'run'?"),
         (["zzz"], "There is no command 'zzz'; known are run, routes, call, jobs, new, completion"),
@@ -49,10 +49,10 @@ def test_every_command_has_a_help(invoke: Invoke, name: str) -> None:
         (["completion", "tcsh"], "'tcsh' is not one of"),
     ],
 )
-def test_wrong_words_end_in_one_line_and_status_2(invoke: Invoke, words: list[str], told: str) -> None:
+def test_wrong_words_end_in_one_line_and_status_2(invoke: Invoke, words: list[str], expected: str) -> None:
     result = invoke(*words)
 
-    assert told in one_line(result)
+    assert expected in one_line(result)
     assert result.exit_code == 2
 
 
@@ -78,7 +78,7 @@ def test_the_completion_offers_commands(tmp_path: Path) -> None:
 
 
 @pytest.mark.processes
-def test_the_version_is_told_by_little_more_than_click() -> None:
+def test_the_version_is_printed_by_little_more_than_click() -> None:
     main = "from aylien_model_serving.cli import main; main(['--version'], standalone_mode=False)"
 
     assert packages_after(main) - packages_after("import click") == {"aylien_model_serving"}

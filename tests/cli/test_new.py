@@ -117,7 +117,7 @@ def test_an_empty_folder_may_be_there_already(folder: Path, invoke: Invoke) -> N
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "expected"),
     [
         ("full", "full is not empty"),
         ("file", "file is a file"),
@@ -125,13 +125,13 @@ def test_an_empty_folder_may_be_there_already(folder: Path, invoke: Invoke) -> N
         ("a b", "'a b' is no name for a project"),
     ],
 )
-def test_a_place_for_no_project_is_refused(folder: Path, invoke: Invoke, name: str, told: str) -> None:
+def test_a_place_for_no_project_is_refused(folder: Path, invoke: Invoke, name: str, expected: str) -> None:
     (folder / "full").mkdir()
     (folder / "full" / "kept.txt").touch()
     (folder / "file").touch()
 
     result = invoke("new", name)
 
-    assert told in one_line(result)
+    assert expected in one_line(result)
     assert result.exit_code == 2
     assert [file.name for file in (folder / "full").iterdir()] == ["kept.txt"]

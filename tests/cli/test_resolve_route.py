@@ -5,8 +5,8 @@ from typing import Any, cast
 
 import pytest
 
-from aylien_model_serving.cli.errors import Failed, Misused
-from aylien_model_serving.cli.resolve_route import Located, locate
+from aylien_model_serving.cli.errors import CommandFailed, InvalidUsage
+from aylien_model_serving.cli.resolve_route import ResolvedRoute, resolve_route
 from aylien_model_serving.client import Client, NotUnderstood
 from aylien_model_serving.client.openapi import Document
 from aylien_model_serving.errors import NotFound, Unauthorized
@@ -15,7 +15,7 @@ HOST = "http://service.test"
 
 
 class Described:
-    """A client of what is at an address, as far as `locate` asks it."""
+    """A client of what is at an address, as far as `resolve_route` asks it."""
 
     def __init__(self, found: Document | Exception) -> None:
         self.found = found
@@ -29,20 +29,20 @@ class Described:
 def service(*paths: str) -> Document:
     """Return what a service of these routes says of itself; values named `path` take slashes."""
     value = {"name": "path", "in": "path", "schema": {"type": "string", "x-path": True}}
-    told = {path: {"get": {"parameters": [value], "responses": {}}} for path in paths}
-    return Document(json.dumps({"info": {"title": ""}, "paths": told}).encode())
+    document = {path: {"get": {"parameters": [value], "responses": {}}} for path in paths}
+    return Document(json.dumps({"info": {"title": ""}, "paths": document}).encode())
 
 
-def located(path: str, found: dict[str, Any]) -> Located:
-    """Return where a path leads to; nothing is at the addresses that are not told."""
-    return locate(
+def located(path: str, found: dict[str, Any]) -> ResolvedRoute:
+    """Return where a path leads to; nothing is at the addresses that are not given."""
+    return resolve_route(
         HOST + path,
         None,
         lambda base: cast(Client, Described(found.get(base.removeprefix(HOST), NotFound("nothing")))),
     )
 
 
-def test_a_service_that_refuses_is_told_as_such() -> None:
+def test_a_service_that_refuses_is_reported_as_such() -> None:
     with pytest.raises(Unauthorized):
         located("/a", {"/": Unauthorized()})
 
@@ -53,8 +53,8 @@ def test_a_service_behind_another_that_refuses_is_found() -> None:
     assert found.operation.path == "/a"
 
 
-def test_where_no_service_describes_itself_that_is_told() -> None:
-    with pytest.raises(Failed, match="no service that describes itself"):
+def test_where_no_service_describes_itself_that_is_reported() -> None:
+    with pytest.raises(CommandFailed, match="no service that describes itself"):
         located("/a", {"/": NotUnderstood("a page")})
 
 
@@ -80,7 +80,7 @@ def test_of_several_routes_the_one_with_the_least_text_in_its_values_is_meant(
 
 
 def test_a_value_that_takes_no_slashes_is_one_segment() -> None:
-    with pytest.raises(Misused, match="no route /users/a/b"):
+    with pytest.raises(InvalidUsage, match="no route /users/a/b"):
         located("/users/a/b", {"/": service("/users/{name}")})
 
 

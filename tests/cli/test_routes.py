@@ -88,17 +88,17 @@ def test_looking_builds_no_handler_and_opens_no_store(words: Path, invoke: Invok
 
 
 def test_a_factory_gets_its_arguments(words: Path, invoke: Invoke) -> None:
-    told = json.loads(invoke("routes", "words:run_app(path='/sum')", "--json").stdout)
+    printed = json.loads(invoke("routes", "words:run_app(path='/sum')", "--json").stdout)
 
-    assert told["target"] == "words:run_app(path='/sum')"
-    assert told["routes"][0]["path"] == "/sum"
+    assert printed["target"] == "words:run_app(path='/sum')"
+    assert printed["routes"][0]["path"] == "/sum"
 
 
 def test_a_file_of_a_package_is_imported_as_a_part_of_it(invoke: Invoke) -> None:
-    told = json.loads(invoke("routes", str(PROJECT / "examples" / "fries" / "app.py"), "--json").stdout)
+    printed = json.loads(invoke("routes", str(PROJECT / "examples" / "fries" / "app.py"), "--json").stdout)
 
-    assert told["target"] == "examples.fries.app:run_app()"
-    assert told["routes"] == [
+    assert printed["target"] == "examples.fries.app:run_app()"
+    assert printed["routes"] == [
         {
             "path": "/make_fries",
             "methods": ["POST"],
@@ -138,7 +138,7 @@ def test_what_a_service_prints_at_its_import_mixes_with_no_output(folder: Path, 
 
 
 @pytest.mark.parametrize(
-    ("target", "told"),
+    ("target", "expected"),
     [
         ("word.py", "There is no file 'word.py'; did you mean 'words.py'?"),
         ("wrds:run_app()", "did you mean 'words'?"),
@@ -154,20 +154,20 @@ def test_what_a_service_prints_at_its_import_mixes_with_no_output(folder: Path, 
         ("my-app.py", "'my-app.py' can't be imported: 'my-app' is no name of a module; rename it"),
     ],
 )
-def test_a_wrong_target_is_told_with_the_nearest_right_one(
-    words: Path, folder: Path, invoke: Invoke, target: str, told: str
+def test_a_wrong_target_is_reported_with_the_nearest_right_one(
+    words: Path, folder: Path, invoke: Invoke, target: str, expected: str
 ) -> None:
     (folder / "empty.py").touch()
     (folder / "my-app.py").touch()
 
     result = invoke("routes", target)
 
-    assert told in one_line(result)
+    assert expected in one_line(result)
     assert result.exit_code == 2
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         ("\nimport trch\n", "bad.py, line 2: ModuleNotFoundError: No module named 'trch' ("),
         ("def x(:\n", "bad.py, line 1: SyntaxError: invalid syntax"),
@@ -185,12 +185,12 @@ def test_a_wrong_target_is_told_with_the_nearest_right_one(
         (f"{HEAD}def run_app():\n    pass\n", "bad:run_app() is of type NoneType, and no app"),
     ],
 )
-def test_a_service_that_fails_to_import_is_told_in_one_line_with_its_place(
-    folder: Path, invoke: Invoke, text: str, told: str
+def test_a_service_that_fails_to_import_is_reported_in_one_line_with_its_place(
+    folder: Path, invoke: Invoke, text: str, expected: str
 ) -> None:
     (folder / "bad.py").write_text(text)
 
-    assert told in one_line(invoke("routes", "bad.py"))
+    assert expected in one_line(invoke("routes", "bad.py"))
 
 
 def test_all_of_an_error_is_shown_when_it_is_asked_for(folder: Path, invoke: Invoke) -> None:
@@ -203,7 +203,7 @@ def test_all_of_an_error_is_shown_when_it_is_asked_for(folder: Path, invoke: Inv
     assert result.stderr.splitlines()[-1].endswith("bad.py, line 2: KeyError: 'weights'")
 
 
-def test_a_missing_extra_is_told_with_what_brings_it(folder: Path, invoke: Invoke) -> None:
+def test_a_missing_extra_is_reported_with_what_brings_it(folder: Path, invoke: Invoke) -> None:
     (folder / "sitecustomize.py").write_text("import sys\nsys.modules['soundfile'] = None\n")
     (folder / "bad.py").write_text("import soundfile\n")
 

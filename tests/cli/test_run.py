@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from aylien_model_serving.cli import inspect_app
+from aylien_model_serving.cli import run
 from aylien_model_serving.servers import ports
 from tests.cli.conftest import Invoke, one_line
 from tests.services.serving import PROJECT, free_port, launch
@@ -42,7 +42,7 @@ def taken() -> Iterator[int]:
 
 
 @pytest.mark.parametrize(
-    ("server", "worker_class", "told"),
+    ("server", "worker_class", "expected"),
     [
         ("gunicorn", "gthread", "by gunicorn with 1 gthread worker\n"),
         ("gunicorn", "asgi", "by gunicorn with 1 asgi worker\n"),
@@ -50,7 +50,7 @@ def taken() -> Iterator[int]:
     ],
 )
 def test_a_summary_is_shown_and_the_server_serves(
-    service: Path, folder: Path, server: str, worker_class: str, told: str
+    service: Path, folder: Path, server: str, worker_class: str, expected: str
 ) -> None:
     if server == "granian":
         pytest.importorskip("granian")
@@ -61,13 +61,13 @@ def test_a_summary_is_shown_and_the_server_serves(
         assert running.post("/shout", json={"text": "hi"}).json() == "HI"
         log = running.log()
 
-    assert f"serves service:app {told}" in log
+    assert f"serves service:app {expected}" in log
     assert "  POST  /shout" in log
     assert "shout(text: string)\n" in log
     assert f"  {running.url}/openapi.json" in log
 
 
-def test_a_port_in_use_is_told_with_who_has_it_and_a_free_one(
+def test_a_port_in_use_is_reported_with_who_has_it_and_a_free_one(
     service: Path, invoke: Invoke, taken: int
 ) -> None:
     line = one_line(invoke("run", "service.py", "--host", "127.0.0.1", "--port", str(taken)))
@@ -78,14 +78,14 @@ def test_a_port_in_use_is_told_with_who_has_it_and_a_free_one(
     ports.check("127.0.0.1", free)
 
 
-def test_a_host_that_is_none_is_told(service: Path, invoke: Invoke) -> None:
+def test_a_host_that_is_none_is_reported(service: Path, invoke: Invoke) -> None:
     result = invoke("run", "service.py", "--host", "256.1.1.1", "--port", str(free_port()))
 
     assert "--host: '256.1.1.1' is no address" in one_line(result)
     assert result.exit_code == 2
 
 
-def test_a_worker_class_that_is_none_is_told_with_the_nearest(service: Path, invoke: Invoke) -> None:
+def test_a_worker_class_that_is_none_is_reported_with_the_nearest(service: Path, invoke: Invoke) -> None:
     assert "did you mean 'gevent'?" in one_line(invoke("run", "service.py", "--worker-class", "gvent"))
 
 
@@ -97,11 +97,11 @@ def test_a_service_that_fails_to_import_does_not_start_a_server(folder: Path, in
     assert "service.py, line 1: ModuleNotFoundError" in one_line(result)
 
 
-def test_a_server_that_is_not_installed_is_told_with_what_brings_it(
+def test_a_server_that_is_not_installed_is_reported_with_what_brings_it(
     service: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "granian", None)
-    monkeypatch.setattr(inspect_app, "look_at", None)
+    monkeypatch.setattr(run, "inspect_app", None)
 
     assert "pip install 'model-serving[granian]'" in one_line(
         invoke("run", "service.py", "--server", "granian")
