@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypedDict
 
 from flask import Response, request
 from markupsafe import Markup
-from werkzeug.exceptions import MethodNotAllowed, NotFound
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from aylien_model_serving import codecs
 from aylien_model_serving.handlers import docstrings
@@ -55,7 +55,7 @@ class RouteSummary(TypedDict):
 def register(app: ServingFlask) -> None:
     """Answer "/" with the landing page where nothing else does."""
 
-    def not_found(error: NotFound) -> Any:
+    def answer(error: HTTPException) -> Any:
         if error is not request.routing_exception or not app.is_landing():
             return flask.http_exception_response(app.state.error_responses, error)
         if request.method not in LANDING_METHODS:
@@ -64,7 +64,8 @@ def register(app: ServingFlask) -> None:
         lazy_contexts.mark_untracked(request)
         return _answer(app)
 
-    app.register_error_handler(NotFound, not_found)
+    # For all HTTP exceptions, not for NotFound alone, so that an application's own handler replaces it.
+    app.register_error_handler(HTTPException, answer)
 
 
 def _answer(app: ServingFlask) -> Response:

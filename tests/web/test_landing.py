@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from flask import Flask, abort
 from flask.testing import FlaskClient
+from werkzeug.exceptions import HTTPException
 
 from aylien_model_serving.app_factory import FlaskAppWrapper
 from aylien_model_serving.web import docs
@@ -181,10 +182,12 @@ class TestOwnAnswers:
         with app.test_client().get("/") as response:
             assert response.text == "static"
 
-    def test_an_error_handler_for_unknown_paths(self, client: FlaskClient) -> None:
-        client.application.register_error_handler(404, lambda error: ("mine", 404))
+    @pytest.mark.parametrize("handled", [404, HTTPException])
+    def test_an_error_handler(self, client: FlaskClient, handled: Any) -> None:
+        client.application.register_error_handler(handled, lambda error: ("mine", 404))
 
-        assert (client.get("/").status_code, client.get("/").text) == (404, "mine")
+        for path in ("/", "/none"):
+            assert (client.get(path).status_code, client.get(path).text) == (404, "mine")
 
     def test_a_hook_before_the_request(self, client: FlaskClient) -> None:
         client.application.before_request(lambda: ("not you", 403))
