@@ -23,6 +23,7 @@ from aylien_model_serving.core.messages import REQUEST_ID_HEADER, choose_request
 from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.dispatch.error_responses import error_body
 from aylien_model_serving.errors import reason as reason_of
+from aylien_model_serving.metrics import multiprocess
 from aylien_model_serving.process import lifecycle, native_threads, owner
 from aylien_model_serving.replicas.client.supervisor_client import SupervisorClient
 from aylien_model_serving.servers.gunicorn import patches
@@ -131,7 +132,7 @@ def on_starting(server: Any) -> None:
     folder = Settings.load().metrics_dir
     takes_over = bool(server.master_pid)  # after SIGUSR2, from a master that still counts in this folder
     if folder is not None and not takes_over:
-        _remove(Path(folder).glob("*.db"))
+        multiprocess.clear(Path(folder))
 
 
 def when_ready(server: Any) -> None:
@@ -181,11 +182,3 @@ def worker_exit(server: Any, worker: Any) -> None:
 def on_exit(server: Any) -> None:
     """Remove the folder that belonged to this service."""
     shutil.rmtree(owner.folder(server.pid), ignore_errors=True)
-
-
-def _remove(files: Iterable[Path]) -> None:
-    for file in files:
-        try:
-            file.unlink(missing_ok=True)
-        except OSError:
-            logger.warning("A metric file of an earlier run can't be removed: %s", file)

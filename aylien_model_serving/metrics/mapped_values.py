@@ -106,6 +106,10 @@ class Value:
         with lock:
             return self.cell[0]
 
+    @classmethod
+    def recreate_files(cls) -> None:
+        """Create the files of this process anew, with all values at 0; there are none in memory."""
+
     def set_exemplar(self, exemplar: Exemplar | None) -> None:
         self._exemplar = exemplar
 
@@ -131,6 +135,11 @@ def mapped_value_class(folder: Path, number: Callable[[], int]) -> type[Value]:
             kind = f"gauge_{multiprocess_mode}" if description[0] == "gauge" else description[0]
             with lock:
                 files.register(self, kind, _key(*description[1:]))
+
+        @classmethod
+        def recreate_files(cls) -> None:
+            with lock:
+                files.recreate()
 
     return MappedValue
 
@@ -166,6 +175,12 @@ class _Files:
         self._open = {}
         for value, kind, key in self._values:
             value.cell = _LazyCell(self, value, kind, key)
+
+    def recreate(self) -> None:
+        """Open the files anew, once somebody has removed them, with the cells of all values."""
+        self.detach()
+        for value, kind, key in self._values:
+            self.allocate_cell(value, kind, key)
 
 
 class _LazyCell:

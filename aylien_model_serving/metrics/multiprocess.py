@@ -9,6 +9,7 @@ are as many files as there were processes at one time.
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,6 +19,8 @@ from prometheus_client import Metric, multiprocess, values
 from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.metrics import mapped_values
 from aylien_model_serving.process import owner
+
+logger = logging.getLogger(__name__)
 
 _VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
@@ -107,6 +110,21 @@ def collect(folder: Path) -> Iterable[Metric]:
             if attempt == _ATTEMPTS - 1:
                 raise
     raise AssertionError("the last attempt returns or raises")
+
+
+def clear(folder: Path) -> None:
+    """Remove what an earlier service has counted in a folder, before there are other processes.
+
+    Series that this process has created already, as with an app that is loaded before its workers are forked,
+    are in its new files at 0.
+    """
+    for file in folder.glob("*.db"):
+        try:
+            file.unlink(missing_ok=True)
+        except OSError:
+            logger.warning("A metric file of an earlier run can't be removed: %s", file)
+    if folder == FOLDER:
+        values.ValueClass.recreate_files()
 
 
 def _is_free(file: Path) -> bool:

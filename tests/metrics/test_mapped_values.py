@@ -232,6 +232,21 @@ def test_a_forked_child_that_counts_nothing_has_no_files(tmp_path: Path) -> None
     assert len(list(tmp_path.iterdir())) == 1
 
 
+def test_files_that_were_removed_are_created_anew_with_all_values_at_0(
+    tmp_path: Path, made: type[Value]
+) -> None:
+    value, idle = value_of(made), value_of(made, "idle_total")
+    value.inc(3)
+    (tmp_path / "counter_0.db").unlink()
+
+    made.recreate_files()
+
+    assert merged(tmp_path) == {"calls_total": 0, "idle_total": 0}
+    value.inc(1)
+    in_child(lambda: idle.inc(1))
+    assert merged(tmp_path)["calls_total"] == 1
+
+
 def test_a_fork_while_another_thread_counts_leaves_the_child_free_to_count(tmp_path: Path) -> None:
     value = value_of(mapped_value_class(tmp_path, os.getpid))
 

@@ -166,3 +166,33 @@ def test_processes_are_summed_and_their_counts_outlive_them(tmp_path: Path) -> N
     end(other, by_force=False)
     end(third, by_force=False)
     assert sums(tmp_path) == {"calls_total": 12}
+
+
+CLEARING = """
+import sys
+from pathlib import Path
+from prometheus_client import Histogram
+from aylien_model_serving.metrics import multiprocess
+
+sizes = Histogram("sizes", "Sizes")
+sizes.observe(1)
+multiprocess.clear(Path(sys.argv[1]))
+"""
+
+
+@pytest.mark.processes
+def test_a_folder_is_cleared_but_for_the_series_that_are_there_at_0(tmp_path: Path) -> None:
+    process = start(tmp_path, 3)
+    end(process, by_force=True)
+
+    subprocess.run(
+        [sys.executable, "-c", CLEARING, str(tmp_path)],
+        env={**os.environ, "MODEL_SERVING_METRICS_DIR": str(tmp_path)},
+        cwd=PROJECT,
+        check=True,
+        timeout=60,
+    )
+
+    found = sums(tmp_path)
+    assert found["sizes_count"] == found["sizes_sum"] == 0
+    assert "calls_total" not in found
