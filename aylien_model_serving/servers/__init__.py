@@ -1,1 +1,1 @@
-"""The servers that serve an app in production: their commands, where they find it, who has the port."""
+"""The servers that serve an app in production: commands, import paths, ports, patches."""

@@ -1,4 +1,4 @@
-"""Where another process, which imports it, finds an object of this program: module, name and folder."""
+"""The import path of an object of this program, for another process: module, name and folder."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class ImportLocation(NamedTuple):
     folder: Path
 
 
-def is_told_to_run(frame: FrameType) -> bool:
-    """Tell whether the program itself is to serve, and not one that only imports a module of it.
+def should_serve(frame: FrameType) -> bool:
+    """Return whether this process is the program that serves, and not one that only imports its module.
 
     Args:
-        frame: of the call to serve.
+        frame: of the call of `serve`.
     """
     if lifecycle.is_replica or lifecycle.is_inspecting or multiprocessing.parent_process() is not None:
         return False
@@ -46,12 +46,12 @@ def _is_importing(frame: FrameType) -> bool:
 
 
 def find(wanted: object) -> ImportLocation:
-    """Return where an object stands at the top of a module.
+    """Return the module and name of an object at the top of a module.
 
     Raises:
-        ConfigurationError: nowhere, or in a program that is no module another process could import.
+        ConfigurationError: there is none, or its program is no module that another process could import.
     """
-    return _location(*_look_for(wanted))
+    return _location(*_find(wanted))
 
 
 def importable_name(wanted: object) -> str:
@@ -60,11 +60,11 @@ def importable_name(wanted: object) -> str:
     Raises:
         ConfigurationError: it stands nowhere at the top of a module.
     """
-    name, _, variable = _look_for(wanted)
+    name, _, variable = _find(wanted)
     return f"{spec.importable_name(name, wanted)}:{variable}"
 
 
-def _look_for(wanted: object) -> tuple[str, ModuleType, str]:
+def _find(wanted: object) -> tuple[str, ModuleType, str]:
     main = sys.modules["__main__"]
     others = [(name, module) for name, module in list(sys.modules.items()) if module is not main]
     for name, module in (*others, ("__main__", main)):  # which multiprocessing gives a second name

@@ -1,6 +1,6 @@
-"""Whether a server could listen on a port, and which program has it otherwise.
+"""Checks whether a server can listen on a port, and which process has it otherwise.
 
-The tables are those of proc(5), net/tcp; where there are none, nobody is named.
+Read from the tables of proc(5), net/tcp; where there are none, no process is named.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from aylien_model_serving.errors import ConfigurationError
 
 _LISTENS = "0A"
 
-#: Ports above the one that is taken among which a free one is looked for.
+#: Ports above one in use that are tried for a free one.
 _NEXT = 100
 
 
 class UnknownHost(ConfigurationError):
-    """What should be listened on is the address of no machine."""
+    """The host to listen on is no address of this machine."""
 
 
 def check(host: str, port: int) -> None:
-    """Say at once what a server says after several tries.
+    """Refuse at once what a server refuses after several attempts.
 
     Args:
         host: the address to listen on.
@@ -52,7 +52,7 @@ def _free_above(host: str, port: int) -> str:
 
 
 def _error_of(host: str, port: int) -> int:
-    """Return the number of the error that listening ends with; 0 for none."""
+    """Return the errno of an attempt to listen; 0 where it succeeds."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except socket.gaierror as error:
@@ -69,7 +69,7 @@ def _error_of(host: str, port: int) -> int:
 
 
 def _holder_of(port: int) -> str:
-    """Return the program that listens on a port, as its user may know it."""
+    """Return the process that listens on a port, by its id and command line."""
     inodes = set(_listening(port))
     for process in Path("/proc").glob("[0-9]*"):
         if inodes & set(_sockets(process)):

@@ -1,7 +1,7 @@
-"""The same routes, written as decorators: a service in one file, which `python service.py` serves.
+"""Routes as decorators: a service in one file, which `python service.py` serves.
 
-A decorator notes a route dict and returns the function as it was; the app is built of the dicts when
-it is first asked for, once in each process.
+A decorator registers a route dict and returns the function as it was; the app is built of the dicts when
+it is first used, once in each process.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from aylien_model_serving.handlers.context import DEVICE, Context
 from aylien_model_serving.optimize import optimize
 from aylien_model_serving.servers import commands, import_paths
 from aylien_model_serving.servers.commands import ServerOptions
-from aylien_model_serving.service.registry import Notes, check_body_handler, check_init
+from aylien_model_serving.service.registry import RouteRegistry, check_body_handler, check_init
 from aylien_model_serving.web import build as assembly
 from aylien_model_serving.web.app import ServingFlask, mark_as_coroutine_function
 
@@ -50,19 +50,19 @@ class Service:
         self.name = name
         self._config = config
         self._context = Context(self, "_context")
-        self._notes = Notes(self._context)
-        self._around: list[Callable[[ServingFlask], None]] = []
+        self._registry = RouteRegistry(self._context)
+        self._on_build: list[Callable[[ServingFlask], None]] = []
         self._wsgi: ServingFlask | None = None
         self._lock = threading.RLock()
 
     @property
     def routes(self) -> list[dict[str, Any]]:
         """The route dicts, as `FlaskAppWrapper.create_app` takes them."""
-        return self._notes.dicts()
+        return self._registry.dicts()
 
     @property
     def wsgi(self) -> ServingFlask:
-        """The app that answers, built at the first look; from then on no route can be added.
+        """The app that serves, built at the first access; from then on no route can be added.
 
         Raises:
             ConfigurationError: a route can't be served.
@@ -79,7 +79,7 @@ class Service:
             ConfigurationError: a route can't be served.
         """
         app = assembly.build(self.routes, self._config, self.name)
-        for add in self._around:
+        for add in self._on_build:
             add(app)
         return app
 
@@ -106,7 +106,7 @@ class Service:
         Raises:
             ConfigurationError: a key is wrong, or the path is answered already.
         """
-        return self._taking(path, keys, sys._getframe(1))
+        return self._decorator(path, keys, sys._getframe(1))
 
     @overload
     def task_endpoint(self, path: _Handler, /) -> _Handler: ...
@@ -129,7 +129,7 @@ class Service:
         """
         job = keys.get("job")
         keys["job"] = {"queue_size": queue_size, **(job if isinstance(job, Mapping) else {})}
-        return self._taking(path, keys, sys._getframe(1))
+        return self._decorator(path, keys, sys._getframe(1))
 
     @overload
     def handler(self, function: _Handler, /) -> _Handler: ...
@@ -149,12 +149,12 @@ class Service:
         """
         frame = sys._getframe(1)
 
-        def take(target: Any) -> Any:
+        def decorate(target: Any) -> Any:
             check_body_handler(target)
-            self._notes.once("handler", frame)
-            return self._take(target, "/", keys, frame, takes_body=True)
+            self._registry.register_once("handler", frame)
+            return self._add_route(target, "/", keys, frame, takes_body=True)
 
-        return take if function is None else take(function)
+        return decorate if function is None else decorate(function)
 
     def init(self, function: _Handler) -> _Handler:
         """Have a function run once in each process that hosts handlers, before it takes requests.
@@ -167,7 +167,7 @@ class Service:
         """
         check_init(function, DEVICE)
         self._refuse_late("init")
-        self._notes.once("init", sys._getframe(1))
+        self._registry.register_once("init", sys._getframe(1))
         self._context.make = function
         return function
 
@@ -195,15 +195,15 @@ class Service:
 
     def mount_wsgi(self, path: str, app: Any, **options: Any) -> None:
         """Put a WSGI application below a path; see `ServingFlask.mount_wsgi`."""
-        self._surround(lambda flask: flask.mount_wsgi(path, app, **options))
+        self._on_app(lambda flask: flask.mount_wsgi(path, app, **options))
 
     def mount_asgi(self, path: str, app: Any, **options: Any) -> None:
         """Put an ASGI application below a path; see `ServingFlask.mount_asgi`."""
-        self._surround(lambda flask: flask.mount_asgi(path, app, **options))
+        self._on_app(lambda flask: flask.mount_asgi(path, app, **options))
 
     def add_middleware(self, kind: Any, **options: Any) -> None:
         """Put WSGI middleware around everything; see `ServingFlask.add_middleware`."""
-        self._surround(lambda flask: flask.add_middleware(kind, **options))
+        self._on_app(lambda flask: flask.add_middleware(kind, **options))
 
     def serve(
         self,
@@ -229,12 +229,12 @@ class Service:
         Raises:
             SystemExit: it can't be served; the message says why.
         """
-        if not import_paths.is_told_to_run(sys._getframe(1)):
+        if not import_paths.should_serve(sys._getframe(1)):
             return
         operators = Settings.load()
         workers = operators.workers or workers or (1 if reload else ServerOptions.workers)
         try:
-            place = import_paths.find(self)
+            location = import_paths.find(self)
             options = ServerOptions(
                 server=server,
                 host=operators.host or host,
@@ -244,19 +244,19 @@ class Service:
                 reload=reload,
                 log_level=log_level,
             )
-            commands.run(f"{place.target}()", options, folder=place.folder)
+            commands.run(f"{location.target}()", options, folder=location.folder)
         except ConfigurationError as error:
             sys.exit(f"{self.name or 'The service'} can't be served: {error}")
 
     start = serve
 
-    def _taking(self, path: Any, keys: dict[str, Any], frame: FrameType) -> Any:
+    def _decorator(self, path: Any, keys: dict[str, Any], frame: FrameType) -> Any:
         """Return the decorator of one route, or what it would return where it was put on by itself."""
         if callable(path):
-            return self._take(path, None, keys, frame)
-        return lambda target: self._take(target, path, keys, frame)
+            return self._add_route(path, None, keys, frame)
+        return lambda target: self._add_route(target, path, keys, frame)
 
-    def _take(
+    def _add_route(
         self,
         target: Any,
         path: str | None,
@@ -266,18 +266,18 @@ class Service:
         takes_body: bool = False,
     ) -> Any:
         self._refuse_late("route")
-        self._notes.add(target, path, keys, frame, takes_body=takes_body)
+        self._registry.add(target, path, keys, frame, takes_body=takes_body)
         return target
 
     def _refuse_late(self, what: str) -> None:
         if self._wsgi is not None:
             raise ConfigurationError(f"the app has been built already, and takes no further {what}")
 
-    def _surround(self, add: Callable[[ServingFlask], None]) -> None:
+    def _on_app(self, add: Callable[[ServingFlask], None]) -> None:
         if self._wsgi is not None:
             add(self._wsgi)
         else:
-            self._around.append(add)
+            self._on_build.append(add)
 
 
 mark_as_coroutine_function(Service.__call__)

@@ -1,4 +1,4 @@
-"""The routes of a service as its decorators note them, each with the line that it was noted at."""
+"""The registry of a service's routes: what its decorators register, each with its line."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ class RouteKeys(TypedDict, total=False):
     job: bool | Mapping[str, Any]
 
 
-class _Noted(NamedTuple):
+class _RegisteredRoute(NamedTuple):
     keys: ServiceRouteDict
     route: Route
     line: str
 
 
-class Notes:
-    """What the decorators of one service have noted.
+class RouteRegistry:
+    """The routes and single-use decorators of one service.
 
     Args:
         context: of the service, which its handlers get.
@@ -45,12 +45,12 @@ class Notes:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._routes: list[_Noted] = []
+        self._routes: list[_RegisteredRoute] = []
         self._lines: dict[str, str] = {}
 
     def dicts(self) -> list[dict[str, Any]]:
         """Return the route dicts, in the order of the decorators."""
-        return [noted.keys for noted in self._routes]
+        return [registered.keys for registered in self._routes]
 
     def add(
         self,
@@ -61,14 +61,14 @@ class Notes:
         *,
         takes_body: bool = False,
     ) -> None:
-        """Note one route.
+        """Register one route.
 
         Args:
-            target: what answers.
+            target: the handler.
             path: in Flask's rule syntax; "/" and the callable's name for None.
             keys: further keys of the route dict; one that is None counts as not given.
             frame: where the decorator stands.
-            takes_body: whether it is called as `handler(context, fields)`.
+            takes_body: whether the handler is called as `handler(context, fields)`.
 
         Raises:
             ConfigurationError: a key is wrong, or the path is answered already.
@@ -83,10 +83,10 @@ class Notes:
                 routes.refuse_collisions([earlier.route, route])
             except ConfigurationError as error:
                 raise ConfigurationError(f"{error}, at {earlier.line}") from None
-        self._routes.append(_Noted(bound, route, _line(frame)))
+        self._routes.append(_RegisteredRoute(bound, route, _line(frame)))
 
-    def once(self, what: str, frame: FrameType) -> None:
-        """Note the only use of a decorator.
+    def register_once(self, what: str, frame: FrameType) -> None:
+        """Register the only use of a decorator.
 
         Raises:
             ConfigurationError: it is not the first.
@@ -110,7 +110,7 @@ def check_body_handler(target: Any) -> None:
 
 
 def check_init(function: Any, given: str) -> None:
-    """Refuse what can't be called before there is a request.
+    """Refuse an init that can't be called before there is a request.
 
     Args:
         function: the init.

@@ -1,4 +1,4 @@
-"""Helps a service's tests: the service started for real, or answering within the test's own process.
+"""Tests of services: the service started with its server, or its app within the test's own process.
 
     service = service_fixture("service:app")                      # in a conftest.py
 

@@ -1,8 +1,8 @@
-"""How the helper's failures are told: each says what to do."""
+"""Errors of the testing helpers: each says what to do."""
 
 from __future__ import annotations
 
-#: What brings the packages of the helper that a service itself does not need.
+#: Installs the packages of the helpers that a service itself does not need.
 INSTALL = "pip install 'model-serving[testing]'"
 
 

@@ -1,4 +1,4 @@
-"""A pytest fixture that serves; pytest itself is imported when one is made."""
+"""A pytest fixture that serves a target; pytest itself is imported when a fixture is created."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from aylien_model_serving.testing.serve_target import serve
 if TYPE_CHECKING:
     import pytest
 
-#: Name under which pytest knows what shows the logs.
+#: Name of the pytest plugin that shows the logs.
 _PLUGIN = "model-serving-logs"
 
 #: Characters of a log's end that are shown below a test that fails.

@@ -1,4 +1,4 @@
-"""An app that answers within the test's own process: no server, no replicas, jobs in memory."""
+"""Apps within the test's own process: no server, no replicas, jobs in memory."""
 
 from __future__ import annotations
 

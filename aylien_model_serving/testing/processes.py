@@ -1,4 +1,4 @@
-"""Finds the processes of a service by a mark in their environment, whatever group or session they are in."""
+"""Finds the processes of a service by a variable of their environment, whatever their group or session."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ def of(folder: Path) -> dict[int, str]:
         folder: the service's own.
     """
     mark, found = f"{MARK}={folder}".encode(), {}
-    for place in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):  # gone meanwhile, or somebody else's
-            if mark in (place / "environ").read_bytes().split(b"\0"):
-                line = (place / "cmdline").read_bytes().replace(b"\0", b" ")
-                found[int(place.name)] = line.decode(errors="replace").strip()
+    for directory in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # ended meanwhile, or another user's
+            if mark in (directory / "environ").read_bytes().split(b"\0"):
+                line = (directory / "cmdline").read_bytes().replace(b"\0", b" ")
+                found[int(directory.name)] = line.decode(errors="replace").strip()
     return found
 
 
 def kill(pids: Iterable[int]) -> None:
-    """End processes by force; those that are gone already are passed over."""
+    """End processes by force; those that have ended already are skipped."""
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 
 
 def kill_group(leader: int) -> None:
-    """End by force whoever of a group is still there."""
+    """Kill the processes of a group that are still there."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(leader, signal.SIGKILL)

@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 #: Seconds that a service may take until it is ready.
 START_SECONDS = 60.0
 
-#: Seconds that it may take to end once it is told to, before it is ended by force.
+#: Seconds that it may take to end after SIGTERM, before it is killed.
 STOP_SECONDS = 15.0
 
 #: Seconds after its end within which all that it started has to be gone.
 LEAVING_SECONDS = 4.0
 
-#: Seconds between two looks.
+#: Seconds between two polls.
 POLL_SECONDS = 0.02
 
 #: Seconds that the client waits for an answer.
@@ -54,7 +54,7 @@ class RunningService:
         port: where it will listen.
         env: variables on top of a clean environment.
         cwd: the folder it runs in.
-        stop_seconds: how long it may take to end before it is ended by force.
+        stop_seconds: how long it may take to end before it is killed.
     """
 
     def __init__(
@@ -180,7 +180,7 @@ class RunningService:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-        if self.process.returncode < 0:  # killed, so that nobody has told the others of its group
+        if self.process.returncode < 0:  # killed, so that it has not ended the others of its group
             processes.kill_group(self.pid)
 
     def _refuse_leftovers(self) -> None:
@@ -236,8 +236,8 @@ def launch(
         port: where it will listen; a free one of the loopback when omitted.
         env: variables on top of this process's environment, of which those that steer services are left out.
         cwd: the folder the program runs in; this process's when omitted.
-        ready: tells of the service whether it serves; that `/readyz` answers 200 when omitted.
-        stop_seconds: how long the program may take to end before it is ended by force.
+        ready: returns whether the service serves; that `/readyz` answers 200 when omitted.
+        stop_seconds: how long the program may take to end before it is killed.
         start_seconds: how long it may take until it is ready.
         kind: the class of what is returned.
 

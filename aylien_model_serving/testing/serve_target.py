@@ -46,7 +46,7 @@ def serve(
         cwd: the folder that it runs in and finds its modules from; the test's when omitted.
         args: further arguments of the server, as in ("--threads", "4").
         start_seconds: how long it may take until it is ready.
-        stop_seconds: how long it may take to end before it is ended by force.
+        stop_seconds: how long it may take to end before it is killed.
 
     Raises:
         ServiceFailed: it did not start, a model could not be loaded, or processes were left at the end; the
@@ -88,12 +88,12 @@ def _search_path(folder: Path) -> str:
 
 
 def _is_ready(service: RunningService) -> bool:
-    """Tell whether all replicas are warm; a service says so of itself as soon as one of each runner is.
+    """Return whether all replicas are warm; `/readyz` is 200 as soon as one of each runner is.
 
     Raises:
         ServiceFailed: one can't be built, so that waiting is of no use.
     """
-    runners = service.json("/__runners") or {}  # asked first, since nobody logs that it answers
+    runners = service.json("/__runners") or {}  # requested first: it is not logged
     states = {name: {replica["state"] for replica in replicas} for name, replicas in runners.items()}
     failed = [name for name, found in states.items() if "failed" in found]
     if failed:

@@ -1,4 +1,4 @@
-"""What names a service: "module:app", "module:factory()", or the object itself."""
+"""Targets: "module:app", "module:factory()", or the object itself."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def name_of(target: Any) -> str:
     """Return the name by which another process imports a target.
 
     Raises:
-        ConfigurationError: it is no target, or stands nowhere at the top of a module.
+        ConfigurationError: it is no target, or no module has it at its top.
     """
     if isinstance(target, str):
         if ":" not in target:
@@ -28,14 +28,14 @@ def name_of(target: Any) -> str:
     if not callable(target):
         raise ConfigurationError(f"an object of type {type(target).__name__} is no target: {_FORMS}")
     call = "()" if inspect.isroutine(target) else ""
-    for module, name in _places(target):
+    for module, name in _locations(target):
         return f"{module}:{name}{call}"
     raise ConfigurationError(
         f"{target!r} stands nowhere at the top of a module that another process could import: {_FORMS}"
     )
 
 
-def _places(target: Any) -> list[tuple[str, str]]:
+def _locations(target: Any) -> list[tuple[str, str]]:
     """Return the modules and names that hold an object, the module that defines it first."""
     home = getattr(target, "__module__", None)
     modules = sorted(sys.modules.items(), key=lambda item: item[0] != home)
@@ -49,10 +49,10 @@ def _places(target: Any) -> list[tuple[str, str]]:
 
 
 def load(target: Any) -> Any:
-    """Return the app, or what makes it, that a target names; an object is what it is.
+    """Return the app, or its factory, that a target names; an object is returned as it is.
 
     Raises:
-        ConfigurationError: the name leads nowhere.
+        ConfigurationError: there is no such module or object.
     """
     if not isinstance(target, str):
         return target

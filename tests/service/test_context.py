@@ -35,11 +35,11 @@ def as_it_is(text: str) -> str:
 @hosted.endpoint("/rater", runner={"init": {"factor": 2}})
 class Rater:
     def __init__(self, context: dict[str, str], factor: int, device: str = "none") -> None:
-        self.told = (context["device"], device, factor)
+        self.given = (context["device"], device, factor)
         self.is_closed = False
 
     def __call__(self, text: str, context: dict[str, str]) -> list[Any]:
-        return [text, context["device"], *self.told]
+        return [text, context["device"], *self.given]
 
     def close(self) -> None:
         self.is_closed = True
@@ -244,7 +244,7 @@ def test_an_init_that_nobody_could_call_is_refused(function: Any, message: str) 
         Service().init(function)
 
 
-def test_a_second_init_is_told_where_the_first_is() -> None:
+def test_a_second_init_names_where_the_first_is() -> None:
     app = Service()
     app.init(lambda: None)
 

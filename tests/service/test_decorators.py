@@ -167,7 +167,7 @@ def test_a_wrong_key_is_refused_where_it_stands(keys: Any, message: str) -> None
     assert app.routes == []
 
 
-def test_a_second_route_of_a_path_is_told_where_the_first_is() -> None:
+def test_a_second_route_of_a_path_names_where_the_first_is() -> None:
     app = Service()
     app.endpoint("/shout", methods=["GET", "POST"])(shout)
 
@@ -210,7 +210,7 @@ def test_a_service_speaks_wsgi_and_returns_its_app_where_nothing_is_said() -> No
     assert app() is app.wsgi
 
 
-def test_the_name_of_a_service_is_told_to_clients(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_name_of_a_service_is_shown_to_clients(monkeypatch: pytest.MonkeyPatch) -> None:
     titles = [Service("fries").wsgi.test_client().get("/openapi.json").json["info"]["title"]]
     monkeypatch.setenv("MODEL_SERVING_SERVICE_NAME", "chosen")
     titles.append(Service("fries").wsgi.test_client().get("/openapi.json").json["info"]["title"])

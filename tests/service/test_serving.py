@@ -117,7 +117,7 @@ def test_a_module_of_a_package_is_served_by_its_full_name(folder: Path) -> None:
     assert found == ("package.inner:app", folder)
 
 
-def test_a_replica_and_who_only_looks_serve_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_replica_and_an_inspection_serve_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     for sign in ("is_replica", "is_inspecting"):
         with monkeypatch.context() as patch:
             patch.setattr(lifecycle, sign, True)
@@ -162,7 +162,7 @@ def test_granian_speaks_what_the_worker_class_says(worker_class: str, interface:
     assert became.value.environ["PYTHONPATH"].split(os.pathsep)[0] == str(tmp_path)
 
 
-def test_gunicorn_gets_the_hooks_and_reloads_where_it_is_told(tmp_path: Path) -> None:
+def test_gunicorn_gets_the_hooks_and_reloads_where_it_is_asked_to(tmp_path: Path) -> None:
     command = commands.command_of("mine:app", ServerOptions(reload=True), folder=tmp_path)
 
     assert command[command.index("--config") + 1] == "python:aylien_model_serving.gunicorn_hooks"
@@ -192,7 +192,7 @@ def test_wrong_options_are_refused(given: Any, message: str) -> None:
         ("watchfiles", ServerOptions(server="granian", reload=True), r"pip install 'granian\[reload\]'"),
     ],
 )
-def test_a_server_that_is_not_installed_is_told_with_its_cure(
+def test_a_server_that_is_not_installed_is_reported_with_its_remedy(
     monkeypatch: pytest.MonkeyPatch, package: str, options: ServerOptions, message: str, tmp_path: Path
 ) -> None:
     real = importlib.util.find_spec
@@ -204,7 +204,7 @@ def test_a_server_that_is_not_installed_is_told_with_its_cure(
         commands.run("mine:app", options, folder=tmp_path)
 
 
-def test_a_port_in_use_is_told_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_port_in_use_is_reported_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(ports, "check", CHECK_PORT)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -213,13 +213,13 @@ def test_a_port_in_use_is_told_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path
         with pytest.raises(ConfigurationError) as refused:
             commands.run("mine:app", options, folder=tmp_path)
 
-    told, _, free = str(refused.value).partition(", such as ")
-    assert told.startswith(f"port {port} is in use by process {os.getpid()} (")
+    message, _, free = str(refused.value).partition(", such as ")
+    assert message.startswith(f"port {port} is in use by process {os.getpid()} (")
     assert int(free) > port
     CHECK_PORT("127.0.0.1", int(free))
 
 
-def test_a_host_that_is_not_here_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_host_that_is_not_here_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(ports, "check", CHECK_PORT)
 
     with pytest.raises(ConfigurationError, match="can't be listened on"):

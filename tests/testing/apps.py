@@ -1,4 +1,4 @@
-"""Services for the tests of the testing helper; each handler tells which process answers."""
+"""Services for the tests of the testing helper; each handler returns which process it runs in."""
 
 import os
 import subprocess
@@ -46,8 +46,8 @@ def count(to: int) -> Iterator[int]:
     yield from range(to)
 
 
-def tell(text: str) -> str:
-    return f"told {text}"
+def echo(text: str) -> str:
+    return f"echo {text}"
 
 
 def run_app() -> Flask:
@@ -58,7 +58,7 @@ def run_app() -> Flask:
             {"endpoint": "/lengths", "callable": lengths, "runner": True, "batch": {"max_wait_ms": 1}},
             {"endpoint": "/fries", "callable": fry, "job": True},
             {"endpoint": "/count", "callable": count, "runner": True},
-            {"endpoint": "/tell", "callable": tell, "warmup": {"text": "x"}},
+            {"endpoint": "/echo", "callable": echo, "warmup": {"text": "x"}},
         ]
     )
 

@@ -36,7 +36,7 @@ def test_requests_are_validated_batched_and_streamed_as_the_service_does_it() ->
     assert [answer.status_code for answer in refused] == [400, 400, 400]
     assert client.post("/lengths", json={"text": "four"}).json == 4
     assert client.post("/count", json={"to": 3}).text.split() == ["0", "1", "2"]
-    assert client.post("/tell", json={"text": "x"}).json == "told x"
+    assert client.post("/echo", json={"text": "x"}).json == "echo x"
     assert client.get("/readyz").status_code == 200
 
 
@@ -72,10 +72,10 @@ async def shout(text: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("name", "path", "stand_in", "fields", "expected"),
+    ("name", "path", "override", "fields", "expected"),
     [
-        ("tell", "/tell", lambda text: text * 2, {"text": "ab"}, "abab"),
-        ("tell", "/tell", shout, {"text": "ab"}, "AB"),
+        ("echo", "/echo", lambda text: text * 2, {"text": "ab"}, "abab"),
+        ("echo", "/echo", shout, {"text": "ab"}, "AB"),
         ("lengths", "/lengths", lambda text: [7] * len(text), {"text": "ab"}, 7),
         ("Classifier", "/classify", lambda **fields: fields, {"text": "ab"}, {"text": "ab"}),
     ],
@@ -88,7 +88,7 @@ def test_any_callable_may_answer_for_a_handler_inline_or_hosted(
     assert client.post(path, json=fields).json == expected
 
 
-def test_a_stand_in_works_on_jobs_too() -> None:
+def test_an_override_works_on_jobs_too() -> None:
     client = in_process(run_app, {"fry": lambda name: name.upper()}).test_client()
 
     job = client.post("/fries", json={"name": "curly"}).json
@@ -108,10 +108,10 @@ def test_a_service_of_decorators_is_built_anew_each_time() -> None:
 
 
 def test_stubs_last_for_a_block() -> None:
-    with stub_runners(tell=lambda text: "stub"):
+    with stub_runners(echo=lambda text: "stub"):
         app = run_app()
 
-    assert app.test_client().post("/tell", json={"text": "x"}).json == "stub"
+    assert app.test_client().post("/echo", json={"text": "x"}).json == "stub"
 
 
 @pytest.mark.parametrize(
@@ -119,14 +119,14 @@ def test_stubs_last_for_a_block() -> None:
     [
         (run_app, {"clasifier": print}, "no handler has the name 'clasifier'; did you mean 'Classifier'"),
         (plain, {}, "is no app of this library, but a Flask"),
-        (plain, {"tell": print}, "'tell': no app was built meanwhile"),
+        (plain, {"echo": print}, "'echo': no app was built meanwhile"),
         (f"{APPS}:run_ap()", {}, "run_ap"),
         ("tests.no_such_apps:app", {}, "no_such_apps"),
         ("tests", {}, 'name it as "module:app"'),
         (f"{APPS}:run_app(", {}, "Failed to parse"),
     ],
 )
-def test_a_mistake_is_told_in_one_line(target: Any, handlers: dict[str, Any], message: str) -> None:
+def test_a_mistake_is_reported_in_one_line(target: Any, handlers: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         in_process(target, handlers)
 

@@ -1,7 +1,7 @@
-"""Gunicorn's parser of HTTP in C, made to keep all of what follows a request.
+"""Gunicorn's HTTP parser in C, with room for more of what follows a request.
 
-Gunicorn 27.0.1's asgi worker feeds a connection's bytes to its parser also while it has not yet let
-go of a request that is whole. The parser of gunicorn_h1c 0.6.9 keeps 64 KiB of them, and the worker ends the
+Gunicorn 27.0.1's asgi worker feeds a connection's bytes to its parser also while it has not yet finished
+a request that is complete. The parser of gunicorn_h1c 0.6.9 keeps 64 KiB of them, and the worker ends the
 connection of a client whose next request is longer and came that early.
 """
 
@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from typing import Any
 
-#: Bytes that may follow a request before the worker lets go of it, which takes a few rounds of its loop.
+#: Bytes that may follow a request before the worker has finished it, which takes a few rounds of its loop.
 MAX_TAIL = 4 << 20
 
 
-def keeping_tails(parser: Any) -> Any:
+def with_longer_tail(parser: Any) -> Any:
     """Return a parser's class that keeps up to `MAX_TAIL` bytes after a request.
 
     Args:

@@ -18,13 +18,13 @@ from importlib.util import find_spec
 from types import FrameType
 from typing import Any
 
-from aylien_model_serving.servers.gunicorn.close_sockets import Closer
-from aylien_model_serving.servers.gunicorn.h1c_parser import keeping_tails
+from aylien_model_serving.servers.gunicorn.close_sockets import SocketCloser
+from aylien_model_serving.servers.gunicorn.h1c_parser import with_longer_tail
 from aylien_model_serving.servers.gunicorn.per_request_caches import CachedDate, lazy_errors
 
 logger = logging.getLogger("gunicorn.error")
 
-#: What `keeping_tails` overrides or calls of a parser.
+#: What `with_longer_tail` overrides or calls of a parser.
 _PARSER_MEMBERS = ("feed", "is_complete", "remaining", "remaining_truncated", "reset")
 
 #: Attributes of a worker that the handlers of signals need.
@@ -50,7 +50,7 @@ def patch_server(
         _replace(protocol, "_send_error_response", parameters, send_error_response, refusals)
         _patch_h1c_parser(protocol)
     slow_clients = "a client that does not close its connection holds up a gthread or sync worker for 2 s"
-    _replace(util, "close_graceful", ("sock", "timeout", "max_drain"), Closer().close, slow_clients)
+    _replace(util, "close_graceful", ("sock", "timeout", "max_drain"), SocketCloser().close, slow_clients)
     _cache_per_request(util)
 
 
@@ -78,7 +78,7 @@ def _patch_h1c_parser(protocol: Any) -> None:
         if missing:
             _warn(f"{name} with {', '.join(missing)}", effect)
         else:
-            protocol._h1c_protocol_class = keeping_tails(parser)
+            protocol._h1c_protocol_class = with_longer_tail(parser)
 
 
 def _cache_per_request(util: Any) -> None:

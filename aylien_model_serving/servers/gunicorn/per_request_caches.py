@@ -1,4 +1,4 @@
-"""What Gunicorn makes anew for each request, and need not: the date of the answer, the way to the error log.
+"""Caches of what Gunicorn creates for each request: the date of the response, the streams of the error log.
 
 By py-spy they were 8 % of what a gevent worker does for a small request.
 """
@@ -11,7 +11,7 @@ from typing import Any
 
 
 class CachedDate:
-    """Tells the date as answers have it, and forms it once a second.
+    """The Date header's value, formatted once a second.
 
     Args:
         form: `gunicorn.util.http_date`.
@@ -36,10 +36,10 @@ class CachedDate:
 
 
 def lazy_errors(errors: Any) -> Any:
-    """Return a class for `wsgi.errors` that looks for the log's files when somebody writes to it.
+    """Return a class for `wsgi.errors` that looks up the log's streams when something is written to it.
 
     Args:
-        errors: `gunicorn.http.wsgi.WSGIErrorsWrapper`, which takes logging's lock to do so for each request.
+        errors: `gunicorn.http.wsgi.WSGIErrorsWrapper`, which does so for each request, under a lock.
     """
 
     class Errors(errors):  # type: ignore[misc]  # a class that mypy can't know

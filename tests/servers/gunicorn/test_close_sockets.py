@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from aylien_model_serving.servers.gunicorn import close_sockets
-from aylien_model_serving.servers.gunicorn.close_sockets import Closer
+from aylien_model_serving.servers.gunicorn.close_sockets import SocketCloser
 
 DEADLINE_SECONDS = 30.0
 NEVER = 3600.0
@@ -24,7 +24,7 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
         yield server, client
 
 
-def until(condition: Callable[[], bool]) -> None:
+def wait_until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + DEADLINE_SECONDS
     while not condition():
         assert time.monotonic() < deadline
@@ -49,17 +49,19 @@ def waits() -> bool:
     return any(thread.name == "model-serving-closing" for thread in threading.enumerate())
 
 
-def test_a_client_is_told_at_once_and_given_time_to_close(pair: tuple[socket.socket, socket.socket]) -> None:
+def test_a_client_gets_its_response_at_once_and_time_to_close(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
     server, client = pair
     end = End(server)
     server.sendall(b"answer")
 
-    Closer().close(server, timeout=NEVER)
+    SocketCloser().close(server, timeout=NEVER)
 
     assert client.recv(100) + client.recv(100) == b"answer"
     assert not end.is_closed()
     client.close()
-    until(end.is_closed)
+    wait_until(end.is_closed)
 
 
 def test_what_a_client_still_sends_does_not_take_its_answer_away() -> None:
@@ -70,18 +72,18 @@ def test_what_a_client_still_sends_does_not_take_its_answer_away() -> None:
         client.sendall(b"a body that nobody reads")
         server.sendall(b"refusal")
 
-        Closer().close(server, timeout=NEVER)
+        SocketCloser().close(server, timeout=NEVER)
         client.sendall(b"and the rest of it")
 
         assert client.recv(100) + client.recv(100) == b"refusal"
         client.close()
-        until(end.is_closed)
+        wait_until(end.is_closed)
 
 
 def test_a_worker_may_close_a_connection_again(pair: tuple[socket.socket, socket.socket]) -> None:
     server, client = pair
     end = End(server)
-    closer = Closer()
+    closer = SocketCloser()
 
     closer.close(server, timeout=NEVER)
     closer.close(server, timeout=NEVER)
@@ -89,7 +91,7 @@ def test_a_worker_may_close_a_connection_again(pair: tuple[socket.socket, socket
     assert server.fileno() == -1
     assert not end.is_closed()
     client.close()
-    until(end.is_closed)
+    wait_until(end.is_closed)
 
 
 def test_a_client_that_has_closed_is_not_waited_for(pair: tuple[socket.socket, socket.socket]) -> None:
@@ -97,7 +99,7 @@ def test_a_client_that_has_closed_is_not_waited_for(pair: tuple[socket.socket, s
     end = End(server)
     client.close()
 
-    Closer().close(server, timeout=NEVER)
+    SocketCloser().close(server, timeout=NEVER)
 
     assert end.is_closed()
 
@@ -106,28 +108,28 @@ def test_a_client_that_does_not_close_is_given_up(pair: tuple[socket.socket, soc
     server, _ = pair
     end = End(server)
 
-    Closer().close(server, timeout=0.1)
+    SocketCloser().close(server, timeout=0.1)
 
-    until(end.is_closed)
+    wait_until(end.is_closed)
 
 
 def test_a_client_that_goes_on_sending_is_given_up(pair: tuple[socket.socket, socket.socket]) -> None:
     server, client = pair
     end = End(server)
-    Closer().close(server, timeout=NEVER, max_drain=1000)
+    SocketCloser().close(server, timeout=NEVER, max_drain=1000)
 
     client.sendall(b"x" * 1000)
 
-    until(end.is_closed)
+    wait_until(end.is_closed)
 
 
-def test_clients_beyond_the_most_are_closed_at_once(
+def test_sockets_beyond_the_maximum_are_closed_at_once(
     pair: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(close_sockets, "MOST", 1)
+    monkeypatch.setattr(close_sockets, "MAX_SOCKETS", 1)
     server, client = pair
     end = End(server)
-    closer = Closer()
+    closer = SocketCloser()
     closer.close(server, timeout=NEVER)
     another, its_client = socket.socketpair()
     its_end = End(another)
@@ -138,11 +140,11 @@ def test_clients_beyond_the_most_are_closed_at_once(
     assert its_end.is_closed()
     assert not end.is_closed()
     client.close()
-    until(end.is_closed)
+    wait_until(end.is_closed)
 
 
 def test_the_thread_that_waits_goes_with_the_last_client_and_comes_back_with_the_next() -> None:
-    closer = Closer()
+    closer = SocketCloser()
     for _ in range(2):
         pairs = [socket.socketpair() for _ in range(3)]
         ends = [End(server) for server, _ in pairs]
@@ -153,7 +155,7 @@ def test_the_thread_that_waits_goes_with_the_last_client_and_comes_back_with_the
         for _, client in pairs:
             client.close()
 
-        until(lambda: not waits())
+        wait_until(lambda: not waits())
         assert all(end.is_closed() for end in ends)
 
 
@@ -166,6 +168,6 @@ def test_a_connection_that_the_client_has_reset_is_closed() -> None:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         client.close()
 
-        Closer().close(server, timeout=NEVER)
+        SocketCloser().close(server, timeout=NEVER)
 
         assert end.is_closed()

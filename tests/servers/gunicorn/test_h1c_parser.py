@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aylien_model_serving.servers.gunicorn.h1c_parser import keeping_tails
+from aylien_model_serving.servers.gunicorn.h1c_parser import with_longer_tail
 from tests.with_packages import need
 
 
@@ -25,7 +25,7 @@ def request(body: bytes) -> bytes:
 def parser(on_body: Callable[[bytes], None] | None = None) -> Any:
     from gunicorn_h1c import H1CProtocol
 
-    return keeping_tails(H1CProtocol)(on_headers_complete=lambda: False, on_body=on_body)
+    return with_longer_tail(H1CProtocol)(on_headers_complete=lambda: False, on_body=on_body)
 
 
 def test_a_long_request_that_comes_early_is_kept_whole() -> None:

@@ -28,12 +28,12 @@ def test_a_date_is_formed_once_a_second(monkeypatch: pytest.MonkeyPatch) -> None
         return str(timestamp)
 
     dates = CachedDate(form)
-    told = []
+    found = []
     for now in (7.0, 7.9, 8.0, 8.5):
         monkeypatch.setattr(time, "time", lambda now=now: now)
-        told.append(dates())
+        found.append(dates())
 
-    assert told == ["7", "7", "8", "8"]
+    assert found == ["7", "7", "8", "8"]
     assert formed == [7, 8]
 
 
@@ -57,18 +57,18 @@ def test_what_is_written_to_the_error_log_gets_to_where_the_log_is_by_then(
     log, reopened = logging.getLogger("gunicorn.error"), Kept()
     monkeypatch.setattr(log, "handlers", [logging.StreamHandler(), reopened])
 
-    print("told", file=errors)
+    print("line", file=errors)
 
-    assert capsys.readouterr().err == "told\n"
-    assert "".join(reopened.written) == "told\n"
+    assert capsys.readouterr().err == "line\n"
+    assert "".join(reopened.written) == "line\n"
 
 
-def test_nobody_looks_for_the_log_before() -> None:
-    class Looking:
+def test_the_log_is_not_looked_up_before() -> None:
+    class EagerErrors:
         def __init__(self, cfg: object) -> None:
-            raise AssertionError("somebody has looked")
+            raise AssertionError("looked up")
 
-    errors = lazy_errors(Looking)(Config())
+    errors = lazy_errors(EagerErrors)(Config())
 
-    with pytest.raises(AssertionError, match="somebody has looked"):
-        errors.write("told")
+    with pytest.raises(AssertionError, match="looked up"):
+        errors.write("line")
