@@ -58,7 +58,7 @@ def importable_name(wanted: object) -> str:
     """Return "module:name" of an object as a replica finds it.
 
     Raises:
-        ConfigurationError: it stands nowhere at the top of a module.
+        ConfigurationError: no module has it at its top.
     """
     name, _, variable = _find(wanted)
     return f"{spec.importable_name(name, wanted)}:{variable}"

@@ -67,7 +67,7 @@ class RouteRegistry:
             target: the handler.
             path: in Flask's rule syntax; "/" and the callable's name for None.
             keys: further keys of the route dict; one that is None counts as not given.
-            frame: where the decorator stands.
+            frame: of the decorator's call.
             takes_body: whether the handler is called as `handler(context, fields)`.
 
         Raises:

@@ -37,7 +37,7 @@ def serve(
 
     Args:
         target: "module:app" or "module:factory()", or the app, the Service or the factory itself, if it
-            stands at the top of a module. It is imported in the server's processes.
+            is at the top of a module. It is imported in the server's processes.
         workers: the number of web workers.
         worker_class: Gunicorn's worker class; "asgi" means granian's ASGI interface too.
         server: "gunicorn" or "granian".

@@ -1,4 +1,4 @@
-"""`model-serving call` and `jobs`, asking a service that runs."""
+"""`model-serving call` and `jobs`, against a running service."""
 
 import json
 import os

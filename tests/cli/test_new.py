@@ -35,7 +35,7 @@ def project(folder: Path, invoke: Invoke) -> Path:
 
 @pytest.fixture
 def venv(folder: Path, project: Path) -> Path:
-    """A stand-in for the project's virtual environment, in which this checkout is installed."""
+    """A substitute for the project's virtual environment, in which this checkout is installed."""
     program = folder / "venv" / "bin" / "python"
     program.parent.mkdir(parents=True)
     program.write_text(f'#!/bin/sh\nPYTHONPATH="{PROJECT}" exec "{sys.executable}" "$@"\n')

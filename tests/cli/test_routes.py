@@ -1,4 +1,4 @@
-"""`model-serving routes`, and with it how targets are read and services are looked at."""
+"""`model-serving routes`, and with it how targets are parsed and apps are inspected."""
 
 import json
 import os

@@ -31,7 +31,7 @@ def main():
 
 
 class Became(BaseException):
-    """Stands for the end of the program, which has become another one."""
+    """Simulates the end of the program, which has become another one."""
 
     def __init__(self, command: list[str], environ: dict[str, str]) -> None:
         super().__init__(command)
