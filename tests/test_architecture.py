@@ -1,48 +1,38 @@
-"""The architecture: which imports exist, what they drag in, and what is exported."""
+"""The architecture: which imports exist, what they load, what is exported, and what the page says of it."""
 
 import ast
 import graphlib
-import importlib.util
+import importlib
+import re
 import subprocess
 import sys
-from collections.abc import Iterator
-from functools import cache
-from pathlib import Path
+from collections import Counter
+from collections.abc import Callable
 
 import pytest
 
 import aylien_model_serving
+from tests.docs.pages import names, prose, table
+from tests.imports import (
+    FILES,
+    FOLDER,
+    PACKAGE,
+    graph,
+    imported,
+    itself,
+    levels,
+    part_of_room,
+    room,
+    roots,
+    tree,
+    walk,
+)
 
-PACKAGE = "aylien_model_serving"
-FOLDER = Path(__file__).parents[1] / PACKAGE
-FILES = {
-    ".".join(file.relative_to(FOLDER).with_suffix("").parts).removesuffix(".__init__"): file
-    for file in sorted(FOLDER.rglob("*.py"))
-    if file != FOLDER / "__init__.py"
-}
-HEAVY = ("flask", "gunicorn", "gevent", "torch", "numpy")
-
-#: Rooms that stand on the standard library and msgspec alone.
-GROUND = {"errors", "core"}
+PAGE = "docs/architecture.md"
+HEAVY = {"flask", "gunicorn", "gevent", "torch", "numpy", "pydantic"}
 
 #: Who reads the environment: the operator's settings, and what the C library was told.
 READ_ENVIRONMENT = {"core.settings", "process.memory"}
-
-#: Rooms that a process may load which neither serves nor computes.
-LIGHT = GROUND | {
-    "background",
-    "codecs",
-    "executors",
-    "handlers",
-    "media",
-    "metrics",
-    "process",
-    "rpc",
-    "schemas",
-}
-
-#: Rooms that may know the web framework and the server.
-KNOW_FLASK = {"app_factory", "cached_app_factory", "cli", "gunicorn_hooks", "service", "testing", "web"}
 
 #: Third-party packages that a service may lack, or that must not be loaded before they are used.
 OPTIONAL = {
@@ -59,77 +49,78 @@ OPTIONAL = {
     "pytest",
 }
 
+#: Class names that stand twice: a handler's `JobCancelled` is no `Exception`, a caller's is a client error.
+SAME_CLASS = {"JobCancelled"}
 
-@cache
-def tree(module: str) -> ast.Module:
-    return ast.parse(FILES[module].read_text())
-
-
-def room(module: str) -> str:
-    """Return the room that a module belongs to: a file, or a folder with all that is below it."""
-    return module.partition(".")[0]
-
-
-def is_typing_only(node: ast.AST) -> bool:
-    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
-
-
-def walk(node: ast.AST, *, inside_function: bool = False) -> Iterator[tuple[ast.AST, bool]]:
-    """Yield what runs, and whether it does so in a function; what only a type checker sees is left out."""
-    for child in ast.iter_child_nodes(node):
-        if not is_typing_only(child):
-            inside = inside_function or isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
-            yield child, inside
-            yield from walk(child, inside_function=inside)
+#: File names that stand twice within a wing, for the same thing.
+SAME_FILE = {
+    "client": {"backend", "bases", "body", "client", "driver", "handles"},  # for asyncio, and blocking
+    "replicas": {"main"},  # what each kind of process runs
+    "web": {
+        "app",  # the service's Flask app, and its base class, which takes mounts
+        "asgi",  # the protocol of a server, and of a mounted application
+        "wsgi",
+    },
+}
 
 
-def imported(node: ast.AST) -> list[str]:
-    """Return the full names that an import statement may load."""
-    if isinstance(node, ast.Import):
-        return [alias.name for alias in node.names]
-    if isinstance(node, ast.ImportFrom):
-        return [node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return []
-
-
-def arrows(module: str) -> set[str]:
-    """Return the modules of the package that a module imports, without the packages on the way to them."""
-    names = {name for node, _ in walk(tree(module)) for name in imported(node)}
-    inside = {name.removeprefix(f"{PACKAGE}.") for name in names if name.startswith(f"{PACKAGE}.")}
-    found = {name for name in inside if name in FILES}
-    return {name for name in found if not any(other.startswith(f"{name}.") for other in found)} - {module}
-
-
-def levels() -> dict[str, int]:
-    """Return how high each room stands: one above the highest room that it imports.
-
-    Raises:
-        graphlib.CycleError: rooms import each other in a circle.
-    """
-    graph: dict[str, set[str]] = {room(module): set() for module in FILES}
-    for module in FILES:
-        graph[room(module)] |= {room(other) for other in arrows(module)} - {room(module)}
-    found: dict[str, int] = {}
-    for name in graphlib.TopologicalSorter(graph).static_order():
-        found[name] = 1 + max((found[other] for other in graph[name]), default=-1)
-    return found
-
-
-def roots(module: str) -> set[str]:
-    """Return the top-level packages that a module imports, wherever it does."""
-    return {name.partition(".")[0] for node, _ in walk(tree(module)) for name in imported(node)}
+def below_web() -> list[str]:
+    """Return the modules of all rooms on lower levels than the Flask application."""
+    level = levels()
+    return [module for module in FILES if level[room(module)] < level["web"]]
 
 
 def test_every_module_says_what_it_is_for() -> None:
     assert [module for module in FILES if not ast.get_docstring(tree(module))] == []
 
 
-def test_rooms_import_each_other_in_no_circle() -> None:
-    assert min(levels().values()) == 0
+@pytest.mark.parametrize("part", [room, part_of_room, itself])
+def test_imports_form_no_circle(part: Callable[[str], str]) -> None:
+    graphlib.TopologicalSorter(graph(part)).prepare()
 
 
-def test_imports_form_no_circle() -> None:
-    graphlib.TopologicalSorter({module: arrows(module) for module in FILES}).prepare()
+def test_the_page_lists_every_room_at_its_level() -> None:
+    listed = [(int(row[0]), name) for row in table(PAGE, "The rooms") for name in names(row[1])]
+
+    suffixes = {name: "/" if (FOLDER / name).is_dir() else ".py" for name in levels()}
+    assert sorted(listed) == sorted((level, name + suffixes[name]) for name, level in levels().items())
+
+
+def test_the_page_lists_the_packages_that_each_room_imports() -> None:
+    listed = {
+        re.split(r"\W", name)[0]: {package.partition(".")[0] for package in names(row[3])}
+        for row in table(PAGE, "The rooms")
+        for name in names(row[1])
+    }
+
+    known = sys.stdlib_module_names | {PACKAGE, ""}
+    imports: dict[str, set[str]] = {name: set() for name in levels()}
+    for module in FILES:
+        imports[room(module)] |= roots(module) - known
+    assert listed == imports
+
+
+def test_the_files_that_the_page_names_exist() -> None:
+    named = [name for name in names(prose(PAGE)) if re.fullmatch(r"[\w./*]+(/|\.py)", name)]
+
+    assert [name for name in named if not any([*FOLDER.glob(name), *FOLDER.parent.glob(name)])] == []
+
+
+def test_no_three_modules_beside_the_wings_share_a_word() -> None:
+    """The third sibling makes a wing of them."""
+    modules = [name for name in levels() if (FOLDER / f"{name}.py").exists()]
+    words = Counter(word for name in modules for word in set(name.split("_")) - {""})
+
+    assert [word for word, number in words.items() if number > 2] == []
+
+
+def test_no_file_name_stands_twice_in_a_wing_for_different_things() -> None:
+    files = Counter(
+        (room(module), module.rpartition(".")[2]) for module, file in FILES.items() if file.stem != "__init__"
+    )
+
+    twice = {name for name, number in files.items() if number > 1}
+    assert twice == {(wing, name) for wing, same in SAME_FILE.items() for name in same}
 
 
 def test_only_optional_packages_are_imported_inside_a_function() -> None:
@@ -145,16 +136,8 @@ def test_only_optional_packages_are_imported_inside_a_function() -> None:
     assert late == set()
 
 
-def test_the_web_rooms_alone_import_flask_and_gunicorn() -> None:
-    others = [module for module in FILES if room(module) not in KNOW_FLASK]
-
-    assert [module for module in others if roots(module) & {"flask", "flask_caching", "gunicorn"}] == []
-
-
-def test_the_ground_floor_needs_no_package_but_msgspec() -> None:
-    known = sys.stdlib_module_names | {PACKAGE, "msgspec"}
-
-    assert [module for module in FILES if room(module) in GROUND and roots(module) - known] == []
+def test_no_room_below_the_web_imports_flask_or_gunicorn() -> None:
+    assert [module for module in below_web() if roots(module) & {"flask", "flask_caching", "gunicorn"}] == []
 
 
 def test_the_environment_is_read_in_the_settings_alone() -> None:
@@ -169,19 +152,14 @@ def test_the_environment_is_read_in_the_settings_alone() -> None:
     assert reads == []
 
 
-#: Public on both sides: a handler's is no `Exception`, and a caller's is one of the client's errors.
-TWICE = {"JobCancelled"}
-
-
 def test_no_class_name_stands_twice() -> None:
-    """The blocking client is made of the asyncio one, so its few helpers have the same names."""
     places: dict[str, list[str]] = {}
     for module in FILES:
         for node in ast.walk(tree(module)):
-            if isinstance(node, ast.ClassDef) and not module.startswith("client._sync"):
+            if isinstance(node, ast.ClassDef):
                 places.setdefault(node.name, []).append(module)
 
-    assert {name for name, modules in places.items() if len(modules) > 1} == TWICE
+    assert {name for name, modules in places.items() if len(modules) > 1} == SAME_CLASS
 
 
 def loaded_after(statement: str) -> set[str]:
@@ -194,13 +172,13 @@ def loaded_after(statement: str) -> set[str]:
 
 
 @pytest.mark.processes
-def test_the_lower_floors_drag_in_neither_a_web_framework_nor_an_array_library() -> None:
-    low = [module for module in FILES if room(module) in LIGHT]
+def test_the_rooms_below_the_web_load_no_web_framework_and_no_array_library() -> None:
+    modules = below_web()
 
-    loaded = loaded_after("\n".join(f"import {PACKAGE}.{module}" for module in low))
+    loaded = loaded_after("\n".join(f"import {PACKAGE}.{module}" for module in modules))
 
-    assert {f"{PACKAGE}.{module}" for module in low} <= loaded
-    assert not loaded & set(HEAVY)
+    assert {f"{PACKAGE}.{module}" for module in modules} <= loaded
+    assert not loaded & HEAVY
 
 
 @pytest.mark.processes
@@ -208,7 +186,7 @@ def test_the_package_alone_loads_none_of_its_rooms() -> None:
     loaded = loaded_after(f"import {PACKAGE}")
 
     assert {name for name in loaded if name.startswith(PACKAGE)} == {PACKAGE}
-    assert not loaded & set(HEAVY)
+    assert not loaded & HEAVY
 
 
 @pytest.mark.processes
@@ -243,8 +221,8 @@ def exported(module: str) -> list[str]:
     """Return what a module lists as `__all__`; nothing, where it lists nothing."""
     for node in tree(module).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
-            names: list[str] = ast.literal_eval(node.value)
-            return names
+            listed: list[str] = ast.literal_eval(node.value)
+            return listed
     return []
 
 

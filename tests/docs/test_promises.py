@@ -91,15 +91,6 @@ def test_the_metrics_of_the_table_are_exposed_with_their_labels() -> None:
         assert re.findall(r"(\w+)=", shown) == sorted(names(labels))
 
 
-def test_the_table_of_rooms_has_every_module_and_package() -> None:
-    named = {name for row in table("docs/architecture.md", "The rooms") for name in names(row[1])}
-
-    package = PROJECT / "aylien_model_serving"
-    rooms = {path.name for path in package.iterdir() if path.suffix == ".py" and path.stem != "__init__"}
-    wings = {f"{path.name}/" for path in package.iterdir() if (path / "__init__.py").exists()}
-    assert named == rooms | wings
-
-
 def test_the_changelog_begins_with_the_version_of_the_distribution() -> None:
     setup = configparser.ConfigParser()
     setup.read(PROJECT / "setup.cfg")
