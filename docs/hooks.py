@@ -1,6 +1,6 @@
-"""Makes the pages' links to files outside of docs/ work in the site: what they lead to becomes a page of it.
+"""Hooks of mkdocs: files outside of docs/ that pages link to become pages of the site.
 
-Called by mkdocs. In the repository the same links lead to the files themselves.
+In the repository the same links lead to the files themselves.
 """
 
 import posixpath
@@ -36,13 +36,13 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Point the links that leave docs/ at their pages in the site."""
 
-    def lead(match: re.Match[str]) -> str:
+    def target_in_site(match: re.Match[str]) -> str:
         target = _resolve(page.file, match["target"])
         if not target.startswith("../"):
             return match["target"]
         return posixpath.relpath(_name_in_site(target), posixpath.dirname(page.file.src_uri) or ".")
 
-    return _LINK.sub(lead, markdown)
+    return _LINK.sub(target_in_site, markdown)
 
 
 def _resolve(page: File, link: str) -> str:
