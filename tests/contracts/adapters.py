@@ -291,7 +291,7 @@ def series_of(app: ServingFlask) -> dict[str, float]:
 
 
 def counts_of(app: ServingFlask) -> dict[str, float]:
-    """Return the counts that are not zero from the instruments themselves: a scrape for each case takes long."""
+    """Return the counts of the instruments that are not zero: a scrape for each case takes long."""
     found = {}
     for instrument in app.state.instruments._registry._collector_to_names:
         for labels, child in instrument._metrics.items() if instrument._type != "gauge" else ():

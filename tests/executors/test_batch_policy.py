@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from aylien_model_serving.executors.batch_policy import BatchCosts, BatchOptions, BatchPolicy
 from tests.executors.simulation import Greedy, Outcome, Policy, Simulation, adaptive_policy
+from tests.selection import matrix
 
 MILLISECOND = 0.001
 
@@ -196,7 +197,7 @@ def test_clients_in_two_cohorts_are_joined_into_full_batches(cpu: float, gain: f
     assert adapted.mean_latency < greedy.mean_latency / gain
 
 
-@pytest.mark.parametrize("clients", [2, 4, 8, 16, 32])
+@pytest.mark.parametrize("clients", matrix([2, 4, 8, 16, 32], 2, 16))
 def test_fewer_clients_than_a_batch_holds_are_joined_too(clients: int) -> None:
     assert (
         closed(adaptive_policy(), clients, 0.1 * MILLISECOND).throughput
@@ -204,7 +205,7 @@ def test_fewer_clients_than_a_batch_holds_are_joined_too(clients: int) -> None:
     )
 
 
-@pytest.mark.parametrize("clients", [2, 8, 16, 32, 64])
+@pytest.mark.parametrize("clients", matrix([2, 8, 16, 32, 64], 2, 16))
 def test_clients_whose_turnaround_varies_are_joined_too(clients: int) -> None:
     def run(policy: Policy) -> Outcome:
         chance = random.Random(3)
@@ -218,8 +219,8 @@ def test_clients_whose_turnaround_varies_are_joined_too(clients: int) -> None:
     assert run(adaptive_policy()).throughput > 1.15 * run(Greedy()).throughput
 
 
-@pytest.mark.parametrize("clients", [1, 2, 64, 100, 200])
-@pytest.mark.parametrize("cpu", [0.05, 0.075, 0.1, 0.125, 0.15])
+@pytest.mark.parametrize("clients", matrix([1, 2, 64, 100, 200], 2, 100))
+@pytest.mark.parametrize("cpu", matrix([0.05, 0.075, 0.1, 0.125, 0.15], 0.05, 0.1))
 def test_where_waiting_gains_nothing_nothing_is_lost(clients: int, cpu: float) -> None:
     greedy = closed(Greedy(), clients, cpu * MILLISECOND)
     adapted = closed(adaptive_policy(), clients, cpu * MILLISECOND)
@@ -228,7 +229,7 @@ def test_where_waiting_gains_nothing_nothing_is_lost(clients: int, cpu: float) -
     assert adapted.mean_latency < 1.02 * greedy.mean_latency
 
 
-@pytest.mark.parametrize("clients", [1, 2, 8, 64])
+@pytest.mark.parametrize("clients", matrix([1, 2, 8, 64], 8))
 @pytest.mark.parametrize(("fixed", "per_item"), [(0.0, 0.1), (0.0, 0.02), (0.0, 1.0), (1.0, 0.1), (1.0, 1.0)])
 def test_a_model_with_a_per_item_cost_is_kept_busy(clients: int, fixed: float, per_item: float) -> None:
     model = {"fixed": fixed * MILLISECOND, "per_item": per_item * MILLISECOND}
@@ -241,7 +242,7 @@ def test_a_model_with_a_per_item_cost_is_kept_busy(clients: int, fixed: float, p
 
 
 @pytest.mark.parametrize("fixed", [0.0, 5 * MILLISECOND])
-@pytest.mark.parametrize("rate", [10, 100, 200, 400, 1000, 5000, 10000])
+@pytest.mark.parametrize("rate", matrix([10, 100, 200, 400, 1000, 5000, 10000], 10, 400, 1000))
 def test_calls_that_arrive_at_random_wait_no_longer(rate: float, fixed: float) -> None:
     def run(policy: Policy) -> Outcome:
         simulation = Simulation(policy, cpu=lambda: 0.0, fixed=fixed, per_item=0.02 * MILLISECOND)
@@ -254,7 +255,7 @@ def test_calls_that_arrive_at_random_wait_no_longer(rate: float, fixed: float) -
 
 
 @pytest.mark.parametrize("clients", [2, 8, 64])
-@pytest.mark.parametrize("think", [1, 10, 100])
+@pytest.mark.parametrize("think", matrix([1, 10, 100], 10))
 def test_clients_with_think_time_are_not_waited_for_in_vain(clients: int, think: float) -> None:
     def run(policy: Policy) -> Outcome:
         return Simulation(policy, turnaround=ExponentialDelay(think * MILLISECOND)).closed(

@@ -24,6 +24,7 @@ from tests.replicas.stub_service import (
     spec,
     wait_until,
 )
+from tests.selection import full, matrix
 
 pytestmark = pytest.mark.processes
 
@@ -98,7 +99,7 @@ def test_supervisor_and_replicas_exit_within_two_seconds_of_the_owner(
     assert not service.home.exists()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", matrix([signal.SIGTERM, signal.SIGINT, signal.SIGHUP], signal.SIGTERM))
 def test_the_supervisor_stays_while_its_owner_does(
     service: StubService, worker: StubWorker, number: int
 ) -> None:
@@ -112,7 +113,7 @@ def test_the_supervisor_stays_while_its_owner_does(
     assert exists(service.supervisor())
 
 
-@pytest.mark.parametrize("does", ["serve", "be stuck", "never ready"])
+@pytest.mark.parametrize("does", matrix(["serve", "be stuck", "never ready"], "be stuck"))
 def test_replicas_exit_with_a_killed_supervisor_and_are_started_by_the_next(
     service: StubService, worker: StubWorker, does: str
 ) -> None:
@@ -256,6 +257,7 @@ def test_each_replica_sees_its_own_gpu_alone(
     )
 
 
+@full
 def test_repeated_starts_and_stops_leave_nothing_behind(service: StubService) -> None:
     threads = threading.active_count()
     for _ in range(8):
