@@ -11,6 +11,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
 from importlib.metadata import version
+from typing import Literal
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, Metric
 from prometheus_client.exposition import choose_encoder
@@ -66,11 +67,12 @@ class Instruments:
     def __init__(self, number: str | None = None) -> None:
         self.number = str(next(_numbers)) if number is None else number
         self._registry = CollectorRegistry()
-        self._durations = FastHistogram(
+        self._durations = self._histogram(
             "flask_http_request_duration_seconds",
             "Flask HTTP request duration in seconds",
-            ("method", "endpoint", "status", SERVICE),
-            registry=self._registry,
+            "method",
+            "endpoint",
+            "status",
         )
         self._totals = self._counter(
             "flask_http_request_total", "Total number of HTTP requests", "method", "status"
@@ -84,32 +86,32 @@ class Instruments:
         self._cache = self._counter(
             "model_serving_cache_total", "Look-ups in the cache of answers", "endpoint", "result"
         )
-        self._handlers = FastHistogram(
+        self._handlers = self._histogram(
             "model_serving_handler_seconds",
             "Time that a handler took for one call, in seconds",
-            ("endpoint", SERVICE),
-            registry=self._registry,
+            "endpoint",
         )
-        self._quick = Gauge(
+        self._quick = self._gauge(
             "model_serving_handler_quick",
             "1 where a handler is quick enough to run on an event loop or hub, 0 where it gets a thread",
-            ("endpoint", SERVICE),
-            registry=self._registry,
-            multiprocess_mode="livemin",
+            "endpoint",
+            mode="livemin",
         )
-        self._waiting = Gauge(
-            WAITING,
-            WAITING_HELP,
-            ("runner", SERVICE),
-            registry=self._registry,
-            multiprocess_mode="livesum",
-        )
+        self._waiting = self._gauge(WAITING, WAITING_HELP, "runner", mode="livesum")
         self._scraped: list[Collector] = []
         self._requests: dict[tuple[str, int, str], tuple[Histogram, Counter]] = {}
         self._hits: dict[tuple[str, str], mapped_values.Value] = {}
 
     def _counter(self, name: str, documentation: str, *labels: str) -> Counter:
         return Counter(name, documentation, (*labels, SERVICE), registry=self._registry)
+
+    def _histogram(self, name: str, documentation: str, *labels: str) -> FastHistogram:
+        return FastHistogram(name, documentation, (*labels, SERVICE), registry=self._registry)
+
+    def _gauge(
+        self, name: str, documentation: str, *labels: str, mode: Literal["livemin", "livesum"]
+    ) -> Gauge:
+        return Gauge(name, documentation, (*labels, SERVICE), registry=self._registry, multiprocess_mode=mode)
 
     def expect(
         self, endpoint: str, methods: Iterable[str], *, status: int = 200, is_cached: bool = False
