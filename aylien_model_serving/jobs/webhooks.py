@@ -79,7 +79,7 @@ def send(url: str, body: bytes, secret: str, now: int) -> None:
         now: seconds since the epoch.
 
     Raises:
-        NotTold: no answer came in time, or one that is no success.
+        WebhookFailed: no answer came in time, or one that is no success.
     """
     headers = {
         "Content-Type": "application/json",
