@@ -14,9 +14,10 @@ import pytest
 from aylien_model_serving.client import Client, TimedOut, Unreachable
 from aylien_model_serving.errors import DeadlineExceeded, Unavailable
 from tests.client.callers import NAMES, Caller, connected
-from tests.selection import matrix
+from tests.selection import full
 from tests.services.hosts import wait_until
 from tests.services.serving import Service, free_port, serve
+from tests.web.asgi_client import NEEDS_A_LOOP
 
 pytestmark = pytest.mark.processes
 
@@ -112,7 +113,7 @@ def test_the_attributes_of_a_blocking_job_refresh_themselves(service: Service, t
     assert job.progress == 1.0
 
 
-@pytest.mark.parametrize("kind", matrix(NAMES, "blocking"))
+@pytest.mark.parametrize("kind", ["blocking", pytest.param("asyncio", marks=[NEEDS_A_LOOP, full])])
 def test_a_job_outlasts_a_restart_of_its_service(kind: str, tmp_path: Path) -> None:
     env = {"MODEL_SERVING_JOBS_URL": f"sqlite:///{tmp_path}/jobs.sqlite3"}
     port = free_port()
