@@ -1,14 +1,14 @@
-"""What all tests share: an environment without an operator's settings, and patience with slow machines."""
+"""What all tests share: an environment without an operator's settings, the browser, and the selection."""
 
 import os
 
-import hypothesis
 import pytest
 
 from tests.browser import browser, page
 from tests.selection import (
     pytest_addoption,
     pytest_collection_modifyitems,
+    pytest_configure,
     pytest_sessionfinish,
     pytest_terminal_summary,
     pytest_testnodedown,
@@ -19,14 +19,11 @@ __all__ = [
     "page",
     "pytest_addoption",
     "pytest_collection_modifyitems",
+    "pytest_configure",
     "pytest_sessionfinish",
     "pytest_terminal_summary",
     "pytest_testnodedown",
 ]
-
-# A shared machine makes single examples slow: how many there are bounds the time, not how long one takes.
-hypothesis.settings.register_profile("patient", deadline=None, max_examples=100)
-hypothesis.settings.load_profile("patient")
 
 OPERATORS_VARIABLES = ("MODEL_SERVING_", "PROMETHEUS_MULTIPROC_DIR", "LOG_LEVEL")
 

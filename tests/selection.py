@@ -5,11 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import hypothesis
 import pytest
 
 full = pytest.mark.full
 
 _LEFT_OUT = pytest.StashKey[int]()
+
+#: How much less a property is tried in a run that is not full.
+_SHORTER = 3
+
+_is_full = False
+
+
+def examples(number: int) -> int:
+    """Return how many examples of a property are tried; all of them in the full run."""
+    return number if _is_full else number // _SHORTER
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Settle how long properties are tried, before a module of tests asks."""
+    global _is_full
+    _is_full = config.getoption("--full")
+    # A shared machine makes single examples slow: how many there are bounds the time, not how long one takes.
+    hypothesis.settings.register_profile("patient", deadline=None, max_examples=examples(100))
+    hypothesis.settings.load_profile("patient")
 
 
 def matrix(values: Iterable[Any], *quick: Any, rows: bool = False) -> list[Any]:
@@ -39,7 +59,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what is marked `full`, unless it is asked for, by --full or by its own name."""
     for item in items:
-        if "browser" in getattr(item, "fixturenames", ()):
+        is_property = _is_full and getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
+        if is_property or "browser" in getattr(item, "fixturenames", ()):
             item.add_marker(full)
     if config.getoption("--full") or any("::" in word for word in config.args):
         return

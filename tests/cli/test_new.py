@@ -9,6 +9,7 @@ import pytest
 
 from aylien_model_serving.cli import library
 from tests.cli.conftest import Invoke, one_line
+from tests.selection import full
 from tests.services.serving import PROJECT, clean_environment, launch
 
 FILES = {
@@ -76,6 +77,7 @@ def test_the_requirement_leads_to_where_the_library_came_from(
     assert library.requirement("testing") == line
 
 
+@full
 @pytest.mark.processes
 def test_the_tests_of_a_project_pass(project: Path, venv: Path) -> None:
     done = subprocess.run(

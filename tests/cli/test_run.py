@@ -11,6 +11,7 @@ import pytest
 from aylien_model_serving.cli import run
 from aylien_model_serving.servers import ports
 from tests.cli.conftest import Invoke, one_line
+from tests.selection import full
 from tests.services.serving import PROJECT, free_port, launch
 
 pytestmark = pytest.mark.processes
@@ -45,8 +46,8 @@ def taken() -> Iterator[int]:
     ("server", "worker_class", "expected"),
     [
         ("gunicorn", "gthread", "by gunicorn with 1 gthread worker\n"),
-        ("gunicorn", "asgi", "by gunicorn with 1 asgi worker\n"),
-        ("granian", "gevent", "by granian with 1 worker\n"),
+        pytest.param("gunicorn", "asgi", "by gunicorn with 1 asgi worker\n", marks=full),
+        pytest.param("granian", "gevent", "by granian with 1 worker\n", marks=full),
     ],
 )
 def test_a_summary_is_shown_and_the_server_serves(

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.contracts.adapters import ADAPTERS, Request, ServiceByAdapter, frozen_signatures
 from tests.contracts.cases import MULTIPART
 from tests.contracts.services import service
+from tests.selection import examples
 
 PATHS = (  # noqa: SIM905  # one line a path would be a page
     "/echo /open /async /detect /upload /cached /untracked /refuse /view /view-with-schema /search "
@@ -64,7 +65,7 @@ def by_adapter() -> ServiceByAdapter:
     return ServiceByAdapter(service, {"MODEL_SERVING_EXPOSE_ERRORS": "1"})
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(request=requests())
 def test_random_requests_are_answered_alike(by_adapter: ServiceByAdapter, request: Request) -> None:
     with frozen_signatures():

@@ -16,6 +16,7 @@ import pytest
 
 from aylien_model_serving.app_factory import InvalidRequest
 from examples.digits.app import BLANK, Digits
+from tests.selection import full
 from tests.services.serving import PROJECT, Service, launch
 from tests.with_torch import import_torch
 
@@ -199,6 +200,7 @@ def service(caches: Path, tmp_path: Path) -> Iterator[Service]:
         yield service
 
 
+@full
 @pytest.mark.processes
 def test_the_service_classifies_held_out_digits_in_batches(service: Service, held_out: Any) -> None:
     images = held_out.images[:100].tolist()

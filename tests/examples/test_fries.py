@@ -9,8 +9,9 @@ import httpx
 import pytest
 
 from tests.examples.jobs import events, serve_jobs
+from tests.selection import full
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, full]
 
 MESSAGES = [
     "started new fries creation curly",

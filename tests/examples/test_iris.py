@@ -6,7 +6,10 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.selection import full
 from tests.services.serving import serve
+
+pytestmark = full
 
 SETOSA = {"sepal_length": 5.1, "sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}
 VERSICOLOR = {"sepal_length": 5.9, "sepal_width": 2.8, "petal_length": 4.3, "petal_width": 1.3}

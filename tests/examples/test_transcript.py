@@ -12,6 +12,7 @@ import pytest
 
 from examples.transcript.app import SPEECH, transcribe
 from tests.examples.jobs import events, serve_jobs
+from tests.selection import matrix
 
 pytestmark = pytest.mark.processes
 
@@ -19,7 +20,7 @@ WORDS = SPEECH.split()
 QUICK = 100
 
 
-@pytest.fixture(scope="module", params=["gthread", "gevent"])
+@pytest.fixture(scope="module", params=matrix(["gthread", "gevent"], "gevent"))
 def client(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[httpx.Client]:

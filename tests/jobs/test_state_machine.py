@@ -15,6 +15,7 @@ from aylien_model_serving.jobs.states import IllegalTransition
 from aylien_model_serving.jobs.store import Store
 from tests.jobs.store_model import KEEP, RUNNING, Model, ModelJob
 from tests.jobs.stores import LEASE, NOW, REPLY, new_job
+from tests.selection import examples
 
 ROUTES = ("a", "b")
 OWNERS = ("one", "two")
@@ -191,5 +192,5 @@ class Machine(RuleBasedStateMachine):
         assert result == ((REPLY, b"body") if job.status == "finished" else None)
 
 
-Machine.TestCase.settings = settings(max_examples=60, stateful_step_count=60)
+Machine.TestCase.settings = settings(max_examples=examples(60), stateful_step_count=60)
 test_the_store_does_what_the_model_does = Machine.TestCase

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from aylien_model_serving.metrics import multiprocess
 from aylien_model_serving.metrics.multiprocess import Slot
+from tests.selection import examples
 
 PROJECT = Path(__file__).parents[2]
 
@@ -71,7 +72,7 @@ def test_the_next_process_takes_the_lowest_number_that_is_free(tmp_path: Path) -
 
 
 # The folder is emptied by hand before each example.
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(50))
 @given(st.lists(st.integers(0, 7), max_size=30))
 def test_there_are_as_many_slots_as_there_were_processes_at_one_time(
     tmp_path: Path, moves: list[int]

@@ -22,6 +22,7 @@ from tests.schemas.fuzz_compiled import Trial, run
 from tests.schemas.proto_files import message_class, parse_file
 from tests.schemas.proto_oddities import Chameleon, Code, Text, Whole
 from tests.schemas.proto_strategies import types_and_values
+from tests.selection import examples
 
 EXAMPLE = """
 message Request
@@ -55,7 +56,7 @@ def trial_of(text: str, name: str) -> Trial:
     return Trial(text, message_class(text, name))
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=list(HealthCheck))
 @given(types_and_values(count=4))
 def test_no_value_is_accepted_that_parse_dict_refuses(drawn: tuple[str, type[Message], list[object]]) -> None:
     text, message, values = drawn

@@ -8,7 +8,7 @@ from tests.selection import full, matrix
 from tests.services.raw_http import ask, get
 from tests.services.serving import serve
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, full]
 
 SERVICE = """
 import gc

@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 
-from tests.selection import matrix
+from tests.selection import full
 from tests.services.fuzzed import EXAMPLES
 from tests.services.serving import Service, serve
 from tests.with_media import need_media
 from tests.with_packages import need
 from tests.with_torch import import_torch
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, full]
 
 #: What is looked for: server errors, and answers that the document does not have.
 CHECKS = (
@@ -60,7 +60,7 @@ def fetch(url: str) -> Any:
         return json.load(answered)
 
 
-@pytest.mark.parametrize("prefix", matrix(EXAMPLES, "/classify"))
+@pytest.mark.parametrize("prefix", EXAMPLES)
 def test_an_example_answers_as_its_document_says(service: Service, prefix: str, tmp_path: Path) -> None:
     need("schemathesis")
     url = ready(service, prefix)

@@ -70,6 +70,7 @@ def is_told_to_stop(service: Service) -> bool:
     return "Handling signal: term" in service.log() or service.status("/__ping") is None
 
 
+@full
 @pytest.mark.parametrize("server", ["gevent"])
 def test_a_reload_brings_a_new_model_without_a_failed_request(server: str, tmp_path: Path) -> None:
     module = tmp_path / "changing.py"

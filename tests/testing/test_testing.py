@@ -13,6 +13,7 @@ import pytest
 
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.testing import ServiceFailed, in_process, launch, processes, serve, stub_runners
+from tests.selection import matrix
 from tests.testing import apps
 from tests.testing.apps import plain, run_app, service
 
@@ -151,8 +152,8 @@ def test_an_app_that_was_built_for_real_is_refused() -> None:
 
 
 @pytest.mark.processes
-@pytest.mark.parametrize("server", ["gunicorn", "granian"])
-@pytest.mark.parametrize("worker_class", ["gthread", "asgi"])
+@pytest.mark.parametrize("server", matrix(["gunicorn", "granian"], "gunicorn"))
+@pytest.mark.parametrize("worker_class", matrix(["gthread", "asgi"], "gthread"))
 def test_a_service_is_started_with_its_runners_and_leaves_nothing(server: str, worker_class: str) -> None:
     with serve(f"{APPS}:one_model()", server=server, worker_class=worker_class) as running:
         pids = {running.post("/classify", json={"text": "x"}).json()["pid"] for _ in range(20)}
