@@ -59,9 +59,16 @@ def imported(node: ast.AST) -> list[str]:
     return []
 
 
+@cache
+def imports(module: str) -> frozenset[str]:
+    """Return the full names that a module may load, wherever it imports them."""
+    return frozenset(name for node, _ in walk(tree(module)) for name in imported(node))
+
+
+@cache
 def arrows(module: str) -> set[str]:
     """Return the modules of the package that a module imports, without the packages on the way to them."""
-    names = {name for node, _ in walk(tree(module)) for name in imported(node)}
+    names = imports(module)
     inside = {name.removeprefix(f"{PACKAGE}.") for name in names if name.startswith(f"{PACKAGE}.")}
     found = {name for name in inside if name in FILES}
     return {name for name in found if not any(other.startswith(f"{name}.") for other in found)} - {module}
@@ -90,4 +97,4 @@ def levels() -> dict[str, int]:
 
 def roots(module: str) -> set[str]:
     """Return the top-level packages that a module imports, wherever it does."""
-    return {name.partition(".")[0] for node, _ in walk(tree(module)) for name in imported(node)}
+    return {name.partition(".")[0] for name in imports(module)}
