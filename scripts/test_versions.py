@@ -23,9 +23,8 @@ THIS = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 #: What the in-process tests import.
 NEEDED = (
-    "--editable=.[client,examples,media,redis,swagger,testing]",
+    "--editable=.[client,media,redis,swagger,testing]",
     "fastapi",
-    "grpcio-tools",
     "hypothesis",
     "openapi-spec-validator",
     "pytest-timeout",
@@ -34,7 +33,7 @@ NEEDED = (
 )
 
 #: Pinned packages whose version follows from one of the package's own.
-FOLLOWING = {"cachelib", "fastapi", "grpcio", "grpcio-tools", "pydantic-core", "starlette"}
+FOLLOWING = {"cachelib", "fastapi", "pydantic-core", "starlette"}
 
 #: Tests that start programs, need the tools of a checkout, or hold for one set of versions alone.
 LEFT_OUT = ("cli", "docs", "examples", "instructions", "optimize", "packaging", "services")
