@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -72,6 +72,9 @@ class ServingFlask(MountingFlask):
     """
 
     json_provider_class = ServingJSON
+
+    #: The error handler that answers with the landing page.
+    landing_handler: Callable[[HTTPException], Any] | None = None
 
     def __init__(self, name: str, state: ServiceState) -> None:
         super().__init__(name, state)
@@ -226,12 +229,28 @@ class ServingFlask(MountingFlask):
             and not (self.url_map.host_matching or self.subdomain_matching)
         )
 
+    def _is_public_landing(self) -> bool:
+        """Return whether the landing page answers Flask's current request, and no code of the user's runs.
+
+        Such a request needs no API key. A hook or an error handler of the user's, which would run before the
+        page or in its place, is as protected as it is on every other path.
+        """
+        error = request.routing_exception
+        return (
+            error is not None
+            and self.is_landing()
+            and request.method in LANDING_METHODS
+            and not self.before_request_funcs.get(None)
+            and not self.url_value_preprocessors.get(None)
+            and self._find_error_handler(error, []) is self.landing_handler
+        )
+
     def preprocess_request(self) -> Any:
         if request.endpoint not in self.untracked:
             try:
                 self.check_key()
             except (errors.Unauthorized, errors.Forbidden):
-                if not self.is_landing() or request.method not in LANDING_METHODS:
+                if not self._is_public_landing():
                     raise
         return super().preprocess_request()
 

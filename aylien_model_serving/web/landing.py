@@ -66,6 +66,7 @@ def register(app: ServingFlask) -> None:
 
     # For all HTTP exceptions, not for NotFound alone, so that an application's own handler replaces it.
     app.register_error_handler(HTTPException, answer)
+    app.landing_handler = answer
 
 
 def _answer(app: ServingFlask) -> Response:
