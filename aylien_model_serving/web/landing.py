@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from html import escape
 from typing import Any, NamedTuple, TypedDict
+from urllib.parse import quote
 
 from flask import Response, request
 from markupsafe import Markup
@@ -70,11 +71,11 @@ def register(app: ServingFlask) -> None:
 
 
 def _answer(app: ServingFlask) -> Response:
-    """Return the page for browsers, and JSON for all others."""
-    name = app.state.settings.service_name
+    """Return the page to clients that prefer HTML, and JSON to all others."""
+    name = app.state.settings.service_name and _encodable(app.state.settings.service_name)
     routes = [_summary(described) for described in app.state.routes if not described.is_own]
     links = _links(app)
-    if flask.prefers_html(request.headers.get("Accept", "")):
+    if _prefers_html(request.headers.get("Accept", "")):
         response = pages.page(
             "landing.html",
             title=name or "model-serving",
@@ -88,22 +89,34 @@ def _answer(app: ServingFlask) -> Response:
     return response
 
 
+def _prefers_html(accept: str) -> bool:
+    """Return whether a client prefers HTML, also as one of `text/*`, which errors answer with JSON."""
+    ranges = codecs.media_ranges(accept)
+    html = codecs.preference("text/html", ranges)
+    return html[0] > 0 and html > codecs.preference("application/json", ranges)
+
+
 def _summary(described: DescribedRoute) -> RouteSummary:
     route = described.route
     return {
-        "endpoint": route.endpoint,
+        "endpoint": _encodable(route.endpoint),
         "methods": list(route.methods),
-        "summary": docstrings.of(route.callable).summary,
+        "summary": _encodable(docstrings.of(route.callable).summary),
     }
+
+
+def _encodable(text: str) -> str:
+    """Return a text with a "?" for each lone surrogate, which UTF-8 can't express."""
+    return text.encode(errors="replace").decode()
 
 
 def _links(app: ServingFlask) -> list[Link]:
     """Return the links, relative to the URL that the client has requested."""
     swagger = (_DOCS,) if docs.installed() is not None else ()
     dashboard = (_DASHBOARD,) if app.state.settings.dashboard else ()
-    folder = ""
-    if not request.environ.get("PATH_INFO"):  # below a prefix, and without the slash at its end
-        folder = request.script_root.rpartition("/")[2] + "/"
+    folder, prefix = "", request.environ.get("SCRIPT_NAME", "")
+    if prefix and not prefix.endswith("/") and not request.environ.get("PATH_INFO"):
+        folder = f"./{quote(request.script_root.rpartition('/')[2], safe='')}/"
     return [link._replace(path=folder + link.path) for link in (*swagger, *dashboard, *_LINKS)]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from html.parser import HTMLParser
 from typing import Any
+from urllib.parse import quote, urljoin
 
 import pytest
 from flask import Flask, abort
@@ -11,7 +12,7 @@ from flask.testing import FlaskClient
 from werkzeug.exceptions import HTTPException
 
 from aylien_model_serving.app_factory import FlaskAppWrapper
-from aylien_model_serving.web import docs
+from aylien_model_serving.web import docs, pages
 from tests.web.requests import route, serve
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
@@ -93,6 +94,45 @@ def test_browsers_get_a_page_whose_texts_are_escaped(client: FlaskClient) -> Non
         assert text in page.text
 
 
+def test_a_lone_surrogate_is_shown_as_a_question_mark(monkeypatch: pytest.MonkeyPatch) -> None:
+    def handler(text: str) -> None: ...
+
+    handler.__doc__ = "Measure \ud800."
+    monkeypatch.setenv("MODEL_SERVING_SERVICE_NAME", "name \udcff")
+    client = serve(route(handler))
+
+    page, body = page_of(client), client.get("/").get_json()
+
+    assert "Measure ?." in page.text
+    assert "name ?" in page.text
+    assert (body["service"], body["routes"][0]["summary"]) == ("name ?", "Measure ?.")
+
+
+def test_a_page_replaces_a_lone_surrogate(client: FlaskClient) -> None:
+    with client.application.test_request_context():
+        values = {"title": "\ud800", "routes": "", "links": ""}
+        assert "<title>?</title>" in pages.page("landing.html", **values).get_data(as_text=True)
+
+
+@pytest.mark.parametrize(
+    ("accept", "is_html"),
+    [
+        ("text/*", True),
+        ("text/*, */*;q=0.5", True),
+        ("text/*;q=0.5, application/json", False),
+        ("text/*, text/html;q=0", False),
+        ("text/*;q=0", False),
+        ("*/*", False),
+        ("", False),
+        ("application/xml, application/json;q=0", False),
+    ],
+)
+def test_the_preferred_media_type(client: FlaskClient, accept: str, is_html: bool) -> None:
+    response = client.get("/", headers={"Accept": accept})
+
+    assert (response.mimetype == "text/html") is is_html
+
+
 def test_the_page_loads_nothing_and_forbids_scripts(client: FlaskClient) -> None:
     response = client.get("/", headers=BROWSER)
 
@@ -109,7 +149,30 @@ def test_each_link_works_below_any_prefix(client: FlaskClient) -> None:
 def test_links_work_below_a_prefix_without_a_slash_at_its_end(client: FlaskClient) -> None:
     links = page_of(client, "", base_url="http://localhost/models/v1/").links
 
-    assert "v1/openapi.json" in links
+    assert "./v1/openapi.json" in links
+
+
+@pytest.mark.parametrize(
+    ("prefix", "path", "url"),
+    [
+        ("/a b", "", "http://localhost/a%20b/openapi.json"),
+        ("/p:q", "", "http://localhost/p%3Aq/openapi.json"),
+        ("/models/v?1#2", "", "http://localhost/models/v%3F1%232/openapi.json"),
+        ("/\u00c3\u00bc", "", "http://localhost/%C3%BC/openapi.json"),  # WSGI's form of ü
+        ("/p:q", "/", "http://localhost/p%3Aq/openapi.json"),
+        ("/p/", "", "http://localhost/p/openapi.json"),
+        ("", "", "http://localhost/openapi.json"),
+    ],
+)
+def test_links_are_urls_below_a_prefix(client: FlaskClient, prefix: str, path: str, url: str) -> None:
+    environ = {"SCRIPT_NAME": prefix, "PATH_INFO": path}
+    requested = "http://localhost" + (quote(prefix, safe="/", encoding="latin-1") + path or "/")
+
+    links = page_of(client, environ_overrides=environ).links
+    in_json = client.get("/", environ_overrides=environ).get_json()["links"]
+
+    assert url in [urljoin(requested, link) for link in links]
+    assert urljoin(requested, in_json["openapi"]) == url
 
 
 def test_the_name_of_the_service_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,7 +54,8 @@ def page(name: str, status: int = 200, *, policy: str = PLAIN, **values: object)
     """
     escaped = {key: _escaped(value) for key, value in {**values, "status": status}.items()}
     html = Template(text(name)).substitute(escaped)
-    response = Response(html, status, content_type="text/html; charset=utf-8")
+    body = html.encode(errors="replace")  # a lone surrogate, as in a name from the environment, has no UTF-8
+    response = Response(body, status, content_type="text/html; charset=utf-8")
     response.headers["Content-Security-Policy"] = policy
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Referrer-Policy"] = "same-origin"
