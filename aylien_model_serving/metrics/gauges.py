@@ -10,6 +10,7 @@ import math
 import threading
 import time
 from abc import abstractmethod
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -24,21 +25,37 @@ logger = logging.getLogger(__name__)
 #: Values of the labels → number.
 Numbers = Mapping[tuple[str, ...], float]
 
+#: What asks one replica for its status, which is empty where the replica does not answer.
+StatusCall = Callable[[], Mapping[str, Any]]
+
 #: Seconds for which a reading serves further scrapes.
 _MAX_AGE = 1.0
 
-#: Seconds for which a reading serves per second that it took, so that it costs a 20th of a core at most.
-_MAX_AGE_PER_SECOND = 20
+#: Seconds between two attempts of a scrape that waits while another one reads.
+_POLL_SECONDS = 0.01
+
+#: Seconds that a reading waits for the replicas, all of them together.
+_REPLICAS_SECONDS = 1.0
+
+#: Replicas that are asked at the same time.
+_MAX_THREADS = 32
 
 
 class ScrapedGauge(Collector):
     """A gauge whose samples are read at a scrape, at most once a second.
+
+    The lock may have been made before gevent patched threads: a scrape that blocked on it would hold up the
+    hub, and with it the scrape that has the lock.
 
     Args:
         name: of the metric.
         documentation: its help text.
         labels: names of its labels.
     """
+
+    #: Seconds for which a reading serves per second that it took, and at most.
+    age_per_second = 0.0
+    age_limit = _MAX_AGE
 
     def __init__(self, name: str, documentation: str, labels: Sequence[str]) -> None:
         self.name = name
@@ -53,7 +70,7 @@ class ScrapedGauge(Collector):
         """Return the numbers, by the values of the labels."""
 
     def describe(self) -> Iterable[Metric]:
-        return []
+        return [GaugeMetricFamily(self.name, self._documentation, labels=self._labels)]
 
     def collect(self) -> Iterable[Metric]:
         metric = GaugeMetricFamily(self.name, self._documentation, labels=self._labels)
@@ -63,7 +80,9 @@ class ScrapedGauge(Collector):
 
     def _current(self) -> Numbers:
         """Return the last reading, or another one; where that fails, none: the other metrics are scraped."""
-        with self._lock:
+        while not self._lock.acquire(blocking=False):
+            time.sleep(_POLL_SECONDS)
+        try:
             since = time.monotonic()
             if since > self._fresh_until:
                 try:
@@ -72,8 +91,11 @@ class ScrapedGauge(Collector):
                     self._numbers = {}
                     logger.warning("%s can't be read: %s", self.name, error)
                 now = time.monotonic()
-                self._fresh_until = now + max(_MAX_AGE, (now - since) * _MAX_AGE_PER_SECOND)
+                age = max(_MAX_AGE, (now - since) * self.age_per_second)
+                self._fresh_until = now + min(age, self.age_limit)
             return self._numbers
+        finally:
+            self._lock.release()
 
 
 class JobsGauge(ScrapedGauge):
@@ -84,6 +106,10 @@ class JobsGauge(ScrapedGauge):
         statuses: of jobs; each is shown, at zero too.
         count: returns the jobs by route and status, from the store that all processes share.
     """
+
+    #: A reading costs the store's CPU time: a 20th of a core at most, for as long as it takes 1.5 s or less.
+    age_per_second = 20.0
+    age_limit = 30.0
 
     def __init__(
         self,
@@ -110,26 +136,65 @@ class RunnerQueuesGauge(ScrapedGauge):
 
     A scrape adds the calls that wait for a replica, which every process counts in an instrument of this name.
 
+    All replicas of all runners are asked at once, and have a second together: replicas that are stalled delay
+    a scrape by that much, however many they are, and keep no other replica's number from being read.
+
     Args:
         number: of the service.
-        describe: by the runner's name, what returns the state of each of its replicas, with its process id
-            and, where it answers, the calls that are `waiting`.
+        replicas: by the runner's name, returns what asks each of its replicas, by process id, for its status,
+            with the calls that are `waiting` where it answers.
     """
 
-    def __init__(
-        self, number: str, describe: Mapping[str, Callable[[], Iterable[Mapping[str, Any]]]]
-    ) -> None:
+    def __init__(self, number: str, replicas: Mapping[str, Callable[[], Mapping[int, StatusCall]]]) -> None:
         super().__init__(WAITING, WAITING_HELP, ("runner", SERVICE))
         self._number = number
-        self._describe = describe
-        self._known: dict[str, dict[Any, float]] = {}
+        self._replicas = replicas
+        self._waiting: dict[tuple[str, int], float] = {}
+        self._asked: set[tuple[str, int]] = set()
 
     def read(self) -> Numbers:
         """Return the sums; a replica that does not answer counts with what it had at its last answer."""
-        for runner, describe in self._describe.items():
-            before = self._known.get(runner, {})
-            self._known[runner] = {
-                replica["pid"]: float(replica.get("waiting", before.get(replica["pid"], 0)))
-                for replica in describe()
-            }
-        return {(runner, self._number): sum(known.values()) for runner, known in self._known.items()}
+        calls = {
+            (runner, pid): call
+            for runner, replicas in self._replicas.items()
+            for pid, call in replicas().items()
+        }
+        self._waiting = {key: self._waiting.get(key, 0.0) for key in calls}
+        self._ask(calls)
+        sums = dict.fromkeys(self._replicas, 0.0)
+        for (runner, _), waiting in self._waiting.items():
+            sums[runner] += waiting
+        return {(runner, self._number): waiting for runner, waiting in sums.items()}
+
+    def _ask(self, calls: Mapping[tuple[str, int], StatusCall]) -> None:
+        """Ask the replicas, but for those that an earlier reading still asks, and wait for their answers."""
+        left = deque(item for item in calls.items() if item[0] not in self._asked)
+        until = time.monotonic() + _REPLICAS_SECONDS
+        threads = [
+            threading.Thread(
+                target=self._ask_next, args=(left, until), name="model-serving-runner-queues", daemon=True
+            )
+            for _ in range(min(len(left), _MAX_THREADS))
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(max(0.0, until - time.monotonic()))
+
+    def _ask_next(self, left: deque[tuple[tuple[str, int], StatusCall]], until: float) -> None:
+        """Ask one replica after the other; an answer that comes late is in the next reading."""
+        while left and time.monotonic() < until:
+            try:
+                key, call = left.popleft()
+            except IndexError:  # another thread has taken the last one
+                return
+            self._asked.add(key)
+            try:
+                waiting = call().get("waiting")
+            except Exception as error:
+                logger.warning("%s can't be read from a replica of %s: %s", self.name, key[0], error)
+            else:
+                if waiting is not None and key in self._waiting:
+                    self._waiting[key] = float(waiting)
+            finally:
+                self._asked.discard(key)

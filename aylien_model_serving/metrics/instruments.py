@@ -98,7 +98,7 @@ class Instruments:
             mode="livemin",
         )
         self._waiting = self._gauge(WAITING, WAITING_HELP, "runner", mode="livesum")
-        self._scraped: list[Collector] = []
+        self._scraped = CollectorRegistry()
         self._requests: dict[tuple[str, int, str], tuple[Histogram, Counter]] = {}
         self._hits: dict[tuple[str, str], mapped_values.Value] = {}
 
@@ -118,17 +118,19 @@ class Instruments:
     ) -> None:
         """Create the series of a route at zero, so that rates and alerts have them before its first request.
 
-        Other statuses are known only once a route answers with them: their series come with that request.
+        Other statuses are known only once a route answers with them: their series come with that request. So
+        do the durations of status 500, though it is known: a histogram is more than a dozen series, and
+        those of many routes would be most of a scrape.
 
         Args:
             endpoint: the route's name.
             methods: the HTTP methods that it answers.
-            status: of an answer without an error; the other one that is created is 500.
+            status: of an answer without an error.
             is_cached: whether its answers are cached.
         """
         for method in methods:
-            for expected in (status, 500):
-                self._open((method, expected, endpoint))
+            self._open((method, status, endpoint))
+            self._totals.labels(_method_label(method), 500, self.number)
             self._exceptions.labels(_method_label(method), 500, self.number)
         if is_cached:
             for result in ("hit", "miss"):
@@ -186,7 +188,7 @@ class Instruments:
 
     def add(self, scraped: Collector) -> None:
         """Add a collector that the process which answers a scrape reads for the whole service."""
-        self._scraped.append(scraped)
+        self._scraped.register(scraped)
 
     def samples(self) -> Iterator[Sample]:
         """Yield the samples of all processes of the service, as in a scrape."""
@@ -231,24 +233,24 @@ class _Scrape(Collector):
         registry: CollectorRegistry,
         number: str,
         names: frozenset[str],
-        scraped: Sequence[Collector] = (),
+        scraped: CollectorRegistry | None = None,
     ) -> None:
-        self._registry = registry
+        self._registry = registry.restricted_registry(names) if names else registry
         self.number = number
         self._names = names
-        self._scraped = scraped
+        self._scraped = scraped.restricted_registry(names) if names and scraped else scraped
 
     def describe(self) -> Iterable[Metric]:
         return []
 
     def collect(self) -> Iterable[Metric]:
         if multiprocess.FOLDER is not None:
-            found = multiprocess.collect(multiprocess.FOLDER)
+            found = multiprocess.collect(multiprocess.FOLDER, self._names)
         else:
-            own = (*self._registry.collect(), *REGISTRY.collect())
-            found = _summed((*own, *multiprocess.collect(multiprocess.folder_of_replicas())))
-        if self._scraped:
-            found = _summed((*found, *itertools.chain(*(each.collect() for each in self._scraped))))
+            of_replicas = multiprocess.collect(multiprocess.folder_of_replicas(), self._names)
+            found = _summed((*self._registry.collect(), *REGISTRY.collect(), *of_replicas))
+        if self._scraped is not None:
+            found = _summed((*found, *self._scraped.collect()))
         for metric in (*found, _exporter_info()):
             shown = copy(metric)  # a collector may return the same object each time
             shown.samples = list(self._shown(metric.samples))
@@ -266,19 +268,22 @@ class _Scrape(Collector):
 
 def _summed(metrics: Iterable[Metric]) -> Iterable[Metric]:
     """Return each metric once, its series added up over the registries and files that hold them."""
-    found: dict[str, Metric] = {}
-    numbers: dict[str, dict[tuple[str, tuple[tuple[str, str], ...]], Sample]] = {}
+    found: dict[str, list[Metric]] = {}
     for metric in metrics:
-        found.setdefault(metric.name, metric)
-        series = numbers.setdefault(metric.name, {})
-        for sample in metric.samples:
-            key = (sample.name, tuple(sorted(sample.labels.items())))
-            known = series.get(key)
-            series[key] = sample if known is None else sample._replace(value=known.value + sample.value)
-    for name, metric in found.items():
-        whole = copy(metric)  # a collector may return the same object each time
-        whole.samples = list(numbers[name].values())
-        yield whole
+        found.setdefault(metric.name, []).append(metric)
+    for parts in found.values():
+        yield parts[0] if len(parts) == 1 else _sum(parts)
+
+
+def _sum(parts: Sequence[Metric]) -> Metric:
+    series: dict[tuple[str, tuple[tuple[str, str], ...]], Sample] = {}
+    for sample in itertools.chain(*(part.samples for part in parts)):
+        key = (sample.name, tuple(sorted(sample.labels.items())))
+        known = series.get(key)
+        series[key] = sample if known is None else sample._replace(value=known.value + sample.value)
+    whole = copy(parts[0])  # a collector may return the same object each time
+    whole.samples = list(series.values())
+    return whole
 
 
 def _method_label(method: str) -> str:

@@ -9,18 +9,29 @@ are as many files as there were processes at one time.
 from __future__ import annotations
 
 import fcntl
+import json
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import lru_cache
 from pathlib import Path
 
-from prometheus_client import Metric, multiprocess, values
+from prometheus_client import Metric, values
+from prometheus_client.mmap_dict import MmapedDict
+from prometheus_client.multiprocess import MultiProcessCollector
 
 from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.metrics import mapped_values
 from aylien_model_serving.process import owner
 
 logger = logging.getLogger(__name__)
+
+_Labels = tuple[tuple[str, str], ...]
+
+#: Untyped as they come. Samples have their labels as a tuple until the sums are made.
+_add: Callable[..., None] = Metric.add_sample
+_entries: Callable[[str], Iterable[tuple[str, float, float, int]]] = MmapedDict.read_all_values_from_file
+_accumulate: Callable[..., Iterable[Metric]] = MultiProcessCollector._accumulate_metrics
 
 _VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
@@ -95,21 +106,64 @@ def _try_lock(folder: Path, number: int) -> int | None:
     return descriptor
 
 
-def collect(folder: Path) -> Iterable[Metric]:
-    """Return the sum of all processes' metrics; gauges of processes that have ended are left out."""
+def collect(folder: Path, names: frozenset[str] = frozenset()) -> Iterable[Metric]:
+    """Return the sum of all processes' metrics; gauges of processes that have ended are left out.
+
+    Args:
+        folder: of the files.
+        names: of series; metrics that have none of them are left out. All are returned where there are none.
+    """
     for attempt in range(_ATTEMPTS):
         files = [
-            str(file)
+            file
             for file in folder.glob("*.db")
             if file.exists() and not (file.name.startswith("gauge_") and _is_free(file))
         ]
         try:
-            merged: Iterable[Metric] = multiprocess.MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]
-            return merged
+            return _merge(files, names)
         except FileNotFoundError:  # a process took over a slot and removed its gauges in between
             if attempt == _ATTEMPTS - 1:
                 raise
     raise AssertionError("the last attempt returns or raises")
+
+
+def _merge(files: Iterable[Path], names: frozenset[str]) -> Iterable[Metric]:
+    """Return what `MultiProcessCollector.merge` does.
+
+    It makes a sample for each number in each file, and parses all keys at each scrape. Here counts of the
+    same key are added up beforehand, and what a key says is remembered.
+    """
+    counts: dict[tuple[str, str], float] = {}
+    metrics: dict[str, Metric] = {}
+    for file in files:
+        kind, *mode, number = file.stem.split("_")
+        for key, value, timestamp, _ in _entries(str(file)):
+            if kind != "gauge":
+                counts[kind, key] = counts.get((kind, key), 0.0) + value
+            elif (found := _metric(metrics, kind, key, names)) is not None:
+                found._multiprocess_mode = mode[0]  # type: ignore[attr-defined]
+                name, labels = _parsed(key)[1:3]
+                _add(found, name, (*labels, ("pid", number)), value, timestamp)
+    for (kind, key), value in counts.items():
+        if (found := _metric(metrics, kind, key, names)) is not None:
+            _add(found, *_parsed(key)[1:3], value)
+    return _accumulate(metrics, accumulate=True)
+
+
+def _metric(metrics: dict[str, Metric], kind: str, key: str, names: frozenset[str]) -> Metric | None:
+    """Return the metric of a key, None where no series of these names belongs to it."""
+    name, _, _, documentation = _parsed(key)
+    metric = metrics.get(name)
+    if metric is None and (not names or any(each.startswith(name) for each in names)):
+        metric = metrics[name] = Metric(name, documentation, kind)
+    return metric
+
+
+@lru_cache(maxsize=1 << 15)
+def _parsed(key: str) -> tuple[str, str, _Labels, str]:
+    """Return the metric's name, the series' name, its sorted labels and the metric's help text."""
+    metric, name, labels, documentation = json.loads(key)
+    return metric, name, tuple(sorted(labels.items())), documentation
 
 
 def clear(folder: Path) -> None:

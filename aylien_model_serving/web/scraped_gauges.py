@@ -13,7 +13,7 @@ from aylien_model_serving.web.state import ServiceState
 def register(state: ServiceState) -> None:
     """Have scrapes show them, for what the service has by now."""
     runners = {
-        endpoint.name: partial(endpoint.executor.describe, with_errors=False)
+        endpoint.name: endpoint.executor.status_calls
         for endpoint in state.endpoints
         if isinstance(endpoint.executor, RemoteExecutor)
     }

@@ -3,13 +3,16 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from prometheus_client import Metric
+from prometheus_client.multiprocess import MultiProcessCollector
 
 from aylien_model_serving.metrics import multiprocess
 from aylien_model_serving.metrics.multiprocess import Slot
@@ -197,3 +200,65 @@ def test_a_folder_is_cleared_but_for_the_series_that_are_there_at_0(tmp_path: Pa
     found = sums(tmp_path)
     assert found["sizes_count"] == found["sizes_sum"] == 0
     assert "calls_total" not in found
+
+
+METRICS = """
+import sys
+from prometheus_client import Counter, Gauge, Histogram
+from aylien_model_serving.metrics import multiprocess
+
+Counter("calls_total", "Calls", ["kind"]).labels(sys.argv[1]).inc(3)
+Counter("shared_total", "Shared").inc(2)
+lengths = Histogram("lengths", "Lengths", ["kind"], buckets=(1, 10))
+for length in (0.5, 5, 50):
+    lengths.labels("a").observe(length)
+for mode in ("all", "min", "max", "sum", "mostrecent"):
+    Gauge("gauge_" + mode, mode, multiprocess_mode=mode).set(len(sys.argv[1]))
+"""
+
+
+def samples_by_metric(metrics: Iterable[Metric]) -> dict[str, Any]:
+    return {
+        metric.name: (
+            metric.type,
+            metric.documentation,
+            sorted((sample.name, sorted(sample.labels.items()), sample.value) for sample in metric.samples),
+        )
+        for metric in metrics
+    }
+
+
+@pytest.fixture
+def folder_of_three_processes(tmp_path: Path) -> Path:
+    for kind in ("x", "yy", "x"):
+        (tmp_path / "slot-0.lock").unlink(missing_ok=True)
+        subprocess.run(
+            [sys.executable, "-c", METRICS, kind],
+            env={**os.environ, "MODEL_SERVING_METRICS_DIR": str(tmp_path)},
+            cwd=PROJECT,
+            check=True,
+            timeout=60,
+        )
+        for file in tmp_path.glob("*_0.db"):
+            file.rename(file.with_stem(f"{file.stem[:-2]}_{len(list(tmp_path.glob('counter_*.db'))) + 4}"))
+    return tmp_path
+
+
+@pytest.mark.processes
+def test_files_are_added_up_as_prometheus_client_does(folder_of_three_processes: Path) -> None:
+    files = list(folder_of_three_processes.glob("*.db"))
+
+    found = samples_by_metric(multiprocess._merge(files, frozenset()))
+
+    merge: Any = MultiProcessCollector.merge
+    assert found == samples_by_metric(merge([str(file) for file in files]))
+    assert found["shared"][2] == [("shared_total", [], 6.0)]
+
+
+@pytest.mark.processes
+def test_only_metrics_of_the_selected_series_are_added_up(folder_of_three_processes: Path) -> None:
+    files = list(folder_of_three_processes.glob("*.db"))
+
+    found = multiprocess._merge(files, frozenset({"lengths_count", "calls_total"}))
+
+    assert {metric.name for metric in found} == {"lengths", "calls"}

@@ -38,7 +38,6 @@ def shown(app: Any) -> list[str]:
     "line",
     [
         f'{DURATION}_count{{endpoint="classify",method="POST",status="200"}} 0.0',
-        f'{DURATION}_count{{endpoint="classify",method="POST",status="500"}} 0.0',
         f'{DURATION}_bucket{{endpoint="classify",le="0.1",method="POST",status="200"}} 0.0',
         f'{DURATION}_sum{{endpoint="classify",method="POST",status="200"}} 0.0',
         'flask_http_request_total{method="POST",status="200"} 0.0',
@@ -49,6 +48,20 @@ def shown(app: Any) -> list[str]:
 )
 def test_a_handlers_series_are_at_zero_before_its_first_request(line: str) -> None:
     assert line in shown(made({"endpoint": "/classify", "callable": classify}))
+
+
+def test_a_route_has_one_histogram_of_requests_for_each_method_until_it_fails() -> None:
+    def view() -> str:
+        raise ValueError
+
+    app = made({"endpoint": "/view", "callable": view, "methods": ["GET", "POST"], "name": "view"})
+
+    def statuses() -> list[str]:
+        return [line for line in shown(app) if line.startswith(f"{DURATION}_count")]
+
+    assert [line.rpartition("status=")[2] for line in statuses()] == ['"200"} 0.0', '"200"} 0.0']
+    app.test_client().get("/view")
+    assert f'{DURATION}_count{{endpoint="view",method="GET",status="500"}} 1.0' in statuses()
 
 
 def test_a_view_has_the_series_of_requests_for_each_of_its_methods() -> None:
@@ -140,7 +153,8 @@ def test_processes_that_serve_together_show_series_at_zero_and_no_created_ones(t
 
     lines = ran.stdout.splitlines()
     assert f'{DURATION}_count{{endpoint="classify",method="POST",status="200"}} 0.0' in lines
-    assert f'{DURATION}_bucket{{endpoint="classify",le="+Inf",method="POST",status="500"}} 0.0' in lines
+    assert f'{DURATION}_bucket{{endpoint="classify",le="+Inf",method="POST",status="200"}} 0.0' in lines
+    assert 'flask_http_request_total{method="POST",status="500"} 0.0' in lines
     assert 'flask_http_request_exceptions_total{method="POST",status="500"} 0.0' in lines
     for reason in ("expired", "abandoned"):
         assert f'model_serving_runner_dropped_total{{reason="{reason}",runner="hosted"}} 0.0' in lines

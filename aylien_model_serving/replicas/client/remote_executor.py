@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from aylien_model_serving.background import pool
@@ -70,6 +71,13 @@ class RemoteExecutor:
             }
             for replica in replica_pool.replicas()
         ]
+
+    def status_calls(self) -> dict[int, Callable[[], dict[str, Any]]]:
+        """Return what fetches each replica's own status, by the replica's process id."""
+        replica_pool = self._pools.get()
+        return {
+            replica.pid: partial(replica_pool.fetch_status, replica) for replica in replica_pool.replicas()
+        }
 
     def finish_tasks(self, until: float) -> int:
         """Wait until the background tasks accepted so far are done; return how many are not.
