@@ -7,10 +7,14 @@ opens afterwards too (sqlite.org/howtocorrupt.html, 2.6).
 
 from __future__ import annotations
 
+import _thread
 import os
 import sqlite3
+import sys
 import threading
+import time
 import weakref
+from _thread import LockType
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -28,6 +32,9 @@ MAX_IDLE = 4
 
 #: Bytes that the write-ahead log is cut to after each checkpoint, which comes every 1,000 pages.
 LOG_SIZE = 8 * 1024 * 1024
+
+#: Seconds that a fork waits for transactions in this process's memory.
+FORK_TIMEOUT = 1.0
 
 #: What SQLite's messages say → what a client may read.
 _REASONS = {
@@ -131,12 +138,13 @@ class MemoryConnection(Database):
     """The one connection to a database in this process's memory, which is gone when it is closed.
 
     Callers take turns: connections that share a memory lock each other's tables without waiting
-    (sqlite.org/sharedcache.html, 2.2). A forked child begins with an empty database, since a copy of it would
-    run its parent's jobs a second time.
+    (sqlite.org/sharedcache.html, 2.2). A fork takes its turn too: SQLite has locks of its own, on the memory
+    that it allocates, which a child could not use if another thread held them. A forked child begins with an
+    empty database, since a copy of it would run its parent's jobs a second time.
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = _native_lock()
         self._db: sqlite3.Connection | None = None
         _in_memory.add(self)
 
@@ -158,11 +166,27 @@ class MemoryConnection(Database):
                 self._db.close()
                 self._db = None
 
+    def lock(self, timeout: float) -> LockType | None:
+        """Lock it, and return the lock; None if others hold it for so many seconds."""
+        lock = self._lock
+        return lock if lock.acquire(timeout=timeout) else None
+
     def begin_in_child(self) -> None:
         """Begin anew after a fork: the connection is the parent's, and any thread may have held the lock."""
         if self._db is not None:
             _of_parents.append(self._db)
-        self._lock, self._db = threading.Lock(), None
+        self._lock, self._db = _native_lock(), None
+
+
+def _native_lock() -> LockType:
+    """Return a lock of the operating system's threads, which all call SQLite, in a process of gevent's too.
+
+    No code that holds it switches to another greenlet.
+    """
+    monkey = sys.modules.get("gevent.monkey")
+    allocate = _thread.allocate_lock if monkey is None else monkey.get_original("_thread", "allocate_lock")
+    made: LockType = allocate()
+    return made
 
 
 @contextmanager
@@ -224,14 +248,33 @@ _in_memory: weakref.WeakSet[MemoryConnection] = weakref.WeakSet()
 _of_parents: list[sqlite3.Connection] = []
 
 
-def _close_all() -> None:
+#: The locks that each thread which forks holds meanwhile.
+_forking = threading.local()
+
+
+def _before_fork() -> None:
+    _forking.locks = []
     for connections in list(_open):
         connections.close()
+    until = time.monotonic() + FORK_TIMEOUT
+    for memory in list(_in_memory):
+        lock = memory.lock(max(0.0, until - time.monotonic()))
+        if lock is not None:
+            _forking.locks.append(lock)
+
+
+def _after_fork_in_parent() -> None:
+    for lock in _forking.locks:
+        lock.release()
+    _forking.locks = []
 
 
 def _begin_in_child() -> None:
+    _forking.locks = []
     for memory in list(_in_memory):
         memory.begin_in_child()
 
 
-os.register_at_fork(before=_close_all, after_in_child=_begin_in_child)
+os.register_at_fork(
+    before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_begin_in_child
+)

@@ -2,13 +2,15 @@
 
 import os
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from aylien_model_serving.jobs import connections
 from aylien_model_serving.jobs.errors import LeaseLost
-from aylien_model_serving.jobs.store import Store, open_store
+from aylien_model_serving.jobs.store import Store, _memory, open_store
 from tests.jobs.stores import LEASE, NOW, claimed_id, enqueue, get
 
 
@@ -45,6 +47,39 @@ def test_a_forked_child_begins_without_jobs_and_leaves_its_parents_alone(memory_
 
     assert os.waitpid(child, 0)[1] == 0
     assert [job.id for job in memory_store.page("s", limit=9)] == [job_id]
+
+
+def test_a_fork_waits_for_transactions_of_other_threads(memory_store: Store) -> None:
+    begun, is_over = threading.Event(), threading.Event()
+
+    def work() -> None:
+        with _memory._database.take():
+            begun.set()
+            time.sleep(0.2)
+            is_over.set()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert begun.wait(9)
+    child = os.fork()
+    if not child:
+        os._exit(0 if is_over.is_set() and not memory_store.counts("s") else 1)
+
+    assert os.waitpid(child, 0)[1] == 0
+    thread.join()
+    enqueue(memory_store)
+
+
+def test_a_fork_does_not_wait_for_long(memory_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "FORK_TIMEOUT", 0.05)
+    job_id = enqueue(memory_store)
+    with _memory._database.take():
+        child = os.fork()
+        if not child:
+            os._exit(0 if not memory_store.counts("s") else 1)
+        assert os.waitpid(child, 0)[1] == 0
+
+    assert get(memory_store, job_id).id == job_id
 
 
 def test_threads_take_turns(memory_store: Store) -> None:
