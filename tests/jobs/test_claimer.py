@@ -18,9 +18,11 @@ from aylien_model_serving.executors.inline import InlineExecutor
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.jobs.errors import StoreUnavailable
 from aylien_model_serving.jobs.job import JobRecord
-from aylien_model_serving.jobs.store import Store, open_store
+from aylien_model_serving.jobs.store import BATCH, Store, open_store
 from aylien_model_serving.jobs.worker import claimer as claiming
+from aylien_model_serving.jobs.worker import lease
 from aylien_model_serving.jobs.worker.in_process import InProcessWorker
+from aylien_model_serving.jobs.worker.lease import JobLeases
 from aylien_model_serving.metrics.instruments import Instruments
 from aylien_model_serving.rpc import protocol
 from tests.jobs.stores import enqueue, get
@@ -161,6 +163,29 @@ def test_expired_jobs_are_removed(scene: Scene, monkeypatch: pytest.MonkeyPatch)
     job_id = scene.begin(keep=0.1)
 
     scene.wait_until(lambda: scene.store.get("s", job_id) is None)
+    scene.wait_until(lambda: scene.store.counts("s") == {})
+
+
+def test_many_expired_jobs_are_removed_in_the_time_of_one_sweep(scene: Scene) -> None:
+    assert claiming._SWEEP_INTERVAL > SOON
+    long_ago = time.time() - 1000
+    for _ in range(5 * BATCH):
+        scene.store.cancel("s", enqueue(scene.store, long_ago, route="other", queue_size=9999), long_ago)
+    scene.worker.wake()
+
+    scene.wait_until(lambda: scene.store.counts("s") == {})
+
+
+def test_a_sweep_leaves_some_jobs_for_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lease, "_SWEEP_FOR", 0.0)
+    store = open_store(str(tmp_path / "jobs.db"))
+    leases = JobLeases(store, "s", ["r"])
+    long_ago = time.time() - 1000
+    for _ in range(BATCH + 1):
+        store.cancel("s", enqueue(store, long_ago, queue_size=9999), long_ago)
+
+    assert [leases.sweep(), leases.sweep(), store.counts("s")] == [True, False, {}]
+    store.close()
 
 
 def test_a_job_that_is_released_counts_no_attempt(scene: Scene) -> None:

@@ -31,8 +31,8 @@ _POLL_INTERVAL = 1.0
 #: Seconds between two searches for jobs whose processes are gone.
 _RECLAIM_INTERVAL = 1.0
 
-#: Seconds between two removals of expired jobs.
-_SWEEP_INTERVAL = 60.0
+#: Seconds between two removals of expired jobs, and where one has left some.
+_SWEEP_INTERVAL, _NEXT_SWEEP = 60.0, 0.25
 
 
 class Claimer:
@@ -70,7 +70,7 @@ class Claimer:
         self._heartbeats: dict[str, float] = {}
         self._woken = threading.Event()
         self._is_closed = False
-        self._swept_at = self._reclaimed_at = -math.inf
+        self._sweep_due = self._reclaimed_at = -math.inf
         self._thread = threading.Thread(target=self._run, name="model-serving-claims", daemon=True)
 
     def start(self) -> None:
@@ -98,7 +98,7 @@ class Claimer:
             self._woken.clear()
             try:
                 self._maintain()
-                pause = self._claim_all()
+                pause = min(self._claim_all(), max(0.0, self._sweep_due - time.monotonic()))
             except StoreUnavailable as error:
                 logger.warning("The job store can't be polled: %s", error.__cause__ or error)
                 pause = _POLL_INTERVAL
@@ -146,9 +146,10 @@ class Claimer:
         if now > self._reclaimed_at + _RECLAIM_INTERVAL:
             self._reclaimed_at = now
             self._leases.reclaim()
-        if now > self._swept_at + _SWEEP_INTERVAL:
-            self._swept_at = now
-            self._leases.sweep()
+        if now >= self._sweep_due:
+            self._sweep_due = now + _SWEEP_INTERVAL
+            if self._leases.sweep():
+                self._sweep_due = time.monotonic() + _NEXT_SWEEP
 
     def _end_stuck(self, execution: JobExecution) -> None:
         """End a job whose handler does not stop, and this process with it."""

@@ -16,7 +16,7 @@ from aylien_model_serving.jobs import owner_names
 from aylien_model_serving.jobs.errors import LeaseLost, StoreUnavailable
 from aylien_model_serving.jobs.job import ClaimedJob, JobRecord
 from aylien_model_serving.jobs.states import RUNNING
-from aylien_model_serving.jobs.store import Store
+from aylien_model_serving.jobs.store import BATCH, Store
 from aylien_model_serving.rpc.headers import ReplyHeader
 
 #: Seconds that a job belongs to whoever claimed it without a heartbeat from there.
@@ -24,6 +24,9 @@ LEASE = 6.0
 
 #: Seconds for which the write of a job's end is retried, and the pause between two tries.
 _RETRY_FOR, _PAUSE = 20.0, 0.5
+
+#: Seconds for which expired jobs are removed at a time, with a pause for others between two transactions.
+_SWEEP_FOR, _SWEEP_PAUSE = 0.1, 0.005
 
 #: Running jobs of one route and state that are checked for owners that are gone; more than run at once.
 _CHECKED_AT_ONCE = 1000
@@ -103,9 +106,14 @@ class JobLeases:
                         with suppress(LeaseLost):  # another process was quicker
                             self._store.lost(job.id, job.lease_owner, time.time())
 
-    def sweep(self) -> None:
-        """Remove expired jobs."""
-        self._store.sweep(time.time())
+    def sweep(self) -> bool:
+        """Remove expired jobs for a short time, and return whether more may be left."""
+        until = time.monotonic() + _SWEEP_FOR
+        while self._store.sweep(time.time()) >= BATCH:
+            if time.monotonic() > until:
+                return True
+            time.sleep(_SWEEP_PAUSE)
+        return False
 
 
 def _persistently(keep: Callable[[], _T]) -> _T:
