@@ -60,13 +60,20 @@ class SqliteRepository:
         )
 
     def page(
-        self, service: str, status: Status | None, route: str | None, limit: int, before: int | None
+        self,
+        service: str,
+        status: Status | None,
+        route: str | None,
+        limit: int,
+        before: int | None,
+        now: float,
     ) -> list[JobRecord]:
-        """Return jobs with lower numbers than `before`, the highest first."""
+        """Return jobs with lower numbers than `before`, the highest first, and none that has expired."""
         wanted = {"service": service, "route": route, "status": status}
         given = {column: value for column, value in wanted.items() if value is not None}
         conditions = [f"{column} = ?" for column in given] + ["number < ?"] * (before is not None)
-        values = [*given.values(), *([] if before is None else [before]), limit]
+        conditions.append("(expires_at IS NULL OR expires_at > ? OR webhook_due IS NOT NULL)")
+        values = [*given.values(), *([] if before is None else [before]), now, limit]
         return self._jobs(f"WHERE {' AND '.join(conditions)} ORDER BY number DESC LIMIT ?", *values)
 
     def counts(self, service: str) -> dict[str, dict[Status, int]]:

@@ -6,6 +6,7 @@ becomes of a job is decided in `transitions`; how it is kept is the repository's
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 
 from aylien_model_serving.errors import ConfigurationError
@@ -29,10 +30,12 @@ class Store:
 
     Args:
         unit_of_work: opens transactions on the jobs.
+        clock: returns the time for the methods that only read; they show no job that has expired.
     """
 
-    def __init__(self, unit_of_work: SqliteUnitOfWork) -> None:
+    def __init__(self, unit_of_work: SqliteUnitOfWork, clock: Callable[[], float] = time.time) -> None:
         self._unit_of_work = unit_of_work
+        self._clock = clock
 
     def close(self) -> None:
         """Give back what is held open; the next call opens it again."""
@@ -58,12 +61,12 @@ class Store:
     def get(self, service: str, job_id: str) -> JobRecord | None:
         """Return a job, if this service has it."""
         with self._unit_of_work.read() as repository:
-            return _of_service(repository, service, job_id)
+            return _of_service(repository, service, job_id, self._clock())
 
     def result(self, service: str, job_id: str) -> tuple[ReplyHeader, bytes] | None:
         """Return the reply of a finished job: its head and its body."""
         with self._unit_of_work.read() as repository:
-            job = _of_service(repository, service, job_id)
+            job = _of_service(repository, service, job_id, self._clock())
             body = None if job is None else repository.body(job)
         return None if job is None or job.reply is None or body is None else (job.reply, body)
 
@@ -75,7 +78,7 @@ class Store:
             limit: how many items at most.
         """
         with self._unit_of_work.read() as repository:
-            job = _of_service(repository, service, job_id)
+            job = _of_service(repository, service, job_id, self._clock())
             return [] if job is None else repository.items(job, after, limit)
 
     def page(
@@ -95,7 +98,7 @@ class Store:
             before: the number of the last job of the page before.
         """
         with self._unit_of_work.read() as repository:
-            return repository.page(service, status, route, limit, before)
+            return repository.page(service, status, route, limit, before, self._clock())
 
     def counts(self, service: str) -> dict[str, dict[Status, int]]:
         """Return how many jobs are kept, by route and state; what there is none of is left out."""
@@ -105,7 +108,7 @@ class Store:
     def cancel(self, service: str, job_id: str, now: float) -> JobRecord | None:
         """Cancel a job in the queue, ask the owner of a running one to stop, and return the job."""
         with self._unit_of_work.write() as repository:
-            job = _of_service(repository, service, job_id)
+            job = _of_service(repository, service, job_id, now)
             return None if job is None else _keep(repository, job, transitions.cancel_requested(job, now))
 
     def claim(
@@ -241,9 +244,9 @@ class Store:
                 _keep(repository, job, event(job))
 
 
-def _of_service(repository: SqliteRepository, service: str, job_id: str) -> JobRecord | None:
+def _of_service(repository: SqliteRepository, service: str, job_id: str, now: float) -> JobRecord | None:
     job = repository.find(job_id) if job_id.isascii() else None  # a client may ask for anything
-    return job if job is not None and job.service == service else None
+    return job if job and job.service == service and not transitions.is_expired(job, now) else None
 
 
 def _of_owner(repository: SqliteRepository, job_id: str, owner: str) -> JobRecord:
@@ -261,9 +264,7 @@ def _requeue(repository: SqliteRepository, service: str, route: str, now: float)
 
 
 def _keep(repository: SqliteRepository, old: JobRecord, new: JobRecord) -> JobRecord:
-    """Save a job, and drop the bodies that it needs no longer: its call at the end, its items before another
-    attempt makes them again.
-    """
+    """Save a job, and drop its call at its end, or its items before another attempt makes them again."""
     repository.save(old, new)
     if new.status in ENDED and old.status not in ENDED:
         repository.drop_call(new)

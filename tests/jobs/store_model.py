@@ -45,6 +45,9 @@ class ModelJob:
         else:
             self.requeue(now)
 
+    def is_expired(self, now: float) -> bool:
+        return self.ends > 0 and now >= self.expires
+
     @property
     def seen(self) -> tuple[str, str, int, int, bool, str | None]:
         """What a client or an owner can see of it."""
@@ -60,7 +63,7 @@ class Model:
     def add(self, job: ModelJob, queue_size: int, now: float) -> str | None:
         """Return the id of the job that is kept, None without room."""
         same = [kept for kept in self.jobs if job.key and (kept.route, kept.key) == (job.route, job.key)]
-        if same and (not same[0].ends or now < same[0].expires):
+        if same and not same[0].is_expired(now):
             return same[0].id
         if sum(kept.route == job.route and kept.status == "queued" for kept in self.jobs) >= queue_size:
             return None

@@ -1,5 +1,7 @@
 """What every store returns and removes: items, pages, expired jobs, webhooks."""
 
+import time
+
 import pytest
 
 from aylien_model_serving.jobs.errors import LeaseLost
@@ -96,6 +98,24 @@ def test_expired_jobs_are_removed_with_all_that_belongs_to_them(store: Store) ->
     assert store.result("s", job_id) is None
     assert store.items("s", job_id, -1, 9) == []
     assert [job.id for job in store.page("s", limit=9)] == [kept]
+
+
+def test_expired_jobs_are_not_shown_before_they_are_removed(store: Store) -> None:
+    long_ago = time.time() - 100
+    job_id, kept = enqueue(store, long_ago, webhook=None), enqueue(store, webhook="https://example.com")
+    claim(store, long_ago)
+    store.streaming(job_id, "me", long_ago)
+    store.add_item(job_id, "me", 0, b"item")
+    store.finish(job_id, "me", REPLY, b"body", long_ago)
+    store.cancel("s", kept, long_ago)
+
+    assert store.get("s", job_id) is None
+    assert store.result("s", job_id) is None
+    assert store.items("s", job_id, -1, 9) == []
+    assert store.cancel("s", job_id, time.time()) is None
+    assert [job.id for job in store.page("s", limit=9)] == [kept], "its webhook was not delivered"
+    assert get(store, kept).status == "cancelled"
+    assert store.sweep(time.time()) == 1
 
 
 def test_a_sweep_is_bounded(store: Store) -> None:

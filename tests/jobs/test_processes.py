@@ -29,18 +29,18 @@ sys.stdin.readline()
 """
 
 TAKE_ALL = """
-while claimed := store.claim(service, ["r"], owner, 60.0, 1.7e9):
-    store.report(claimed.job.id, owner, 0.5, None, 1.7e9)
-    store.finish(claimed.job.id, owner, ReplyHeader(200, "text/plain", []), owner.encode(), 1.7e9)
+while claimed := store.claim(service, ["r"], owner, 60.0, 4e9):
+    store.report(claimed.job.id, owner, 0.5, None, 4e9)
+    store.finish(claimed.job.id, owner, ReplyHeader(200, "text/plain", []), owner.encode(), 4e9)
     print(claimed.job.id)
 """
 
 GO_ON_FOR_EVER = """
 while True:
     new = NewJob(id=uuid.uuid4().hex, service=service, route="r", call=b"x" * 20_000, queue_size=10**9)
-    store.enqueue(new, 1.7e9)
-    claimed = store.claim(service, ["r"], owner, 60.0, 1.7e9)
-    store.finish(claimed.job.id, owner, ReplyHeader(200, "text/plain", []), b"y" * 20_000, 1.7e9)
+    store.enqueue(new, 4e9)
+    claimed = store.claim(service, ["r"], owner, 60.0, 4e9)
+    store.finish(claimed.job.id, owner, ReplyHeader(200, "text/plain", []), b"y" * 20_000, 4e9)
     print(claimed.job.id, flush=True)
 """
 

@@ -53,18 +53,18 @@ QUERIES: dict[str, tuple[Callable[[SqliteRepository], object], str]] = {
         lambda repository: repository.find_keyed("s", "r", "k"),
         "service=? AND route=? AND idempotency_key=?",
     ),
-    "page": (lambda repository: repository.page("s", None, None, 9, None), "service=?"),
-    "page before": (lambda repository: repository.page("s", None, None, 9, 7), "service=? AND rowid<?"),
+    "page": (lambda repository: repository.page("s", None, None, 9, None, NOW), "service=?"),
+    "page before": (lambda repository: repository.page("s", None, None, 9, 7, NOW), "service=? AND rowid<?"),
     "of a status": (
-        lambda repository: repository.page("s", "queued", None, 9, 7),
+        lambda repository: repository.page("s", "queued", None, 9, 7, NOW),
         "service=? AND status=? AND rowid<?",
     ),
     "of a route": (
-        lambda repository: repository.page("s", None, "r", 9, 7),
+        lambda repository: repository.page("s", None, "r", 9, 7, NOW),
         "service=? AND route=? AND rowid<?",
     ),
     "of both": (
-        lambda repository: repository.page("s", "queued", "r", 9, 7),
+        lambda repository: repository.page("s", "queued", "r", 9, 7, NOW),
         "service=? AND route=? AND status=? AND rowid<?",
     ),
     "room": (lambda repository: repository.has_room("s", "r", 9), "service=? AND route=? AND status=?"),

@@ -34,7 +34,7 @@ class Machine(RuleBasedStateMachine):
 
     @initialize()
     def open(self) -> None:
-        self.store = Store(open_memory())
+        self.store = Store(open_memory(), lambda: self.now)
         self.model = Model()
         self.now = NOW
         self.store.enqueue(new_job(id="f" * 32, service="another", route="a"), NOW)
@@ -165,7 +165,7 @@ class Machine(RuleBasedStateMachine):
     @rule()
     def sweep(self) -> None:
         self.store.sweep(self.now)
-        self.model.jobs = [job for job in self.model.jobs if not job.ends or self.now < job.expires]
+        self.model.jobs = [job for job in self.model.jobs if not job.is_expired(self.now)]
 
     @invariant()
     def store_and_model_agree(self) -> None:
@@ -174,7 +174,7 @@ class Machine(RuleBasedStateMachine):
             (job.id, job.status, job.attempts, job.kills, job.cancel_requested, job.lease_owner)
             for job in kept
         ]
-        assert shown == [job.seen for job in reversed(self.model.jobs)]
+        assert shown == [job.seen for job in reversed(self.model.jobs) if not job.is_expired(self.now)]
         assert all(job.ends <= 1 for job in self.model.jobs)
         for job in self.model.jobs:
             self.check_bodies_of(job)
@@ -186,10 +186,12 @@ class Machine(RuleBasedStateMachine):
         assert [job.status for job in self.store.page("another", limit=9)] == ["queued"]
 
     def check_bodies_of(self, job: ModelJob) -> None:
+        is_seen = not job.is_expired(self.now)
+        assert (self.store.get("s", job.id) is not None) == is_seen
         items = self.store.items("s", job.id, -1, 9)
-        assert items == sorted(job.items.items())
+        assert items == (sorted(job.items.items()) if is_seen else [])
         result = self.store.result("s", job.id)
-        assert result == ((REPLY, b"body") if job.status == "finished" else None)
+        assert result == ((REPLY, b"body") if is_seen and job.status == "finished" else None)
 
 
 Machine.TestCase.settings = settings(max_examples=examples(60), stateful_step_count=60)

@@ -8,8 +8,9 @@ import msgspec
 from aylien_model_serving.jobs import transitions
 from aylien_model_serving.jobs.job import JobRecord
 from aylien_model_serving.jobs.view import show
-from tests.jobs.stores import NOW, REPLY, new_job
+from tests.jobs.stores import REPLY, new_job
 
+NOW = 1_700_000_000.0
 QUEUED = transitions.created(new_job(id="a" * 32), NOW)
 RUNNING = transitions.claimed(QUEUED, "me", 10.0, NOW + 1)
 FINISHED = transitions.finished(RUNNING, REPLY, NOW + 3.5)
