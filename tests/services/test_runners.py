@@ -2,6 +2,9 @@
 
 import http.client
 import json
+import os
+import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -170,6 +173,33 @@ def test_calls_that_wait_in_a_replica_are_shown_by_every_worker(service: Service
 
     assert [call.answer().status for call in calls] == [200, 200]
     service.wait_until(lambda: waiting() == 0)
+
+
+def test_stalled_replicas_delay_a_scrape_by_a_second_and_other_runners_are_read(tmp_path: Path) -> None:
+    with host("gevent", workers=1, routes="model,limited,batched") as service:
+
+        def waiting() -> float:
+            return metric(service, "model_serving_runner_waiting", runner="model")
+
+        stalled = [replicas(service, name)[0]["pid"] for name in ("limited", "batched")]
+        with gated(service, tmp_path / "gate"):
+            for pid in stalled:
+                os.kill(pid, signal.SIGSTOP)
+            try:
+                call = Asking(service, "/model")
+                service.wait_until(lambda: waiting() == 1)
+                time.sleep(1.1)  # for another reading
+                since = time.monotonic()
+                found = waiting()
+                seconds = time.monotonic() - since
+            finally:
+                for pid in stalled:
+                    os.kill(pid, signal.SIGCONT)
+        status = call.answer().status
+
+    assert found == 1
+    assert seconds < 1.9
+    assert status == 200
 
 
 def test_a_service_of_one_process_has_runners_too(tmp_path: Path) -> None:
