@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 from tests.contracts.adapters import series_of
 from tests.contracts.cases import post
@@ -140,6 +140,27 @@ def test_a_stream_is_closed_when_its_client_disconnects() -> None:
     run(scenario())
 
     assert events == ["closed", "closed"]
+
+
+def test_a_stream_that_waits_for_its_next_item_ends_at_once_when_its_client_disconnects() -> None:
+    events: list[str] = []
+
+    async def count(text: str) -> AsyncIterator[int]:
+        try:
+            yield 1
+            await asyncio.Event().wait()
+        finally:
+            events.append("closed")
+
+    async def scenario() -> None:
+        client = Client(service(count), post("/", HELLO))
+        await client.received(1)
+        client.leave()
+        await asyncio.wait_for(client.end(), 5)
+
+    run(scenario())
+
+    assert events == ["closed"]
 
 
 def test_a_stream_is_produced_no_faster_than_its_client_receives_it() -> None:

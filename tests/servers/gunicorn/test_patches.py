@@ -6,6 +6,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -220,3 +221,16 @@ def test_the_date_is_cached_once_however_often_it_is_patched() -> None:
     gunicorn_hooks.on_starting(ARBITER)
 
     assert isinstance(util.http_date, CachedDate)
+
+
+@pytest.mark.parametrize(("master_pid", "is_kept"), [(0, False), (4711, True)])
+def test_a_master_that_takes_over_after_sigusr2_counts_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, master_pid: int, is_kept: bool
+) -> None:
+    monkeypatch.setenv("MODEL_SERVING_METRICS_DIR", str(tmp_path))
+    counted = tmp_path / "counter_0.db"
+    counted.write_bytes(b"")
+
+    gunicorn_hooks.on_starting(SimpleNamespace(master_pid=master_pid))
+
+    assert counted.exists() == is_kept
