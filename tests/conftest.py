@@ -27,8 +27,13 @@ __all__ = [
 
 OPERATORS_VARIABLES = ("MODEL_SERVING_", "PROMETHEUS_MULTIPROC_DIR", "LOG_LEVEL")
 
+#: What `make` hands to the programs that it starts, a `make` of a test's own among them.
+MAKES_VARIABLES = ("MAKEFLAGS", "MAKEOVERRIDES", "MFLAGS", "ARGS")
+
 
 @pytest.fixture(autouse=True)
 def _operators_settings_stay_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    for variable in [name for name in os.environ if name.startswith(OPERATORS_VARIABLES)]:
+    for variable in [
+        name for name in os.environ if name.startswith((*OPERATORS_VARIABLES, *MAKES_VARIABLES))
+    ]:
         monkeypatch.delenv(variable)
