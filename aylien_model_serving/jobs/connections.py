@@ -7,10 +7,8 @@ opens afterwards too (sqlite.org/howtocorrupt.html, 2.6).
 
 from __future__ import annotations
 
-import _thread
 import os
 import sqlite3
-import sys
 import threading
 import time
 import weakref
@@ -23,6 +21,7 @@ from pathlib import Path
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.jobs import schema
 from aylien_model_serving.jobs.errors import StoreUnavailable
+from aylien_model_serving.process.native_threads import native_lock
 
 #: Seconds that a transaction waits for those of others.
 BUSY_TIMEOUT = 2.0
@@ -144,7 +143,7 @@ class MemoryConnection(Database):
     """
 
     def __init__(self) -> None:
-        self._lock = _native_lock()
+        self._lock = native_lock()
         self._db: sqlite3.Connection | None = None
         _in_memory.add(self)
 
@@ -175,18 +174,7 @@ class MemoryConnection(Database):
         """Begin anew after a fork: the connection is the parent's, and any thread may have held the lock."""
         if self._db is not None:
             _of_parents.append(self._db)
-        self._lock, self._db = _native_lock(), None
-
-
-def _native_lock() -> LockType:
-    """Return a lock of the operating system's threads, which all call SQLite, in a process of gevent's too.
-
-    No code that holds it switches to another greenlet.
-    """
-    monkey = sys.modules.get("gevent.monkey")
-    allocate = _thread.allocate_lock if monkey is None else monkey.get_original("_thread", "allocate_lock")
-    made: LockType = allocate()
-    return made
+        self._lock, self._db = native_lock(), None
 
 
 @contextmanager

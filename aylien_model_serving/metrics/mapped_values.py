@@ -12,12 +12,9 @@ the child, and the first count of a child writes the parent's gauges as 0 into t
 
 from __future__ import annotations
 
-import _thread
 import mmap
 import os
 import struct
-import sys
-from _thread import LockType
 from array import array
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -27,30 +24,21 @@ from typing import Any, Protocol
 from prometheus_client.mmap_dict import MmapedDict, mmap_key
 from prometheus_client.samples import Exemplar
 
+from aylien_model_serving.process.native_threads import native_lock
+
 #: Untyped as they come.
 _key: Callable[..., str] = mmap_key
 _entries: Callable[..., Any] = MmapedDict.read_all_values_from_file
 
 
-def _native_lock() -> LockType:
-    """Return a lock of the operating system's threads; gevent's takes three times as long.
-
-    No code that holds it switches to another greenlet.
-    """
-    monkey = sys.modules.get("gevent.monkey")
-    allocate = _thread.allocate_lock if monkey is None else monkey.get_original("_thread", "allocate_lock")
-    made: LockType = allocate()
-    return made
-
-
 #: Held while values of this process change; a forked child has another one, so look it up each time.
-lock = _native_lock()
+lock = native_lock()
 
 
 def _renew_lock() -> None:
     """Replace the lock in a forked child: another thread of the parent may have held it."""
     global lock
-    lock = _native_lock()
+    lock = native_lock()
 
 
 os.register_at_fork(after_in_child=_renew_lock)
