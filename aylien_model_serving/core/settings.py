@@ -7,16 +7,14 @@ MODEL_SERVING_; a value that can't be parsed stops the service with the variable
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, TypeVar
+from typing import Any
 
-from aylien_model_serving.errors import ConfigurationError
+from aylien_model_serving.core.setting_readers import OTHER_NAMES, READERS, read
 
 PREFIX = "MODEL_SERVING_"
 MEBIBYTE = 1024 * 1024
-
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -99,97 +97,8 @@ class Settings:
         environ = os.environ if environ is None else environ
         found: dict[str, Any] = {}
         for setting in fields(cls):
-            for variable in (PREFIX + setting.name.upper(), _OTHER_NAMES.get(setting.name, "")):
+            for variable in (PREFIX + setting.name.upper(), OTHER_NAMES.get(setting.name, "")):
                 if variable in environ:
-                    found[setting.name] = _read(variable, environ[variable], _READERS[setting.name])
+                    found[setting.name] = read(variable, environ[variable], READERS[setting.name])
                     break
         return cls(**found)
-
-
-def _read(variable: str, text: str, reader: Callable[[str], _T]) -> _T:
-    try:
-        return reader(text)
-    except ValueError as error:
-        raise ConfigurationError(f"{variable}={text!r}: {error}") from None
-
-
-def _positive(text: str) -> float:
-    number = float(text)
-    if not 0 < number < 1e6:
-        raise ValueError("expected a number above 0")
-    return number
-
-
-def _whole(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError("expected a whole number above 0")
-    return number
-
-
-def _port(text: str) -> int:
-    number = int(text)
-    if not 0 <= number <= 65535:
-        raise ValueError("expected a port from 1 to 65535")
-    return number
-
-
-def _switch(text: str) -> bool:
-    words = {
-        "1": True,
-        "true": True,
-        "yes": True,
-        "on": True,
-        "0": False,
-        "false": False,
-        "no": False,
-        "off": False,
-    }
-    if text.strip().lower() not in words:
-        raise ValueError("expected 1 or 0")
-    return words[text.strip().lower()]
-
-
-def _one_of(*words: str) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        for word in words:
-            if word.lower() == text.strip().lower():
-                return word
-        raise ValueError(f"expected one of {', '.join(words)}")
-
-    return read
-
-
-def _listed(text: str) -> tuple[str, ...]:
-    return tuple(word.strip() for word in text.split(",") if word.strip())
-
-
-_READERS: dict[str, Callable[[str], Any]] = {
-    "max_body_mb": _positive,
-    "log_format": _one_of("text", "json"),
-    "log_level": _one_of("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
-    "expose_errors": _switch,
-    "api_keys": _listed,
-    "host": lambda text: text or None,
-    "port": _port,
-    "workers": _whole,
-    "metrics_dir": lambda text: text or None,
-    "express": _switch,
-    "dashboard": _switch,
-    "parallel_loading": _switch,
-    "background_threads": _whole,
-    "background_wait": _positive,
-    "jobs_url": lambda text: text or None,
-    "service_name": lambda text: text or None,
-    "webhook_allow": _listed,
-    "webhook_secret": lambda text: text or None,
-    "url_fetch": _switch,
-    "url_max_mb": _positive,
-    "url_timeout": _positive,
-    "max_image_pixels": _whole,
-    "max_decoded_mb": _positive,
-    "max_media_seconds": _positive,
-}
-
-#: Names that other tools, and version 2 of this library, use for the same setting.
-_OTHER_NAMES = {"log_level": "LOG_LEVEL", "metrics_dir": "PROMETHEUS_MULTIPROC_DIR"}

@@ -1,0 +1,107 @@
+"""What turns the text of an operator's variable into the value of a setting, and refuses what can't be one.
+
+Standard library only. A reader raises ValueError with what was expected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from aylien_model_serving.errors import ConfigurationError
+
+_T = TypeVar("_T")
+
+
+def read(variable: str, text: str, reader: Callable[[str], _T]) -> _T:
+    """Read the text of a variable.
+
+    Raises:
+        ConfigurationError: the reader refuses it.
+    """
+    try:
+        return reader(text)
+    except ValueError as error:
+        raise ConfigurationError(f"{variable}={text!r}: {error}") from None
+
+
+def _positive(text: str) -> float:
+    number = float(text)
+    if not 0 < number < 1e6:
+        raise ValueError("expected a number above 0")
+    return number
+
+
+def _whole(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError("expected a whole number above 0")
+    return number
+
+
+def _port(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= 65535:
+        raise ValueError("expected a port from 1 to 65535")
+    return number
+
+
+def _switch(text: str) -> bool:
+    words = {
+        "1": True,
+        "true": True,
+        "yes": True,
+        "on": True,
+        "0": False,
+        "false": False,
+        "no": False,
+        "off": False,
+    }
+    if text.strip().lower() not in words:
+        raise ValueError("expected 1 or 0")
+    return words[text.strip().lower()]
+
+
+def _one_of(*words: str) -> Callable[[str], str]:
+    def reader(text: str) -> str:
+        for word in words:
+            if word.lower() == text.strip().lower():
+                return word
+        raise ValueError(f"expected one of {', '.join(words)}")
+
+    return reader
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+READERS: dict[str, Callable[[str], Any]] = {
+    "max_body_mb": _positive,
+    "log_format": _one_of("text", "json"),
+    "log_level": _one_of("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
+    "expose_errors": _switch,
+    "api_keys": _listed,
+    "host": lambda text: text or None,
+    "port": _port,
+    "workers": _whole,
+    "metrics_dir": lambda text: text or None,
+    "express": _switch,
+    "dashboard": _switch,
+    "parallel_loading": _switch,
+    "background_threads": _whole,
+    "background_wait": _positive,
+    "jobs_url": lambda text: text or None,
+    "service_name": lambda text: text or None,
+    "webhook_allow": _listed,
+    "webhook_secret": lambda text: text or None,
+    "url_fetch": _switch,
+    "url_max_mb": _positive,
+    "url_timeout": _positive,
+    "max_image_pixels": _whole,
+    "max_decoded_mb": _positive,
+    "max_media_seconds": _positive,
+}
+
+#: Names that other tools, and version 2 of this library, use for the same setting.
+OTHER_NAMES = {"log_level": "LOG_LEVEL", "metrics_dir": "PROMETHEUS_MULTIPROC_DIR"}
