@@ -9,10 +9,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import threading
-import time
 import weakref
-from _thread import LockType
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -21,6 +18,7 @@ from pathlib import Path
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.jobs import schema
 from aylien_model_serving.jobs.errors import StoreUnavailable
+from aylien_model_serving.process.fork_gate import ForkGate
 from aylien_model_serving.process.native_threads import native_lock
 
 #: Seconds that a transaction waits for those of others.
@@ -32,7 +30,7 @@ MAX_IDLE = 4
 #: Bytes that the write-ahead log is cut to after each checkpoint, which comes every 1,000 pages.
 LOG_SIZE = 8 * 1024 * 1024
 
-#: Seconds that a fork waits for transactions in this process's memory.
+#: Seconds that a fork waits for the transactions of other threads.
 FORK_TIMEOUT = 1.0
 
 #: What SQLite's messages say → what a client may read.
@@ -102,7 +100,7 @@ class Connections(Database):
     @contextmanager
     def take(self) -> Iterator[sqlite3.Connection]:
         """Lend an idle connection or another one; one that fails is closed, with what it had begun."""
-        with _errors_for_clients():
+        with _gate.entered(), _errors_for_clients():
             db = self._take_idle() or _connect(self._path)
             try:
                 yield db
@@ -117,6 +115,11 @@ class Connections(Database):
             self._put_back(db)
 
     def close(self) -> None:
+        with _gate.entered():
+            self.close_idle()
+
+    def close_idle(self) -> None:
+        """Close the connections that nobody uses, by whoever is behind the gate or has closed it."""
         while db := self._take_idle():
             db.close()
 
@@ -137,9 +140,8 @@ class MemoryConnection(Database):
     """The one connection to a database in this process's memory, which is gone when it is closed.
 
     Callers take turns: connections that share a memory lock each other's tables without waiting
-    (sqlite.org/sharedcache.html, 2.2). A fork takes its turn too: SQLite has locks of its own, on the memory
-    that it allocates, which a child could not use if another thread held them. A forked child begins with an
-    empty database, since a copy of it would run its parent's jobs a second time.
+    (sqlite.org/sharedcache.html, 2.2). A forked child begins with an empty database, since a copy of it would
+    run its parent's jobs a second time.
     """
 
     def __init__(self) -> None:
@@ -149,7 +151,7 @@ class MemoryConnection(Database):
 
     @contextmanager
     def take(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, _errors_for_clients():
+        with self._lock, _gate.entered(), _errors_for_clients():
             if self._db is None:
                 self._db = _connect_to_memory()
             try:
@@ -160,15 +162,10 @@ class MemoryConnection(Database):
                 raise
 
     def close(self) -> None:
-        with self._lock:
+        with self._lock, _gate.entered():
             if self._db is not None:
                 self._db.close()
                 self._db = None
-
-    def lock(self, timeout: float) -> LockType | None:
-        """Lock it, and return the lock; None if others hold it for so many seconds."""
-        lock = self._lock
-        return lock if lock.acquire(timeout=timeout) else None
 
     def begin_in_child(self) -> None:
         """Begin anew after a fork: the connection is the parent's, and any thread may have held the lock."""
@@ -235,34 +232,20 @@ _in_memory: weakref.WeakSet[MemoryConnection] = weakref.WeakSet()
 #: Connections that a forked child has of its parents, neither used nor closed there.
 _of_parents: list[sqlite3.Connection] = []
 
-
-#: The locks that each thread which forks holds meanwhile.
-_forking = threading.local()
+#: SQLite has locks of its own, on the memory that it allocates, whichever database it is for.
+_gate = ForkGate()
 
 
 def _before_fork() -> None:
-    _forking.locks = []
+    _gate.close(FORK_TIMEOUT)
     for connections in list(_open):
-        connections.close()
-    until = time.monotonic() + FORK_TIMEOUT
-    for memory in list(_in_memory):
-        lock = memory.lock(max(0.0, until - time.monotonic()))
-        if lock is not None:
-            _forking.locks.append(lock)
-
-
-def _after_fork_in_parent() -> None:
-    for lock in _forking.locks:
-        lock.release()
-    _forking.locks = []
+        connections.close_idle()
 
 
 def _begin_in_child() -> None:
-    _forking.locks = []
+    _gate.begin_in_child()
     for memory in list(_in_memory):
         memory.begin_in_child()
 
 
-os.register_at_fork(
-    before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_begin_in_child
-)
+os.register_at_fork(before=_before_fork, after_in_parent=_gate.open, after_in_child=_begin_in_child)

@@ -12,6 +12,7 @@ import contextvars
 import os
 import sys
 import threading
+import time
 from _thread import LockType
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
@@ -35,6 +36,12 @@ def native_lock() -> LockType:
     allocate = _thread.allocate_lock if monkey is None else monkey.get_original("_thread", "allocate_lock")
     made: LockType = allocate()
     return made
+
+
+def native_sleep(seconds: float) -> None:
+    """Sleep without yielding to other greenlets."""
+    monkey = sys.modules.get("gevent.monkey")
+    (time.sleep if monkey is None else monkey.get_original("time", "sleep"))(seconds)
 
 
 def yield_to_others() -> None:

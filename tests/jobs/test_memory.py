@@ -1,6 +1,7 @@
 """What is particular to jobs in a process's memory: who has them, for how long, and nothing on a disk."""
 
 import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -72,16 +73,73 @@ def test_a_fork_waits_for_transactions_of_other_threads(memory_store: Store) -> 
     enqueue(memory_store)
 
 
+@pytest.mark.skipif(native_threads.is_patched(), reason="a greenlet does not go on while its process forks")
 def test_a_fork_does_not_wait_for_long(memory_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "FORK_TIMEOUT", 0.05)
     job_id = enqueue(memory_store)
+    begun, is_over = threading.Event(), threading.Event()
+
+    def work() -> None:
+        with _memory._database.take():
+            begun.set()
+            assert is_over.wait(60)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert begun.wait(9)
+    child = os.fork()
+    if not child:
+        os._exit(0 if not memory_store.counts("s") else 1)
+    is_over.set()
+
+    assert os.waitpid(child, 0)[1] == 0
+    thread.join()
+    assert get(memory_store, job_id).id == job_id
+
+
+def test_a_fork_within_a_transaction_of_its_own_does_not_wait(memory_store: Store) -> None:
     with _memory._database.take():
         child = os.fork()
         if not child:
             os._exit(0 if not memory_store.counts("s") else 1)
-        assert os.waitpid(child, 0)[1] == 0
 
-    assert get(memory_store, job_id).id == job_id
+    assert os.waitpid(child, 0)[1] == 0
+
+
+@pytest.mark.skipif(native_threads.is_patched(), reason="a greenlet does not go on while its process forks")
+def test_a_child_can_use_sqlite_whatever_other_threads_did_at_the_fork(
+    memory_store: Store, tmp_path: Path
+) -> None:
+    file_store = open_store(f"sqlite:///{tmp_path}/jobs.sqlite3")
+    is_over = threading.Event()
+
+    def work(store: Store) -> None:
+        while not is_over.is_set():
+            store.counts("s")
+
+    threads = [
+        threading.Thread(target=work, args=[store]) for store in (memory_store, file_store, file_store)
+    ]
+    for thread in threads:
+        thread.start()
+    children = [_fork_and_count(memory_store, file_store) for _ in range(20)]
+    is_over.set()
+    for thread in threads:
+        thread.join()
+
+    ends = [os.waitpid(child, 0)[1] for child in children]
+    file_store.close()
+    assert ends == [0] * 20
+
+
+def _fork_and_count(*stores: Store) -> int:
+    """Fork a child that ends with 0 once it has read the stores; a hanging one is killed by the alarm."""
+    child = os.fork()
+    if not child:
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(20)
+        os._exit(0 if not any(store.counts("s") for store in stores) else 1)
+    return child
 
 
 def test_threads_take_turns(memory_store: Store) -> None:
