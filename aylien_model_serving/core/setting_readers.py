@@ -6,23 +6,30 @@ Standard library only. A reader raises ValueError with what was expected.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
+from aylien_model_serving.core import secrets
 from aylien_model_serving.errors import ConfigurationError
 
-_T = TypeVar("_T")
+#: Characters of a refused value that are shown.
+_LONGEST = 200
 
 
-def read(variable: str, text: str, reader: Callable[[str], _T]) -> _T:
-    """Read the text of a variable.
+def read(setting: str, variable: str, text: str) -> Any:
+    """Return the value of a setting that a variable's text stands for.
 
     Raises:
-        ConfigurationError: the reader refuses it.
+        ConfigurationError: the setting can't have it; the message shows no secret.
     """
     try:
-        return reader(text)
+        return READERS[setting](text)
     except ValueError as error:
-        raise ConfigurationError(f"{variable}={text!r}: {error}") from None
+        given = variable if setting in secrets.SECRET_SETTINGS else f"{variable}={_shortened(text)}"
+        raise ConfigurationError(f"{given}: {secrets.without_passwords(str(error))}") from None
+
+
+def _shortened(text: str) -> str:
+    return secrets.without_passwords(repr(text if len(text) <= _LONGEST else text[:_LONGEST] + "…"))
 
 
 def _positive(text: str) -> float:

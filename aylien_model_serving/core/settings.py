@@ -11,13 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from aylien_model_serving.core.setting_readers import OTHER_NAMES, READERS, read
+from aylien_model_serving.core import secrets
+from aylien_model_serving.core.setting_readers import OTHER_NAMES, read
 
 PREFIX = "MODEL_SERVING_"
 MEBIBYTE = 1024 * 1024
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Settings:
     """The settings of one process; each field is the variable of the same name in upper case.
 
@@ -75,6 +76,11 @@ class Settings:
     max_decoded_mb: float = 1024
     max_media_seconds: float = 3600
 
+    def __repr__(self) -> str:
+        """Show all settings but secrets, of which it says whether they are set."""
+        shown = (f"{each.name}={secrets.shown(each.name, getattr(self, each.name))}" for each in fields(self))
+        return f"{type(self).__name__}({', '.join(shown)})"
+
     @property
     def max_body_bytes(self) -> int:
         return int(self.max_body_mb * MEBIBYTE)
@@ -99,6 +105,6 @@ class Settings:
         for setting in fields(cls):
             for variable in (PREFIX + setting.name.upper(), OTHER_NAMES.get(setting.name, "")):
                 if variable in environ:
-                    found[setting.name] = read(variable, environ[variable], READERS[setting.name])
+                    found[setting.name] = read(setting.name, variable, environ[variable])
                     break
         return cls(**found)

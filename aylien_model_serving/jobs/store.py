@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
+from aylien_model_serving.core.secrets import without_passwords
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.jobs import transitions
 from aylien_model_serving.jobs.errors import LeaseLost, QueueFull
@@ -295,5 +296,5 @@ def open_store(url: str) -> Store:
     if url == "memory://":
         return Store(_memory)
     raise ConfigurationError(
-        f"{url!r} is no store of jobs: give a path, 'sqlite:///' and a path, or 'memory://'"
+        f"{without_passwords(repr(url))} is no store of jobs: give a path, 'sqlite:///' and a path, or 'memory://'"
     )

@@ -59,6 +59,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
         jobs: URL of the store from which this route's jobs are claimed, if it has any.
         jobs_service: the service whose jobs are claimed.
         jobs_grace: seconds that a job has to stop, once it is cancelled.
+        webhook_secret: signs the webhooks of this route's jobs; it is part of neither `key` nor `repr`.
         version: fingerprint of the code, and the generation of the service.
     """
 
@@ -86,6 +87,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     jobs: str | None = None
     jobs_service: str = ""
     jobs_grace: float = 10.0
+    webhook_secret: str | None = None
     version: str = ""
 
     @classmethod
@@ -114,6 +116,9 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
             **fields,
         )
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(name={self.name!r}, target={self.target!r}, version={self.version!r})"
+
     @property
     def key(self) -> str:
         """A digest that identifies the spec: equal for equal specs alone.
@@ -122,7 +127,9 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
             ConfigurationError: `init` or `warmup` holds something that MessagePack can't encode.
         """
         try:
-            encoded = msgspec.msgpack.encode(self, order="deterministic")
+            encoded = msgspec.msgpack.encode(
+                msgspec.structs.replace(self, webhook_secret=None), order="deterministic"
+            )
         except (TypeError, ValueError, OverflowError) as error:
             raise ConfigurationError(
                 f"{self.name}: 'init' and 'warmup' travel to another process, and may hold text, numbers, "

@@ -140,6 +140,7 @@ def _spec(state: ServiceState, route: Route, hosting: RunnerOptions) -> spec.Spe
         jobs=state.jobs.url if route.job is not None and state.jobs is not None else None,
         jobs_service=state.jobs.service if state.jobs is not None else "",
         jobs_grace=JobOptions.grace if route.job is None else route.job.grace,
+        webhook_secret=None if route.job is None else state.settings.webhook_secret,
         generation=lifecycle.generation,
     )
 

@@ -238,6 +238,25 @@ def test_a_replica_is_started_with_its_command_and_environment(worker: StubWorke
     assert Path(reported["environ"]["PROMETHEUS_MULTIPROC_DIR"]).name == "metrics"
 
 
+def test_no_process_of_the_runners_inherits_a_secret(
+    service: StubService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = service.worker()
+    monkeypatch.setenv("MODEL_SERVING_API_KEYS", "alpha-key")
+    monkeypatch.setenv("MODEL_SERVING_WEBHOOK_SECRET", "sign-with-this")
+    monkeypatch.setenv("MODEL_SERVING_LOG_FORMAT", "json")
+    report = tmp_path / "report"
+    key = worker.host(spec(report=report, webhook_secret="sign-with-this"))
+    replica = worker.wait_for(key, "ready")[0]
+    pids = [replica.pid, service.supervisor()]
+
+    environments = [Path(f"/proc/{pid}/environ").read_bytes() for pid in pids]
+
+    assert all(b"MODEL_SERVING_LOG_FORMAT=json" in environ for environ in environments)
+    assert not any(b"alpha-key" in environ or b"sign-with-this" in environ for environ in environments)
+    assert json.loads(report.read_text())["command"]["spec"]["webhook_secret"] == "sign-with-this"
+
+
 def test_each_replica_sees_its_own_gpu_alone(
     worker: StubWorker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

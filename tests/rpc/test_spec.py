@@ -246,3 +246,10 @@ def test_the_fingerprint_changes_with_any_file_of_the_package(
 
 def test_a_module_without_a_file_has_a_fingerprint() -> None:
     assert spec.fingerprint("builtins") == spec.fingerprint(sys)
+
+
+def test_a_secret_is_part_of_neither_the_key_nor_what_is_shown() -> None:
+    held = Spec(name="model", target="module:handler", webhook_secret="sign-with-this")
+
+    assert held.key == msgspec.structs.replace(held, webhook_secret=None).key
+    assert "sign-with-this" not in repr(held)

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from aylien_model_serving.core.secrets import without_secrets
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.process import interpreter, owner
 
@@ -170,14 +171,18 @@ def _fail(process: subprocess.Popen[bytes]) -> socket.socket:
 
 
 def _launch(address: SupervisorAddress, descriptor: int) -> subprocess.Popen[bytes]:
-    """Start the supervisor, which closes the descriptor's socket after it has sent a byte: it is ready."""
+    """Start the supervisor, which closes the descriptor's socket after it has sent a byte: it is ready.
+
+    What a replica needs of the service's secrets comes with its spec: any process of this user may read an
+    environment, and every process that a handler starts would inherit it.
+    """
     command = interpreter.command(_MODULE, address.home, address.owner, descriptor, *address.replica_command)
     return subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
         pass_fds=(descriptor,),
         start_new_session=True,
-        env=interpreter.environment(os.environ),
+        env=interpreter.environment(without_secrets(os.environ)),
     )
 
 

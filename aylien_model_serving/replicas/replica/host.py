@@ -14,6 +14,7 @@ import time
 import traceback
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import Any, NoReturn
 
 from aylien_model_serving import codecs
@@ -93,7 +94,7 @@ class HostedHandler:
             self._engine,
             slots=spec.threads,
             grace=spec.jobs_grace,
-            settings=settings,
+            settings=replace(settings, webhook_secret=spec.webhook_secret),
             kill=_end_process,
         )
 

@@ -1,0 +1,45 @@
+"""Which settings are secret, and how they are kept out of what is shown and of other processes' environments.
+
+Standard library only.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+#: Settings whose values nobody is shown, and which no child process inherits.
+SECRET_SETTINGS = frozenset({"api_keys", "webhook_secret"})
+
+#: What stands in a secret's place.
+HIDDEN = "***"
+
+_PREFIX = "MODEL_SERVING_"
+_SECRET_VARIABLES = frozenset(
+    f"{_PREFIX}{name.upper()}{suffix}" for name in SECRET_SETTINGS for suffix in ("", "_FILE")
+)
+
+#: User and password of a URL. A password that was not encoded may hold any character: the last @ ends it.
+_USER_INFO = re.compile(r"(?<=://)[^\s\"'<>]{0,1000}@")
+
+
+def without_passwords(text: str) -> str:
+    """Return a text with the user and the password of each URL in it hidden."""
+    return _USER_INFO.sub(f"{HIDDEN}@", text)
+
+
+def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a child process that needs no secret setting of the service."""
+    return {
+        variable: value
+        for variable, value in environ.items()
+        if variable not in _SECRET_VARIABLES
+        and not (variable.startswith(_PREFIX) and _USER_INFO.search(value))
+    }
+
+
+def shown(setting: str, value: object) -> str:
+    """Return a setting's value for people: one that is secret only says whether it is set."""
+    if setting in SECRET_SETTINGS:
+        return HIDDEN if value else repr(value)
+    return without_passwords(repr(value))
