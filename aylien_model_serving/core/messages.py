@@ -70,6 +70,7 @@ class Call:
         path_values: the values that the route's converters read from the path.
         request_id: the id that every log line and the response carry.
         deadline: `time.monotonic()` seconds after which nobody waits for the response.
+        caller: the name of the API key's owner; "" where the service has no keys.
     """
 
     method: str
@@ -80,6 +81,7 @@ class Call:
     path_values: Mapping[str, object]
     request_id: str
     deadline: float | None = None
+    caller: str = ""
 
 
 class Chunks(Protocol):

@@ -117,4 +117,5 @@ def _stored_call(call: Call) -> Call:
         call.body,
         call.path_values,
         call.request_id,
+        caller=call.caller,
     )

@@ -38,6 +38,7 @@ class CallHeader(msgspec.Struct, array_like=True):
     request_id: str
     deadline: float | None
     suspect: bool
+    caller: str = ""
 
 
 class ReplyHeader(msgspec.Struct, array_like=True):

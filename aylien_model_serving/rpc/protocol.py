@@ -103,6 +103,7 @@ def encode_call(number: int, call: Call, suspect: bool) -> list[Buffer]:
         call.request_id,
         call.deadline,
         suspect,
+        call.caller,
     )
     try:
         return _frame(CALL, number, _ENCODER.encode(header), call.body)
@@ -178,6 +179,7 @@ def decode_call(frame: Frame) -> tuple[Call, bool]:
         header.path_values,
         header.request_id,
         header.deadline,
+        header.caller,
     )
     return call, header.suspect
 

@@ -106,12 +106,18 @@ class ServingFlask(MountingFlask):
             if self._has_mounts and (mount := self.mounts.find(path)) is not None:
                 return mount.answer(environ, start_response, info)
             match = self._match_fast_path(path, environ["REQUEST_METHOD"], headers)
-            if match is None or "werkzeug.debug.preserve_context" in environ:
+            if (
+                match is None
+                or "werkzeug.debug.preserve_context" in environ
+                or (self._auth is not None and not self._identifies(headers, info))
+            ):
                 return super().wsgi_app(environ, start_response)
             call = wsgi.call_of(match, path, headers, environ, info)
             return wsgi.answer(self, match.endpoint, call, environ, start_response, info)
         finally:
             current_request_id.reset(token)
+            if self._auth is not None:
+                info.reset_caller()
 
     async def asgi_app(
         self, scope: asgi_to_wsgi.Scope, receive: asgi_to_wsgi.Receive, send: asgi_to_wsgi.Send
@@ -125,11 +131,15 @@ class ServingFlask(MountingFlask):
             await self._call_mount(mount, scope, receive, send)
             return
         headers = ScopeHeaders(scope["headers"])
+        info = RequestInfo(headers.get("x-request-id"))
         match = self._match_fast_path(path, scope["method"], headers)
-        if match is None or "wsgi_app" in self.__dict__:  # replaced by a user's WSGI middleware
+        if (
+            match is None
+            or "wsgi_app" in self.__dict__  # replaced by a user's WSGI middleware
+            or (self._auth is not None and not self._identifies(headers, info))
+        ):
             await self._flask_as_asgi(scope, receive, send)
             return
-        info = RequestInfo(headers.get("x-request-id"))
         token = current_request_id.set(info.request_id)
         try:
             connection = asgi.ASGIConnection(scope, headers, receive, send)
@@ -137,6 +147,8 @@ class ServingFlask(MountingFlask):
             await asgi.answer(self, match.endpoint, call, connection, info)
         finally:
             current_request_id.reset(token)
+            if self._auth is not None:
+                info.reset_caller()
 
     async def _answer_non_http(
         self, scope: asgi_to_wsgi.Scope, receive: asgi_to_wsgi.Receive, send: asgi_to_wsgi.Send
@@ -161,6 +173,7 @@ class ServingFlask(MountingFlask):
                 await mount.answer_asgi(scope, receive, send, info)
             finally:
                 current_request_id.reset(token)
+                info.reset_caller()
         elif is_http:
             if isinstance(mount, ASGIMount):
                 with suppress(errors.Unavailable):  # the response reports it
@@ -178,7 +191,7 @@ class ServingFlask(MountingFlask):
             return None
         if self.config["SECRET_KEY"] is not None and headers.get("cookie") is not None:
             return None  # Flask may renew a session's cookie that the handler itself never reads
-        return match if self._auth.allows(headers) else None
+        return match
 
     def _has_observers(self) -> bool:
         """Return whether a hook or a signal's receiver would miss a request that Flask does not dispatch."""
@@ -211,15 +224,6 @@ class ServingFlask(MountingFlask):
     def _flask_as_asgi(self) -> Any:
         """The app behind the ASGI-to-WSGI adapter; created at its first use, on the loop that it serves."""
         return asgi_to_wsgi.asgi_of(lambda environ, start_response: self.wsgi_app(environ, start_response))
-
-    def check_key(self) -> None:
-        """Refuse Flask's current request if it lacks a valid API key.
-
-        Raises:
-            Unauthorized: it carries no key.
-            Forbidden: it carries a wrong one.
-        """
-        self._auth.check(EnvironHeaders(request.environ))
 
     def is_landing(self) -> bool:
         """Return whether Flask's current request is for "/", and the service has nothing there."""

@@ -5,7 +5,10 @@ from __future__ import annotations
 import hmac
 from typing import Protocol
 
+from aylien_model_serving.core.callers import Caller
 from aylien_model_serving.errors import Forbidden, Unauthorized
+
+__all__ = ["ApiKeyAuth", "Caller", "HeaderLookup"]
 
 
 class HeaderLookup(Protocol):
@@ -15,38 +18,34 @@ class HeaderLookup(Protocol):
 
 
 class ApiKeyAuth:
-    """Allows requests that carry one of the keys; without keys every request is allowed.
+    """Tells who makes a request by the key that it carries.
 
     Args:
         keys: the accepted API keys.
     """
 
     def __init__(self, keys: tuple[str, ...]) -> None:
-        self._keys = [key.encode() for key in keys]
+        self._keys = [(key.encode(), Caller(f"key-{number}")) for number, key in enumerate(keys, 1)]
 
-    def allows(self, headers: HeaderLookup) -> bool:
-        """Return whether `check` accepts a request."""
-        if not self._keys:
-            return True
-        try:
-            self.check(headers)
-        except (Unauthorized, Forbidden):
-            return False
-        return True
+    @classmethod
+    def of(cls, keys: tuple[str, ...]) -> ApiKeyAuth | None:
+        """Return what authenticates a service's requests; None where it has no keys."""
+        return cls(keys) if keys else None
 
-    def check(self, headers: HeaderLookup) -> None:
-        """Refuse a request without a valid key.
+    def caller_of(self, headers: HeaderLookup) -> Caller:
+        """Return who makes a request.
 
         Raises:
             Unauthorized: it carries no key.
             Forbidden: it carries a wrong one.
         """
-        if not self._keys:
-            return
         scheme, _, token = (headers.get("authorization") or "").partition(" ")
         offered = headers.get("x-api-key") or (token.strip() if scheme.lower() == "bearer" else "")
         if not offered:
             raise Unauthorized
-        matches = [hmac.compare_digest(offered.encode(errors="replace"), key) for key in self._keys]
-        if not any(matches):
+        found = [
+            caller for key, caller in self._keys if hmac.compare_digest(offered.encode(errors="replace"), key)
+        ]
+        if not found:
             raise Forbidden
+        return found[0]

@@ -167,6 +167,7 @@ def call_of(match: RouteMatch, path: str, connection: ASGIConnection, info: Requ
         path_values=match.path_values,
         request_id=info.request_id,
         deadline=deadline_of(match.endpoint.timeout, connection.headers),
+        caller=info.caller.name,
     )
 
 

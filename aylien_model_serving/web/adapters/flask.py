@@ -131,7 +131,7 @@ def _call_on_close(after: Callable[[], None], response: Response) -> Response:
 
 
 def _call(endpoint: Endpoint, path_values: Mapping[str, Any]) -> Call:
-    headers = EnvironHeaders(request.environ)
+    headers, info = EnvironHeaders(request.environ), request_info()
     return Call(
         method=request.method,
         path=request.path,
@@ -139,8 +139,9 @@ def _call(endpoint: Endpoint, path_values: Mapping[str, Any]) -> Call:
         headers=headers,
         body=_body(),
         path_values=path_values,
-        request_id=request_info().request_id,
+        request_id=info.request_id,
         deadline=deadline_of(endpoint.timeout, headers),
+        caller=info.caller.name,
     )
 
 

@@ -8,6 +8,8 @@ from typing import Any
 
 from werkzeug.http import HTTP_STATUS_CODES
 
+from aylien_model_serving.core.callers import NOBODY, Caller
+from aylien_model_serving.core.callers import current as current_caller
 from aylien_model_serving.core.messages import choose_request_id
 
 #: Key of the request info in a WSGI environ.
@@ -15,17 +17,28 @@ REQUEST_INFO = "model_serving.request_info"
 
 
 class RequestInfo:
-    """A request's start time and id.
+    """A request's start time, id and caller.
 
     Args:
         offered_id: the id that the client sent.
     """
 
-    __slots__ = ("request_id", "start")
+    __slots__ = ("_caller_token", "caller", "request_id", "start")
 
     def __init__(self, offered_id: str | None) -> None:
         self.start = time.perf_counter()
         self.request_id = choose_request_id(offered_id)
+        self.caller = NOBODY
+
+    def set_caller(self, caller: Caller) -> None:
+        """Set the caller, also that of log lines and handlers until `reset_caller`."""
+        self._caller_token = current_caller.set(caller)
+        self.caller = caller
+
+    def reset_caller(self) -> None:
+        """Have what follows belong to the caller before, if one was set; called where `set_caller` was."""
+        if self.caller is not NOBODY:
+            current_caller.reset(self._caller_token)
 
     def seconds(self) -> float:
         """Return the seconds since the request arrived."""

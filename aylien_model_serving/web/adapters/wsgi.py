@@ -93,6 +93,7 @@ def call_of(
         path_values=match.path_values,
         request_id=info.request_id,
         deadline=deadline_of(match.endpoint.timeout, headers),
+        caller=info.caller.name,
     )
 
 

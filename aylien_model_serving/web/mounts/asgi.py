@@ -61,7 +61,7 @@ class ASGIMount(Mount):
     async def _answer_asgi(self, scope: Scope, response: _MountResponse, info: RequestInfo) -> None:
         headers = ScopeHeaders(scope["headers"])
         try:
-            self.services.check(headers)
+            self.services.identify(headers, info)
             if not self.lifespan.is_up():
                 await self.lifespan.start()
             await self.app(self._scope_below(scope, headers, info), response.receive, response)

@@ -27,7 +27,7 @@ class MountServices(NamedTuple):
     """What a service does for the requests of a mounted application.
 
     Args:
-        auth: checks the API key; None for an application that authenticates by itself.
+        auth: checks the API key; None for an application that authenticates by itself, or without keys.
         instruments: count the requests.
         failures: answer the errors that the application raises.
     """
@@ -36,15 +36,15 @@ class MountServices(NamedTuple):
     instruments: Instruments
     error_responses: ErrorResponses
 
-    def check(self, headers: HeaderLookup) -> None:
-        """Refuse a request without a valid key.
+    def identify(self, headers: HeaderLookup, info: RequestInfo) -> None:
+        """Set a request's caller, and refuse one without a valid key.
 
         Raises:
             Unauthorized: it carries no key.
             Forbidden: it carries a wrong one.
         """
         if self.auth is not None:
-            self.auth.check(headers)
+            info.set_caller(self.auth.caller_of(headers))
 
 
 class Mount:
@@ -74,7 +74,7 @@ class Mount:
         response = _StartResponse(self, environ["REQUEST_METHOD"], start_response, info)
         headers = EnvironHeaders(environ)
         try:
-            self.services.check(headers)
+            self.services.identify(headers, info)
             return self._call(self._environ_below(environ, info), response)
         except Exception as error:
             path, accept = path_of(environ), headers.get("accept", "")

@@ -1,0 +1,34 @@
+"""Who makes a request: the name of the API key's owner.
+
+Standard library only. Adapters set the caller of a request; log lines and handlers read it.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who makes a request.
+
+    Args:
+        name: of the API key's owner; "" where the service has no keys.
+        is_admin: whether the caller may see what others have made.
+    """
+
+    name: str
+    is_admin: bool = False
+
+
+#: Whoever calls a service without keys: all that is there is everybody's.
+NOBODY = Caller("", is_admin=True)
+
+#: The caller of the request that is being handled.
+current: ContextVar[Caller] = ContextVar("model_serving_caller", default=NOBODY)
+
+
+def current_caller() -> str:
+    """Return the name of the API key's owner whose request is being handled; "" where there is none."""
+    return current.get().name
