@@ -7,6 +7,8 @@ PYTHON ?= python3
 VENV ?= $(HERE).venv
 
 PORT ?= 8000
+# Not from the environment, where shells and compilers have a HOST of their own.
+HOST = $(or $(MODEL_SERVING_HOST),127.0.0.1)
 NUM_WORKERS ?= 2
 WORKER_CLASS ?= gevent
 LOG_LEVEL ?= info
@@ -36,15 +38,17 @@ DEVELOPMENT = $(VENV)/.development
 
 # One line for each server that SERVER can name; "$$target" is the app as `module:callable()`.
 SERVE_gunicorn = $(VENV_PYTHON) -m gunicorn --config "$(HERE)gunicorn.conf.py" --pythonpath "$(HERE)" \
-	--bind "0.0.0.0:$(PORT)" --workers "$(NUM_WORKERS)" --worker-class "$(WORKER_CLASS)" \
+	--bind "$(if $(findstring :,$(HOST)),[$(HOST)],$(HOST)):$(PORT)" --workers "$(NUM_WORKERS)" --worker-class "$(WORKER_CLASS)" \
 	--log-level "$(LOG_LEVEL)" "$$target"
 
 # granian makes the app by calling what stands before "()"; its modules are found as Gunicorn finds them.
 SERVE_granian = env PYTHONPATH="$(HERE)$${PYTHONPATH:+:$$PYTHONPATH}" $(VENV_PYTHON) -m granian \
-	--interface $(if $(filter asgi,$(WORKER_CLASS)),asgi,wsgi) --host 0.0.0.0 --port "$(PORT)" \
+	--interface $(if $(filter asgi,$(WORKER_CLASS)),asgi,wsgi) --host "$(HOST)" --port "$(PORT)" \
 	--workers "$(NUM_WORKERS)" --workers-kill-timeout 25 --log-level "$(LOG_LEVEL)" \
 	$$([ "$$target" = "$${target%()}" ] || echo --factory) "$${target%()}"
 NEEDED_BY_granian = $(VENV)/.granian
+
+TELL_granian = $(if $(filter 127.% localhost ::1,$(HOST)),echo "Only this machine reaches it: HOST=0.0.0.0 opens it to others";)
 
 # What few need, and torch is large, is installed when the example that needs it is asked for.
 NEEDED_BY_EXAMPLE = $(if $(findstring examples.digits,$(COMMAND_UNCACHED)),$(VENV)/.torch) \
@@ -53,7 +57,7 @@ NEEDED_BY_EXAMPLE = $(if $(findstring examples.digits,$(COMMAND_UNCACHED)),$(VEN
 # Version 2 named an app by a dotted path that ends in a call: its last dot becomes the colon.
 define serve
 @target=$$(printf '%s\n' "$$COMMAND" | sed -E 's/^([^:(]+)\.([^.:(]+\(.*)$$/\1:\2/') && \
-	exec $(or $(SERVE_$(SERVER)),$(error SERVER=$(SERVER) is not known; it can be gunicorn or granian))
+	$(TELL_$(SERVER)) exec $(or $(SERVE_$(SERVER)),$(error SERVER=$(SERVER) is not known; it can be gunicorn or granian))
 endef
 
 define make_venv
@@ -69,7 +73,7 @@ endef
 help: ## List these verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-24s %s\n", $$1, $$2 }' "$(firstword $(MAKEFILE_LIST))"
 	@echo
-	@echo "The services take PORT=$(PORT) NUM_WORKERS=$(NUM_WORKERS) WORKER_CLASS=$(WORKER_CLASS) (or asgi, gthread, sync)"
+	@echo "The services take HOST=$(HOST) (0.0.0.0 opens them to others) PORT=$(PORT) NUM_WORKERS=$(NUM_WORKERS) WORKER_CLASS=$(WORKER_CLASS) (or asgi, gthread, sync)"
 	@echo "LOG_LEVEL=$(LOG_LEVEL) SERVER=$(SERVER) (or granian, which speaks WSGI, or ASGI with WORKER_CLASS=asgi)"
 	@echo "and COMMAND_UNCACHED or COMMAND_CACHED='some.module:run_app()'."
 	@echo "The tests take ARGS, as in make test ARGS='-k schema', and run in TEST_PROCESSES=$(TEST_PROCESSES);"

@@ -2,7 +2,8 @@
 
 from aylien_model_serving import gunicorn_hooks
 
-bind = "0.0.0.0:8000"
+# Only this machine reaches it; MODEL_SERVING_HOST=0.0.0.0 or --bind 0.0.0.0:8000 opens it to others.
+bind = gunicorn_hooks.bind_address()
 workers = 2
 worker_class = "gevent"
 
@@ -15,7 +16,7 @@ logger_class = gunicorn_hooks.logger_class
 access_log_format = gunicorn_hooks.access_log_format
 
 on_starting = gunicorn_hooks.on_starting
-when_ready = gunicorn_hooks.when_ready
+when_ready = gunicorn_hooks.when_ready_to_tell
 on_reload = gunicorn_hooks.on_reload
 post_fork = gunicorn_hooks.post_fork
 post_worker_init = gunicorn_hooks.post_worker_init

@@ -25,10 +25,16 @@ from aylien_model_serving.dispatch.error_responses import error_body
 from aylien_model_serving.errors import reason as reason_of
 from aylien_model_serving.metrics import multiprocess
 from aylien_model_serving.process import lifecycle, native_threads, owner
+from aylien_model_serving.process.listeners import is_loopback
 from aylien_model_serving.replicas.client.supervisor_client import SupervisorClient
+from aylien_model_serving.servers import commands
+from aylien_model_serving.servers.commands import ServerOptions
 from aylien_model_serving.servers.gunicorn import patches
 
 logger = logging.getLogger(__name__)
+
+#: What makes Gunicorn listen on all addresses of a machine.
+_OPENING = "MODEL_SERVING_HOST=0.0.0.0, --bind 0.0.0.0:8000, or make's HOST=0.0.0.0,"
 
 #: Gunicorn's access log, if it is switched on; the request's id is a part of every line.
 access_log_format = '%(h)s "%(r)s" %(s)s %(b)s %(M)sms'
@@ -90,6 +96,13 @@ worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
 control_socket_disable = True
 
 
+def bind_address() -> str:
+    """Return what `bind` is in gunicorn.conf.py: the operator's host and port, this machine alone without."""
+    settings = Settings.load()
+    host = settings.host or commands.LOCAL
+    return f"{f'[{host}]' if ':' in host else host}:{settings.port or ServerOptions.port}"
+
+
 def write_error(sock: socket.socket, status_int: int, reason: str, mesg: str) -> None:
     """Answer a request that a WSGI worker refuses before any application sees it, as the service would.
 
@@ -139,6 +152,14 @@ def when_ready(server: Any) -> None:
     """Let the workers share what a master with --preload has loaded: no collector is to write to it."""
     if server.cfg.preload_app:
         lifecycle.loaded()
+
+
+def when_ready_to_tell(server: Any) -> None:
+    """Do what `when_ready` does, and log who reaches the service and what opens it to others."""
+    when_ready(server)
+    hosts = [address[0] for address in server.cfg.address if isinstance(address, tuple)]
+    if hosts and all(map(is_loopback, hosts)):
+        server.log.info("Only this machine reaches it: %s opens it to others", _OPENING)
 
 
 def on_reload(server: Any) -> None:

@@ -39,7 +39,7 @@ _EVERYWHERE = {"0.0.0.0": "localhost", "::": "localhost", "": "localhost"}
     envvar="MODEL_SERVING_HOST",
     default=_DEFAULTS.host,
     show_default=True,
-    help="Address to listen on.",
+    help="Address to listen on; 0.0.0.0 is all of this machine's.",
 )
 @click.option(
     "--port",
@@ -118,5 +118,7 @@ def _summary(inspected: InspectedApp, options: ServerOptions) -> list[str]:
         *(f"  {line}" for line in route_lines(inspected.routes)),
         *([""] if inspected.routes else []),
         *(f"  {line}" for line in columns(pages)),
+        "",
+        f"It {commands.listening(options, '--host 0.0.0.0')}",
         "",
     ]

@@ -18,7 +18,11 @@ from typing import NoReturn
 from aylien_model_serving.core.suggest import suggestion
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.process import interpreter
+from aylien_model_serving.process.listeners import is_loopback
 from aylien_model_serving.servers import ports
+
+#: The address that only this machine reaches; a service listens there unless it is told otherwise.
+LOCAL = "127.0.0.1"
 
 WORKER_CLASSES = ("gevent", "gthread", "sync", "asgi")
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
@@ -49,7 +53,7 @@ class ServerOptions:
     """
 
     server: str = "gunicorn"
-    host: str = "0.0.0.0"
+    host: str = LOCAL
     port: int = 8000
     workers: int = 2
     worker_class: str = "gevent"
@@ -91,6 +95,23 @@ def run(target: str, options: ServerOptions, *, folder: Path) -> NoReturn:
     os.execve(command[0], command, environment_of(options, folder=folder))
 
 
+def listening(options: ServerOptions, cure: str) -> str:
+    """Return where a service listens, who reaches it, and what opens it to others.
+
+    Args:
+        options: how it is served.
+        cure: what opens it, e.g. "--host 0.0.0.0".
+    """
+    url = f"http://{_bracketed(options.host)}:{options.port}"
+    if is_loopback(options.host):
+        return f"listens on {url}, for this machine alone: {cure} opens it to others"
+    return f"listens on {url}, for everyone who reaches this machine"
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
 def command_of(target: str, options: ServerOptions, *, folder: Path) -> list[str]:
     """Return the command of a server; see `run` for the arguments.
 
@@ -110,13 +131,12 @@ def environment_of(options: ServerOptions, *, folder: Path) -> dict[str, str]:
 
 
 def _gunicorn(target: str, options: ServerOptions, folder: Path) -> list[str]:
-    host = f"[{options.host}]" if ":" in options.host else options.host
     threads = ("--threads", str(_THREADS)) if options.worker_class == "gthread" else ()
     return [
         "gunicorn",
         *("--config", "python:aylien_model_serving.gunicorn_hooks"),
         *("--pythonpath", str(folder)),
-        *("--bind", f"{host}:{options.port}"),
+        *("--bind", f"{_bracketed(options.host)}:{options.port}"),
         *("--workers", str(options.workers)),
         *("--worker-class", options.worker_class),
         *threads,

@@ -220,7 +220,7 @@ class Service:
         Args:
             port: of TCP; MODEL_SERVING_PORT goes before it.
             workers: processes, 2 when omitted, or 1 with `reload`; MODEL_SERVING_WORKERS goes before it.
-            host: the address to listen on; MODEL_SERVING_HOST goes before it.
+            host: the address to listen on, "0.0.0.0" for all; MODEL_SERVING_HOST goes before it.
             server: "gunicorn" or "granian".
             worker_class: of Gunicorn; granian speaks ASGI with "asgi", and WSGI otherwise.
             reload: whether to start again when a file of the service changes, for development.
@@ -244,6 +244,8 @@ class Service:
                 reload=reload,
                 log_level=log_level,
             )
+            opening = 'host="0.0.0.0", or MODEL_SERVING_HOST=0.0.0.0,'
+            sys.stdout.write(f"{self.name or 'The service'} {commands.listening(options, opening)}\n")
             commands.run(f"{location.target}()", options, folder=location.folder)
         except ConfigurationError as error:
             sys.exit(f"{self.name or 'The service'} can't be served: {error}")

@@ -90,7 +90,7 @@ def test_the_tests_of_a_project_pass(project: Path, venv: Path) -> None:
 
 @pytest.mark.processes
 def test_a_project_is_served_by_its_own_verb(project: Path, venv: Path) -> None:
-    command = ["make", "run", f"VENV={venv}", "PORT={port}", "WORKERS=1", "ARGS=--host 127.0.0.1"]
+    command = ["make", "run", f"VENV={venv}", "PORT={port}", "WORKERS=1"]
 
     with launch(command, cwd=project) as running:
         answer = running.post("/predict", json={"text": "What a great day"})

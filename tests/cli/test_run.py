@@ -55,7 +55,7 @@ def test_a_summary_is_shown_and_the_server_serves(
 ) -> None:
     if server == "granian":
         pytest.importorskip("granian")
-    command = [sys.executable, "-m", "aylien_model_serving", "run", "service.py", "--host", "127.0.0.1"]
+    command = [sys.executable, "-m", "aylien_model_serving", "run", "service.py"]
     command += ["--port", "{port}", "--workers", "1", "--server", server, "--worker-class", worker_class]
 
     with launch(command, env={"PYTHONPATH": str(PROJECT)}, cwd=folder) as running:
@@ -65,7 +65,8 @@ def test_a_summary_is_shown_and_the_server_serves(
     assert f"serves service:app {expected}" in log
     assert "  POST  /shout" in log
     assert "shout(text: string)\n" in log
-    assert f"  {running.url}/openapi.json" in log
+    assert f"  {running.url.replace('localhost', '127.0.0.1')}/openapi.json" in log
+    assert f"It listens on http://127.0.0.1:{running.port}, for this machine alone: --host 0.0.0.0" in log
 
 
 def test_a_port_in_use_is_reported_with_who_has_it_and_a_free_one(

@@ -102,7 +102,7 @@ def test_port_workers_worker_class_and_log_level_reach_gunicorn(echo: Path) -> N
     words = make(f"VENV={echo}", *chosen, "example-service").stdout.splitlines()
 
     flags = ("--bind", "--workers", "--worker-class", "--log-level")
-    assert [words[words.index(flag) + 1] for flag in flags] == ["0.0.0.0:8123", "5", "gthread", "debug"]
+    assert [words[words.index(flag) + 1] for flag in flags] == ["127.0.0.1:8123", "5", "gthread", "debug"]
 
 
 @pytest.mark.parametrize(
@@ -124,6 +124,35 @@ def test_port_workers_interface_and_log_level_reach_granian(
     flags = ("--port", "--workers", "--interface", "--log-level")
     assert [words[words.index(flag) + 1] for flag in flags] == ["8123", "5", interface, "debug"]
     assert words[-2:] == ["--factory", "examples.example_serving_handler:run_app"]
+
+
+@pytest.mark.parametrize(("server", "flag"), [("gunicorn", "--bind"), ("granian", "--host")])
+@pytest.mark.parametrize(("chosen", "host"), [((), "127.0.0.1"), (("HOST=0.0.0.0",), "0.0.0.0")])
+def test_a_service_is_open_to_this_machine_alone_unless_a_host_is_named(
+    echo: Path, server: str, flag: str, chosen: tuple[str, ...], host: str
+) -> None:
+    output = make(f"VENV={echo}", f"SERVER={server}", *chosen, "example-service").stdout
+
+    words = output.splitlines()
+    assert words[words.index(flag) + 1].removesuffix(":8000") == host
+    assert ("Only this machine reaches it" in output) == (server == "granian" and not chosen)
+
+
+def test_a_host_that_the_environment_has_for_other_programs_opens_nothing(echo: Path) -> None:
+    environment = clean_environment() | {"HOST": "x86_64-linux-gnu"}
+    named = subprocess.run(
+        ["make", f"VENV={echo}", "example-service"],
+        cwd=PROJECT,
+        env=environment,
+        capture_output=True,
+        text=True,
+    ).stdout
+
+    assert "127.0.0.1:8000" in named.splitlines()
+
+
+def test_an_ipv6_host_is_put_in_brackets_for_gunicorn(echo: Path) -> None:
+    assert "[::1]:8000" in make(f"VENV={echo}", "HOST=::1", "example-service").stdout.splitlines()
 
 
 def test_granian_is_given_an_app_that_is_made_already_as_it_is(echo: Path) -> None:

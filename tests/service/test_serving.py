@@ -80,10 +80,27 @@ def test_a_script_becomes_the_server_of_the_module_that_it_is(
 
     assert became.command[0] == sys.executable
     assert became.command[-1] == "mine:app()"
-    assert became.word_after("--bind") == "0.0.0.0:8123"
+    assert became.word_after("--bind") == "127.0.0.1:8123"
     assert became.word_after("--workers") == "3"
     assert became.word_after("--worker-class") == "gevent"
     assert became.word_after("--pythonpath") == str(folder)
+
+
+def test_who_reaches_a_service_is_printed_with_what_opens_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = folder / "mine.py"
+    script.write_text(SCRIPT)
+
+    run_script(script, monkeypatch)
+    closed = capsys.readouterr().out
+    monkeypatch.setenv("MODEL_SERVING_HOST", "0.0.0.0")
+    became = run_script(script, monkeypatch)
+
+    assert "listens on http://127.0.0.1:8123, for this machine alone" in closed
+    assert "MODEL_SERVING_HOST=0.0.0.0" in closed
+    assert "listens on http://0.0.0.0:8123, for everyone" in capsys.readouterr().out
+    assert became.word_after("--bind") == "0.0.0.0:8123"
 
 
 def test_an_operator_goes_before_the_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
