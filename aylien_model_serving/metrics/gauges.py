@@ -18,7 +18,8 @@ from prometheus_client import Metric
 from prometheus_client.metrics_core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from aylien_model_serving.metrics.instruments import SERVICE, WAITING, WAITING_HELP
+from aylien_model_serving.metrics.instruments import WAITING, WAITING_HELP
+from aylien_model_serving.metrics.scrape import SERVICE
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 from prometheus_client import Counter, Gauge
 
-from aylien_model_serving.metrics.instruments import SERVICE, FastHistogram, Instruments
+from aylien_model_serving.metrics.instruments import FastHistogram, Instruments
+from aylien_model_serving.metrics.scrape import SERVICE
 
 #: Seconds; a call that waits for a batch waits for a few milliseconds.
 _WAITS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
