@@ -13,14 +13,14 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from multiprocessing.util import Finalize
 from typing import Any, Protocol
 
 from aylien_model_serving.background.tasks import Task, TaskResponse
 from aylien_model_serving.core.messages import current_request_id
 from aylien_model_serving.core.settings import Settings
-from aylien_model_serving.handlers import callables
+from aylien_model_serving.handlers import callables, exits
 from aylien_model_serving.process import native_threads
 
 logger = logging.getLogger(__name__)
@@ -62,13 +62,9 @@ def _run_task(task: Task) -> None:
     try:
         outcome = native_threads.call(task) if native_threads.is_patched() else task()
         if inspect.isawaitable(outcome):
-            native_threads.run_coroutine(_awaited(outcome))
+            native_threads.run_coroutine(exits.awaited(outcome))
     except BaseException as error:  # `sys.exit` must not end the thread for all others
         logger.error("Background task %s failed: %s", callables.name_of(task), error, exc_info=error)
-
-
-async def _awaited(outcome: Awaitable[Any]) -> None:
-    await outcome
 
 
 class BackgroundPool:

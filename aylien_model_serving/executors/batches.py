@@ -5,7 +5,6 @@ A batch that fails is halved until the failing calls stand alone, so that all ot
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +14,7 @@ from typing import Any, NamedTuple, Protocol
 from aylien_model_serving.core.messages import current_request_id
 from aylien_model_serving.errors import DeadlineExceeded, HandlerFailed
 from aylien_model_serving.executors.queue import QueuedCall
-from aylien_model_serving.handlers import callables
+from aylien_model_serving.handlers import callables, exits
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.process import native_threads
 
@@ -73,9 +72,9 @@ class HandlerInvoker:
                 continue
             try:
                 result = self._invoke(calls)
-            except (Exception, asyncio.CancelledError) as error:
+            except Exception as error:
                 if len(calls) == 1:
-                    outcomes.append(CallOutcome(calls[0], None, _plain(error)))
+                    outcomes.append(CallOutcome(calls[0], None, error))
                 else:
                     half = len(calls) // 2
                     parts += [calls[half:], calls[:half]]
@@ -107,10 +106,16 @@ class HandlerInvoker:
         start = time.perf_counter()
         try:
             if self._is_async:
-                return native_threads.run_coroutine(self._signature.call(self._handler, arguments))
+                return native_threads.run_coroutine(
+                    exits.awaited(self._signature.call(self._handler, arguments))
+                )
             if native_threads.is_patched():
                 return native_threads.call(self._signature.call, self._handler, arguments)
             return self._signature.call(self._handler, arguments)
+        except Exception:
+            raise
+        except BaseException as error:
+            exits.reraise(error)
         finally:
             self._observer.ended(calls, time.perf_counter() - start)
             current_request_id.reset(token)
@@ -155,12 +160,3 @@ def items(result: Any, expected: int) -> list[Any]:
     if found != expected:
         raise HandlerFailed(f"{wanted}; it returned {found}")
     return listed
-
-
-def _plain(error: BaseException) -> Exception:
-    """Return an error that a caller may raise: a handler that cancels itself must not cancel its caller."""
-    if isinstance(error, Exception):
-        return error
-    failed = HandlerFailed()
-    failed.__cause__ = error
-    return failed

@@ -106,15 +106,7 @@ class Engine:
     def start(self) -> None:
         """Start the engine's threads."""
         for _ in range(self._threads):
-            threading.Thread(target=self._work_forever, name="model-serving-engine", daemon=True).start()
-
-    def _work_forever(self) -> None:
-        """Work, whatever a handler raises: a call of `sys.exit` must not end the thread for all others."""
-        while True:
-            try:
-                return self.work()
-            except (SystemExit, KeyboardInterrupt):
-                logger.exception("a handler tried to end the process")
+            threading.Thread(target=self.work, name="model-serving-engine", daemon=True).start()
 
     def work(self) -> None:
         """Take calls and run the handler for them, until the engine is closed and empty."""

@@ -12,6 +12,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from types import AsyncGeneratorType, GeneratorType
 from typing import Any
 
+from aylien_model_serving.handlers import exits
 from aylien_model_serving.process import native_threads
 
 _END: Any = object()
@@ -69,7 +70,7 @@ class GeneratorItems:
         try:
             while True:
                 if isinstance(self._generator, AsyncGenerator):
-                    item = await anext(self._generator, _END)
+                    item = await _next_item_async(self._generator)
                 else:
                     item = await self._on(thread, self._next_item)
                 if item is _END:
@@ -85,7 +86,12 @@ class GeneratorItems:
     def _next_item(self) -> Any:
         if isinstance(self._generator, AsyncGenerator):
             return native_threads.run_coroutine(_next_item_async(self._generator))
-        return next(self._generator, _END)
+        try:
+            return next(self._generator, _END)
+        except Exception:
+            raise
+        except BaseException as error:
+            exits.reraise(error)
 
     def _run(self, function: Callable[[], Any]) -> Any:
         if self._in_native_thread:
@@ -106,7 +112,12 @@ class GeneratorItems:
         if isinstance(self._generator, AsyncGenerator):
             native_threads.run_coroutine(_close_async(self._generator))
         else:
-            self._generator.close()
+            try:
+                self._generator.close()
+            except Exception:
+                raise
+            except BaseException as error:
+                exits.reraise(error)
 
     async def _close_async(self, thread: Executor) -> None:
         if self._closed:
@@ -114,7 +125,7 @@ class GeneratorItems:
         self._closed = True
         try:
             if isinstance(self._generator, AsyncGenerator):
-                await self._generator.aclose()
+                await _close_async(self._generator)
             else:
                 await self._on(thread, self._close_generator)
         finally:
@@ -122,8 +133,8 @@ class GeneratorItems:
 
 
 async def _next_item_async(generator: AsyncGenerator[Any, None]) -> Any:
-    return await anext(generator, _END)
+    return await exits.awaited(anext(generator, _END))
 
 
 async def _close_async(generator: AsyncGenerator[Any, None]) -> None:
-    await generator.aclose()
+    await exits.awaited(generator.aclose())

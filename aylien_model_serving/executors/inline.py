@@ -22,6 +22,7 @@ from aylien_model_serving.errors import DeadlineExceeded
 from aylien_model_serving.executors import Observer
 from aylien_model_serving.executors.generators import STREAMS, GeneratorItems
 from aylien_model_serving.executors.latency import LatencyTracker
+from aylien_model_serving.handlers import exits
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.process import native_threads
 
@@ -132,7 +133,7 @@ class InlineExecutor:
     async def _await(self, arguments: dict[str, Any], deadline: float | None) -> Any:
         start = time.perf_counter()
         try:
-            return await self._within(self._signature.call(self._handler, arguments), deadline)
+            return await self._within(exits.awaited(self._signature.call(self._handler, arguments)), deadline)
         finally:
             self._observer.ran(time.perf_counter() - start)
 
@@ -142,6 +143,10 @@ class InlineExecutor:
         start = time.perf_counter()
         try:
             result = self._signature.call(self._handler, arguments)
+        except Exception:
+            raise
+        except BaseException as error:
+            exits.reraise(error)
         finally:
             seconds = time.perf_counter() - start
             self._observer.ran(seconds)

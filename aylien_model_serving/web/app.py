@@ -27,6 +27,7 @@ from werkzeug.exceptions import HTTPException, NotFound
 
 from aylien_model_serving import codecs, errors
 from aylien_model_serving.core.messages import REQUEST_ID_HEADER, current_request_id
+from aylien_model_serving.handlers import exits
 from aylien_model_serving.metrics.instruments import UNMATCHED
 from aylien_model_serving.web import server_lifespan
 from aylien_model_serving.web.adapters import asgi, asgi_to_wsgi, flask, lazy_contexts, wsgi
@@ -257,6 +258,9 @@ class ServingFlask(MountingFlask):
                 if not self._is_public_landing():
                     raise
         return super().preprocess_request()
+
+    def full_dispatch_request(self) -> Response:
+        return exits.call(super().full_dispatch_request)
 
     def make_response(self, rv: Any) -> Response:
         """Let a view return whatever JSON can express, besides the types that Flask converts itself."""

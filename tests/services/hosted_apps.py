@@ -5,6 +5,7 @@ ROUTES names the routes, separated by commas; DIARY is a file where the models w
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -117,6 +118,8 @@ class Batched:
                 wait_at(Path(item.removeprefix("gate:")))
         if "death" in text:
             os.kill(os.getpid(), signal.SIGKILL)
+        if "exit" in text:
+            sys.exit(3)
         if "poison" in text:
             raise ValueError("poison")
         if "miscount" in text:

@@ -136,6 +136,26 @@ def test_calls_of_a_batch_that_one_of_them_kills_are_answered(service: Service, 
     service.wait_until(lambda: restarts(service, "batched") == before + 2)
 
 
+@pytest.mark.parametrize("service", ["gevent"], indirect=True)
+def test_a_call_of_a_batch_that_exits_fails_alone_and_ends_no_process(
+    service: Service, tmp_path: Path
+) -> None:
+    before = restarts(service, "batched")
+    texts = ["exit", *(f"innocent {number}" for number in range(INNOCENT))]
+    gate = tmp_path / "gate"
+    first = Asking(service, "/batched", text=f"gate:{gate}")
+    service.wait_until((gate / "entered").exists)
+    asked = [Asking(service, "/batched", text=text) for text in texts]
+    service.wait_until(lambda: replicas(service, "batched")[0]["waiting"] == len(texts))
+    (gate / "open").touch()
+    failed, *answers = [asking.answer() for asking in asked]
+
+    assert first.answer().status == 200
+    assert (failed.status, failed.json()["code"]) == (500, "internal_error")
+    assert [answer.json()["text"] for answer in answers] == texts[1:]
+    assert restarts(service, "batched") == before
+
+
 @pytest.mark.parametrize("service", matrix(["gthread"]), indirect=True)
 def test_a_web_worker_that_is_killed_takes_no_replica_along(service: Service) -> None:
     pid, before, workers = model_pid(service), restarts(service, "model"), set(service.workers())

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from werkzeug.wsgi import ClosingIterator
 
 from aylien_model_serving.core.messages import REQUEST_ID_HEADER, Reply
+from aylien_model_serving.handlers import exits
 from aylien_model_serving.web.adapters.asgi import path_of
 from aylien_model_serving.web.adapters.asgi_to_wsgi import Application, Message, Receive, Scope, Send
 from aylien_model_serving.web.adapters.request_info import RequestInfo, ScopeHeaders
@@ -64,7 +65,7 @@ class ASGIMount(Mount):
             self.services.identify(headers, info)
             if not self.lifespan.is_up():
                 await self.lifespan.start()
-            await self.app(self._scope_below(scope, headers, info), response.receive, response)
+            await exits.awaited(self.app(self._scope_below(scope, headers, info), response.receive, response))
         except Exception as error:
             if response.is_websocket and response.has_started:
                 raise

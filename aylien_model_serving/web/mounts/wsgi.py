@@ -15,6 +15,7 @@ from werkzeug.wsgi import ClosingIterator
 
 from aylien_model_serving.core.messages import REQUEST_ID_HEADER, Reply
 from aylien_model_serving.dispatch.error_responses import ErrorResponses
+from aylien_model_serving.handlers import exits
 from aylien_model_serving.metrics.instruments import Instruments
 from aylien_model_serving.web.adapters.request_info import STATUS_LINES, EnvironHeaders, RequestInfo, path_of
 from aylien_model_serving.web.auth import ApiKeyAuth, HeaderLookup
@@ -75,7 +76,7 @@ class Mount:
         headers = EnvironHeaders(environ)
         try:
             self.services.identify(headers, info)
-            return self._call(self._environ_below(environ, info), response)
+            return exits.call(self._call, self._environ_below(environ, info), response)
         except Exception as error:
             path, accept = path_of(environ), headers.get("accept", "")
             reply = self.services.error_responses.respond(
@@ -147,7 +148,10 @@ def _nothing() -> None:
 def report_errors(pieces: Iterator[bytes], fail: Callable[[Exception], object]) -> Iterator[bytes]:
     """Yield the rest of a body, and report an error that cuts it."""
     try:
-        yield from pieces
+        try:
+            yield from pieces
+        except (SystemExit, KeyboardInterrupt) as error:
+            exits.reraise(error)
     except Exception as error:
         fail(error)
         raise
