@@ -7,22 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from flask import Response, request
 from flask.json.provider import DefaultJSONProvider
-from flask.signals import (
-    appcontext_popped,
-    appcontext_pushed,
-    appcontext_tearing_down,
-    got_request_exception,
-    request_finished,
-    request_started,
-    request_tearing_down,
-)
 from werkzeug.exceptions import HTTPException, NotFound
 
 from aylien_model_serving import codecs, errors
@@ -30,7 +21,7 @@ from aylien_model_serving.core.messages import REQUEST_ID_HEADER, current_reques
 from aylien_model_serving.handlers import exits
 from aylien_model_serving.metrics.instruments import UNMATCHED
 from aylien_model_serving.web import server_lifespan
-from aylien_model_serving.web.adapters import asgi, asgi_to_wsgi, flask, lazy_contexts, wsgi
+from aylien_model_serving.web.adapters import asgi, asgi_to_wsgi, flask, lazy_contexts, observers, wsgi
 from aylien_model_serving.web.adapters.request_info import (
     REQUEST_INFO,
     EnvironHeaders,
@@ -82,7 +73,7 @@ class ServingFlask(MountingFlask):
         self.route_table = RouteTable(self.url_map)
         self.untracked: set[str] = set()
         self._fast_path = state.settings.express and not lazy_contexts.missing_variables()
-        self._observers = self._observer_lists()
+        self._observers = observers.lists_of(self)
         self.extensions[EXTENSION] = state
         self.config["MAX_CONTENT_LENGTH"] = state.settings.max_body_bytes
         self.config["MAX_FORM_MEMORY_SIZE"] = state.settings.max_body_bytes
@@ -202,23 +193,6 @@ class ServingFlask(MountingFlask):
             or self.subdomain_matching
             or "session_interface" in self.__dict__
             or self.config["TRUSTED_HOSTS"] is not None
-        )
-
-    def _observer_lists(self) -> tuple[Collection[Any], ...]:
-        """Return the collections, updated in place, of hooks and receivers that observe each request."""
-        return (
-            self.before_request_funcs,
-            self.after_request_funcs,
-            self.teardown_request_funcs,
-            self.teardown_appcontext_funcs,
-            self.url_value_preprocessors,
-            request_started.receivers,
-            request_finished.receivers,
-            request_tearing_down.receivers,
-            got_request_exception.receivers,
-            appcontext_pushed.receivers,
-            appcontext_popped.receivers,
-            appcontext_tearing_down.receivers,
         )
 
     @cached_property
