@@ -7,6 +7,7 @@ numpy; a hint with any other type is not checked at all.
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, get_args, get_type_hints
 
@@ -81,6 +82,8 @@ class TypeHintsSchema(Schema):
         found = {
             name: getattr(typed, name) if name in self._hints else value for name, value in values.items()
         }
+        if fields.textual:
+            _refuse_infinite(found, self._hints)
         for name in self._files & found.keys():
             uploads.set_file_fields(found[name], name)
         return found
@@ -207,6 +210,19 @@ def _wrap_lists(values: dict[str, Any], hints: dict[str, Any]) -> bool:
             values[name] = [values[name]]
             wrapped = True
     return wrapped
+
+
+def _refuse_infinite(values: dict[str, Any], hints: dict[str, Any]) -> None:
+    """Refuse the words nan and inf, which msgspec takes for numbers in text; JSON has none of them.
+
+    Raises:
+        SchemaMismatch: a number of the query or the form is not finite.
+    """
+    for name in values.keys() & hints.keys():
+        given = values[name]
+        for number in given if type(given) in (list, tuple, set, frozenset) else (given,):
+            if type(number) is float and not math.isfinite(number):
+                raise SchemaMismatch(f"{name}: a finite number is expected")
 
 
 def _is_list(hint: Any) -> bool:

@@ -7,6 +7,7 @@ a handler takes.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -197,6 +198,9 @@ def _holds_text(value: Any) -> bool:
     return type(value) is str or (type(value) is list and str in map(type, value))
 
 
+#: Whole numbers as text, up to more digits than any field holds; `int` refuses thousands of them.
+_WHOLE = re.compile(r"[+-]?[0-9]{1,40}")
+
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -206,7 +210,7 @@ def _coerce_item(descriptor: FieldDescriptor, value: Any) -> Any:
     if descriptor.cpp_type == FieldDescriptor.CPPTYPE_BOOL:
         return _BOOLEANS.get(value.lower(), value)
     if descriptor.cpp_type in _INTEGERS:
-        return int(value) if value.lstrip("+-").isdecimal() else value
+        return int(value) if _WHOLE.fullmatch(value) else value
     if descriptor.cpp_type in _FLOATS:
         try:
             return float(value)

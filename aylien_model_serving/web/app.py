@@ -20,8 +20,16 @@ from aylien_model_serving import codecs, errors
 from aylien_model_serving.core.messages import REQUEST_ID_HEADER, current_request_id
 from aylien_model_serving.handlers import exits
 from aylien_model_serving.metrics.instruments import UNMATCHED
-from aylien_model_serving.web import server_lifespan
-from aylien_model_serving.web.adapters import asgi, asgi_to_wsgi, flask, lazy_contexts, observers, wsgi
+from aylien_model_serving.web import converters, server_lifespan
+from aylien_model_serving.web.adapters import (
+    asgi,
+    asgi_to_wsgi,
+    flask,
+    framing,
+    lazy_contexts,
+    observers,
+    wsgi,
+)
 from aylien_model_serving.web.adapters.request_info import (
     REQUEST_INFO,
     EnvironHeaders,
@@ -70,6 +78,7 @@ class ServingFlask(MountingFlask):
 
     def __init__(self, name: str, state: ServiceState) -> None:
         super().__init__(name, state)
+        converters.use(self.url_map)
         self.route_table = RouteTable(self.url_map)
         self.untracked: set[str] = set()
         self._fast_path = state.settings.express and not lazy_contexts.missing_variables()
@@ -119,6 +128,9 @@ class ServingFlask(MountingFlask):
             await self._answer_non_http(scope, receive, send)
             return
         path = asgi.path_of(scope)
+        if path[:1] != "/":
+            scope = framing.origin_form(scope)
+            path = asgi.path_of(scope)
         if self._has_mounts and (mount := self.mounts.find(path)) is not None:
             await self._call_mount(mount, scope, receive, send)
             return
@@ -147,6 +159,7 @@ class ServingFlask(MountingFlask):
     ) -> None:
         """Answer a lifespan or a websocket."""
         may_be_mounted = self._has_mounts and scope["type"] == "websocket"
+        scope = framing.origin_form(scope) if may_be_mounted else scope
         mount = self.mounts.find(asgi.path_of(scope)) if may_be_mounted else None
         if mount is None:
             await server_lifespan.answer(scope, receive, send, self.mounts)
@@ -231,6 +244,7 @@ class ServingFlask(MountingFlask):
             except (errors.Unauthorized, errors.Forbidden):
                 if not self._is_public_landing():
                     raise
+        framing.check_length(request.environ.get("CONTENT_LENGTH"))
         return super().preprocess_request()
 
     def full_dispatch_request(self) -> Response:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -35,6 +36,9 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.25
 
 #: Jobs of one page at most.
 _PAGE = 100
+
+#: The largest number of a job that SQLite can keep.
+_LAST_NUMBER = 2**63 - 1
 
 #: Seconds after which a stream without events sends a comment, as the standard suggests for old proxies.
 _KEEP_ALIVE = 15.0
@@ -137,6 +141,8 @@ class JobEndpoints:
         """
         if not 1 <= limit <= _PAGE:
             raise BadRequest(f"limit: 1 to {_PAGE} are expected")
+        if before is not None and not 0 <= before <= _LAST_NUMBER:
+            raise BadRequest("before: what the page before gave as `next` is expected")
         page = self._store.page(self._service, status=status, route=route, limit=limit, before=before)
         shown: JobPage = {"jobs": [listed(job) for job in page]}
         if len(page) == limit:
@@ -193,10 +199,19 @@ def without_body(view: Callable[..., Response]) -> Callable[..., Response]:
     def with_query(**path_values: object) -> Response:
         if not request.content_length and "job_id" in request.args:
             path_values["job_id"] = request.args["job_id"]
-            path_values["wait"] = request.args.get("wait", 0.0, float)
+            path_values["wait"] = _seconds(request.args.get("wait", "0"))
         return view(**path_values)
 
     return with_query
+
+
+def _seconds(text: str) -> float:
+    """Return a number of seconds; 0 for what is no number, or none that can be waited for."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        return 0.0
+    return seconds if math.isfinite(seconds) else 0.0
 
 
 def _unknown(job_id: str) -> str:

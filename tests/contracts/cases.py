@@ -104,6 +104,8 @@ PATHS = {
     "a value of a path that is not UTF-8": one(200, post("/greet/%FF/7")),
     "an escaped slash": flask_only(404, post("/greet/a%2Fb/7")),
     "a value that does not convert": flask_only(404, post("/greet/en/seven")),
+    "a value of thousands of digits": flask_only(404, post(f"/greet/en/{'9' * 5000}")),
+    "a value in digits of another script": flask_only(404, post("/greet/en/%D9%A2")),
     "a path of several parts": one(200, get("/files/a/b%20c/d.txt")),
     "a path beyond ASCII": one(200, post("/gr%C3%B6%C3%9Fe", HELLO)),
     "a path that is not UTF-8": flask_only(404, post("/%FF", HELLO)),
@@ -192,6 +194,14 @@ REFUSALS = {
         200, send("/open", b"{" + b" " * (KIBIBYTE - 3) + b"}", JSON, chunked=True), environ=SMALL_LIMIT
     ),
     "a large body of a view": flask_only(413, send("/view", bytes(KIBIBYTE + 1), JSON), environ=SMALL_LIMIT),
+    "a length of thousands of digits": one(400, send("/echo", b"{}", JSON, ("content-length", "9" * 5000))),
+    "a length that is no number": one(400, send("/echo", b"{}", JSON, ("content-length", "\u00b2"))),
+    "a length of thousands of digits for a view": flask_only(
+        400, send("/view", b"{}", JSON, ("content-length", "9" * 5000))
+    ),
+    "a length of thousands of digits for an unknown path": flask_only(
+        400, send("/none", b"{}", JSON, ("content-length", "9" * 5000))
+    ),
     "a body that ends early": one(400, send("/echo", b"{}", JSON, ("content-length", "10"))),
     "no API key": flask_only(401, post("/echo", HELLO), environ=KEYS),
     "a wrong API key": flask_only(403, post("/echo", HELLO, ("x-api-key", "third")), environ=KEYS),

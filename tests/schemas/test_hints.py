@@ -242,3 +242,14 @@ def test_an_array_is_built_of_a_list(hint: Any, dtype: Any) -> None:
 def test_what_makes_no_array_is_refused(hint: Any, value: Any) -> None:
     with pytest.raises(SchemaMismatch, match=r"^x: "):
         given(taking(hint), value)
+
+
+@pytest.mark.parametrize("text", ["nan", "NaN", "inf", "-inf", "Infinity"])
+@pytest.mark.parametrize("hint", [float, float | None, list[float]])
+def test_a_number_of_a_query_is_finite_as_in_json(hint: Any, text: str) -> None:
+    with pytest.raises(SchemaMismatch, match="x: a finite number is expected"):
+        given(taking(hint), text, textual=True)
+
+
+def test_a_word_of_a_query_may_be_nan() -> None:
+    assert given(taking(str), "nan", textual=True) == "nan"

@@ -58,7 +58,8 @@ class Connection:
             if not status_line:
                 return None
             headers = http.client.parse_headers(self._received)
-            body = self._received.read(int(headers["Content-Length"]))
+            length = headers["Content-Length"]
+            body = self._received.read(None if length is None else int(length))
         except ConnectionResetError:
             return None
         by_name = {name.lower(): value for name, value in headers.items()}

@@ -101,5 +101,7 @@ def test_a_server_that_closes_a_stream_closes_the_generator() -> None:
     assert (first, events) == (b"0\n", ["closed"])
 
 
-def test_the_length_of_a_number_is_not_taken_on_trust() -> None:
-    assert read_body(environ(b"hello", "-5", terminated=True), LIMIT) == b"hello"
+@pytest.mark.parametrize("length", ["-5", "+5", "5.0", "\u00b2", "9" * 5000, "0" * 5000])
+def test_a_length_that_is_no_number_of_bytes_is_refused(length: str) -> None:
+    with pytest.raises(MalformedBody, match="Content-Length"):
+        read_body(environ(b"hello", length, terminated=True), LIMIT)

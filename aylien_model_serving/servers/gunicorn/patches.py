@@ -19,6 +19,7 @@ from types import FrameType
 from typing import Any
 
 from aylien_model_serving.servers.gunicorn.close_sockets import SocketCloser
+from aylien_model_serving.servers.gunicorn.content_length import refusing
 from aylien_model_serving.servers.gunicorn.h1c_parser import with_longer_tail
 from aylien_model_serving.servers.gunicorn.per_request_caches import CachedDate, lazy_errors
 
@@ -49,6 +50,7 @@ def patch_server(
         parameters = ("self", "status", "message", "extra_headers")
         _replace(protocol, "_send_error_response", parameters, send_error_response, refusals)
         _patch_h1c_parser(protocol)
+        _patch_python_parser()
     slow_clients = "a client that does not close its connection holds up a gthread or sync worker for 2 s"
     _replace(util, "close_graceful", ("sock", "timeout", "max_drain"), SocketCloser().close, slow_clients)
     _cache_per_request(util)
@@ -79,6 +81,18 @@ def _patch_h1c_parser(protocol: Any) -> None:
             _warn(f"{name} with {', '.join(missing)}", effect)
         else:
             protocol._h1c_protocol_class = with_longer_tail(parser)
+
+
+def _patch_python_parser() -> None:
+    """Have the asgi worker refuse a length of thousands of digits, where it parses in Python."""
+    effect = "the asgi worker closes connections with a Content-Length of thousands of digits"
+    module = sys.modules.get("gunicorn.asgi.parser")
+    parser, invalid = getattr(module, "PythonProtocol", None), getattr(module, "InvalidHeader", None)
+    original = getattr(parser, "_finalize_headers", None)
+    if original is None or invalid is None:
+        _warn("gunicorn.asgi.parser.PythonProtocol._finalize_headers(self)", effect)
+    else:
+        _replace(parser, "_finalize_headers", ("self",), refusing(original, invalid), effect)
 
 
 def _cache_per_request(util: Any) -> None:

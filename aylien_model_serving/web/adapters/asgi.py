@@ -18,6 +18,7 @@ from aylien_model_serving.dispatch.pipeline import answer as answer_steps
 from aylien_model_serving.errors import BodyTooLarge, MalformedBody, ServingError
 from aylien_model_serving.web.adapters.asgi_to_wsgi import Message, Receive, Scope, Send, environ_of
 from aylien_model_serving.web.adapters.flask import finish, to_reply
+from aylien_model_serving.web.adapters.framing import declared_length
 from aylien_model_serving.web.adapters.lazy_contexts import LazyContexts
 from aylien_model_serving.web.adapters.request_info import BODILESS, RequestInfo, ScopeHeaders
 from aylien_model_serving.web.adapters.route_table import RouteMatch
@@ -185,11 +186,11 @@ async def read_body(connection: ASGIConnection, limit: int | None) -> bytes:
     Raises:
         BodyTooLarge: its declared or real length is over the limit; a declared one is refused unread. One
             that is not declared has to be shorter than the limit, as Werkzeug has it.
-        MalformedBody: it ends before its declared length.
+        MalformedBody: its declared length is none, or it ends before it.
         ClientDisconnected: the connection ended before the body did.
     """
-    declared = connection.headers.get("content-length", "")
-    length = int(declared) if declared.isdecimal() else None
+    declared = connection.headers.get("content-length")
+    length = declared_length(declared) if declared else None
     if limit is not None and length is not None and length > limit:
         raise BodyTooLarge(limit)
     message = await connection.receive()

@@ -16,6 +16,7 @@ from aylien_model_serving.dispatch.pipeline import Endpoint, run_steps
 from aylien_model_serving.dispatch.pipeline import answer as answer_steps
 from aylien_model_serving.errors import BodyTooLarge, MalformedBody, ServingError
 from aylien_model_serving.web.adapters.flask import finish
+from aylien_model_serving.web.adapters.framing import declared_length
 from aylien_model_serving.web.adapters.lazy_contexts import LazyContexts, body_environ
 from aylien_model_serving.web.adapters.request_info import BODILESS, STATUS_LINES, EnvironHeaders, RequestInfo
 from aylien_model_serving.web.adapters.route_table import RouteMatch
@@ -125,11 +126,11 @@ def read_body(environ: WSGIEnvironment, limit: int | None) -> bytes:
 
     Raises:
         BodyTooLarge: its declared or real length is over the limit; a declared one is refused unread.
-        MalformedBody: it ends before its declared length, or its framing is broken.
+        MalformedBody: its declared length is none, it ends before it, or its framing is broken.
     """
     declared = environ.get("CONTENT_LENGTH")
-    if declared and declared.isdecimal():
-        return _read_declared(environ["wsgi.input"], int(declared), limit)
+    if declared:
+        return _read_declared(environ["wsgi.input"], declared_length(declared), limit)
     if not environ.get("wsgi.input_terminated"):
         return b""
     body = _read(environ["wsgi.input"], -1 if limit is None else limit)

@@ -16,6 +16,7 @@ from aylien_model_serving.core.messages import REQUEST_ID_HEADER, Reply
 from aylien_model_serving.handlers import exits
 from aylien_model_serving.web.adapters.asgi import path_of
 from aylien_model_serving.web.adapters.asgi_to_wsgi import Application, Message, Receive, Scope, Send
+from aylien_model_serving.web.adapters.framing import check_length
 from aylien_model_serving.web.adapters.request_info import RequestInfo, ScopeHeaders
 from aylien_model_serving.web.mounts.app_lifespan import AppLifespan
 from aylien_model_serving.web.mounts.asgi_under_wsgi import ASGIUnderWSGI
@@ -63,6 +64,7 @@ class ASGIMount(Mount):
         headers = ScopeHeaders(scope["headers"])
         try:
             self.services.identify(headers, info)
+            check_length(headers.get("content-length"))
             if not self.lifespan.is_up():
                 await self.lifespan.start()
             await exits.awaited(self.app(self._scope_below(scope, headers, info), response.receive, response))

@@ -14,6 +14,7 @@ from a2wsgi.asgi import build_scope
 
 from aylien_model_serving.errors import MalformedBody
 from aylien_model_serving.web.adapters.asgi_to_wsgi import Application, Message, Scope
+from aylien_model_serving.web.adapters.framing import declared_length
 from aylien_model_serving.web.adapters.request_info import STATUS_LINES, path_of
 from aylien_model_serving.web.mounts import loop_thread
 from aylien_model_serving.web.mounts.app_lifespan import AppLifespan
@@ -54,7 +55,7 @@ class RequestBody:
         declared = environ.get("CONTENT_LENGTH") or ""
         is_framed = bool(environ.get("wsgi.input_terminated"))
         self._stream = environ["wsgi.input"]
-        self._left = int(declared) if declared.isdecimal() else None if is_framed else 0
+        self._left = declared_length(declared) if declared else None if is_framed else 0
         #: Why it could not be read.
         self.error: MalformedBody | None = None
 

@@ -17,6 +17,7 @@ from aylien_model_serving.core.messages import REQUEST_ID_HEADER, Reply
 from aylien_model_serving.dispatch.error_responses import ErrorResponses
 from aylien_model_serving.handlers import exits
 from aylien_model_serving.metrics.instruments import Instruments
+from aylien_model_serving.web.adapters.framing import check_length
 from aylien_model_serving.web.adapters.request_info import STATUS_LINES, EnvironHeaders, RequestInfo, path_of
 from aylien_model_serving.web.auth import ApiKeyAuth, HeaderLookup
 
@@ -76,6 +77,7 @@ class Mount:
         headers = EnvironHeaders(environ)
         try:
             self.services.identify(headers, info)
+            check_length(headers.get("content-length"))
             return exits.call(self._call, self._environ_below(environ, info), response)
         except Exception as error:
             path, accept = path_of(environ), headers.get("accept", "")

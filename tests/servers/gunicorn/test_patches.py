@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from gunicorn import util
+from gunicorn.asgi.parser import PythonProtocol
 from gunicorn.asgi.protocol import ASGIProtocol
 from gunicorn.http import wsgi
 from gunicorn.workers.base import Worker
@@ -31,6 +32,7 @@ REPLACED = [
     (util, "http_date"),
     (wsgi, "WSGIErrorsWrapper"),
     (ASGIProtocol, "_send_error_response"),
+    (PythonProtocol, "_finalize_headers"),
 ]
 
 
