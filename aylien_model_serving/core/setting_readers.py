@@ -89,6 +89,8 @@ READERS: dict[str, Callable[[str], Any]] = {
     "log_level": _one_of("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
     "expose_errors": _switch,
     "api_keys": _listed,
+    "cache_mb": _positive,
+    "cache_disk_mb": _positive,
     "host": lambda text: text or None,
     "port": _port,
     "workers": _whole,

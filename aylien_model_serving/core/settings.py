@@ -28,6 +28,8 @@ class Settings:
         log_level: name of the lowest level that is logged.
         expose_errors: whether a client sees the text of an unexpected exception.
         api_keys: keys, separated by commas, one of which each request must carry; none means open.
+        cache_mb: MiB of the response cache in the memory of one process.
+        cache_disk_mb: MiB of the response cache in a folder.
         host: address that a `Service` listens on; the argument of its `serve()` when absent.
         port: TCP port that it listens on, likewise.
         workers: processes that serve it, likewise.
@@ -56,6 +58,8 @@ class Settings:
     log_level: str = "WARNING"
     expose_errors: bool = False
     api_keys: tuple[str, ...] = ()
+    cache_mb: float = 64
+    cache_disk_mb: float = 1024
     host: str | None = None
     port: int | None = None
     workers: int | None = None
@@ -84,6 +88,14 @@ class Settings:
     @property
     def max_body_bytes(self) -> int:
         return int(self.max_body_mb * MEBIBYTE)
+
+    @property
+    def cache_bytes(self) -> int:
+        return int(self.cache_mb * MEBIBYTE)
+
+    @property
+    def cache_disk_bytes(self) -> int:
+        return int(self.cache_disk_mb * MEBIBYTE)
 
     @property
     def url_max_bytes(self) -> int:

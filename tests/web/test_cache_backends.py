@@ -8,6 +8,7 @@ from cachelib import simple
 from flask.testing import FlaskClient
 
 from aylien_model_serving.cached_app_factory import CachedFlaskAppWrapper
+from aylien_model_serving.web import cache_backends
 from tests.web.requests import post, route, serve
 from tests.web.test_cache import Counting, found, runs
 
@@ -15,7 +16,7 @@ from tests.web.test_cache import Counting, found, runs
 def test_an_entry_expires_after_its_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     client = serve(route(Counting(), cache=60), route(Counting(), "/default", cache=True))
     clock = [1_000_000.0]
-    monkeypatch.setattr(simple, "time", lambda: clock[0])
+    monkeypatch.setattr(cache_backends.time, "time", lambda: clock[0])
 
     first = [post(client), post(client, path="/default")]
     clock[0] += 59
