@@ -1,6 +1,6 @@
 """What turns the text of an operator's variable into the value of a setting, and refuses what can't be one.
 
-Standard library only. A reader raises ValueError with what was expected.
+A reader raises ValueError with what was expected.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from aylien_model_serving.core import secrets
+from aylien_model_serving.egress import allow_list
 from aylien_model_serving.errors import ConfigurationError
 
 #: Characters of a refused value that are shown.
@@ -83,6 +84,13 @@ def _listed(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
+def _hosts(text: str) -> tuple[str, ...]:
+    entries = _listed(text)
+    for entry in entries:
+        allow_list.parse(entry)
+    return entries
+
+
 READERS: dict[str, Callable[[str], Any]] = {
     "max_body_mb": _positive,
     "log_format": _one_of("text", "json"),
@@ -102,7 +110,7 @@ READERS: dict[str, Callable[[str], Any]] = {
     "background_wait": _positive,
     "jobs_url": lambda text: text or None,
     "service_name": lambda text: text or None,
-    "webhook_allow": _listed,
+    "webhook_allow": _hosts,
     "webhook_secret": lambda text: text or None,
     "url_fetch": _switch,
     "url_max_mb": _positive,

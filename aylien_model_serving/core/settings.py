@@ -43,7 +43,8 @@ class Settings:
             instance folder when absent.
         service_name: distinguishes services that store their jobs in one place; the handlers' modules when
             absent.
-        webhook_allow: hosts that webhooks may be sent to, separated by commas; none means none.
+        webhook_allow: hosts that webhooks may be sent to, separated by commas, by https and its own port
+            unless an entry says otherwise; none means none.
         webhook_secret: key of the signature that webhooks carry.
         url_fetch: whether a file may be given as a URL, which the service then fetches.
         url_max_mb: largest file in MiB that is fetched from a URL.

@@ -37,6 +37,10 @@ class AddressNotPermitted(OSError):
     """A host has an address that may not be connected to."""
 
 
+class ConnectionFailed(OSError):
+    """No address of a host takes a connection."""
+
+
 def resolve(host: str, port: int, seconds: float) -> list[str]:
     """Return the addresses of a name.
 
@@ -112,7 +116,8 @@ class Connector:
             HostNotFound: the host has no address.
             AddressNotPermitted: one of its addresses is not permitted.
             TimeoutError: the time is over.
-            OSError: no address answers, or TLS fails.
+            ConnectionFailed: no address answers.
+            OSError: TLS fails.
         """
         sock = self._connect_to_first(self._addresses(url, deadline), url.port, deadline)
         if not url.secure:
@@ -133,7 +138,9 @@ class Connector:
                 return self.connect(address, port, deadline.left() / (len(tried) - position))
             except OSError as error:
                 problem = error
-        raise problem or OSError("the host has no address")
+        if isinstance(problem, TimeoutError):
+            raise problem
+        raise ConnectionFailed(str(problem) if problem else "the host has no address") from problem
 
     def _addresses(self, url: ParsedURL, deadline: Deadline) -> list[str]:
         """Return the addresses of a host, if all are permitted: a name with one inside is a trap."""

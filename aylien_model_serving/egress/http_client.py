@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import http.client
 import io
+import re
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 from aylien_model_serving.egress.connector import Connector
@@ -22,6 +24,9 @@ from aylien_model_serving.egress.parsed_url import ParsedURL
 
 #: Bytes of headers and framing that a response may have beside its body.
 MAX_OVERHEAD = 256 * 1024
+
+#: A length, or none; one of more digits than any file has is no length.
+_LENGTH = re.compile("[0-9]{0,18}")
 
 _HEADERS = {"User-Agent": "model-serving", "Accept-Encoding": "identity", "Connection": "close"}
 
@@ -62,15 +67,45 @@ class HTTPClient:
 
         Raises:
             OSError: as in `Connector.open`; `ResponseTooLarge` and TimeoutError come from reading, too.
-            http.client.HTTPException: the response is not valid HTTP.
+            http.client.HTTPException: the response is not valid HTTP, or its body's length is ambiguous.
         """
         with closing(self.connector.open(url, deadline)) as sock:
             connection = http.client.HTTPConnection(url.host, url.port)
             limited: Any = _LimitedSocket(sock, deadline, self.max_bytes + MAX_OVERHEAD)
+            connection.response_class = _FinalResponse
             connection.sock = limited  # of which a connection uses `sendall`, `makefile` and `close` alone
             connection.request(method, url.path, body, {"Host": url.authority, **_HEADERS, **headers})
             with connection.getresponse() as response:
+                _check_framing(response.headers)
                 yield response
+
+
+class _FinalResponse(http.client.HTTPResponse):
+    """The response that follows the interim ones (RFC 9110, section 15.2), 103 Early Hints for one."""
+
+    def _read_status(self) -> tuple[str, int, str]:
+        """Read a status line; the standard library skips responses with the status 100 alone."""
+        while True:
+            found: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]  # is not in its stubs
+            if not 100 < found[1] < 200 or found[1] == HTTPStatus.SWITCHING_PROTOCOLS:
+                return found
+            http.client.parse_headers(self.fp)
+
+
+def _check_framing(headers: http.client.HTTPMessage) -> None:
+    """Refuse a body whose end depends on who reads it (RFC 9112, section 6.3).
+
+    The standard library takes a transfer coding other than "chunked" for none, and a length that is no
+    number for an absent one.
+    """
+    codings = [
+        coding.strip().lower() for coding in ",".join(headers.get_all("Transfer-Encoding", ())).split(",")
+    ]
+    if codings not in ([""], ["chunked"]):
+        raise http.client.HTTPException("the body has a transfer coding that is not read here")
+    lengths = {length.strip() for length in ",".join(headers.get_all("Content-Length", ())).split(",")}
+    if len(lengths) > 1 or not _LENGTH.fullmatch(lengths.pop()):
+        raise http.client.HTTPException("the body's length is ambiguous")
 
 
 class _LimitedSocket:

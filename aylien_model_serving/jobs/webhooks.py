@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from aylien_model_serving import codecs
+from aylien_model_serving.egress import allow_list, hosts
 from aylien_model_serving.egress.connector import Connector, any_address
 from aylien_model_serving.egress.deadline import Deadline
 from aylien_model_serving.egress.http_client import HTTPClient
@@ -35,26 +36,23 @@ def check(allowed: Sequence[str], url: str | None) -> str | None:
     """Return the URL that a client wants its job to be sent to.
 
     Args:
-        allowed: hosts that webhooks may be sent to.
+        allowed: entries of the operator's list, as `egress.allow_list` reads them.
         url: the value of X-Webhook-Url, if there is one.
 
     Raises:
-        BadRequest: the operator does not allow this host, or it is no URL.
+        BadRequest: the operator does not allow this scheme, host and port, or it is no URL.
     """
     if url is None:
         return None
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname
-        _ = parts.port
-    except ValueError:
-        host, parts = None, urlsplit("")
-    if host is None or parts.scheme not in ("http", "https") or parts.username is not None:
-        raise BadRequest("X-Webhook-Url: a URL like https://example.com/done is expected")
     if any(not "!" <= letter <= "~" for letter in url):
         raise BadRequest("X-Webhook-Url: other letters than those of ASCII have to be percent-encoded")
-    if host not in allowed:
-        raise BadRequest(f"X-Webhook-Url: this service tells nobody at {host[:100]!r}")
+    try:
+        parsed = _parsed(url)
+    except ValueError:
+        raise BadRequest("X-Webhook-Url: a URL like https://example.com/done is expected") from None
+    if not allow_list.permits(allowed, parsed):
+        place = f"{parsed.scheme}://{parsed.authority}"
+        raise BadRequest(f"X-Webhook-Url: this service tells nobody at {place[:100]!r}")
     return url
 
 
@@ -100,8 +98,14 @@ _CLIENT = HTTPClient(Connector(any_address), max_bytes=0)
 
 
 def _parsed(url: str) -> ParsedURL:
-    """Return the parts of a URL that has passed `check`."""
+    """Return the parts of a URL.
+
+    Raises:
+        ValueError: it is none of http or https, or holds a user name.
+    """
     parts = urlsplit(url)
+    if parts.scheme not in PORTS or "@" in parts.netloc or parts.port == 0 or "\\" in url:
+        raise ValueError("no URL of http or https")
+    host, address = hosts.parse(parts.hostname or "")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    port = PORTS[parts.scheme] if parts.port is None else parts.port
-    return ParsedURL(parts.scheme == "https", parts.hostname or "", port, path)
+    return ParsedURL(parts.scheme == "https", host, parts.port or PORTS[parts.scheme], path, address)

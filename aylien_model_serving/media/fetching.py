@@ -6,12 +6,13 @@ Each redirect is a URL like the first, and is checked in the same way.
 from __future__ import annotations
 
 import http.client
+import logging
 import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
-from urllib.parse import urljoin
+from urllib.parse import quote, urljoin
 
 from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.egress import connector
@@ -19,6 +20,7 @@ from aylien_model_serving.egress.addresses import is_public
 from aylien_model_serving.egress.connector import (
     AddressNotPermitted,
     Connect,
+    ConnectionFailed,
     Connector,
     HostNotFound,
     Resolve,
@@ -28,10 +30,18 @@ from aylien_model_serving.egress.http_client import HTTPClient, ResponseTooLarge
 from aylien_model_serving.media import urls
 from aylien_model_serving.media.errors import BadFile, NotFetched, TooLarge
 
+logger = logging.getLogger(__name__)
+
 MAX_REDIRECTS = 5
+
+#: The message for a name that has no address, or one that is not public, or that refuses the connection:
+#: which of these it is would tell which names exist inside.
+_UNREACHABLE = "the URL's host can't be reached from here, or is not public"
 
 #: Bytes that are read at once.
 _CHUNK = 64 * 1024
+
+_ASCII = "".join(map(chr, range(128)))
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
@@ -80,14 +90,13 @@ class Fetcher:
             raise NotFetched(f"fetching took longer than {self.seconds:g} s") from error
         except ResponseTooLarge as error:
             raise TooLarge(self._excess()) from error
-        except HostNotFound as error:
-            raise NotFetched("the URL's host has no address") from error
-        except AddressNotPermitted:
-            raise NotFetched(urls.NOT_PUBLIC) from None
+        except (HostNotFound, AddressNotPermitted, ConnectionFailed) as error:
+            logger.info("No file is fetched from the host that a client named: %s", error)
+            raise NotFetched(_UNREACHABLE) from error
         except ssl.SSLCertVerificationError as error:
             raise NotFetched(f"the server's certificate is not trusted: {error.verify_message}") from error
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise NotFetched("the server at the URL can't be reached, or does not speak HTTP") from error
+            raise NotFetched("the server at the URL does not speak HTTP, or not to its end") from error
 
     def _follow(self, url: str) -> FetchedFile:
         """Return the file at a URL or at the end of its redirects, of which each is a URL like the first."""
@@ -99,7 +108,7 @@ class Fetcher:
                 location = response.headers.get("Location")
                 if response.status not in _REDIRECTS or not location:
                     return self._read(response)
-            url = urljoin(url, location)
+            url = urljoin(url, _text_of(location))
         raise NotFetched(f"the URL is redirected more than {MAX_REDIRECTS} times")
 
     def _read(self, response: http.client.HTTPResponse) -> FetchedFile:
@@ -121,6 +130,18 @@ class Fetcher:
 
     def _excess(self) -> str:
         return f"the file at the URL is larger than the {self.max_bytes:,} bytes that are fetched here"
+
+
+def _text_of(location: str) -> str:
+    """Return a Location as its server meant it: `http.client` reads a header as Latin-1, whatever it is in.
+
+    Bytes that are no UTF-8 are percent-encoded as they are.
+    """
+    sent = location.encode("latin-1", "replace")
+    try:
+        return sent.decode()
+    except UnicodeDecodeError:
+        return quote(sent, safe=_ASCII)
 
 
 def fetch(url: str) -> FetchedFile:

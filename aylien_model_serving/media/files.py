@@ -161,16 +161,25 @@ class MediaFile:
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the content to a file, or under its own name into a folder, and return the path.
 
+        Args:
+            path: a file, which is written anew where it exists; or a folder, in which nothing is replaced,
+                since a client has chosen the name.
+
         Raises:
             ValueError: the path is a folder, and the file has no name.
+            BadRequest: the client's file can't be fetched or decoded; or the path is a folder, and its
+                name is hidden, reserved, or reads like an option.
+            FileExistsError: the folder has something of this name.
         """
         target = Path(path)
-        if target.is_dir():
-            if self._file_name is None:
-                raise ValueError(f"the file has no name: say under which one it is to be saved in {target}")
-            target /= self._file_name
-        target.write_bytes(self.content)
-        return target
+        if not target.is_dir():
+            target.write_bytes(self.content)
+            return target
+        if self._file_name is None:
+            raise ValueError(f"the file has no name: say under which one it is to be saved in {target}")
+        with as_request_error(self._field):
+            incoming.check_plain(self._file_name)
+        return _write_new(target / self._file_name, self.content)
 
     def identity(self) -> list[Any]:
         """Return what equal files and no others have in common, without fetching anything."""
@@ -230,3 +239,15 @@ class MediaFile:
 
     def _verify(self, content: bytes) -> None:
         """Refuse bytes that can't be decoded, or that exceed a limit when decoded."""
+
+
+def _write_new(target: Path, content: bytes) -> Path:
+    """Write a file that does not exist, which a link that leads nowhere does, and leave no part of it."""
+    with target.open("xb") as file:
+        try:
+            file.write(content)
+            file.flush()
+        except BaseException:
+            target.unlink(missing_ok=True)
+            raise
+    return target

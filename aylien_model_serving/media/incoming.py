@@ -30,6 +30,9 @@ _MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,64}/[a-z0-9!#$&^_.+-]{1,64}")
 #: A form writes "+" as a space; base64 for URLs has "-" and "_"; lines of base64 may be broken.
 _TO_BASE64 = str.maketrans(" -_", "++/", "\r\n\t")
 
+#: Names that are devices on Windows, and on a share of it, whatever follows the dot.
+_DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
+
 #: Bytes that a file name may have on most systems.
 _MAX_NAME_BYTES = 255
 
@@ -155,3 +158,14 @@ def clean_name(name: Any) -> str | None:
     kept = "".join(letter for letter in last if letter.isprintable()).strip()
     kept = kept.encode(errors="ignore")[-_MAX_NAME_BYTES:].decode(errors="ignore")
     return None if kept in ("", ".", "..") else kept
+
+
+def check_plain(name: str) -> None:
+    """Refuse a file name under which a client's file is not to be kept.
+
+    Raises:
+        BadFile: it names a folder or a device, is hidden, too long, reads like an option, or holds what is
+            not printed.
+    """
+    if name != clean_name(name) or name[0] in ".-" or name[-1] == "." or _DEVICE.fullmatch(name):
+        raise BadFile(f"{name[:100]!r} is no plain file name")

@@ -1,17 +1,14 @@
 """The URLs from which files may be fetched: parsed, and checked before anything is resolved.
 
-Pure. A host that is an address in any spelling that some resolver accepts (127.1, 2130706433,
-0x7f.0.0.1) is taken for that address; a name is left to the resolver. The host is checked here since the
-standard library's `urlsplit` validates neither names nor IPv4 addresses.
+Pure. A host that is an address, in whatever spelling, is checked here; a name is left to the resolver.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import re
-import socket
 from urllib.parse import quote, unquote, urlsplit
 
+from aylien_model_serving.egress import hosts
 from aylien_model_serving.egress.addresses import Address, is_public
 from aylien_model_serving.egress.parsed_url import PORTS, ParsedURL
 from aylien_model_serving.media.errors import BadFile
@@ -23,9 +20,6 @@ NOT_PUBLIC = "the URL leads to an address that is not public"
 _MAX_LENGTH = 8000
 
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\\ud800-\udfff]")
-#: A host that ends in a number is an address or invalid (https://url.spec.whatwg.org/#ends-in-a-number-checker).
-_NUMERIC = re.compile(r"(.*\.)?(0x[0-9a-f]*|[0-9]+)\.?")
-_NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\.?")
 
 
 def parse(url: str) -> ParsedURL:
@@ -47,6 +41,8 @@ def parse(url: str) -> ParsedURL:
         raise BadFile("files are fetched by http and https alone")
     if "@" in parts.netloc:
         raise BadFile("the URL must not hold a user name or a password")
+    if port == 0:
+        raise BadFile("the URL's port is none from 1 to 65535")
     host, address = _host(host)
     if address is not None and not is_public(address):
         raise BadFile(NOT_PUBLIC)
@@ -57,25 +53,10 @@ def parse(url: str) -> ParsedURL:
 
 def _host(host: str) -> tuple[str, Address | None]:
     """Return a host in ASCII, and the address that it is."""
-    if ":" in host:
-        try:
-            address = ipaddress.IPv6Address("" if "%" in host else host)  # a zone is link-local
-        except ValueError:
-            raise BadFile("the URL's host is no IPv6 address") from None
-        return str(address), address
     try:
-        host = host.encode("idna").decode().lower()
-    except UnicodeError:
-        raise BadFile("the URL's host is no name") from None
-    if _NUMERIC.fullmatch(host):
-        try:
-            address4 = ipaddress.IPv4Address(socket.inet_aton(host.rstrip(".")))
-        except OSError:
-            raise BadFile("the URL's host is no address") from None
-        return str(address4), address4
-    if not _NAME.fullmatch(host):
-        raise BadFile("the URL's host is no name")
-    return host, None
+        return hosts.parse(host)
+    except ValueError as error:
+        raise BadFile(f"the URL's host is {error}") from None
 
 
 def last_part(url: str) -> str:

@@ -12,6 +12,7 @@ from aylien_model_serving.egress.addresses import is_public
 from aylien_model_serving.egress.connector import (
     MAX_ADDRESSES,
     AddressNotPermitted,
+    ConnectionFailed,
     Connector,
     HostNotFound,
     any_address,
@@ -102,7 +103,7 @@ def test_an_address_leaves_the_others_their_share_of_the_time() -> None:
     tried: list[tuple[str, float]] = []
     found = [f"192.0.2.{number}" for number in range(MAX_ADDRESSES)]
 
-    with pytest.raises(ConnectionRefusedError):
+    with pytest.raises(ConnectionFailed):
         Connector(any_address, lambda *_: found, refusing(tried)).open(URL, deadline(12.0))
 
     assert tried == list(zip(found, [3.0, 4.0, 6.0, 12.0], strict=True))
@@ -112,7 +113,7 @@ def test_no_more_than_four_addresses_are_tried() -> None:
     tried: list[tuple[str, float]] = []
     found = [f"192.0.2.{number}" for number in range(20)]
 
-    with pytest.raises(ConnectionRefusedError):
+    with pytest.raises(ConnectionFailed):
         Connector(any_address, lambda *_: found, refusing(tried)).open(URL, deadline())
 
     assert [address for address, _ in tried] == found[:4]

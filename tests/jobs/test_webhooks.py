@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from aylien_model_serving.errors import BadRequest
+from aylien_model_serving.core.settings import Settings
+from aylien_model_serving.errors import BadRequest, ConfigurationError
 from aylien_model_serving.jobs import transitions, webhook_sender, webhooks
 from aylien_model_serving.jobs.store import Store
 from aylien_model_serving.jobs.webhook_sender import WebhookSender
@@ -34,7 +35,7 @@ def start_sender(store: Store) -> Iterator[Callable[[], WebhookSender]]:
     started: list[WebhookSender] = []
 
     def start() -> WebhookSender:
-        started.append(WebhookSender(store, "s", ["127.0.0.1"], SECRET))
+        started.append(WebhookSender(store, "s", ["http://127.0.0.1:*"], SECRET))
         started[-1].start()
         return started[-1]
 
@@ -65,16 +66,60 @@ def is_done(store: Store, job_id: str) -> bool:
 
 
 @pytest.mark.parametrize(
-    "url",
+    ("listed", "url"),
     [
-        "http://example.com/done",
-        "https://example.com:8443/done?a=b",
-        "http://EXAMPLE.com",
-        "http://[::1]/done",
+        ("example.com", "https://example.com/done?a=b"),
+        ("example.com", "https://example.com:443/"),
+        ("example.com", "https://EXAMPLE.com./"),
+        ("Example.COM.", "https://example.com/"),
+        ("example.com:8443", "https://example.com:8443/"),
+        ("http://example.com", "http://example.com/done"),
+        ("HTTP://example.com:8080/", "http://example.com:8080/done"),
+        ("https://example.com:*", "https://example.com:8443/"),
+        ("bücher.example", "https://xn--bcher-kva.example/"),
+        ("straße.example", "https://XN--strae-oqa.example/"),
+        ("::1", "https://[::1]/done"),
+        ("http://[::1]:8080", "http://[0:0::1]:8080/done"),
+        ("127.0.0.1", "https://2130706433/"),
     ],
 )
-def test_listed_hosts_are_permitted(url: str) -> None:
-    assert webhooks.check(["example.com", "::1"], url) == url
+def test_listed_hosts_are_permitted(listed: str, url: str) -> None:
+    assert webhooks.check(["other.example", listed], url) == url
+
+
+@pytest.mark.parametrize(
+    ("listed", "url"),
+    [
+        ("example.com", "http://example.com/"),
+        ("example.com", "http://example.com:443/"),
+        ("example.com", "https://example.com:8443/"),
+        ("example.com", "https://a.example.com/"),
+        ("example.com:8443", "https://example.com/"),
+        ("http://example.com", "https://example.com/"),
+        ("http://example.com:*", "https://example.com/"),
+        ("straße.example", "https://strasse.example/"),
+    ],
+)
+def test_a_listed_host_is_permitted_by_the_listed_scheme_and_port_alone(listed: str, url: str) -> None:
+    with pytest.raises(BadRequest, match="this service tells nobody at"):
+        webhooks.check([listed], url)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "ftp://example.com",
+        "example.com/done",
+        "example.com:0",
+        "example.com:70000",
+        "a@b.example",
+        "*",
+        "999.1.1.1",
+    ],
+)
+def test_an_entry_that_is_no_host_stops_the_service(entry: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"^MODEL_SERVING_WEBHOOK_ALLOW="):
+        Settings.load({"MODEL_SERVING_WEBHOOK_ALLOW": f"example.com,{entry}"})
 
 
 @pytest.mark.parametrize(
@@ -98,17 +143,18 @@ def test_listed_hosts_are_permitted(url: str) -> None:
         "http://example.com/\r\nX-Injected: 1",
         "http://example.com/größe",
         "http://2130706433/",
+        "http://example.com:0/",
         "",
     ],
 )
 def test_no_other_host_is_permitted(url: str) -> None:
     with pytest.raises(BadRequest, match="X-Webhook-Url: "):
-        webhooks.check(["example.com"], url)
+        webhooks.check(["example.com", "http://example.com"], url)
 
 
 def test_no_host_is_listed_by_default() -> None:
     assert webhooks.check([], None) is None
-    with pytest.raises(BadRequest, match="this service tells nobody at 'example\\.com'"):
+    with pytest.raises(BadRequest, match="this service tells nobody at 'http://example\\.com'"):
         webhooks.check([], "http://example.com/")
 
 

@@ -39,7 +39,7 @@ class Ticking:
 
 def fetcher(network: Network, **keys: Any) -> Fetcher:
     settings: dict[str, Any] = {"max_bytes": MAX_BYTES, "seconds": 30, **keys}
-    return Fetcher(resolve=network.resolve, connect=network.connect, **settings)
+    return Fetcher(**{"resolve": network.resolve, "connect": network.connect, **settings})
 
 
 def fetch(
@@ -187,6 +187,62 @@ def test_a_redirect_is_followed_relative_to_its_own_url() -> None:
     assert [request.split()[1] for request in origin.requests] == ["/d/e/f", "/d/b?c"]
 
 
+@pytest.mark.parametrize(
+    ("sent", "path"),
+    [
+        ("/größe?ä=ö".encode(), "/gr%C3%B6%C3%9Fe?%C3%A4=%C3%B6"),
+        ("/größe".encode("latin-1"), "/gr%F6%DFe"),
+        ("http://bücher.example/".encode(), "/"),
+        (b"/a%20b?c=%2F", "/a%20b?c=%2F"),
+    ],
+)
+def test_a_redirect_is_followed_whatever_its_bytes(sent: bytes, path: str) -> None:
+    moved = b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: " + sent + b"\r\n\r\n"
+    with Origin(moved, answer(b"bytes")) as origin:
+        network = Network(origin, {HOST: [PUBLIC], "xn--bcher-kva.example": [PUBLIC]})
+        found = fetcher(network).fetch(f"http://{HOST}/d")
+
+    assert found.content == b"bytes"
+    assert [request.split()[1] for request in origin.requests] == ["/d", path]
+
+
+@pytest.mark.parametrize(
+    "interim",
+    [
+        b"HTTP/1.1 100 Continue\r\n\r\n",
+        b"HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\nContent-Length: 3\r\n\r\n",
+        b"HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n",
+    ],
+)
+def test_interim_responses_are_passed_over(interim: bytes) -> None:
+    assert fetch(f"http://{HOST}/", interim + answer(b"bytes"))[0].content == b"bytes"
+
+
+def test_a_length_that_stands_twice_is_the_same_length() -> None:
+    assert fetch(f"http://{HOST}/", answer(b"bytes", "Content-Length: 5"))[0].content == b"bytes"
+
+
+AMBIGUOUS = [
+    "Content-Length: 6",
+    "Content-Length: 5, 6",
+    "Content-Length: +5",
+    "Content-Length: 0x5",
+    "Content-Length: -5",
+    "Content-Length: five",
+    "Content-Length: 1_0",
+    "Content-Length: " + "9" * 5000,
+    "Transfer-Encoding: gzip, chunked",
+    "Transfer-Encoding: chunked, chunked",
+    "Transfer-Encoding: gzip",
+    "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+]
+
+
+@pytest.mark.parametrize("header", AMBIGUOUS, ids=lambda header: header[:40])
+def test_a_body_whose_end_is_ambiguous_is_refused(header: str) -> None:
+    refused(f"http://{HOST}/", answer(b"bytes", header), match="does not speak HTTP")
+
+
 def test_five_redirects_are_followed_and_no_more() -> None:
     assert fetch(f"http://{HOST}/", *[redirect("/")] * 5, answer(b"bytes"))[0].content == b"bytes"
 
@@ -286,8 +342,29 @@ def test_a_resolver_that_takes_too_long_is_left_behind(monkeypatch: pytest.Monke
     over.set()
 
 
-def test_a_name_without_an_address_is_refused() -> None:
-    refused("http://none.example/", answer(b""), match="has no address")
+def refuse_connections(address: str, port: int, seconds: float) -> socket.socket:
+    raise ConnectionRefusedError
+
+
+@pytest.mark.parametrize(
+    ("names", "keys"),
+    [
+        ({}, {}),
+        ({HOST: ["10.0.0.1"]}, {}),
+        ({HOST: ["127.0.0.1"]}, {}),
+        ({HOST: [PUBLIC, "fd00::1"]}, {}),
+        ({HOST: []}, {}),
+        ({HOST: [PUBLIC]}, {"connect": refuse_connections}),
+    ],
+    ids=["no address", "private", "loopback", "one private", "empty", "refuses"],
+)
+def test_a_refusal_does_not_tell_whether_a_name_exists_inside(
+    names: dict[str, list[str]], keys: dict[str, Any]
+) -> None:
+    with pytest.raises(NotFetched) as refusal:
+        fetch(f"http://{HOST}/", answer(b"secret"), names=names, **keys)
+
+    assert str(refusal.value) == "the URL's host can't be reached from here, or is not public"
 
 
 def test_a_compressed_body_is_refused_before_it_is_decompressed() -> None:
@@ -313,14 +390,6 @@ def test_a_compressed_body_is_refused_before_it_is_decompressed() -> None:
 )
 def test_what_is_no_file_is_refused(response: bytes, match: str) -> None:
     refused(f"http://{HOST}/", response, match=match)
-
-
-def test_a_server_that_refuses_connections_is_reported() -> None:
-    def connect(address: str, port: int, seconds: float) -> socket.socket:
-        raise ConnectionRefusedError
-
-    with pytest.raises(NotFetched, match="can't be reached"):
-        Fetcher(MAX_BYTES, 5, lambda *_: [PUBLIC], connect).fetch(f"http://{HOST}/")
 
 
 def test_no_url_is_fetched_unless_the_operator_says_so() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from aylien_model_serving.media.errors import BadFile, TooLarge
 from tests.media import samples
 from tests.with_media import need_media
 
+TEXT = base64.b64encode(samples.image()).decode()
 FORMATS = ["png", "jpeg", "webp", "gif", "bmp", "tiff", "avif"]
 LOSSLESS = ["png", "bmp", "tiff"]
 
@@ -186,6 +188,35 @@ def test_an_image_is_saved_under_its_own_name(tmp_path: Path) -> None:
     assert image.save(tmp_path / "b.png") == tmp_path / "b.png"
     assert ImageFile.from_file(tmp_path / "b.png").content == samples.image()
     assert ImageFile.from_file(tmp_path / "b.png").file_name == "b.png"
+
+
+NOT_PLAIN = [".bashrc", ".", "-rf", "nul", "COM1.png", "a.", "a..", ".ssh/id"]
+
+
+@pytest.mark.parametrize("name", NOT_PLAIN)
+def test_a_clients_file_is_not_saved_under_a_name_that_is_not_plain(tmp_path: Path, name: str) -> None:
+    image = ImageFile.from_any({"file_name": f"x/{name}" if "/" not in name else "x/.ssh", "content": TEXT})
+    image.set_field("photo")
+
+    with pytest.raises((SchemaMismatch, ValueError), match=r"no plain file name|has no name"):
+        image.save(tmp_path)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_in_a_folder_is_replaced(tmp_path: Path) -> None:
+    image = ImageFile.from_bytes(samples.image(), file_name="a.png")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "a.png").write_bytes(b"before")
+    (tmp_path / "elsewhere" / "a.png").symlink_to(tmp_path / "target.png")
+
+    for folder in ("there", "elsewhere"):
+        with pytest.raises(FileExistsError):
+            image.save(tmp_path / folder)
+
+    assert (tmp_path / "there" / "a.png").read_bytes() == b"before"
+    assert not (tmp_path / "target.png").exists()
 
 
 def test_a_file_without_a_name_needs_one_to_be_saved(tmp_path: Path) -> None:

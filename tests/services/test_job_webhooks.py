@@ -12,7 +12,7 @@ from tests.services.raw_http import ask, post
 
 pytestmark = pytest.mark.processes
 
-ALLOWED = {"model_serving_webhook_allow": "127.0.0.1", "model_serving_webhook_secret": SECRET}
+ALLOWED = {"model_serving_webhook_allow": "http://127.0.0.1:*", "model_serving_webhook_secret": SECRET}
 
 
 def test_the_ends_of_jobs_are_told(tmp_path: Path) -> None:
