@@ -127,8 +127,8 @@ docs: $(DEVELOPMENT) ## Build the documentation into build/site
 bench: $(DEVELOPMENT) $(VENV)/.fast ## Measure speed against other servers
 	$(VENV_PYTHON) -m bench $(ARGS)
 
-fuzz: $(DEVELOPMENT) ## Compare the compiled schemas with protobuf's own parser, at length
-	$(VENV_PYTHON) -m tests.schemas.fuzz_compiled $(ARGS)
+fuzz: $(DEVELOPMENT) ## Send mutated requests, as long as ARGS="--seconds 600" says; ARGS=schemas fuzzes the schemas
+	$(VENV_PYTHON) -m tests.fuzz $(ARGS)
 
 proto: $(DEVELOPMENT) ## Generate the examples' protobuf modules again, below PROTO_OUT
 	$(VENV_PYTHON) -m grpc_tools.protoc --proto_path=. --python_out="$(PROTO_OUT)" examples/*.proto

@@ -71,6 +71,8 @@ def decode_multipart(body: bytes, content_type: str) -> Fields:
         raise MalformedBody(f"The multipart body can't be read: {error}") from None
     if not form and not files:
         raise MalformedBody("The multipart body has no part")
+    if None in form or None in files:
+        raise MalformedBody("A part of the multipart body has no name")
     texts = list(form.items(multi=True))
     parts = [
         (name, incoming.uploaded(file.read(), file.content_type, file.filename))

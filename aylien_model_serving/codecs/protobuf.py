@@ -47,7 +47,8 @@ def decoder(
             found |= _extract_lists(message, arrays)
             values = found | MessageToDict(message, preserving_proto_field_name=True)
             return Fields(values | _defaults(message, needed - values.keys()), proven=frozenset(found))
-        except (DecodeError, Error, TypeError, ValueError) as error:  # TypeError: an Any of an unknown type
+        except (DecodeError, Error, TypeError, ValueError, OverflowError) as error:
+            # TypeError: an Any of an unknown type; OverflowError: a time beyond those of a datetime
             name = message_type.DESCRIPTOR.full_name
             raise MalformedBody(f"The body is not a protobuf message of type {name}: {error}") from None
 

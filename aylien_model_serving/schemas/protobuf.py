@@ -123,6 +123,8 @@ class MessageValidator:
                 ParseDict(values, self._message_type())
             except (Error, ValueError, RecursionError) as error:
                 raise SchemaMismatch(str(error)) from None
+            except Exception:  # ParseDict lets other errors through than its own, as of an incomplete Any
+                raise SchemaMismatch(f"The fields do not fit {self.descriptor.full_name}") from None
 
     def array(self, name: str, kind: Any, value: Any) -> Any:
         """Return the value of a field as an array of the numbers that a message would hold.
@@ -162,7 +164,7 @@ class MessageValidator:
         if not self._accepts(result):
             try:
                 ParseDict(json.as_received(result), self._message_type())
-            except (Error, ValueError, TypeError, AttributeError, RecursionError) as error:
+            except Exception as error:  # of more kinds than ParseDict declares
                 raise InvalidAnswer(f"The answer does not fit its schema: {error}") from error
         return result
 

@@ -30,6 +30,7 @@ from aylien_model_serving.web.adapters import (
     observers,
     wsgi,
 )
+from aylien_model_serving.web.adapters.flask_request import ServingRequest
 from aylien_model_serving.web.adapters.request_info import (
     REQUEST_INFO,
     EnvironHeaders,
@@ -72,6 +73,7 @@ class ServingFlask(MountingFlask):
     """
 
     json_provider_class = ServingJSON
+    request_class = ServingRequest
 
     #: The error handler that answers with the landing page.
     landing_handler: Callable[[HTTPException], Any] | None = None

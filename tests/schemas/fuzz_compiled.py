@@ -10,7 +10,7 @@ import argparse
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from random import Random
 from typing import cast
 
@@ -128,12 +128,12 @@ def run(cases: int, seed: int) -> Counter[str]:
     return verdicts
 
 
-def main() -> int:
+def main(words: Sequence[str] | None = None) -> int:
     """Run as a program; the exit status is 1 where a difference is found."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="tests.fuzz schemas", description=__doc__)
     parser.add_argument("--cases", type=int, default=100_000, help="values to judge, at least")
     parser.add_argument("--seed", type=int, default=int(time.time()), help="repeats a run")
-    options = parser.parse_args()
+    options = parser.parse_args(words)
     sys.stdout.write(f"seed {options.seed}\n")
     sys.stdout.flush()
     started = time.monotonic()

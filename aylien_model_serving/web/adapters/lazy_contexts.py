@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import flask.globals
 from flask import Flask, Response
+from werkzeug.exceptions import BadRequest
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -75,12 +76,18 @@ class LazyContexts:
         return self.app_context
 
     def open_request(self) -> RequestContext:
-        """Return the request context, created at the first call as Flask's own `push` creates it."""
+        """Return the request context, created at the first call as Flask's own `push` creates it.
+
+        Raises:
+            HTTPException: no URL can be made with the request's Host header.
+        """
         if self.request_context is None:
             context = self.request_context = self.app.request_context(self._environ())
             sessions = self.app.session_interface
             session = sessions.open_session(self.app, context.request)
             context._session = sessions.make_null_session(self.app) if session is None else session
+            if context.url_adapter is None:  # the Host header is none: what Flask's dispatch raises
+                raise context.request.routing_exception or BadRequest
             context.match_request()
             context.request.get_data()  # as the Flask adapter has read it by then
         return self.request_context
