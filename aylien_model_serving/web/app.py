@@ -30,6 +30,7 @@ from aylien_model_serving.web.adapters import (
     observers,
     wsgi,
 )
+from aylien_model_serving.web.adapters.connection import ASGIConnection
 from aylien_model_serving.web.adapters.flask_request import ServingRequest
 from aylien_model_serving.web.adapters.request_info import (
     REQUEST_INFO,
@@ -148,7 +149,7 @@ class ServingFlask(MountingFlask):
             return
         token = current_request_id.set(info.request_id)
         try:
-            connection = asgi.ASGIConnection(scope, headers, receive, send)
+            connection = ASGIConnection(scope, headers, receive, send)
             call = asgi.call_of(match, path, connection, info)
             await asgi.answer(self, match.endpoint, call, connection, info)
         finally:

@@ -16,53 +16,20 @@ from aylien_model_serving.core.messages import REQUEST_ID_HEADER, Call, Chunks, 
 from aylien_model_serving.dispatch.pipeline import Endpoint, run_steps_async
 from aylien_model_serving.dispatch.pipeline import answer as answer_steps
 from aylien_model_serving.errors import BodyTooLarge, MalformedBody, ServingError
-from aylien_model_serving.web.adapters.asgi_to_wsgi import Message, Receive, Scope, Send, environ_of
+from aylien_model_serving.web.adapters.asgi_to_wsgi import Message, Scope, environ_of
+from aylien_model_serving.web.adapters.connection import (
+    ASGIConnection,
+    ClientDisconnected,
+    cancel_on_disconnect,
+)
 from aylien_model_serving.web.adapters.flask import finish, to_reply
 from aylien_model_serving.web.adapters.framing import declared_length
 from aylien_model_serving.web.adapters.lazy_contexts import LazyContexts
-from aylien_model_serving.web.adapters.request_info import BODILESS, RequestInfo, ScopeHeaders
+from aylien_model_serving.web.adapters.request_info import BODILESS, RequestInfo
 from aylien_model_serving.web.adapters.route_table import RouteMatch
 
 #: The status that is counted for a client that closed its connection before the response; nginx's number.
 CLIENT_CLOSED_REQUEST = 499
-
-#: Seconds after which a call is watched for a disconnect: watching costs as much as a quick response.
-_WATCH_DELAY = 0.05
-
-
-class ClientDisconnected(BaseException):
-    """The client has closed its connection; a BaseException, so that no `except Exception` answers it."""
-
-
-class ASGIConnection:
-    """One request of an ASGI server, and its `receive` and `send`.
-
-    Args:
-        scope: the ASGI scope.
-        headers: the request's headers.
-        receive: returns the request's next message.
-        send: takes the response's messages.
-    """
-
-    __slots__ = ("_disconnect", "headers", "receive", "scope", "send")
-
-    def __init__(self, scope: Scope, headers: ScopeHeaders, receive: Receive, send: Send) -> None:
-        self.scope = scope
-        self.headers = headers
-        self.receive = receive
-        self.send = send
-        self._disconnect: asyncio.Future[Message] | None = None
-
-    def disconnect(self) -> asyncio.Future[Message]:
-        """Return a future that is done once the client has left; for a request whose body has been read."""
-        if self._disconnect is None:
-            self._disconnect = asyncio.ensure_future(self.receive())
-        return self._disconnect
-
-    def close(self) -> None:
-        """Cancel the wait for a disconnect."""
-        if self._disconnect is not None:
-            self._disconnect.cancel()
 
 
 async def answer(
@@ -112,7 +79,7 @@ async def _respond(
         return _response_of_reply(endpoint.error_responses.reply(error, call), call)
     with contexts:
         reply = await run_steps_async(
-            answer_steps(endpoint, call), lambda work: _cancel_on_disconnect(work, connection)
+            answer_steps(endpoint, call), lambda work: cancel_on_disconnect(work, connection)
         )
         if contexts.request_context is None:
             return _response_of_reply(reply, call)
@@ -223,52 +190,6 @@ def _chunk(message: Message) -> bytes:
         raise ClientDisconnected
     body: bytes = message.get("body", b"")
     return body
-
-
-async def _cancel_on_disconnect(work: Awaitable[Any], connection: ASGIConnection) -> Any:
-    """Await a call, and cancel it when the client leaves.
-
-    Raises:
-        ClientDisconnected: it has left.
-    """
-    watch = _DisconnectWatch(connection)
-    try:
-        return await work
-    except asyncio.CancelledError:
-        if watch.has_disconnected:
-            raise ClientDisconnected from None
-        raise
-    finally:
-        watch.end()
-
-
-class _DisconnectWatch:
-    """Cancels the current task once its client leaves; watches only calls that take `_WATCH_DELAY` or more.
-
-    Args:
-        connection: the client's.
-    """
-
-    __slots__ = ("_connection", "_task", "_timer", "has_disconnected")
-
-    def __init__(self, connection: ASGIConnection) -> None:
-        self._connection = connection
-        self._task = asyncio.current_task()
-        self._timer = asyncio.get_running_loop().call_later(_WATCH_DELAY, self._begin)
-        self.has_disconnected = False
-
-    def _begin(self) -> None:
-        self._connection.disconnect().add_done_callback(self._cancel)
-
-    def _cancel(self, _: object) -> None:
-        if self._task is not None:
-            self.has_disconnected = True
-            self._task.cancel()
-
-    def end(self) -> None:
-        """Stop watching."""
-        self._task = None
-        self._timer.cancel()
 
 
 def _response_of_reply(reply: Reply, call: Call) -> _ASGIResponse:

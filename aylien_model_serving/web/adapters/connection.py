@@ -1,0 +1,94 @@
+"""The connection of one request under an ASGI server, and how a call ends when its client leaves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Any
+
+from aylien_model_serving.web.adapters.asgi_to_wsgi import Message, Receive, Scope, Send
+from aylien_model_serving.web.adapters.request_info import ScopeHeaders
+
+#: Seconds after which a call is watched for a disconnect: watching costs as much as a quick response.
+_WATCH_DELAY = 0.05
+
+
+class ClientDisconnected(BaseException):
+    """The client has closed its connection; a BaseException, so that no `except Exception` answers it."""
+
+
+class ASGIConnection:
+    """One request of an ASGI server, and its `receive` and `send`.
+
+    Args:
+        scope: the ASGI scope.
+        headers: the request's headers.
+        receive: returns the request's next message.
+        send: takes the response's messages.
+    """
+
+    __slots__ = ("_disconnect", "headers", "receive", "scope", "send")
+
+    def __init__(self, scope: Scope, headers: ScopeHeaders, receive: Receive, send: Send) -> None:
+        self.scope = scope
+        self.headers = headers
+        self.receive = receive
+        self.send = send
+        self._disconnect: asyncio.Future[Message] | None = None
+
+    def disconnect(self) -> asyncio.Future[Message]:
+        """Return a future that is done once the client has left; for a request whose body has been read."""
+        if self._disconnect is None:
+            self._disconnect = asyncio.ensure_future(self.receive())
+        return self._disconnect
+
+    def close(self) -> None:
+        """Cancel the wait for a disconnect."""
+        if self._disconnect is not None:
+            self._disconnect.cancel()
+
+
+async def cancel_on_disconnect(work: Awaitable[Any], connection: ASGIConnection) -> Any:
+    """Await a call, and cancel it when the client leaves.
+
+    Raises:
+        ClientDisconnected: it has left.
+    """
+    watch = _DisconnectWatch(connection)
+    try:
+        return await work
+    except asyncio.CancelledError:
+        if watch.has_disconnected:
+            raise ClientDisconnected from None
+        raise
+    finally:
+        watch.end()
+
+
+class _DisconnectWatch:
+    """Cancels the current task once its client leaves; watches only calls that take `_WATCH_DELAY` or more.
+
+    Args:
+        connection: the client's.
+    """
+
+    __slots__ = ("_connection", "_task", "_timer", "has_disconnected")
+
+    def __init__(self, connection: ASGIConnection) -> None:
+        self._connection = connection
+        self._task = asyncio.current_task()
+        self._timer = asyncio.get_running_loop().call_later(_WATCH_DELAY, self._begin)
+        self.has_disconnected = False
+
+    def _begin(self) -> None:
+        self._connection.disconnect().add_done_callback(self._cancel)
+
+    def _cancel(self, _: object) -> None:
+        if self._task is not None:
+            self.has_disconnected = True
+            self._task.cancel()
+
+    def end(self) -> None:
+        """Stop watching."""
+        self._task = None
+        self._timer.cancel()
