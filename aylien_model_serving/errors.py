@@ -28,6 +28,7 @@ that is safe to show to a client.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any, ClassVar
 
@@ -202,11 +203,25 @@ class _RetryLater(ServingError):
 
 
 class TooManyRequests(_RetryLater):
-    """A limit for this client or route is reached."""
+    """A limit for this client or route is reached.
+
+    Args:
+        retry_after: seconds after which a retry makes sense.
+        limits: further headers, which say what the limits are.
+    """
 
     status = 429
     code = "too_many_requests"
     message = "Too many requests"
+
+    def __init__(
+        self, message: str | None = None, retry_after: int = 1, limits: Iterable[tuple[str, str]] = ()
+    ) -> None:
+        super().__init__(message, retry_after)
+        self.limits = tuple(limits)
+
+    def headers(self) -> list[tuple[str, str]]:
+        return [*super().headers(), *self.limits]
 
 
 class HandlerFailed(ServingError):

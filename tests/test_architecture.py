@@ -37,6 +37,7 @@ READ_ENVIRONMENT = {"core.settings", "process.memory"}
 #: Third-party packages that a service may lack, or that must not be loaded before they are used.
 OPTIONAL = {
     "gevent",
+    "limits",
     "numpy",
     "torch",
     "granian",

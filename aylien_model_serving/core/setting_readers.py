@@ -12,9 +12,6 @@ from aylien_model_serving.core import secrets
 from aylien_model_serving.egress import allow_list
 from aylien_model_serving.errors import ConfigurationError
 
-#: Bytes of a log line in which its time, names and id have room, and some of its message.
-_SHORTEST_LINE = 1024
-
 #: Characters of a refused value that are shown.
 _LONGEST = 200
 
@@ -47,13 +44,6 @@ def _whole(text: str) -> int:
     number = int(text)
     if number < 1:
         raise ValueError("expected a whole number above 0")
-    return number
-
-
-def _line_bytes(text: str) -> int:
-    number = int(text)
-    if number < _SHORTEST_LINE:
-        raise ValueError(f"expected a whole number of {_SHORTEST_LINE} or more")
     return number
 
 
@@ -105,11 +95,12 @@ READERS: dict[str, Callable[[str], Any]] = {
     "max_body_mb": _positive,
     "log_format": _one_of("text", "json"),
     "log_level": _one_of("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
-    "log_line_bytes": _line_bytes,
     "expose_errors": _switch,
     "api_keys": _listed,
     "cache_mb": _positive,
     "cache_disk_mb": _positive,
+    "limit": _listed,
+    "trusted_proxies": _listed,
     "host": lambda text: text or None,
     "port": _port,
     "workers": _whole,

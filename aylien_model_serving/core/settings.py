@@ -26,11 +26,14 @@ class Settings:
         max_body_mb: largest accepted request body in MiB.
         log_format: "text" or "json".
         log_level: name of the lowest level that is logged.
-        log_line_bytes: longest log line in bytes; a longer one loses its middle.
         expose_errors: whether a client sees the text of an unexpected exception.
         api_keys: keys, separated by commas, one of which each request must carry; none means open.
         cache_mb: MiB of the response cache in the memory of one process.
         cache_disk_mb: MiB of the response cache in a folder.
+        limit: rates of calls, separated by commas: "100/minute" for each route that has none of its own,
+            "classify=10/second" for one of this name in place of its own, "off" for none.
+        trusted_proxies: proxies, separated by commas, that are believed which client they were called by:
+            addresses, networks, or "unix" for those that come through a Unix socket; none means none.
         host: address that a `Service` listens on; the argument of its `serve()` when absent.
         port: TCP port that it listens on, likewise.
         workers: processes that serve it, likewise.
@@ -58,11 +61,12 @@ class Settings:
     max_body_mb: float = 32
     log_format: str = "text"
     log_level: str = "WARNING"
-    log_line_bytes: int = 8192
     expose_errors: bool = False
     api_keys: tuple[str, ...] = ()
     cache_mb: float = 64
     cache_disk_mb: float = 1024
+    limit: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
     host: str | None = None
     port: int | None = None
     workers: int | None = None

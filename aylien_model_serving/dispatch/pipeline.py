@@ -27,6 +27,7 @@ from aylien_model_serving.dispatch.error_responses import ErrorResponses
 from aylien_model_serving.errors import DeadlineExceeded
 from aylien_model_serving.executors import Executor
 from aylien_model_serving.executors.generators import GeneratorItems
+from aylien_model_serving.limiting.limiter import Limiter
 from aylien_model_serving.metrics.instruments import Instruments
 from aylien_model_serving.schemas import Schema
 
@@ -45,6 +46,7 @@ class Endpoint:
         remote: whether the executor's own process runs the whole pipeline, from the body to the reply.
         instruments: the metrics of this service.
         error_responses: makes the reply of an error.
+        limiter: refuses calls beyond the route's limit, if it has one; it is asked before a body is read.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Endpoint:
     reply_cache: ReplyCache | None = None
     timeout: float | None = None
     remote: bool = False
+    limiter: Limiter | None = None
 
 
 @dataclass(slots=True)

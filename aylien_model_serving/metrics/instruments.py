@@ -22,9 +22,6 @@ from aylien_model_serving.metrics.scrape import SERVICE, Scrape
 #: The label value that all paths without a route share.
 UNMATCHED = "unmatched"
 
-#: The label value that all methods and statuses share that HTTP does not define.
-OTHER = "other"
-
 #: A gauge of which each process counts a part, and another one is read at a scrape; see `gauges`.
 WAITING, WAITING_HELP = (
     "model_serving_runner_waiting",
@@ -84,6 +81,9 @@ class Instruments:
         )
         self._cache = self._counter(
             "model_serving_cache_total", "Look-ups in the cache of answers", "endpoint", "result"
+        )
+        self._limited = self._counter(
+            "model_serving_limited_total", "Calls that a route's limit refused", "endpoint", "limit"
         )
         self._handlers = self._histogram(
             "model_serving_handler_seconds",
@@ -152,18 +152,18 @@ class Instruments:
 
     def _open(self, key: tuple[str, int, str]) -> tuple[Histogram, Counter]:
         """Create the series of a request, and keep them: looking labels up costs more than counting."""
-        method, status = _method_label(key[0]), _status_label(key[1])
+        method = _method_label(key[0])
         children = (
-            self._durations.labels(method, key[2], status, self.number),
-            self._totals.labels(method, status, self.number),
+            self._durations.labels(method, key[2], key[1], self.number),
+            self._totals.labels(method, key[1], self.number),
         )
-        if (method, status) == key[:2]:
+        if method == key[0]:
             self._requests[key] = children
         return children
 
     def count_exception(self, method: str, status: int) -> None:
         """Count a request that the service failed."""
-        self._exceptions.labels(_method_label(method), _status_label(status), self.number).inc()
+        self._exceptions.labels(_method_label(method), status, self.number).inc()
 
     def count_cache(self, endpoint: str, result: str) -> None:
         """Count a look-up in the cache; the result is "hit" or "miss"."""
@@ -174,6 +174,15 @@ class Instruments:
         value: mapped_values.Value = self._cache.labels(*key, self.number)._value
         self._hits[key] = value
         return value
+
+    def count_limited(self, endpoint: str, limit: str) -> None:
+        """Count a call that a route's limit refused; the limit is "rate" or "concurrent"."""
+        self._limited.labels(endpoint, limit, self.number).inc()
+
+    def expect_limited(self, endpoint: str, limits: Iterable[str]) -> None:
+        """Create the series of a route's limits at zero, as `expect` does those of the route."""
+        for limit in limits:
+            self._limited.labels(endpoint, limit, self.number)
 
     def of_handler(self, endpoint: str) -> HandlerInstruments:
         """Return the instruments of one handler."""
@@ -225,9 +234,4 @@ class HandlerInstruments:
 
 
 def _method_label(method: str) -> str:
-    return method if method in _METHODS else OTHER
-
-
-def _status_label(status: int) -> int | str:
-    """Return a status of RFC 9110, section 15; a handler may answer with any number that a client names."""
-    return status if 100 <= status <= 599 else OTHER
+    return method if method in _METHODS else "other"

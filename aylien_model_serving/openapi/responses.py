@@ -16,6 +16,7 @@ from aylien_model_serving.dispatch.cache import CACHE_HEADER
 from aylien_model_serving.dispatch.error_responses import PROBLEM_JSON
 from aylien_model_serving.handlers.docstrings import Docstring
 from aylien_model_serving.jobs.view import ShownJob
+from aylien_model_serving.limiting.limiter import LIMIT_HEADER, POLICY_HEADER
 from aylien_model_serving.routing.routes import Route
 from aylien_model_serving.schemas import Schema
 from aylien_model_serving.schemas.description import Description, JSONSchema, ResponseForm, reference
@@ -77,6 +78,14 @@ HEADERS: dict[str, Any] = {
     "Retry-After": {
         "description": "Seconds to wait before a retry",
         "schema": {"type": "integer", "minimum": 0},
+    },
+    POLICY_HEADER: {
+        "description": "The limits: calls `q` in a window of `w` seconds, or at once",
+        "schema": {"type": "string"},
+    },
+    LIMIT_HEADER: {
+        "description": "What is left of each limit: calls `r`, and seconds `t` until there are more",
+        "schema": {"type": "string"},
     },
     "WWW-Authenticate": {"description": "How to send an API key", "schema": {"type": "string"}},
     "Allow": {"description": "The methods that the path accepts", "schema": {"type": "string"}},
@@ -182,7 +191,7 @@ def _statuses(described: DescribedRoute, method: str, with_keys: bool) -> list[i
         413: method not in QUERY_METHODS,
         414: method in QUERY_METHODS,
         415: method not in QUERY_METHODS,
-        429: route.job is not None,
+        429: route.job is not None or route.limit is not None,
         500: True,
         503: described.is_own or route.runner is not None or route.batch is not None,
         504: True,

@@ -17,6 +17,8 @@ from werkzeug.routing import Map, Rule
 from aylien_model_serving.core.suggest import suggestion
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.executors.batch_policy import BatchOptions
+from aylien_model_serving.limiting import rates
+from aylien_model_serving.limiting.rates import MOST_CONCURRENT, LimitOptions
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 
@@ -195,6 +197,31 @@ def _devices(value: Any) -> str | tuple[str, ...]:
 _DEVICE = re.compile(r"cpu|cuda:[0-9]{1,3}")
 
 
+def _limit(value: Any) -> LimitOptions:
+    if isinstance(value, str):
+        value = {"rate": value}
+    if not isinstance(value, Mapping):
+        raise ConfigurationError(
+            f"a rate or a dict of {', '.join(_LIMIT_READERS)} is expected; this is {value!r}"
+        )
+    options = LimitOptions(**_read_nested(value, _LIMIT_READERS))
+    if not options.rate and options.concurrent is None:
+        raise ConfigurationError("it limits nothing: a 'rate' or a 'concurrent' is expected")
+    return options
+
+
+def _concurrent(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST_CONCURRENT:
+        raise ConfigurationError(f"a number from 1 to {MOST_CONCURRENT} is expected; this is {value!r}")
+    return value
+
+
+def _per(value: Any) -> str:
+    if value not in ("key", "address"):
+        raise ConfigurationError(f"'key' or 'address' is expected; this is {value!r}")
+    return str(value)
+
+
 def _init(value: Any) -> Mapping[str, Any]:
     """Arguments are sent to another process as MessagePack, and have to arrive unchanged."""
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
@@ -232,6 +259,12 @@ _RUNNER_READERS: dict[str, Callable[[Any], Any]] = {
     "kill_after": _optional(_seconds),
 }
 
+_LIMIT_READERS: dict[str, Callable[[Any], Any]] = {
+    "rate": rates.parse,
+    "concurrent": _concurrent,
+    "per": _per,
+}
+
 _BATCH_READERS: dict[str, Callable[[Any], Any]] = {"max_size": _count, "max_wait_ms": _milliseconds}
 
 _JOB_READERS: dict[str, Callable[[Any], Any]] = {
@@ -260,4 +293,5 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "runner": _runner,
     "batch": _batch,
     "job": _job,
+    "limit": _limit,
 }

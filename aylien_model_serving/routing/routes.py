@@ -14,6 +14,7 @@ from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.executors.batch_policy import BatchOptions
 from aylien_model_serving.handlers import callables
 from aylien_model_serving.handlers.context import UNBOUND, ContextBinding
+from aylien_model_serving.limiting.rates import LimitOptions
 from aylien_model_serving.routing.options import READERS, JobOptions, RunnerOptions, parse_rule
 
 
@@ -34,6 +35,7 @@ class Route:
         runner: options of the replicas that run the handler; None for the process that got the request.
         batch: options of batches, for a handler that takes a list of each field.
         job: options of jobs, which calls become and replicas execute later; it implies `runner`.
+        limit: how often, and how many at once, a client may call; None for any number.
         view: whether Flask calls it as a view.
         binding: what the callable gets in addition to fields; it comes with a `ServiceRouteDict`.
     """
@@ -50,6 +52,7 @@ class Route:
     runner: RunnerOptions | None = None
     batch: BatchOptions | None = None
     job: JobOptions | None = None
+    limit: LimitOptions | None = None
     view: bool = False
     binding: ContextBinding = UNBOUND
 

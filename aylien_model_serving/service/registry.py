@@ -28,6 +28,7 @@ class RouteKeys(TypedDict, total=False):
     runner: bool | Mapping[str, Any]
     batch: bool | Mapping[str, Any]
     job: bool | Mapping[str, Any]
+    limit: str | Mapping[str, Any]
 
 
 class _RegisteredRoute(NamedTuple):

@@ -21,6 +21,7 @@ from aylien_model_serving.handlers import callables
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.jobs import progress
 from aylien_model_serving.jobs.runner import EnqueueExecutor
+from aylien_model_serving.limiting.limiter import Limiter
 from aylien_model_serving.openapi.responses import DescribedRoute
 from aylien_model_serving.process import lifecycle
 from aylien_model_serving.routing import routes
@@ -30,6 +31,7 @@ from aylien_model_serving.web import (
     dashboard,
     executor_factory,
     landing,
+    limiters,
     ops_endpoints,
     overrides,
     scraped_gauges,
@@ -74,13 +76,16 @@ def build(
     """
     described = overrides.apply(routes.read(dicts))
     app = bare_app(config, name)
+    described = limiters.set_by_operator(app.state.settings, described)
     if lifecycle.is_replica:  # which has imported a module that makes its app at once
         return app
     if lifecycle.is_inspecting:
         app.state.routes += [_inspect(route) for route in described]
         return app
     _warn_of_closed_fast_path(app.state)
-    if any(route.cache for route in described):
+    if any(route.cache for route in described) or (
+        any(route.limit for route in described) and cache.is_redis(app.config)
+    ):
         app.state.backend = cache.attach(app)
     if any(route.job for route in described):
         app.state.jobs = job_routes.open_jobs(app.instance_path, app.state.settings, described)
@@ -89,7 +94,8 @@ def build(
         if route.endpoint in taken and "GET" in route.methods:
             raise ConfigurationError(f"route {route.endpoint!r}: GET of this path is the operators' own")
         try:
-            view = _flask_view(app, route) if route.view else _view(app, route)
+            limiter = limiters.create(app.state, route)
+            view = _flask_view(app, route, limiter) if route.view else _view(app, route, limiter)
         except ConfigurationError as error:
             raise ConfigurationError(f"route {route.endpoint!r}: {error}") from error
         app.add_url_rule(route.endpoint, route.name, view, methods=list(route.methods))
@@ -99,6 +105,8 @@ def build(
             status=200 if route.job is None else 202,
             is_cached=route.cache is not False,
         )
+        if route.limit is not None:
+            app.state.instruments.expect_limited(route.name, route.limit.kinds)
     if app.state.jobs is not None:
         _add_job_endpoints(app, app.state.jobs, described)
     scraped_gauges.register(app.state)
@@ -135,21 +143,24 @@ def _add_job_endpoints(app: ServingFlask, jobs: JobStore, described: Iterable[Ro
         app.add_url_rule(route.endpoint, route.name, view, methods=list(methods))
 
 
-def _flask_view(app: ServingFlask, route: Route) -> Any:
+def _flask_view(app: ServingFlask, route: Route, limiter: Limiter | None) -> Any:
     app.state.routes.append(DescribedRoute(route, None))
-    return callables.build(route.callable, route.binding)
+    return limiters.limited(callables.build(route.callable, route.binding), limiter, app.state)
 
 
-def _view(app: ServingFlask, route: Route, *, is_own: bool = False) -> Callable[..., Response]:
-    endpoint = _endpoint(app.state, route)
+def _view(
+    app: ServingFlask, route: Route, limiter: Limiter | None = None, *, is_own: bool = False
+) -> Callable[..., Response]:
+    endpoint = _endpoint(app.state, route, limiter)
     app.state.endpoints.append(endpoint)
     app.state.routes.append(DescribedRoute(route, endpoint.schema, is_own))
     if route.warmup is not None and route.runner is None:
         _warm_up(endpoint, route.warmup)
 
-    def view(**path_values: Any) -> Response:
+    def answer(**path_values: Any) -> Response:
         return answer_request(endpoint, path_values)
 
+    view = limiters.limited(answer, limiter, app.state)
     app.route_table.add(route, endpoint, view)
     return view
 
@@ -190,7 +201,7 @@ def _signature_and_schema(route: Route, handler: Callable[..., Any]) -> tuple[Si
     return signature, schema
 
 
-def _endpoint(state: ServiceState, route: Route) -> Endpoint:
+def _endpoint(state: ServiceState, route: Route, limiter: Limiter | None) -> Endpoint:
     handler = _handler(state, route)
     signature, schema = _signature_and_schema(route, handler)
     name = route.name
@@ -206,6 +217,7 @@ def _endpoint(state: ServiceState, route: Route) -> Endpoint:
         else None,
         timeout=route.timeout,
         remote=route.runner is not None and route.job is None and not route.cache,
+        limiter=limiter,
     )
 
 

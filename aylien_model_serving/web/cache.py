@@ -88,6 +88,11 @@ class ServingCache(Cache):
 CACHE = ServingCache()
 
 
+def is_redis(config: Mapping[str, Any]) -> bool:
+    """Return whether a configuration names a Redis."""
+    return str(config.get("CACHE_TYPE", "")).rpartition(".")[2].startswith("Redis")
+
+
 def attach(app: Flask, config: Mapping[str, Any] | None = None) -> CacheBackend:
     """Give an app a cache and return its backend.
 

@@ -53,7 +53,7 @@ def register(app: ServingFlask) -> None:
         shown = document.document(
             app.state.routes, title, request.script_root, with_keys=bool(settings.api_keys)
         )
-        return Response(codecs.JSON.encode(codecs.json.encodable(shown)), content_type=codecs.JSON.media_type)
+        return Response(codecs.JSON.encode(shown), content_type=codecs.JSON.media_type)
 
     views = (ping, ping, readyz, metrics, metrics, runners, described)
     for rule, view in zip(_ANSWERED, views, strict=True):

@@ -15,6 +15,7 @@ from aylien_model_serving.executors.inline import InlineExecutor
 from aylien_model_serving.handlers import callables
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.jobs.store import Store
+from aylien_model_serving.limiting.limiter import LimitStores
 from aylien_model_serving.metrics.instruments import Instruments
 from aylien_model_serving.openapi.responses import DescribedRoute
 from aylien_model_serving.web.adapters.flask import accept_flask_responses
@@ -52,6 +53,7 @@ class ServiceState:
         endpoints: of its bare handlers.
         routes: all of them, for the OpenAPI document.
         jobs: the job store, if a route has jobs.
+        limit_stores: where calls are counted, if a route limits them.
     """
 
     settings: Settings
@@ -60,6 +62,7 @@ class ServiceState:
     endpoints: list[Endpoint] = field(default_factory=list)
     routes: list[DescribedRoute] = field(default_factory=list)
     jobs: JobStore | None = None
+    limit_stores: LimitStores | None = None
     single_flight: SingleFlight = field(default_factory=SingleFlight)
     error_responses: ErrorResponses = field(init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock)

@@ -9,6 +9,7 @@ import pytest
 from aylien_model_serving.app_factory import FlaskAppWrapper
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.executors.batch_policy import BatchOptions
+from aylien_model_serving.limiting.rates import LimitOptions, Rate
 from aylien_model_serving.routing import routes
 from aylien_model_serving.routing.options import RunnerOptions
 from aylien_model_serving.routing.routes import Route
@@ -61,9 +62,11 @@ def test_every_key_is_a_field_of_the_route() -> None:
         "warmup": {"text": "a"},
         "runner": None,
         "batch": None,
+        "limit": LimitOptions((Rate(5, 1, "second"),), 8, "address"),
     }
+    limit = {"rate": "5/second", "concurrent": 8, "per": "address"}
 
-    [route] = read({**item, "runner": False, "batch": False})
+    [route] = read({**item, "runner": False, "batch": False, "limit": limit})
 
     assert {name: getattr(route, name) for name in item} == {**item, "methods": ("GET", "POST")}
     assert route.path_names == {"n", "lang"}
@@ -160,6 +163,20 @@ def test_every_key_is_a_field_of_the_route() -> None:
                 ({"max_size": True}, "key 'max_size': a number of 1 or more"),
                 ({"max_wait_ms": -1}, "key 'max_wait_ms': milliseconds from 0 to 60000"),
                 ({"max_wait_ms": "5"}, "key 'max_wait_ms': milliseconds from 0 to 60000"),
+            )
+        ),
+        *(
+            ({"endpoint": "/p", "callable": Model, "limit": value}, f"route '/p': key 'limit': {message}")
+            for value, message in (
+                (5, "a rate or a dict of rate, concurrent, per is expected; this is 5"),
+                ({}, "it limits nothing: a 'rate' or a 'concurrent' is expected"),
+                ({"rates": "1/second"}, "unknown key 'rates'; did you mean 'rate'?"),
+                ("often", "key 'rate': a rate like '100/minute'"),
+                ({"concurrent": 0}, "key 'concurrent': a number from 1 to 4096 is expected; this is 0"),
+                (
+                    {"concurrent": 1, "per": "user"},
+                    "key 'per': 'key' or 'address' is expected; this is 'user'",
+                ),
             )
         ),
         (

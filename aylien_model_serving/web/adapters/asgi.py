@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import aclosing
+from functools import partial
 from typing import Any, NamedTuple
 
 from flask import Flask, Response, request
@@ -15,7 +16,8 @@ from flask import Flask, Response, request
 from aylien_model_serving.core.messages import REQUEST_ID_HEADER, Call, Chunks, Reply, deadline_of
 from aylien_model_serving.dispatch.pipeline import Endpoint, run_steps_async
 from aylien_model_serving.dispatch.pipeline import answer as answer_steps
-from aylien_model_serving.errors import BodyTooLarge, MalformedBody, ServingError
+from aylien_model_serving.errors import BodyTooLarge, MalformedBody, ServingError, TooManyRequests
+from aylien_model_serving.limiting.limiter import Limiter
 from aylien_model_serving.web.adapters.asgi_to_wsgi import Message, Scope, environ_of
 from aylien_model_serving.web.adapters.connection import (
     ASGIConnection,
@@ -46,7 +48,10 @@ async def answer(
     """
     contexts = LazyContexts(app, lambda: environ_of(connection.scope, call.body, info))
     try:
-        response = await _respond(endpoint, call, connection, contexts)
+        if endpoint.limiter is None:
+            response = await _respond(endpoint, call, connection, contexts)
+        else:
+            response = await _respond_within_limits(endpoint, endpoint.limiter, call, connection, contexts)
         if contexts.counts():
             endpoint.instruments.count_request(call.method, response.status, endpoint.name, info.seconds())
         try:
@@ -68,6 +73,25 @@ class _ASGIResponse(NamedTuple):
     body: bytes
     chunks: Chunks | None
     after: Callable[[], None] | None = None
+
+
+async def _respond_within_limits(
+    endpoint: Endpoint, limiter: Limiter, call: Call, connection: ASGIConnection, contexts: LazyContexts
+) -> _ASGIResponse:
+    client = connection.scope.get("client")
+    ask = partial(limiter.admit, call.caller, client[0] if client else "", call.headers)
+    try:
+        admission = await asyncio.to_thread(ask) if limiter.waits else ask()
+    except TooManyRequests as error:
+        return _response_of_reply(endpoint.error_responses.reply(error, call), call)
+    try:
+        response = await _respond(endpoint, call, connection, contexts)
+    except BaseException:
+        admission.end()
+        raise
+    place = [name for name, _ in response.headers].index(_REQUEST_ID)
+    response.headers[place:place] = _encoded(admission.headers)
+    return response._replace(chunks=admission.hold(response.chunks))
 
 
 async def _respond(

@@ -14,7 +14,8 @@ from werkzeug.wsgi import ClosingIterator
 from aylien_model_serving.core.messages import REQUEST_ID_HEADER, Call, Chunks, Reply, deadline_of
 from aylien_model_serving.dispatch.pipeline import Endpoint, run_steps
 from aylien_model_serving.dispatch.pipeline import answer as answer_steps
-from aylien_model_serving.errors import BodyTooLarge, MalformedBody, ServingError
+from aylien_model_serving.errors import BodyTooLarge, MalformedBody, ServingError, TooManyRequests
+from aylien_model_serving.limiting.limiter import Limiter
 from aylien_model_serving.web.adapters.flask import finish
 from aylien_model_serving.web.adapters.framing import declared_length
 from aylien_model_serving.web.adapters.lazy_contexts import LazyContexts, body_environ
@@ -99,6 +100,26 @@ def call_of(
 
 
 def _reply(endpoint: Endpoint, call: Call, environ: WSGIEnvironment, limit: int | None) -> Reply:
+    if endpoint.limiter is not None:
+        return _reply_within_limits(endpoint, endpoint.limiter, call, environ, limit)
+    return _read_and_answer(endpoint, call, environ, limit)
+
+
+def _reply_within_limits(
+    endpoint: Endpoint, limiter: Limiter, call: Call, environ: WSGIEnvironment, limit: int | None
+) -> Reply:
+    try:
+        admission = limiter.admit(call.caller, environ.get("REMOTE_ADDR") or "", call.headers)
+    except TooManyRequests as error:
+        return endpoint.error_responses.reply(error, call)
+    try:
+        return admission.apply(_read_and_answer(endpoint, call, environ, limit))
+    except BaseException:
+        admission.end()
+        raise
+
+
+def _read_and_answer(endpoint: Endpoint, call: Call, environ: WSGIEnvironment, limit: int | None) -> Reply:
     try:
         call.body = read_body(environ, limit)
     except ServingError as error:
