@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from aylien_model_serving.app_factory import FlaskAppWrapper
     from aylien_model_serving.background.tasks import BackgroundTask, BackgroundTasks, TaskResponse
     from aylien_model_serving.cached_app_factory import CachedFlaskAppWrapper
+    from aylien_model_serving.core.callers import current_caller
     from aylien_model_serving.errors import InvalidRequest, ServingError
     from aylien_model_serving.jobs.progress import JobProgress
     from aylien_model_serving.media import AudioFile, ImageFile, MediaFile, VideoFile
@@ -31,6 +32,7 @@ __all__ = [
     "ServingError",
     "TaskResponse",
     "VideoFile",
+    "current_caller",
 ]
 
 _HOMES = {
@@ -43,6 +45,7 @@ _HOMES = {
     "ServingError": "errors",
     "JobProgress": "jobs.progress",
     "Service": "service",
+    "current_caller": "core.callers",
     "MediaFile": "media",
     "ImageFile": "media",
     "AudioFile": "media",

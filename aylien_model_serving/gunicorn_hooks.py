@@ -45,7 +45,7 @@ class Logger(glogging.Logger):  # type: ignore[misc]  # Gunicorn carries no type
 
     def setup(self, cfg: Any) -> None:
         super().setup(cfg)
-        formatter = logs.formatter(Settings.load())
+        formatter = logs.formatter(Settings.load_public())
         for handler in (*self.error_log.handlers, *self.access_log.handlers):
             handler.setFormatter(formatter)
 
@@ -98,7 +98,7 @@ control_socket_disable = True
 
 def bind_address() -> str:
     """Return what `bind` is in gunicorn.conf.py: the operator's host and port, this machine alone without."""
-    settings = Settings.load()
+    settings = Settings.load_public()
     host = settings.host or commands.LOCAL
     return f"{f'[{host}]' if ':' in host else host}:{settings.port or ServerOptions.port}"
 

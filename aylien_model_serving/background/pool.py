@@ -144,7 +144,7 @@ def _pool_of_process() -> BackgroundPool:
             pool = _pool
             if pool is None or pool[0] != os.getpid():
                 _finish_at_exit()
-                pool = _pool = (os.getpid(), BackgroundPool(Settings.load().background_threads))
+                pool = _pool = (os.getpid(), BackgroundPool(Settings.load_public().background_threads))
     return pool[1]
 
 
@@ -168,7 +168,7 @@ def finish(seconds: float | None = None) -> None:
     Args:
         seconds: how long at most; the setting `background_wait`, when omitted or longer than that.
     """
-    limit = Settings.load().background_wait
+    limit = Settings.load_public().background_wait
     until = time.monotonic() + (limit if seconds is None else min(limit, max(0.0, seconds)))
     pool = _pool
     left = pool[1].finish(until) if pool is not None and pool[0] == os.getpid() else 0

@@ -21,6 +21,7 @@ COMMANDS = {
     "routes": "Show the routes of an app.",
     "call": "Call a route of a running service.",
     "jobs": "List the jobs of a running service.",
+    "hash-key": "Print the hash of an API key, for a service's list of keys.",
     "new": "Make a small project of one's own.",
     "completion": "Print a shell's completion of these commands.",
 }
@@ -37,7 +38,7 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        command: click.Command = import_module(f"{__name__}.{name}").command
+        command: click.Command = import_module(f"{__name__}.{name.replace('-', '_')}").command
         return command
 
     def resolve_command(

@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from aylien_model_serving.core import secrets
+from aylien_model_serving.core import api_keys, secrets
 from aylien_model_serving.egress import allow_list
 from aylien_model_serving.errors import ConfigurationError
+
+#: What `MODEL_SERVING_OPEN` may open to clients without a key.
+OPENABLE = ("metrics", "runners", "openapi", "docs", "dashboard")
 
 #: Characters of a refused value that are shown.
 _LONGEST = 200
@@ -80,6 +83,16 @@ def _one_of(*words: str) -> Callable[[str], str]:
     return reader
 
 
+def _some_of(*words: str) -> Callable[[str], tuple[str, ...]]:
+    def reader(text: str) -> tuple[str, ...]:
+        found = tuple(word.lower() for word in _listed(text))
+        if not set(found) <= set(words):
+            raise ValueError(f"expected some of {', '.join(words)}, separated by commas")
+        return found
+
+    return reader
+
+
 def _listed(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in text.split(",") if word.strip())
 
@@ -96,7 +109,8 @@ READERS: dict[str, Callable[[str], Any]] = {
     "log_format": _one_of("text", "json"),
     "log_level": _one_of("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
     "expose_errors": _switch,
-    "api_keys": _listed,
+    "api_keys": api_keys.read,
+    "open": _some_of(*OPENABLE),
     "cache_mb": _positive,
     "cache_disk_mb": _positive,
     "limit": _listed,

@@ -12,7 +12,9 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from aylien_model_serving.core import secrets
+from aylien_model_serving.core.api_keys import ApiKey
 from aylien_model_serving.core.setting_readers import OTHER_NAMES, read
+from aylien_model_serving.errors import ConfigurationError
 
 PREFIX = "MODEL_SERVING_"
 MEBIBYTE = 1024 * 1024
@@ -27,7 +29,8 @@ class Settings:
         log_format: "text" or "json".
         log_level: name of the lowest level that is logged.
         expose_errors: whether a client sees the text of an unexpected exception.
-        api_keys: keys, separated by commas, one of which each request must carry; none means open.
+        api_keys: keys, one of which each request must carry, as `api_keys` lists them; none means open.
+        open: operators' pages that need no key.
         cache_mb: MiB of the response cache in the memory of one process.
         cache_disk_mb: MiB of the response cache in a folder.
         limit: rates of calls, separated by commas: "100/minute" for each route that has none of its own,
@@ -62,7 +65,8 @@ class Settings:
     log_format: str = "text"
     log_level: str = "WARNING"
     expose_errors: bool = False
-    api_keys: tuple[str, ...] = ()
+    api_keys: tuple[ApiKey, ...] = ()
+    open: tuple[str, ...] = ()
     cache_mb: float = 64
     cache_disk_mb: float = 1024
     limit: tuple[str, ...] = ()
@@ -114,16 +118,45 @@ class Settings:
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None) -> Settings:
-        """Read the settings from the environment.
+        """Read the settings from the environment, and secrets also from the files that it names.
 
         Raises:
             ConfigurationError: a variable has a value that can't be used.
         """
-        environ = os.environ if environ is None else environ
+        return cls._load(os.environ if environ is None else environ, frozenset())
+
+    @classmethod
+    def load_public(cls) -> Settings:
+        """Read the settings but those that are secret, for code that runs while requests are answered.
+
+        Raises:
+            ConfigurationError: a variable has a value that can't be used.
+        """
+        return cls._load(os.environ, secrets.FILE_SETTINGS)
+
+    @classmethod
+    def _load(cls, environ: Mapping[str, str], left_out: frozenset[str]) -> Settings:
         found: dict[str, Any] = {}
         for setting in fields(cls):
-            for variable in (PREFIX + setting.name.upper(), OTHER_NAMES.get(setting.name, "")):
-                if variable in environ:
-                    found[setting.name] = read(setting.name, variable, environ[variable])
-                    break
+            given = None if setting.name in left_out else _given(setting.name, environ)
+            if given is not None:
+                found[setting.name] = read(setting.name, *given)
         return cls(**found)
+
+
+def _given(setting: str, environ: Mapping[str, str]) -> tuple[str, str] | None:
+    """Return the variable that is set for a setting, and the text in it or in the file that it names.
+
+    Raises:
+        ConfigurationError: the file can't be read, or both are set.
+    """
+    own = PREFIX + setting.upper()
+    file = own + secrets.FILE_SUFFIX
+    if setting in secrets.FILE_SETTINGS and file in environ:
+        if own in environ:
+            raise ConfigurationError(f"{own} and {file} are both set: keep one of them")
+        return file, secrets.read_file(file, environ[file])
+    for variable in (own, OTHER_NAMES.get(setting, "")):
+        if variable in environ:
+            return variable, environ[variable]
+    return None

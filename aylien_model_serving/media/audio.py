@@ -123,7 +123,7 @@ class _AudioReader:
             BadFile: there are none, or fewer than the header declares.
             TooLarge: there are more than the operator allows.
         """
-        settings = Settings.load()
+        settings = Settings.load_public()
         channels = self._file.channels
         allowed = min(
             settings.max_decoded_bytes // (_SAMPLE_BYTES * channels),

@@ -125,7 +125,7 @@ def _decode(content: bytes) -> Any:
     if media_type not in _FORMATS:
         raise BadFile(f"images of type {media_type} are not read here")
     pillow = packages.pillow()
-    limit = Settings.load().max_image_pixels
+    limit = Settings.load_public().max_image_pixels
     try:
         image = pillow.Image.open(io.BytesIO(content), formats=(_FORMATS[media_type],))
         width, height = image.size

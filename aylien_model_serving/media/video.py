@@ -96,7 +96,7 @@ class VideoFile(MediaFile):
             BadRequest: the client's video is broken; the message names the field.
             FileTooLarge: as in `frames`, or all of them together take too much memory.
         """
-        limit = Settings.load().max_decoded_bytes
+        limit = Settings.load_public().max_decoded_bytes
         frames: list[Any] = []
         content = self._raw_content()
         with as_request_error(self._field):
@@ -130,7 +130,7 @@ def _opened(content: bytes) -> Iterator[Any]:
 
 
 def _frames(content: bytes) -> Generator[Any, None, None]:
-    settings = Settings.load()
+    settings = Settings.load_public()
     count = 0
     with _opened(content) as stream:
         for frame in stream.container.decode(stream):

@@ -48,7 +48,7 @@ def prepare() -> Path | None:
     The environment variable is set for prometheus_client, which reads it, and for child processes, which
     share the folder.
     """
-    chosen = Settings.load().metrics_dir
+    chosen = Settings.load_public().metrics_dir
     if chosen is None:
         if not owner.serves_with_others():
             values.ValueClass = mapped_values.Value

@@ -231,9 +231,9 @@ class Service:
         """
         if not import_paths.should_serve(sys._getframe(1)):
             return
-        operators = Settings.load()
-        workers = operators.workers or workers or (1 if reload else ServerOptions.workers)
         try:
+            operators = Settings.load()
+            workers = operators.workers or workers or (1 if reload else ServerOptions.workers)
             location = import_paths.find(self)
             options = ServerOptions(
                 server=server,

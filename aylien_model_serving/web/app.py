@@ -83,7 +83,6 @@ class ServingFlask(MountingFlask):
         super().__init__(name, state)
         converters.use(self.url_map)
         self.route_table = RouteTable(self.url_map)
-        self.untracked: set[str] = set()
         self._fast_path = state.settings.express and not lazy_contexts.missing_variables()
         self._observers = observers.lists_of(self)
         self.extensions[EXTENSION] = state
@@ -241,7 +240,7 @@ class ServingFlask(MountingFlask):
         )
 
     def preprocess_request(self) -> Any:
-        if request.endpoint not in self.untracked:
+        if request.endpoint not in self.public:
             try:
                 self.check_key()
             except (errors.Unauthorized, errors.Forbidden):

@@ -1,20 +1,42 @@
-"""Authentication with API keys, compared in constant time."""
+"""Authentication with API keys, of which the service knows the hashes.
+
+The offered key is hashed once, and its hash looked up. How long that takes says nothing of use: whoever
+could tell how much of two hashes is equal still can't make a key with the hash that he wants.
+"""
 
 from __future__ import annotations
 
-import hmac
+import base64
+import binascii
+from collections.abc import Iterable
 from typing import Protocol
 
+from aylien_model_serving.core.api_keys import ApiKey, digest_of
 from aylien_model_serving.core.callers import Caller
-from aylien_model_serving.errors import Forbidden, Unauthorized
+from aylien_model_serving.errors import Forbidden, ServingError, Unauthorized
 
-__all__ = ["ApiKeyAuth", "Caller", "HeaderLookup"]
+__all__ = ["ApiKeyAuth", "BrowserUnauthorized", "Caller", "HeaderLookup"]
 
 
 class HeaderLookup(Protocol):
     """The one method of a request's headers that is used here."""
 
     def get(self, name: str, /) -> str | None: ...
+
+
+class BrowserUnauthorized(Unauthorized):
+    """A page for people was requested without a valid key, for which their browser is to ask them."""
+
+    message = (
+        "An API key is needed: send it as 'Authorization: Bearer <key>' or 'X-API-Key: <key>', "
+        "or give it to your browser as the password"
+    )
+
+    def headers(self) -> list[tuple[str, str]]:
+        return [
+            *super().headers(),
+            ("WWW-Authenticate", 'Basic realm="API key as password", charset="UTF-8"'),
+        ]
 
 
 class ApiKeyAuth:
@@ -24,11 +46,11 @@ class ApiKeyAuth:
         keys: the accepted API keys.
     """
 
-    def __init__(self, keys: tuple[str, ...]) -> None:
-        self._keys = [(key.encode(), Caller(f"key-{number}")) for number, key in enumerate(keys, 1)]
+    def __init__(self, keys: Iterable[ApiKey]) -> None:
+        self._callers = {key.digest: key.caller for key in keys}
 
     @classmethod
-    def of(cls, keys: tuple[str, ...]) -> ApiKeyAuth | None:
+    def of(cls, keys: tuple[ApiKey, ...]) -> ApiKeyAuth | None:
         """Return what authenticates a service's requests; None where it has no keys."""
         return cls(keys) if keys else None
 
@@ -36,16 +58,34 @@ class ApiKeyAuth:
         """Return who makes a request.
 
         Raises:
-            Unauthorized: it carries no key.
-            Forbidden: it carries a wrong one.
+            Unauthorized: it carries no key, or a wrong password, for which browsers are to ask again.
+            Forbidden: it carries a wrong key.
         """
-        scheme, _, token = (headers.get("authorization") or "").partition(" ")
-        offered = headers.get("x-api-key") or (token.strip() if scheme.lower() == "bearer" else "")
-        if not offered:
-            raise Unauthorized
-        found = [
-            caller for key, caller in self._keys if hmac.compare_digest(offered.encode(errors="replace"), key)
-        ]
-        if not found:
-            raise Forbidden
-        return found[0]
+        offered = headers.get("x-api-key")
+        if offered:
+            return self._caller(offered, Forbidden)
+        scheme, _, credentials = (headers.get("authorization") or "").partition(" ")
+        kind = scheme.lower()
+        if kind == "bearer" and credentials.strip():
+            return self._caller(credentials.strip(), Forbidden)
+        if kind == "basic" and headers.get("sec-fetch-site") not in _FOREIGN_SITES:
+            return self._caller(_password_in(credentials), Unauthorized)
+        raise Unauthorized
+
+    def _caller(self, key: str, refusal: type[ServingError]) -> Caller:
+        caller = self._callers.get(digest_of(key))
+        if caller is None:
+            raise refusal
+        return caller
+
+
+#: What `Sec-Fetch-Site` says of requests that other sites make, and browsers still send a password with.
+_FOREIGN_SITES = ("cross-site", "same-site")
+
+
+def _password_in(credentials: str) -> str:
+    """Return the password in Basic credentials (RFC 7617); "" where there is none."""
+    try:
+        return base64.b64decode(credentials.strip(), validate=True).decode().partition(":")[2]
+    except (binascii.Error, ValueError):
+        return ""

@@ -6,6 +6,7 @@ prefix. The package's Python code, which needs another framework, is never impor
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -75,10 +76,8 @@ def register(app: ServingFlask) -> None:
     def slashed() -> WerkzeugResponse:
         return redirect("../docs", 308)
 
-    for rule, view in zip(PATHS, (docs, slashed, _file), strict=True):
-        endpoint = f"model_serving:{rule}"
-        app.untracked.add(endpoint)
-        app.add_url_rule(rule, endpoint, view, methods=["GET"], strict_slashes=True)
+    views: tuple[Callable[..., WerkzeugResponse], ...] = (docs, slashed, _file)
+    app.add_pages(dict(zip(PATHS, views, strict=True)), opened_by=("docs",), strict_slashes=True)
 
 
 def _file(name: str) -> Response:

@@ -17,7 +17,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from aylien_model_serving import codecs
 from aylien_model_serving.handlers import docstrings
 from aylien_model_serving.openapi.responses import DescribedRoute
-from aylien_model_serving.web import docs, pages
+from aylien_model_serving.web import docs, ops_endpoints, pages
 from aylien_model_serving.web.adapters import flask, lazy_contexts
 from aylien_model_serving.web.app import LANDING_METHODS, ServingFlask
 
@@ -73,13 +73,13 @@ def register(app: ServingFlask) -> None:
 def _answer(app: ServingFlask) -> Response:
     """Return the page to clients that prefer HTML, and JSON to all others."""
     name = app.state.settings.service_name and _encodable(app.state.settings.service_name)
-    routes = [_summary(described) for described in app.state.routes if not described.is_own]
+    routes = _routes(app)
     links = _links(app)
     if _prefers_html(request.headers.get("Accept", "")):
         response = pages.page(
             "landing.html",
             title=name or "model-serving",
-            routes=_table(routes) if routes else "There are none.",
+            routes=_shown(routes),
             links=Markup("\n".join(map(_item, links))),
         )
     else:
@@ -87,6 +87,19 @@ def _answer(app: ServingFlask) -> Response:
         response = Response(codecs.JSON.encode(body), content_type=codecs.JSON.media_type)
     response.headers["Vary"] = "Accept"
     return response
+
+
+def _routes(app: ServingFlask) -> list[RouteSummary] | None:
+    """Return the routes; None for clients without an API key, which the OpenAPI document asks for as well."""
+    if not app.knows_caller() and ops_endpoints.ROUTES_OPENED_BY.isdisjoint(app.state.settings.open):
+        return None
+    return [_summary(described) for described in app.state.routes if not described.is_own]
+
+
+def _shown(routes: list[RouteSummary] | None) -> str:
+    if routes is None:
+        return "They are shown to clients with an API key."
+    return _table(routes) if routes else "There are none."
 
 
 def _prefers_html(accept: str) -> bool:

@@ -1,4 +1,7 @@
-"""The operators' endpoints: ping, liveness, readiness, metrics, runners. None of them is counted."""
+"""The operators' endpoints: ping, liveness, readiness, metrics, runners. None of them is counted.
+
+Where the service has API keys, all but those of health ask for one, unless the settings open them.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,13 @@ from aylien_model_serving.web import docs
 from aylien_model_serving.web.app import ServingFlask
 
 #: Paths with a GET endpoint in every service.
-_ANSWERED = ("/__ping", "/livez", "/readyz", "/__metrics", "/metrics", "/__runners", "/openapi.json")
-PATHS = (*_ANSWERED, *docs.PATHS)
+_HEALTH = ("/__ping", "/livez", "/readyz")
+_METRICS = ("/__metrics", "/metrics")
+_RUNNERS, _OPENAPI = "/__runners", "/openapi.json"
+PATHS = (*_HEALTH, *_METRICS, _RUNNERS, _OPENAPI, *docs.PATHS)
+
+#: Words in `MODEL_SERVING_OPEN` by which everybody sees the routes.
+ROUTES_OPENED_BY = frozenset({"openapi", "docs"})
 
 _TEXT = "text/plain; charset=utf-8"
 
@@ -55,9 +63,8 @@ def register(app: ServingFlask) -> None:
         )
         return Response(codecs.JSON.encode(shown), content_type=codecs.JSON.media_type)
 
-    views = (ping, ping, readyz, metrics, metrics, runners, described)
-    for rule, view in zip(_ANSWERED, views, strict=True):
-        endpoint = f"model_serving:{rule}"
-        app.untracked.add(endpoint)
-        app.add_url_rule(rule, endpoint, view, methods=["GET"])
+    app.add_pages(dict(zip(_HEALTH, (ping, ping, readyz), strict=True)), opened_by=None)
+    app.add_pages(dict.fromkeys(_METRICS, metrics), opened_by=("metrics",))
+    app.add_pages({_RUNNERS: runners}, opened_by=("runners",))
+    app.add_pages({_OPENAPI: described}, opened_by=ROUTES_OPENED_BY)
     docs.register(app)

@@ -40,7 +40,7 @@ def test_every_command_has_a_help(invoke: Invoke, name: str) -> None:
     ("words", "expected"),
     [
         (["rnu"], "There is no command 'rnu'; did you mean 'run'?"),
-        (["zzz"], "There is no command 'zzz'; known are run, routes, call, jobs, new, completion"),
+        (["zzz"], "There is no command 'zzz'; known are run, routes, call, jobs, hash-key, new, completion"),
         (["--vresion"], "No such option '--vresion'"),
         (["run"], "Missing argument 'TARGET'"),
         (["run", "app.py", "--port", "http"], "'http' is not a valid integer"),

@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from aylien_model_serving.core import api_keys
 from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.errors import ConfigurationError
 
@@ -30,8 +31,9 @@ def test_settings_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch)
         ("MODEL_SERVING_EXPOSE_ERRORS", "Yes", "expose_errors", True),
         ("MODEL_SERVING_EXPOSE_ERRORS", "0", "expose_errors", False),
         ("MODEL_SERVING_EXPOSE_ERRORS", "off", "expose_errors", False),
-        ("MODEL_SERVING_API_KEYS", "one, two,,", "api_keys", ("one", "two")),
-        ("MODEL_SERVING_API_KEYS", "", "api_keys", ()),
+        ("MODEL_SERVING_API_KEYS", "one, two,,", "api_keys", api_keys.read("one,two")),
+        ("MODEL_SERVING_OPEN", "Metrics, docs", "open", ("metrics", "docs")),
+        ("MODEL_SERVING_OPEN", "", "open", ()),
         ("MODEL_SERVING_METRICS_DIR", "/tmp/m", "metrics_dir", "/tmp/m"),
         ("MODEL_SERVING_METRICS_DIR", "", "metrics_dir", None),
         ("PROMETHEUS_MULTIPROC_DIR", "/tmp/p", "metrics_dir", "/tmp/p"),
@@ -70,6 +72,7 @@ def test_the_own_variable_takes_precedence_over_that_of_another_tool() -> None:
         ("MODEL_SERVING_MAX_IMAGE_PIXELS", "0"),
         ("MODEL_SERVING_MAX_IMAGE_PIXELS", "1.5"),
         ("MODEL_SERVING_LOG_FORMAT", "xml"),
+        ("MODEL_SERVING_OPEN", "metrics,everything"),
         ("MODEL_SERVING_LOG_LEVEL", "loud"),
         ("LOG_LEVEL", "loud"),
         ("MODEL_SERVING_EXPOSE_ERRORS", "perhaps"),

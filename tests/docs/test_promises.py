@@ -11,6 +11,7 @@ import pytest
 
 from aylien_model_serving import errors
 from aylien_model_serving.app_factory import FlaskAppWrapper
+from aylien_model_serving.core.secrets import FILE_SETTINGS, FILE_SUFFIX
 from aylien_model_serving.core.settings import PREFIX, Settings
 from aylien_model_serving.routing.routes import Route
 from tests.docs.pages import PAGES, PROJECT, anchors, blocks, commands, links, names, prose, read, table
@@ -56,7 +57,9 @@ def test_the_table_of_settings_has_every_setting_and_its_default() -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_names_no_setting_that_does_not_exist(page: str) -> None:
-    real = {PREFIX + field.name.upper() for field in dataclasses.fields(Settings)}
+    settings = {field.name for field in dataclasses.fields(Settings)}
+    real = {PREFIX + name.upper() for name in settings}
+    real |= {PREFIX + name.upper() + FILE_SUFFIX for name in FILE_SETTINGS & settings}
 
     assert set(re.findall(rf"{PREFIX}[A-Z][A-Z_]+", read(page))) <= real
 

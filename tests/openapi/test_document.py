@@ -100,15 +100,19 @@ def app(monkeypatch: pytest.MonkeyPatch) -> Any:
     return FlaskAppWrapper.create_app([{"endpoint": "/spell", "callable": spell}])
 
 
-def test_the_document_is_served_without_a_key(app: Any) -> None:
-    answered = app.test_client().get("/openapi.json")
+KEY = {"X-API-Key": "secret"}
 
+
+def test_the_document_is_served_with_a_key(app: Any) -> None:
+    answered = app.test_client().get("/openapi.json", headers=KEY)
+
+    assert app.test_client().get("/openapi.json").status_code == 401
     assert answered.status_code == 200
     assert answered.json["info"]["title"] == "boxes"
     assert answered.json["paths"].keys() == {"/spell"}
 
 
 def test_the_document_says_below_which_path_it_is_served(app: Any) -> None:
-    answered = app.test_client().get("/openapi.json", environ_overrides={"SCRIPT_NAME": "/v2"})
+    answered = app.test_client().get("/openapi.json", headers=KEY, environ_overrides={"SCRIPT_NAME": "/v2"})
 
     assert answered.json["servers"] == [{"url": "/v2"}]

@@ -12,7 +12,7 @@ from tests.services.raw_http import ask, post
 from tests.services.serving import serve
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
 pytestmark = pytest.mark.processes
 
@@ -58,11 +58,19 @@ def test_a_stream_of_an_event_loop_goes_on() -> None:
         assert service.stop() == 0
 
 
-def test_a_reader_signs_in_with_a_key_and_out_again(page: "Page") -> None:
-    with serve(PLAIN, worker_class="gthread", workers=1, env={"MODEL_SERVING_API_KEYS": "schlüssel"}) as it:
+def test_a_reader_gives_the_key_to_the_browser_or_to_the_page(browser: "Browser") -> None:
+    keys = {"MODEL_SERVING_API_KEYS": "alice:schlüssel"}
+    with serve(PLAIN, worker_class="gthread", workers=1, env=keys) as it:
+        context = browser.new_context(http_credentials={"username": "", "password": "schlüssel"})
+        page = context.new_page()
         page.goto(it.url + "/__dashboard")
-        assert page.locator("#numbers").is_hidden()
+        page.locator("#state", has_text="Live").wait_for()
+        page.reload()
+        page.locator("#state", has_text="Live").wait_for()
 
+        assert page.locator("#sign-in").is_hidden()
+        page.evaluate("sessionStorage.setItem('model-serving-key', 'forgotten')")
+        page.reload()
         for wrong in ("other", "鍵"):
             page.get_by_label("API key").fill(wrong)
             page.keyboard.press("Enter")
@@ -70,10 +78,6 @@ def test_a_reader_signs_in_with_a_key_and_out_again(page: "Page") -> None:
         page.get_by_label("API key").fill("schlüssel")
         page.keyboard.press("Enter")
         page.locator("#state", has_text="Live").wait_for()
-        page.reload()
-        page.locator("#state", has_text="Live").wait_for()
         page.get_by_role("button", name="Sign out").click()
-
-        assert page.locator("#numbers").is_hidden()
-        page.reload()
         page.get_by_label("API key").wait_for()
+        context.close()

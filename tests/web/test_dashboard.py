@@ -102,9 +102,12 @@ class TestKeys:
         assert statuses == [401, 403]
         assert client.get(EVENTS, headers={"X-API-Key": "one"}).status_code == 200
 
-    def test_the_page_needs_none_and_knows_that_its_reader_does(self, client: FlaskClient) -> None:
-        assert 'data-key="needed"' in client.get("/__dashboard").text
-        assert client.get("/__dashboard/main.js").status_code == 200
+    @pytest.mark.parametrize("path", ["/__dashboard", "/__dashboard/main.js", EVENTS])
+    def test_a_browser_asks_its_reader_for_the_key(self, client: FlaskClient, path: str) -> None:
+        refused = client.get(path)
+
+        assert any(value.startswith("Basic") for value in refused.headers.getlist("WWW-Authenticate"))
+        assert client.get(path, auth=("anybody", "one")).status_code == 200
 
 
 @pytest.mark.usefixtures("one_event")

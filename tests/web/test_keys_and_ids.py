@@ -1,7 +1,7 @@
 """API keys, and the id of each request."""
 
 import logging
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from flask.testing import FlaskClient
@@ -53,9 +53,93 @@ class TestKeys:
     def test_a_scheme_that_carries_no_key_is_a_401(self, client: FlaskClient) -> None:
         assert post(client, {"text": "a"}, Authorization="Basic b25lOg==").status_code == 401
 
-    @pytest.mark.parametrize("path", ["/__ping", "/livez", "/readyz", "/metrics", "/__metrics"])
-    def test_the_operators_need_none(self, client: FlaskClient, path: str) -> None:
-        assert client.get(path).status_code == 200
+    @pytest.mark.parametrize("path", ["/p", "/view"])
+    def test_a_key_as_a_password_is_accepted(self, client: FlaskClient, path: str) -> None:
+        assert client.post(path, data=b'{"text": "a"}', auth=("anybody", "one")).status_code == 200
+
+    @pytest.mark.parametrize("auth", [("one", ""), ("one", "two"), ("", "")])
+    def test_a_wrong_password_is_a_401_so_that_browsers_ask_again(
+        self, client: FlaskClient, auth: tuple[str, str]
+    ) -> None:
+        assert client.post("/p", data=b'{"text": "a"}', auth=auth).status_code == 401
+
+    @pytest.mark.parametrize("credentials", ["Basic", "Basic ???", "Basic b25l", "Basic /w==", "Basic é"])
+    def test_credentials_that_cant_be_decoded_are_a_401(self, client: FlaskClient, credentials: str) -> None:
+        assert post(client, {"text": "a"}, Authorization=credentials).status_code == 401
+
+    @pytest.mark.parametrize(
+        ("site", "status"), [("cross-site", 401), ("same-site", 401), ("same-origin", 200), ("none", 200)]
+    )
+    def test_a_password_that_another_site_has_the_browser_send_is_not_taken(
+        self, client: FlaskClient, site: str, status: int
+    ) -> None:
+        headers = {"Sec-Fetch-Site": site}
+
+        assert client.get("/metrics", headers=headers, auth=("", "one")).status_code == status
+
+
+class TestPages:
+    """Operators' pages with API keys set."""
+
+    HEALTH = ("/__ping", "/livez", "/readyz")
+    PAGES: ClassVar = {
+        "metrics": ["/metrics", "/__metrics"],
+        "runners": ["/__runners"],
+        "openapi": ["/openapi.json"],
+        "docs": ["/docs", "/docs/docs.js", "/openapi.json"],
+        "dashboard": ["/__dashboard", "/__dashboard/main.js"],
+    }
+
+    @pytest.fixture(autouse=True)
+    def keys(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("MODEL_SERVING_API_KEYS", "one")
+
+    @pytest.mark.parametrize("path", sorted({path for paths in PAGES.values() for path in paths}))
+    def test_a_page_asks_for_a_key(self, path: str) -> None:
+        client = serve(route(predict))
+
+        refused = client.get(path)
+
+        assert error(refused)[:2] == (401, "unauthorized")
+        assert [value.split()[0] for value in refused.headers.getlist("WWW-Authenticate")] == [
+            "Bearer",
+            "Basic",
+        ]
+        assert client.get(path, headers={"Authorization": "Bearer two"}).status_code == 403
+        assert client.get(path, headers={"Authorization": "Bearer one"}).status_code == 200
+        assert client.get(path, auth=("me", "one")).status_code == 200
+
+    def test_all_of_the_operators_pages_are_known_here(self) -> None:
+        app = serve(route(predict)).application
+        guarded = app.untracked - app.public
+
+        assert {rule.rule for rule in app.url_map.iter_rules() if rule.endpoint in guarded} == {
+            "/metrics",
+            "/__metrics",
+            "/__runners",
+            "/openapi.json",
+            "/docs",
+            "/docs/",
+            "/docs/<name>",
+            "/__dashboard",
+            "/__dashboard/",
+            "/__dashboard/events",
+            "/__dashboard/<name>",
+        }
+
+    @pytest.mark.parametrize("path", HEALTH)
+    def test_health_needs_none(self, path: str) -> None:
+        assert serve(route(predict)).get(path).status_code == 200
+
+    @pytest.mark.parametrize("word", PAGES)
+    def test_a_page_that_is_opened_needs_none_and_the_others_do(
+        self, word: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("MODEL_SERVING_OPEN", word)
+        client = serve(route(predict))
+
+        for path in {path for paths in self.PAGES.values() for path in paths}:
+            assert (client.get(path).status_code == 200) == (path in self.PAGES[word])
 
 
 @pytest.mark.parametrize("path", ["/p", "/view", "/nowhere", "/__ping"])

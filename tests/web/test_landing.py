@@ -215,7 +215,20 @@ def test_it_needs_no_key_and_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> 
     assert client.get("/").status_code == client.get("/", headers={"X-API-Key": "wrong"}).status_code == 200
     assert client.post("/").status_code == 401
     assert client.get("/none").status_code == 401
-    assert 'method="GET",status="200"' not in client.get("/metrics").text
+    assert 'method="GET",status="200"' not in client.get("/metrics", headers={"X-API-Key": "secret"}).text
+
+
+def test_it_shows_the_routes_to_those_who_may_see_the_openapi_document(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MODEL_SERVING_API_KEYS", "secret")
+    client = serve(route(measure))
+
+    assert client.get("/").json["routes"] is None
+    assert "measure" not in client.get("/", headers=BROWSER).text
+    assert client.get("/", headers={"X-API-Key": "secret"}).json["routes"][0]["endpoint"] == "/p"
+    monkeypatch.setenv("MODEL_SERVING_OPEN", "docs")
+    assert serve(route(measure)).get("/").json["routes"][0]["endpoint"] == "/p"
 
 
 class TestOwnAnswers:

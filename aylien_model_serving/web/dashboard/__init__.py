@@ -1,7 +1,6 @@
 """The dashboard: one page that shows the whole service at work.
 
-The page and its files hold no data and need no API key; the data that they fetch does, where the service has
-keys. Its requests are not counted.
+Where the service has API keys, browsers ask for one. The page's requests are not counted.
 """
 
 from __future__ import annotations
@@ -49,8 +48,7 @@ def register(app: ServingFlask) -> None:
     feed = Feed(lambda: codecs.JSON.encode(snapshot.take(app.state)))
 
     def page() -> Response:
-        key = b"needed" if app.state.settings.api_keys else b"none"
-        return pages.file(_assets()[_PAGE].replace(b"{key}", key), _TYPES[".html"], headers=_SECURITY_HEADERS)
+        return pages.file(_assets()[_PAGE], _TYPES[".html"], headers=_SECURITY_HEADERS)
 
     def page_below() -> Response:
         return Response(status=308, headers={"Location": "../__dashboard"})
@@ -61,15 +59,11 @@ def register(app: ServingFlask) -> None:
         return pages.file(_assets()[name], _TYPES[Path(name).suffix], headers=_SECURITY_HEADERS)
 
     def events() -> Response:
-        app.check_key()
         streaming = native_threads.is_patched() or "asgi.scope" in request.environ
         body = feed.events(feed.latest(), streaming=streaming)
         return Response(body, content_type=EVENT_STREAM, headers=[*HEADERS, *_SECURITY_HEADERS[1:]])
 
-    for rule, view in zip(PATHS, (page, page_below, events, asset), strict=True):
-        endpoint = f"model_serving:{rule}"
-        app.untracked.add(endpoint)
-        app.add_url_rule(rule, endpoint, view, methods=["GET"])
+    app.add_pages(dict(zip(PATHS, (page, page_below, events, asset), strict=True)), opened_by=("dashboard",))
 
 
 @cache

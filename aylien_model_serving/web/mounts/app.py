@@ -1,6 +1,6 @@
-"""A Flask app that knows its callers, and in which other applications can be mounted.
+"""A Flask app in which other applications can be mounted.
 
-The subclass decides when a request goes to a mount, and when its key is checked.
+The subclass decides when a request goes to a mount.
 """
 
 from __future__ import annotations
@@ -8,19 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from flask import Flask, request
-
-from aylien_model_serving.errors import Forbidden, Unauthorized
-from aylien_model_serving.web.adapters.flask import request_info
-from aylien_model_serving.web.adapters.request_info import EnvironHeaders, RequestInfo
-from aylien_model_serving.web.auth import ApiKeyAuth, HeaderLookup
+from aylien_model_serving.web.authenticated_app import AuthenticatedFlask
 from aylien_model_serving.web.mounts import table
 from aylien_model_serving.web.mounts.wsgi import Mount, MountServices
 from aylien_model_serving.web.state import ServiceState
 
 
-class MountingFlask(Flask):
-    """A Flask app with API keys and a table of mounts.
+class MountingFlask(AuthenticatedFlask):
+    """A Flask app with a table of mounts.
 
     Args:
         name: Flask's import name.
@@ -31,10 +26,8 @@ class MountingFlask(Flask):
     _has_mounts = False
 
     def __init__(self, name: str, state: ServiceState) -> None:
-        super().__init__(name, static_folder=None)
-        self.state = state
+        super().__init__(name, state)
         self.mounts = table.Mounts(self.url_map)
-        self._auth = ApiKeyAuth.of(state.settings.api_keys)
 
     def mount_wsgi(self, path: str, app: Any, *, guarded: bool = True) -> None:
         """Have a WSGI application, such as another Flask app, answer everything at and below a path.
@@ -90,33 +83,6 @@ class MountingFlask(Flask):
         self._check_setup_finished("mount")
         self.mounts.add(mount)
         self._has_mounts = True
-
-    def _identifies(self, headers: HeaderLookup, info: RequestInfo) -> bool:
-        """Set a request's caller, and return whether it has one; Flask's adapter refuses it otherwise."""
-        try:
-            self.identify(headers, info)
-        except (Unauthorized, Forbidden):
-            return False
-        return True
-
-    def identify(self, headers: HeaderLookup, info: RequestInfo) -> None:
-        """Set a request's caller, where the service has API keys.
-
-        Raises:
-            Unauthorized: it carries no key.
-            Forbidden: it carries a wrong one.
-        """
-        if self._auth is not None:
-            info.set_caller(self._auth.caller_of(headers))
-
-    def check_key(self) -> None:
-        """Refuse Flask's current request if it lacks a valid API key.
-
-        Raises:
-            Unauthorized: it carries no key.
-            Forbidden: it carries a wrong one.
-        """
-        self.identify(EnvironHeaders(request.environ), request_info())
 
     def add_url_rule(self, rule: str, *arguments: Any, **options: Any) -> None:
         super().add_url_rule(rule, *arguments, **options)

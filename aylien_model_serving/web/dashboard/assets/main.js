@@ -123,5 +123,4 @@ part("pause").addEventListener("click", () => {
 part("window").addEventListener("change", () => history.newest && show());
 document.addEventListener("visibilitychange", follow);
 
-if (key.isNeeded && key.get() === null) signIn();
-else begin();
+begin();

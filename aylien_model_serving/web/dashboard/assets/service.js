@@ -1,4 +1,4 @@
-// The requests of the page, and the API key that they carry.
+// The requests of the page, and the API key that they carry: the browser's password, or the reader's own.
 
 const KEY = "model-serving-key";
 
@@ -12,8 +12,6 @@ export const key = {
   get: () => sessionStorage.getItem(KEY),
   set: (value) => sessionStorage.setItem(KEY, value),
   forget: () => sessionStorage.removeItem(KEY),
-  /** Whether the service needs one. */
-  isNeeded: document.documentElement.dataset.key === "needed",
   /** Whether a header can carry a value: Latin-1 is all that it takes. */
   canBe: (value) => /^[\x21-\xff]+$/.test(value),
 };

@@ -1,0 +1,80 @@
+"""A Flask app that knows its callers by their API keys, and which of its pages need none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from flask import Flask, request
+
+from aylien_model_serving.core.callers import NOBODY
+from aylien_model_serving.errors import Forbidden, Unauthorized
+from aylien_model_serving.web.adapters.flask import request_info
+from aylien_model_serving.web.adapters.request_info import EnvironHeaders, RequestInfo
+from aylien_model_serving.web.auth import ApiKeyAuth, BrowserUnauthorized, HeaderLookup
+from aylien_model_serving.web.state import ServiceState
+
+
+class AuthenticatedFlask(Flask):
+    """A Flask app whose requests carry API keys, where the settings have any.
+
+    Args:
+        name: Flask's import name.
+        state: settings, instruments and endpoints of the service.
+    """
+
+    def __init__(self, name: str, state: ServiceState) -> None:
+        super().__init__(name, static_folder=None)
+        self.state = state
+        self._auth = ApiKeyAuth.of(state.settings.api_keys)
+        #: Endpoints of the operators, which are not counted, and those of them that need no key.
+        self.untracked: set[str] = set()
+        self.public: set[str] = set()
+
+    def add_pages(
+        self, views: Mapping[str, Callable[..., Any]], *, opened_by: Collection[str] | None, **options: Any
+    ) -> None:
+        """Add GET endpoints of the operators.
+
+        Args:
+            views: by their paths.
+            opened_by: words in `MODEL_SERVING_OPEN` by which they need no key; None where they never do.
+            options: of the rules.
+        """
+        is_open = set(self.state.settings.open)
+        for rule, view in views.items():
+            endpoint = f"model_serving:{rule}"
+            self.untracked.add(endpoint)
+            if opened_by is None or not is_open.isdisjoint(opened_by):
+                self.public.add(endpoint)
+            self.add_url_rule(rule, endpoint, view, methods=["GET"], **options)
+
+    def _identifies(self, headers: HeaderLookup, info: RequestInfo) -> bool:
+        """Set a request's caller, and return whether it has one; Flask's adapter refuses it otherwise."""
+        if self._auth is None:
+            return True
+        try:
+            info.set_caller(self._auth.caller_of(headers))
+        except (Unauthorized, Forbidden):
+            return False
+        return True
+
+    def check_key(self) -> None:
+        """Set the caller of Flask's current request, and refuse one without a valid API key.
+
+        Raises:
+            Unauthorized: it carries no key.
+            Forbidden: it carries a wrong one.
+        """
+        if self._auth is None:
+            return
+        try:
+            request_info().set_caller(self._auth.caller_of(EnvironHeaders(request.environ)))
+        except Unauthorized:
+            if request.endpoint in self.untracked:
+                raise BrowserUnauthorized from None
+            raise
+
+    def knows_caller(self) -> bool:
+        """Return whether Flask's current request carries a valid key, or needs none."""
+        return self._auth is None or request_info().caller is not NOBODY
