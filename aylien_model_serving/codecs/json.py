@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
@@ -57,14 +58,26 @@ def loads(body: bytes) -> Any:
     except UnicodeDecodeError as error:
         raise MalformedBody(f"The body is not UTF-8: {error.reason}") from None
     except msgspec.MsgspecError as error:
-        raise MalformedBody(f"The body is not valid JSON: {_client_message(str(error))}") from None
+        raise MalformedBody(f"The body is not valid JSON: {_client_message(str(error), body)}") from None
     return value
 
+
+#: An escape sequence: a surrogate pair, a surrogate without its other half, or any other.
+_ESCAPE = re.compile(
+    rb"""\\(?: u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}
+        | (?P<lone> u[dD][89a-fA-F][0-9a-fA-F]{2} ) | . )""",
+    re.VERBOSE | re.DOTALL,
+)
 
 _TOO_DEEP = f"The body is nested more than {MAX_DEPTH} levels deep"
 
 
-def _client_message(message: str) -> str:
+def _client_message(message: str, body: bytes) -> str:
+    """Return what is wrong with a text; where a surrogate stands alone, the decoder may call it truncated."""
+    if "truncated" in message or "surrogate" in message:
+        lone = next((found for found in _ESCAPE.finditer(body) if found["lone"]), None)
+        if lone is not None:
+            return f"\\{lone['lone'].decode()} is a lone surrogate, half a character (byte {lone.start()})"
     return message.removeprefix("JSON is malformed: ").replace("Input data was", "it is")
 
 
@@ -137,9 +150,11 @@ def _refuse_duplicates(body: bytes) -> None:
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise MalformedBody(f"The key {twice[:80]!r} is given twice")
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                raise MalformedBody(f"The key {name[:80]!r} is given twice")
+            seen.add(name)
     return found
 
 
@@ -172,6 +187,15 @@ def with_lists(result: object) -> object:
 def as_received(result: object) -> Any:
     """Return a handler's result as a client's JSON parser will see it."""
     return _decoder.decode(encode(result))
+
+
+def encodable(value: Any) -> Any:
+    """Return a value with a "?" for each lone surrogate of its texts, which UTF-8 can't express."""
+    if type(value) is str:
+        return value if value.isascii() else value.encode(errors="replace").decode()
+    if type(value) is dict:
+        return {encodable(name): encodable(item) for name, item in value.items()}
+    return [encodable(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def encode_canonical(value: object) -> bytes:

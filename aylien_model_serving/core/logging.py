@@ -7,48 +7,63 @@ from __future__ import annotations
 
 import logging
 import time
+from abc import abstractmethod
 from typing import Any
 
 import msgspec
 
+from aylien_model_serving.core.escapes import escape, escape_in_json
 from aylien_model_serving.core.messages import current_request_id
 from aylien_model_serving.core.settings import Settings
 
-#: Characters of one line; a longer one, such as a deep traceback, is cut in its middle.
-MAX_LINE = 16_384
-
 
 class _Formatter(logging.Formatter):
-    def line(self, record: logging.LogRecord) -> str:
-        """Return message and traceback as one string without its line breaks."""
-        text = record.getMessage()
-        if record.exc_info:
-            text += "\n" + self.formatException(record.exc_info)
-        if record.stack_info:
-            text += "\n" + self.formatStack(record.stack_info)
-        return _cut(text)
+    """Writes a line that others can't forge: control characters are escaped, and its length is limited.
+
+    Args:
+        max_bytes: of a line; a longer one, such as that of a deep traceback, is cut in its middle.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        super().__init__()
+        self._max_bytes = max_bytes
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = _text(self, record)
+        kept = min(len(text), self._max_bytes)  # a character takes a byte or more
+        while True:
+            line = self.render(record, _cut(text, kept))
+            size = len(line.encode())
+            if size <= self._max_bytes or not kept:
+                return line
+            kept = kept * self._max_bytes // size
+
+    @abstractmethod
+    def render(self, record: logging.LogRecord, text: str) -> str:
+        """Return the line of a record whose message and traceback are this text."""
 
 
 class TextFormatter(_Formatter):
     """`2026-01-31T12:00:00.123Z INFO model [request id] message`, line breaks written as \\n."""
 
-    def format(self, record: logging.LogRecord) -> str:
-        line = self.line(record).replace("\r", "\\r").replace("\n", "\\n")
-        return f"{_timestamp(record)} {record.levelname} {record.name} [{current_request_id.get()}] {line}"
+    def render(self, record: logging.LogRecord, text: str) -> str:
+        return escape(
+            f"{_timestamp(record)} {record.levelname} {record.name} [{current_request_id.get()}] {text}"
+        )
 
 
 class JsonFormatter(_Formatter):
     """One JSON object: time, level, logger, request_id, message."""
 
-    def format(self, record: logging.LogRecord) -> str:
+    def render(self, record: logging.LogRecord, text: str) -> str:
         fields: dict[str, Any] = {
             "time": _timestamp(record),
             "level": record.levelname,
             "logger": record.name,
             "request_id": current_request_id.get(),
-            "message": self.line(record),
+            "message": text.encode("utf-8", "backslashreplace").decode(),
         }
-        return msgspec.json.encode(fields).decode()
+        return escape_in_json(msgspec.json.encode(fields).decode())
 
 
 _FORMATTERS = {"text": TextFormatter, "json": JsonFormatter}
@@ -56,7 +71,7 @@ _FORMATTERS = {"text": TextFormatter, "json": JsonFormatter}
 
 def formatter(settings: Settings) -> logging.Formatter:
     """Return the formatter that the settings ask for."""
-    return _FORMATTERS[settings.log_format]()
+    return _FORMATTERS[settings.log_format](settings.log_line_bytes)
 
 
 def configure(settings: Settings) -> None:
@@ -75,9 +90,19 @@ def _timestamp(record: logging.LogRecord) -> str:
     return f"{seconds}.{int(record.msecs):03d}Z"
 
 
-def _cut(text: str) -> str:
-    text = text.encode("utf-8", "backslashreplace").decode()
-    if len(text) <= MAX_LINE:
+def _text(formatter: logging.Formatter, record: logging.LogRecord) -> str:
+    """Return message and traceback."""
+    text = record.getMessage()
+    if record.exc_info:
+        text += "\n" + formatter.formatException(record.exc_info)
+    if record.stack_info:
+        text += "\n" + formatter.formatStack(record.stack_info)
+    return text
+
+
+def _cut(text: str, kept: int) -> str:
+    """Return the start and the end of a text, and how much was between them."""
+    if len(text) <= kept:
         return text
-    half = MAX_LINE // 2
-    return f"{text[:half]} …{len(text) - MAX_LINE} characters left out… {text[-half:]}"
+    start, end = (kept + 1) // 2, kept // 2
+    return f"{text[:start]} …{len(text) - kept} characters left out… {text[len(text) - end :]}"

@@ -15,6 +15,9 @@ from aylien_model_serving.errors import ConfigurationError
 #: What `MODEL_SERVING_OPEN` may open to clients without a key.
 OPENABLE = ("metrics", "runners", "openapi", "docs", "dashboard")
 
+#: Bytes of a log line in which its time, names and id have room, and some of its message.
+_SHORTEST_LINE = 1024
+
 #: Characters of a refused value that are shown.
 _LONGEST = 200
 
@@ -47,6 +50,13 @@ def _whole(text: str) -> int:
     number = int(text)
     if number < 1:
         raise ValueError("expected a whole number above 0")
+    return number
+
+
+def _line_bytes(text: str) -> int:
+    number = int(text)
+    if number < _SHORTEST_LINE:
+        raise ValueError(f"expected a whole number of {_SHORTEST_LINE} or more")
     return number
 
 
@@ -108,6 +118,7 @@ READERS: dict[str, Callable[[str], Any]] = {
     "max_body_mb": _positive,
     "log_format": _one_of("text", "json"),
     "log_level": _one_of("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
+    "log_line_bytes": _line_bytes,
     "expose_errors": _switch,
     "api_keys": api_keys.read,
     "open": _some_of(*OPENABLE),

@@ -28,6 +28,7 @@ class Settings:
         max_body_mb: largest accepted request body in MiB.
         log_format: "text" or "json".
         log_level: name of the lowest level that is logged.
+        log_line_bytes: longest log line in bytes; a longer one loses its middle.
         expose_errors: whether a client sees the text of an unexpected exception.
         api_keys: keys, one of which each request must carry, as `api_keys` lists them; none means open.
         open: operators' pages that need no key.
@@ -64,6 +65,7 @@ class Settings:
     max_body_mb: float = 32
     log_format: str = "text"
     log_level: str = "WARNING"
+    log_line_bytes: int = 8192
     expose_errors: bool = False
     api_keys: tuple[ApiKey, ...] = ()
     open: tuple[str, ...] = ()

@@ -22,6 +22,9 @@ from aylien_model_serving.metrics.scrape import SERVICE, Scrape
 #: The label value that all paths without a route share.
 UNMATCHED = "unmatched"
 
+#: The label value that all methods and statuses share that HTTP does not define.
+OTHER = "other"
+
 #: A gauge of which each process counts a part, and another one is read at a scrape; see `gauges`.
 WAITING, WAITING_HELP = (
     "model_serving_runner_waiting",
@@ -152,18 +155,18 @@ class Instruments:
 
     def _open(self, key: tuple[str, int, str]) -> tuple[Histogram, Counter]:
         """Create the series of a request, and keep them: looking labels up costs more than counting."""
-        method = _method_label(key[0])
+        method, status = _method_label(key[0]), _status_label(key[1])
         children = (
-            self._durations.labels(method, key[2], key[1], self.number),
-            self._totals.labels(method, key[1], self.number),
+            self._durations.labels(method, key[2], status, self.number),
+            self._totals.labels(method, status, self.number),
         )
-        if method == key[0]:
+        if (method, status) == key[:2]:
             self._requests[key] = children
         return children
 
     def count_exception(self, method: str, status: int) -> None:
         """Count a request that the service failed."""
-        self._exceptions.labels(_method_label(method), status, self.number).inc()
+        self._exceptions.labels(_method_label(method), _status_label(status), self.number).inc()
 
     def count_cache(self, endpoint: str, result: str) -> None:
         """Count a look-up in the cache; the result is "hit" or "miss"."""
@@ -234,4 +237,9 @@ class HandlerInstruments:
 
 
 def _method_label(method: str) -> str:
-    return method if method in _METHODS else "other"
+    return method if method in _METHODS else OTHER
+
+
+def _status_label(status: int) -> int | str:
+    """Return a status of RFC 9110, section 15; a handler may answer with any number that a client names."""
+    return status if 100 <= status <= 599 else OTHER

@@ -24,6 +24,7 @@ from typing import Any, Protocol
 from prometheus_client.mmap_dict import MmapedDict, mmap_key
 from prometheus_client.samples import Exemplar
 
+from aylien_model_serving.metrics import metric_files
 from aylien_model_serving.process.native_threads import native_lock
 
 #: Untyped as they come.
@@ -204,7 +205,7 @@ class _File:
     """
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("a+b")
+        self._file = os.fdopen(metric_files.open_metrics(path), "r+b")
         size = self._file.seek(0, os.SEEK_END)
         self._map = self._mapped(size or _SIZE)
         self._used: int = _HEAD.unpack_from(self._map)[0] or _FIRST

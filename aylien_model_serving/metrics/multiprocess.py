@@ -21,7 +21,7 @@ from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from aylien_model_serving.core.settings import Settings
-from aylien_model_serving.metrics import mapped_values
+from aylien_model_serving.metrics import mapped_values, metric_files
 from aylien_model_serving.process import owner
 
 logger = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ def prepare() -> Path | None:
             return None
         chosen = str(owner.folder(owner.find()) / _NAME)
     folder = Path(chosen)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    metric_files.prepare_folder(folder)
     os.environ[_VARIABLE] = chosen
     values.ValueClass = mapped_values.mapped_value_class(folder, Slot(folder))
     return folder
@@ -91,13 +91,14 @@ class Slot:
         while (lock := _try_lock(self._folder, number)) is None:
             number += 1
         self._lock, self._number, self._pid = lock, number, os.getpid()
-        for stale in self._folder.glob(f"gauge_*_{number}.db"):
-            stale.unlink(missing_ok=True)
+        for file in metric_files.find(self._folder):
+            if _is_gauge(file) and file.stem.endswith(f"_{number}"):
+                file.unlink(missing_ok=True)
 
 
 def _try_lock(folder: Path, number: int) -> int | None:
     """Return the descriptor that holds a slot's lock, or None where another process holds it."""
-    descriptor = os.open(folder / f"slot-{number}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = metric_files.open_own(folder / f"slot-{number}.lock")
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -114,11 +115,7 @@ def collect(folder: Path, names: frozenset[str] = frozenset()) -> Iterable[Metri
         names: of series; metrics that have none of them are left out. All are returned where there are none.
     """
     for attempt in range(_ATTEMPTS):
-        files = [
-            file
-            for file in folder.glob("*.db")
-            if file.exists() and not (file.name.startswith("gauge_") and _is_free(file))
-        ]
+        files = [file for file in metric_files.find(folder) if not (_is_gauge(file) and _is_free(file))]
         try:
             return _merge(files, names)
         except FileNotFoundError:  # a process took over a slot and removed its gauges in between
@@ -169,10 +166,12 @@ def _parsed(key: str) -> tuple[str, str, _Labels, str]:
 def clear(folder: Path) -> None:
     """Remove what an earlier service has counted in a folder, before there are other processes.
 
+    What is not the service's own stays: the folder is the operator's, and may hold files of others.
+
     Series that this process has created already, as with an app that is loaded before its workers are forked,
     are in its new files at 0.
     """
-    for file in folder.glob("*.db"):
+    for file in metric_files.find(folder):
         try:
             file.unlink(missing_ok=True)
         except OSError:
@@ -181,9 +180,12 @@ def clear(folder: Path) -> None:
         values.ValueClass.recreate_files()
 
 
+def _is_gauge(file: Path) -> bool:
+    return file.name.startswith("gauge_")
+
+
 def _is_free(file: Path) -> bool:
-    number = file.stem.rpartition("_")[2]
-    lock = _try_lock(file.parent, int(number)) if number.isdigit() else None
+    lock = _try_lock(file.parent, int(file.stem.rpartition("_")[2]))
     if lock is None:
         return False
     os.close(lock)

@@ -61,7 +61,7 @@ def register(app: ServingFlask) -> None:
         shown = document.document(
             app.state.routes, title, request.script_root, with_keys=bool(settings.api_keys)
         )
-        return Response(codecs.JSON.encode(shown), content_type=codecs.JSON.media_type)
+        return Response(codecs.JSON.encode(codecs.json.encodable(shown)), content_type=codecs.JSON.media_type)
 
     app.add_pages(dict(zip(_HEALTH, (ping, ping, readyz), strict=True)), opened_by=None)
     app.add_pages(dict.fromkeys(_METRICS, metrics), opened_by=("metrics",))

@@ -4,6 +4,7 @@ import json
 import logging
 import re
 import sys
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -78,14 +79,69 @@ def test_no_message_breaks_its_line(formatter: logging.Formatter, message: str) 
     assert line.encode()
 
 
-@pytest.mark.parametrize("formatter", [TEXT, JSON], ids=["text", "json"])
-def test_a_long_line_keeps_its_start_and_its_end(formatter: logging.Formatter) -> None:
-    line = formatter.format(record("start" + "x" * 100_000 + "end"))
+#: What forges a line, reorders it, or commands a terminal.
+UNSAFE = (
+    "".join(map(chr, [*range(0x20), *range(0x7F, 0xA0)]))
+    + "\u061c\u200e\u200f\u2028\u2029\u202e\u2066\u2069\ufeff"
+)
 
-    assert len(line) < logs.MAX_LINE + 300
-    assert "start" in line
-    assert "xend" in line
-    assert re.search(r"…\d+ characters left out…", line)
+
+@pytest.mark.parametrize("formatter", [TEXT, JSON], ids=["text", "json"])
+def test_no_character_of_a_line_means_anything_to_a_terminal(formatter: logging.Formatter) -> None:
+    token = current_request_id.set(f"id{UNSAFE}")
+    try:
+        line = formatter.format(record(f"message{UNSAFE}end", error=True))
+    finally:
+        current_request_id.reset(token)
+
+    assert [character for character in UNSAFE if character in line] == []
+    assert "\\u202e" in line
+    assert "\\u001b" in line or "\\x1b" in line
+
+
+def test_a_json_line_holds_the_message_as_it_was() -> None:
+    assert json.loads(JSON.format(record(f"message{UNSAFE}end")))["message"] == f"message{UNSAFE}end"
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+@pytest.mark.parametrize("filling", ["x", "\0", "ü", "𝄞", '"', "\ud800", "\u2028", "ab\n", "\\"])
+@pytest.mark.parametrize("limit", [1024, 8192])
+def test_a_long_line_keeps_its_start_and_its_end(log_format: str, filling: str, limit: int) -> None:
+    formatter = logs.formatter(Settings(log_format=log_format, log_line_bytes=limit))
+    message = f"start{filling * 100_000}end"
+
+    line = formatter.format(record(message))
+
+    assert limit // 2 < len(line.encode()) <= limit
+    assert "] start" in line or '"start' in line
+    assert line.removesuffix('"}').endswith("end")
+    left_out = re.search(r" …(\d+) characters left out… ", line)
+    assert left_out is not None
+    if log_format == "json" and filling != "\ud800":
+        text = json.loads(line)["message"]
+        assert len(text) - len(left_out[0]) + int(left_out[1]) == len(message)
+
+
+@given(
+    st.text(st.characters(codec=None, exclude_characters="%"), max_size=3000),
+    st.sampled_from(["text", "json"]),
+)
+def test_no_line_is_longer_than_its_limit(message: str, log_format: str) -> None:
+    formatter = logs.formatter(Settings(log_format=log_format, log_line_bytes=1024))
+
+    assert len(formatter.format(record(message)).encode()) <= 1024
+
+
+@pytest.mark.parametrize("formatter", [TEXT, JSON], ids=["text", "json"])
+def test_a_line_of_ordinary_length_is_whole(formatter: logging.Formatter) -> None:
+    assert "x" * 8000 in formatter.format(record("x" * 8000))
+
+
+def test_a_message_of_any_length_is_cut_in_linear_time() -> None:
+    begun = time.process_time()
+    TEXT.format(record("\u2028" * 3_000_000))
+
+    assert time.process_time() - begun < 1.0
 
 
 def without_handlers(monkeypatch: pytest.MonkeyPatch) -> logging.Logger:

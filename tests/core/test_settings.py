@@ -27,6 +27,9 @@ def test_settings_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch)
         ("MODEL_SERVING_LOG_FORMAT", "JSON", "log_format", "json"),
         ("MODEL_SERVING_LOG_LEVEL", " debug ", "log_level", "DEBUG"),
         ("LOG_LEVEL", "info", "log_level", "INFO"),
+        ("MODEL_SERVING_LOG_LINE_BYTES", "1024", "log_line_bytes", 1024),
+        ("MODEL_SERVING_CACHE_MB", "0.5", "cache_mb", 0.5),
+        ("MODEL_SERVING_CACHE_DISK_MB", "5", "cache_disk_mb", 5.0),
         ("MODEL_SERVING_EXPOSE_ERRORS", "1", "expose_errors", True),
         ("MODEL_SERVING_EXPOSE_ERRORS", "Yes", "expose_errors", True),
         ("MODEL_SERVING_EXPOSE_ERRORS", "0", "expose_errors", False),
@@ -75,6 +78,7 @@ def test_the_own_variable_takes_precedence_over_that_of_another_tool() -> None:
         ("MODEL_SERVING_OPEN", "metrics,everything"),
         ("MODEL_SERVING_LOG_LEVEL", "loud"),
         ("LOG_LEVEL", "loud"),
+        ("MODEL_SERVING_LOG_LINE_BYTES", "1023"),
         ("MODEL_SERVING_EXPOSE_ERRORS", "perhaps"),
     ],
 )

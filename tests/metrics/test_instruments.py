@@ -84,6 +84,21 @@ def test_methods_that_clients_invent_share_a_label() -> None:
     assert {dict(labels).get("method") for _, labels in found} <= {None, "other"}
 
 
+def test_statuses_that_clients_invent_share_a_label() -> None:
+    instruments = Instruments()
+
+    for number in range(1000):
+        instruments.count_request("GET", 600 + number, "echo", 0.001)
+        instruments.count_exception("GET", 600 + number)
+    instruments.count_request("GET", 599, "echo", 0.001)
+
+    found = scrape(instruments)
+    assert found[series("flask_http_request_total", method="GET", status="other")] == 1000
+    assert found[series("flask_http_request_exceptions_total", method="GET", status="other")] == 1000
+    assert {dict(labels).get("status") for _, labels in found} <= {None, "other", "599"}
+    assert len(instruments._requests) == 1
+
+
 def test_two_services_of_a_process_do_not_see_each_others_series() -> None:
     one, other = Instruments(), Instruments()
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from aylien_model_serving.app_factory import FlaskAppWrapper
 from aylien_model_serving.testing import in_process
 from tests.contracts import background, files, services
 from tests.services import apps, background_apps, fastsdk_apps, hosted_apps, job_apps
@@ -40,3 +41,20 @@ def test_the_document_of_a_service_is_valid(name: str, keys: str, monkeypatch: p
 
     assert found["paths"]
     OpenAPIV31SpecValidator(found).validate()
+
+
+def halved(text: str) -> str:
+    return text
+
+
+halved.__doc__ = "Half \ud83d a character.\n\nArgs:\n    text: the \ude00 other half.\n"
+
+
+def test_what_utf_8_cant_express_is_a_question_mark_in_the_document() -> None:
+    app = FlaskAppWrapper.create_app([{"endpoint": "/halved", "callable": halved}])
+
+    response = app.test_client().get("/openapi.json")
+
+    assert response.status_code == 200
+    assert "Half ? a character." in response.text
+    assert "the ? other half." in response.text

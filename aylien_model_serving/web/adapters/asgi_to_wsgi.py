@@ -13,7 +13,7 @@ from a2wsgi import WSGIMiddleware
 from a2wsgi.wsgi import build_environ
 
 from aylien_model_serving.web.adapters.lazy_contexts import body_environ
-from aylien_model_serving.web.adapters.request_info import REQUEST_INFO, RequestInfo
+from aylien_model_serving.web.adapters.request_info import REQUEST_INFO, RequestInfo, headers_by_name
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -139,8 +139,13 @@ def environ_of(scope: Scope, body: bytes, info: RequestInfo) -> Any:
 
 
 def _without_query(scope: Scope) -> Scope:
-    """Return a scope whose query a2wsgi does not decode."""
-    return {**scope, "query_string": b"", _QUERY: scope["query_string"].decode("latin-1")}
+    """Return a scope whose query a2wsgi does not decode, and whose headers it does not join, one by one."""
+    return {
+        **scope,
+        "headers": headers_by_name(scope["headers"]).items(),
+        "query_string": b"",
+        _QUERY: scope["query_string"].decode("latin-1"),
+    }
 
 
 def _with_query_and_body_end(environ: Any) -> Any:

@@ -100,6 +100,20 @@ _VARIABLES = {
 }
 
 
+def headers_by_name(pairs: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """Return headers by name, the values of a repeated one joined: cookies as RFC 9113 has it, section 8.2.3."""
+    listed = list(pairs)
+    found = dict(listed)
+    return found if len(found) == len(listed) else _joined(listed)
+
+
+def _joined(pairs: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    values: dict[bytes, list[bytes]] = {}
+    for name, value in pairs:
+        values.setdefault(name, []).append(value)
+    return {name: (b"; " if name == b"cookie" else b",").join(given) for name, given in values.items()}
+
+
 class ScopeHeaders(Mapping[str, str]):
     """The headers of an ASGI scope by lower-case name; repeated ones are joined as RFC 9110 allows.
 
@@ -113,7 +127,7 @@ class ScopeHeaders(Mapping[str, str]):
         listed = list(pairs)
         self._values = dict(listed)
         if len(self._values) < len(listed):
-            self._values = {name: b",".join(v for n, v in listed if n == name) for name in self._values}
+            self._values = _joined(listed)
 
     def __getitem__(self, name: str) -> str:
         return self._values[name.encode()].decode("latin-1")

@@ -1,0 +1,118 @@
+"""The files of metrics in a folder, which others may use too: which are the service's own, and how they open.
+
+No Flask. A file is its own that has the name of one, is no link, and belongs to this process's user; before
+it is read or removed, it also has to have the form of prometheus_client's mmap_dict.py.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+from aylien_model_serving.errors import ConfigurationError
+
+#: What prometheus_client's multi-process mode has files for.
+_GAUGES = "all|liveall|min|livemin|max|livemax|sum|livesum|mostrecent|livemostrecent"
+_NAME = re.compile(rf"(?:counter|histogram|summary|gauge_(?:{_GAUGES}))_\d+\.db")
+
+#: Bytes in use, four that are left free, and the length of the first key, which is an array in JSON.
+_HEAD = struct.Struct("i4xi")
+_KEY_START = b'["'
+_START = _HEAD.size + len(_KEY_START)
+_EMPTY = (0, 8)
+
+
+def prepare_folder(folder: Path) -> None:
+    """Make the folder, for this user alone, if it is not there.
+
+    Raises:
+        ConfigurationError: it can't be used, or belongs to somebody who could replace its files at any time.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = folder.stat()
+    except OSError as error:
+        raise _unusable(folder, error.strerror or str(error)) from error
+    if status.st_uid not in (0, os.geteuid()):
+        raise _unusable(folder, "it belongs to another user")
+
+
+def open_own(path: Path) -> int:
+    """Open a file for reading and writing, made for this user alone if it is not there; follow no link.
+
+    Raises:
+        ConfigurationError: it is not the service's own.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise _unusable(path.parent, f"{path.name}: {error.strerror}") from error
+    status = os.fstat(descriptor)
+    if not _is_own(status) or status.st_nlink > 1:
+        os.close(descriptor)
+        raise _unusable(path.parent, f"{path.name} is a link, or belongs to another user")
+    return descriptor
+
+
+def open_metrics(path: Path) -> int:
+    """Open a file of metrics like `open_own`.
+
+    Raises:
+        ConfigurationError: it is not the service's own, or holds something else.
+    """
+    descriptor = open_own(path)
+    size = os.fstat(descriptor).st_size
+    if size and not _has_form(os.pread(descriptor, _START, 0), size):
+        os.close(descriptor)
+        raise _unusable(path.parent, f"{path.name} holds no metrics")
+    return descriptor
+
+
+def find(folder: Path) -> Iterator[Path]:
+    """Yield the service's files of metrics, none where there is no folder."""
+    try:
+        found = os.scandir(folder)
+    except FileNotFoundError:
+        return
+    with found:
+        for entry in found:
+            if _NAME.fullmatch(entry.name) and _is_metric_file(entry.path):
+                yield Path(entry.path)
+
+
+def _is_metric_file(path: str) -> bool:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:  # a link, another user's, or removed by another process
+        return False
+    try:
+        status = os.fstat(descriptor)
+        return _is_own(status) and (
+            status.st_size == 0 or _has_form(os.read(descriptor, _START), status.st_size)
+        )
+    finally:
+        os.close(descriptor)
+
+
+def _is_own(status: os.stat_result) -> bool:
+    return stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid()
+
+
+def _has_form(start: bytes, size: int) -> bool:
+    if len(start) < _HEAD.size:
+        return False
+    used, length = _HEAD.unpack_from(start)
+    if used in _EMPTY:
+        return True
+    return 8 < used <= size and 0 < length < used and start[_HEAD.size :] == _KEY_START
+
+
+def _unusable(folder: Path, why: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"The metrics can't be kept in {folder}: {why}: name a folder of the service's own in "
+        "MODEL_SERVING_METRICS_DIR"
+    )
