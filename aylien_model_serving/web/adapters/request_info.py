@@ -101,7 +101,7 @@ _VARIABLES = {
 
 
 def headers_by_name(pairs: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
-    """Return headers by name, the values of a repeated one joined: cookies as RFC 9113 has it, section 8.2.3."""
+    """Return headers by name, values of a repeated one joined: cookies as in RFC 9113, section 8.2.3."""
     listed = list(pairs)
     found = dict(listed)
     return found if len(found) == len(listed) else _joined(listed)
