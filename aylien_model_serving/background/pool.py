@@ -60,7 +60,7 @@ class BackgroundBatch:
 
 def _run_task(task: Task) -> None:
     try:
-        outcome = native_threads.call(task) if native_threads.is_patched() else task()
+        outcome = task()
         if inspect.isawaitable(outcome):
             native_threads.run_coroutine(exits.awaited(outcome))
     except BaseException as error:  # `sys.exit` must not end the thread for all others

@@ -35,6 +35,7 @@ class BatchedExecutor:
         threads: how many batches may run at once in this process.
         observer: records how the handler performs.
         max_queue: calls that may wait; None for no limit.
+        native: whether the handler runs on native threads where gevent has patched the process.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class BatchedExecutor:
         threads: int,
         observer: Observer,
         max_queue: int | None = None,
+        native: bool = False,
     ) -> None:
         self._handler = handler
         self._signature = signature
@@ -52,6 +54,7 @@ class BatchedExecutor:
         self._threads = threads
         self._observer = observer
         self._max_queue = max_queue
+        self._native = native
         self._lock = threading.Lock()
         self._started: tuple[int, Engine, LoopNotifier] | None = None
 
@@ -126,6 +129,7 @@ class BatchedExecutor:
             threads=self._threads,
             max_queue=self._max_queue,
             observer=notifier,
+            native=self._native,
         )
         engine.start()
         return os.getpid(), engine, notifier

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol
 
 from aylien_model_serving.core.messages import current_request_id
 from aylien_model_serving.errors import DeadlineExceeded, HandlerFailed
+from aylien_model_serving.executors.hub_watch import HOLD_SECONDS, HubWatch
 from aylien_model_serving.executors.queue import QueuedCall
 from aylien_model_serving.handlers import callables, exits
 from aylien_model_serving.handlers.signatures import Signature
@@ -51,15 +52,23 @@ class HandlerInvoker:
         signature: what it takes.
         batched: whether it takes columns.
         observer: records every run.
+        native: whether it runs on native threads where gevent has patched the process.
     """
 
     def __init__(
-        self, handler: Callable[..., Any], signature: Signature, batched: bool, observer: EngineObserver
+        self,
+        handler: Callable[..., Any],
+        signature: Signature,
+        batched: bool,
+        observer: EngineObserver,
+        native: bool = False,
     ) -> None:
         self._handler = handler
         self._signature = signature
         self._batched = batched
         self._observer = observer
+        self._leaves_hub = native and native_threads.is_patched()
+        self._hub_watch = HubWatch(handler)
         self._is_async = inspect.iscoroutinefunction(handler) or callables.is_async(handler)
 
     def run(self, batch: Sequence[QueuedCall]) -> list[CallOutcome]:
@@ -109,7 +118,7 @@ class HandlerInvoker:
                 return native_threads.run_coroutine(
                     exits.awaited(self._signature.call(self._handler, arguments))
                 )
-            if native_threads.is_patched():
+            if self._leaves_hub:
                 return native_threads.call(self._signature.call, self._handler, arguments)
             return self._signature.call(self._handler, arguments)
         except Exception:
@@ -117,7 +126,10 @@ class HandlerInvoker:
         except BaseException as error:
             exits.reraise(error)
         finally:
-            self._observer.ended(calls, time.perf_counter() - start)
+            seconds = time.perf_counter() - start
+            self._observer.ended(calls, seconds)
+            if seconds > HOLD_SECONDS and not self._leaves_hub:
+                self._hub_watch.check(seconds)
             current_request_id.reset(token)
 
     def _split(self, calls: Sequence[QueuedCall], result: Any) -> list[CallOutcome]:

@@ -34,6 +34,7 @@ class Engine:
         threads: how many runs may be under way at once.
         max_queue: calls that may wait; None for no limit.
         observer: records what happens.
+        native: whether the handler runs on native threads where gevent has patched the process.
     """
 
     def __init__(
@@ -45,8 +46,9 @@ class Engine:
         threads: int = 1,
         max_queue: int | None,
         observer: EngineObserver,
+        native: bool = False,
     ) -> None:
-        self._invoker = HandlerInvoker(handler, signature, batching is not None, observer)
+        self._invoker = HandlerInvoker(handler, signature, batching is not None, observer, native)
         self._max_batch = batching.max_size if batching else 1
         self._policy = BatchPolicy(batching) if batching else None
         self._threads = threads

@@ -28,8 +28,7 @@ class GeneratorItems:
     Args:
         generator: what the handler returned.
         release: gives the handler's slot back; called once.
-        in_native_thread: whether a blocking caller is a greenlet: the generator then runs on a native thread,
-            so that gevent's hub is not blocked.
+        in_native_thread: whether the generator of a blocking caller, a greenlet, runs on a native thread.
     """
 
     def __init__(

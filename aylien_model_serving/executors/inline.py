@@ -1,7 +1,8 @@
 """Runs a handler in the process that got the request.
 
-No more than `threads` calls run at once, so that a handler needs no locks of its own. Under gevent
-and on an event loop, a handler that has been measured as slow runs on a native thread.
+No more than `threads` calls run at once, so that a handler needs no locks of its own. On an event loop, a
+handler that has been measured as slow runs on a thread. Under gevent it runs in its request's greenlet, as
+everything does there, unless its route asks for native threads.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from aylien_model_serving.core.messages import Call
 from aylien_model_serving.errors import DeadlineExceeded
 from aylien_model_serving.executors import Observer
 from aylien_model_serving.executors.generators import STREAMS, GeneratorItems
+from aylien_model_serving.executors.hub_watch import HOLD_SECONDS, HubWatch
 from aylien_model_serving.executors.latency import LatencyTracker
 from aylien_model_serving.handlers import exits
 from aylien_model_serving.handlers.signatures import Signature
@@ -38,6 +40,7 @@ class InlineExecutor:
         signature: what it takes.
         threads: how many calls may run at once in this process; None for no limit.
         observer: records how the handler performs.
+        native: whether it runs on native threads where gevent has patched the process.
     """
 
     def __init__(
@@ -46,6 +49,7 @@ class InlineExecutor:
         signature: Signature,
         threads: int | None,
         observer: Observer,
+        native: bool = False,
     ) -> None:
         self._handler = handler
         self._signature = signature
@@ -55,6 +59,8 @@ class InlineExecutor:
         self._latency = LatencyTracker()
         self._running: set[Future[Any]] = set()
         self._streams: set[object] = set()
+        self._native = native
+        self._hub_watch = HubWatch(handler)
         self._is_async = inspect.iscoroutinefunction(handler)
 
     @cached_property
@@ -65,9 +71,8 @@ class InlineExecutor:
         )
 
     @cached_property
-    def _must_not_block_hub(self) -> bool:
-        """Without a limit on calls, a handler stays in its greenlet: it may wait for a network."""
-        return self._threads is not None and native_threads.is_patched()
+    def _leaves_hub(self) -> bool:
+        return self._native and native_threads.is_patched()
 
     def ready(self) -> bool:
         return True
@@ -86,7 +91,7 @@ class InlineExecutor:
             raise DeadlineExceeded
         release = self._slots.release
         try:
-            if self._must_not_block_hub and not self._latency.quick:
+            if self._leaves_hub:
                 result = native_threads.call(self._call, arguments, deadline)
             else:
                 result = self._call(arguments, deadline)
@@ -107,7 +112,7 @@ class InlineExecutor:
             self._streams.discard(stream)
             release()
 
-        return GeneratorItems(generator, end, self._must_not_block_hub)
+        return GeneratorItems(generator, end, self._leaves_hub)
 
     async def run_async(self, arguments: dict[str, Any], call: Call) -> Any:
         if self._is_async:
@@ -150,6 +155,8 @@ class InlineExecutor:
         finally:
             seconds = time.perf_counter() - start
             self._observer.ran(seconds)
+            if seconds > HOLD_SECONDS and not self._leaves_hub:
+                self._hub_watch.check(seconds)
             if self._latency.record(seconds):
                 self._observer.speed_changed(self._latency.quick)
         if deadline is not None and time.monotonic() > deadline:

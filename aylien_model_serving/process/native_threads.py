@@ -52,6 +52,16 @@ def yield_to_others() -> None:
         sleep(0)
 
 
+def seconds_without_switch() -> float:
+    """Return for how many seconds the current greenlet of a patched process has kept the hub from all others.
+
+    The main greenlet keeps it from nobody: it makes the app.
+    """
+    from gevent import get_hub, getcurrent
+
+    return 0.0 if getcurrent().parent is None else time.time() - get_hub().loop.now()
+
+
 def call(function: Callable[..., _T], *arguments: Any) -> _T:
     """Call a function on a thread of gevent's pool, in the caller's context; for a patched process."""
     from gevent import get_hub

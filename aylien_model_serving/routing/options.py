@@ -122,6 +122,12 @@ def _seconds(value: Any) -> float:
     return float(value)
 
 
+def _switch(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ConfigurationError(f"True or False is expected; this is {value!r}")
+    return value
+
+
 def _count(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ConfigurationError(f"a number of 1 or more is expected; this is {value!r}")
@@ -289,6 +295,7 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "cache": _cache,
     "timeout": _seconds,
     "threads": _count,
+    "native_threads": _switch,
     "warmup": _warmup,
     "runner": _runner,
     "batch": _batch,

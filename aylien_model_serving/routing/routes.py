@@ -31,6 +31,7 @@ class Route:
         cache: whether replies are cached, or the seconds for which they are.
         timeout: seconds that a call may take.
         threads: how many calls may run at once in one process.
+        native_threads: whether calls run on native threads where gevent has patched the process.
         warmup: fields of a call that is made before a process reports ready.
         runner: options of the replicas that run the handler; None for the process that got the request.
         batch: options of batches, for a handler that takes a list of each field.
@@ -48,6 +49,7 @@ class Route:
     cache: bool | int = False
     timeout: float | None = None
     threads: int = 1
+    native_threads: bool = False
     warmup: Mapping[str, Any] | None = None
     runner: RunnerOptions | None = None
     batch: BatchOptions | None = None
@@ -111,7 +113,17 @@ def _read_one(position: int, item: Any) -> Route:
 
 
 #: Keys that the pipeline acts on, and that mean nothing for a view.
-_PIPELINE_KEYS = ("schema", "cache", "timeout", "threads", "warmup", "runner", "batch", "job")
+_PIPELINE_KEYS = (
+    "schema",
+    "cache",
+    "timeout",
+    "threads",
+    "native_threads",
+    "warmup",
+    "runner",
+    "batch",
+    "job",
+)
 
 
 def _classified(place: str, route: Route, item: Mapping[str, Any]) -> Route:

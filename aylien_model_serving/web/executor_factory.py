@@ -58,9 +58,15 @@ def choose(
         return hosted if route.job is None else _job_executor(state, route, route.job, hosted)
     observer = state.instruments.of_handler(route.name)
     if route.batch is not None:
-        return BatchedExecutor(handler, signature, route.batch, route.threads, observer, _MAX_WAITING)
+        return BatchedExecutor(
+            handler, signature, route.batch, route.threads, observer, _MAX_WAITING, route.native_threads
+        )
     return InlineExecutor(
-        accept_flask_responses(handler, state.error_responses), signature, route.threads, observer
+        accept_flask_responses(handler, state.error_responses),
+        signature,
+        route.threads,
+        observer,
+        route.native_threads,
     )
 
 

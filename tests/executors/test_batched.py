@@ -302,8 +302,8 @@ class Observer:
     def ran(self, seconds): pass
     def speed_changed(self, quick): pass
 
-def executor_of(handler):
-    return BatchedExecutor(handler, Signature.of(handler), BatchOptions(8), 1, Observer())
+def executor_of(handler, native=False):
+    return BatchedExecutor(handler, Signature.of(handler), BatchOptions(8), 1, Observer(), native=native)
 
 call = Call("POST", "/", "", {}, b"", {}, "id-1", time.monotonic() + 20)
 """
@@ -321,7 +321,7 @@ assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 assert executor.run({"a": 1}, call) == os.getpid()
 """
 
-UNDER_GEVENT = """
+ON_NATIVE_THREADS = """
 import gevent
 really_sleep = gevent.monkey.get_original("time", "sleep")
 progress = []
@@ -331,11 +331,31 @@ def handler(a):
         really_sleep(0.001)
     return [n * 2 for n in a]
 
-executor = executor_of(handler)
+executor = executor_of(handler, native=True)
 greenlets = [gevent.spawn(executor.run, {"a": n}, call) for n in range(8)]
 gevent.spawn_later(0.01, progress.append, 1)
 gevent.joinall(greenlets, timeout=20)
 assert [greenlet.value for greenlet in greenlets] == [n * 2 for n in range(8)]
+"""
+
+IN_GREENLETS = """
+import gevent
+lock = threading.Lock()
+
+def handler(a):
+    with lock:
+        time.sleep(0.001)
+        return [n * 2 for n in a]
+
+def take():
+    with lock:
+        time.sleep(0.001)
+
+executor = executor_of(handler)
+others = [gevent.spawn(take) for _ in range(20)]
+greenlets = [gevent.spawn(executor.run, {"a": n}, call) for n in range(20)]
+gevent.joinall(greenlets + others, timeout=20)
+assert [greenlet.value for greenlet in greenlets] == [n * 2 for n in range(20)]
 """
 
 
@@ -357,8 +377,13 @@ def test_a_forked_process_has_threads_of_its_own() -> None:
 
 
 @pytest.mark.processes
-def test_under_gevent_the_hub_is_not_blocked_while_a_batch_runs() -> None:
-    execute("from gevent import monkey; monkey.patch_all()\n" + COMMON + UNDER_GEVENT)
+def test_on_native_threads_a_batch_does_not_block_the_hub() -> None:
+    execute("from gevent import monkey; monkey.patch_all()\n" + COMMON + ON_NATIVE_THREADS)
+
+
+@pytest.mark.processes
+def test_under_gevent_a_batch_may_share_locks_with_greenlets() -> None:
+    execute("from gevent import monkey; monkey.patch_all()\n" + COMMON + IN_GREENLETS)
 
 
 @pytest.mark.processes

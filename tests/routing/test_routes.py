@@ -44,7 +44,7 @@ def read(*dicts: Any) -> list[Route]:
 def test_the_smallest_route_has_defaults_for_the_rest() -> None:
     [route] = read({"endpoint": "/p", "callable": predict})
 
-    assert route == Route("/p", predict, ("POST",), "predict", None, False, None, 1, None, view=False)
+    assert route == Route("/p", predict, ("POST",), "predict", threads=1, view=False)
     with pytest.raises(dataclasses.FrozenInstanceError):
         route.name = "other"  # type: ignore[misc]  # that it is frozen is the point
 

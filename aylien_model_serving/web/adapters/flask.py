@@ -246,6 +246,7 @@ def accept_flask_responses(
         except HTTPException as error:
             return _abort_reply(error, error_responses)
 
+    call.__name__ = callables.name_of(handler)
     return call
 
 
