@@ -51,6 +51,54 @@ def test_a_project_has_its_files_and_its_name(project: Path) -> None:
     assert not [file.name for file in project.iterdir() if "{{" in file.read_text()]
 
 
+def instructions(project: Path) -> list[tuple[str, str]]:
+    """Return the Dockerfile's instructions, continued lines joined."""
+    text = (project / "Dockerfile").read_text().replace("\\\n", " ")
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    return [(line.split(maxsplit=1)[0], line.split(maxsplit=1)[1]) for line in lines]
+
+
+def test_the_image_serves_as_a_user_that_can_not_change_the_code(project: Path) -> None:
+    found = instructions(project)
+
+    [user] = [at for at, (name, _) in enumerate(found) if name == "USER"]
+    assert found[user][1] == "10001"
+    assert {name for name, _ in found[user:]} == {"USER", "ENV", "EXPOSE", "HEALTHCHECK", "CMD"}
+    assert "chown service" not in str(found)
+    assert [text for name, text in found if name == "COPY"] == ["requirements.txt .", "--chown=root:root . ."]
+
+
+def test_the_image_keeps_no_password_of_a_package_index(project: Path) -> None:
+    found = instructions(project)
+
+    assert "ARG" not in {name for name, _ in found}
+    [install] = [text for name, text in found if "pip install" in text]
+    assert install.startswith("--mount=type=secret,id=pip,target=/etc/pip.conf ")
+    build = subprocess.run(
+        ["make", "-n", "image", "PIP_CONF=a file"],
+        cwd=project,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert build.stdout == 'docker build --tag "my-model" --secret "id=pip,src=a file" .\n'
+
+
+def test_the_image_alone_listens_on_all_addresses(project: Path) -> None:
+    assert "MODEL_SERVING_HOST=0.0.0.0" in dict(instructions(project))["ENV"]
+    others = [file for file in project.iterdir() if file.name not in ("Dockerfile", "Makefile")]
+    assert not [file.name for file in others if "0.0.0.0" in file.read_text()]
+
+
+@pytest.mark.parametrize(
+    "secret", [".env", ".env.*", "*.pem", "*.key", "*.p12", "*.pfx", ".netrc", "pip.conf"]
+)
+def test_secrets_go_neither_into_the_image_nor_into_the_repository(project: Path, secret: str) -> None:
+    for file in (".dockerignore", ".gitignore"):
+        assert secret in (project / file).read_text().splitlines()
+
+
 def test_a_project_depends_on_the_library_that_made_it(project: Path) -> None:
     assert (project / "requirements.txt").read_text() == f"-e {PROJECT}\n"
     assert (project / "requirements-dev.txt").read_text() == f"-r requirements.txt\n-e {PROJECT}[testing]\n"
