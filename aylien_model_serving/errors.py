@@ -9,9 +9,11 @@ that is safe to show to a client.
     │   ├── MalformedBody        400  malformed_body
     │   ├── SchemaMismatch       400  schema_mismatch
     │   ├── FieldMismatch        400  field_mismatch
+    │   ├── HostNotAllowed       400  host_not_allowed
     │   └── FileNotFetched       400  file_not_fetched
     ├── Unauthorized             401  unauthorized
     ├── Forbidden                403  forbidden
+    ├── CrossOriginRefused       403  cross_origin_refused
     ├── NotFound                 404  not_found
     ├── MethodNotAllowed         405  method_not_allowed
     ├── BodyTooLarge             413  body_too_large
@@ -103,6 +105,13 @@ class FieldMismatch(BadRequest):
     code = "field_mismatch"
 
 
+class HostNotAllowed(BadRequest):
+    """The request is for a host that is not this service's."""
+
+    code = "host_not_allowed"
+    message = "This service does not answer for this host"
+
+
 class FileNotFetched(BadRequest):
     """A file was given as a URL, and could not be fetched from there."""
 
@@ -127,6 +136,14 @@ class Forbidden(ServingError):
     status = 403
     code = "forbidden"
     message = "The API key is not valid"
+
+
+class CrossOriginRefused(ServingError):
+    """A browser made the request for a page of an origin that may not make it."""
+
+    status = 403
+    code = "cross_origin_refused"
+    message = "A page of another origin may not make this request"
 
 
 class NotFound(ServingError):

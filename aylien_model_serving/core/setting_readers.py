@@ -5,6 +5,8 @@ A reader raises ValueError with what was expected.
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -114,6 +116,45 @@ def _hosts(text: str) -> tuple[str, ...]:
     return entries
 
 
+_ORIGIN = re.compile(r"([a-z][a-z0-9+.-]*)://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]+)?")
+
+_HOST = re.compile(r"(\*|(\*?\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*)")
+
+
+def _origins(text: str) -> tuple[str, ...]:
+    return tuple(_origin(word.lower().removesuffix("/")) for word in _listed(text))
+
+
+def _origin(text: str) -> str:
+    """Return an origin as browsers write it: in lower case, without the port that its scheme implies."""
+    if text == "null":
+        raise ValueError("every page without an origin of its own is 'null': name the origins, or '*'")
+    if text != "*" and not _ORIGIN.fullmatch(text):
+        raise ValueError(f"{text!r} is no origin: expected one like https://app.example.com, or '*'")
+    for scheme, port in (("http", ":80"), ("https", ":443")):
+        if text.startswith(f"{scheme}://"):
+            text = text.removesuffix(port)
+    return text
+
+
+def _allowed_hosts(text: str) -> tuple[str, ...]:
+    return tuple(_allowed_host(word.lower().removesuffix(".")) for word in _listed(text))
+
+
+def _allowed_host(text: str) -> str:
+    """Return a name, a pattern of names, an address or a network."""
+    text = text.removeprefix("[").removesuffix("]")
+    try:
+        return str(ipaddress.ip_network(text, strict=False))
+    except ValueError:
+        if not _HOST.fullmatch(text):
+            raise ValueError(
+                f"{text!r} is no host: expected a name like api.example.com or .example.com, an address or a "
+                "network like 10.0.0.0/8, without scheme and port, or '*'"
+            ) from None
+    return text
+
+
 READERS: dict[str, Callable[[str], Any]] = {
     "max_body_mb": _positive,
     "log_format": _one_of("text", "json"),
@@ -126,6 +167,8 @@ READERS: dict[str, Callable[[str], Any]] = {
     "cache_disk_mb": _positive,
     "limit": _listed,
     "trusted_proxies": _listed,
+    "cors_origins": _origins,
+    "allowed_hosts": _allowed_hosts,
     "host": lambda text: text or None,
     "port": _port,
     "workers": _whole,

@@ -38,6 +38,9 @@ class Settings:
             "classify=10/second" for one of this name in place of its own, "off" for none.
         trusted_proxies: proxies, separated by commas, that are believed which client they were called by:
             addresses, networks, or "unix" for those that come through a Unix socket; none means none.
+        cors_origins: origins whose pages may call the service, separated by commas; "*" for all.
+        allowed_hosts: hosts that it answers for, separated by commas; when absent, loopback names alone where
+            only this machine reaches it, and else all.
         host: address that a `Service` listens on; the argument of its `serve()` when absent.
         port: TCP port that it listens on, likewise.
         workers: processes that serve it, likewise.
@@ -73,6 +76,8 @@ class Settings:
     cache_disk_mb: float = 1024
     limit: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
+    cors_origins: tuple[str, ...] = ()
+    allowed_hosts: tuple[str, ...] = ()
     host: str | None = None
     port: int | None = None
     workers: int | None = None

@@ -11,7 +11,7 @@ import ipaddress
 import os
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 _LISTENS = "0A"
@@ -45,21 +45,21 @@ def is_loopback(host: str) -> bool:
     return (mapped or address).is_loopback
 
 
-def of_process() -> list[Listener]:
-    """Return the sockets that this process listens on; none where the system has no proc(5)."""
-    own = set(_own_sockets())
+def of_process() -> list[Listener] | None:
+    """Return the sockets that this process listens on; None where the system has no proc(5)."""
+    try:
+        descriptors = os.listdir("/proc/self/fd")
+    except OSError:
+        return None
+    own = set(_sockets(descriptors))
     tcp = [*_lines("tcp"), *_lines("tcp6")]
     found = [_listener(line[1]) for line in tcp if line[3] == _LISTENS and int(line[9]) in own]
     unix = [line for line in _lines("unix") if int(line[3], 16) & _ACCEPTS and int(line[6]) in own]
     return found + [Listener("", 0)] * len(unix)
 
 
-def _own_sockets() -> Iterator[int]:
-    """Yield the inodes of this process's sockets."""
-    try:
-        descriptors = os.listdir("/proc/self/fd")
-    except OSError:
-        return
+def _sockets(descriptors: Iterable[str]) -> Iterator[int]:
+    """Yield the inodes of those file descriptors of this process that are sockets."""
     for descriptor in descriptors:
         try:
             found = os.fstat(int(descriptor))

@@ -21,7 +21,8 @@ from aylien_model_serving.servers import commands, import_paths
 from aylien_model_serving.servers.commands import ServerOptions
 from aylien_model_serving.service.registry import RouteRegistry, check_body_handler, check_init
 from aylien_model_serving.web import build as assembly
-from aylien_model_serving.web.app import ServingFlask, mark_as_coroutine_function
+from aylien_model_serving.web.app import ServingFlask
+from aylien_model_serving.web.protocol_mark import mark_as_coroutine_function
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

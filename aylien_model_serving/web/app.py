@@ -5,15 +5,12 @@ Every response, whatever made it, carries its request id and is counted.
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from flask import Response, request
-from flask.json.provider import DefaultJSONProvider
 from werkzeug.exceptions import HTTPException, NotFound
 
 from aylien_model_serving import codecs, errors
@@ -41,9 +38,12 @@ from aylien_model_serving.web.adapters.request_info import (
 )
 from aylien_model_serving.web.adapters.route_table import RouteMatch, RouteTable
 from aylien_model_serving.web.auth import HeaderLookup
+from aylien_model_serving.web.browser_guard import BrowserGuard
+from aylien_model_serving.web.json_provider import ServingJSON
 from aylien_model_serving.web.mounts.app import MountingFlask
 from aylien_model_serving.web.mounts.asgi import ASGIMount
 from aylien_model_serving.web.mounts.wsgi import Mount
+from aylien_model_serving.web.protocol_mark import mark_as_coroutine_function
 from aylien_model_serving.web.state import EXTENSION, ServiceState
 
 if TYPE_CHECKING:
@@ -52,17 +52,6 @@ if TYPE_CHECKING:
 
 #: Methods of the landing page.
 LANDING_METHODS = ("GET", "HEAD")
-
-
-class ServingJSON(DefaultJSONProvider):
-    """JSON for Flask's `jsonify` and the dicts of views, encoded as the results of handlers are."""
-
-    def dumps(self, obj: Any, **kwargs: Any) -> str:
-        return codecs.JSON.encode(obj).decode()
-
-    def response(self, *args: Any, **kwargs: Any) -> Response:
-        body = codecs.JSON.encode(self._prepare_response_obj(args, kwargs))
-        return Response(body, content_type=codecs.JSON.media_type)
 
 
 class ServingFlask(MountingFlask):
@@ -85,6 +74,7 @@ class ServingFlask(MountingFlask):
         self.route_table = RouteTable(self.url_map)
         self._fast_path = state.settings.express and not lazy_contexts.missing_variables()
         self._observers = observers.lists_of(self)
+        self._guard = BrowserGuard(state)
         self.extensions[EXTENSION] = state
         self.config["MAX_CONTENT_LENGTH"] = state.settings.max_body_bytes
         self.config["MAX_FORM_MEMORY_SIZE"] = state.settings.max_body_bytes
@@ -106,6 +96,10 @@ class ServingFlask(MountingFlask):
         token = current_request_id.set(info.request_id)
         try:
             path, headers = path_of(environ), EnvironHeaders(environ)
+            if not headers.is_plain(self._guard.known_hosts):
+                start_response, body = self._guard.admit_wsgi(environ, start_response, path, info)
+                if body is not None:
+                    return body
             if self._has_mounts and (mount := self.mounts.find(path)) is not None:
                 return mount.answer(environ, start_response, info)
             match = self._match_fast_path(path, environ["REQUEST_METHOD"], headers)
@@ -148,6 +142,11 @@ class ServingFlask(MountingFlask):
             return
         token = current_request_id.set(info.request_id)
         try:
+            if not headers.is_plain(self._guard.known_hosts):
+                admitted = await self._guard.admit_asgi(scope, headers, path, send, info)
+                if admitted is None:
+                    return
+                send = admitted
             connection = ASGIConnection(scope, headers, receive, send)
             call = asgi.call_of(match, path, connection, info)
             await asgi.answer(self, match.endpoint, call, connection, info)
@@ -165,7 +164,7 @@ class ServingFlask(MountingFlask):
         mount = self.mounts.find(asgi.path_of(scope)) if may_be_mounted else None
         if mount is None:
             await server_lifespan.answer(scope, receive, send, self.mounts)
-        else:
+        elif await self._guard.admits_websocket(scope, receive, send):
             await self._call_mount(mount, scope, receive, send)
 
     async def _call_mount(
@@ -174,9 +173,16 @@ class ServingFlask(MountingFlask):
         """Call a mounted application: natively, or through Flask for WSGI applications and middleware."""
         is_http = scope["type"] == "http"
         if isinstance(mount, ASGIMount) and not (is_http and "wsgi_app" in self.__dict__):
-            info = RequestInfo(ScopeHeaders(scope["headers"]).get("x-request-id"))
+            headers = ScopeHeaders(scope["headers"])
+            info = RequestInfo(headers.get("x-request-id"))
             token = current_request_id.set(info.request_id)
             try:
+                if is_http and not headers.is_plain(self._guard.known_hosts):
+                    path = asgi.path_of(scope)
+                    admitted = await self._guard.admit_asgi(scope, headers, path, send, info)
+                    if admitted is None:
+                        return
+                    send = admitted
                 await mount.answer_asgi(scope, receive, send, info)
             finally:
                 current_request_id.reset(token)
@@ -278,14 +284,6 @@ class ServingFlask(MountingFlask):
 
 #: The types that Flask converts into a response; a Response and an HTTP exception are callable.
 _FLASK_TYPES = (str, bytes, bytearray, dict, list, tuple, Iterator)
-
-
-def mark_as_coroutine_function(function: Any) -> None:
-    """Let servers that detect the protocol by inspection take the app for an ASGI application."""
-    if hasattr(inspect, "markcoroutinefunction"):
-        inspect.markcoroutinefunction(function)
-    else:
-        function._is_coroutine = asyncio.coroutines._is_coroutine  # type: ignore[attr-defined]
 
 
 mark_as_coroutine_function(ServingFlask.__call__)

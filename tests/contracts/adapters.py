@@ -107,7 +107,7 @@ def environ_of(request: Request) -> dict[str, Any]:
         "SCRIPT_NAME": "",
         "PATH_INFO": urllib.parse.unquote_to_bytes(path).decode("latin-1"),
         "QUERY_STRING": query,
-        "SERVER_NAME": "127.0.0.1",
+        "SERVER_NAME": HOST,
         "SERVER_PORT": "8000",
         "SERVER_PROTOCOL": "HTTP/1.1",
         "REMOTE_ADDR": "127.0.0.1",
@@ -142,7 +142,7 @@ def scope_of(request: Request) -> dict[str, Any]:
         "headers": [
             (name.encode("latin-1"), value.encode("latin-1")) for name, value in request.all_headers()
         ],
-        "server": ("127.0.0.1", 8000),
+        "server": (HOST, 8000),
         "client": ("127.0.0.1", 50000),
     }
 

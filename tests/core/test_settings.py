@@ -89,6 +89,70 @@ def test_a_value_that_cant_be_used_stops_the_service_with_the_variables_name(
         Settings.load({variable: text})
 
 
+@pytest.mark.parametrize(
+    ("text", "origins"),
+    [
+        ("", ()),
+        ("*", ("*",)),
+        (
+            "https://App.example.com/, http://localhost:3000",
+            ("https://app.example.com", "http://localhost:3000"),
+        ),
+        (
+            "https://app.example.com:443,http://app.example.com:80",
+            ("https://app.example.com", "http://app.example.com"),
+        ),
+        ("http://[::1]:3000", ("http://[::1]:3000",)),
+        ("tauri://localhost", ("tauri://localhost",)),
+    ],
+)
+def test_origins_are_read_as_browsers_write_them(text: str, origins: tuple[str, ...]) -> None:
+    assert Settings.load({"MODEL_SERVING_CORS_ORIGINS": text}).cors_origins == origins
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "null",
+        "app.example.com",
+        "https://",
+        "https://app.example.com/path",
+        "https://*.example.com",
+        "https://a b",
+    ],
+)
+def test_what_is_no_origin_stops_the_service(text: str) -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"^MODEL_SERVING_CORS_ORIGINS=.*: .*name the origins|is no origin"
+    ):
+        Settings.load({"MODEL_SERVING_CORS_ORIGINS": text})
+
+
+@pytest.mark.parametrize(
+    ("text", "hosts"),
+    [
+        ("", ()),
+        ("*", ("*",)),
+        (
+            "Api.example.com., .example.com,*.example.org",
+            ("api.example.com", ".example.com", "*.example.org"),
+        ),
+        ("10.1.2.3,10.1.0.0/16,[::1],fd00::/8", ("10.1.2.3/32", "10.1.0.0/16", "::1/128", "fd00::/8")),
+        ("web,my_service", ("web", "my_service")),
+    ],
+)
+def test_hosts_are_names_patterns_addresses_and_networks(text: str, hosts: tuple[str, ...]) -> None:
+    assert Settings.load({"MODEL_SERVING_ALLOWED_HOSTS": text}).allowed_hosts == hosts
+
+
+@pytest.mark.parametrize(
+    "text", ["https://api.example.com", "api.example.com:8000", "a*.example.com", "**", "a b", "."]
+)
+def test_what_is_no_host_stops_the_service(text: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"^MODEL_SERVING_ALLOWED_HOSTS=.* is no host"):
+        Settings.load({"MODEL_SERVING_ALLOWED_HOSTS": text})
+
+
 def test_settings_can_not_be_changed_later() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         Settings().expose_errors = True  # type: ignore[misc]  # that it is frozen is the point

@@ -20,6 +20,10 @@ def sockets() -> Iterator[ExitStack]:
         yield opened
 
 
+def found() -> list[Listener]:
+    return listeners.of_process() or []
+
+
 @pytest.mark.parametrize(
     ("family", "host"),
     [
@@ -38,30 +42,30 @@ def test_what_is_listened_on_is_found_with_its_address(
     except OSError:
         pytest.skip(f"this machine has no {host}")
 
-    assert Listener(host, listener.getsockname()[1]) in listeners.of_process()
+    assert Listener(host, listener.getsockname()[1]) in found()
 
 
 def test_a_unix_socket_is_found_without_an_address(sockets: ExitStack) -> None:
     folder = sockets.enter_context(tempfile.TemporaryDirectory())
     listener = sockets.enter_context(socket.socket(socket.AF_UNIX))
     listener.bind(str(Path(folder) / "socket"))
-    before = listeners.of_process()
+    before = found()
 
     listener.listen()
 
-    assert len(listeners.of_process()) == len(before) + 1
-    assert Listener("", 0) in listeners.of_process()
+    assert len(found()) == len(before) + 1
+    assert Listener("", 0) in found()
 
 
 def test_sockets_that_do_not_listen_are_no_listeners(sockets: ExitStack) -> None:
-    before = listeners.of_process()
+    before = found()
 
     bound = sockets.enter_context(socket.socket())
     bound.bind(("127.0.0.1", 0))
     for end in socket.socketpair():
         sockets.enter_context(end)
 
-    assert listeners.of_process() == before
+    assert found() == before
 
 
 def test_a_listener_of_another_process_is_none_of_this_one(sockets: ExitStack) -> None:
@@ -79,7 +83,7 @@ def test_a_listener_of_another_process_is_none_of_this_one(sockets: ExitStack) -
     assert other.stdout is not None
     port = int(other.stdout.readline())
 
-    assert port not in {listener.port for listener in listeners.of_process()}
+    assert port not in {listener.port for listener in found()}
 
     other.communicate("\n")
 

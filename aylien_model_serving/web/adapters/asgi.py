@@ -18,7 +18,7 @@ from aylien_model_serving.dispatch.pipeline import Endpoint, run_steps_async
 from aylien_model_serving.dispatch.pipeline import answer as answer_steps
 from aylien_model_serving.errors import BodyTooLarge, MalformedBody, ServingError, TooManyRequests
 from aylien_model_serving.limiting.limiter import Limiter
-from aylien_model_serving.web.adapters.asgi_to_wsgi import Message, Scope, environ_of
+from aylien_model_serving.web.adapters.asgi_to_wsgi import Message, Scope, Send, environ_of
 from aylien_model_serving.web.adapters.connection import (
     ASGIConnection,
     ClientDisconnected,
@@ -63,6 +63,14 @@ async def answer(
         endpoint.instruments.count_request(call.method, CLIENT_CLOSED_REQUEST, endpoint.name, info.seconds())
     finally:
         connection.close()
+
+
+async def send_reply(reply: Reply, method: str, send: Send, request_id: str) -> None:
+    """Send a reply that no handler has made."""
+    is_bodiless = method == "HEAD" or reply.status in BODILESS
+    headers = _headers_of(reply, request_id)
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if is_bodiless else reply.body})
 
 
 class _ASGIResponse(NamedTuple):
@@ -217,14 +225,19 @@ def _chunk(message: Message) -> bytes:
 
 
 def _response_of_reply(reply: Reply, call: Call) -> _ASGIResponse:
-    """Return a response with its headers in the order in which Flask's response has them."""
+    headers = _headers_of(reply, call.request_id)
+    return _ASGIResponse(reply.status, headers, reply.body, reply.chunks, reply.after)
+
+
+def _headers_of(reply: Reply, request_id: str) -> list[tuple[bytes, bytes]]:
+    """Return the headers in the order in which Flask's response has them."""
     headers = [(b"content-type", reply.media_type.encode("latin-1"))] if reply.media_type else []
     if reply.chunks is None and reply.status not in BODILESS:
         headers.append((b"content-length", b"%d" % len(reply.body)))
     if reply.headers:
         headers += _encoded(reply.headers)
-    headers.append((_REQUEST_ID, call.request_id.encode("latin-1")))
-    return _ASGIResponse(reply.status, headers, reply.body, reply.chunks, reply.after)
+    headers.append((_REQUEST_ID, request_id.encode("latin-1")))
+    return headers
 
 
 def _response_of_flask(response: Response, reply: Reply) -> _ASGIResponse:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Any
 
 from werkzeug.http import HTTP_STATUS_CODES
@@ -77,6 +77,15 @@ class EnvironHeaders(Mapping[str, str]):
     def get(self, name: str, default: Any = None) -> Any:
         return self._environ.get(_VARIABLES.get(name) or _variable(name), default)
 
+    def is_plain(self, hosts: Container[str | bytes | None]) -> bool:
+        """Return whether the host is one of these, and nothing tells of a browser."""
+        environ = self._environ
+        return (
+            environ.get("HTTP_HOST") in hosts
+            and "HTTP_ORIGIN" not in environ
+            and "HTTP_SEC_FETCH_SITE" not in environ
+        )
+
     def __iter__(self) -> Iterator[str]:
         for variable in self._environ:
             if variable.startswith("HTTP_"):
@@ -135,6 +144,11 @@ class ScopeHeaders(Mapping[str, str]):
     def get(self, name: str, default: Any = None) -> Any:
         value = self._values.get(name.encode())
         return default if value is None else value.decode("latin-1")
+
+    def is_plain(self, hosts: Container[str | bytes | None]) -> bool:
+        """Return whether the host is one of these, and nothing tells of a browser."""
+        values = self._values
+        return values.get(b"host") in hosts and b"origin" not in values and b"sec-fetch-site" not in values
 
     def __iter__(self) -> Iterator[str]:
         return (name.decode("latin-1") for name in self._values)

@@ -127,6 +127,14 @@ def _read_and_answer(endpoint: Endpoint, call: Call, environ: WSGIEnvironment, l
     return run_steps(answer_steps(endpoint, call))
 
 
+def send_reply(
+    reply: Reply, method: str, start_response: StartResponse, info: RequestInfo
+) -> Iterable[bytes]:
+    """Send a reply that no handler has made."""
+    start_response(STATUS_LINES[reply.status], _headers(reply, info))
+    return () if method == "HEAD" or reply.status in BODILESS else (reply.body,)
+
+
 def _headers(reply: Reply, info: RequestInfo) -> list[tuple[str, str]]:
     """Return the headers in the order in which Flask's response has them."""
     headers = [("Content-Type", reply.media_type)] if reply.media_type else []
