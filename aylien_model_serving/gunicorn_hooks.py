@@ -24,7 +24,7 @@ from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.dispatch.error_responses import error_body
 from aylien_model_serving.errors import reason as reason_of
 from aylien_model_serving.metrics import multiprocess
-from aylien_model_serving.process import lifecycle, native_threads, owner
+from aylien_model_serving.process import lifecycle, native_threads, owner, server_threads
 from aylien_model_serving.process.listeners import is_loopback
 from aylien_model_serving.replicas.client.supervisor_client import SupervisorClient
 from aylien_model_serving.servers import commands
@@ -178,6 +178,8 @@ def post_worker_init(worker: Any) -> None:
     A `Service` that Gunicorn was given itself builds its app here, and not for its first request.
     """
     patches.patch_backlog(worker)
+    if "asgi" not in vars(worker):  # whose threads are our own
+        server_threads.announce(worker.cfg.threads)
     app = vars(worker).get("asgi") or worker.wsgi  # each kind of worker has the one or the other
     if isinstance(getattr(type(app), "wsgi", None), property):
         app()

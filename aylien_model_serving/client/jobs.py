@@ -33,7 +33,7 @@ from aylien_model_serving.client.errors import (
 from aylien_model_serving.client.files import decode_files
 from aylien_model_serving.client.options import ClockAndRandom, Options
 from aylien_model_serving.client.responses import parse_json, parse_response, raise_for_status
-from aylien_model_serving.client.retry import backoff_seconds, send
+from aylien_model_serving.client.retry import ReconnectBackoff, send
 from aylien_model_serving.client.streams import DECODERS, Event
 from aylien_model_serving.errors import ServingError
 
@@ -47,9 +47,6 @@ _POLL_SHARE = 0.8
 
 #: Seconds between two requests that the service answered at once.
 _POLL_INTERVAL = 0.2
-
-#: Seconds for which a service may be unavailable.
-RECONNECT_SECONDS = 60.0
 
 #: Jobs of one page at most.
 _PAGE_SIZE = 100
@@ -160,40 +157,6 @@ def list_jobs(status: str | None, limit: int, options: Options, clock: ClockAndR
     return found
 
 
-class ReconnectBackoff:
-    """Waits for an unavailable service, for a while, in pauses that grow.
-
-    Args:
-        clock: the clock and the random source.
-        until: when it ends in any case, by the clock.
-    """
-
-    def __init__(self, clock: ClockAndRandom, until: float | None = None) -> None:
-        self._clock = clock
-        self._until = until
-        self._since: float | None = None
-        self._tries = 0
-
-    def reset(self) -> None:
-        """Begin anew, for the service has answered."""
-        self._since, self._tries = None, 0
-
-    def wait(self, failure: Exception) -> Effects:
-        """Pause before a further try.
-
-        Raises:
-            Exception: the failure, if it has lasted too long.
-        """
-        now = self._clock.now()
-        self._since = now if self._since is None else self._since
-        pause = backoff_seconds(self._tries, self._clock.jitter())
-        self._tries += 1
-        until = self._since + RECONNECT_SECONDS
-        if now + pause > (until if self._until is None else min(until, self._until)):
-            raise failure
-        yield Sleep(pause)
-
-
 def wait_for_end(
     job_id: str, seconds: float, options: Options, clock: ClockAndRandom, *, show_progress: bool
 ) -> Effects:
@@ -212,9 +175,11 @@ def wait_for_end(
     deadline = clock.now() + seconds
     backoff = ReconnectBackoff(clock, deadline)
     state: JobState | None = None
+    may_wait = True
     while (left := deadline - clock.now()) > 0:
         asked_at = clock.now()
-        wait = min(_SHORT_POLL_SECONDS if show_progress else _LONG_POLL_SECONDS, _POLL_SHARE * left)
+        longest = _SHORT_POLL_SECONDS if show_progress else _LONG_POLL_SECONDS
+        wait = min(longest, _POLL_SHARE * left) if may_wait else 0.0
         within = replace(options, timeout=min(left, wait + options.timeout), retries=0)
         try:
             state = yield from job_state(job_id, within, clock, wait)
@@ -223,9 +188,11 @@ def wait_for_end(
         except (ClientError, ServingError) as failure:
             if not is_unavailable(failure):
                 raise
+            may_wait = False  # where too many clients wait already, one that does not is answered
             yield from backoff.wait(failure)
             continue
         backoff.reset()
+        may_wait = True
         yield ReportState(state)
         if state.has_ended:
             return state

@@ -16,6 +16,9 @@ from aylien_model_serving.client.options import ClockAndRandom, Options
 #: Seconds before the first further try, and at most; they double in between.
 FIRST_DELAY, MAX_DELAY = 0.2, 5.0
 
+#: Seconds for which a service may be unavailable to one that waits for a job.
+RECONNECT_SECONDS = 60.0
+
 #: Statuses with which a service says when it is to be tried again.
 _RETRY_AFTER_STATUSES = frozenset({429, 503})
 
@@ -78,3 +81,37 @@ def _delay(
 def backoff_seconds(tries: int, jitter: float) -> float:
     """Return the seconds before a further try: twice as many each time, less a jitter of up to half."""
     return min(MAX_DELAY, FIRST_DELAY * 2.0 ** min(tries, 10)) * (1 - jitter / 2)
+
+
+class ReconnectBackoff:
+    """Waits for an unavailable service, for a while, in pauses that grow.
+
+    Args:
+        clock: the clock and the random source.
+        until: when it ends in any case, by the clock.
+    """
+
+    def __init__(self, clock: ClockAndRandom, until: float | None = None) -> None:
+        self._clock = clock
+        self._until = until
+        self._since: float | None = None
+        self._tries = 0
+
+    def reset(self) -> None:
+        """Begin anew, for the service has answered."""
+        self._since, self._tries = None, 0
+
+    def wait(self, failure: Exception) -> Effects:
+        """Pause before a further try.
+
+        Raises:
+            Exception: the failure, if it has lasted too long.
+        """
+        now = self._clock.now()
+        self._since = now if self._since is None else self._since
+        pause = backoff_seconds(self._tries, self._clock.jitter())
+        self._tries += 1
+        until = self._since + RECONNECT_SECONDS
+        if now + pause > (until if self._until is None else min(until, self._until)):
+            raise failure
+        yield Sleep(pause)

@@ -26,6 +26,8 @@ class Settings:
 
     Args:
         max_body_mb: largest accepted request body in MiB.
+        max_waiters: clients of one process that may wait for the end of a job, or follow a stream, at a time;
+            half of the server's threads when absent, or 1,000 where waiting holds none.
         log_format: "text" or "json".
         log_level: name of the lowest level that is logged.
         log_line_bytes: longest log line in bytes; a longer one loses its middle.
@@ -66,6 +68,7 @@ class Settings:
     """
 
     max_body_mb: float = 32
+    max_waiters: int | None = None
     log_format: str = "text"
     log_level: str = "WARNING"
     log_line_bytes: int = 8192

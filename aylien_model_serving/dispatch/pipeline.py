@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Generator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from aylien_model_serving import codecs
@@ -24,9 +24,10 @@ from aylien_model_serving.codecs import streaming
 from aylien_model_serving.core.messages import Call, Reply
 from aylien_model_serving.dispatch.cache import CACHE_HEADER, ReplyCache, cache_key, is_personal
 from aylien_model_serving.dispatch.error_responses import ErrorResponses
-from aylien_model_serving.errors import DeadlineExceeded
+from aylien_model_serving.errors import DeadlineExceeded, Unavailable
 from aylien_model_serving.executors import Executor
 from aylien_model_serving.executors.generators import GeneratorItems
+from aylien_model_serving.executors.waiters import Waiters
 from aylien_model_serving.limiting.limiter import Limiter
 from aylien_model_serving.metrics.instruments import Instruments
 from aylien_model_serving.schemas import Schema
@@ -47,6 +48,7 @@ class Endpoint:
         instruments: the metrics of this service.
         error_responses: makes the reply of an error.
         limiter: refuses calls beyond the route's limit, if it has one; it is asked before a body is read.
+        waiters: the places of those whom a reply is streamed to.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Endpoint:
     executor: Executor
     instruments: Instruments
     error_responses: ErrorResponses
+    waiters: Waiters = field(default_factory=Waiters)
     reply_cache: ReplyCache | None = None
     timeout: float | None = None
     remote: bool = False
@@ -237,6 +240,22 @@ def _run_as_leader(
 
 def _with_cache_header(reply: Reply, found: str) -> Reply:
     return Reply(reply.status, reply.body, reply.media_type, [*reply.headers, (CACHE_HEADER, found)])
+
+
+def admitted(endpoint: Endpoint, call: Call, reply: Reply, *, holds_thread: bool) -> Reply:
+    """Return a streamed reply if there is a place for its client, or the refusal.
+
+    Args:
+        endpoint: the handler's.
+        call: the request.
+        reply: has chunks.
+        holds_thread: whether a thread waits for each of them.
+    """
+    try:
+        endpoint.waiters.admit(reply, holds_thread=holds_thread)
+    except Unavailable as error:
+        return endpoint.error_responses.reply(error, call)
+    return reply
 
 
 def run_steps(steps: Steps) -> Reply:

@@ -111,6 +111,11 @@ class ProcessLock:
         self._locks[os.getpid()].release()
 
 
+def is_own_loop(loop: asyncio.AbstractEventLoop) -> bool:
+    """Return whether a loop is this process's own, on which `run_coroutine` lets its caller wait."""
+    return _loops.get(os.getpid()) is loop
+
+
 _lock = ProcessLock()
 _loops: dict[int, asyncio.AbstractEventLoop] = {}
 

@@ -219,7 +219,7 @@ class ServingFlask(MountingFlask):
     @cached_property
     def _flask_as_asgi(self) -> Any:
         """The app behind the ASGI-to-WSGI adapter; created at its first use, on the loop that it serves."""
-        return asgi_to_wsgi.asgi_of(lambda environ, start_response: self.wsgi_app(environ, start_response))
+        return asgi_to_wsgi.FlaskAsASGI(lambda *arguments: self.wsgi_app(*arguments))
 
     def is_landing(self) -> bool:
         """Return whether Flask's current request is for "/", and the service has nothing there."""

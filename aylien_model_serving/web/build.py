@@ -131,7 +131,9 @@ def _add_job_endpoints(app: ServingFlask, jobs: JobStore, described: Iterable[Ro
         for endpoint in app.state.endpoints
         if isinstance(endpoint.executor, EnqueueExecutor)
     ]
-    endpoints = job_routes.JobEndpoints(jobs.store, jobs.service, [runner.wake for runner in runners])
+    endpoints = job_routes.JobEndpoints(
+        jobs.store, jobs.service, [runner.wake for runner in runners], app.state.waiters
+    )
     routes.refuse_collisions([*described, *endpoints.routes()])
     for route in endpoints.routes():
         view = _view(app, route, is_own=True)
@@ -212,6 +214,7 @@ def _endpoint(state: ServiceState, route: Route, limiter: Limiter | None) -> End
         executor=executor_factory.choose(state, route, handler, signature, schema),
         instruments=state.instruments,
         error_responses=state.error_responses,
+        waiters=state.waiters,
         reply_cache=ReplyCache(state.backend, state.single_flight, _cache_seconds(route))
         if route.cache and state.backend is not None
         else None,

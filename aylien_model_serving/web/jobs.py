@@ -9,7 +9,7 @@ import asyncio
 import itertools
 import math
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -21,15 +21,17 @@ from aylien_model_serving.core.messages import Reply
 from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.errors import BadRequest, ConfigurationError, NotFound
 from aylien_model_serving.executors.generators import GeneratorItems
+from aylien_model_serving.executors.waiters import Waiters
 from aylien_model_serving.jobs.job import JobRecord
 from aylien_model_serving.jobs.states import ENDED, Status
 from aylien_model_serving.jobs.store import Store, open_store
 from aylien_model_serving.jobs.view import JobPage, ShownJob, listed, show
+from aylien_model_serving.process import native_threads
 from aylien_model_serving.routing.routes import Route
 from aylien_model_serving.web.state import JobStore
 
-#: Seconds that one request may wait for a job's end.
-LONGEST_WAIT = 300.0
+#: Seconds that one request may wait for a job's end: where it holds no thread, and where it holds one.
+LONGEST_WAIT, LONGEST_WAIT_OF_THREAD = 300.0, 30.0
 
 #: Seconds between two polls of a job that a client waits for: the first, and the most.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.25
@@ -40,8 +42,9 @@ _PAGE = 100
 #: The largest number of a job that SQLite can keep.
 _LAST_NUMBER = 2**63 - 1
 
-#: Seconds after which a stream without events sends a comment, as the standard suggests for old proxies.
-_KEEP_ALIVE = 15.0
+#: Seconds after which a stream without events sends a comment: for proxies, as the standard advises, and
+#: to find out on a thread that the client has left.
+_KEEP_ALIVE = 5.0
 
 
 #: The store in the process's memory, in which services of one name are numbered.
@@ -82,12 +85,16 @@ class JobEndpoints:
         store: of the jobs.
         service: the service whose jobs they are.
         wake_workers: have the workers of jobs poll the store.
+        waiters: the places of clients that wait.
     """
 
-    def __init__(self, store: Store, service: str, wake_workers: Sequence[Callable[[], None]]) -> None:
+    def __init__(
+        self, store: Store, service: str, wake_workers: Sequence[Callable[[], None]], waiters: Waiters
+    ) -> None:
         self._store = store
         self._service = service
         self._wake_workers = wake_workers
+        self._waiters = waiters
 
     def routes(self) -> list[Route]:
         """Return the routes of these endpoints."""
@@ -106,14 +113,23 @@ class JobEndpoints:
             job_id: the job's id.
             wait: seconds to wait for its end.
         """
-        until = time.monotonic() + min(max(wait, 0.0), LONGEST_WAIT)
+        job = self._find(job_id)
+        if wait > 0 and job.status not in ENDED:
+            holds_thread = native_threads.is_own_loop(asyncio.get_running_loop())
+            with self._waiters.enter(holds_thread=holds_thread):
+                job = await self._wait(job_id, min(wait, _longest_wait(holds_thread)))
+        return self._reply(job)
+
+    async def _wait(self, job_id: str, seconds: float) -> JobRecord:
+        """Return a job that has ended, or is under way after so many seconds."""
+        until = time.monotonic() + seconds
         pause = _FIRST_PAUSE
         job = self._find(job_id)
         while job.status not in ENDED and time.monotonic() < until:
             await asyncio.sleep(min(pause, max(0.0, until - time.monotonic())))
             pause = min(2 * pause, _LONGEST_PAUSE)
             job = self._find(job_id)
-        return self._reply(job)
+        return job
 
     async def cancel(self, job_id: str) -> Annotated[Reply, ShownJob]:
         """Cancel a job, running or queued; one that has ended stays as it is."""
@@ -155,7 +171,7 @@ class JobEndpoints:
         chunks = GeneratorItems(self._events(job_id), _nothing, in_native_thread=False)
         return Reply(200, b"", EVENT_STREAM, list(HEADERS), chunks)
 
-    def _events(self, job_id: str) -> Generator[bytes, None, None]:
+    async def _events(self, job_id: str) -> AsyncGenerator[bytes, None]:
         seen, last, sent_at, pause = -1, None, time.monotonic(), _FIRST_PAUSE
         while True:
             job = self._find(job_id)
@@ -173,7 +189,7 @@ class JobEndpoints:
             elif not items and time.monotonic() - sent_at > _KEEP_ALIVE:
                 yield b": still at it\n\n"
             elif not items:
-                time.sleep(pause)
+                await asyncio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
                 continue
             sent_at, pause = time.monotonic(), _FIRST_PAUSE
@@ -203,6 +219,10 @@ def without_body(view: Callable[..., Response]) -> Callable[..., Response]:
         return view(**path_values)
 
     return with_query
+
+
+def _longest_wait(holds_thread: bool) -> float:
+    return LONGEST_WAIT_OF_THREAD if holds_thread and not native_threads.is_patched() else LONGEST_WAIT
 
 
 def _seconds(text: str) -> float:

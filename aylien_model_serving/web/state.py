@@ -12,6 +12,7 @@ from aylien_model_serving.dispatch.cache import CacheBackend, ReplyCache, Single
 from aylien_model_serving.dispatch.error_responses import ErrorResponses
 from aylien_model_serving.dispatch.pipeline import Endpoint
 from aylien_model_serving.executors.inline import InlineExecutor
+from aylien_model_serving.executors.waiters import Waiters
 from aylien_model_serving.handlers import callables
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.jobs.store import Store
@@ -64,11 +65,13 @@ class ServiceState:
     jobs: JobStore | None = None
     limit_stores: LimitStores | None = None
     single_flight: SingleFlight = field(default_factory=SingleFlight)
+    waiters: Waiters = field(init=False)
     error_responses: ErrorResponses = field(init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _view_endpoints: dict[tuple[int, int, bool, str], tuple[Endpoint, Any, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.waiters = Waiters(self.settings.max_waiters)
         self.error_responses = ErrorResponses(self.settings.expose_errors, self.instruments.count_exception)
 
     def endpoint_of_view(self, handler: Any, schema: Any, *, cached: bool, name: str) -> Endpoint:
@@ -111,6 +114,7 @@ class ServiceState:
             executor=executor,
             instruments=self.instruments,
             error_responses=self.error_responses,
+            waiters=self.waiters,
             reply_cache=ReplyCache(self.backend, self.single_flight)
             if cached and self.backend is not None
             else None,

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from aylien_model_serving.client import jobs
+from aylien_model_serving.client import jobs, retry
 from aylien_model_serving.client.effects import ApiResponse
 from aylien_model_serving.client.errors import (
     ConnectionLost,
@@ -90,13 +90,23 @@ def test_a_service_that_restarts_is_waited_for(failure: ApiResponse | Exception)
     assert state.result == "done"
 
 
+def test_a_service_where_too_many_wait_is_asked_without_a_wait() -> None:
+    script = Script(
+        ApiResponse(503, {"retry-after": "5"}), status_response("finished", result="done"), seconds=1
+    )
+
+    script.run(jobs.wait_for_end("j", 3600, OPTIONS, script.clock, show_progress=False))
+
+    assert [bool(request.query) for request in script.requests] == [True, False]
+
+
 def test_a_service_that_does_not_come_back_is_given_up() -> None:
     script = Script(*[Unreachable("nobody")] * 100)
 
     with pytest.raises(Unreachable, match="nobody"):
         script.run(jobs.wait_for_end("j", 3600, OPTIONS, script.clock, show_progress=False))
 
-    assert script.time - 1000 <= jobs.RECONNECT_SECONDS
+    assert script.time - 1000 <= retry.RECONNECT_SECONDS
 
 
 def test_a_job_that_is_not_known_is_not_waited_for() -> None:

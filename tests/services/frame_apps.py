@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from flask import Flask, request
@@ -24,6 +25,16 @@ def view() -> dict[str, Any]:
 
 def enqueued(text: str) -> dict[str, Any]:
     return {"text": text}
+
+
+def last(seconds: float) -> None:
+    time.sleep(seconds)
+
+
+def count(to: int, pause: float = 0.0) -> Iterator[int]:
+    for number in range(to):
+        yield number
+        time.sleep(pause)
 
 
 def below_wsgi(environ: Any, start_response: Any) -> Iterable[bytes]:
@@ -53,3 +64,14 @@ def framed() -> Flask:
     app.mount_wsgi("/wsgi", below_wsgi)
     app.mount_asgi("/asgi", below_asgi)
     return app
+
+
+def lasting() -> Flask:
+    """Return a service whose jobs and streams take as long as a client wants."""
+    return FlaskAppWrapper.create_app(
+        [
+            {"endpoint": "/last", "callable": last, "methods": ["POST"], "job": True},
+            {"endpoint": "/count", "callable": count, "methods": ["GET"], "threads": 32},
+            {"endpoint": "/echo", "callable": echo, "methods": ["POST"]},
+        ]
+    )

@@ -14,18 +14,18 @@ from typing import Any, NamedTuple
 from flask import Flask, Response, request
 
 from aylien_model_serving.core.messages import REQUEST_ID_HEADER, Call, Chunks, Reply, deadline_of
-from aylien_model_serving.dispatch.pipeline import Endpoint, run_steps_async
+from aylien_model_serving.dispatch.pipeline import Endpoint, admitted, run_steps_async
 from aylien_model_serving.dispatch.pipeline import answer as answer_steps
-from aylien_model_serving.errors import BodyTooLarge, MalformedBody, ServingError, TooManyRequests
+from aylien_model_serving.errors import ServingError, TooManyRequests
 from aylien_model_serving.limiting.limiter import Limiter
-from aylien_model_serving.web.adapters.asgi_to_wsgi import Message, Scope, Send, environ_of
+from aylien_model_serving.web.adapters.asgi_to_wsgi import Scope, Send, environ_of
 from aylien_model_serving.web.adapters.connection import (
     ASGIConnection,
     ClientDisconnected,
     cancel_on_disconnect,
+    read_body,
 )
 from aylien_model_serving.web.adapters.flask import finish, to_reply
-from aylien_model_serving.web.adapters.framing import declared_length
 from aylien_model_serving.web.adapters.lazy_contexts import LazyContexts
 from aylien_model_serving.web.adapters.request_info import BODILESS, RequestInfo
 from aylien_model_serving.web.adapters.route_table import RouteMatch
@@ -113,15 +113,22 @@ async def _respond(
         reply = await run_steps_async(
             answer_steps(endpoint, call), lambda work: cancel_on_disconnect(work, connection)
         )
+        if reply.chunks is not None:
+            reply = admitted(endpoint, call, reply, holds_thread=False)
         if contexts.request_context is None:
             return _response_of_reply(reply, call)
         return _response_of_flask(finish(contexts, reply, endpoint, call), reply)
 
 
 async def _send(response: _ASGIResponse, call: Call, connection: ASGIConnection) -> None:
-    await connection.send(
-        {"type": "http.response.start", "status": response.status, "headers": response.headers}
-    )
+    try:
+        await connection.send(
+            {"type": "http.response.start", "status": response.status, "headers": response.headers}
+        )
+    except BaseException:
+        if response.chunks is not None:
+            response.chunks.close()  # nobody else will
+        raise
     is_bodiless = call.method == "HEAD" or response.status in BODILESS
     if response.chunks is not None and not is_bodiless:
         await _send_chunks(response.chunks, connection)
@@ -177,51 +184,6 @@ def path_of(scope: Scope) -> str:
     root: str = scope.get("root_path", "")
     is_below = root and path.startswith(root) and path[len(root) :][:1] in ("", "/")
     return path[len(root) :] if is_below else path
-
-
-async def read_body(connection: ASGIConnection, limit: int | None) -> bytes:
-    """Return the whole body of an ASGI request.
-
-    Raises:
-        BodyTooLarge: its declared or real length is over the limit; a declared one is refused unread. One
-            that is not declared has to be shorter than the limit, as Werkzeug has it.
-        MalformedBody: its declared length is none, or it ends before it.
-        ClientDisconnected: the connection ended before the body did.
-    """
-    declared = connection.headers.get("content-length")
-    length = declared_length(declared) if declared else None
-    if limit is not None and length is not None and length > limit:
-        raise BodyTooLarge(limit)
-    message = await connection.receive()
-    body = _chunk(message)
-    if message.get("more_body"):
-        body = await _read_rest(body, connection, limit)
-    if length is None:
-        if limit is not None and len(body) >= limit:
-            raise BodyTooLarge(limit)
-    elif len(body) < length:
-        raise MalformedBody(f"The body ends after {len(body)} of {length} declared bytes")
-    return body
-
-
-async def _read_rest(first: bytes, connection: ASGIConnection, limit: int | None) -> bytes:
-    """Return the body whose first piece has come."""
-    pieces, size, more = [first], len(first), True
-    while more:
-        message = await connection.receive()
-        pieces.append(_chunk(message))
-        size += len(pieces[-1])
-        if limit is not None and size > limit:
-            raise BodyTooLarge(limit)
-        more = message.get("more_body", False)
-    return b"".join(pieces)
-
-
-def _chunk(message: Message) -> bytes:
-    if message["type"] == "http.disconnect":
-        raise ClientDisconnected
-    body: bytes = message.get("body", b"")
-    return body
 
 
 def _response_of_reply(reply: Reply, call: Call) -> _ASGIResponse:

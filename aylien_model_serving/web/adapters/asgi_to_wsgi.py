@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from a2wsgi import WSGIMiddleware
 from a2wsgi.wsgi import build_environ
 
+from aylien_model_serving.process import server_threads
 from aylien_model_serving.web.adapters.lazy_contexts import body_environ
 from aylien_model_serving.web.adapters.request_info import REQUEST_INFO, RequestInfo, headers_by_name
 
@@ -26,6 +27,12 @@ T = TypeVar("T")
 #: Threads on which Flask answers requests of an ASGI server.
 FLASK_THREADS = 16
 
+#: Threads on which the health endpoints are answered, whatever the others wait for.
+HEALTH_THREADS = 2
+
+#: Paths that load balancers and orchestrators ask whether this process is well.
+HEALTH_PATHS = frozenset({"/__ping", "/livez", "/readyz"})
+
 #: Key of the query in a scope for a2wsgi, which decodes `query_string` as ASCII.
 _QUERY = "model_serving.query"
 
@@ -33,9 +40,11 @@ _QUERY = "model_serving.query"
 _CLIENT = "model_serving.client"
 
 
-def asgi_of(wsgi: Callable[[Any, Any], Any]) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
-    """Return an ASGI application that runs a WSGI application on threads."""
-    middleware: Any = WSGIMiddleware(_stop_on_disconnect(wsgi), workers=FLASK_THREADS)
+def asgi_of(
+    wsgi: Callable[[Any, Any], Any], threads: int | None = None
+) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
+    """Return an ASGI application that runs a WSGI application on so many threads, or `FLASK_THREADS`."""
+    middleware: Any = WSGIMiddleware(_stop_on_disconnect(wsgi), workers=threads or FLASK_THREADS)
     tasks: set[asyncio.Future[None]] = set()  # the loop itself holds its tasks weakly
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
@@ -53,6 +62,24 @@ def asgi_of(wsgi: Callable[[Any, Any], Any]) -> Callable[[Scope, Receive, Send],
             raise client.failure
 
     return answer
+
+
+class FlaskAsASGI:
+    """Flask as an ASGI application, with threads for health checks, which never wait for other requests.
+
+    Args:
+        wsgi: Flask's WSGI application.
+    """
+
+    def __init__(self, wsgi: Callable[[Any, Any], Any]) -> None:
+        server_threads.announce(FLASK_THREADS)
+        self._answer = asgi_of(wsgi)
+        self._answer_health = asgi_of(wsgi, HEALTH_THREADS)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path: str = scope["path"].removeprefix(scope.get("root_path", ""))
+        answer = self._answer_health if path in HEALTH_PATHS else self._answer
+        await answer(scope, receive, send)
 
 
 class _ClientConnection:

@@ -1,4 +1,4 @@
-"""The connection of one request under an ASGI server, and how a call ends when its client leaves."""
+"""The connection of one request under an ASGI server: its body, and what happens when its client leaves."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import asyncio
 from collections.abc import Awaitable
 from typing import Any
 
+from aylien_model_serving.errors import BodyTooLarge, MalformedBody
 from aylien_model_serving.web.adapters.asgi_to_wsgi import Message, Receive, Scope, Send
+from aylien_model_serving.web.adapters.framing import declared_length
 from aylien_model_serving.web.adapters.request_info import ScopeHeaders
 
 #: Seconds after which a call is watched for a disconnect: watching costs as much as a quick response.
@@ -46,6 +48,51 @@ class ASGIConnection:
         """Cancel the wait for a disconnect."""
         if self._disconnect is not None:
             self._disconnect.cancel()
+
+
+async def read_body(connection: ASGIConnection, limit: int | None) -> bytes:
+    """Return the whole body of an ASGI request.
+
+    Raises:
+        BodyTooLarge: its declared or real length is over the limit; a declared one is refused unread. One
+            that is not declared has to be shorter than the limit, as Werkzeug has it.
+        MalformedBody: its declared length is none, or it ends before it.
+        ClientDisconnected: the connection ended before the body did.
+    """
+    declared = connection.headers.get("content-length")
+    length = declared_length(declared) if declared else None
+    if limit is not None and length is not None and length > limit:
+        raise BodyTooLarge(limit)
+    message = await connection.receive()
+    body = _chunk(message)
+    if message.get("more_body"):
+        body = await _read_rest(body, connection, limit)
+    if length is None:
+        if limit is not None and len(body) >= limit:
+            raise BodyTooLarge(limit)
+    elif len(body) < length:
+        raise MalformedBody(f"The body ends after {len(body)} of {length} declared bytes")
+    return body
+
+
+async def _read_rest(first: bytes, connection: ASGIConnection, limit: int | None) -> bytes:
+    """Return the body whose first piece has come."""
+    pieces, size, more = [first], len(first), True
+    while more:
+        message = await connection.receive()
+        pieces.append(_chunk(message))
+        size += len(pieces[-1])
+        if limit is not None and size > limit:
+            raise BodyTooLarge(limit)
+        more = message.get("more_body", False)
+    return b"".join(pieces)
+
+
+def _chunk(message: Message) -> bytes:
+    if message["type"] == "http.disconnect":
+        raise ClientDisconnected
+    body: bytes = message.get("body", b"")
+    return body
 
 
 async def cancel_on_disconnect(work: Awaitable[Any], connection: ASGIConnection) -> Any:

@@ -22,7 +22,7 @@ from aylien_model_serving import codecs, errors
 from aylien_model_serving.background.tasks import TaskResponse
 from aylien_model_serving.core.messages import REQUEST_ID_HEADER, Call, Reply, deadline_of
 from aylien_model_serving.dispatch.error_responses import ErrorResponses, error_body
-from aylien_model_serving.dispatch.pipeline import Endpoint, answer, run_steps
+from aylien_model_serving.dispatch.pipeline import Endpoint, admitted, answer, run_steps
 from aylien_model_serving.executors.generators import GeneratorItems
 from aylien_model_serving.handlers import callables
 from aylien_model_serving.web import pages
@@ -119,6 +119,8 @@ def answer_request(endpoint: Endpoint, path_values: Mapping[str, Any]) -> Respon
     except errors.ServingError as error:
         return error_response(endpoint.error_responses, error)
     reply = run_steps(answer(endpoint, call))
+    if reply.chunks is not None:
+        reply = admitted(endpoint, call, reply, holds_thread=True)
     if reply.after is not None:
         after_this_request(partial(_call_on_close, reply.after))
     return to_response(reply)

@@ -12,7 +12,7 @@ from flask import Flask, Response
 from werkzeug.wsgi import ClosingIterator
 
 from aylien_model_serving.core.messages import REQUEST_ID_HEADER, Call, Chunks, Reply, deadline_of
-from aylien_model_serving.dispatch.pipeline import Endpoint, run_steps
+from aylien_model_serving.dispatch.pipeline import Endpoint, admitted, run_steps
 from aylien_model_serving.dispatch.pipeline import answer as answer_steps
 from aylien_model_serving.errors import BodyTooLarge, MalformedBody, ServingError, TooManyRequests
 from aylien_model_serving.limiting.limiter import Limiter
@@ -124,7 +124,8 @@ def _read_and_answer(endpoint: Endpoint, call: Call, environ: WSGIEnvironment, l
         call.body = read_body(environ, limit)
     except ServingError as error:
         return endpoint.error_responses.reply(error, call)
-    return run_steps(answer_steps(endpoint, call))
+    reply = run_steps(answer_steps(endpoint, call))
+    return reply if reply.chunks is None else admitted(endpoint, call, reply, holds_thread=True)
 
 
 def send_reply(
