@@ -19,6 +19,7 @@ that is safe to show to a client.
     ├── BodyTooLarge             413  body_too_large
     ├── FileTooLarge             413  file_too_large
     ├── UnsupportedMediaType     415  unsupported_media_type
+    ├── IdempotencyKeyReused     422  idempotency_key_reused
     ├── TooManyRequests          429  too_many_requests     with Retry-After
     ├── HandlerFailed            500  internal_error
     ├── InvalidAnswer            500  invalid_answer
@@ -217,6 +218,14 @@ class _RetryLater(ServingError):
 
     def headers(self) -> list[tuple[str, str]]:
         return [("Retry-After", str(self.retry_after))]
+
+
+class IdempotencyKeyReused(ServingError):
+    """The request carries the idempotency key of another one (draft-ietf-httpapi-idempotency-key-header)."""
+
+    status = 422
+    code = "idempotency_key_reused"
+    message = "Idempotency-Key: an earlier request that was not equal to this one has the same key"
 
 
 class TooManyRequests(_RetryLater):

@@ -18,8 +18,14 @@ from typing import Any
 from gunicorn import glogging, util
 
 from aylien_model_serving.background import pool
+from aylien_model_serving.core import callers
 from aylien_model_serving.core import logging as logs
-from aylien_model_serving.core.messages import REQUEST_ID_HEADER, choose_request_id, current_request_id
+from aylien_model_serving.core.messages import (
+    REQUEST_ID_HEADER,
+    REQUEST_INFO,
+    choose_request_id,
+    current_request_id,
+)
 from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.dispatch.error_responses import error_body
 from aylien_model_serving.errors import reason as reason_of
@@ -53,7 +59,8 @@ class Logger(glogging.Logger):  # type: ignore[misc]  # Gunicorn carries no type
         """Log an answer under the id that it carries: the application is done with the request by then."""
         if not self.access_log_enabled:
             return
-        with _with_request_id(_request_id(resp)):
+        info = environ.get(REQUEST_INFO)  # only WSGI workers keep what the application wrote there
+        with _with_request_id(_request_id(resp), callers.NOBODY if info is None else info.caller):
             super().access(resp, req, environ, request_time)
 
 
@@ -70,12 +77,14 @@ def _text(value: str | bytes) -> str:
 
 
 @contextmanager
-def _with_request_id(request_id: str) -> Iterator[None]:
+def _with_request_id(request_id: str, caller: callers.Caller = callers.NOBODY) -> Iterator[None]:
     token = current_request_id.set(request_id)
+    caller_token = callers.current.set(caller)
     try:
         yield
     finally:
         current_request_id.reset(token)
+        callers.current.reset(caller_token)
 
 
 logger_class = Logger

@@ -18,6 +18,7 @@ from multiprocessing.util import Finalize
 from typing import Any, Protocol
 
 from aylien_model_serving.background.tasks import Task, TaskResponse
+from aylien_model_serving.core import callers
 from aylien_model_serving.core.messages import current_request_id
 from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.handlers import callables, exits
@@ -37,11 +38,12 @@ class BackgroundBatch:
         request_id: of the request that was answered.
     """
 
-    __slots__ = ("_request_id", "_tasks")
+    __slots__ = ("_caller", "_request_id", "_tasks")
 
     def __init__(self, tasks: Sequence[Task], request_id: str) -> None:
         self._tasks = tasks
         self._request_id = request_id
+        self._caller = callers.current.get()
 
     def __call__(self) -> None:
         """Pass the tasks to this process's pool; where too many batches wait there, run them at once."""
@@ -51,11 +53,13 @@ class BackgroundBatch:
     def run(self) -> None:
         """Run the tasks; one that fails is logged, and the next one follows."""
         token = current_request_id.set(self._request_id)
+        caller_token = callers.current.set(self._caller)
         try:
             for task in self._tasks:
                 _run_task(task)
         finally:
             current_request_id.reset(token)
+            callers.current.reset(caller_token)
 
 
 def _run_task(task: Task) -> None:

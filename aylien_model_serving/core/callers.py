@@ -21,12 +21,22 @@ class Caller:
     name: str
     is_admin: bool = False
 
+    @property
+    def scope(self) -> str | None:
+        """The name whose jobs the caller sees; None for all."""
+        return None if self.is_admin else self.name
+
 
 #: Whoever calls a service without keys: all that is there is everybody's.
 NOBODY = Caller("", is_admin=True)
 
 #: The caller of the request that is being handled.
 current: ContextVar[Caller] = ContextVar("model_serving_caller", default=NOBODY)
+
+
+def named(name: str) -> Caller:
+    """Return the caller of a call that another process has authenticated; it sees nothing of others there."""
+    return Caller(name) if name else NOBODY
 
 
 def current_caller() -> str:

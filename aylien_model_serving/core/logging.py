@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from aylien_model_serving.core import callers
 from aylien_model_serving.core.escapes import escape, escape_in_json
 from aylien_model_serving.core.messages import current_request_id
 from aylien_model_serving.core.settings import Settings
@@ -44,16 +45,14 @@ class _Formatter(logging.Formatter):
 
 
 class TextFormatter(_Formatter):
-    """`2026-01-31T12:00:00.123Z INFO model [request id] message`, line breaks written as \\n."""
+    """`2026-01-31T12:00:00.123Z INFO model [request id, caller] message`, line breaks written as \\n."""
 
     def render(self, record: logging.LogRecord, text: str) -> str:
-        return escape(
-            f"{_timestamp(record)} {record.levelname} {record.name} [{current_request_id.get()}] {text}"
-        )
+        return escape(f"{_timestamp(record)} {record.levelname} {record.name} [{_origin()}] {text}")
 
 
 class JsonFormatter(_Formatter):
-    """One JSON object: time, level, logger, request_id, message."""
+    """One JSON object: time, level, logger, request_id, caller if there is one, message."""
 
     def render(self, record: logging.LogRecord, text: str) -> str:
         fields: dict[str, Any] = {
@@ -61,9 +60,16 @@ class JsonFormatter(_Formatter):
             "level": record.levelname,
             "logger": record.name,
             "request_id": current_request_id.get(),
+            **({"caller": caller} if (caller := callers.current.get().name) else {}),
             "message": text.encode("utf-8", "backslashreplace").decode(),
         }
         return escape_in_json(msgspec.json.encode(fields).decode())
+
+
+def _origin() -> str:
+    """Return the request's id, and who makes it if the service has keys."""
+    caller = callers.current.get().name
+    return f"{current_request_id.get()} {caller}" if caller else current_request_id.get()
 
 
 _FORMATTERS = {"text": TextFormatter, "json": JsonFormatter}

@@ -17,6 +17,9 @@ from typing import Protocol
 
 REQUEST_ID_HEADER = "X-Request-ID"
 
+#: Key of a request's start time, id and caller in a WSGI environ.
+REQUEST_INFO = "model_serving.request_info"
+
 #: The id of the request that is being handled; "-" outside of one.
 current_request_id: ContextVar[str] = ContextVar("model_serving_request_id", default="-")
 

@@ -6,8 +6,11 @@ the pipeline from its first step to its last.
 
 from __future__ import annotations
 
+from contextvars import Token
 from typing import Any
 
+from aylien_model_serving.core import callers
+from aylien_model_serving.core.callers import Caller
 from aylien_model_serving.core.messages import Call, Reply, current_request_id
 from aylien_model_serving.dispatch.pipeline import Endpoint, Execute, answer
 from aylien_model_serving.executors.engine import QueuedCall
@@ -38,20 +41,25 @@ class EngineCall(QueuedCall):
         suspect: bool = False,
     ) -> None:
         super().__init__({}, deadline, call.request_id, finish=finish, suspect=suspect)
+        self.caller = callers.named(call.caller)
         self.call = call
         self.endpoint = endpoint
         self._steps = answer(endpoint, call)
 
+    def _enter(self) -> tuple[Token[str], Token[Caller]]:
+        """Have log lines belong to this call, until `_leave`."""
+        return current_request_id.set(self.request_id), callers.current.set(self.caller)
+
     def prepare(self) -> Reply | None:
         """Decode and validate the fields into `arguments`; return the error reply, where that fails."""
-        token = current_request_id.set(self.request_id)
+        tokens = self._enter()
         try:
             step = self._steps.send(None)
         except StopIteration as end:
             refusal: Reply = end.value
             return refusal
         finally:
-            current_request_id.reset(token)
+            _leave(*tokens)
         assert isinstance(step, Execute)
         self.arguments = step.arguments
         return None
@@ -59,11 +67,11 @@ class EngineCall(QueuedCall):
     def refuse(self, error: Exception) -> Reply:
         """Return the error reply of a call that will not run."""
         self.discard()
-        token = current_request_id.set(self.request_id)
+        tokens = self._enter()
         try:
             return self.endpoint.error_responses.reply(error, self.call)
         finally:
-            current_request_id.reset(token)
+            _leave(*tokens)
 
     def discard(self) -> None:
         """Run no further step."""
@@ -73,15 +81,20 @@ class EngineCall(QueuedCall):
         """Return the reply for what the handler returned or raised."""
         if type(result) in STREAMS:
             result = GeneratorItems(result, _nothing, in_native_thread=False)
-        token = current_request_id.set(self.request_id)
+        tokens = self._enter()
         try:
             self._steps.send(result) if error is None else self._steps.throw(error)
         except StopIteration as end:
             reply: Reply = end.value
             return reply
         finally:
-            current_request_id.reset(token)
+            _leave(*tokens)
         raise AssertionError("the run is the last step that waits")
+
+
+def _leave(request_id: Token[str], caller: Token[Caller]) -> None:
+    current_request_id.reset(request_id)
+    callers.current.reset(caller)
 
 
 def _nothing() -> None:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from aylien_model_serving.background import pool
+from aylien_model_serving.core import callers
 from aylien_model_serving.core.messages import Call
 from aylien_model_serving.errors import DeadlineExceeded
 from aylien_model_serving.executors import Observer
@@ -73,7 +74,9 @@ class BatchedExecutor:
             outcome.append((result, error))
             done.release()
 
-        queued = QueuedCall(arguments, call.deadline, call.request_id, finish=finish)
+        queued = QueuedCall(
+            arguments, call.deadline, call.request_id, finish=finish, caller=callers.named(call.caller)
+        )
         engine, _ = self._engine_of_process()
         engine.submit(queued)
         try:
@@ -95,7 +98,9 @@ class BatchedExecutor:
         def finish(result: Any, error: Exception | None) -> None:
             notifier.put(loop, (future, result, error, call.request_id))
 
-        queued = QueuedCall(arguments, call.deadline, call.request_id, finish=finish)
+        queued = QueuedCall(
+            arguments, call.deadline, call.request_id, finish=finish, caller=callers.named(call.caller)
+        )
         engine.submit(queued)
         timer = loop.call_later(_left(call.deadline), _expire, future) if call.deadline is not None else None
         try:

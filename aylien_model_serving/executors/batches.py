@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple, Protocol
 
+from aylien_model_serving.core import callers
+from aylien_model_serving.core.callers import NOBODY, Caller
 from aylien_model_serving.core.messages import current_request_id
 from aylien_model_serving.errors import DeadlineExceeded, HandlerFailed
 from aylien_model_serving.executors.hub_watch import HOLD_SECONDS, HubWatch
@@ -112,6 +114,7 @@ class HandlerInvoker:
         arguments = columns(calls) if self._batched else calls[0].arguments
         self._observer.starts(calls)
         token = current_request_id.set(calls[0].request_id if len(calls) == 1 else "-")
+        caller_token = callers.current.set(_common_caller(calls))
         start = time.perf_counter()
         try:
             if self._is_async:
@@ -131,6 +134,7 @@ class HandlerInvoker:
             if seconds > HOLD_SECONDS and not self._leaves_hub:
                 self._hub_watch.check(seconds)
             current_request_id.reset(token)
+            callers.current.reset(caller_token)
 
     def _split(self, calls: Sequence[QueuedCall], result: Any) -> list[CallOutcome]:
         """Give every call its own result."""
@@ -144,6 +148,12 @@ class HandlerInvoker:
             CallOutcome(call, None, item) if isinstance(item, Exception) else CallOutcome(call, item)
             for call, item in zip(calls, listed, strict=True)
         ]
+
+
+def _common_caller(calls: Sequence[QueuedCall]) -> Caller:
+    """Return who makes all of the calls; nobody, where several do."""
+    first = calls[0].caller
+    return first if len(calls) == 1 or all(call.caller == first for call in calls) else NOBODY
 
 
 def columns(calls: Sequence[QueuedCall]) -> dict[str, Any]:

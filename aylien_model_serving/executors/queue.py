@@ -9,6 +9,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from aylien_model_serving.core.callers import NOBODY, Caller
+
 FinishCallback = Callable[[Any, "Exception | None"], None]
 
 
@@ -22,12 +24,14 @@ class QueuedCall:
         finish: called with the result or the error, once, on a thread of the engine, while the call's slot is
             still taken; never for a call that was abandoned before it reached the handler.
         suspect: whether a process died while it ran this call; it runs alone.
+        caller: who makes the request.
     """
 
     __slots__ = (
         "abandoned",
         "arguments",
         "arrived",
+        "caller",
         "deadline",
         "finish",
         "request_id",
@@ -43,12 +47,14 @@ class QueuedCall:
         *,
         finish: FinishCallback,
         suspect: bool = False,
+        caller: Caller = NOBODY,
     ) -> None:
         self.arguments = arguments
         self.deadline = deadline
         self.request_id = request_id
         self.finish = finish
         self.suspect = suspect
+        self.caller = caller
         self.abandoned = False
         self.arrived = 0.0
         self.waited = 0.0

@@ -26,7 +26,9 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
         retries: how often a job whose handler failed is tried again.
         timeout: seconds that one attempt may take.
         keep: seconds that the job stays readable after its end.
-        idempotency_key: a client's name for the job; an equal one of the same route gives the kept job back.
+        caller: the name of the API key's owner who made it; "" where the service has no keys.
+        idempotency_key: the caller's name for the job; an equal one gives the kept job back.
+        fingerprint: equal for calls that ask for the same; None where there is no idempotency key.
         webhook: the URL that the job is sent to when it has ended.
         queue_size: how many jobs of the route may be queued.
     """
@@ -39,7 +41,9 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
     retries: int = 0
     timeout: float = 3600.0
     keep: float = 86400.0
+    caller: str = ""
     idempotency_key: str | None = None
+    fingerprint: str | None = None
     webhook: str | None = None
     queue_size: int = 100
 
@@ -49,7 +53,8 @@ class JobRecord(msgspec.Struct, frozen=True):
 
     Args:
         number: grows with each job of the store; later jobs have higher ones. A page's cursor.
-        id, service, route, priority, retries, timeout, keep, idempotency_key, webhook: as in `NewJob`.
+        id, service, route, priority, retries, timeout, keep: as in `NewJob`.
+        idempotency_key, webhook, caller, fingerprint: likewise.
         status: see `states`.
         fraction: how much of it is done, 0 to 1.
         message: what the handler says about its progress.
@@ -98,6 +103,8 @@ class JobRecord(msgspec.Struct, frozen=True):
     reply: ReplyHeader | None = None
     webhook_due: float | None = None
     webhook_tries: int = 0
+    caller: str = ""
+    fingerprint: str | None = None
 
 
 class ClaimedJob(NamedTuple):

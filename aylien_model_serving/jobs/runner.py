@@ -13,6 +13,8 @@ from msgspec.structs import replace
 
 from aylien_model_serving import codecs
 from aylien_model_serving.core.messages import Call, Reply
+from aylien_model_serving.dispatch.cache import cache_key
+from aylien_model_serving.errors import BadRequest
 from aylien_model_serving.jobs.job import NewJob
 from aylien_model_serving.jobs.store import Store
 from aylien_model_serving.jobs.view import show
@@ -74,13 +76,18 @@ class EnqueueExecutor:
         """Enqueue a call, and answer with its job.
 
         Raises:
+            BadRequest: the idempotency key is too long.
+            IdempotencyKeyReused: the job of its idempotency key is of another call.
             QueueFull: as many jobs are queued as may be.
             StoreUnavailable: the store does not work.
         """
+        key = _key_of(call)
         new = self._template(
             id=uuid.uuid4().hex,
             call=b"".join(protocol.encode_call(0, _stored_call(call), False)),
-            idempotency_key=_key_of(call),
+            caller=call.caller,
+            idempotency_key=key,
+            fingerprint=None if key is None else cache_key("", call, arguments, ""),
             webhook=self._check_webhook(call.headers.get("x-webhook-url")),
         )
         asked = _priority_of(call)
@@ -97,7 +104,9 @@ class EnqueueExecutor:
 
 def _key_of(call: Call) -> str | None:
     key = call.headers.get("idempotency-key")
-    return key[:_LONGEST_KEY] if key else None
+    if key and len(key) > _LONGEST_KEY:
+        raise BadRequest(f"Idempotency-Key: it has more than {_LONGEST_KEY} characters")
+    return key or None
 
 
 def _priority_of(call: Call) -> int | None:

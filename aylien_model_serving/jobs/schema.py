@@ -69,8 +69,22 @@ _WEBHOOKS = (
     "CREATE INDEX jobs_to_tell ON jobs (service, webhook_due) WHERE webhook_due IS NOT NULL",
 )
 
+_CALLERS = (
+    "ALTER TABLE jobs ADD COLUMN caller TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE jobs ADD COLUMN fingerprint TEXT",
+    "DROP INDEX IF EXISTS jobs_by_key",
+    "CREATE UNIQUE INDEX jobs_by_key ON jobs (service, caller, idempotency_key, route)"
+    " WHERE idempotency_key IS NOT NULL",
+    # Where the service has no keys, these are empty.
+    "CREATE INDEX jobs_of_caller ON jobs (service, caller) WHERE caller <> ''",
+    "CREATE INDEX jobs_of_caller_by_status ON jobs (service, caller, status) WHERE caller <> ''",
+    "CREATE INDEX jobs_of_caller_by_route ON jobs (service, caller, route) WHERE caller <> ''",
+    "CREATE INDEX jobs_of_caller_by_route_and_status ON jobs (service, caller, route, status)"
+    " WHERE caller <> ''",
+)
+
 #: What leads from each version to the following one; a file without tables has version 0.
-STEPS: tuple[tuple[str, ...], ...] = (_JOBS, _WEBHOOKS)
+STEPS: tuple[tuple[str, ...], ...] = (_JOBS, _WEBHOOKS, _CALLERS)
 
 
 def prepare(db: sqlite3.Connection, path: str) -> None:

@@ -53,15 +53,14 @@ class SqliteRepository:
         """Return the job of this id."""
         return _first(self._jobs("WHERE id = ?", job_id))
 
-    def find_keyed(self, service: str, route: str, key: str) -> JobRecord | None:
-        """Return the job of this idempotency key."""
-        return _first(
-            self._jobs("WHERE service = ? AND route = ? AND idempotency_key = ?", service, route, key)
-        )
+    def find_keyed(self, service: str, caller: str, key: str) -> list[JobRecord]:
+        """Return the caller's jobs of this idempotency key: one, but those that an earlier version kept."""
+        return self._jobs("WHERE service = ? AND caller = ? AND idempotency_key = ?", service, caller, key)
 
     def page(
         self,
         service: str,
+        caller: str | None,
         status: Status | None,
         route: str | None,
         limit: int,
@@ -69,9 +68,10 @@ class SqliteRepository:
         now: float,
     ) -> list[JobRecord]:
         """Return jobs with lower numbers than `before`, the highest first, and none that has expired."""
-        wanted = {"service": service, "route": route, "status": status}
+        wanted = {"service": service, "caller": caller, "route": route, "status": status}
         given = {column: value for column, value in wanted.items() if value is not None}
         conditions = [f"{column} = ?" for column in given] + ["number < ?"] * (before is not None)
+        conditions += ["caller <> ''"] * bool(caller)  # says that the callers' indexes have them all
         conditions.append("(expires_at IS NULL OR expires_at > ? OR webhook_due IS NOT NULL)")
         values = [*given.values(), *([] if before is None else [before]), now, limit]
         return self._jobs(f"WHERE {' AND '.join(conditions)} ORDER BY number DESC LIMIT ?", *values)

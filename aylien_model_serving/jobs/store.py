@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 
 from aylien_model_serving.core.secrets import without_passwords
 from aylien_model_serving.errors import ConfigurationError
-from aylien_model_serving.jobs import transitions
-from aylien_model_serving.jobs.errors import LeaseLost, QueueFull
+from aylien_model_serving.jobs import lookups, transitions
+from aylien_model_serving.jobs.errors import QueueFull
 from aylien_model_serving.jobs.job import ClaimedJob, JobRecord, NewJob
 from aylien_model_serving.jobs.sqlite import SqliteRepository, SqliteUnitOfWork, open_file, open_memory
 from aylien_model_serving.jobs.states import ENDED, IllegalTransition, Status
@@ -46,28 +46,30 @@ class Store:
         """Enqueue a job, and return it with True; with False the one that has its idempotency key already.
 
         Raises:
+            IdempotencyKeyReused: the job of its idempotency key is of another call.
             QueueFull: as many jobs of the route are queued as may be.
         """
         with self._unit_of_work.write() as repository:
-            if new.idempotency_key is not None:
-                kept = repository.find_keyed(new.service, new.route, new.idempotency_key)
-                if kept is not None and not transitions.is_expired(kept, now):
-                    return kept, False
-                if kept is not None:
-                    repository.remove(kept)
+            kept = lookups.of_key(repository, new, now)
+            if kept is not None:
+                return kept, False
             if not repository.has_room(new.service, new.route, new.queue_size):
                 raise QueueFull(new.queue_size)
             return repository.add(transitions.created(new, now), new.call), True
 
-    def get(self, service: str, job_id: str) -> JobRecord | None:
-        """Return a job, if this service has it."""
+    def get(self, service: str, job_id: str, caller: str | None = None) -> JobRecord | None:
+        """Return a job, if this service has it, and this caller made it.
+
+        Args:
+            caller: the name whose jobs are shown; None for all, here and in the other methods.
+        """
         with self._unit_of_work.read() as repository:
-            return _of_service(repository, service, job_id, self._clock())
+            return lookups.of_service(repository, service, job_id, self._clock(), caller)
 
     def result(self, service: str, job_id: str) -> tuple[ReplyHeader, bytes] | None:
         """Return the reply of a finished job: its head and its body."""
         with self._unit_of_work.read() as repository:
-            job = _of_service(repository, service, job_id, self._clock())
+            job = lookups.of_service(repository, service, job_id, self._clock())
             body = None if job is None else repository.body(job)
         return None if job is None or job.reply is None or body is None else (job.reply, body)
 
@@ -79,13 +81,14 @@ class Store:
             limit: how many items at most.
         """
         with self._unit_of_work.read() as repository:
-            job = _of_service(repository, service, job_id, self._clock())
+            job = lookups.of_service(repository, service, job_id, self._clock())
             return [] if job is None else repository.items(job, after, limit)
 
     def page(
         self,
         service: str,
         *,
+        caller: str | None = None,
         status: Status | None = None,
         route: str | None = None,
         limit: int,
@@ -99,17 +102,17 @@ class Store:
             before: the number of the last job of the page before.
         """
         with self._unit_of_work.read() as repository:
-            return repository.page(service, status, route, limit, before, self._clock())
+            return repository.page(service, caller, status, route, limit, before, self._clock())
 
     def counts(self, service: str) -> dict[str, dict[Status, int]]:
         """Return how many jobs are kept, by route and state; what there is none of is left out."""
         with self._unit_of_work.read() as repository:
             return repository.counts(service)
 
-    def cancel(self, service: str, job_id: str, now: float) -> JobRecord | None:
+    def cancel(self, service: str, job_id: str, now: float, caller: str | None = None) -> JobRecord | None:
         """Cancel a job in the queue, ask the owner of a running one to stop, and return the job."""
         with self._unit_of_work.write() as repository:
-            job = _of_service(repository, service, job_id, now)
+            job = lookups.of_service(repository, service, job_id, now, caller)
             return None if job is None else _keep(repository, job, transitions.cancel_requested(job, now))
 
     def claim(
@@ -171,7 +174,7 @@ class Store:
             IllegalTransition: the job is not streaming.
         """
         with self._unit_of_work.write() as repository:
-            job = _of_owner(repository, job_id, owner)
+            job = lookups.of_owner(repository, job_id, owner)
             if job.status != "streaming":
                 raise IllegalTransition(f"A job that is {job.status} has no items")
             repository.put_item(job, index, body)
@@ -180,7 +183,7 @@ class Store:
     def finish(self, job_id: str, owner: str, reply: ReplyHeader, body: bytes, now: float) -> JobRecord:
         """End a job with its reply, and return it."""
         with self._unit_of_work.write() as repository:
-            job = _of_owner(repository, job_id, owner)
+            job = lookups.of_owner(repository, job_id, owner)
             done = _keep(repository, job, transitions.finished(job, reply, now))
             repository.put_body(done, body)
             return done
@@ -235,7 +238,7 @@ class Store:
 
     def _transition(self, job_id: str, owner: str, event: Callable[[JobRecord], JobRecord]) -> JobRecord:
         with self._unit_of_work.write() as repository:
-            job = _of_owner(repository, job_id, owner)
+            job = lookups.of_owner(repository, job_id, owner)
             return _keep(repository, job, event(job))
 
     def _update_webhook(self, job_id: str, event: Callable[[JobRecord], JobRecord]) -> None:
@@ -243,18 +246,6 @@ class Store:
             job = repository.find(job_id)
             if job is not None and job.webhook_due is not None:
                 _keep(repository, job, event(job))
-
-
-def _of_service(repository: SqliteRepository, service: str, job_id: str, now: float) -> JobRecord | None:
-    job = repository.find(job_id) if job_id.isascii() else None  # a client may ask for anything
-    return job if job and job.service == service and not transitions.is_expired(job, now) else None
-
-
-def _of_owner(repository: SqliteRepository, job_id: str, owner: str) -> JobRecord:
-    job = repository.find(job_id)
-    if job is None or not transitions.is_held(job, owner):
-        raise LeaseLost(f"Job {job_id} does not belong to {owner}")
-    return job
 
 
 def _requeue(repository: SqliteRepository, service: str, route: str, now: float) -> None:

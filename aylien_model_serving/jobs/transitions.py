@@ -43,7 +43,14 @@ def created(new: NewJob, now: float) -> JobRecord:
         keep=new.keep,
         idempotency_key=new.idempotency_key,
         webhook=new.webhook,
+        caller=new.caller,
+        fingerprint=new.fingerprint,
     )
+
+
+def is_repeated(kept: JobRecord, new: NewJob) -> bool:
+    """Return whether a new job asks for the same as a kept one; older ones have no fingerprint."""
+    return kept.route == new.route and kept.fingerprint in (None, new.fingerprint)
 
 
 def claimed(job: JobRecord, owner: str, lease: float, now: float) -> JobRecord:

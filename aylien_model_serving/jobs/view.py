@@ -44,6 +44,7 @@ class _RequiredOfShownJob(TypedDict):
 class ShownJob(_RequiredOfShownJob, total=False):
     """A job as clients get it."""
 
+    caller: str
     result: Any
     error: str
     message: str
@@ -78,6 +79,7 @@ def show(job: JobRecord, result: bytes | None = None) -> dict[str, Any]:
     fraction = 1.0 if job.status == "finished" else job.fraction
     shown = {
         "job_id": job.id,
+        "caller": job.caller or None,
         "status": job.status,
         "result": None if result in (None, _NULL) else msgspec.Raw(result),
         "error": job.error,

@@ -17,6 +17,7 @@ from flask import Response, request
 
 from aylien_model_serving import codecs
 from aylien_model_serving.codecs.streaming import EVENT_STREAM, HEADERS
+from aylien_model_serving.core import callers
 from aylien_model_serving.core.messages import Reply
 from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.errors import BadRequest, ConfigurationError, NotFound
@@ -113,27 +114,28 @@ class JobEndpoints:
             job_id: the job's id.
             wait: seconds to wait for its end.
         """
-        job = self._find(job_id)
+        scope = callers.current.get().scope
+        job = self._find(job_id, scope)
         if wait > 0 and job.status not in ENDED:
             holds_thread = native_threads.is_own_loop(asyncio.get_running_loop())
             with self._waiters.enter(holds_thread=holds_thread):
-                job = await self._wait(job_id, min(wait, _longest_wait(holds_thread)))
+                job = await self._wait(job_id, scope, min(wait, _longest_wait(holds_thread)))
         return self._reply(job)
 
-    async def _wait(self, job_id: str, seconds: float) -> JobRecord:
+    async def _wait(self, job_id: str, scope: str | None, seconds: float) -> JobRecord:
         """Return a job that has ended, or is under way after so many seconds."""
         until = time.monotonic() + seconds
         pause = _FIRST_PAUSE
-        job = self._find(job_id)
+        job = self._find(job_id, scope)
         while job.status not in ENDED and time.monotonic() < until:
             await asyncio.sleep(min(pause, max(0.0, until - time.monotonic())))
             pause = min(2 * pause, _LONGEST_PAUSE)
-            job = self._find(job_id)
+            job = self._find(job_id, scope)
         return job
 
     async def cancel(self, job_id: str) -> Annotated[Reply, ShownJob]:
         """Cancel a job, running or queued; one that has ended stays as it is."""
-        job = self._store.cancel(self._service, job_id, time.time())
+        job = self._store.cancel(self._service, job_id, time.time(), callers.current.get().scope)
         if job is None:
             raise NotFound(_unknown(job_id))
         for wake in self._wake_workers:
@@ -159,7 +161,10 @@ class JobEndpoints:
             raise BadRequest(f"limit: 1 to {_PAGE} are expected")
         if before is not None and not 0 <= before <= _LAST_NUMBER:
             raise BadRequest("before: what the page before gave as `next` is expected")
-        page = self._store.page(self._service, status=status, route=route, limit=limit, before=before)
+        scope = callers.current.get().scope
+        page = self._store.page(
+            self._service, caller=scope, status=status, route=route, limit=limit, before=before
+        )
         shown: JobPage = {"jobs": [listed(job) for job in page]}
         if len(page) == limit:
             shown["next"] = page[-1].number
@@ -167,14 +172,15 @@ class JobEndpoints:
 
     async def stream(self, job_id: str) -> Annotated[Reply, Iterator[ShownJob]]:
         """Stream a job: a generator's items as they are made, and its progress."""
-        self._find(job_id)
-        chunks = GeneratorItems(self._events(job_id), _nothing, in_native_thread=False)
+        scope = callers.current.get().scope
+        self._find(job_id, scope)
+        chunks = GeneratorItems(self._events(job_id, scope), _nothing, in_native_thread=False)
         return Reply(200, b"", EVENT_STREAM, list(HEADERS), chunks)
 
-    async def _events(self, job_id: str) -> AsyncGenerator[bytes, None]:
+    async def _events(self, job_id: str, scope: str | None) -> AsyncGenerator[bytes, None]:
         seen, last, sent_at, pause = -1, None, time.monotonic(), _FIRST_PAUSE
         while True:
-            job = self._find(job_id)
+            job = self._find(job_id, scope)
             items = self._store.items(self._service, job_id, seen, _PAGE)
             for index, item in items:
                 seen = index
@@ -194,8 +200,8 @@ class JobEndpoints:
                 continue
             sent_at, pause = time.monotonic(), _FIRST_PAUSE
 
-    def _find(self, job_id: str) -> JobRecord:
-        job = self._store.get(self._service, job_id)
+    def _find(self, job_id: str, scope: str | None) -> JobRecord:
+        job = self._store.get(self._service, job_id, scope)
         if job is None:
             raise NotFound(_unknown(job_id))
         return job

@@ -6,6 +6,7 @@ from tests.jobs.stores import LEASE
 
 RUNNING = ("processing", "streaming")
 KEEP = 100.0
+REUSED = "reused"
 
 
 @dataclass
@@ -61,10 +62,10 @@ class Model:
         self.jobs: list[ModelJob] = []
 
     def add(self, job: ModelJob, queue_size: int, now: float) -> str | None:
-        """Return the id of the job that is kept, None without room."""
-        same = [kept for kept in self.jobs if job.key and (kept.route, kept.key) == (job.route, job.key)]
+        """Return the id of the job that is kept, REUSED if its key is of another call, None without room."""
+        same = [kept for kept in self.jobs if job.key and kept.key == job.key]
         if same and not same[0].is_expired(now):
-            return same[0].id
+            return same[0].id if same[0].route == job.route else REUSED
         if sum(kept.route == job.route and kept.status == "queued" for kept in self.jobs) >= queue_size:
             return None
         self.jobs = [kept for kept in self.jobs if kept not in same]

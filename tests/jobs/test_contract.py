@@ -2,7 +2,7 @@
 
 import pytest
 
-from aylien_model_serving.errors import TooManyRequests
+from aylien_model_serving.errors import IdempotencyKeyReused, TooManyRequests
 from aylien_model_serving.jobs.errors import QueueFull
 from aylien_model_serving.jobs.store import Store
 from tests.jobs.stores import NOW, REPLY, claim, claimed_id, enqueue, get, new_job
@@ -110,15 +110,46 @@ def test_an_equal_idempotency_key_gives_the_kept_job_back_even_when_the_queue_is
     assert (again, created) == (first, False)
 
 
-def test_an_idempotency_key_belongs_to_a_route_of_a_service(store: Store) -> None:
-    places = [("s", "r"), ("s", "q"), ("t", "r")]
+def test_an_idempotency_key_belongs_to_a_caller_of_a_service(store: Store) -> None:
+    owners = [("s", ""), ("s", "a"), ("s", "b"), ("t", "a")]
 
     made = [
-        store.enqueue(new_job(service=service, route=route, idempotency_key="k"), NOW)[1]
-        for service, route in places
+        store.enqueue(new_job(service=service, caller=caller, idempotency_key="k"), NOW)[1]
+        for service, caller in owners
     ]
 
-    assert made == [True, True, True]
+    assert made == [True, True, True, True]
+
+
+@pytest.mark.parametrize("caller", ["", "a"])
+@pytest.mark.parametrize("other", [{"route": "q"}, {"fingerprint": "g"}])
+def test_an_idempotency_key_of_another_call_is_refused_while_its_job_is_kept(
+    store: Store, caller: str, other: dict[str, str]
+) -> None:
+    first = {"caller": caller, "idempotency_key": "k", "fingerprint": "f"}
+    job_id = enqueue(store, **first)
+
+    with pytest.raises(IdempotencyKeyReused):
+        store.enqueue(new_job(**{**first, **other}), NOW)
+
+    assert store.enqueue(new_job(**first), NOW)[0].id == job_id
+    store.cancel("s", job_id, NOW)
+    assert store.enqueue(new_job(**{**first, **other}), NOW + 100)[1] is True
+
+
+def test_a_job_is_shown_to_its_caller_and_to_those_who_see_all(store: Store) -> None:
+    ids = {name: enqueue(store, caller=name) for name in ("", "a", "b")}
+
+    assert [job.id for job in store.page("s", caller="a", limit=9)] == [ids["a"]]
+    assert len(store.page("s", limit=9)) == 3
+    for name, job_id in ids.items():
+        for other in ("a", "b", "c"):
+            assert (store.get("s", job_id, other) is not None) == (name == other)
+        assert get(store, job_id).caller == name
+    assert store.cancel("s", ids["a"], NOW, "b") is None
+    assert get(store, ids["a"]).status == "queued"
+    assert store.cancel("s", ids["a"], NOW, "a") is not None
+    assert store.cancel("s", ids["b"], NOW) is not None
 
 
 def test_an_idempotency_key_is_free_once_its_job_has_expired(store: Store) -> None:

@@ -50,22 +50,41 @@ def test_a_place_where_no_file_can_be_is_refused(tmp_path: Path) -> None:
 QUERIES: dict[str, tuple[Callable[[SqliteRepository], object], str]] = {
     "find": (lambda repository: repository.find("x"), "id=?"),
     "key": (
-        lambda repository: repository.find_keyed("s", "r", "k"),
-        "service=? AND route=? AND idempotency_key=?",
+        lambda repository: repository.find_keyed("s", "a", "k"),
+        "service=? AND caller=? AND idempotency_key=?",
     ),
-    "page": (lambda repository: repository.page("s", None, None, 9, None, NOW), "service=?"),
-    "page before": (lambda repository: repository.page("s", None, None, 9, 7, NOW), "service=? AND rowid<?"),
+    "page": (lambda repository: repository.page("s", None, None, None, 9, None, NOW), "service=?"),
+    "page before": (
+        lambda repository: repository.page("s", None, None, None, 9, 7, NOW),
+        "service=? AND rowid<?",
+    ),
     "of a status": (
-        lambda repository: repository.page("s", "queued", None, 9, 7, NOW),
+        lambda repository: repository.page("s", None, "queued", None, 9, 7, NOW),
         "service=? AND status=? AND rowid<?",
     ),
     "of a route": (
-        lambda repository: repository.page("s", None, "r", 9, 7, NOW),
+        lambda repository: repository.page("s", None, None, "r", 9, 7, NOW),
         "service=? AND route=? AND rowid<?",
     ),
     "of both": (
-        lambda repository: repository.page("s", "queued", "r", 9, 7, NOW),
+        lambda repository: repository.page("s", None, "queued", "r", 9, 7, NOW),
         "service=? AND route=? AND status=? AND rowid<?",
+    ),
+    "of a caller": (
+        lambda repository: repository.page("s", "a", None, None, 9, 7, NOW),
+        "service=? AND caller=? AND rowid<?",
+    ),
+    "of a caller and a status": (
+        lambda repository: repository.page("s", "a", "queued", None, 9, 7, NOW),
+        "service=? AND caller=? AND status=? AND rowid<?",
+    ),
+    "of a caller and a route": (
+        lambda repository: repository.page("s", "a", None, "r", 9, 7, NOW),
+        "service=? AND caller=? AND route=? AND rowid<?",
+    ),
+    "of a caller and both": (
+        lambda repository: repository.page("s", "a", "queued", "r", 9, 7, NOW),
+        "service=? AND caller=? AND route=? AND status=? AND rowid<?",
     ),
     "room": (lambda repository: repository.has_room("s", "r", 9), "service=? AND route=? AND status=?"),
     "claim": (lambda repository: repository.first_ready("s", "r"), "jobs_ready (service=? AND route=?)"),

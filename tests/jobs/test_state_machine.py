@@ -9,11 +9,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from aylien_model_serving.errors import IdempotencyKeyReused
 from aylien_model_serving.jobs.errors import LeaseLost, QueueFull
 from aylien_model_serving.jobs.sqlite import open_memory
 from aylien_model_serving.jobs.states import IllegalTransition
 from aylien_model_serving.jobs.store import Store
-from tests.jobs.store_model import KEEP, RUNNING, Model, ModelJob
+from tests.jobs.store_model import KEEP, REUSED, RUNNING, Model, ModelJob
 from tests.jobs.stores import LEASE, NOW, REPLY, new_job
 from tests.selection import examples
 
@@ -82,8 +83,8 @@ class Machine(RuleBasedStateMachine):
             route=route, priority=priority, retries=retries, idempotency_key=key, queue_size=queue_size
         )
         kept = self.model.add(ModelJob(new.id, route, priority, retries, key), queue_size, self.now)
-        if kept is None:
-            with pytest.raises(QueueFull):
+        if kept in (None, REUSED):
+            with pytest.raises(QueueFull if kept is None else IdempotencyKeyReused):
                 self.store.enqueue(new, self.now)
         else:
             job, created = self.store.enqueue(new, self.now)

@@ -24,8 +24,9 @@ VERSION_1 = """
     CREATE TABLE items (number INTEGER NOT NULL REFERENCES jobs ON DELETE CASCADE, position INTEGER NOT NULL,
         body BLOB NOT NULL, PRIMARY KEY (number, position));
     INSERT INTO jobs (id, service, route, status, created_at, queued_at, priority, retries, timeout, keep,
-        fraction, attempts, kills, cancel_requested)
-        VALUES ('abc', 's', 'r', 'queued', 1.0, 1.0, 0, 0, 60.0, 100.0, 0.0, 0, 0, 0);
+        fraction, attempts, kills, cancel_requested, idempotency_key)
+        VALUES ('abc', 's', 'r', 'queued', 1.0, 1.0, 0, 0, 60.0, 100.0, 0.0, 0, 0, 0, 'k'),
+            ('def', 's', 'q', 'queued', 1.0, 1.0, 0, 0, 60.0, 100.0, 0.0, 0, 0, 0, 'k');
     INSERT INTO calls VALUES (1, x'63616c6c');
     PRAGMA user_version = 1;
 """
@@ -46,6 +47,10 @@ def test_a_file_of_an_earlier_version_is_brought_to_the_last_one_with_its_jobs(p
         assert claimed is not None
         assert (claimed.job.id, claimed.call, claimed.job.webhook) == ("abc", b"call", None)
         enqueue(store, webhook="https://example.com")
+        assert enqueue(store, idempotency_key="k", fingerprint="f") == "abc"
+        assert enqueue(store, idempotency_key="k", fingerprint="f", route="q") == "def"
+        assert [job.caller for job in store.page("s", limit=9)] == ["", "", ""]
+        assert store.page("s", caller="alice", limit=9) == []
 
     with raw(path) as db:
         assert db.execute("PRAGMA user_version").fetchone() == (len(schema.STEPS),)
@@ -73,7 +78,7 @@ def test_a_file_of_a_later_version_is_refused_with_what_to_do(file_store: Store,
     with raw(path) as db:
         db.execute(f"PRAGMA user_version = {len(schema.STEPS) + 1}")
 
-    with pytest.raises(ConfigurationError, match=r"version 3.*up to 2: run .* MODEL_SERVING_JOBS_URL"):
+    with pytest.raises(ConfigurationError, match=r"version 4.*up to 3: run .* MODEL_SERVING_JOBS_URL"):
         open_store(str(path))
 
 

@@ -1,12 +1,13 @@
 """API keys, and the id of each request."""
 
+import json
 import logging
 from typing import Any, ClassVar
 
 import pytest
 from flask.testing import FlaskClient
 
-from aylien_model_serving.core.logging import TextFormatter
+from aylien_model_serving.core.logging import JsonFormatter, TextFormatter
 from tests.web.requests import error, post, route, serve
 
 
@@ -168,7 +169,7 @@ def test_every_log_line_of_a_request_carries_its_id() -> None:
 
     class Keep(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            lines.append(TextFormatter().format(record))
+            lines.append(TextFormatter(8192).format(record))
 
     def handler(**fields: Any) -> Any:
         logging.getLogger("model").warning("Working")
@@ -183,3 +184,38 @@ def test_every_log_line_of_a_request_carries_its_id() -> None:
 
     assert len(lines) == 2
     assert all("[id-7]" in line for line in lines)
+
+
+@pytest.mark.parametrize("path", ["/p", "/view"])
+def test_every_log_line_of_a_request_names_its_caller_and_never_its_key(
+    monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setenv("MODEL_SERVING_API_KEYS", "alice:a-key-of-alice")
+    lines: list[str] = []
+
+    class Keep(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            lines.extend((TextFormatter(8192).format(record), JsonFormatter(8192).format(record)))
+
+    def handler(**fields: Any) -> Any:
+        logging.getLogger("model").warning("Working")
+        raise ValueError("secret")
+
+    def view() -> Any:
+        return handler()
+
+    keep = Keep()
+    logging.getLogger().addHandler(keep)
+    try:
+        client = serve(route(handler), route(view, "/view"))
+        post(client, {}, path, X_API_Key="a-key-of-alice", X_Request_ID="id-7")
+        logging.getLogger("model").warning("Later")
+    finally:
+        logging.getLogger().removeHandler(keep)
+
+    *of_request, later, later_json = lines
+    assert len(of_request) == 4
+    assert all("[id-7 alice]" in line for line in of_request[::2])
+    assert all(json.loads(line)["caller"] == "alice" for line in of_request[1::2])
+    assert not any("a-key" in line for line in lines)
+    assert "alice" not in later + later_json

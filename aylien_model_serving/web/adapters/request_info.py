@@ -10,10 +10,8 @@ from werkzeug.http import HTTP_STATUS_CODES
 
 from aylien_model_serving.core.callers import NOBODY, Caller
 from aylien_model_serving.core.callers import current as current_caller
+from aylien_model_serving.core.messages import REQUEST_INFO as REQUEST_INFO
 from aylien_model_serving.core.messages import choose_request_id
-
-#: Key of the request info in a WSGI environ.
-REQUEST_INFO = "model_serving.request_info"
 
 
 class RequestInfo:

@@ -15,6 +15,7 @@ from aylien_model_serving.codecs.streaming import EVENT_STREAM, HEADERS
 from aylien_model_serving.errors import NotFound
 from aylien_model_serving.process import native_threads
 from aylien_model_serving.web import pages
+from aylien_model_serving.web.adapters import flask
 from aylien_model_serving.web.app import ServingFlask
 from aylien_model_serving.web.dashboard import snapshot
 from aylien_model_serving.web.dashboard.feed import Feed
@@ -25,6 +26,9 @@ PATHS = ("/__dashboard", "/__dashboard/", "/__dashboard/events", "/__dashboard/<
 _ASSETS = Path(__file__).parent / "assets"
 
 _PAGE = "index.html"
+
+#: No key's name: that of readers without a key, where the dashboard is open.
+_STRANGER = ":"
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 #: The page runs, shows and fetches only the service's own files, and no text becomes markup.
@@ -45,7 +49,13 @@ def register(app: ServingFlask) -> None:
     """Add the dashboard to an app, unless the settings switch it off."""
     if not app.state.settings.dashboard:
         return
-    feed = Feed(lambda: codecs.JSON.encode(snapshot.take(app.state)))
+    feeds: dict[str | None, Feed] = {}
+
+    def feed_of(reader: str | None) -> Feed:
+        """Return the feed with a reader's jobs: as many as there are names in the list of keys, at most."""
+        return feeds.get(reader) or feeds.setdefault(
+            reader, Feed(lambda: codecs.JSON.encode(snapshot.take(app.state, reader)))
+        )
 
     def page() -> Response:
         return pages.file(_assets()[_PAGE], _TYPES[".html"], headers=_SECURITY_HEADERS)
@@ -59,6 +69,7 @@ def register(app: ServingFlask) -> None:
         return pages.file(_assets()[name], _TYPES[Path(name).suffix], headers=_SECURITY_HEADERS)
 
     def events() -> Response:
+        feed = feed_of(flask.request_info().caller.scope if app.knows_caller() else _STRANGER)
         streaming = native_threads.is_patched() or "asgi.scope" in request.environ
         body = feed.events(feed.latest(), streaming=streaming)
         return Response(body, content_type=EVENT_STREAM, headers=[*HEADERS, *_SECURITY_HEADERS[1:]])

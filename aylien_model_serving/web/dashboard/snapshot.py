@@ -32,11 +32,12 @@ _MAX_TEXT = 400
 _ACTIVE: tuple[Status, ...] = ("processing", "streaming")
 
 
-def take(state: ServiceState) -> dict[str, Any]:
+def take(state: ServiceState, caller: str | None = None) -> dict[str, Any]:
     """Return a snapshot for JSON; times are seconds since 1970.
 
     Args:
         state: of the service.
+        caller: whose jobs are listed; None for all.
     """
     host, serving = socket.gethostname(), owner.find()
     samples = counts.by_name(state.instruments.samples())
@@ -52,7 +53,7 @@ def take(state: ServiceState) -> dict[str, Any]:
         "bounds": {"seconds": seconds["bounds"], "waits": waits["bounds"], "sizes": sizes["bounds"]},
         "routes": _routes(state, samples, seconds),
         "runners": _runners(state, samples, waits, sizes),
-        "jobs": None if state.jobs is None else _jobs(state.jobs),
+        "jobs": None if state.jobs is None else _jobs(state.jobs, caller),
     }
 
 
@@ -122,11 +123,13 @@ def _replicas(runner: RemoteExecutor | EnqueueExecutor, *, with_errors: bool) ->
         return {"replicas": [], "error": text}
 
 
-def _jobs(jobs: JobStore) -> dict[str, Any]:
+def _jobs(jobs: JobStore, caller: str | None) -> dict[str, Any]:
     try:
-        latest = jobs.store.page(jobs.service, limit=_JOBS)
+        latest = jobs.store.page(jobs.service, caller=caller, limit=_JOBS)
         active = [
-            job for status in _ACTIVE for job in jobs.store.page(jobs.service, status=status, limit=_JOBS)
+            job
+            for status in _ACTIVE
+            for job in jobs.store.page(jobs.service, caller=caller, status=status, limit=_JOBS)
         ]
         found = {job.number: job for job in (*latest, *active)}
         ordered = [found[number] for number in sorted(found, reverse=True)]
