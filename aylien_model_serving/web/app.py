@@ -8,16 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from flask import Response, request
+from flask import Request, Response, request
 from werkzeug.exceptions import HTTPException, NotFound
 
 from aylien_model_serving import codecs, errors
 from aylien_model_serving.core.messages import REQUEST_ID_HEADER, current_request_id
 from aylien_model_serving.handlers import exits
 from aylien_model_serving.metrics.instruments import UNMATCHED
-from aylien_model_serving.web import converters, server_lifespan
+from aylien_model_serving.web import converters, locations, server_lifespan
 from aylien_model_serving.web.adapters import (
     asgi,
     asgi_to_wsgi,
@@ -244,6 +244,10 @@ class ServingFlask(MountingFlask):
             and not self.url_value_preprocessors.get(None)
             and self._find_error_handler(error, []) is self.landing_handler
         )
+
+    def raise_routing_exception(self, request: Request) -> NoReturn:
+        locations.make_relative(request.routing_exception, request.host)
+        super().raise_routing_exception(request)
 
     def preprocess_request(self) -> Any:
         if request.endpoint not in self.public:

@@ -14,6 +14,7 @@ from werkzeug.wsgi import ClosingIterator
 
 from aylien_model_serving.core.messages import REQUEST_ID_HEADER, Reply
 from aylien_model_serving.handlers import exits
+from aylien_model_serving.web import locations
 from aylien_model_serving.web.adapters.asgi import path_of
 from aylien_model_serving.web.adapters.asgi_to_wsgi import Application, Message, Receive, Scope, Send
 from aylien_model_serving.web.adapters.framing import check_length
@@ -117,6 +118,7 @@ class _MountResponse:
         self._has_received = False
         self._send = send
         self._exchange = info
+        self._host = ScopeHeaders(scope["headers"]).get("host") or ""
 
     async def __call__(self, message: Message) -> None:
         kind = message["type"]
@@ -124,7 +126,7 @@ class _MountResponse:
             self.has_started = True
             status = message.get("status") or _FIRST_MESSAGES[kind]
             self._mount.count(self.method, status, self._exchange)
-            message = self._with_request_id(message)
+            message = self._with_relative_location(self._with_request_id(message))
         elif kind == "http.response.body":
             self.is_complete = not message.get("more_body", False)
         await self._send(message)
@@ -142,6 +144,17 @@ class _MountResponse:
             return message
         identity = (_REQUEST_ID, self._exchange.request_id.encode("latin-1"))
         return {**message, "headers": [*headers, identity]}
+
+    def _with_relative_location(self, message: Message) -> Message:
+        headers = message.get("headers") or ()
+        if not any(bytes(name).lower() == b"location" for name, _ in headers):
+            return message
+        return {**message, "headers": [self._relative(*header) for header in headers]}
+
+    def _relative(self, name: bytes, value: bytes) -> tuple[bytes, bytes]:
+        if bytes(name).lower() != b"location":
+            return name, value
+        return name, locations.relative(bytes(value).decode("latin-1"), self._host).encode("latin-1")
 
     async def refuse(self, reply: Reply) -> None:
         """Send an error response; a websocket is closed before it is accepted."""

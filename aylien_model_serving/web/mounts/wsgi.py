@@ -17,6 +17,7 @@ from aylien_model_serving.core.messages import REQUEST_ID_HEADER, Reply
 from aylien_model_serving.dispatch.error_responses import ErrorResponses
 from aylien_model_serving.handlers import exits
 from aylien_model_serving.metrics.instruments import Instruments
+from aylien_model_serving.web import locations
 from aylien_model_serving.web.adapters.framing import check_length
 from aylien_model_serving.web.adapters.request_info import STATUS_LINES, EnvironHeaders, RequestInfo, path_of
 from aylien_model_serving.web.auth import ApiKeyAuth, HeaderLookup
@@ -73,8 +74,9 @@ class Mount:
         self, environ: WSGIEnvironment, start_response: StartResponse, info: RequestInfo
     ) -> Iterable[bytes]:
         """Answer a WSGI request below the path."""
-        response = _StartResponse(self, environ["REQUEST_METHOD"], start_response, info)
         headers = EnvironHeaders(environ)
+        host = headers.get("host", "")
+        response = _StartResponse(self, environ["REQUEST_METHOD"], host, start_response, info)
         try:
             self.services.identify(headers, info)
             check_length(headers.get("content-length"))
@@ -165,12 +167,16 @@ class _StartResponse:
     Args:
         mount: the application's mount.
         method: of the request.
+        host: that the client has named.
         start_response: the server's.
         info: the request's start time and id.
     """
 
-    def __init__(self, mount: Mount, method: str, start_response: StartResponse, info: RequestInfo) -> None:
+    def __init__(
+        self, mount: Mount, method: str, host: str, start_response: StartResponse, info: RequestInfo
+    ) -> None:
         self.method = method
+        self._host = host
         self._mount = mount
         self._start_response = start_response
         self._exchange = info
@@ -181,6 +187,11 @@ class _StartResponse:
     ) -> Callable[[bytes], object]:
         if not any(name.lower() == _REQUEST_ID for name, _ in headers):
             headers = [*headers, (REQUEST_ID_HEADER, self._exchange.request_id)]
+        if status[:1] in _REDIRECTING:
+            headers = [
+                (name, locations.relative(value, self._host) if name.lower() == "location" else value)
+                for name, value in headers
+            ]
         if not self.has_started:
             self.has_started = True
             self._mount.count(self.method, int(status[:3]), self._exchange)
@@ -199,3 +210,6 @@ class _StartResponse:
 
 
 _REQUEST_ID = REQUEST_ID_HEADER.lower()
+
+#: First digits of the statuses that go with a Location: RFC 9110, 10.2.2.
+_REDIRECTING = ("2", "3")
