@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from aylien_model_serving.cli.errors import InvalidUsage
+from aylien_model_serving.core.escapes import escape
 from aylien_model_serving.core.suggest import suggestion
 
 #: What each command does, known without importing its module.
@@ -70,7 +71,7 @@ class Commands(click.Group):
 def _message(error: click.ClickException) -> str:
     """Return an error as one line, with a pointer to the help where arguments were wrong."""
     path = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "model-serving"
-    message = " ".join(error.format_message().split())
+    message = escape(" ".join(error.format_message().split()))
     is_complete = isinstance(error, InvalidUsage) or not isinstance(error, click.UsageError)
     hint = "" if is_complete else f" (see {path} --help)"
     return f"{path}: {message}{hint}"

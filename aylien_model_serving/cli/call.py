@@ -20,6 +20,7 @@ from aylien_model_serving.cli.service_client import (
     report_errors,
     whole_url,
 )
+from aylien_model_serving.core.escapes import escape
 
 if TYPE_CHECKING:
     from aylien_model_serving.client import Job
@@ -89,7 +90,7 @@ def _values(found: ResolvedRoute, typed: list[fields.FieldArgument]) -> dict[str
 def _show(answer: Any, files: OutputFiles, *, no_wait: bool) -> None:
     client = library()
     if isinstance(answer, client.Job) and no_wait:
-        click.echo(answer.id)
+        click.echo(escape(answer.id))
     elif isinstance(answer, client.Job):
         show(_result_of(answer), files)
     elif isinstance(answer, client.Stream):
@@ -108,5 +109,5 @@ def _result_of(job: Job) -> Any:
     try:
         return job.result(progress=True)
     except KeyboardInterrupt:
-        click.echo(f"The job {job.id} goes on", err=True)
+        click.echo(f"The job {escape(job.id)} goes on", err=True)
         raise

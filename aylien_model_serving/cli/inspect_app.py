@@ -13,6 +13,7 @@ import click
 
 from aylien_model_serving.cli.errors import CommandFailed, InvalidUsage
 from aylien_model_serving.cli.targets import AppTarget
+from aylien_model_serving.core.escapes import escape_but_lines
 
 #: File descriptor of standard error, to which a service's own prints go, so that no output has them.
 _STANDARD_ERROR = 2
@@ -57,7 +58,7 @@ def inspect_app(target: AppTarget, *, with_traceback: bool) -> InspectedApp:
     if error["is_invalid_usage"]:
         raise InvalidUsage(error["line"])
     if with_traceback:
-        click.echo(error["traceback"], err=True, nl=False)
+        click.echo(escape_but_lines(error["traceback"]), err=True, nl=False)
     raise CommandFailed(error["line"] + ("" if with_traceback else " (--traceback shows all of it)"))
 
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 import mimetypes
 import os
+import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
 
 from aylien_model_serving.cli.errors import CommandFailed
+from aylien_model_serving.core.escapes import CONTROLS, escape, escape_but_lines, escape_in_json
 
 #: The value of -o that writes a response to standard output as it is.
 STANDARD_OUTPUT = Path("-")
@@ -43,18 +45,19 @@ def show(value: Any, files: OutputFiles) -> None:
     if _is_file(value):
         path = _save(value, files)
         if path is not None:
-            click.echo(f"saved {path}, {len(value.content):,} bytes of {value.media_type}", err=True)
+            saved = f"saved {path}, {len(value.content):,} bytes of {value.media_type}"
+            click.echo(escape(saved), err=True)
         return
     text = _text(value, files, indent=2)
     if files.output is None or files.output == STANDARD_OUTPUT:
-        click.echo(text, nl=bool(text))
+        _print(text, ends_line=bool(text))
     else:
         _write(files.output, f"{text}\n".encode(), force=files.force)
 
 
 def show_item(value: Any, files: OutputFiles) -> None:
     """Print one item of a stream, in a line of its own."""
-    click.echo(_text(value, files, indent=None))
+    _print(_text(value, files, indent=None), ends_line=True)
 
 
 def _text(value: Any, files: OutputFiles, indent: int | None) -> str:
@@ -63,9 +66,15 @@ def _text(value: Any, files: OutputFiles, indent: int | None) -> str:
     if isinstance(value, str):
         return value
     unnamed = files._replace(output=None)
-    return json.dumps(
-        value, indent=indent, ensure_ascii=False, default=lambda file: str(_save(file, unnamed))
+    return escape_in_json(
+        json.dumps(value, indent=indent, ensure_ascii=False, default=lambda file: str(_save(file, unnamed)))
     )
+
+
+def _print(text: str, *, ends_line: bool) -> None:
+    """Print a text: to a terminal without what would command it, and as it is to a program or a file."""
+    shown = escape_but_lines(text) if sys.stdout.isatty() else text
+    click.echo(shown, nl=ends_line, color=True)  # which else drops what it takes for colours
 
 
 def _is_file(value: Any) -> bool:
@@ -87,8 +96,11 @@ def _save(file: Any, files: OutputFiles) -> Path | None:
 
 
 def _name_of(file: Any) -> str:
-    """Return a service's name of a file, without folders and not hidden, or one by its media type."""
-    name = os.path.basename((file.name or "").replace("\\", "/").replace("\0", "")).lstrip(".")
+    """Return a service's name of a file, in plain characters, without folders and not hidden.
+
+    Where nothing is left of it, its media type names it.
+    """
+    name = os.path.basename(CONTROLS.sub("", file.name or "").replace("\\", "/")).lstrip(".")
     return name or f"answer{mimetypes.guess_extension(file.media_type) or '.bin'}"
 
 

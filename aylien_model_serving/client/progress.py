@@ -7,6 +7,7 @@ import sys
 from typing import Any, Protocol
 
 from aylien_model_serving.client.jobs import JobState
+from aylien_model_serving.core.escapes import escape
 
 
 class Bar(Protocol):
@@ -57,7 +58,11 @@ class TerminalBar:
 
     def show(self, state: JobState) -> None:
         self._bars.update(
-            self._task, completed=state.progress, description=state.message, status=state.status, refresh=True
+            self._task,
+            completed=state.progress,
+            description=escape(state.message),  # rich writes controls as they come
+            status=escape(state.status),
+            refresh=True,
         )
 
     def close(self) -> None:

@@ -8,18 +8,20 @@ from __future__ import annotations
 import re
 
 #: The controls of C0 and C1 (ECMA-48), what ends a line or a paragraph, and what reorders text: UAX 9, 2.
-_CONTROLS = "\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufff9-\ufffb\ufeff"
+_CHARACTERS = "\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufff9-\ufffb\ufeff"
 _LONE_SURROGATES = "\ud800-\udfff"
 
-_ALL = re.compile(f"[{_CONTROLS}{_LONE_SURROGATES}]")
-_BUT_LINES = re.compile(f"[{_CONTROLS}{_LONE_SURROGATES}]".replace("\x00-\x1f", "\x00-\x08\x0b-\x1f"))
+#: One character of these.
+CONTROLS = re.compile(f"[{_CHARACTERS}{_LONE_SURROGATES}]")
+
+_BUT_LINES = re.compile(f"[{_CHARACTERS}{_LONE_SURROGATES}]".replace("\x00-\x1f", "\x00-\x08\x0b-\x1f"))
 
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def escape(text: str) -> str:
     """Return a text as one line that means nothing to a terminal: `\\n`, `\\x1b`, `\\u2028`."""
-    return _ALL.sub(_escaped, text)
+    return CONTROLS.sub(_escaped, text)
 
 
 def escape_but_lines(text: str) -> str:

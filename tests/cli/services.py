@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from typing import Literal
+from typing import Any, Literal
 
 from aylien_model_serving import MediaFile
 from aylien_model_serving.app_factory import InvalidRequest
@@ -41,9 +41,30 @@ def copy(file: MediaFile, name: str = "copy.txt") -> MediaFile:
     return MediaFile.from_bytes(file.content.upper(), file_name=name)
 
 
+#: What forges a line, or commands a terminal.
+UNSAFE = "a\x1b[31mb\x9bc\u2028d\u202ee\nf\rg\x07"
+
+
+@app.endpoint("/unsafe")
+def unsafe(kind: Literal["text", "object", "file", "error"]) -> Any:
+    if kind == "error":
+        raise InvalidRequest(UNSAFE)
+    if kind == "file":
+        return MediaFile.from_bytes(b"content", file_name=UNSAFE)
+    return UNSAFE if kind == "text" else {UNSAFE: [UNSAFE]}
+
+
+@app.endpoint("/unsafe-items")
+def unsafe_items() -> Iterator[str]:
+    yield UNSAFE
+
+
 @app.task_endpoint("/bake", queue_size=7)
 def bake(job_progress: JobProgress, name: str) -> str:
     job_progress.set_status(0.5, "half way")
+    if name == "poison":
+        job_progress.set_status(0.6, UNSAFE)
+        raise InvalidRequest(UNSAFE)
     if name == "stone":
         raise InvalidRequest("nobody eats stones")
     time.sleep(0.1)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Invoke, one_line
+from tests.cli.services import UNSAFE
 from tests.services.serving import PROJECT, clean_environment, free_port, launch
 
 pytestmark = pytest.mark.processes
@@ -93,6 +94,65 @@ def test_a_terminal_shows_how_far_a_job_is(url: str, folder: Path) -> None:
     assert b"100%" in shown
 
 
+def in_a_terminal(folder: Path, *words: str) -> str:
+    """Return what a command shows in a terminal, without the ends of its lines."""
+    master, terminal = pty.openpty()
+    command = [sys.executable, "-m", "aylien_model_serving", *words]
+    variables = {"PYTHONPATH": os.pathsep.join([str(PROJECT), *sys.path]), "TERM": "dumb"}
+    with subprocess.Popen(
+        command, cwd=folder, env=clean_environment() | variables, stdout=terminal, stderr=terminal
+    ):
+        os.close(terminal)
+        shown = b"".join(iter(lambda: _read(master), b"")).decode()
+    os.close(master)
+    return shown.replace("\r\n", "\n")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("call", "{url}/unsafe", "kind=text"),
+        ("call", "{url}/unsafe", "kind=object"),
+        ("call", "{url}/unsafe", "kind=file"),
+        ("call", "{url}/unsafe", "kind=error"),
+        ("call", "{url}/unsafe-items"),
+        ("call", "{url}/bake", "name=poison"),
+        ("jobs", "{url}"),
+    ],
+    ids=" ".join,
+)
+def test_nothing_that_a_service_sends_commands_the_terminal(
+    url: str, folder: Path, invoke: Invoke, words: tuple[str, ...]
+) -> None:
+    pytest.importorskip("rich")
+    if words[0] == "jobs":
+        invoke("call", f"{url}/bake", "name=poison")
+
+    shown = in_a_terminal(folder, *[word.format(url=url) for word in words])
+
+    assert "[31mb" in shown
+    assert [character for character in UNSAFE if character in shown and character not in "\n[;"] == list(
+        filter(str.isalnum, UNSAFE)
+    )
+
+
+def test_what_goes_to_a_program_or_a_file_is_as_it_came(url: str, folder: Path, invoke: Invoke) -> None:
+    assert invoke("call", f"{url}/unsafe", "kind=text").stdout_bytes.decode() == f"{UNSAFE}\n"
+    assert json.loads(invoke("call", f"{url}/unsafe", "kind=object").stdout) == {UNSAFE: [UNSAFE]}
+
+    invoke("call", f"{url}/unsafe", "kind=text", "-o", "out")
+
+    assert (folder / "out").read_bytes().decode() == f"{UNSAFE}\n"
+
+
+def test_jobs_stay_in_their_lines_whatever_their_text(url: str, invoke: Invoke) -> None:
+    invoke("call", f"{url}/bake", "name=poison")
+
+    first = invoke("jobs", url).stdout_bytes.decode().split("\n")[0]
+
+    assert first.endswith(r"a\x1b[31mb\x9bc\u2028d\u202ee\nf\rg\x07")
+
+
 def _read(terminal: int) -> bytes:
     try:
         return os.read(terminal, 65536)
@@ -108,7 +168,7 @@ def test_jobs_are_listed_the_last_one_first(url: str, invoke: Invoke) -> None:
     failed = json.loads(invoke("jobs", url, "--status", "failed", "--json").stdout)
 
     assert lines[0].split()[0] == job_id
-    assert {job["error"] for job in failed} == {"nobody eats stones"}
+    assert {job["error"] for job in failed} - {UNSAFE} == {"nobody eats stones"}
 
 
 def test_a_file_is_sent_and_one_that_comes_back_is_saved(url: str, folder: Path, invoke: Invoke) -> None:
