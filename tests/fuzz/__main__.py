@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 
 from tests.fuzz.campaign import Campaign, numbers
 from tests.fuzz.residue import Residue
+from tests.fuzz.servers import SERVERS, ServerCampaign
 from tests.schemas import fuzz_compiled
 
 #: Requests of a run that is not told for how long to go on.
@@ -53,6 +54,22 @@ def fuzz_requests(words: Sequence[str]) -> int:
     return 1 if campaign.findings or left else 0
 
 
+def fuzz_servers(words: Sequence[str]) -> int:
+    """Fuzz each kind of server; the exit status is 1 where something was found."""
+    options = _read("servers", words)
+    say(f"seed {options.seed}")
+    faults = 0
+    for name, start in SERVERS.items():
+        with start() as service:
+            campaign = ServerCampaign(name, options.seed, service)
+            left = campaign.run(numbers(options.requests, options.seconds))
+        faults += len(campaign.findings) + len(left)
+        for finding in (*campaign.findings.values(), *left):
+            say(f"\n{finding}")
+        say(f"{name}: {dict(campaign.statuses.most_common())}")
+    return 1 if faults else 0
+
+
 def fuzz_schemas(words: Sequence[str]) -> int:
     """Compare the compiled schemas with protobuf's own parser."""
     return fuzz_compiled.main(words)
@@ -70,7 +87,11 @@ def _read(name: str, words: Sequence[str]) -> argparse.Namespace:
     return options
 
 
-TARGETS: dict[str, Callable[[Sequence[str]], int]] = {"requests": fuzz_requests, "schemas": fuzz_schemas}
+TARGETS: dict[str, Callable[[Sequence[str]], int]] = {
+    "requests": fuzz_requests,
+    "servers": fuzz_servers,
+    "schemas": fuzz_schemas,
+}
 
 
 def main(words: Sequence[str]) -> int:
