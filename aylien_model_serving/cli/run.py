@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -66,6 +67,8 @@ _EVERYWHERE = {"0.0.0.0": "localhost", "::": "localhost", "": "localhost"}
 @click.option(
     "--log-level", type=click.Choice(commands.LOG_LEVELS), default=_DEFAULTS.log_level, show_default=True
 )
+@click.option("--certfile", metavar="FILE", help="Certificate and its chain, as PEM: serve HTTPS.")
+@click.option("--keyfile", metavar="FILE", help="The certificate's private key, as PEM.")
 @click.option("--quiet", is_flag=True, help="Start at once: look at nothing, and show nothing.")
 @traceback_option
 def command(target: str, quiet: bool, with_traceback: bool, **chosen: object) -> None:
@@ -108,8 +111,7 @@ def _summary(inspected: InspectedApp, options: ServerOptions) -> list[str]:
     """Return the lines that say what is served, by which server, and where."""
     kind = f"{options.worker_class} " if options.server == "gunicorn" else ""
     count = f"{options.workers} {kind}worker{'s' if options.workers > 1 else ''}"
-    host = _EVERYWHERE.get(options.host, options.host)
-    url = f"http://{f'[{host}]' if ':' in host else host}:{options.port}"
+    url = replace(options, host=_EVERYWHERE.get(options.host, options.host)).url
     pages = [(f"{url}{page}", _PAGES[page]) for page in inspected.pages] or [(url, "")]
     reloading = ", which start again when a file changes" if options.reload else ""
     return [

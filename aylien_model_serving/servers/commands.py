@@ -19,7 +19,7 @@ from aylien_model_serving.core.suggest import suggestion
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.process import interpreter
 from aylien_model_serving.process.listeners import is_loopback
-from aylien_model_serving.servers import ports
+from aylien_model_serving.servers import ports, tls
 
 #: The address that only this machine reaches; a service listens there unless it is told otherwise.
 LOCAL = "127.0.0.1"
@@ -47,6 +47,8 @@ class ServerOptions:
             "asgi", and WSGI otherwise.
         reload: whether workers start again when a file of the service changes.
         log_level: of the server's own lines.
+        certfile: path of a certificate and its chain as PEM, with which the server speaks TLS.
+        keyfile: path of the certificate's private key, as PEM.
 
     Raises:
         ConfigurationError: one of them can't be.
@@ -59,6 +61,8 @@ class ServerOptions:
     worker_class: str = "gevent"
     reload: bool = False
     log_level: str = "info"
+    certfile: str | None = None
+    keyfile: str | None = None
 
     def __post_init__(self) -> None:
         if self.server not in _COMMANDS:
@@ -75,6 +79,12 @@ class ServerOptions:
             raise ConfigurationError(
                 f"unknown log level {self.log_level!r}{suggestion(self.log_level, LOG_LEVELS)}"
             )
+        tls.check(self.certfile, self.keyfile, needs_pkcs8=self.server == "granian")
+
+    @property
+    def url(self) -> str:
+        """The URL of the address that the server listens on."""
+        return f"{'http' if self.certfile is None else 'https'}://{_bracketed(self.host)}:{self.port}"
 
 
 def run(target: str, options: ServerOptions, *, folder: Path) -> NoReturn:
@@ -102,10 +112,9 @@ def listening(options: ServerOptions, cure: str) -> str:
         options: how it is served.
         cure: what opens it, e.g. "--host 0.0.0.0".
     """
-    url = f"http://{_bracketed(options.host)}:{options.port}"
     if is_loopback(options.host):
-        return f"listens on {url}, for this machine alone: {cure} opens it to others"
-    return f"listens on {url}, for everyone who reaches this machine"
+        return f"listens on {options.url}, for this machine alone: {cure} opens it to others"
+    return f"listens on {options.url}, for everyone who reaches this machine"
 
 
 def _bracketed(host: str) -> str:
@@ -142,6 +151,7 @@ def _gunicorn(target: str, options: ServerOptions, folder: Path) -> list[str]:
         *threads,
         *("--log-level", options.log_level),
         *(("--reload",) if options.reload else ()),
+        *_tls(options, "--certfile", "--keyfile"),
         target,
     ]
 
@@ -159,9 +169,17 @@ def _granian(target: str, options: ServerOptions, folder: Path) -> list[str]:
         *("--workers-kill-timeout", str(_KILL_SECONDS)),
         *("--log-level", options.log_level),
         *(("--reload",) if options.reload else ()),
+        *_tls(options, "--ssl-certificate", "--ssl-keyfile"),
         *(("--factory",) if target.endswith("()") else ()),
         target.removesuffix("()"),
     ]
+
+
+def _tls(options: ServerOptions, certificate: str, key: str) -> tuple[str, ...]:
+    """Return the words that name certificate and key."""
+    if options.certfile is None or options.keyfile is None:
+        return ()
+    return certificate, options.certfile, key, options.keyfile
 
 
 _COMMANDS: dict[str, Callable[[str, ServerOptions, Path], list[str]]] = {

@@ -215,6 +215,8 @@ class Service:
         worker_class: str = ServerOptions.worker_class,
         reload: bool = False,
         log_level: str = ServerOptions.log_level,
+        certfile: str | None = None,
+        keyfile: str | None = None,
     ) -> None:
         """Become the server that serves this; where a server or a replica imports the module, do nothing.
 
@@ -226,6 +228,8 @@ class Service:
             worker_class: of Gunicorn; granian speaks ASGI with "asgi", and WSGI otherwise.
             reload: whether to start again when a file of the service changes, for development.
             log_level: of the server's own lines.
+            certfile: path of a certificate and its chain as PEM, to serve HTTPS.
+            keyfile: path of the certificate's private key, as PEM.
 
         Raises:
             SystemExit: it can't be served; the message says why.
@@ -244,6 +248,8 @@ class Service:
                 worker_class=worker_class,
                 reload=reload,
                 log_level=log_level,
+                certfile=certfile,
+                keyfile=keyfile,
             )
             opening = 'host="0.0.0.0", or MODEL_SERVING_HOST=0.0.0.0,'
             sys.stdout.write(f"{self.name or 'The service'} {commands.listening(options, opening)}\n")

@@ -13,7 +13,7 @@ import pytest
 from aylien_model_serving import Service
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.process import lifecycle
-from aylien_model_serving.servers import commands, import_paths, ports
+from aylien_model_serving.servers import commands, import_paths, ports, tls
 from aylien_model_serving.servers.commands import ServerOptions
 
 GLOBAL = Service()
@@ -101,6 +101,16 @@ def test_who_reaches_a_service_is_printed_with_what_opens_it(
     assert "MODEL_SERVING_HOST=0.0.0.0" in closed
     assert "listens on http://0.0.0.0:8123, for everyone" in capsys.readouterr().out
     assert became.word_after("--bind") == "0.0.0.0:8123"
+
+
+def test_a_certificate_is_passed_on(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tls, "check", lambda *files, **options: None)
+    script = folder / "mine.py"
+    script.write_text(SCRIPT.replace("8123, 3", 'certfile="cert.pem", keyfile="key.pem"'))
+
+    became = run_script(script, monkeypatch)
+
+    assert (became.word_after("--certfile"), became.word_after("--keyfile")) == ("cert.pem", "key.pem")
 
 
 def test_an_operator_goes_before_the_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

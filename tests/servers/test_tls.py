@@ -1,0 +1,125 @@
+"""A service that speaks TLS itself, with a certificate made here, and certificates that are none."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import ssl
+import subprocess
+import sys
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from aylien_model_serving.errors import ConfigurationError
+from aylien_model_serving.servers import tls
+from tests.selection import matrix
+from tests.services.serving import PROJECT, Service, launch
+
+SERVICE = """
+from aylien_model_serving.service import Service
+
+app = Service("encrypted")
+
+@app.endpoint("/echo")
+def echo(text: str) -> str:
+    return text
+"""
+
+
+@dataclass(frozen=True)
+class Certificate:
+    certfile: Path
+    keyfile: Path
+
+
+def openssl(*words: str | Path) -> None:
+    program = shutil.which("openssl")
+    if program is None:
+        if os.environ.get("CI"):
+            pytest.fail("openssl is not installed")
+        pytest.skip("openssl is not installed")
+    subprocess.run([program, *words], check=True, capture_output=True, timeout=60)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    folder = tmp_path_factory.mktemp("tls")
+    made = Certificate(folder / "cert.pem", folder / "key.pem")
+    names = ("-subj", "/CN=model-serving test", "-addext", "subjectAltName=IP:127.0.0.1")
+    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", made.keyfile)
+    openssl("req", "-x509", *key, "-out", made.certfile, "-days", "2", *names)
+    return made
+
+
+def ask(service: Service, certificate: Certificate) -> object:
+    trusted = ssl.create_default_context(cafile=str(certificate.certfile))
+    url = f"https://127.0.0.1:{service.port}/echo"
+    with urllib.request.urlopen(url, b'{"text": "hello"}', timeout=10, context=trusted) as response:
+        return json.loads(response.read())
+
+
+def answers(service: Service, certificate: Certificate) -> bool:
+    try:
+        return ask(service, certificate) == "hello"
+    except OSError:
+        return False
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize(
+    "kind",
+    matrix(["gunicorn gevent", "gunicorn gthread", "gunicorn asgi", "granian asgi"], "gunicorn gevent"),
+)
+def test_a_service_is_served_with_tls(certificate: Certificate, tmp_path: Path, kind: str) -> None:
+    (tmp_path / "service.py").write_text(SERVICE)
+    server, worker_class = kind.split()
+    command = [sys.executable, "-m", "aylien_model_serving", "run", "service.py", "--port", "{port}"]
+    command += ["--workers", "1", "--server", server, "--worker-class", worker_class]
+    command += ["--certfile", str(certificate.certfile), "--keyfile", str(certificate.keyfile)]
+
+    with launch(command, env={"PYTHONPATH": str(PROJECT)}, cwd=tmp_path, ready=None) as service:
+        service.wait_until(lambda: answers(service, certificate))
+        log = service.log()
+
+    assert f"https://127.0.0.1:{service.port}/openapi.json" in log
+    assert f"listens on https://127.0.0.1:{service.port}" in log
+
+
+def refusal(certfile: Path | None, keyfile: Path | None, *, needs_pkcs8: bool = False) -> str:
+    names = [None if path is None else str(path) for path in (certfile, keyfile)]
+    with pytest.raises(ConfigurationError) as refused:
+        tls.check(*names, needs_pkcs8=needs_pkcs8)
+    return str(refused.value)
+
+
+def test_what_is_no_certificate_with_its_key_is_refused_before_a_server_starts(
+    certificate: Certificate, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.pem"
+    openssl("genrsa", "-out", other, "2048")
+    missing = tmp_path / "missing.pem"
+
+    assert "both a certfile and a keyfile" in refusal(certificate.certfile, None)
+    assert "both a certfile and a keyfile" in refusal(None, certificate.keyfile)
+    assert refusal(missing, certificate.keyfile) == f"{missing} can't be read: No such file or directory"
+    assert "are no certificate with its key" in refusal(certificate.keyfile, certificate.keyfile)
+    assert "are no certificate with its key" in refusal(certificate.certfile, other)
+
+
+def test_a_key_that_asks_for_a_password_is_refused(certificate: Certificate, tmp_path: Path) -> None:
+    locked = tmp_path / "locked.pem"
+    openssl("pkcs8", "-topk8", "-in", certificate.keyfile, "-out", locked, "-passout", "pass:secret")
+
+    assert "the key is encrypted" in refusal(certificate.certfile, locked)
+
+
+def test_granian_is_given_keys_in_pkcs8_only(certificate: Certificate, tmp_path: Path) -> None:
+    old = tmp_path / "old.pem"
+    openssl("ec", "-in", certificate.keyfile, "-out", old)
+
+    assert "openssl pkcs8 -topk8" in refusal(certificate.certfile, old, needs_pkcs8=True)
+    tls.check(str(certificate.certfile), str(old))
