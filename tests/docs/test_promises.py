@@ -55,6 +55,23 @@ def test_the_table_of_settings_has_every_setting_and_its_default() -> None:
     assert listed == {name: words.get(value, str(value)) for name, value in real.items()}
 
 
+#: Settings that are numbers and limit nothing.
+NO_LIMITS = {"port", "workers"}
+
+
+def test_the_table_of_limits_has_every_limit_and_its_default() -> None:
+    listed = {names(row[0])[0]: row[1].strip("`") for row in table("docs/guide/security.md", "Limits")}
+
+    settings = {names(row[0])[0]: row[1].strip("`") for row in table("docs/guide/operations.md", "Settings")}
+    limits = {
+        PREFIX + field.name.upper()
+        for field in dataclasses.fields(Settings)
+        if re.search("int|float", str(field.type)) and field.name not in NO_LIMITS
+    }
+    assert limits <= listed.keys()
+    assert listed == {name: settings[name] for name in listed}
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_names_no_setting_that_does_not_exist(page: str) -> None:
     settings = {field.name for field in dataclasses.fields(Settings)}

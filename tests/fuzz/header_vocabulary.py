@@ -55,7 +55,7 @@ HEADERS: tuple[tuple[bytes, tuple[bytes, ...]], ...] = (
     (b"X-Request-Timeout", NUMBERS),
     (b"X-Request-ID", (b"\x01\x1b[2J", b"a" * 300, b"\xe4", b"a b", b"-", b"", b"%0a", b"a,b", b"../x")),
     (b"Idempotency-Key", (b"a", b"a" * 300, b"\xff\x00", b"", b" ", b'"a"', "ä".encode(), b"a,b")),
-    (b"X-Priority", NUMBERS),
+    (b"X-Job-Priority", NUMBERS),
     (
         b"Authorization",
         (

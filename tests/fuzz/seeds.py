@@ -166,7 +166,7 @@ def _jobs() -> list[Fuzzed]:
     return [
         _post("/work", {"text": "a", "times": 2}),
         _post("/work", {"text": "a"}, key),
-        _post("/work", {"text": "b"}, key, (b"X-Priority", b"5")),
+        _post("/work", {"text": "b"}, key, (b"X-Job-Priority", b"5")),
         _post("/report", {"text": "halfway"}),
         _post("/items", {"count": 3}),
         *map(_get, ("/jobs", "/jobs?limit=5&before=7&status=finished&route=work", "/jobs?before=1")),
