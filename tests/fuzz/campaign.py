@@ -150,8 +150,9 @@ class Campaign:
 
 
 def _service(*, express: bool, keyed: bool) -> ServingFlask:
-    keys = {"MODEL_SERVING_API_KEYS": f"{service.KEY},other"} if keyed else {}
-    environ = {**service.ENVIRONMENT, **keys, "MODEL_SERVING_EXPRESS": str(int(express))}
+    keys = {"MODEL_SERVING_API_KEYS": f"alice:{service.KEY},admin:bob:other"} if keyed else {}
+    more = service.OPEN_ENVIRONMENT if keyed else {}
+    environ = {**service.ENVIRONMENT, **keys, **more, "MODEL_SERVING_EXPRESS": str(int(express))}
     with mock.patch.dict(os.environ, environ):
         return service.service()
 

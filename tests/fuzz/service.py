@@ -16,6 +16,9 @@ ENVIRONMENT = {
     "MODEL_SERVING_JOBS_URL": "memory://",
     "MODEL_SERVING_LOG_LEVEL": "CRITICAL",
 }
+
+#: What the services with keys have in addition: they are known by any name, and called by pages of any site.
+OPEN_ENVIRONMENT = {"MODEL_SERVING_ALLOWED_HOSTS": "*", "MODEL_SERVING_CORS_ORIGINS": "*"}
 KEY = "the-key"
 
 GET = ["GET"]

