@@ -17,6 +17,7 @@ that is safe to show to a client.
     ├── NotFound                 404  not_found
     ├── MethodNotAllowed         405  method_not_allowed
     ├── BodyTooLarge             413  body_too_large
+    ├── TooManyItems             413  too_many_items
     ├── FileTooLarge             413  file_too_large
     ├── UnsupportedMediaType     415  unsupported_media_type
     ├── IdempotencyKeyReused     422  idempotency_key_reused
@@ -187,6 +188,14 @@ class BodyTooLarge(ServingError):
 
     def __init__(self, limit: int | None = None) -> None:
         super().__init__(f"The body is larger than the {limit:,} bytes accepted here" if limit else None)
+
+
+class TooManyItems(ServingError):
+    """The body has more items than are decoded here: each takes memory, however small the body is."""
+
+    status = 413
+    code = "too_many_items"
+    message = "The body has too many items"
 
 
 class FileTooLarge(ServingError):

@@ -10,6 +10,7 @@ which every call that names several media types would pay.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 from aylien_model_serving.codecs import forms, json
@@ -38,13 +39,24 @@ class Encoder(NamedTuple):
 
 JSON = Encoder("application/json", json.encode)
 
-#: Decoders of every route by media type; a body of any other type is tried as JSON.
-DECODERS: Mapping[str, Decode] = {
-    "": json.decode,
-    "application/json": json.decode,
-    "application/x-www-form-urlencoded": forms.decode_urlencoded,
-    "multipart/form-data": forms.decode_multipart,
-}
+
+def decoders_of(max_items: int) -> Mapping[str, Decode]:
+    """Return the decoders of every route by media type; a body of any other type is tried as JSON.
+
+    Args:
+        max_items: see `json.decode`.
+    """
+    decode_json = partial(json.decode, max_items=max_items)
+    return {
+        "": decode_json,
+        "application/json": decode_json,
+        "application/x-www-form-urlencoded": partial(forms.decode_urlencoded, max_items=max_items),
+        "multipart/form-data": forms.decode_multipart,
+    }
+
+
+#: Those of a route without a limit of its own.
+DECODERS = decoders_of(json.MAX_ITEMS)
 
 #: Methods whose fields come from the query string.
 QUERY_METHODS = frozenset({"GET", "HEAD", "DELETE"})
@@ -69,13 +81,13 @@ def decode(call: Call, decoders: Mapping[str, Decode]) -> Fields:
     known = decoders.get(content_type) or decoders.get(content_type.partition(";")[0].strip().lower())
     if known is not None:
         return known(call.body, content_type)
-    return _decode_undeclared(call.body, content_type)
+    return _decode_undeclared(call.body, content_type, decoders[""])
 
 
-def _decode_undeclared(body: bytes, content_type: str) -> Fields:
+def _decode_undeclared(body: bytes, content_type: str, decode_json: Decode) -> Fields:
     """Decode JSON whatever its Content-Type says: clients rely on it."""
     try:
-        return json.decode(body, content_type)
+        return decode_json(body, content_type)
     except MalformedBody:
         if "json" in content_type.lower():
             raise

@@ -21,23 +21,36 @@ import msgspec
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
+from aylien_model_serving.codecs import json_items
 from aylien_model_serving.codecs.fields import Fields
+from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.errors import InvalidAnswer, MalformedBody
 from aylien_model_serving.media.files import MediaFile
 
 #: Containers within containers that a body may have.
 MAX_DEPTH = 64
 
+#: Arrays, objects and texts that a body may have by default.
+MAX_ITEMS = Settings.max_json_items
+
 _decoder = msgspec.json.Decoder()
 _scalars = frozenset({str, int, float, bool, type(None)})
 
 
-def decode(body: bytes, content_type: str = "") -> Fields:
+def decode(body: bytes, content_type: str = "", max_items: int = MAX_ITEMS) -> Fields:
     """Return the fields of a JSON object.
 
+    Args:
+        body: the text.
+        content_type: not looked at.
+        max_items: the arrays, objects and texts, keys included, that it may have.
+
     Raises:
+        TooManyItems: it has more of them; nothing is decoded.
         MalformedBody: not UTF-8, not JSON, not an object, a key twice, or nested too deeply.
     """
+    if len(body) > max_items:
+        json_items.check(body, max_items)
     value = loads(body)
     if type(value) is not dict:
         raise MalformedBody(f"The body has to be a JSON object, not {_json_name(value)}")

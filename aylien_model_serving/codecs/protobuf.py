@@ -7,24 +7,33 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, cast
+from copy import copy
+from typing import Any, Protocol, cast
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.json_format import Error, MessageToDict, ParseDict, ParseError
 from google.protobuf.message import DecodeError, Message
 
-from aylien_model_serving.codecs import Decode, Encoder, json, protobuf_arrays
+from aylien_model_serving.codecs import Encoder, json, protobuf_arrays
 from aylien_model_serving.codecs.fields import Fields
+from aylien_model_serving.codecs.protobuf_dicts import compile_to_dict
+from aylien_model_serving.codecs.protobuf_items import ItemLimit
 from aylien_model_serving.errors import InvalidAnswer, MalformedBody
 
 MEDIA_TYPE = "application/x-protobuf"
+
+
+class LimitedDecode(Protocol):
+    """A decoder of bodies with a number of items."""
+
+    def __call__(self, body: bytes, content_type: str, max_items: int = ...) -> Fields: ...
 
 
 def decoder(
     message_type: type[Message],
     needed: frozenset[str] = frozenset(),
     arrays: frozenset[str] = frozenset(),
-) -> Decode:
+) -> LimitedDecode:
     """Return the decoder of one message type's bytes.
 
     Args:
@@ -33,20 +42,31 @@ def decoder(
             defaults of fields without presence.
         arrays: fields that the handler takes as arrays. Their numbers are returned unchanged, as a list or as
             an array that is a view of the bytes.
-    """
-    fields = cast(Descriptor, message_type.DESCRIPTOR).fields
-    fixed = {
-        field.number: field for field in fields if field.name in arrays and protobuf_arrays.is_fixed(field)
-    }
 
-    def decode(body: bytes, content_type: str) -> Fields:
+    The decoder takes the messages, texts and bytes that a body may have as a third argument.
+    """
+    descriptor = cast(Descriptor, message_type.DESCRIPTOR)
+    fixed = {
+        field.number: field
+        for field in descriptor.fields
+        if field.name in arrays and protobuf_arrays.is_fixed(field)
+    }
+    limit, to_dict = ItemLimit(descriptor), compile_to_dict(descriptor)
+    defaults = MessageToDict(
+        message_type(), preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+    )
+
+    def decode(body: bytes, content_type: str, max_items: int = json.MAX_ITEMS) -> Fields:
+        limit.check(body, max_items)
         message = message_type()
         try:
             rest, found = protobuf_arrays.extract_arrays(body, fixed) if fixed else (body, {})
             message.ParseFromString(rest)
             found |= _extract_lists(message, arrays)
-            values = found | MessageToDict(message, preserving_proto_field_name=True)
-            return Fields(values | _defaults(message, needed - values.keys()), proven=frozenset(found))
+            values = found | to_dict(message)
+            absent = defaults.keys() & (needed - values.keys())
+            values |= {name: copy(defaults[name]) for name in absent}
+            return Fields(values, proven=frozenset(values))
         except (DecodeError, Error, TypeError, ValueError, OverflowError) as error:
             # TypeError: an Any of an unknown type; OverflowError: a time beyond those of a datetime
             name = message_type.DESCRIPTOR.full_name
@@ -93,15 +113,6 @@ def _long_list(field: FieldDescriptor, items: Any) -> list[Any]:
     listed = list(items)
     is_double = field.cpp_type == FieldDescriptor.CPPTYPE_DOUBLE
     return [] if is_double and not math.isfinite(sum(listed)) else listed
-
-
-def _defaults(message: Message, names: frozenset[str]) -> dict[str, Any]:
-    if not names:
-        return {}
-    complete = MessageToDict(
-        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
-    )
-    return {name: complete[name] for name in names & complete.keys()}
 
 
 def encoder(message_type: type[Message]) -> Encoder:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-VARINT, I64, LEN, I32 = 0, 1, 2, 5
+VARINT, I64, LEN, GROUP, GROUP_END, I32 = 0, 1, 2, 3, 4, 5
 _WIDTHS = {I64: 8, I32: 4}
 
 #: Bytes of the longest varint, and of the longest one that is a tag or a length.
@@ -54,18 +54,38 @@ def iter_records(body: bytes, max_records: int) -> Iterator[WireRecord]:
 def _read_record(body: bytes, start: int) -> WireRecord:
     tag, content = _read_varint(body, start, _MAX_SIZE_BYTES)
     wire_type = tag & 0b111
-    if wire_type == VARINT:
-        end = _read_varint(body, content, _MAX_VARINT_BYTES)[1]
-    elif wire_type == LEN:
+    if wire_type == LEN:
         length, content = _read_varint(body, content, _MAX_SIZE_BYTES)
         end = content + length
-    elif wire_type in _WIDTHS:
-        end = content + _WIDTHS[wire_type]
     else:
-        raise ValueError("A group, or no record")
+        end = skip_number(body, content, wire_type)
     if end > len(body):
         raise ValueError("A record goes on beyond the end")
     return WireRecord(tag >> 3, wire_type, start, content, end)
+
+
+def read_size(body: bytes, start: int) -> tuple[int, int]:
+    """Return a tag or a length, and the position of its end.
+
+    Raises:
+        IndexError: there are no more bytes.
+        ValueError: it goes on beyond its end.
+    """
+    first = body[start]
+    return (first, start + 1) if first < 0x80 else _read_varint(body, start, _MAX_SIZE_BYTES)
+
+
+def skip_number(body: bytes, content: int, wire_type: int) -> int:
+    """Return the position of the end of a number.
+
+    Raises:
+        ValueError: it goes on beyond its end, or there is another wire type.
+    """
+    if wire_type == VARINT:
+        return _read_varint(body, content, _MAX_VARINT_BYTES)[1]
+    if wire_type not in _WIDTHS:
+        raise ValueError("A group, or no record")
+    return content + _WIDTHS[wire_type]
 
 
 def _read_varint(body: bytes, start: int, longest: int) -> tuple[int, int]:

@@ -157,6 +157,7 @@ def _allowed_host(text: str) -> str:
 
 READERS: dict[str, Callable[[str], Any]] = {
     "max_body_mb": _positive,
+    "max_json_items": _whole,
     "max_waiters": _whole,
     "log_format": _one_of("text", "json"),
     "log_level": _one_of("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),

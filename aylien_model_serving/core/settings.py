@@ -26,6 +26,7 @@ class Settings:
 
     Args:
         max_body_mb: largest accepted request body in MiB.
+        max_json_items: arrays, objects and texts that a JSON body may have, and messages that of protobuf.
         max_waiters: clients of one process that may wait for the end of a job, or follow a stream, at a time;
             half of the server's threads when absent, or 1,000 where waiting holds none.
         log_format: "text" or "json".
@@ -68,6 +69,7 @@ class Settings:
     """
 
     max_body_mb: float = 32
+    max_json_items: int = 1_000_000
     max_waiters: int | None = None
     log_format: str = "text"
     log_level: str = "WARNING"

@@ -10,6 +10,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 
+from aylien_model_serving.codecs import json
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.schemas.base import Schema
@@ -28,6 +29,7 @@ def choose(
     path_names: frozenset[str] = frozenset(),
     *,
     batched: bool = False,
+    max_items: int = json.MAX_ITEMS,
 ) -> Schema:
     """Return the schema that a route declares.
 
@@ -38,10 +40,19 @@ def choose(
         signature: the parameters of the handler.
         path_names: fields from the path, which need not be part of the schema.
         batched: whether the handler takes a list of each field; the schema still describes one call.
+        max_items: the arrays, objects and texts that a body may have.
 
     Raises:
         ConfigurationError: the schema is of no known kind, or a batched handler's type hint is not a list.
     """
+    chosen = _choose(schema, handler, signature, path_names, batched=batched)
+    chosen.limit_items(max_items)
+    return chosen
+
+
+def _choose(
+    schema: Any, handler: Any, signature: Signature, path_names: frozenset[str], *, batched: bool
+) -> Schema:
     if schema is None:
         return TypeHintsSchema(handler, signature, batched=batched)
     request, response = _request_and_response(schema)
@@ -63,6 +74,8 @@ def _request_and_response(schema: Any) -> tuple[Any, Any]:
     return getattr(schema, "Request", None), getattr(schema, "Response", None)
 
 
-def open_schema(handler: Any, signature: Signature) -> Schema:
+def open_schema(handler: Any, signature: Signature, max_items: int = json.MAX_ITEMS) -> Schema:
     """Return the schema of `process_json` without one: names are checked, values are passed unchanged."""
-    return TypeHintsSchema(handler, signature, typed=False)
+    schema = TypeHintsSchema(handler, signature, typed=False)
+    schema.limit_items(max_items)
+    return schema

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
-from aylien_model_serving.codecs import DECODERS, JSON, Decode, Encoder, choose_encoder
+from aylien_model_serving.codecs import DECODERS, JSON, Decode, Encoder, choose_encoder, decoders_of
 from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.errors import FieldMismatch
 from aylien_model_serving.schemas.description import Description
@@ -20,6 +20,10 @@ class Schema(ABC):
 
     decoders: Mapping[str, Decode] = DECODERS
     encoders: tuple[Encoder, ...] = (JSON,)
+
+    def limit_items(self, max_items: int) -> None:
+        """Limit the items that a body may have; see `codecs.json.decode`."""
+        self.decoders = decoders_of(max_items)
 
     def encoder(self, accept: str) -> Encoder:
         """Return the encoder for an Accept header."""

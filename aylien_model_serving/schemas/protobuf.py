@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, cast
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.json_format import Error, ParseDict
 from google.protobuf.message import Message
 
-from aylien_model_serving.codecs import DECODERS, JSON, json, protobuf, protobuf_arrays
+from aylien_model_serving.codecs import JSON, json, protobuf, protobuf_arrays
 from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.errors import InvalidAnswer, SchemaMismatch
 from aylien_model_serving.handlers.signatures import Signature
@@ -51,11 +52,18 @@ class ProtobufSchema(Schema):
         self._array_hints = array_parameters
         self._path_only = path_names - set(request.DESCRIPTOR.fields_by_name if request else ())
         self.name = "|".join(kind.DESCRIPTOR.full_name if kind else "" for kind in (request, response))
-        if request:
-            binary = protobuf.decoder(request, signature.required, frozenset(array_parameters))
-            self.decoders = {**DECODERS, protobuf.MEDIA_TYPE: binary, "application/protobuf": binary}
+        self._decode_binary = (
+            protobuf.decoder(request, signature.required, frozenset(array_parameters)) if request else None
+        )
+        self.limit_items(json.MAX_ITEMS)
         if response:
             self.encoders = (JSON, protobuf.encoder(response))
+
+    def limit_items(self, max_items: int) -> None:
+        super().limit_items(max_items)
+        if self._decode_binary is not None:
+            binary = partial(self._decode_binary, max_items=max_items)
+            self.decoders = {**self.decoders, protobuf.MEDIA_TYPE: binary, "application/protobuf": binary}
 
     def arguments(self, fields: Fields, path_values: Mapping[str, Any]) -> dict[str, Any]:
         values = merge(fields.values, path_values)

@@ -14,6 +14,7 @@ from aylien_model_serving import schemas
 from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.core import logging
 from aylien_model_serving.core.messages import Call
+from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.dispatch.cache import ReplyCache
 from aylien_model_serving.dispatch.pipeline import Endpoint, check_result
 from aylien_model_serving.errors import ConfigurationError
@@ -187,7 +188,9 @@ def _inspect(route: Route) -> DescribedRoute:
         raise ConfigurationError(f"route {route.endpoint!r}: {error}") from error
 
 
-def _signature_and_schema(route: Route, handler: Callable[..., Any]) -> tuple[Signature, schemas.Schema]:
+def _signature_and_schema(
+    route: Route, handler: Callable[..., Any], max_items: int = Settings.max_json_items
+) -> tuple[Signature, schemas.Schema]:
     """Return a handler's signature, and the schema that validates its input and output."""
     signature = Signature.of(handler)
     if route.job is not None:
@@ -195,7 +198,12 @@ def _signature_and_schema(route: Route, handler: Callable[..., Any]) -> tuple[Si
     _refuse_stray_path_values(route, signature)
     try:
         schema = schemas.choose(
-            route.schema, handler, signature, route.path_names, batched=route.batch is not None
+            route.schema,
+            handler,
+            signature,
+            route.path_names,
+            batched=route.batch is not None,
+            max_items=max_items,
         )
     except ConfigurationError as error:
         key = "schema" if route.schema is not None or route.batch is None else "batch"
@@ -205,7 +213,7 @@ def _signature_and_schema(route: Route, handler: Callable[..., Any]) -> tuple[Si
 
 def _endpoint(state: ServiceState, route: Route, limiter: Limiter | None) -> Endpoint:
     handler = _handler(state, route)
-    signature, schema = _signature_and_schema(route, handler)
+    signature, schema = _signature_and_schema(route, handler, state.settings.max_json_items)
     name = route.name
     return Endpoint(
         name=name,

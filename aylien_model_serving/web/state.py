@@ -96,10 +96,11 @@ class ServiceState:
 
     def _make_view_endpoint(self, handler: Any, schema: Any, cached: bool, name: str) -> Endpoint:
         signature = Signature.of(handler)
+        max_items = self.settings.max_json_items
         checked = (
-            schemas.choose(schema, handler, signature)
+            schemas.choose(schema, handler, signature, max_items=max_items)
             if schema is not None
-            else schemas.open_schema(handler, signature)
+            else schemas.open_schema(handler, signature, max_items)
         )
         executor = InlineExecutor(
             accept_flask_responses(handler, self.error_responses),

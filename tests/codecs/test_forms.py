@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aylien_model_serving.codecs import forms
-from aylien_model_serving.errors import MalformedBody
+from aylien_model_serving.errors import MalformedBody, TooManyItems
 
 
 @given(st.dictionaries(st.text(), st.text() | st.lists(st.text(), min_size=2)))
@@ -34,9 +34,17 @@ def test_a_query_string_is_read(query: str, values: dict[str, Any]) -> None:
     assert forms.decode_query(query).values == values
 
 
-@pytest.mark.parametrize("query", ["a=%FF", "&".join(f"a{n}=1" for n in range(forms.MAX_PARTS + 1))])
-def test_a_query_string_that_cant_be_read_is_refused(query: str) -> None:
-    with pytest.raises(MalformedBody, match="The fields"):
+@pytest.mark.parametrize("query", ["a=%FF", "a=\xff", "%FF=a", "a=%C3"])
+def test_a_query_string_that_is_not_utf_8_is_refused(query: str) -> None:
+    with pytest.raises(MalformedBody, match="The fields are not UTF-8"):
+        forms.decode_query(query)
+
+
+@pytest.mark.parametrize(
+    "query", ["&".join(f"a{n}=1" for n in range(forms.MAX_PARTS + 1)), "&" * forms.MAX_PARTS]
+)
+def test_a_query_string_with_too_many_fields_is_refused(query: str) -> None:
+    with pytest.raises(TooManyItems, match="more than 1,000 fields"):
         forms.decode_query(query)
 
 
@@ -101,9 +109,23 @@ def test_a_large_file_arrives_whole() -> None:
         (b"", MULTIPART),
         (b"nothing that ends", MULTIPART),
         (boundary_form(('name="a"', b"b"))[:-10], MULTIPART),
-        (boundary_form(*[('name="a"', b"b")] * (forms.MAX_PARTS + 1)), MULTIPART),
+        (boundary_form(("", b"b")), MULTIPART),
+        (boundary_form((f'name="a"; filename="{"b" * 8192}"', b"b")), MULTIPART),
+        (boundary_form((f'name="{"a" * 100_000}"', b"b")), MULTIPART),
+        (boundary_form(('name="a"', b"\xff")), MULTIPART),
+        (boundary_form(('name="?"', b"b")).replace(b"?", b"\xff"), MULTIPART),
     ],
-    ids=["no boundary", "empty", "no part", "cut off", "too many parts"],
+    ids=[
+        "no boundary",
+        "empty",
+        "no part",
+        "cut off",
+        "no name",
+        "long header",
+        "longer",
+        "not UTF-8",
+        "its name",
+    ],
 )
 def test_a_multipart_body_that_cant_be_read_is_refused(body: bytes, content_type: str) -> None:
     with pytest.raises(MalformedBody, match="multipart body"):

@@ -60,6 +60,7 @@ def endpoint_of(spec: Spec, handler: Callable[..., Any], settings: Settings) -> 
             signature,
             frozenset(parse_rule(spec.endpoint).arguments),
             batched=spec.batching is not None,
+            max_items=settings.max_json_items,
         ),
         executor=_NoExecutor(),
         instruments=instruments,

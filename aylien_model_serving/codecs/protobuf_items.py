@@ -1,0 +1,85 @@
+"""Counts the messages, texts and bytes that a protobuf body holds before it is parsed.
+
+Pure. An empty message of two bytes on the wire takes some hundred in memory. Numbers, packed or not, are not
+counted.
+"""
+
+from __future__ import annotations
+
+from google.protobuf.descriptor import Descriptor
+
+from aylien_model_serving.codecs import protobuf_wire as wire
+from aylien_model_serving.errors import TooManyItems
+
+#: Messages within messages that protobuf parses.
+_MAX_DEPTH = 100
+
+#: The types of the messages that a message's fields hold, by number.
+_Nested = dict[int, Descriptor]
+
+
+class ItemLimit:
+    """Refuses the bodies of one message type that hold too many items.
+
+    Args:
+        descriptor: the type.
+    """
+
+    def __init__(self, descriptor: Descriptor) -> None:
+        self._descriptor = descriptor
+        self._nested: dict[str, _Nested] = {}
+
+    def check(self, body: bytes, most: int) -> None:
+        """Refuse a body with more items than `most`.
+
+        Raises:
+            TooManyItems: it names the setting.
+        """
+        if len(body) > 2 * most and self._exceeds(body, most):
+            raise TooManyItems(
+                f"The body has more than {most:,} messages, texts and bytes: "
+                "MODEL_SERVING_MAX_JSON_ITEMS says how many are accepted"
+            )
+
+    def _exceeds(self, body: bytes, most: int) -> bool:
+        """Return whether there are more items; bytes that are no message end the count."""
+        position, end, nested = 0, len(body), self._nested_of(self._descriptor)
+        outer: list[tuple[int, _Nested]] = []  # the ends and types of the messages around this one
+        try:
+            while most >= 0 and len(outer) <= _MAX_DEPTH:
+                if position >= end:
+                    if not outer:
+                        return False
+                    end, nested = outer.pop()
+                    continue
+                tag, position = wire.read_size(body, position)
+                kind, inner = tag & 0b111, nested.get(tag >> 3)
+                if kind == wire.LEN:
+                    most -= 1
+                    size, position = wire.read_size(body, position)
+                    if inner is None or not size:
+                        position += size
+                    else:
+                        outer.append((end, nested))
+                        end, nested = position + size, self._nested_of(inner)
+                elif kind == wire.GROUP:
+                    most -= 1
+                    outer.append((end, nested))
+                    nested = {} if inner is None else self._nested_of(inner)
+                elif kind == wire.GROUP_END:
+                    end, nested = outer.pop()
+                else:
+                    position = wire.skip_number(body, position, kind)
+        except (IndexError, ValueError):
+            return False  # the parser says what is wrong
+        return most < 0
+
+    def _nested_of(self, descriptor: Descriptor) -> _Nested:
+        name = descriptor.full_name
+        if name not in self._nested:
+            self._nested[name] = {
+                field.number: field.message_type
+                for field in descriptor.fields
+                if field.message_type is not None
+            }
+        return self._nested[name]
