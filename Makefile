@@ -68,7 +68,7 @@ endef
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help dev example-service example-service-cached test test-all test-gevent test-versions coverage lint format types check docs bench fuzz proto clean
+.PHONY: help dev example-service example-service-cached test test-all test-gevent test-versions coverage lint format types check audit docs bench fuzz proto clean
 
 help: ## List these verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-24s %s\n", $$1, $$2 }' "$(firstword $(MAKEFILE_LIST))"
@@ -120,6 +120,9 @@ types: $(DEVELOPMENT) ## Check the types
 	$(VENV_PYTHON) -m mypy
 
 check: lint types test ## Do all that has to pass before a change goes in
+
+audit: $(DEVELOPMENT) ## Look for pinned requirements that are withdrawn, gone, incomplete or not what is installed
+	$(VENV_PYTHON) scripts/audit_requirements.py
 
 docs: $(DEVELOPMENT) ## Build the documentation into build/site
 	NO_MKDOCS_2_WARNING=1 $(VENV_PYTHON) -m mkdocs build --strict

@@ -1,0 +1,178 @@
+"""Audits the pinned requirements with what pip and its index tell; needs the environment of `make dev`.
+
+python scripts/audit_requirements.py     # exits with 1 if there is a finding
+
+It tells whether every requirement is one version, whether those of requirements.txt are all that they need,
+whether what is installed agrees, and whether a pinned version has been withdrawn ("yanked", PEP 592) or is
+gone. It does not tell known vulnerabilities: indexes do not; pip-audit asks pypi.org or osv.dev for them. An
+index that does not answer is no finding, and is said.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from importlib import metadata
+from pathlib import Path
+from typing import NamedTuple
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+PROJECT = Path(__file__).parents[1]
+COMPLETE = "requirements.txt"
+
+#: Files whose packages are gigabytes, which pip would load to learn of them.
+TOO_LARGE = {"requirements-torch.txt"}
+
+#: Requirements of one run of pip, and runs at a time: it waits for the index most of the time.
+_RUN, _RUNS = 16, 8
+
+#: Seconds that one run may take.
+_SECONDS = 600
+
+_ANSWERED = re.compile(r"satisfies the requirement (\S+) \(from versions: (?!none\))")
+
+
+class Outcome(NamedTuple):
+    """What a check found, and what it could not find out."""
+
+    findings: Sequence[str] = ()
+    untold: Sequence[str] = ()
+
+
+def lines_of(file: Path) -> list[str]:
+    """Return the requirements in a file."""
+    lines = (line.strip() for line in file.read_text().splitlines())
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def is_pinned(line: str) -> bool:
+    """Return whether a requirement allows one version alone."""
+    try:
+        requirement = Requirement(line)
+    except InvalidRequirement:
+        return False
+    [*specifiers] = requirement.specifier
+    exact = len(specifiers) == 1 and specifiers[0].operator == "==" and "*" not in specifiers[0].version
+    return exact and requirement.url is None
+
+
+def unpinned(file: Path) -> list[str]:
+    """Return what is wrong with the lines of a file."""
+    return [f"{file.name}: {line!r} is not one version" for line in lines_of(file) if not is_pinned(line)]
+
+
+def here(lines: Iterable[str]) -> dict[str, Requirement]:
+    """Return the requirements that hold for this Python, by name."""
+    found = [Requirement(line) for line in lines if is_pinned(line)]
+    return {
+        canonicalize_name(each.name): each for each in found if each.marker is None or each.marker.evaluate()
+    }
+
+
+def differing(pins: dict[str, Requirement]) -> Iterator[str]:
+    """Yield where what is installed is another version, or needs what is not pinned."""
+    for name, pin in pins.items():
+        try:
+            installed = metadata.distribution(name)
+        except metadata.PackageNotFoundError:
+            continue
+        if not pin.specifier.contains(installed.version, prereleases=True):
+            yield f"{name}: {installed.version} is installed, and {pin} pinned"
+        for text in installed.requires or ():
+            needed = Requirement(text)
+            holds = needed.marker is None or needed.marker.evaluate({"extra": ""})
+            if holds and canonicalize_name(needed.name) not in pins:
+                yield f"{name}: it needs {needed.name}, which is not pinned"
+
+
+def ask_pip(lines: list[str]) -> Outcome:
+    """Ask the index for requirements, as an installation would, and install nothing."""
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--dry-run",
+        "--no-deps",
+        "--ignore-installed",
+        "--quiet",
+    ]
+    try:
+        done = subprocess.run(
+            [*command, "--disable-pip-version-check", "--report", "-", *lines],
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        return Outcome(untold=lines)
+    if done.returncode == 0:
+        return Outcome(list(withdrawn(done.stdout)))
+    gone = _ANSWERED.search(done.stderr)
+    if gone is None:
+        return Outcome(untold=lines)
+    rest = [line for line in lines if Requirement(line).name.lower() != Requirement(gone[1]).name.lower()]
+    others = ask_pip(rest) if len(rest) < len(lines) and rest else Outcome()
+    return Outcome(
+        [f"{gone[1]}: the index has no such version for this Python", *others.findings], others.untold
+    )
+
+
+def withdrawn(report: str) -> Iterator[str]:
+    """Yield the versions of pip's report that their authors have withdrawn."""
+    for each in json.loads(report)["install"]:
+        if each.get("is_yanked"):
+            yield f"{each['metadata']['name']}=={each['metadata']['version']}: its authors have withdrawn it"
+
+
+def ask_index(lines: list[str]) -> Outcome:
+    """Ask the index for all requirements."""
+    runs = [lines[at : at + _RUN] for at in range(0, len(lines), _RUN)]
+    with ThreadPoolExecutor(_RUNS) as pool:
+        outcomes = list(pool.map(ask_pip, runs))
+    return Outcome(
+        [finding for outcome in outcomes for finding in outcome.findings],
+        [line for outcome in outcomes for line in outcome.untold],
+    )
+
+
+def inconsistent() -> list[str]:
+    """Return where installed packages don't fit each other."""
+    done = subprocess.run([sys.executable, "-m", "pip", "check"], capture_output=True, text=True)
+    return [] if done.returncode == 0 else done.stdout.splitlines()
+
+
+def main() -> int:
+    """Run all checks, say what they found, and return the exit status."""
+    files = sorted(PROJECT.glob("requirements*.txt"))
+    pins = here(lines_of(PROJECT / COMPLETE))
+    asked = [
+        f"{pin.name}{pin.specifier}"
+        for file in files
+        if file.name not in TOO_LARGE
+        for pin in here(lines_of(file)).values()
+    ]
+    index = ask_index(asked)
+    findings = [
+        *(finding for file in files for finding in unpinned(file)),
+        *differing(pins),
+        *inconsistent(),
+        *index.findings,
+    ]
+    for finding in findings:
+        print(f"FOUND  {finding}")
+    if index.untold:
+        print(f"the index did not answer for {len(index.untold)} of {len(asked)} requirements")
+    print(f"the index was not asked for {', '.join(sorted(TOO_LARGE))}, nor for known vulnerabilities")
+    print(f"{len(findings)} findings in {len(files)} files")
+    return 1 if findings else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
