@@ -196,8 +196,8 @@ def test_a_browsers_request_takes_the_path_of_any_other(opened: ServiceByAdapter
 
 
 @pytest.mark.parametrize("adapter", ADAPTERS)
-def test_a_refusal_is_counted_and_reaches_nothing(closed: ServiceByAdapter, adapter: str) -> None:
-    outcome = closed.send_all(adapter, [post("/echo", ("origin", EVIL), KEY)])
+def test_a_refusal_is_counted_and_reaches_nothing(adapter: str) -> None:
+    outcome = ServiceByAdapter(build, {}).send_all(adapter, [post("/echo", ("origin", EVIL), KEY)])
 
     assert outcome.path in ([()], [("a2wsgi",)])
     assert outcome.counted["flask_http_request('POST', '403')"] == 1
