@@ -141,6 +141,7 @@ def _refusal(status: int, message: str, extra_headers: Iterable[tuple[str, str]]
         ("Connection", "close"),
         ("Content-Type", media_type),
         (REQUEST_ID_HEADER, request_id),
+        ("X-Content-Type-Options", "nosniff"),
         ("Content-Length", str(len(body))),
         *extra_headers,
     ]

@@ -14,8 +14,8 @@ from aylien_model_serving.codecs import JSON, Encoder, media_ranges, preference
 from aylien_model_serving.core.messages import Reply
 from aylien_model_serving.media.images import ImageFile
 
-#: Keep a shared cache from mixing up the two forms, and a browser from taking an image for a script.
-_HEADERS = (("Vary", "Accept"), ("X-Content-Type-Options", "nosniff"))
+#: Keeps a shared cache from mixing up the two forms.
+_HEADERS = (("Vary", "Accept"),)
 
 
 class _NegotiatedEncoder(Encoder):

@@ -49,6 +49,7 @@ class Endpoint:
         error_responses: makes the reply of an error.
         limiter: refuses calls beyond the route's limit, if it has one; it is asked before a body is read.
         waiters: the places of those whom a reply is streamed to.
+        content_policy: the Content-Security-Policy of pages that the handler answers with.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Endpoint:
     timeout: float | None = None
     remote: bool = False
     limiter: Limiter | None = None
+    content_policy: str | None = None
 
 
 @dataclass(slots=True)

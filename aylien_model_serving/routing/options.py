@@ -19,6 +19,7 @@ from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.executors.batch_policy import BatchOptions
 from aylien_model_serving.limiting import rates
 from aylien_model_serving.limiting.rates import MOST_CONCURRENT, LimitOptions
+from aylien_model_serving.routing import content_policy
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 
@@ -301,4 +302,5 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "batch": _batch,
     "job": _job,
     "limit": _limit,
+    "content_security_policy": content_policy.read,
 }

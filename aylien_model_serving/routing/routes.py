@@ -15,6 +15,7 @@ from aylien_model_serving.executors.batch_policy import BatchOptions
 from aylien_model_serving.handlers import callables
 from aylien_model_serving.handlers.context import UNBOUND, ContextBinding
 from aylien_model_serving.limiting.rates import LimitOptions
+from aylien_model_serving.routing.content_policy import SANDBOX
 from aylien_model_serving.routing.options import READERS, JobOptions, RunnerOptions, parse_rule
 
 
@@ -37,6 +38,7 @@ class Route:
         batch: options of batches, for a handler that takes a list of each field.
         job: options of jobs, which calls become and replicas execute later; it implies `runner`.
         limit: how often, and how many at once, a client may call; None for any number.
+        content_security_policy: of HTML, SVG and XML that it answers with; None for none.
         view: whether Flask calls it as a view.
         binding: what the callable gets in addition to fields; it comes with a `ServiceRouteDict`.
     """
@@ -55,6 +57,7 @@ class Route:
     batch: BatchOptions | None = None
     job: JobOptions | None = None
     limit: LimitOptions | None = None
+    content_security_policy: str | None = SANDBOX
     view: bool = False
     binding: ContextBinding = UNBOUND
 

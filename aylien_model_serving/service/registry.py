@@ -29,6 +29,7 @@ class RouteKeys(TypedDict, total=False):
     batch: bool | Mapping[str, Any]
     job: bool | Mapping[str, Any]
     limit: str | Mapping[str, Any]
+    content_security_policy: str | None
 
 
 class _RegisteredRoute(NamedTuple):

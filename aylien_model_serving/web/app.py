@@ -14,7 +14,7 @@ from flask import Request, Response, request
 from werkzeug.exceptions import HTTPException, NotFound
 
 from aylien_model_serving import codecs, errors
-from aylien_model_serving.core.messages import REQUEST_ID_HEADER, current_request_id
+from aylien_model_serving.core.messages import current_request_id
 from aylien_model_serving.handlers import exits
 from aylien_model_serving.metrics.instruments import UNMATCHED
 from aylien_model_serving.web import converters, locations, server_lifespan
@@ -36,6 +36,7 @@ from aylien_model_serving.web.adapters.request_info import (
     ScopeHeaders,
     path_of,
 )
+from aylien_model_serving.web.adapters.response_headers import complete
 from aylien_model_serving.web.adapters.route_table import RouteMatch, RouteTable
 from aylien_model_serving.web.auth import HeaderLookup
 from aylien_model_serving.web.browser_guard import BrowserGuard
@@ -269,8 +270,11 @@ class ServingFlask(MountingFlask):
         return Response(codecs.JSON.encode(rv), content_type=codecs.JSON.media_type)
 
     def process_response(self, response: Response) -> Response:
-        response = super().process_response(response)
-        response.headers[REQUEST_ID_HEADER] = flask.request_info().request_id
+        try:
+            response = super().process_response(response)
+        finally:  # where a hook fails, the response that Flask sends is the one that the hook was given
+            policy = self.state.content_policies.get(request.endpoint or "")
+            complete(response.headers, flask.request_info().request_id, policy)
         return response
 
     def finalize_request(self, rv: Any, from_error_handler: bool = False) -> Response:

@@ -100,6 +100,8 @@ def build(
         except ConfigurationError as error:
             raise ConfigurationError(f"route {route.endpoint!r}: {error}") from error
         app.add_url_rule(route.endpoint, route.name, view, methods=list(route.methods))
+        if route.content_security_policy is not None:
+            app.state.content_policies[route.name] = route.content_security_policy
         app.state.instruments.expect(
             route.name,
             route.methods,
@@ -229,6 +231,7 @@ def _endpoint(state: ServiceState, route: Route, limiter: Limiter | None) -> End
         timeout=route.timeout,
         remote=route.runner is not None and route.job is None and not route.cache,
         limiter=limiter,
+        content_policy=route.content_security_policy,
     )
 
 

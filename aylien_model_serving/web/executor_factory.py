@@ -62,7 +62,7 @@ def choose(
             handler, signature, route.batch, route.threads, observer, _MAX_WAITING, route.native_threads
         )
     return InlineExecutor(
-        accept_flask_responses(handler, state.error_responses),
+        accept_flask_responses(handler, state.error_responses, route.content_security_policy),
         signature,
         route.threads,
         observer,

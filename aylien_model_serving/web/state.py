@@ -54,6 +54,7 @@ class ServiceState:
         endpoints: of its bare handlers.
         routes: all of them, for the OpenAPI document.
         jobs: the job store, if a route has jobs.
+        content_policies: the Content-Security-Policy of pages that a route answers with, by its name.
         limit_stores: where calls are counted, if a route limits them.
     """
 
@@ -63,6 +64,7 @@ class ServiceState:
     endpoints: list[Endpoint] = field(default_factory=list)
     routes: list[DescribedRoute] = field(default_factory=list)
     jobs: JobStore | None = None
+    content_policies: dict[str, str] = field(default_factory=dict)
     limit_stores: LimitStores | None = None
     single_flight: SingleFlight = field(default_factory=SingleFlight)
     waiters: Waiters = field(init=False)

@@ -15,7 +15,7 @@ from tests.media.samples import png_of
 
 PNG = png_of(2, 2)
 TEXT = base64.b64encode(PNG).decode()
-VARIES = [("Vary", "Accept"), ("X-Content-Type-Options", "nosniff")]
+VARIES = [("Vary", "Accept")]
 
 CHROME = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8"
 

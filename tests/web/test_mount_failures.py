@@ -199,7 +199,8 @@ def test_an_app_that_is_a_generator_gets_an_id_and_is_counted() -> None:
 
     answer = send_request(service)
 
-    assert answer == Answer(200, [("x-request-id", "the-request")], b"abc")
+    headers = [("x-request-id", "the-request"), ("x-content-type-options", "nosniff")]
+    assert answer == Answer(200, headers, b"abc")
     assert count_of(service, 200) == 1
 
 

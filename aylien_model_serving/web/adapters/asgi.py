@@ -29,6 +29,7 @@ from aylien_model_serving.web.adapters.connection import (
 from aylien_model_serving.web.adapters.flask import finish, to_reply
 from aylien_model_serving.web.adapters.lazy_contexts import LazyContexts
 from aylien_model_serving.web.adapters.request_info import BODILESS, RequestInfo
+from aylien_model_serving.web.adapters.response_headers import NO_SNIFFING
 from aylien_model_serving.web.adapters.route_table import RouteMatch
 
 #: The status that is counted for a client that closed its connection before the response; nginx's number.
@@ -209,6 +210,7 @@ def _headers_of(reply: Reply, request_id: str) -> list[tuple[bytes, bytes]]:
     if reply.headers:
         headers += _encoded(reply.headers)
     headers.append((_REQUEST_ID, request_id.encode("latin-1")))
+    headers.append(_NO_SNIFFING)
     return headers
 
 
@@ -225,3 +227,4 @@ def _encoded(headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
 
 
 _REQUEST_ID = REQUEST_ID_HEADER.lower().encode("latin-1")
+[_NO_SNIFFING] = _encoded([NO_SNIFFING])

@@ -27,7 +27,12 @@ from aylien_model_serving.executors.generators import GeneratorItems
 from aylien_model_serving.handlers import callables
 from aylien_model_serving.web import pages
 from aylien_model_serving.web.adapters.lazy_contexts import LazyContexts
-from aylien_model_serving.web.adapters.request_info import REQUEST_INFO, EnvironHeaders, RequestInfo
+from aylien_model_serving.web.adapters.request_info import (
+    REQUEST_INFO,
+    EnvironHeaders,
+    RequestInfo,
+)
+from aylien_model_serving.web.adapters.response_headers import POLICY_HEADER, complete, needs_policy
 
 _BY_STATUS = {
     kind.status: kind
@@ -195,20 +200,25 @@ def finish(contexts: LazyContexts, reply: Reply, endpoint: Endpoint, call: Call)
     """Return the response of a handler that used the contexts, with what it left there applied."""
     try:
         response = contexts.finish(to_response(reply))
-        response.headers[REQUEST_ID_HEADER] = call.request_id  # also where a hook replaced the response
     except Exception as error:
         response = to_response(endpoint.error_responses.reply(error, call))
+    complete(response.headers, call.request_id, endpoint.content_policy)
     if reply.chunks is not None and response.response is not reply.chunks:
         reply.chunks.close()
     return response if reply.after is None else _call_on_close(reply.after, response)
 
 
-def to_reply(result: Any) -> Any:
-    """Return a response that a handler made as a reply, and any other result as it is."""
+def to_reply(result: Any, policy: str | None = None) -> Any:
+    """Return a response that a handler made as a reply, and any other result as it is.
+
+    Args:
+        result: of the handler.
+        policy: the Content-Security-Policy of a response that browsers would open as a page.
+    """
     if not isinstance(result, _UNWRAPPED):
         return result
     if isinstance(result, TaskResponse):
-        result.result = to_reply(result.result)
+        result.result = to_reply(result.result, policy)
         return result
     chunks = None
     if result.is_streamed:
@@ -218,6 +228,8 @@ def to_reply(result: Any) -> Any:
     own_headers = _ADAPTER_HEADERS if chunks is None else _ADAPTER_HEADERS - {"content-length"}
     given = result.get_wsgi_headers(request.environ if result.autocorrect_location_header else {})
     headers = [(name, value) for name, value in given if name.lower() not in own_headers]
+    if policy is not None and needs_policy(given):
+        headers.append((POLICY_HEADER, policy))
     body = b"" if chunks is not None else result.get_data()
     return Reply(result.status_code, body, given.get("Content-Type", ""), headers, chunks)
 
@@ -225,18 +237,20 @@ def to_reply(result: Any) -> Any:
 _UNWRAPPED = (WerkzeugResponse, TaskResponse)
 
 #: Headers that the adapters write themselves.
-_ADAPTER_HEADERS = frozenset({"content-type", "content-length", REQUEST_ID_HEADER.lower()})
+_ADAPTER_HEADERS = frozenset(
+    {"content-type", "content-length", REQUEST_ID_HEADER.lower(), "x-content-type-options"}
+)
 
 
 def accept_flask_responses(
-    handler: Callable[..., Any], error_responses: ErrorResponses
+    handler: Callable[..., Any], error_responses: ErrorResponses, policy: str | None = None
 ) -> Callable[..., Any]:
-    """Wrap a handler so that it may return a Flask response, or call Flask's `abort`."""
+    """Wrap a handler so that it may return a Flask response, or call Flask's `abort`; see `to_reply`."""
     if callables.is_async(handler):
 
         async def call_async(*positional: Any, **named: Any) -> Any:
             try:
-                return to_reply(await handler(*positional, **named))
+                return to_reply(await handler(*positional, **named), policy)
             except HTTPException as error:
                 return _abort_reply(error, error_responses)
 
@@ -244,7 +258,7 @@ def accept_flask_responses(
 
     def call(*positional: Any, **named: Any) -> Any:
         try:
-            return to_reply(handler(*positional, **named))
+            return to_reply(handler(*positional, **named), policy)
         except HTTPException as error:
             return _abort_reply(error, error_responses)
 

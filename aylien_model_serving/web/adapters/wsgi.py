@@ -19,7 +19,13 @@ from aylien_model_serving.limiting.limiter import Limiter
 from aylien_model_serving.web.adapters.flask import finish
 from aylien_model_serving.web.adapters.framing import declared_length
 from aylien_model_serving.web.adapters.lazy_contexts import LazyContexts, body_environ
-from aylien_model_serving.web.adapters.request_info import BODILESS, STATUS_LINES, EnvironHeaders, RequestInfo
+from aylien_model_serving.web.adapters.request_info import (
+    BODILESS,
+    STATUS_LINES,
+    EnvironHeaders,
+    RequestInfo,
+)
+from aylien_model_serving.web.adapters.response_headers import NO_SNIFFING
 from aylien_model_serving.web.adapters.route_table import RouteMatch
 
 if TYPE_CHECKING:
@@ -144,6 +150,7 @@ def _headers(reply: Reply, info: RequestInfo) -> list[tuple[str, str]]:
     if reply.headers:
         headers += reply.headers
     headers.append((REQUEST_ID_HEADER, info.request_id))
+    headers.append(NO_SNIFFING)
     return headers
 
 

@@ -40,7 +40,6 @@ _POLICY = (
 
 _SECURITY_HEADERS = (
     ("Content-Security-Policy", _POLICY),
-    ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "no-referrer"),
 )
 

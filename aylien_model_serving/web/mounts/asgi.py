@@ -19,6 +19,7 @@ from aylien_model_serving.web.adapters.asgi import path_of
 from aylien_model_serving.web.adapters.asgi_to_wsgi import Application, Message, Receive, Scope, Send
 from aylien_model_serving.web.adapters.framing import check_length
 from aylien_model_serving.web.adapters.request_info import RequestInfo, ScopeHeaders
+from aylien_model_serving.web.adapters.response_headers import NO_SNIFFING
 from aylien_model_serving.web.mounts.app_lifespan import AppLifespan
 from aylien_model_serving.web.mounts.asgi_under_wsgi import ASGIUnderWSGI
 from aylien_model_serving.web.mounts.wsgi import Mount, MountServices, report_errors
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 _POLICY = 1008
 
 _REQUEST_ID = REQUEST_ID_HEADER.lower().encode("latin-1")
+_NO_SNIFFING = (NO_SNIFFING[0].lower().encode(), NO_SNIFFING[1].encode())
 
 
 class ASGIMount(Mount):
@@ -126,7 +128,7 @@ class _MountResponse:
             self.has_started = True
             status = message.get("status") or _FIRST_MESSAGES[kind]
             self._mount.count(self.method, status, self._exchange)
-            message = self._with_relative_location(self._with_request_id(message))
+            message = self._with_relative_location(self._with_headers(message))
         elif kind == "http.response.body":
             self.is_complete = not message.get("more_body", False)
         await self._send(message)
@@ -136,14 +138,13 @@ class _MountResponse:
         self._has_received = True
         return message
 
-    def _with_request_id(self, message: Message) -> Message:
+    def _with_headers(self, message: Message) -> Message:
         if message["type"] == "websocket.close":
             return message
         headers = list(message.get("headers") or ())
-        if any(bytes(name).lower() == _REQUEST_ID for name, _ in headers):
-            return message
-        identity = (_REQUEST_ID, self._exchange.request_id.encode("latin-1"))
-        return {**message, "headers": [*headers, identity]}
+        own = {bytes(name).lower() for name, _ in headers}
+        added = ((_REQUEST_ID, self._exchange.request_id.encode("latin-1")), _NO_SNIFFING)
+        return {**message, "headers": [*headers, *(header for header in added if header[0] not in own)]}
 
     def _with_relative_location(self, message: Message) -> Message:
         headers = message.get("headers") or ()

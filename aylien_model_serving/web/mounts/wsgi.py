@@ -19,7 +19,13 @@ from aylien_model_serving.handlers import exits
 from aylien_model_serving.metrics.instruments import Instruments
 from aylien_model_serving.web import locations
 from aylien_model_serving.web.adapters.framing import check_length
-from aylien_model_serving.web.adapters.request_info import STATUS_LINES, EnvironHeaders, RequestInfo, path_of
+from aylien_model_serving.web.adapters.request_info import (
+    STATUS_LINES,
+    EnvironHeaders,
+    RequestInfo,
+    path_of,
+)
+from aylien_model_serving.web.adapters.response_headers import NO_SNIFFING
 from aylien_model_serving.web.auth import ApiKeyAuth, HeaderLookup
 
 if TYPE_CHECKING:
@@ -185,8 +191,9 @@ class _StartResponse:
     def __call__(
         self, status: str, headers: list[tuple[str, str]], exc_info: Any = None, /
     ) -> Callable[[bytes], object]:
-        if not any(name.lower() == _REQUEST_ID for name, _ in headers):
-            headers = [*headers, (REQUEST_ID_HEADER, self._exchange.request_id)]
+        own = {name.lower() for name, _ in headers}
+        added = ((REQUEST_ID_HEADER, self._exchange.request_id), NO_SNIFFING)
+        headers = [*headers, *(header for header in added if header[0].lower() not in own)]
         if status[:1] in _REDIRECTING:
             headers = [
                 (name, locations.relative(value, self._host) if name.lower() == "location" else value)
@@ -208,8 +215,6 @@ class _StartResponse:
         self(line, headers, sys.exc_info() if self.has_started else None)
         return () if self.method == "HEAD" else (reply.body,)
 
-
-_REQUEST_ID = REQUEST_ID_HEADER.lower()
 
 #: First digits of the statuses that go with a Location: RFC 9110, 10.2.2.
 _REDIRECTING = ("2", "3")

@@ -36,7 +36,6 @@ def file(
     """
     response = Response(body, content_type=f"{media_type}; charset=utf-8")
     response.headers["Cache-Control"] = cache_control
-    response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers.update(headers)
     response.add_etag()
     response.make_conditional(request)
@@ -57,7 +56,6 @@ def page(name: str, status: int = 200, *, policy: str = PLAIN, **values: object)
     body = html.encode(errors="replace")  # a lone surrogate, as in a name from the environment, has no UTF-8
     response = Response(body, status, content_type="text/html; charset=utf-8")
     response.headers["Content-Security-Policy"] = policy
-    response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Referrer-Policy"] = "same-origin"
     response.headers["Cache-Control"] = "no-cache"
     return response
