@@ -16,6 +16,7 @@ from typing import Any
 from aylien_model_serving.errors import DeadlineExceeded, HandlerFailed, Unavailable
 from aylien_model_serving.executors.batch_policy import BatchOptions, BatchPolicy
 from aylien_model_serving.executors.batches import CallOutcome, EngineObserver, HandlerInvoker
+from aylien_model_serving.executors.latency import RunTime
 from aylien_model_serving.executors.queue import CallQueue, QueuedCall
 from aylien_model_serving.handlers.signatures import Signature
 
@@ -55,6 +56,7 @@ class Engine:
         self._max_queue = max_queue
         self._observer = observer
         self._queue = CallQueue()
+        self._run_time = RunTime()
         self._running = 0
         self._sleeps_until = -math.inf  # of the thread at the queue, while it sleeps
         self._closed = False
@@ -135,7 +137,11 @@ class Engine:
                 if due > now:
                     self._sleep(due)
                     continue
-                batch = self._queue.take(self._max_batch, now)
+                batch = self._queue.take(self._max_batch, now, self._threads, self._run_time.expected())
+                if self._queue.has_stale():
+                    self._run_time.doubt()
+                if not batch:
+                    continue
                 self._running += len(batch)
                 return batch, self._queue.take_stale()
 
@@ -166,9 +172,11 @@ class Engine:
     def _update_policy(self, size: int, start: float) -> None:
         """Report the batch to the policy before its callers are answered and can call again."""
         now = time.monotonic()
-        if self._policy is not None and size:
+        if size:
             with self._changed:
-                self._policy.ran(size, now - start, now)
+                self._run_time.ran(now - start)
+                if self._policy is not None:
+                    self._policy.ran(size, now - start, now)
 
     def _finish(self, outcomes: Sequence[CallOutcome]) -> None:
         for call, result, error in outcomes:

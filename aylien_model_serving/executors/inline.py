@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
-import threading
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -24,9 +23,13 @@ from aylien_model_serving.executors import Observer
 from aylien_model_serving.executors.generators import STREAMS, GeneratorItems
 from aylien_model_serving.executors.hub_watch import HOLD_SECONDS, HubWatch
 from aylien_model_serving.executors.latency import LatencyTracker
+from aylien_model_serving.executors.slots import Slots
 from aylien_model_serving.handlers import exits
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.process import native_threads
+
+#: Calls that may wait in one process where a route does not say how many.
+MAX_QUEUE = 64
 
 #: Threads on which the calls of a handler without a limit run when their caller is an event loop.
 _DEFAULT_THREADS = 8
@@ -40,6 +43,7 @@ class InlineExecutor:
         signature: what it takes.
         threads: how many calls may run at once in this process; None for no limit.
         observer: records how the handler performs.
+        max_queue: calls that may wait until others have run.
         native: whether it runs on native threads where gevent has patched the process.
     """
 
@@ -49,16 +53,16 @@ class InlineExecutor:
         signature: Signature,
         threads: int | None,
         observer: Observer,
+        *,
+        max_queue: int = MAX_QUEUE,
         native: bool = False,
     ) -> None:
         self._handler = handler
         self._signature = signature
         self._threads = threads
-        self._slots = _slots(threads)
-        self._observer = observer
         self._latency = LatencyTracker()
-        self._running: set[Future[Any]] = set()
-        self._streams: set[object] = set()
+        self._slots = None if threads is None else Slots(threads, max_queue, self._latency)
+        self._observer = observer
         self._native = native
         self._hub_watch = HubWatch(handler)
         self._is_async = inspect.iscoroutinefunction(handler)
@@ -78,7 +82,7 @@ class InlineExecutor:
         return True
 
     def is_immediate(self) -> bool:
-        return self._latency.quick and not self._running and not self._streams
+        return self._latency.quick and (self._slots is None or self._slots.has_free())
 
     def run(self, arguments: dict[str, Any], call: Call) -> Any:
         deadline = call.deadline
@@ -86,59 +90,52 @@ class InlineExecutor:
             return native_threads.run_coroutine(self._await(arguments, deadline))
         if self._slots is None:
             result = self._call(arguments, deadline)
-            return self._stream(result, _nothing) if type(result) in STREAMS else result
-        if not (self._slots.acquire(blocking=False) or self._slots.acquire(timeout=_slot_timeout(deadline))):
-            raise DeadlineExceeded
-        release = self._slots.release
+            return GeneratorItems(result, _nothing, self._leaves_hub) if type(result) in STREAMS else result
+        self._slots.take(deadline)
+        return self._run_in_slot(self._slots.give_back, arguments, deadline)
+
+    def _run_in_slot(
+        self, give_back: Callable[[], None], arguments: dict[str, Any], deadline: float | None
+    ) -> Any:
+        """Call the handler, and give its slot back when it is done: for a generator, after its last item."""
         try:
             if self._leaves_hub:
                 result = native_threads.call(self._call, arguments, deadline)
             else:
                 result = self._call(arguments, deadline)
         except BaseException:
-            release()
+            give_back()
             raise
         if type(result) in STREAMS:
-            return self._stream(result, release)
-        release()
+            return GeneratorItems(result, give_back, self._leaves_hub)
+        give_back()
         return result
-
-    def _stream(self, generator: Any, release: Callable[[], None]) -> GeneratorItems:
-        """Return the items of a generator, whose slot is taken until they end: no loop may wait for it."""
-        stream = object()
-        self._streams.add(stream)
-
-        def end() -> None:
-            self._streams.discard(stream)
-            release()
-
-        return GeneratorItems(generator, end, self._leaves_hub)
 
     async def run_async(self, arguments: dict[str, Any], call: Call) -> Any:
         if self._is_async:
             return await self._await(arguments, call.deadline)
-        future = self._pool.submit(contextvars.copy_context().run, self.run, arguments, call)
-        self._running.add(future)
-        future.add_done_callback(self._running.discard)
+        future = await self._submit(arguments, call.deadline)
         try:
-            return await self._within(asyncio.wrap_future(future), call.deadline)
+            return await _within(asyncio.wrap_future(future), call.deadline)
         except asyncio.CancelledError:
             future.add_done_callback(partial(_run_tasks_of_abandoned, call.request_id))
             raise
 
-    async def _within(self, awaitable: Awaitable[Any], deadline: float | None) -> Any:
-        """Await a result until the deadline; what has not begun by then is cancelled."""
-        try:
-            return await asyncio.wait_for(awaitable, None if deadline is None else _seconds_left(deadline))
-        except asyncio.TimeoutError:
-            if deadline is None or time.monotonic() < deadline:
-                raise  # the handler's own
-            raise DeadlineExceeded from None
+    async def _submit(self, arguments: dict[str, Any], deadline: float | None) -> Future[Any]:
+        """Have a thread run the handler once there is a slot; a call that is cancelled gives it back."""
+        give_back = _nothing
+        if self._slots is not None:
+            await self._slots.take_async(deadline)
+            give_back = self._slots.give_back
+        run = contextvars.copy_context().run
+        future = self._pool.submit(run, self._run_in_slot, give_back, arguments, deadline)
+        future.add_done_callback(lambda done: give_back() if done.cancelled() else None)
+        return future
 
     async def _await(self, arguments: dict[str, Any], deadline: float | None) -> Any:
         start = time.perf_counter()
         try:
-            return await self._within(exits.awaited(self._signature.call(self._handler, arguments)), deadline)
+            return await _within(exits.awaited(self._signature.call(self._handler, arguments)), deadline)
         finally:
             self._observer.ran(time.perf_counter() - start)
 
@@ -164,6 +161,32 @@ class InlineExecutor:
         return result
 
 
+async def _within(awaitable: Awaitable[Any], deadline: float | None) -> Any:
+    """Await a result until the deadline; what has not ended by then is cancelled.
+
+    Unlike `asyncio.wait_for`, it never takes the handler's own TimeoutError for the deadline's, or the other
+    way round, and it does not wait for a coroutine that resists its cancellation.
+    """
+    if deadline is None:
+        return await awaitable
+    work = asyncio.ensure_future(awaitable)
+    try:
+        await asyncio.wait({work}, timeout=_seconds_left(deadline))
+    finally:
+        if not work.done():
+            work.cancel()
+            work.add_done_callback(_retrieve)
+    if not work.done():
+        raise DeadlineExceeded
+    return work.result()
+
+
+def _retrieve(abandoned: asyncio.Future[Any]) -> None:
+    """Take the exception of a call that nobody waits for: asyncio would log it as never retrieved."""
+    if not abandoned.cancelled():
+        abandoned.exception()
+
+
 def _run_tasks_of_abandoned(request_id: str, future: Future[Any]) -> None:
     """Run the background tasks of a call whose client disconnected while its handler ran."""
     if not future.cancelled() and future.exception() is None:
@@ -174,17 +197,5 @@ def _nothing() -> None:
     """A handler without a limit has no slot to give back."""
 
 
-def _slots(threads: int | None) -> threading.Lock | threading.Semaphore | None:
-    """Return the lock or semaphore that a call holds while it runs; a lock takes a third of the time."""
-    if threads is None:
-        return None
-    return threading.Lock() if threads == 1 else threading.BoundedSemaphore(threads)
-
-
 def _seconds_left(deadline: float) -> float:
     return max(0.0, deadline - time.monotonic())
-
-
-def _slot_timeout(deadline: float | None) -> float:
-    """Return how many seconds to wait for a slot; locks have a limit of their own."""
-    return threading.TIMEOUT_MAX if deadline is None else _seconds_left(deadline)

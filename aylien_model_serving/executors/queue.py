@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from aylien_model_serving.core.callers import NOBODY, Caller
+from aylien_model_serving.executors.overload import takes_newest_first
 
 FinishCallback = Callable[[Any, "Exception | None"], None]
 
@@ -99,18 +100,38 @@ class CallQueue:
         stale, self._stale = self._stale, []
         return stale
 
-    def take(self, most: int, now: float) -> list[QueuedCall]:
-        """Return the oldest call and those that can share its run: of the same fields, and no suspects.
+    def take(self, most: int, now: float, at_once: int = 1, run_seconds: float = 0.0) -> list[QueuedCall]:
+        """Return the first call and those that can share its run: of the same fields, and no suspects.
+
+        The first is the oldest one, or the newest while more wait than can be served in time. Where others
+        wait, a call that could not end in time is set aside.
 
         Args:
             most: calls to return at most.
-            now: the time; what is stale by then is set aside.
+            now: the time.
+            at_once: runs that may be under way at a time.
+            run_seconds: that a run is expected to take.
         """
+        if len(self._calls) <= most or not run_seconds:
+            return self._take(most, now)
+        if not self._is_too_long(most, now, at_once, run_seconds):
+            return self._take(most, now + run_seconds)
+        self._calls.reverse()
+        batch = self._take(most, now + run_seconds)
+        self._calls.reverse()
+        return batch
+
+    def _is_too_long(self, most: int, now: float, at_once: int, run_seconds: float) -> bool:
+        deadline = self._calls[-1].deadline
+        patience = None if deadline is None else deadline - run_seconds - now
+        return takes_newest_first(len(self._calls) / most, at_once, run_seconds, patience)
+
+    def _take(self, most: int, end: float) -> list[QueuedCall]:
         batch: list[QueuedCall] = []
         passed: list[QueuedCall] = []
         while self._calls and len(batch) < most:
             call = self._calls.popleft()
-            if call.is_stale(now):
+            if call.is_stale(end):
                 self._stale.append(call)
             elif not batch or _can_share(batch[0], call):
                 batch.append(call)

@@ -32,7 +32,6 @@ class RunnerOptions:
         replicas: how many processes hold a copy of the model.
         devices: "auto" for one GPU each in turn where there are any, else the CPU; or the names of devices.
         init: keyword arguments that the handler's class is built with.
-        max_queue: calls that may wait for one replica.
         start_timeout: seconds that a replica may take to build and warm up its handler.
         kill_after: seconds after which one run of the handler counts as stuck, and its replica is replaced.
     """
@@ -40,7 +39,6 @@ class RunnerOptions:
     replicas: int = 1
     devices: str | tuple[str, ...] = "auto"
     init: Mapping[str, Any] = field(default_factory=dict)
-    max_queue: int = 256
     start_timeout: float = 300.0
     kill_after: float | None = None
 
@@ -261,7 +259,6 @@ _RUNNER_READERS: dict[str, Callable[[Any], Any]] = {
     "replicas": _count,
     "devices": _devices,
     "init": _init,
-    "max_queue": _count,
     "start_timeout": _seconds,
     "kill_after": _optional(_seconds),
 }
@@ -296,6 +293,7 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "cache": _cache,
     "timeout": _seconds,
     "threads": _count,
+    "max_queue": _count,
     "native_threads": _switch,
     "warmup": _warmup,
     "runner": _runner,

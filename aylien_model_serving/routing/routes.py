@@ -32,6 +32,7 @@ class Route:
         cache: whether replies are cached, or the seconds for which they are.
         timeout: seconds that a call may take.
         threads: how many calls may run at once in one process.
+        max_queue: calls that may wait in one process until others have run; None for the executor's default.
         native_threads: whether calls run on native threads where gevent has patched the process.
         warmup: fields of a call that is made before a process reports ready.
         runner: options of the replicas that run the handler; None for the process that got the request.
@@ -51,6 +52,7 @@ class Route:
     cache: bool | int = False
     timeout: float | None = None
     threads: int = 1
+    max_queue: int | None = None
     native_threads: bool = False
     warmup: Mapping[str, Any] | None = None
     runner: RunnerOptions | None = None
@@ -121,6 +123,7 @@ _PIPELINE_KEYS = (
     "cache",
     "timeout",
     "threads",
+    "max_queue",
     "native_threads",
     "warmup",
     "runner",
@@ -139,9 +142,9 @@ def _classified(place: str, route: Route, item: Mapping[str, Any]) -> Route:
         )
     if route.job is not None:
         route = _with_job(place, route)
-    if route.runner and route.batch and route.runner.max_queue < route.batch.max_size:
+    if route.max_queue is not None and route.batch and route.max_queue < route.batch.max_size:
         raise ConfigurationError(
-            f"{place}: key 'runner': a 'max_queue' of {route.runner.max_queue} never fills batches of "
+            f"{place}: key 'max_queue': {route.max_queue} calls never fill batches of "
             f"{route.batch.max_size}: raise it, or lower the 'max_size' of 'batch'"
         )
     return _replace(route, view=not used and callables.is_view(route.callable, route.path_names))

@@ -24,6 +24,8 @@ class RouteKeys(TypedDict, total=False):
     cache: bool | int
     timeout: float
     threads: int
+    max_queue: int
+    native_threads: bool
     warmup: Mapping[str, Any]
     runner: bool | Mapping[str, Any]
     batch: bool | Mapping[str, Any]

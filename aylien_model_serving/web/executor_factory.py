@@ -11,7 +11,7 @@ from aylien_model_serving.dispatch.pipeline import Endpoint
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.executors import Executor
 from aylien_model_serving.executors.batched import BatchedExecutor
-from aylien_model_serving.executors.inline import InlineExecutor
+from aylien_model_serving.executors.inline import MAX_QUEUE, InlineExecutor
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.jobs import webhooks
 from aylien_model_serving.jobs.job import NewJob
@@ -27,8 +27,10 @@ from aylien_model_serving.servers import import_paths
 from aylien_model_serving.web.adapters.flask import accept_flask_responses
 from aylien_model_serving.web.state import ServiceState
 
-#: Calls that may wait for a batch within one worker.
-_MAX_WAITING = 1024
+#: Calls that may wait for an engine, a replica's or that of batches in a web worker, where a route does not
+#: say how many, and the batches that may wait where these are large.
+_ENGINE_QUEUE = 256
+_BATCHES_WAITING = 4
 
 
 def choose(
@@ -59,15 +61,28 @@ def choose(
     observer = state.instruments.of_handler(route.name)
     if route.batch is not None:
         return BatchedExecutor(
-            handler, signature, route.batch, route.threads, observer, _MAX_WAITING, route.native_threads
+            handler,
+            signature,
+            route.batch,
+            route.threads,
+            observer,
+            _engine_queue(route),
+            route.native_threads,
         )
     return InlineExecutor(
         accept_flask_responses(handler, state.error_responses, route.content_security_policy),
         signature,
         route.threads,
         observer,
-        route.native_threads,
+        max_queue=route.max_queue or MAX_QUEUE,
+        native=route.native_threads,
     )
+
+
+def _engine_queue(route: Route) -> int:
+    """Return how many calls may wait for an engine: by default at least four of its batches."""
+    largest = route.batch.max_size if route.batch else 1
+    return route.max_queue or max(_ENGINE_QUEUE, _BATCHES_WAITING * largest)
 
 
 def _in_process_worker(
@@ -136,6 +151,7 @@ def _spec(state: ServiceState, route: Route, hosting: RunnerOptions) -> spec.Spe
         takes_body=route.binding.takes_body,
         **vars(hosting),
         threads=route.threads,
+        max_queue=_engine_queue(route),
         batching=route.batch,
         warmup=None if route.warmup is None else dict(route.warmup),
         timeout=route.timeout,

@@ -141,7 +141,7 @@ def test_every_key_is_a_field_of_the_route() -> None:
         *(
             ({"endpoint": "/p", "callable": Model, "runner": value}, f"route '/p': key 'runner': {message}")
             for value, message in (
-                (1, "True, False or a dict of replicas, devices, init, max_queue, start_timeout, kill_after"),
+                (1, "True, False or a dict of replicas, devices, init, start_timeout, kill_after"),
                 ({"replica": 2}, "unknown key 'replica'; did you mean 'replicas'?"),
                 ({"replicas": 0}, "key 'replicas': a number of 1 or more"),
                 ({"devices": "cuda:0"}, "key 'devices': 'auto' or a list like ['cuda:0', 'cpu']"),
@@ -150,7 +150,7 @@ def test_every_key_is_a_field_of_the_route() -> None:
                 ({"init": ["a"]}, "key 'init': the keyword arguments of the class are expected"),
                 ({"init": {"a": object()}}, "key 'init': it travels to another process"),
                 ({"init": {"a": (1, 2)}}, "key 'init': it travels to another process"),
-                ({"max_queue": 0}, "key 'max_queue': a number of 1 or more"),
+                ({"max_queue": 8}, "unknown key 'max_queue'"),
                 ({"start_timeout": 0}, "key 'start_timeout': seconds above 0"),
                 ({"kill_after": -1}, "key 'kill_after': seconds above 0"),
             )
@@ -180,8 +180,8 @@ def test_every_key_is_a_field_of_the_route() -> None:
             )
         ),
         (
-            {"endpoint": "/p", "callable": Model, "runner": {"max_queue": 8}, "batch": {"max_size": 9}},
-            "route '/p': key 'runner': a 'max_queue' of 8 never fills batches of 9",
+            {"endpoint": "/p", "callable": Model, "max_queue": 8, "batch": {"max_size": 9}},
+            "route '/p': key 'max_queue': 8 calls never fill batches of 9",
         ),
         ({"endpoint": "/p", "callable": view, "runner": True}, "key 'runner' has no effect on a view"),
         ("/p", "route 0 has to be a dict, not str"),

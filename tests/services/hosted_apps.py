@@ -154,7 +154,7 @@ def described(environ: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     several = {"init": init, "replicas": replicas, "devices": ["cpu"] * replicas}
     return {
         "model": {"callable": Model, "runner": several, "warmup": {"text": "warm-up"}, "timeout": 60},
-        "limited": {"callable": Model, "runner": {"init": init, "max_queue": 2}},
+        "limited": {"callable": Model, "runner": {"init": init}, "max_queue": 2},
         "hasty": {"callable": Model, "runner": {"init": init}, "timeout": 0.5},
         "stuck": {"callable": Model, "runner": {"init": init, "kill_after": 0.5}},
         "batched": {"callable": Batched, "runner": True, "batch": {"max_size": 16, "max_wait_ms": 20}},

@@ -1,0 +1,166 @@
+"""The slots of a handler: how many of its calls may run at once, and which of those that wait goes next.
+
+Serves threads, greenlets and event loops alike; a call that finds a free slot costs two steps of a list.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+from aylien_model_serving.errors import DeadlineExceeded, Unavailable
+from aylien_model_serving.executors.latency import RunTime
+from aylien_model_serving.executors.overload import takes_newest_first
+from aylien_model_serving.process.native_threads import native_lock
+
+
+class _Waiter:
+    """One call that waits for a slot.
+
+    Args:
+        last_start: `time.monotonic()` seconds after which its run could not end in time; None for never.
+        wake: called once it has a slot, by whoever gives one back.
+    """
+
+    __slots__ = ("has_slot", "last_start", "wake")
+
+    def __init__(self, last_start: float | None, wake: Callable[[], object]) -> None:
+        self.last_start = last_start
+        self.wake = wake
+        self.has_slot = False
+
+
+class Slots:
+    """The slots of one handler in this process.
+
+    Args:
+        count: calls that may run at once.
+        max_queue: calls that may wait.
+        run_time: how long a run is expected to take.
+    """
+
+    def __init__(self, count: int, max_queue: int, run_time: RunTime) -> None:
+        self._count = count
+        self._max_queue = max_queue
+        self._run_time = run_time
+        self._free = [None] * count
+        self._waiters: deque[_Waiter] = deque()
+        self._lock = native_lock()
+
+    def has_free(self) -> bool:
+        """Return whether a call would get a slot at once."""
+        return bool(self._free)
+
+    def take(self, deadline: float | None) -> None:
+        """Take a slot, or block until there is one.
+
+        Args:
+            deadline: `time.monotonic()` seconds after which nobody waits for the call's result.
+
+        Raises:
+            Unavailable: as many calls wait as may.
+            DeadlineExceeded: the call could no longer be in time.
+        """
+        try:
+            self._free.pop()
+        except IndexError:
+            self._wait(deadline)
+
+    def _wait(self, deadline: float | None) -> None:
+        turn = threading.Lock()
+        turn.acquire()
+        waiter = self._enqueue(deadline, turn.release)
+        try:
+            timeout = -1.0 if waiter.last_start is None else _left(waiter.last_start)
+            has_slot = turn.acquire(timeout=min(timeout, threading.TIMEOUT_MAX))
+        except BaseException:  # a greenlet that is killed
+            self._leave(waiter)
+            raise
+        if not has_slot and not self._give_up(waiter):
+            raise DeadlineExceeded
+
+    async def take_async(self, deadline: float | None) -> None:
+        """Do the same as `take` for a caller on an event loop, who may be cancelled meanwhile."""
+        try:
+            self._free.pop()
+        except IndexError:
+            await self._wait_async(deadline)
+
+    async def _wait_async(self, deadline: float | None) -> None:
+        loop = asyncio.get_running_loop()
+        turn: asyncio.Future[None] = loop.create_future()
+        waiter = self._enqueue(deadline, lambda: loop.call_soon_threadsafe(_resolve, turn))
+        timeout = None if waiter.last_start is None else _left(waiter.last_start)
+        try:
+            await asyncio.wait({turn}, timeout=timeout)
+        except BaseException:
+            self._leave(waiter)
+            raise
+        if not turn.done() and not self._give_up(waiter):
+            raise DeadlineExceeded
+
+    def give_back(self) -> None:
+        """Give a slot back, to the call that goes next."""
+        self._free.append(None)
+        if self._waiters:
+            self._grant()
+
+    def _enqueue(self, deadline: float | None, wake: Callable[[], object]) -> _Waiter:
+        last_start = None if deadline is None else deadline - self._run_time.expected()
+        waiter = _Waiter(last_start, wake)
+        with self._lock:
+            if len(self._waiters) >= self._max_queue:
+                raise Unavailable(f"{len(self._waiters)} requests wait already, and no more may")
+            self._waiters.append(waiter)
+        self._grant()  # a slot may have become free meanwhile
+        return waiter
+
+    def _grant(self) -> None:
+        """Give free slots to calls that wait."""
+        granted = []
+        with self._lock:
+            while self._waiters and self._free:
+                try:
+                    self._free.pop()
+                except IndexError:  # another call was quicker
+                    break
+                waiter = self._next()
+                waiter.has_slot = True
+                granted.append(waiter)
+        for waiter in granted:
+            waiter.wake()
+
+    def _next(self) -> _Waiter:
+        last_start = self._waiters[-1].last_start
+        patience = None if last_start is None else last_start - time.monotonic()
+        if takes_newest_first(len(self._waiters), self._count, self._run_time.expected(), patience):
+            return self._waiters.pop()
+        return self._waiters.popleft()
+
+    def _give_up(self, waiter: _Waiter) -> bool:
+        """Stop waiting, and return whether the call has got a slot after all."""
+        with self._lock:
+            if not waiter.has_slot:
+                self._waiters.remove(waiter)
+                self._run_time.doubt()
+        return waiter.has_slot
+
+    def _leave(self, waiter: _Waiter) -> None:
+        """Stop waiting for a call that is cancelled; a slot that it has got is another's."""
+        with self._lock:
+            if not waiter.has_slot:
+                self._waiters.remove(waiter)
+                return
+        self.give_back()
+
+
+def _left(until: float) -> float:
+    return max(0.0, until - time.monotonic())
+
+
+def _resolve(turn: asyncio.Future[None]) -> None:
+    if not turn.done():
+        turn.set_result(None)
