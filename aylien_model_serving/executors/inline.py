@@ -173,10 +173,11 @@ async def _within(awaitable: Awaitable[Any], deadline: float | None) -> Any:
     try:
         await asyncio.wait({work}, timeout=_seconds_left(deadline))
     finally:
-        if not work.done():
+        is_late = not work.done()
+        if is_late:
             work.cancel()
             work.add_done_callback(_retrieve)
-    if not work.done():
+    if is_late:
         raise DeadlineExceeded
     return work.result()
 
