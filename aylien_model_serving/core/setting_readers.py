@@ -181,6 +181,8 @@ READERS: dict[str, Callable[[str], Any]] = {
     "background_threads": _whole,
     "background_wait": _positive,
     "jobs_url": lambda text: text or None,
+    "jobs_max_ended": _whole,
+    "jobs_max_mb": _positive,
     "service_name": lambda text: text or None,
     "webhook_allow": _hosts,
     "webhook_secret": lambda text: text or None,

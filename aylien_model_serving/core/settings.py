@@ -55,6 +55,8 @@ class Settings:
         background_wait: seconds that a process waits for its background tasks at shutdown.
         jobs_url: where jobs are stored: "sqlite:///" and a path, or "memory://" for tests; a file in Flask's
             instance folder when absent.
+        jobs_max_ended: ended jobs that a store keeps at most; those that would expire first go first.
+        jobs_max_mb: MiB that a store of jobs may take; then ended jobs go early, and new ones are refused.
         service_name: distinguishes services that store their jobs in one place; the handlers' modules when
             absent.
         webhook_allow: hosts that webhooks may be sent to, separated by commas, by https and its own port
@@ -93,6 +95,8 @@ class Settings:
     background_threads: int = 1
     background_wait: float = 20
     jobs_url: str | None = None
+    jobs_max_ended: int = 100_000
+    jobs_max_mb: float = 4096
     service_name: str | None = None
     webhook_allow: tuple[str, ...] = ()
     webhook_secret: str | None = None
@@ -119,6 +123,10 @@ class Settings:
     @property
     def cache_disk_bytes(self) -> int:
         return int(self.cache_disk_mb * MEBIBYTE)
+
+    @property
+    def jobs_max_bytes(self) -> int:
+        return int(self.jobs_max_mb * MEBIBYTE)
 
     @property
     def url_max_bytes(self) -> int:

@@ -26,6 +26,9 @@ _CANCEL_REQUESTED, _REPLY = _COLUMNS.index("cancel_requested"), _COLUMNS.index("
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM jobs "
 _INSERT = f"INSERT INTO jobs ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"
 
+#: For which `transitions.is_expired`.
+_EXPIRED = "expires_at <= ? AND webhook_due IS NULL"
+
 #: Pages of removed jobs that one transaction gives back to the file system, at most.
 _FREED_PAGES = 1000
 
@@ -76,13 +79,21 @@ class SqliteRepository:
         values = [*given.values(), *([] if before is None else [before]), now, limit]
         return self._jobs(f"WHERE {' AND '.join(conditions)} ORDER BY number DESC LIMIT ?", *values)
 
-    def counts(self, service: str) -> dict[str, dict[Status, int]]:
-        """Return how many jobs there are of each route and state."""
+    def counts(self, service: str, now: float) -> dict[str, dict[Status, int]]:
+        """Return how many jobs there are of each route and state, without those that have expired."""
         found: dict[str, dict[Status, int]] = {}
         statement = "SELECT route, status, count(*) FROM jobs WHERE service = ? GROUP BY route, status"
         for route, status, count in self._db.execute(statement, (service,)).fetchall():
             found.setdefault(route, {})[status] = count
-        return found
+        # The plus has the index of expired jobs used, which are few, and not that of the service's.
+        expired = f"SELECT route, status FROM jobs WHERE {_EXPIRED} AND +service = ?"
+        for route, status in self._db.execute(expired, (now, service)).fetchall():
+            found[route][status] -= 1
+        kept = {
+            route: {status: count for status, count in counts.items() if count}
+            for route, counts in found.items()
+        }
+        return {route: counts for route, counts in kept.items() if counts}
 
     def has_room(self, service: str, route: str, queue_size: int) -> bool:
         """Return whether fewer jobs than `queue_size` are queued."""
@@ -146,12 +157,32 @@ class SqliteRepository:
 
     def remove_expired(self, now: float, limit: int) -> int:
         """Forget jobs for which `transitions.is_expired`, and return how many."""
-        expired = "SELECT number FROM jobs WHERE expires_at <= ? AND webhook_due IS NULL LIMIT ?"
+        expired = f"SELECT number FROM jobs WHERE {_EXPIRED} LIMIT ?"
         removed = self._db.execute(f"DELETE FROM jobs WHERE number IN ({expired})", (now, limit)).rowcount
-        self._free_pages()
+        self.free_pages()
         return removed
 
-    def _free_pages(self) -> None:
+    def count_ended(self, limit: int) -> int:
+        """Return how many jobs have ended, or the limit if there are more."""
+        some = "SELECT 1 FROM jobs WHERE expires_at >= 0 LIMIT ?"
+        ended: int = self._value(f"SELECT count(*) FROM ({some})", limit)
+        return ended
+
+    def remove_first_to_expire(self) -> bool:
+        """Forget the ended job that would expire first and has no webhook to send; return whether one has."""
+        condition = "expires_at >= 0 AND webhook_due IS NULL ORDER BY expires_at LIMIT 1"
+        first = f"SELECT number FROM jobs WHERE {condition}"
+        return self._db.execute(f"DELETE FROM jobs WHERE number = ({first})").rowcount > 0
+
+    def used_bytes(self) -> int:
+        """Return the size of the database without its free pages."""
+        pages, free, size = (
+            self._value(f"PRAGMA {name}") for name in ("page_count", "freelist_count", "page_size")
+        )
+        return int((pages - free) * size)
+
+    def free_pages(self) -> None:
+        """Give the space of removed jobs back to the file system, some of it at a time."""
         free: int = self._value("PRAGMA freelist_count")
         for _ in range(min(free, _FREED_PAGES)):
             # The pragma frees a page at each step, of which Python takes one for a statement without columns.

@@ -11,11 +11,12 @@ from collections.abc import Callable, Sequence
 
 from aylien_model_serving.core.secrets import without_passwords
 from aylien_model_serving.errors import ConfigurationError
-from aylien_model_serving.jobs import lookups, transitions
+from aylien_model_serving.jobs import lookups, saving, transitions
 from aylien_model_serving.jobs.errors import QueueFull
 from aylien_model_serving.jobs.job import ClaimedJob, JobRecord, NewJob
-from aylien_model_serving.jobs.sqlite import SqliteRepository, SqliteUnitOfWork, open_file, open_memory
-from aylien_model_serving.jobs.states import ENDED, IllegalTransition, Status
+from aylien_model_serving.jobs.retention import Limits, Retention
+from aylien_model_serving.jobs.sqlite import SqliteUnitOfWork, open_file, open_memory
+from aylien_model_serving.jobs.states import IllegalTransition, Status
 from aylien_model_serving.rpc.headers import ReplyHeader
 
 #: Jobs that one transaction brings back from a pause or an expired lease, or removes, at most.
@@ -32,11 +33,18 @@ class Store:
     Args:
         unit_of_work: opens transactions on the jobs.
         clock: returns the time for the methods that only read; they show no job that has expired.
+        limits: what is kept.
     """
 
-    def __init__(self, unit_of_work: SqliteUnitOfWork, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        unit_of_work: SqliteUnitOfWork,
+        clock: Callable[[], float] = time.time,
+        limits: Limits | None = None,
+    ) -> None:
         self._unit_of_work = unit_of_work
         self._clock = clock
+        self._retention = Retention(limits or Limits())
 
     def close(self) -> None:
         """Give back what is held open; the next call opens it again."""
@@ -48,6 +56,7 @@ class Store:
         Raises:
             IdempotencyKeyReused: the job of its idempotency key is of another call.
             QueueFull: as many jobs of the route are queued as may be.
+            StoreUnavailable: the store is as large as it may be, and no job in it has ended.
         """
         with self._unit_of_work.write() as repository:
             kept = lookups.of_key(repository, new, now)
@@ -55,6 +64,7 @@ class Store:
                 return kept, False
             if not repository.has_room(new.service, new.route, new.queue_size):
                 raise QueueFull(new.queue_size)
+            self._retention.make_room(repository, BATCH)
             return repository.add(transitions.created(new, now), new.call), True
 
     def get(self, service: str, job_id: str, caller: str | None = None) -> JobRecord | None:
@@ -107,13 +117,15 @@ class Store:
     def counts(self, service: str) -> dict[str, dict[Status, int]]:
         """Return how many jobs are kept, by route and state; what there is none of is left out."""
         with self._unit_of_work.read() as repository:
-            return repository.counts(service)
+            return repository.counts(service, self._clock())
 
     def cancel(self, service: str, job_id: str, now: float, caller: str | None = None) -> JobRecord | None:
         """Cancel a job in the queue, ask the owner of a running one to stop, and return the job."""
         with self._unit_of_work.write() as repository:
             job = lookups.of_service(repository, service, job_id, now, caller)
-            return None if job is None else _keep(repository, job, transitions.cancel_requested(job, now))
+            return (
+                None if job is None else saving.keep(repository, job, transitions.cancel_requested(job, now))
+            )
 
     def claim(
         self, service: str, routes: Sequence[str], owner: str, lease: float, now: float
@@ -131,12 +143,12 @@ class Store:
             return None
         with self._unit_of_work.write() as repository:
             for route in routes:
-                _requeue(repository, service, route, now)
+                saving.requeue(repository, service, route, now, BATCH)
             ready = [job for route in routes if (job := repository.first_ready(service, route))]
             if not ready:
                 return None
             first = min(ready, key=lambda job: (-job.priority, job.number))
-            job = _keep(repository, first, transitions.claimed(first, owner, lease, now))
+            job = saving.keep(repository, first, transitions.claimed(first, owner, lease, now))
             return ClaimedJob(job, repository.call(job))
 
     def next_due(self, service: str, routes: Sequence[str], now: float) -> float | None:
@@ -184,7 +196,7 @@ class Store:
         """End a job with its reply, and return it."""
         with self._unit_of_work.write() as repository:
             job = lookups.of_owner(repository, job_id, owner)
-            done = _keep(repository, job, transitions.finished(job, reply, now))
+            done = saving.keep(repository, job, transitions.finished(job, reply, now))
             repository.put_body(done, body)
             return done
 
@@ -210,9 +222,14 @@ class Store:
         return self._transition(job_id, owner, lambda job: transitions.lost(job, now))
 
     def sweep(self, now: float) -> int:
-        """Remove expired jobs, of all services, some at a time; return how many, 0 when none is left."""
+        """Remove expired jobs, and ended ones of which there are too many, of all services, some at a time.
+
+        Returns:
+            How many; 0 when none is left.
+        """
         with self._unit_of_work.write() as repository:
-            return repository.remove_expired(now, BATCH)
+            removed = repository.remove_expired(now, BATCH)
+            return removed or self._retention.remove_surplus(repository, BATCH)
 
     def webhooks_due(self, service: str, limit: int, hold: float, now: float) -> list[JobRecord]:
         """Claim ended jobs whose webhooks are to be sent, the longest due first.
@@ -226,7 +243,7 @@ class Store:
                 return []
         with self._unit_of_work.write() as repository:
             due = repository.webhook_due(service, now, limit)
-            return [_keep(repository, job, transitions.webhook_claimed(job, hold, now)) for job in due]
+            return [saving.keep(repository, job, transitions.webhook_claimed(job, hold, now)) for job in due]
 
     def webhook_done(self, job_id: str) -> None:
         """Note that a job's webhook was delivered."""
@@ -239,41 +256,25 @@ class Store:
     def _transition(self, job_id: str, owner: str, event: Callable[[JobRecord], JobRecord]) -> JobRecord:
         with self._unit_of_work.write() as repository:
             job = lookups.of_owner(repository, job_id, owner)
-            return _keep(repository, job, event(job))
+            return saving.keep(repository, job, event(job))
 
     def _update_webhook(self, job_id: str, event: Callable[[JobRecord], JobRecord]) -> None:
         with self._unit_of_work.write() as repository:
             job = repository.find(job_id)
             if job is not None and job.webhook_due is not None:
-                _keep(repository, job, event(job))
-
-
-def _requeue(repository: SqliteRepository, service: str, route: str, now: float) -> None:
-    for job in repository.lease_expired(service, route, now, BATCH):
-        _keep(repository, job, transitions.lost(job, now))
-    for job in repository.retry_due(service, route, now, BATCH):
-        _keep(repository, job, transitions.retry_due(job))
-
-
-def _keep(repository: SqliteRepository, old: JobRecord, new: JobRecord) -> JobRecord:
-    """Save a job, and drop its call at its end, or its items before another attempt makes them again."""
-    repository.save(old, new)
-    if new.status in ENDED and old.status not in ENDED:
-        repository.drop_call(new)
-    elif new.status == "queued" and old.status == "streaming":
-        repository.drop_items(new)
-    return new
+                saving.keep(repository, job, event(job))
 
 
 _memory = open_memory()
 
 
-def open_store(url: str) -> Store:
+def open_store(url: str, limits: Limits | None = None) -> Store:
     """Return a store.
 
     Args:
         url: "sqlite:///" and a path (which begins with a fourth slash when it is absolute), a plain path, or
             "memory://", which is one store of each process and forgets all jobs when it is closed.
+        limits: what is kept.
 
     Raises:
         ConfigurationError: there is no such store, or the file belongs to a later version or another program.
@@ -281,11 +282,11 @@ def open_store(url: str) -> Store:
     """
     scheme, separator, rest = url.partition("://")
     if not separator:
-        return Store(open_file(url))
+        return Store(open_file(url), limits=limits)
     if scheme == "sqlite" and rest.startswith("/") and rest != "/":
-        return Store(open_file(rest[1:]))
+        return Store(open_file(rest[1:]), limits=limits)
     if url == "memory://":
-        return Store(_memory)
+        return Store(_memory, limits=limits)
     raise ConfigurationError(
         f"{without_passwords(repr(url))} is no store of jobs: give a path, 'sqlite:///' and a path, or 'memory://'"
     )

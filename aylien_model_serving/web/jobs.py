@@ -24,6 +24,7 @@ from aylien_model_serving.errors import BadRequest, ConfigurationError, NotFound
 from aylien_model_serving.executors.generators import GeneratorItems
 from aylien_model_serving.executors.waiters import Waiters
 from aylien_model_serving.jobs.job import JobRecord
+from aylien_model_serving.jobs.retention import Limits
 from aylien_model_serving.jobs.states import ENDED, Status
 from aylien_model_serving.jobs.store import Store, open_store
 from aylien_model_serving.jobs.view import JobPage, ShownJob, listed, show
@@ -74,9 +75,10 @@ def open_jobs(instance_path: str, settings: Settings, routes: Iterable[Route]) -
         )
     modules = {str(getattr(route.callable, "__module__", "")) for route in routes if route.job is not None}
     service = settings.service_name or ",".join(sorted(modules))
+    limits = Limits(settings.jobs_max_ended, settings.jobs_max_bytes)
     if url == MEMORY:
-        return JobStore(url, open_store(url), f"{service} {next(_numbers)}", is_memory=True)
-    return JobStore(url, open_store(url), service, is_memory=False)
+        return JobStore(url, open_store(url, limits), f"{service} {next(_numbers)}", is_memory=True)
+    return JobStore(url, open_store(url, limits), service, is_memory=False)
 
 
 class JobEndpoints:

@@ -99,8 +99,14 @@ QUERIES: dict[str, tuple[Callable[[SqliteRepository], object], str]] = {
     "next": (lambda repository: repository.next_due("s", "r"), "service=? AND route=? AND not_before>?"),
     "webhooks": (lambda repository: repository.webhook_due("s", NOW, 9), "service=? AND webhook_due<?"),
     "counts": (
-        lambda repository: repository.counts("s"),
+        lambda repository: repository.counts("s", NOW),
         "COVERING INDEX jobs_by_route_and_status (service=?)",
+    ),
+    "expired counts": (lambda repository: repository.counts("s", NOW), "jobs_expiring (expires_at<?"),
+    "ended": (lambda repository: repository.count_ended(9), "jobs_expiring (expires_at>?"),
+    "first to expire": (
+        lambda repository: repository.remove_first_to_expire(),
+        "jobs_expiring (expires_at>?",
     ),
     "sweep": (lambda repository: repository.remove_expired(NOW, 9), "expires_at<?"),
 }

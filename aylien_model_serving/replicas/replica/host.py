@@ -26,6 +26,7 @@ from aylien_model_serving.dispatch.pipeline import check_result
 from aylien_model_serving.executors.engine import Engine, QueuedCall
 from aylien_model_serving.executors.generators import STREAMS, GeneratorItems
 from aylien_model_serving.jobs import progress
+from aylien_model_serving.jobs.retention import Limits
 from aylien_model_serving.jobs.store import open_store
 from aylien_model_serving.jobs.worker.worker import JobWorker
 from aylien_model_serving.metrics.runners import RunnerInstruments
@@ -87,7 +88,7 @@ class HostedHandler:
         if spec.jobs is None:
             return None
         return JobWorker(
-            open_store(spec.jobs),
+            open_store(spec.jobs, Limits(settings.jobs_max_ended, settings.jobs_max_bytes)),
             spec.jobs_service,
             self._endpoint,
             self._handler,

@@ -1,0 +1,29 @@
+"""Saves what has become of jobs, with what follows for their calls and items.
+
+Each within a transaction of the store's.
+"""
+
+from __future__ import annotations
+
+from aylien_model_serving.jobs import transitions
+from aylien_model_serving.jobs.job import JobRecord
+from aylien_model_serving.jobs.sqlite import SqliteRepository
+from aylien_model_serving.jobs.states import ENDED
+
+
+def requeue(repository: SqliteRepository, service: str, route: str, now: float, limit: int) -> None:
+    """Put jobs back into the queue whose lease has expired or whose pause is over."""
+    for job in repository.lease_expired(service, route, now, limit):
+        keep(repository, job, transitions.lost(job, now))
+    for job in repository.retry_due(service, route, now, limit):
+        keep(repository, job, transitions.retry_due(job))
+
+
+def keep(repository: SqliteRepository, old: JobRecord, new: JobRecord) -> JobRecord:
+    """Save a job, and drop its call at its end, or its items before another attempt makes them again."""
+    repository.save(old, new)
+    if new.status in ENDED and old.status not in ENDED:
+        repository.drop_call(new)
+    elif new.status == "queued" and old.status == "streaming":
+        repository.drop_items(new)
+    return new
