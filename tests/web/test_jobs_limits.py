@@ -153,7 +153,7 @@ def test_webhooks_without_a_secret_stop_the_service(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_webhook_is_sent_from_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MODEL_SERVING_WEBHOOK_ALLOW", "127.0.0.1")
+    monkeypatch.setenv("MODEL_SERVING_WEBHOOK_ALLOW", "http://127.0.0.1:*")
     monkeypatch.setenv("MODEL_SERVING_WEBHOOK_SECRET", SECRET)
     client = jobs(echo)
     with receiving() as receiver:
