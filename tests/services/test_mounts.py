@@ -263,6 +263,13 @@ def test_websockets_reach_the_application(speaking: Running) -> None:
     assert metric(speaking.service, "flask_http_request_total", status="101") == 1
 
 
+def test_a_page_of_a_foreign_origin_opens_no_websocket(speaking: Running) -> None:
+    origins = {"https://evil.example": b" 403 ", "null": b" 403 ", "http://localhost": b" 101 "}
+    for origin, status in origins.items():
+        with connect(speaking.port) as connection:
+            assert status in open_socket(connection, f"Origin: {origin}").splitlines()[0]
+
+
 def test_a_websocket_needs_a_key_as_a_request_does(locked: Running) -> None:
     for headers, status in (((), b" 403 "), (("X-API-Key: secret",), b" 101 ")):
         with connect(locked.port) as connection:

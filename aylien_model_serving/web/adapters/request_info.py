@@ -108,10 +108,21 @@ _VARIABLES = {
 
 
 def headers_by_name(pairs: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
-    """Return headers by name, values of a repeated one joined: cookies as in RFC 9113, section 8.2.3."""
+    """Return headers by name, values of a repeated one joined: cookies as in RFC 9113, section 8.2.3.
+
+    Left out are names with an underscore, which a WSGI environ can't tell from those with a hyphen: a proxy
+    that takes a header away, or sets it, means the name with hyphens.
+    """
     listed = list(pairs)
     found = dict(listed)
-    return found if len(found) == len(listed) else _joined(listed)
+    if len(found) < len(listed):
+        found = _joined(listed)
+    return found if b"_" not in b"".join(found) else dict(hyphenated(found.items()))
+
+
+def hyphenated(pairs: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Return the headers without those whose name has an underscore."""
+    return [pair for pair in pairs if b"_" not in pair[0]]
 
 
 def _joined(pairs: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
@@ -131,10 +142,7 @@ class ScopeHeaders(Mapping[str, str]):
     __slots__ = ("_values",)
 
     def __init__(self, pairs: Iterable[tuple[bytes, bytes]]) -> None:
-        listed = list(pairs)
-        self._values = dict(listed)
-        if len(self._values) < len(listed):
-            self._values = _joined(listed)
+        self._values = headers_by_name(pairs)
 
     def __getitem__(self, name: str) -> str:
         return self._values[name.encode()].decode("latin-1")

@@ -18,7 +18,7 @@ from aylien_model_serving.web import locations
 from aylien_model_serving.web.adapters.asgi import path_of
 from aylien_model_serving.web.adapters.asgi_to_wsgi import Application, Message, Receive, Scope, Send
 from aylien_model_serving.web.adapters.framing import check_length
-from aylien_model_serving.web.adapters.request_info import RequestInfo, ScopeHeaders
+from aylien_model_serving.web.adapters.request_info import RequestInfo, ScopeHeaders, hyphenated
 from aylien_model_serving.web.adapters.response_headers import NO_SNIFFING
 from aylien_model_serving.web.mounts.app_lifespan import AppLifespan
 from aylien_model_serving.web.mounts.asgi_under_wsgi import ASGIUnderWSGI
@@ -84,7 +84,7 @@ class ASGIMount(Mount):
 
     def _scope_below(self, scope: Scope, headers: ScopeHeaders, info: RequestInfo) -> Scope:
         root = scope.get("root_path", "")
-        given = scope["headers"]
+        given = hyphenated(scope["headers"])
         if headers.get("x-request-id") != info.request_id:
             others = [pair for pair in given if pair[0] != _REQUEST_ID]
             given = [*others, (_REQUEST_ID, info.request_id.encode("latin-1"))]
