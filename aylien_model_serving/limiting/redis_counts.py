@@ -57,9 +57,9 @@ class RedisCounts:
         try:
             found = self._hit(rate, key.hex())
         except Exception as error:  # the client's, a socket's, or those of what is no Redis
-            if not self._is_away:
+            was_away, self._is_away = self._is_away, True
+            if not was_away:
                 logger.warning("Redis does not count calls; this machine does, until it answers: %s", error)
-            self._is_away = True
             return self._otherwise.hit(rate, key)
         if self._is_away:
             logger.warning("Redis counts calls again")

@@ -91,7 +91,12 @@ HEADERS: dict[str, Any] = {
     "Allow": {"description": "The methods that the path accepts", "schema": {"type": "string"}},
 }
 
-_HEADER_OF_STATUS = {401: "WWW-Authenticate", 405: "Allow", 429: "Retry-After", 503: "Retry-After"}
+_HEADERS_OF_STATUS: Mapping[int, tuple[str, ...]] = {
+    401: ("WWW-Authenticate",),
+    405: ("Allow",),
+    429: ("Retry-After", POLICY_HEADER, LIMIT_HEADER),
+    503: ("Retry-After",),
+}
 
 
 class DescribedRoute(NamedTuple):
@@ -215,9 +220,7 @@ def _error_classes(kind: type[errors.ServingError]) -> Iterator[type[errors.Serv
 
 def _error_response(status: int) -> dict[str, Any]:
     classes = {kind.code: kind for kind in _error_classes(errors.ServingError) if kind.status == status}
-    headers = _headers(
-        REQUEST_ID_HEADER, *([_HEADER_OF_STATUS[status]] if status in _HEADER_OF_STATUS else [])
-    )
+    headers = _headers(REQUEST_ID_HEADER, *_HEADERS_OF_STATUS.get(status, ()))
     examples = {code: {"value": _example(kind)} for code, kind in classes.items()}
     codes = ", ".join(f"`{code}`" for code in classes)
     return {
