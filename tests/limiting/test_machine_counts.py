@@ -118,6 +118,7 @@ def test_processes_count_together(tmp_path: Path) -> None:
     assert sum(found.get() for _ in processes) == 1000
 
 
+@pytest.mark.processes
 def test_a_lock_that_is_not_given_back_lets_calls_pass_uncounted(tmp_path: Path) -> None:
     counts = MachineCounts(tmp_path / "limits")
     ready, end = os.pipe(), os.pipe()

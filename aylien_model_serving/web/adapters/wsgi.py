@@ -51,7 +51,11 @@ def answer(
         info: the request's start time and id.
     """
     with LazyContexts(app, lambda: body_environ(environ, call.body)) as contexts:
-        reply = _reply(endpoint, call, environ, app.config["MAX_CONTENT_LENGTH"])
+        limit = app.config["MAX_CONTENT_LENGTH"]
+        if endpoint.limiter is None:
+            reply = _reply(endpoint, call, environ, limit)
+        else:
+            reply = _reply_within_limits(endpoint, endpoint.limiter, call, environ, limit)
         if contexts.request_context is not None:
             return _finish_in_context(contexts, reply, endpoint, call, info)(environ, start_response)
     endpoint.instruments.count_request(call.method, reply.status, endpoint.name, info.seconds())
@@ -105,12 +109,6 @@ def call_of(
     )
 
 
-def _reply(endpoint: Endpoint, call: Call, environ: WSGIEnvironment, limit: int | None) -> Reply:
-    if endpoint.limiter is not None:
-        return _reply_within_limits(endpoint, endpoint.limiter, call, environ, limit)
-    return _read_and_answer(endpoint, call, environ, limit)
-
-
 def _reply_within_limits(
     endpoint: Endpoint, limiter: Limiter, call: Call, environ: WSGIEnvironment, limit: int | None
 ) -> Reply:
@@ -119,13 +117,13 @@ def _reply_within_limits(
     except TooManyRequests as error:
         return endpoint.error_responses.reply(error, call)
     try:
-        return admission.apply(_read_and_answer(endpoint, call, environ, limit))
+        return admission.apply(_reply(endpoint, call, environ, limit))
     except BaseException:
         admission.end()
         raise
 
 
-def _read_and_answer(endpoint: Endpoint, call: Call, environ: WSGIEnvironment, limit: int | None) -> Reply:
+def _reply(endpoint: Endpoint, call: Call, environ: WSGIEnvironment, limit: int | None) -> Reply:
     try:
         call.body = read_body(environ, limit)
     except ServingError as error:
