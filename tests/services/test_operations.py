@@ -62,6 +62,30 @@ def test_every_line_of_a_request_carries_the_id_that_its_answer_has(text_log: Se
     assert all(TEXT_LINE.fullmatch(line) for line in (complaint, failure, access))
 
 
+def check_that_no_line_is_forged_or_flooded(service: Service) -> None:
+    forged = "\n2026-01-31T12:00:00.123Z ERROR root [-] forged\x1b[2J\u2028\u202e\x85"
+    asked = post(
+        {"text": forged + "x" * 100_000}, "X-Request-ID: forging-1", path="/complain?a=%0a%1b%e2%80%a8"
+    )
+
+    answer = ask(service.port, asked)
+
+    lines = lines_with(service, "forging-1", count=3)
+    assert (answer.status, len(lines)) == (500, 3)
+    assert max(len(line.encode()) for line in lines) <= 8192
+    assert sum("characters left out" in line for line in lines) == 2
+    assert not re.search("[\x00-\x1f\x7f-\x9f\u2028\u202e]", "".join(lines))
+    assert not [line for line in service.log().split("\n") if line.startswith("2026-01-31T12:00:00.123Z")]
+
+
+def test_no_request_forges_or_floods_a_line_of_text(text_log: Service) -> None:
+    check_that_no_line_is_forged_or_flooded(text_log)
+
+
+def test_no_request_forges_or_floods_a_line_of_json(json_log: Service) -> None:
+    check_that_no_line_is_forged_or_flooded(json_log)
+
+
 def test_an_id_that_could_harm_a_log_is_replaced(text_log: Service) -> None:
     for offered in ("two words", "-", "é", "x" * 129):
         answer = ask(text_log.port, post({"text": "x"}, f"X-Request-ID: {offered}"))
