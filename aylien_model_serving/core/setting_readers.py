@@ -192,6 +192,8 @@ READERS: dict[str, Callable[[str], Any]] = {
     "max_image_pixels": _whole,
     "max_decoded_mb": _positive,
     "max_media_seconds": _positive,
+    "decoders": _whole,
+    "decode_timeout": _positive,
 }
 
 #: Names that other tools, and version 2 of this library, use for the same setting.

@@ -66,8 +66,10 @@ class Settings:
         url_max_mb: largest file in MiB that is fetched from a URL.
         url_timeout: seconds that fetching one file may take, from its name to its last byte.
         max_image_pixels: largest image, or frame of a video, in pixels that is decoded.
-        max_decoded_mb: largest array in MiB that an audio or a video file is decoded to.
+        max_decoded_mb: largest array in MiB that a file is decoded to.
         max_media_seconds: longest audio or video file that is decoded.
+        decoders: files that one process decodes at the same time.
+        decode_timeout: seconds that decoding one file may take, for a request without a deadline.
     """
 
     max_body_mb: float = 32
@@ -103,9 +105,11 @@ class Settings:
     url_fetch: bool = False
     url_max_mb: float = 32
     url_timeout: float = 10
-    max_image_pixels: int = 64_000_000
-    max_decoded_mb: float = 1024
+    max_image_pixels: int = 16_000_000
+    max_decoded_mb: float = 256
     max_media_seconds: float = 3600
+    decoders: int = 2
+    decode_timeout: float = 30
 
     def __repr__(self) -> str:
         """Show all settings but secrets, of which it says whether they are set."""

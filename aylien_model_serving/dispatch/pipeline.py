@@ -130,6 +130,8 @@ def answer(endpoint: Endpoint, call: Call) -> Steps:
             return reply
         fields = codecs.decode(call, endpoint.schema.decoders)
         arguments = endpoint.schema.arguments(fields, call.path_values)
+        if call.deadline is not None:
+            endpoint.schema.set_deadline(arguments, call.deadline)
         encoder = endpoint.schema.encoder(call.headers.get("accept", ""))
         if endpoint.reply_cache is not None:
             return (yield from _answer_from_cache(endpoint, endpoint.reply_cache, call, arguments, encoder))

@@ -3,10 +3,9 @@
 Pure. A file that the service made itself raises these, and they are errors of the service; for a file that
 a client sent they become errors of the request that name the field.
 
-ValueError
-└── BadFile
-    ├── TooLarge
-    └── NotFetched
+BadFile, from `decoding.errors`
+├── TooLarge
+└── NotFetched
 """
 
 from __future__ import annotations
@@ -14,19 +13,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from aylien_model_serving.errors import FileNotFetched, FileTooLarge, SchemaMismatch, ServingError
+from aylien_model_serving.decoding.errors import BadFile, TooLarge
+from aylien_model_serving.errors import FileNotFetched
 
-
-class BadFile(ValueError):
-    """The bytes are not a valid file of the expected kind."""
-
-    request_error: type[ServingError] = SchemaMismatch
-
-
-class TooLarge(BadFile):
-    """The file exceeds a limit."""
-
-    request_error = FileTooLarge
+__all__ = ["BadFile", "NotFetched", "TooLarge", "as_request_error"]
 
 
 class NotFetched(BadFile):

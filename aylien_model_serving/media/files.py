@@ -10,9 +10,12 @@ import base64
 import mimetypes
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
-from aylien_model_serving.media import fetching, incoming, packages, sniffing
+from aylien_model_serving.decoding import packages
+from aylien_model_serving.decoding.messages import Family
+from aylien_model_serving.media import fetching, incoming, sniffing
+from aylien_model_serving.media.decode import Decode
 from aylien_model_serving.media.errors import BadFile, as_request_error
 
 if TYPE_CHECKING:
@@ -33,13 +36,17 @@ class MediaFile:
         file_name: without folders.
     """
 
-    __slots__ = ("_content", "_content_type", "_field", "_file_name", "_is_verified", "_url")
+    __slots__ = ("_content", "_content_type", "_deadline", "_field", "_file_name", "_is_verified", "_url")
 
     #: What the media types of this class have before the slash; empty for any.
-    family: ClassVar[str] = ""
+    family: ClassVar[Family | Literal[""]] = ""
+
+    #: The media types that are decoded.
+    decoded: ClassVar[frozenset[str]] = frozenset()
 
     #: How messages call a file of this class.
     noun: ClassVar[str] = "a file"
+    noun_of_many: ClassVar[str] = "files"
 
     #: The package that decodes it, by the name that it is imported by.
     package: ClassVar[str | None] = None
@@ -52,6 +59,7 @@ class MediaFile:
         self._file_name = incoming.clean_name(file_name)
         self._url: str | None = None
         self._field: str | None = None
+        self._deadline: float | None = None
         self._is_verified = True
 
     @classmethod
@@ -193,13 +201,21 @@ class MediaFile:
             return None
         return self._content, media_type
 
-    def is_remote(self) -> bool:
-        """Return whether the content has still to be fetched."""
-        return self._content is None
+    def may_wait(self) -> bool:
+        """Return whether the content has to be fetched, or to be decoded by another process."""
+        return self._content is None or bool(self.decoded)
 
     def set_field(self, field: str) -> None:
         """Set the field in which a client sent this file, for messages."""
         self._field = field
+
+    def set_deadline(self, deadline: float) -> None:
+        """Set when nobody waits any more for the request in which a client sent this file.
+
+        Args:
+            deadline: in `time.monotonic()` seconds.
+        """
+        self._deadline = deadline
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         array = self.to_np_array()
@@ -223,7 +239,8 @@ class MediaFile:
     def _converted(self, wanted: type[_M]) -> _M:
         """Return the same file as one of another class."""
         file = wanted(self._content or b"", self._content_type, self._file_name)
-        file._content, file._url, file._field = self._content, self._url, self._field
+        file._content, file._url = self._content, self._url
+        file._field, file._deadline = self._field, self._deadline
         file._is_verified = False
         if self._content is not None:
             file._check_kind(self._content)
@@ -239,6 +256,20 @@ class MediaFile:
 
     def _verify(self, content: bytes) -> None:
         """Refuse bytes that can't be decoded, or that exceed a limit when decoded."""
+        if self.decoded:
+            self._decode(content).whole("check")
+
+    def _decode(self, content: bytes) -> Decode:
+        """Return the decoding of these bytes, which the errors that it raises belong to.
+
+        Raises:
+            BadFile: files of this type are not decoded.
+        """
+        media_type = sniffing.media_type_of(content) or ""
+        if media_type not in self.decoded:
+            raise BadFile(f"{self.noun_of_many} of type {media_type} are not read here")
+        assert self.family  # of every class that decodes
+        return Decode(self.family, media_type, content, self._deadline)
 
 
 def _write_new(target: Path, content: bytes) -> Path:

@@ -1,35 +1,24 @@
-"""Images, decoded by Pillow.
-
-Only the decoder of the format that the first bytes show is tried; the size that the header declares is
-checked before anything is decompressed.
-"""
+"""Images, decoded by Pillow in a process that can be killed (`decoding.pictures`)."""
 
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from aylien_model_serving.core.settings import Settings
-from aylien_model_serving.media import packages, sniffing
-from aylien_model_serving.media.errors import BadFile, TooLarge, as_request_error
+from aylien_model_serving.decoding import packages
+from aylien_model_serving.decoding.messages import Family, Response
+from aylien_model_serving.decoding.pictures import MEDIA_TYPES
+from aylien_model_serving.media.errors import as_request_error
 from aylien_model_serving.media.files import MediaFile
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-#: Pillow's decoders.
-_FORMATS = {
-    "image/png": "PNG",
-    "image/jpeg": "JPEG",
-    "image/gif": "GIF",
-    "image/webp": "WEBP",
-    "image/bmp": "BMP",
-    "image/tiff": "TIFF",
-    "image/avif": "AVIF",
-}
-
 #: Pillow's colour modes that JPEG lacks.
 _NOT_IN_JPEG = frozenset({"RGBA", "LA", "PA", "P"})
+
+#: Pillow's colour modes whose pixels are bytes.
+_BYTE_MODES = frozenset({"L", "LA", "RGB", "RGBA", "CMYK", "YCbCr", "HSV", "LAB"})
 
 
 class ImageFile(MediaFile):
@@ -37,8 +26,10 @@ class ImageFile(MediaFile):
 
     __slots__ = ()
 
-    family: ClassVar[str] = "image"
+    family: ClassVar[Family | Literal[""]] = "image"
+    decoded: ClassVar[frozenset[str]] = MEDIA_TYPES
     noun: ClassVar[str] = "an image"
+    noun_of_many: ClassVar[str] = "images"
     package: ClassVar[str | None] = "PIL"
 
     @classmethod
@@ -98,46 +89,43 @@ class ImageFile(MediaFile):
 
         Raises:
             BadRequest: the client's image is broken; the message names the field.
-            FileTooLarge: it has more pixels than MODEL_SERVING_MAX_IMAGE_PIXELS.
+            FileTooLarge: it has more pixels than MODEL_SERVING_MAX_IMAGE_PIXELS, or takes too much to decode.
+            DeadlineExceeded: the deadline of the client's request passed.
+            Unavailable: too many files are being decoded.
         """
         content = self._raw_content()
         with as_request_error(self._field):
-            image = _decode(content)
+            [response], pixels = self._decode(content).whole("all")
         self._is_verified = True
-        return packages.pillow().ImageOps.exif_transpose(image)
+        return _image_of(response, pixels)
 
     def to_np_array(self, mode: str = "RGB") -> Any:
-        """Return rows x columns x colours as numbers of type uint8.
+        """Return rows x columns x colours as numbers of type uint8; raises as `to_image`.
 
         Args:
             mode: Pillow's colour mode: "RGB", "RGBA", or "L" for grey, without the third
                 dimension.
         """
         numpy = packages.numpy()
-        return numpy.array(self.to_image().convert(mode))
+        if mode not in _BYTE_MODES:  # of other types than uint8
+            return numpy.array(self.to_image().convert(mode))
+        content = self._raw_content()
+        with as_request_error(self._field):
+            [response], pixels = self._decode(content).whole("all", mode)
+        self._is_verified = True
+        shape = response.shape if response.shape[2] > 1 else response.shape[:2]
+        return numpy.frombuffer(pixels, numpy.uint8).reshape(shape)
 
-    def _verify(self, content: bytes) -> None:
-        _decode(content)
 
-
-def _decode(content: bytes) -> Any:
-    media_type = sniffing.media_type_of(content) or ""
-    if media_type not in _FORMATS:
-        raise BadFile(f"images of type {media_type} are not read here")
-    pillow = packages.pillow()
-    limit = Settings.load_public().max_image_pixels
-    try:
-        image = pillow.Image.open(io.BytesIO(content), formats=(_FORMATS[media_type],))
-        width, height = image.size
-        if width * height > limit:
-            raise TooLarge(
-                f"the image has {width} x {height} pixels, more than the {limit:,} that are decoded here"
-            )
-        image.load()
-    except BadFile:
-        raise
-    except (pillow.Image.DecompressionBombError, pillow.Image.DecompressionBombWarning):
-        raise TooLarge(f"the image has more than the {limit:,} pixels that are decoded here") from None
-    except Exception as error:  # each of Pillow's decoders has errors of its own
-        raise BadFile(f"the {media_type} is broken or ends early") from error
+def _image_of(response: Response, pixels: bytearray) -> Any:
+    """Return the Pillow image that a decoder has described."""
+    rows, columns = response.shape[:2]
+    image = packages.pillow().Image.frombytes(response.picture["mode"], (columns, rows), bytes(pixels))
+    if response.picture["palette"] is not None:
+        mode, colours = response.picture["palette"]
+        image.putpalette(colours, mode)
+    image.info = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in response.picture["info"].items()
+    }
     return image

@@ -1,40 +1,24 @@
-"""Videos, decoded by PyAV.
+"""Videos, decoded by PyAV in a process that can be killed (`decoding.film`).
 
-Only the demuxer of the format that the first bytes show is used: others would open the files that a playlist
-names. Frames are decoded one by one, so that a long video needs no more memory than the handler keeps of it.
+Frames come in batches, so that a long video needs no more memory than the handler keeps of it.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Generator, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator
+from contextlib import closing
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from aylien_model_serving.core.settings import Settings
-from aylien_model_serving.media import packages, sniffing
-from aylien_model_serving.media.errors import BadFile, TooLarge, as_request_error
+from aylien_model_serving.decoding import packages
+from aylien_model_serving.decoding.film import MEDIA_TYPES
+from aylien_model_serving.decoding.messages import Family
+from aylien_model_serving.media.errors import as_request_error
 from aylien_model_serving.media.files import MediaFile
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-#: FFmpeg's demuxers.
-_FORMATS = {
-    "video/mp4": "mp4",
-    "video/quicktime": "mov",
-    "video/webm": "matroska",
-    "video/x-matroska": "matroska",
-    "video/x-msvideo": "avi",
-    "video/mp2t": "mpegts",
-    "video/mpeg": "mpeg",
-    "video/ogg": "ogg",
-    "video/x-flv": "flv",
-}
-
-#: Frames that count as a second at least, however short the durations that a video declares.
-_MAX_FRAME_RATE = 120
 
 _COLOURS = 3
 
@@ -44,8 +28,10 @@ class VideoFile(MediaFile):
 
     __slots__ = ()
 
-    family: ClassVar[str] = "video"
+    family: ClassVar[Family | Literal[""]] = "video"
+    decoded: ClassVar[frozenset[str]] = MEDIA_TYPES
     noun: ClassVar[str] = "a video"
+    noun_of_many: ClassVar[str] = "videos"
     package: ClassVar[str | None] = "av"
 
     @classmethod
@@ -74,8 +60,9 @@ class VideoFile(MediaFile):
     @property
     def frame_rate(self) -> float:
         """Frames in a second, on average."""
-        with as_request_error(self._field), _opened(self._raw_content()) as stream:
-            return float(stream.average_rate or 0)
+        content = self._raw_content()
+        with as_request_error(self._field):
+            return self._decode(content).whole("header")[0][0].rate
 
     def frames(self) -> Iterator[Any]:
         """Yield the frames, each as rows x columns x 3 (RGB) numbers of type uint8.
@@ -83,66 +70,28 @@ class VideoFile(MediaFile):
         Raises:
             BadRequest: the client's video is broken; the message names the field.
             FileTooLarge: it lasts longer, or a frame has more pixels, than the operator allows.
+            DeadlineExceeded: the deadline of the client's request passed.
+            Unavailable: too many files are being decoded.
         """
+        numpy = packages.numpy()
         content = self._raw_content()
-        with as_request_error(self._field):
-            yield from _frames(content)
+        with as_request_error(self._field), closing(self._decode(content).batches()) as frames:
+            for response, pixels in frames:
+                yield numpy.frombuffer(pixels, numpy.uint8).reshape(response.shape)
         self._is_verified = True
 
     def to_np_array(self) -> Any:
         """Return frames x rows x columns x 3 (RGB) numbers of type uint8.
 
         Raises:
-            BadRequest: the client's video is broken; the message names the field.
-            FileTooLarge: as in `frames`, or all of them together take too much memory.
+            ServingError: as in `frames`; FileTooLarge also where all frames together take too much memory.
         """
-        limit = Settings.load_public().max_decoded_bytes
-        frames: list[Any] = []
+        numpy = packages.numpy()
         content = self._raw_content()
         with as_request_error(self._field):
-            for frame in _frames(content):
-                frames.append(frame)
-                if len(frames) * frame.nbytes > limit:
-                    raise TooLarge(f"the video has more than the {limit:,} bytes that are decoded here")
+            responses, pixels = self._decode(content).whole("all")
         self._is_verified = True
-        return packages.numpy().stack(frames)
-
-    def _verify(self, content: bytes) -> None:
-        with closing(_frames(content)) as frames:
-            next(frames)
-
-
-@contextmanager
-def _opened(content: bytes) -> Iterator[Any]:
-    """Open the first video stream of a file."""
-    av = packages.av()
-    media_type = sniffing.media_type_of(content) or ""
-    if media_type not in _FORMATS:
-        raise BadFile(f"videos of type {media_type} are not read here")
-    broken = f"the {media_type} is broken, ends early, or has a coding that is not read here"
-    try:
-        with av.open(io.BytesIO(content), format=_FORMATS[media_type]) as container:
-            if not container.streams.video:
-                raise BadFile(f"the {media_type} holds no pictures")
-            yield container.streams.video[0]
-    except (av.error.FFmpegError, IndexError) as error:
-        raise BadFile(broken) from error
-
-
-def _frames(content: bytes) -> Generator[Any, None, None]:
-    settings = Settings.load_public()
-    count = 0
-    with _opened(content) as stream:
-        for frame in stream.container.decode(stream):
-            count += 1
-            if frame.width * frame.height > settings.max_image_pixels:
-                raise TooLarge(f"a frame of {frame.width} x {frame.height} pixels is not decoded here")
-            seconds = max(frame.time or 0, count / _MAX_FRAME_RATE)
-            if seconds > settings.max_media_seconds:
-                raise TooLarge(f"the video is longer than the {settings.max_media_seconds:g} s decoded here")
-            yield frame.to_ndarray(format="rgb24")
-    if not count:
-        raise BadFile("the video holds no pictures, or ends before the first one")
+        return numpy.frombuffer(pixels, numpy.uint8).reshape(-1, *responses[0].shape)
 
 
 def _encode(buffer: io.BytesIO, array: Any, frame_rate: Fraction) -> None:

@@ -29,8 +29,17 @@ class Schema(ABC):
         """Return the encoder for an Accept header."""
         return choose_encoder(accept, self.encoders)
 
+    def set_deadline(self, arguments: dict[str, Any], deadline: float) -> None:
+        """Tell arguments that take time of their own when nobody waits for them any more.
+
+        Args:
+            arguments: what `arguments` has returned.
+            deadline: in `time.monotonic()` seconds.
+        """
+        return  # most arguments take none
+
     def may_wait(self, arguments: dict[str, Any]) -> bool:
-        """Return whether using these arguments may block on the network."""
+        """Return whether using these arguments may block, on the network or on another process."""
         return False
 
     @abstractmethod

@@ -91,8 +91,12 @@ class TypeHintsSchema(Schema):
     def encoder(self, accept: str) -> Encoder:
         return image_responses.encoder_for(accept) if self._may_be_file else JSON
 
+    def set_deadline(self, arguments: dict[str, Any], deadline: float) -> None:
+        for name in self._files & arguments.keys():
+            uploads.set_deadlines(arguments[name], deadline)
+
     def may_wait(self, arguments: dict[str, Any]) -> bool:
-        return any(uploads.is_remote(arguments[name]) for name in self._files & arguments.keys())
+        return any(uploads.may_wait(arguments[name]) for name in self._files & arguments.keys())
 
     def check_result(self, result: Any) -> Any:
         if self._model is None:

@@ -57,9 +57,15 @@ def set_file_fields(value: Any, label: str) -> None:
         file.set_field(where)
 
 
-def is_remote(value: Any) -> bool:
-    """Return whether a file within a value has still to be fetched."""
-    return any(file.is_remote() for file, _ in _files_in(value, ""))
+def set_deadlines(value: Any, deadline: float) -> None:
+    """Set when nobody waits any more for what is done with the files within a value."""
+    for file, _ in _files_in(value, ""):
+        file.set_deadline(deadline)
+
+
+def may_wait(value: Any) -> bool:
+    """Return whether a file within a value has still to be fetched, or to be decoded."""
+    return any(file.may_wait() for file, _ in _files_in(value, ""))
 
 
 def _files_in(value: Any, label: str) -> Iterator[tuple[MediaFile, str]]:

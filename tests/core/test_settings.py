@@ -48,6 +48,8 @@ def test_settings_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch)
         ("MODEL_SERVING_MAX_IMAGE_PIXELS", "1000", "max_image_pixels", 1000),
         ("MODEL_SERVING_MAX_DECODED_MB", "8", "max_decoded_mb", 8.0),
         ("MODEL_SERVING_MAX_MEDIA_SECONDS", "60", "max_media_seconds", 60.0),
+        ("MODEL_SERVING_DECODERS", "4", "decoders", 4),
+        ("MODEL_SERVING_DECODE_TIMEOUT", "2.5", "decode_timeout", 2.5),
     ],
 )
 def test_each_variable_sets_its_field(variable: str, text: str, setting: str, value: object) -> None:

@@ -59,7 +59,7 @@ def test_both_channels_come_back() -> None:
 
 
 def test_audio_is_decoded_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("aylien_model_serving.media.audio._BLOCK", 1000)
+    monkeypatch.setattr("aylien_model_serving.decoding.sound._BLOCK", 1000)
 
     assert sent(samples.audio()).to_np_array().shape == (samples.SAMPLE_RATE,)
 
@@ -74,12 +74,15 @@ def test_truncated_audio_is_refused_with_the_name_of_its_field(format_: str, sha
         use(sent(whole[: max(44, int(len(whole) * share))]))
 
 
-@pytest.mark.parametrize(
-    "content", [b"fLaC", b"RIFF\0\0\0\0WAVE", b"OggS" + bytes(30), b"ID3\x04", b"\0\0\0\x20ftypM4A "]
-)
+@pytest.mark.parametrize("content", [b"fLaC", b"RIFF\0\0\0\0WAVE", b"OggS" + bytes(30), b"ID3\x04"])
 def test_a_file_with_the_signature_of_audio_alone_is_refused(content: bytes) -> None:
     with pytest.raises(SchemaMismatch, match=r"^speech: the audio/.* is broken"):
         _ = sent(content).content
+
+
+def test_audio_of_an_unsupported_format_is_refused() -> None:
+    with pytest.raises(SchemaMismatch, match=r"^speech: audio files of type audio/mp4 are not read here"):
+        _ = sent(b"\0\0\0\x20ftypM4A ").content
 
 
 def test_a_file_that_is_not_audio_is_refused_when_it_arrives() -> None:

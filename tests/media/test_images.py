@@ -155,7 +155,7 @@ def test_an_image_of_an_unsupported_format_is_refused() -> None:
 def test_a_decompression_bomb_is_refused_before_it_is_decompressed(use: Any) -> None:
     assert len(samples.bomb()) < 200_000
 
-    with pytest.raises(FileTooLarge, match=r"^photo: the image has .*more than the 64,000,000"):
+    with pytest.raises(FileTooLarge, match=r"^photo: the image has .*more than the 16,000,000"):
         use(sent(samples.bomb()))
 
 

@@ -1,0 +1,164 @@
+"""A decoder: reads files from a socket, which is its standard input, and answers with what they hold.
+
+It ends when the socket does, and by the kernel's signal with the process that started it. For each file the
+kernel limits its memory and its processor time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import math
+import os
+import resource
+import signal
+import sys
+import traceback
+from collections.abc import Generator
+from typing import Any
+
+import msgspec
+
+from aylien_model_serving.decoding import film, pictures, sound
+from aylien_model_serving.decoding.errors import BadFile, TooLarge
+from aylien_model_serving.decoding.messages import PREFIX, Request, Response, pack
+
+Part = tuple[Response, Any]
+
+_SOCKET = 0
+
+#: prctl(2): the signal that a process gets when its parent ends.
+_PR_SET_PDEATHSIG = 1
+
+#: Bytes that decoders take beside their result: other forms of a picture, and their own state.
+_WORKING_BYTES = 128 << 20
+
+#: Bytes of a file or an array from which on freed memory is returned to the system at once.
+_LARGE = 8 << 20
+
+_PAGE = resource.getpagesize()
+
+_decode = msgspec.msgpack.Decoder(Request).decode
+
+#: What decodes the files of each family.
+_FAMILIES = {"image": pictures, "audio": sound, "video": film}
+
+
+def main() -> None:
+    """Answer requests until nobody is there."""
+    _end_with_parent(int(sys.argv[1]))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _send(Response(), b"")
+    _silence()
+    parts = _nothing()
+    while True:
+        request, content = _receive()
+        if request.want == "more":
+            _limit(request, 0)
+        else:
+            parts.close()  # lets go of an earlier video
+            parts = _parts(request, content)
+        _answer(request, parts)
+        del content
+
+
+def _answer(request: Request, parts: Generator[Part, None, None]) -> None:
+    """Send the parts of a file, or as many as a message may have."""
+    size = 0
+    try:
+        for response, body in parts:
+            size += len(body)
+            _send(response, body)
+            if response.is_last:
+                if response.is_end:
+                    parts.close()
+                break
+        else:
+            _send(Response(), b"")
+    except (TooLarge, MemoryError) as error:
+        _send(Response(problem="large", message=str(error) or _no_memory(request)), b"")
+    except BadFile as error:
+        _send(Response(problem="bad", message=str(error)), b"")
+    except ImportError as error:
+        _send(Response(problem="missing", message=str(error)), b"")
+    except Exception:
+        _send(Response(problem="failed", message=traceback.format_exc()[-8000:]), b"")
+    if size > _LARGE or not size:
+        _return_freed()
+
+
+def _parts(request: Request, content: bytes) -> Generator[Part, None, None]:
+    family = _FAMILIES[request.family]
+    family.load(request.media_type)
+    _limit(request, len(content))
+    yield from family.parts(request, content)
+
+
+def _nothing() -> Generator[Part, None, None]:
+    yield from ()
+
+
+def _no_memory(request: Request) -> str:
+    return f"the {request.media_type} takes more memory to decode than it may"
+
+
+def _limit(request: Request, length: int) -> None:
+    """Limit this process to what a file may take beside what the process has taken already."""
+    with contextlib.suppress(OSError, ValueError):  # systems without /proc, or that know no such limit
+        with open("/proc/self/statm", "rb") as statm:
+            taken = int(statm.read().split()[0]) * _PAGE
+        allowed = taken + request.limits.bytes + 2 * length + _WORKING_BYTES
+        resource.setrlimit(resource.RLIMIT_AS, (allowed, resource.RLIM_INFINITY))
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    seconds = math.ceil(used.ru_utime + used.ru_stime + request.cpu_seconds) + 1
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, resource.RLIM_INFINITY))
+
+
+def _receive() -> tuple[Request, bytes]:
+    header_length, body_length = PREFIX.unpack(_read(PREFIX.size))
+    return _decode(_read(header_length)), _read(body_length)
+
+
+def _read(count: int) -> bytes:
+    data = bytearray(count)
+    view = memoryview(data)
+    while view:
+        got = os.readv(_SOCKET, [view])
+        if not got:
+            os._exit(0)  # the service is gone, or needs this decoder no more
+        view = view[got:]
+    return bytes(data)
+
+
+def _send(response: Response, body: Any) -> None:
+    try:
+        for part in (pack(response, len(body)), body):
+            view = memoryview(part)
+            while view:
+                view = view[os.write(_SOCKET, view) :]
+    except OSError:
+        os._exit(0)
+
+
+def _end_with_parent(parent: int) -> None:
+    with contextlib.suppress(AttributeError, OSError):  # no prctl, as on macOS: the end of the socket ends it
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def _silence() -> None:
+    """Keep what libraries print about a file out of the service's log; errors are in the responses."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+
+
+def _return_freed() -> None:
+    with contextlib.suppress(AttributeError, OSError):  # another C library than glibc
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+if __name__ == "__main__":
+    main()
