@@ -16,6 +16,9 @@ from aylien_model_serving.errors import InvalidAnswer, ServingError, reason
 
 logger = logging.getLogger(__name__)
 
+#: Letters of a message that a client is sent: it may quote what the client has sent.
+_MAX_MESSAGE = 2000
+
 PROBLEM_JSON = "application/problem+json"
 
 
@@ -61,6 +64,8 @@ def error_body(status: int, message: str, code: str, request_id: str, accept: st
 
     A client that accepts `application/problem+json` gets the members of RFC 9457 in addition to ours.
     """
+    if len(message) > _MAX_MESSAGE:
+        message = f"{message[:_MAX_MESSAGE]} …"
     message = message.encode(errors="backslashreplace").decode()  # a lone surrogate must not break the body
     body: dict[str, Any] = {"error": message, "code": code, "request_id": request_id}
     if "problem+json" not in accept.lower() or PROBLEM_JSON not in preferred_media_types(accept):

@@ -13,16 +13,19 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote_to_bytes
 
 import msgspec
 
+from aylien_model_serving.core import percent_encoding
 from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.media import urls
 from aylien_model_serving.media.errors import BadFile
 
 #: The names of a JSON file object; all but the content may be left out.
 _NAMES = frozenset({"file_name", "content_type", "content"})
+
+_LISTED = "file_name, content_type and content"
+_EXPECTED_OBJECT = f"expected a file object with {_LISTED}, the content as base64"
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,64}/[a-z0-9!#$&^_.+-]{1,64}")
@@ -35,6 +38,9 @@ _DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECAS
 
 #: Bytes that a file name may have on most systems.
 _MAX_NAME_BYTES = 255
+
+#: Letters at the end of a name that are looked at.
+_MAX_NAME_LETTERS = 1024
 
 
 @dataclass(frozen=True)
@@ -77,11 +83,7 @@ def read(value: Any) -> IncomingFile:
         return IncomingFile(bytes(value))
     if isinstance(value, Mapping):
         return _read_object(value)
-    raise BadFile(f"expected a file: base64, a data URL, a URL or an object with {_names_listed()}")
-
-
-def _names_listed() -> str:
-    return "file_name, content_type and content"
+    raise BadFile(f"expected a file: base64, a data URL, a URL or an object with {_LISTED}")
 
 
 def _read_text(text: str) -> IncomingFile:
@@ -97,17 +99,36 @@ def _read_text(text: str) -> IncomingFile:
     return IncomingFile(_decode(text))
 
 
+class _ObjectAsText(msgspec.Struct, forbid_unknown_fields=True):
+    """A file object as text; whatever else than text its members are is passed over and not decoded."""
+
+    content: str
+    content_type: msgspec.Raw = msgspec.Raw(b"null")
+    file_name: msgspec.Raw = msgspec.Raw(b"null")
+
+
+_OBJECT = msgspec.json.Decoder(_ObjectAsText)
+
+
 def _read_json(text: str) -> IncomingFile:
     try:
-        value = msgspec.json.decode(text)
+        found = _OBJECT.decode(text)
+        declared = {"content_type": _text_of(found.content_type), "file_name": _text_of(found.file_name)}
+    except msgspec.ValidationError:
+        raise BadFile(_EXPECTED_OBJECT) from None
     except (msgspec.MsgspecError, RecursionError, UnicodeEncodeError):
         raise BadFile("the file object is no JSON") from None
-    return _read_object(value)
+    return _read_object({"content": found.content, **declared})
+
+
+def _text_of(member: msgspec.Raw) -> str | None:
+    text = bytes(member)
+    return msgspec.json.decode(text, type=str) if text.startswith(b'"') else None
 
 
 def _read_object(value: Mapping[Any, Any]) -> IncomingFile:
     if not value.keys() <= _NAMES or not isinstance(value.get("content"), (str, bytes)):
-        raise BadFile(f"expected a file object with {_names_listed()}, the content as base64")
+        raise BadFile(_EXPECTED_OBJECT)
     content = value["content"]
     if isinstance(content, str) and content.lstrip().startswith("{"):
         raise BadFile("the content of a file object can't be a file object")
@@ -129,7 +150,7 @@ def _read_data_url(text: str) -> IncomingFile:
     if parameters and parameters[-1].strip().lower() == "base64":
         return IncomingFile(_decode(data), None, clean_type(media_type))
     try:
-        return IncomingFile(unquote_to_bytes(data.encode()), None, clean_type(media_type))
+        return IncomingFile(percent_encoding.decoded(data.encode()), None, clean_type(media_type))
     except UnicodeEncodeError:
         raise BadFile("the data URL holds what is no text") from None
 
@@ -154,7 +175,7 @@ def clean_name(name: Any) -> str | None:
     """Return the last part of a file name, without characters that could leave a folder or break a line."""
     if not isinstance(name, str):
         return None
-    last = re.split(r"[/\\]", name)[-1]
+    last = re.split(r"[/\\]", name[-_MAX_NAME_LETTERS:])[-1]
     kept = "".join(letter for letter in last if letter.isprintable()).strip()
     kept = kept.encode(errors="ignore")[-_MAX_NAME_BYTES:].decode(errors="ignore")
     return None if kept in ("", ".", "..") else kept

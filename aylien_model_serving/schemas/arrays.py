@@ -54,6 +54,8 @@ def build(kind: Any, value: Any, source: str | None = None) -> Any:
     dtype = _dtype_of(kind)
     if value is None:
         raise ValueError(_EXPECTED)
+    if source is None and type(value) is list:
+        _refuse_uneven_texts(value)
     try:
         with numpy.errstate(over="ignore"):  # a number that is too large for a float becomes infinite
             array = numpy.asarray(value, dtype=source or dtype)
@@ -64,6 +66,25 @@ def build(kind: Any, value: Any, source: str | None = None) -> Any:
     if array.dtype.hasobject:
         raise ValueError(_EXPECTED)
     return numpy.require(array, array.dtype.newbyteorder("="), _OWN_WRITABLE_MEMORY)
+
+
+#: Bytes of an array of texts that is made whatever its texts are, and the times that others may grow.
+_MAX_TEXT_BYTES, _MAX_TEXT_GROWTH = 16 * 1024 * 1024, 16
+
+
+def _refuse_uneven_texts(items: list[Any]) -> None:
+    """Refuse texts of very different lengths: numpy gives each four bytes for each letter of the longest."""
+    count = longest = letters = 0
+    level: list[Any] = items
+    while level:
+        lengths = [len(item) for item in level if type(item) is str]
+        count, letters = count + len(level), letters + sum(lengths)
+        longest = max(longest, max(lengths, default=0))
+        level = [inner for item in level if type(item) is list for inner in item]
+    if 4 * count * longest > max(_MAX_TEXT_BYTES, 4 * _MAX_TEXT_GROWTH * (count + letters)):
+        raise ValueError(
+            "The texts differ too much in length for an array: each takes the room of the longest"
+        )
 
 
 _EXPECTED = "Expected an array of numbers or text"

@@ -16,10 +16,11 @@ import msgspec
 from aylien_model_serving.background.tasks import hint_without_tasks
 from aylien_model_serving.codecs import JSON, Encoder, image_responses
 from aylien_model_serving.codecs.fields import Fields
-from aylien_model_serving.errors import ConfigurationError, InvalidAnswer, SchemaMismatch
+from aylien_model_serving.codecs.forms import MAX_PARTS
+from aylien_model_serving.errors import ConfigurationError, InvalidAnswer, SchemaMismatch, TooManyItems
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.media.incoming import IncomingFile
-from aylien_model_serving.schemas import arrays, batch_hints, description, models, uploads
+from aylien_model_serving.schemas import arrays, batch_hints, collisions, description, models, uploads
 from aylien_model_serving.schemas.base import Schema, merge
 
 
@@ -58,6 +59,7 @@ class TypeHintsSchema(Schema):
             if name in signature.known and hint is not Any and _is_checkable(hint)
         }
         self._files = _file_fields(hints, self._hints)
+        self._with_sets = frozenset(name for name, hint in self._hints.items() if collisions.has_set(hint))
         self._returns = hint_without_tasks(self._returns)
         self._model = self._returns if models.is_model(self._returns) else None
         self._may_be_file = uploads.may_be_file(self._returns)
@@ -71,9 +73,14 @@ class TypeHintsSchema(Schema):
         self._signature.check(values)
         if self._struct is None:
             return values
+        for name in self._with_sets & values.keys():
+            collisions.refuse_large_integers(name, values[name])
         try:
             typed = msgspec.convert(
-                values, self._struct, strict=not fields.textual, dec_hook=_build_custom_type
+                values,
+                self._struct,
+                strict=not fields.textual,
+                dec_hook=_LimitedFiles().build if self._files else _build_custom_type,
             )
         except msgspec.ValidationError as error:
             if fields.textual and _wrap_lists(values, self._hints):
@@ -204,6 +211,25 @@ def _build_custom_type(wanted: Any, value: Any) -> Any:
     if uploads.is_file(wanted):
         return wanted.from_any(value)
     return models.validated(wanted, value)
+
+
+class _LimitedFiles:
+    """Builds the values of one call that msgspec does not support, of which so many may be files.
+
+    Each file is an object with a media type and a name; a body may list one for each seven bytes.
+    """
+
+    __slots__ = ("_left",)
+
+    def __init__(self) -> None:
+        self._left = MAX_PARTS
+
+    def build(self, wanted: Any, value: Any) -> Any:
+        if uploads.is_file(wanted):
+            self._left -= 1
+            if self._left < 0:
+                raise TooManyItems(f"There are more than {MAX_PARTS:,} files, as many as are accepted here")
+        return _build_custom_type(wanted, value)
 
 
 def _wrap_lists(values: dict[str, Any], hints: dict[str, Any]) -> bool:

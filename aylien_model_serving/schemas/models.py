@@ -7,6 +7,7 @@ import, a sixth of all that a web worker imports.
 from __future__ import annotations
 
 import sys
+from json import JSONDecoder
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 if TYPE_CHECKING:
@@ -42,6 +43,22 @@ def validated(model: type[BaseModel], value: Any, *, from_attributes: bool | Non
 
 
 def _client_message(error: ValidationError) -> str:
-    """Return the fields and what is wrong with them, without echoing the values."""
-    found = error.errors(include_url=False, include_input=False, include_context=False)
-    return "; ".join(f"{'.'.join(map(str, item['loc'])) or 'fields'}: {item['msg']}" for item in found[:5])
+    """Return the first fields and what is wrong with them, without echoing the values.
+
+    There may be an error for each two bytes of a body. As JSON they take a sixth of the time that dicts take,
+    and only the first are read.
+    """
+    text = error.json(include_url=False, include_input=False, include_context=False)
+    found: list[str] = []
+    position = 1
+    while len(found) < _MAX_ERRORS and text[position - 1] != "]":
+        item, end = _DECODER.raw_decode(text, position)
+        found.append(f"{'.'.join(map(str, item['loc'])) or 'fields'}: {item['msg']}")
+        position = end + 1  # behind a comma, or the bracket
+    return "; ".join(found)
+
+
+_DECODER = JSONDecoder()
+
+#: Errors that a message lists.
+_MAX_ERRORS = 5

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.errors import InvalidAnswer, SchemaMismatch
 from aylien_model_serving.handlers.signatures import Signature
+from aylien_model_serving.schemas import collisions
 from aylien_model_serving.schemas.base import Schema, merge
 from aylien_model_serving.schemas.description import Description, JSONSchema, fields_of, of_model
 from aylien_model_serving.schemas.models import ModelMismatch, validated
@@ -39,11 +40,17 @@ class PydanticSchema(Schema):
         self._request = request
         self._response = response
         self._signature = signature
+        self._has_sets = request is not None and "'uniqueItems'" in repr(
+            of_model(request, "", for_response=False)
+        )
         self._path_only = path_names - request.model_fields.keys() if request else path_names
         self.name = "|".join(f"{m.__module__}.{m.__qualname__}" if m else "" for m in (request, response))
 
     def arguments(self, fields: Fields, path_values: Mapping[str, Any]) -> dict[str, Any]:
         values = merge(fields.values, path_values)
+        if self._has_sets:
+            for name, value in values.items():
+                collisions.refuse_large_integers(name, value)
         if self._request is not None:
             path_only = {name: values[name] for name in self._path_only if name in values}
             model = self._validate({name: value for name, value in values.items() if name not in path_only})

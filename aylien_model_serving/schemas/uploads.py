@@ -6,8 +6,8 @@ Pure.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Iterator, Mapping
-from types import UnionType
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin
 
 import msgspec
@@ -72,18 +72,32 @@ def _files_in(value: Any, label: str) -> Iterator[tuple[MediaFile, str]]:
     if isinstance(value, MediaFile):
         yield value, label
         return
-    for key, item in _parts(value):
-        yield from _files_in(item, f"{label}{key}")
+    is_listed, parts = _parts(value)
+    for key, item in parts:
+        if type(item) not in _PLAIN:
+            name = str(key)[:_MAX_KEY]
+            yield from _files_in(item, f"{label}[{name}]" if is_listed else f"{label}.{name}")
 
 
-def _parts(value: Any) -> Iterator[tuple[str, Any]]:
+#: Types that hold no file, of which a list may have very many.
+_PLAIN = frozenset({str, int, float, bool, bytes, NoneType})
+
+#: Letters of a key that the name of a field shows: each file within a dict would repeat a long key.
+_MAX_KEY = 80
+
+
+def _parts(value: Any) -> tuple[bool, Iterable[tuple[Any, Any]]]:
+    """Return the parts of a value by their keys or names, and whether it is a list or a mapping."""
     if isinstance(value, (list, tuple, set, frozenset)):
-        yield from ((f"[{position}]", item) for position, item in enumerate(value))
-    elif isinstance(value, Mapping):
-        yield from ((f"[{key}]", item) for key, item in value.items())
-    elif isinstance(value, msgspec.Struct):
-        yield from ((f".{name}", getattr(value, name)) for name in value.__struct_fields__)
-    elif is_model(type(value)):
-        yield from ((f".{name}", getattr(value, name)) for name in type(value).model_fields)
-    elif dataclasses.is_dataclass(value):
-        yield from ((f".{field.name}", getattr(value, field.name)) for field in dataclasses.fields(value))
+        return True, enumerate(value)
+    if isinstance(value, Mapping):
+        return True, value.items()
+    return False, ((name, getattr(value, name)) for name in _field_names(value))
+
+
+def _field_names(value: Any) -> Iterable[str]:
+    if isinstance(value, msgspec.Struct):
+        return tuple(value.__struct_fields__)
+    if is_model(type(value)):
+        return tuple(type(value).model_fields)
+    return [field.name for field in dataclasses.fields(value)] if dataclasses.is_dataclass(value) else ()

@@ -8,7 +8,7 @@ import pytest
 from werkzeug.routing import Map, Rule
 
 from aylien_model_serving.app_factory import FlaskAppWrapper
-from aylien_model_serving.web.adapters.route_table import RouteTable
+from aylien_model_serving.web.adapters.route_table import MAX_PARTS, MAX_PATH, RouteTable
 from aylien_model_serving.web.app import ServingFlask
 
 
@@ -104,3 +104,15 @@ def test_an_empty_table_matches_nothing() -> None:
     route_table = RouteTable(Map([Rule("/a", endpoint="a")]))
 
     assert route_table.find("/a", "GET") is None
+
+
+@pytest.mark.parametrize("path", ["/files/" + "a/" * MAX_PARTS + "b", "/files/" + "a" * MAX_PATH])
+def test_a_path_that_would_take_long_to_match_is_not_found_on_either_path(path: str) -> None:
+    app = service("/files/<path:text>")
+
+    response = app.test_client().post(path)
+
+    assert found(app, path) is None
+    assert response.status_code == 404
+    assert "more than 8,000 characters or 128 parts" in response.get_json()["error"]
+    assert found(app, "/files/" + "a/" * (MAX_PARTS - 2) + "b") is not None

@@ -15,6 +15,19 @@ from aylien_model_serving.dispatch.pipeline import Endpoint
 from aylien_model_serving.routing.routes import Route
 
 
+#: Characters and parts of a path that is matched. Werkzeug tries all ways of sharing out a path's parts among
+#: the `<path:…>` of a rule: three of them took five seconds for 2,000 characters.
+MAX_PATH, MAX_PARTS = 8_000, 128
+
+
+PATH_TOO_LONG = f"No such path: this one has more than {MAX_PATH:,} characters or {MAX_PARTS} parts"
+
+
+def is_too_long(path: str) -> bool:
+    """Return whether a path has more characters or parts than are matched."""
+    return len(path) > MAX_PATH or path.count("/") > MAX_PARTS
+
+
 class RouteMatch(NamedTuple):
     """An endpoint, the values of the path's variable parts, and the view function that Flask has for it."""
 
@@ -60,7 +73,7 @@ class RouteTable:
         return match
 
     def _match(self, path: str, method: str) -> RouteMatch | None:
-        if path.startswith("//"):  # which Flask merges into one slash
+        if path.startswith("//") or is_too_long(path):  # which Flask merges into one slash, or refuses
             return None
         try:
             rule, values = self._adapter.match(path, method, return_rule=True)

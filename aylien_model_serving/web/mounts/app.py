@@ -8,6 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from flask import Request
+from werkzeug.exceptions import NotFound
+
+from aylien_model_serving.web.adapters.route_table import PATH_TOO_LONG, is_too_long
 from aylien_model_serving.web.authenticated_app import AuthenticatedFlask
 from aylien_model_serving.web.mounts import table
 from aylien_model_serving.web.mounts.wsgi import Mount, MountServices
@@ -28,6 +32,11 @@ class MountingFlask(AuthenticatedFlask):
     def __init__(self, name: str, state: ServiceState) -> None:
         super().__init__(name, state)
         self.mounts = table.Mounts(self.url_map)
+
+    def create_url_adapter(self, request: Request | None) -> Any:
+        if request is not None and is_too_long(request.path):
+            raise NotFound(PATH_TOO_LONG)
+        return super().create_url_adapter(request)
 
     def mount_wsgi(self, path: str, app: Any, *, guarded: bool = True) -> None:
         """Have a WSGI application, such as another Flask app, answer everything at and below a path.

@@ -1,0 +1,80 @@
+"""Values that would cost more than in proportion to their length are refused."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pydantic
+import pytest
+
+from aylien_model_serving import MediaFile, schemas
+from aylien_model_serving.codecs.fields import Fields
+from aylien_model_serving.errors import SchemaMismatch, TooManyItems
+from aylien_model_serving.handlers.signatures import Signature
+from tests.schemas.test_hints import given, taking
+
+
+class Numbers(pydantic.BaseModel):
+    inner: dict[str, set[int]]
+
+
+@pytest.mark.parametrize("hint", [set[int], frozenset[int] | None, list[set[int]], set[tuple[int, int]]])
+def test_integers_that_may_collide_in_a_set_are_refused(hint: Any) -> None:
+    colliding = [[2**64, 1]] if "list" in repr(hint) or "tuple" in repr(hint) else [2**64, 1]
+
+    with pytest.raises(SchemaMismatch, match="x: Integers in a set have at most 64 bits"):
+        given(taking(hint), colliding)
+
+
+def test_integers_of_64_bits_may_be_in_a_set_and_longer_ones_in_a_list() -> None:
+    assert given(taking(set[int]), [2**64 - 1, -(2**63)]) == {2**64 - 1, -(2**63)}
+    assert given(taking(list[int]), [2**64]) == [2**64]
+
+
+def test_a_models_sets_hold_no_long_integers_either() -> None:
+    def handler(inner: Any) -> None: ...
+
+    schema = schemas.choose((Numbers, None), handler, Signature.of(handler))
+
+    assert schema.arguments(Fields({"inner": {"a": [1]}}), {}) == {"inner": {"a": {1}}}
+    with pytest.raises(SchemaMismatch, match="inner: Integers in a set"):
+        schema.arguments(Fields({"inner": {"a": [2**64]}}), {})
+
+
+@pytest.mark.parametrize("hint", [np.ndarray, npt.NDArray[np.str_]])
+def test_texts_of_very_different_lengths_are_no_array(hint: Any) -> None:
+    uneven = ["a" * 50_000, *[""] * 1000]
+
+    with pytest.raises(SchemaMismatch, match="x: The texts differ too much in length"):
+        given(taking(hint), uneven)
+    with pytest.raises(SchemaMismatch, match="x: The texts differ too much in length"):
+        given(taking(hint), [uneven, uneven])
+
+
+def test_texts_of_any_length_are_an_array_where_that_is_small() -> None:
+    assert given(taking(np.ndarray), ["a" * 5000, *["b"] * 100]).shape == (101,)
+    assert given(taking(np.ndarray), ["label"] * 100_000).nbytes == 4 * 5 * 100_000
+
+
+def test_a_list_holds_no_more_files_than_a_form() -> None:
+    assert len(given(taking(list[MediaFile]), ["AAAA"] * 1000)) == 1000
+    with pytest.raises(TooManyItems, match="more than 1,000 files"):
+        given(taking(list[MediaFile]), ["AAAA"] * 1001)
+
+
+def test_the_field_of_a_file_shows_the_beginning_of_a_long_key() -> None:
+    found = given(taking(dict[str, list[MediaFile]]), {"k" * 10_000: ["AAAA"]})
+
+    (files,) = found.values()
+    assert files[0]._field == f"x[{'k' * 80}][0]"
+
+
+def test_the_first_errors_of_a_model_are_told_and_no_more() -> None:
+    def handler(inner: Any) -> None: ...
+
+    schema = schemas.choose((Numbers, None), handler, Signature.of(handler))
+
+    with pytest.raises(SchemaMismatch) as refused:
+        schema.arguments(Fields({"inner": {"a": ["x"] * 10_000}}), {})
+    assert str(refused.value).count("; ") == 4
+    assert str(refused.value).startswith("inner.a.0: Input should be a valid integer")
