@@ -14,7 +14,6 @@ from werkzeug.routing import Map, RequestRedirect
 from aylien_model_serving.dispatch.pipeline import Endpoint
 from aylien_model_serving.routing.routes import Route
 
-
 #: Characters and parts of a path that is matched. Werkzeug tries all ways of sharing out a path's parts among
 #: the `<path:…>` of a rule: three of them took five seconds for 2,000 characters.
 MAX_PATH, MAX_PARTS = 8_000, 128

@@ -1,0 +1,64 @@
+"""Reading and checking an input takes time in proportion to its length, whatever it holds."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.costs.inputs import FORM, INPUTS, MESSAGES, MULTIPART, PROTOBUF, Input
+from tests.costs.measuring import growth, own_garbage, seconds_of
+from tests.selection import full, matrix
+
+#: By how much the time may grow where the input doubles; in proportion would be 2.
+LARGEST_GROWTH = 2.6
+
+#: Bytes of the smallest and the largest input of a quick run, and of a full one: the default limit of a body.
+QUICK = (128 * 1024, 512 * 1024)
+FULL = (128 * 1024, 8 * 1024 * 1024)
+
+#: Bytes of headers that any server takes; what is in a header is doubled up to here.
+HEADERS = (16 * 1024, 512 * 1024)
+
+#: Seconds of CPU for 100 kB on the machine that the rule is for; elsewhere, or under load, it may be double.
+LONGEST, SLACK = 0.030, 2.0
+
+#: What every run looks at: each was quadratic, or several times slower than the rule.
+QUICK_NAMES = (
+    "JSON: the last key twice",
+    "JSON: files below a long key",
+    "JSON: a set of integers that collide",
+    "form: escapes",
+    "multipart: headers",
+    "protobuf: packed enums",
+    "headers: all names twice",
+)
+
+BY_NAME = {each.name: each for each in INPUTS}
+
+
+@pytest.mark.parametrize("name", QUICK_NAMES)
+def test_twice_the_input_takes_twice_the_time(name: str) -> None:
+    assert max(growth(BY_NAME[name].work, *QUICK, LARGEST_GROWTH)) < LARGEST_GROWTH
+
+
+@full
+@pytest.mark.parametrize("kind", [pytest.param(each, id=each.name) for each in INPUTS])
+def test_twice_the_input_takes_twice_the_time_up_to_the_limit_of_a_body(kind: Input) -> None:
+    sizes = FULL if kind.media_type else HEADERS
+
+    assert max(growth(kind.work, *sizes, LARGEST_GROWTH)) < LARGEST_GROWTH
+
+
+@pytest.mark.parametrize("name", matrix(BY_NAME, *QUICK_NAMES))
+def test_a_hundred_kilobytes_take_a_blink(name: str) -> None:
+    with own_garbage():
+        seconds = seconds_of(BY_NAME[name].work(100_000), 5)
+
+    assert seconds < SLACK * LONGEST
+
+
+def test_each_media_type_has_its_rows() -> None:
+    known = {kind.partition(";")[0] for kind in ("application/json", FORM, MULTIPART, PROTOBUF)}
+    rows = {each.media_type.partition(";")[0] for each in INPUTS}
+
+    assert known <= rows
+    assert {*MESSAGES.decoders} <= {*known, "", "application/protobuf"}
