@@ -44,7 +44,8 @@ class Store:
     ) -> None:
         self._unit_of_work = unit_of_work
         self._clock = clock
-        self._retention = Retention(limits or Limits())
+        self.limits = limits or Limits()
+        self._retention = Retention(self.limits)
 
     def close(self) -> None:
         """Give back what is held open; the next call opens it again."""

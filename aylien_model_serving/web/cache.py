@@ -117,9 +117,13 @@ def _path_of(wanted: object) -> str:
     if not isinstance(wanted, str):
         raise ConfigurationError(f"CACHE_TYPE is the name of a backend, not {wanted!r}: {_KNOWN}")
     path = wanted if "." in wanted else f"flask_caching.backends.{wanted}"
-    found = import_string(path, silent=True)
-    if found is None:
-        raise ConfigurationError(f"CACHE_TYPE={wanted!r} is no backend of the cache: name {_KNOWN}")
+    try:
+        found = import_string(path)
+    except ImportError as error:
+        cause = f" ({getattr(error, 'exception', error)})" if path == wanted else ""
+        raise ConfigurationError(
+            f"CACHE_TYPE={wanted!r} is no backend of the cache{cause}: name {_KNOWN}"
+        ) from None
     if isinstance(found, type) and issubclass(found, MemcachedCache):
         raise _pickling(wanted)
     limited = _LIMITED.get(found)

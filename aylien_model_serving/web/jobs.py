@@ -10,6 +10,7 @@ import itertools
 import math
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -51,6 +52,10 @@ _KEEP_ALIVE = 5.0
 
 #: The store in the process's memory, in which services of one name are numbered.
 MEMORY = "memory://"
+
+#: Bytes of it, at most.
+_MAX_MEMORY = 256 * 1024 * 1024
+
 _numbers = itertools.count(1)
 
 
@@ -77,6 +82,7 @@ def open_jobs(instance_path: str, settings: Settings, routes: Iterable[Route]) -
     service = settings.service_name or ",".join(sorted(modules))
     limits = Limits(settings.jobs_max_ended, settings.jobs_max_bytes)
     if url == MEMORY:
+        limits = replace(limits, max_bytes=min(limits.max_bytes, _MAX_MEMORY))
         return JobStore(url, open_store(url, limits), f"{service} {next(_numbers)}", is_memory=True)
     return JobStore(url, open_store(url, limits), service, is_memory=False)
 

@@ -95,6 +95,11 @@ def test_an_unknown_backend_is_refused_with_the_ones_that_there_are(kind: object
         serve(route(Counting(), cache=True), CACHE_TYPE=kind)
 
 
+def test_what_a_class_lacks_to_be_imported_is_said() -> None:
+    with pytest.raises(ConfigurationError, match=r"no backend of the cache \(.*nowhere"):
+        serve(route(Counting(), cache=True), CACHE_TYPE="nowhere.Cache")
+
+
 def test_a_serializer_that_pickles_is_refused(tmp_path: Path) -> None:
     config = {"CACHE_TYPE": "FileSystemCache", "CACHE_DIR": str(tmp_path), "CACHE_SERIALIZER": BaseSerializer}
 

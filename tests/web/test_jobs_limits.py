@@ -1,11 +1,15 @@
 """Retries, priorities, the limit of the queue, and webhooks."""
 
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.errors import ConfigurationError
+from aylien_model_serving.jobs.retention import Limits
+from aylien_model_serving.web.jobs import open_jobs
 from tests.jobs.webhook_receiver import SECRET, receiving
 from tests.web.jobs import LONG, JobGate, begin, count, echo, end_of, jobs
 from tests.web.requests import error, post, route, serve
@@ -163,3 +167,15 @@ def test_a_webhook_is_sent_from_this_process(monkeypatch: pytest.MonkeyPatch) ->
             time.sleep(0.01)
 
     assert [received.job for received in receiver.received] == [end]
+
+
+def test_the_store_is_limited_by_the_settings_and_one_in_memory_to_256_mib(
+    tmp_path: Path,
+) -> None:
+    assert open_jobs("", Settings(jobs_url="memory://"), []).store.limits.max_bytes == 256 << 20
+
+    settings = Settings(jobs_url=f"{tmp_path}/jobs.db", jobs_max_ended=7, jobs_max_mb=8)
+    made = open_jobs("", settings, [])
+    made.store.close()
+
+    assert made.store.limits == Limits(7, 8 << 20)
