@@ -59,6 +59,7 @@ def _fields() -> list[Fuzzed]:
         _post("/cached-numbers", {"values": [1.5, 2.5]}),
         _post("/timed", {"text": "a"}, (b"X-Request-Timeout", b"1")),
         _post("/threads", {"text": "a"}),
+        _post("/limited", {"text": "a"}),
         _post("/background", {"text": "a"}),
         _post("/session", {}, (b"Cookie", b"session=eyJjb3VudCI6MX0.aWxX5Q.x")),
         _post("/view-with-schema", {"title": "en", "enrichments": {"extracted": {"value": {"body": "a"}}}}),
@@ -191,6 +192,22 @@ def seeds() -> list[Fuzzed]:
     """Return all seeds, in an order that stays."""
     own = [*_fields(), *_protobuf(), *_forms(), *_media(), *_queries(), *_jobs()]
     return [*own, *own, *own, *_contract(), *_pages()]
+
+
+def hosted_seeds() -> list[Fuzzed]:
+    """Return requests for the routes that replicas answer."""
+    detect = example_schema_pb2.Request(title="en", body="b" * 50).SerializeToString()
+    return [
+        _post("/hosted", {"text": "a", "times": 2}),
+        _get("/hosted?text=a&times=2"),
+        _post("/hosted-verbatim", {"a": [1, 2.5, None, True, "é"], "b": {"c": {"d": []}}}),
+        _form("/hosted-verbatim", _part("label", b"a label"), _part("file", b"\0\xff\1", '; filename="x"')),
+        _post("/hosted-detect", {"title": "en"}),
+        Fuzzed(b"POST", b"/hosted-detect", (_PROTOBUF,), detect),
+        _post("/hosted-batched", {"text": "a", "times": 1}),
+        _get("/hosted-stream?count=3"),
+        *_jobs(),
+    ]
 
 
 #: What a client with a key sends.

@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 import os
 import sys
+import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -17,12 +18,13 @@ from tests.fuzz import service as fuzzed_service
 from tests.fuzz.mutations import mutated
 from tests.fuzz.requests import Fuzzed
 from tests.fuzz.residue import MEBIBYTE, MOST_BYTES, MOST_DESCRIPTORS
-from tests.fuzz.seeds import seeds
+from tests.fuzz.seeds import hosted_seeds, seeds
 from tests.fuzz.verdicts import Finding, fault_of
 from tests.fuzz.wire import WireAnswer, ask, wire_of
 from tests.services.serving import BRIEF_SECONDS, Service, launch, serve
 
 APP = "tests.fuzz.service:service"
+HOSTED_APP = "tests.fuzz.service:hosted_service"
 
 #: Requests after which everything that a worker makes at first use is there.
 _WARM_UP = 150
@@ -52,12 +54,23 @@ def _launched(*words: str) -> Start:
 
 _GRANIAN = ("granian", "--factory", APP, "--port", "{port}", "--workers", "1", "--interface")
 
+
+@contextmanager
+def _with_replicas() -> Iterator[Service]:
+    """Serve routes with runners, and jobs that are in a file and worked on by replicas."""
+    with tempfile.TemporaryDirectory() as folder:
+        env = {**fuzzed_service.ENVIRONMENT, "MODEL_SERVING_JOBS_URL": f"sqlite:///{folder}/jobs.sqlite3"}
+        with serve(f"{HOSTED_APP}()", worker_class="gevent", workers=1, env=env, ready="/readyz") as service:
+            yield service
+
+
 SERVERS: dict[str, Start] = {
     "gevent": _gunicorn("gevent"),
     "gthread": _gunicorn("gthread", "--threads", "8", "--http-parser", "python"),
     "asgi": _gunicorn("asgi", "--asgi-lifespan", "on"),
     "granian": _launched(*_GRANIAN, "asgi"),
     "granian wsgi": _launched(*_GRANIAN, "wsgi"),
+    "replicas": _with_replicas,
     "uvicorn": _launched("uvicorn", "--factory", APP, "--port", "{port}"),
 }
 
@@ -79,7 +92,7 @@ class ServerCampaign:
     statuses: Counter[int] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
-        self._seeds = seeds()
+        self._seeds = hosted_seeds() if self.name == "replicas" else seeds()
 
     def run(self, numbers: Iterable[int]) -> list[str]:
         """Send the requests of these numbers, and return what they have left behind."""

@@ -101,6 +101,7 @@ def routes() -> list[dict[str, Any]]:
         route("/timed", handlers.echo, timeout=5),
         route("/batched", handlers.batched, batch={"max_size": 4, "max_wait_ms": 0}),
         route("/threads", handlers.echo, threads=4),
+        route("/limited", handlers.echo, BOTH, limit={"rate": "1000/second;9000/minute", "concurrent": 50}),
         *_media_routes(),
         *_job_routes(),
     ]
@@ -124,9 +125,30 @@ def _job_routes() -> list[dict[str, Any]]:
     ]
 
 
-def service() -> ServingFlask:
-    """Return the service."""
-    app = FlaskAppWrapper.create_app(routes(), {"SECRET_KEY": "secret"})
+def _hosted_routes() -> list[dict[str, Any]]:
+    """Return routes whose calls go to replicas."""
+    return [
+        route("/hosted", handlers.echo, BOTH, runner=True),
+        route("/hosted-verbatim", handlers.verbatim, BOTH, runner=True),
+        route("/hosted-detect", handlers.detect, schema=example_schema_pb2, runner=True),
+        route("/hosted-batched", handlers.batched, runner=True, batch={"max_size": 4, "max_wait_ms": 1}),
+        route("/hosted-stream", handlers.stream, GET, runner=True),
+    ]
+
+
+def service(*, hosted: bool = False) -> ServingFlask:
+    """Return the service.
+
+    Args:
+        hosted: whether it has routes with runners too.
+    """
+    described = [*routes(), *(_hosted_routes() if hosted else [])]
+    app = FlaskAppWrapper.create_app(described, {"SECRET_KEY": "secret"})
     app.mount_wsgi("/mounted-wsgi", handlers.mounted_wsgi)
     app.mount_asgi("/mounted-asgi", handlers.mounted_asgi)
     return app
+
+
+def hosted_service() -> ServingFlask:
+    """Return the service with routes whose calls go to replicas."""
+    return service(hosted=True)
