@@ -9,11 +9,15 @@ from random import Random
 from typing import Any
 
 from tests.fuzz import vocabulary
+from tests.fuzz.blow_ups import blow_up
 from tests.fuzz.header_vocabulary import HEADERS
 from tests.fuzz.requests import Fuzzed
 
 #: Bytes to which a request is blown up now and then.
 _LARGE = (10_000, 60_000, 200_000)
+
+#: One request of so many is large.
+_LARGE_SHARE = 0.01
 
 Mutation = Callable[[Random, Fuzzed, Sequence[Fuzzed]], Fuzzed]
 
@@ -21,6 +25,8 @@ Mutation = Callable[[Random, Fuzzed, Sequence[Fuzzed]], Fuzzed]
 def mutated(random: Random, seeds: Sequence[Fuzzed]) -> Fuzzed:
     """Return a seed after one to four mutations."""
     request = random.choice(seeds)
+    if random.random() < _LARGE_SHARE:
+        return blow_up(random, request)
     for _ in range(random.choice((1, 1, 1, 2, 2, 3, 4))):
         request = random.choice(_MUTATIONS)(random, request, seeds)
     return request
