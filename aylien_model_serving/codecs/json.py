@@ -21,7 +21,7 @@ import msgspec
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
-from aylien_model_serving.codecs import json_items
+from aylien_model_serving.codecs import json_items, json_numbers
 from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.errors import InvalidAnswer, MalformedBody
@@ -63,7 +63,8 @@ def loads(body: bytes) -> Any:
         raise MalformedBody("The body is empty: send a JSON object")
     body = body.removeprefix(codecs.BOM_UTF8)
     try:
-        value = _decoder.decode(body)
+        decoder = _decoder if len(body) < json_numbers.MIN_BYTES else json_numbers.decoder_for(body, _decoder)
+        value = decoder.decode(body)
         if not _round_trips(body, value):
             _check_shape(body, value)
     except RecursionError:
@@ -118,7 +119,8 @@ def _check_shape(body: bytes, value: object) -> None:
     colons, brackets = body.count(b":"), body.count(b"{") + body.count(b"[")
     if b"\\" in body and b"\\u003" in body:  # the first search takes a thirtieth of the second one's time
         colons = -1
-    level, depth = [value], 0
+    level: list[object] = [value] if type(value) is dict or type(value) is list else []
+    depth = 0
     while level and brackets > 0:
         depth += 1
         if depth > MAX_DEPTH:

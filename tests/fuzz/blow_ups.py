@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from random import Random
 
@@ -143,3 +143,17 @@ _HEADS: tuple[Callable[[Fuzzed, int], Fuzzed], ...] = (
     _many(b"X-Forwarded-For", b"1.2.3.4"),
     _many_names,
 )
+
+
+def bodies(size: int) -> list[Fuzzed]:
+    """Return every kind of large body, for a path of each kind that reads it."""
+    return [
+        Fuzzed(b"POST", path, (header,), make(size))
+        for make, header in _BODIES
+        for path in (b"/numbers", b"/known", *(() if header is _PROTOBUF else (b"/verbatim", b"/hinted")))
+    ]
+
+
+def heads(size: int, targets: Sequence[bytes]) -> list[Fuzzed]:
+    """Return every kind of large head, for some targets."""
+    return [change(Fuzzed(b"GET", target), size) for change in _HEADS for target in targets]

@@ -122,7 +122,7 @@ class Campaign:
         self, adapter: str, app: ServingFlask, request: Fuzzed, answer: Answer
     ) -> tuple[str, str] | None:
         """Return that a request takes too much of a processor, which several trials have to show."""
-        limit, seconds = limit_of(request), answer.cpu
+        limit, seconds = limit_of(request, answer), answer.cpu
         for _ in range(3):
             if seconds <= limit:
                 return None

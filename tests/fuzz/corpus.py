@@ -49,4 +49,11 @@ CORPUS = {
     ),
     "an Any of another shape": Entry(_post(b"/known", b'{"any":[1]}'), (400,)),
     "brackets in a text that is no object": Entry(_post(b"/echo", b'"[{[{"'), (400,)),
+    "brackets in a long text that is no object": Entry(_post(b"/echo", b'"' + b"[{" * 9000 + b'"'), (400,)),
+    "numbers near the limits of doubles": Entry(
+        _post(b"/verbatim", b'{"values":[' + b"1e308," * 30_000 + b"1]}"), (200,)
+    ),
+    "numbers beyond the limits of doubles": Entry(
+        _post(b"/verbatim", b'{"values":[' + b"1e308," * 30_000 + b"1e309]}"), (400,)
+    ),
 }

@@ -53,13 +53,13 @@ def _shown(request: Fuzzed) -> str:
     return text if len(text) < 3000 else f"{text[:2000]} … {text[-500:]} ({len(text):,} characters)"
 
 
-def limit_of(request: Fuzzed) -> float:
-    """Return the seconds of CPU that a request may take."""
+def limit_of(request: Fuzzed, answer: Answer) -> float:
+    """Return the seconds of CPU that a request and its answer may take."""
     if request.target.startswith(_MEDIA_PATHS):
         return MEDIA_SECONDS
     if request.target.startswith(_PAGES):
         return _PAGE_SECONDS
-    return CPU_SECONDS * max(1.0, request.size / CPU_BYTES)
+    return CPU_SECONDS * max(1.0, (request.size + len(answer.body)) / CPU_BYTES)
 
 
 def fault_of(request: Fuzzed, answer: Answer, logged: list[BaseException]) -> tuple[str, str] | None:
