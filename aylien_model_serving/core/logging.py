@@ -15,6 +15,7 @@ import msgspec
 from aylien_model_serving.core import callers
 from aylien_model_serving.core.escapes import escape, escape_in_json
 from aylien_model_serving.core.messages import current_request_id
+from aylien_model_serving.core.secrets import without_user_info
 from aylien_model_serving.core.settings import Settings
 
 
@@ -97,13 +98,13 @@ def _timestamp(record: logging.LogRecord) -> str:
 
 
 def _text(formatter: logging.Formatter, record: logging.LogRecord) -> str:
-    """Return message and traceback."""
+    """Return message and traceback, without passwords of URLs, which errors of other libraries may show."""
     text = record.getMessage()
     if record.exc_info:
         text += "\n" + formatter.formatException(record.exc_info)
     if record.stack_info:
         text += "\n" + formatter.formatStack(record.stack_info)
-    return text
+    return without_user_info(text)
 
 
 def _cut(text: str, kept: int) -> str:

@@ -35,6 +35,9 @@ _SECRET_VARIABLES = frozenset(
 #: User and password of a URL. A password that was not encoded may hold any character: the last @ ends it.
 _USER_INFO = re.compile(r"(?<=://)[^\s\"'<>]{0,1000}@")
 
+#: The same as RFC 3986, 3.2.1, has it, in a text that may hold anything: a path may have an @ too.
+_PLAIN_USER_INFO = re.compile(r"(?<=://)[^\s\"'<>/?#\\]{0,1000}@")
+
 
 def read_file(variable: str, path: str) -> str:
     """Return the text of the file that a variable names, without the line break at its end.
@@ -59,6 +62,11 @@ def read_file(variable: str, path: str) -> str:
 def without_passwords(text: str) -> str:
     """Return a text with the user and the password of each URL in it hidden."""
     return _USER_INFO.sub(f"{HIDDEN}@", text)
+
+
+def without_user_info(text: str) -> str:
+    """Return a line of the log with the user and the password of each URL in it hidden."""
+    return _PLAIN_USER_INFO.sub(f"{HIDDEN}@", text) if "://" in text else text
 
 
 def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:

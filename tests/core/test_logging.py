@@ -61,6 +61,27 @@ def test_outside_of_a_request_there_is_a_dash() -> None:
 
 
 @pytest.mark.parametrize("formatter", [TEXT, JSON], ids=["text", "json"])
+def test_a_line_shows_no_password_of_a_url(formatter: logging.Formatter) -> None:
+    line = formatter.format(
+        record("%s and %r", "redis://:one@host:1/0", "https://user:two@three@host/path?mail=a@b")
+    )
+
+    assert "redis://***@host:1/0 and 'https://***@host/path?mail=a@b'" in line
+
+
+def test_passwords_are_looked_for_in_linear_time() -> None:
+    times = []
+    for repeats in (100_000, 200_000):
+        texts = ("://" * repeats, "://" + "x" * repeats, "://a" * repeats + "@")
+        begun = time.process_time()
+        for text in texts:
+            TEXT.format(record(text))
+        times.append(time.process_time() - begun)
+
+    assert times[1] < 5 * times[0] + 0.1
+
+
+@pytest.mark.parametrize("formatter", [TEXT, JSON], ids=["text", "json"])
 def test_a_traceback_stays_on_its_line(formatter: logging.Formatter) -> None:
     line = formatter.format(record("It broke", error=True))
 

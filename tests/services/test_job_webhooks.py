@@ -6,7 +6,7 @@ import pytest
 
 from tests.jobs.webhook_receiver import SECRET, receiving
 from tests.selection import full
-from tests.services.hosts import wait_until
+from tests.services.hosts import processes, wait_until
 from tests.services.job_hosts import cancel, end_of, enqueue, entered, host_jobs
 from tests.services.raw_http import ask, post
 
@@ -28,6 +28,9 @@ def test_the_ends_of_jobs_are_told(tmp_path: Path) -> None:
         end = end_of(service, first)
         end_of(service, silent)
         wait_until(lambda: len(receiver.received) == 2)
+        environments = {
+            line: Path(f"/proc/{pid}/environ").read_bytes() for pid, line in processes(service).items()
+        }
         refused = ask(service.port, post({}, "X-Webhook-Url: http://elsewhere.test/", path="/work"))
 
     received = {each.job["job_id"]: each.job for each in receiver.received}
@@ -35,6 +38,9 @@ def test_the_ends_of_jobs_are_told(tmp_path: Path) -> None:
     assert received[first] == end
     assert received[second]["status"] == "cancelled"
     assert (refused.status, refused.json()["code"]) == (400, "bad_request")
+    of_runners = [found for line, found in environments.items() if ".replicas." in line]
+    assert len(of_runners) >= 2, "the supervisor and a replica"
+    assert not any(SECRET.encode() in found for found in of_runners), "which sign webhooks all the same"
 
 
 @full
