@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -151,7 +152,12 @@ def test_a_service_on_a_unix_socket_answers_every_name(worker_class: str, tmp_pa
     started = launch([sys.executable, "-m", "gunicorn", "--no-control-socket", *words], ready=None)
 
     with started as service, httpx.Client(transport=httpx.HTTPTransport(uds=str(path))) as client:
-        service.wait_until(path.exists)
+        service.wait_until(lambda: is_listened_at(path))
         answer = client.post("http://models.example.com/", json={"text": "a"}, timeout=30)
 
     assert answer.status_code == 200
+
+
+def is_listened_at(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(str(path)) == 0
