@@ -71,7 +71,7 @@ class CrossOriginPolicy:
         site, origin = headers.get("sec-fetch-site"), headers.get("origin")
         if site in _OWN or origin in self._allowed:
             return
-        if not site and (not origin or _is_own(origin, headers.get("host"))):
+        if not site and (not origin or _is_own(origin, headers)):
             return
         raise CrossOriginRefused(
             f"A page of {_shown(origin)} may not make this request: whoever operates the service can "
@@ -115,14 +115,19 @@ class CrossOriginPolicy:
         return "*" if self._any else origin if origin in self._allowed else None
 
 
-def _is_own(origin: str, host: str | None) -> bool:
-    """Return whether an origin is that of the request's host; a proxy may have taken TLS off."""
+def _is_own(origin: str, headers: HeaderLookup) -> bool:
+    """Return whether an origin is the one that a browser asked for, where a proxy may have taken TLS off.
+
+    The host may be the one that a proxy has forwarded: a page of another origin can't send that header, since
+    browsers would ask in a preflight first.
+    """
     try:
         parts = urlsplit(origin)
     except ValueError:
         return False
-    own = (host or "").lower()
-    return bool(own) and own in (parts.netloc, parts.netloc + _DEFAULT_PORTS.get(parts.scheme, ""))
+    forwarded = (headers.get("x-forwarded-host") or "").partition(",")[0]
+    asked = {host.strip().lower() for host in (headers.get("host") or "", forwarded)} - {""}
+    return bool(asked & {parts.netloc, parts.netloc + _DEFAULT_PORTS.get(parts.scheme, "")})
 
 
 def _shown(origin: str | None) -> str:

@@ -56,3 +56,7 @@ def test_the_log_tells_what_opens_a_service_that_only_this_machine_reaches(
         gunicorn_hooks.when_ready_to_tell(server(*addresses))
 
     assert ("MODEL_SERVING_HOST=0.0.0.0" in caplog.text) == is_told
+
+
+def test_a_refusal_of_gunicorns_own_has_its_type_taken_as_it_is() -> None:
+    assert b"\r\nX-Content-Type-Options: nosniff\r\n" in gunicorn_hooks._refusal(400, "Broken")

@@ -35,6 +35,12 @@ def is_allowed(
         {"origin": "https://api.example.com", "host": "API.example.com"},
         {"origin": "https://api.example.com", "host": "api.example.com:443"},
         {"origin": "http://localhost:8000", "host": "localhost:8000"},
+        {
+            "origin": "https://api.example.com",
+            "host": "127.0.0.1:8000",
+            "x-forwarded-host": "api.example.com",
+        },
+        {"origin": "https://api.example.com", "host": "inner", "x-forwarded-host": "api.example.com, inner"},
         {"origin": "http://[::1]:8000", "host": "[::1]:8000"},
         {"origin": "", "sec-fetch-site": ""},
     ],
@@ -57,6 +63,8 @@ FOREIGN = [
     {"origin": "https://api.example.com@evil.example"},
     {"origin": "http://localhost:3000", "host": "localhost:8000"},
     {"origin": "http://[broken", "host": "[broken"},
+    {"origin": "https://evil.example", "x-forwarded-host": "api.example.com"},
+    {"origin": "https://", "host": "", "x-forwarded-host": ""},
     {"origin": "nonsense", "host": ""},
     {"origin": "https://api.example.com, https://evil.example"},
 ]
