@@ -19,7 +19,7 @@ from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.executors.batch_policy import BatchOptions
 from aylien_model_serving.limiting import rates
 from aylien_model_serving.limiting.rates import MOST_CONCURRENT, LimitOptions
-from aylien_model_serving.routing import content_policy
+from aylien_model_serving.routing import content_policy, values
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 
@@ -115,79 +115,29 @@ def _cache(value: Any) -> bool | int:
     return value
 
 
-def _seconds(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1e9:
-        raise ConfigurationError(f"seconds above 0 are expected; this is {value!r}")
-    return float(value)
-
-
-def _switch(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise ConfigurationError(f"True or False is expected; this is {value!r}")
-    return value
-
-
-def _count(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ConfigurationError(f"a number of 1 or more is expected; this is {value!r}")
-    return value
-
-
 def _warmup(value: Any) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise ConfigurationError(f"the fields of an example call are expected, as a dict; this is {value!r}")
     return value
 
 
-def _unchanged(value: Any) -> Any:
-    return value
-
-
 def _runner(value: Any) -> RunnerOptions | None:
     if isinstance(value, bool):
         return RunnerOptions() if value else None
-    return RunnerOptions(**_read_nested(value, _RUNNER_READERS))
+    return RunnerOptions(**values.read_nested(value, _RUNNER_READERS))
 
 
 def _batch(value: Any) -> BatchOptions | None:
     if isinstance(value, bool):
         return BatchOptions() if value else None
-    found = _read_nested(value, _BATCH_READERS)
+    found = values.read_nested(value, _BATCH_READERS)
     return BatchOptions(**{_BATCH_FIELDS[key]: item for key, item in found.items()})
 
 
 def _job(value: Any) -> JobOptions | None:
     if isinstance(value, bool):
         return JobOptions() if value else None
-    return JobOptions(**_read_nested(value, _JOB_READERS))
-
-
-def _whole(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not -1_000_000 <= value <= 1_000_000:
-        raise ConfigurationError(f"a whole number is expected; this is {value!r}")
-    return value
-
-
-def _times(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ConfigurationError(f"a number of 0 or more is expected; this is {value!r}")
-    return value
-
-
-def _read_nested(value: Any, readers: Mapping[str, Callable[[Any], Any]]) -> dict[str, Any]:
-    if not isinstance(value, Mapping):
-        raise ConfigurationError(
-            f"True, False or a dict of {', '.join(readers)} is expected; this is {value!r}"
-        )
-    found: dict[str, Any] = {}
-    for key, item in value.items():
-        if key not in readers:
-            raise ConfigurationError(f"unknown key {key!r}{suggestion(str(key), readers)}")
-        try:
-            found[key] = readers[key](item)
-        except ConfigurationError as error:
-            raise ConfigurationError(f"key {key!r}: {error}") from error
-    return found
+    return JobOptions(**values.read_nested(value, _JOB_READERS))
 
 
 def _devices(value: Any) -> str | tuple[str, ...]:
@@ -209,7 +159,7 @@ def _limit(value: Any) -> LimitOptions:
         raise ConfigurationError(
             f"a rate or a dict of {', '.join(_LIMIT_READERS)} is expected; this is {value!r}"
         )
-    options = LimitOptions(**_read_nested(value, _LIMIT_READERS))
+    options = LimitOptions(**values.read_nested(value, _LIMIT_READERS))
     if not options.rate and options.concurrent is None:
         raise ConfigurationError("it limits nothing: a 'rate' or a 'concurrent' is expected")
     return options
@@ -245,22 +195,12 @@ def _init(value: Any) -> Mapping[str, Any]:
     return dict(value)
 
 
-def _optional(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    return lambda value: None if value is None else read(value)
-
-
-def _milliseconds(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 60_000:
-        raise ConfigurationError(f"milliseconds from 0 to 60000 are expected; this is {value!r}")
-    return value / 1000
-
-
 _RUNNER_READERS: dict[str, Callable[[Any], Any]] = {
-    "replicas": _count,
+    "replicas": values.count,
     "devices": _devices,
     "init": _init,
-    "start_timeout": _seconds,
-    "kill_after": _optional(_seconds),
+    "start_timeout": values.seconds,
+    "kill_after": values.optional(values.seconds),
 }
 
 _LIMIT_READERS: dict[str, Callable[[Any], Any]] = {
@@ -269,15 +209,18 @@ _LIMIT_READERS: dict[str, Callable[[Any], Any]] = {
     "per": _per,
 }
 
-_BATCH_READERS: dict[str, Callable[[Any], Any]] = {"max_size": _count, "max_wait_ms": _milliseconds}
+_BATCH_READERS: dict[str, Callable[[Any], Any]] = {
+    "max_size": values.count,
+    "max_wait_ms": values.milliseconds,
+}
 
 _JOB_READERS: dict[str, Callable[[Any], Any]] = {
-    "queue_size": _count,
-    "retries": _times,
-    "timeout": _seconds,
-    "keep": _seconds,
-    "priority": _whole,
-    "grace": _seconds,
+    "queue_size": values.count,
+    "retries": values.times,
+    "timeout": values.seconds,
+    "keep": values.seconds,
+    "priority": values.whole,
+    "grace": values.seconds,
 }
 
 _BATCH_FIELDS = {"max_size": "max_size", "max_wait_ms": "max_wait"}
@@ -289,12 +232,12 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "callable": _callable,
     "methods": _methods,
     "name": _name,
-    "schema": _unchanged,
+    "schema": values.unchanged,
     "cache": _cache,
-    "timeout": _seconds,
-    "threads": _count,
-    "max_queue": _count,
-    "native_threads": _switch,
+    "timeout": values.seconds,
+    "threads": values.count,
+    "max_queue": values.count,
+    "native_threads": values.switch,
     "warmup": _warmup,
     "runner": _runner,
     "batch": _batch,
