@@ -77,43 +77,51 @@ def build(
     """
     described = overrides.apply(routes.read(dicts))
     app = bare_app(config, name)
-    described = limiters.set_by_operator(app.state.settings, described)
     if lifecycle.is_replica:  # which has imported a module that makes its app at once
         return app
+    described = limiters.set_by_operator(app.state.settings, described)
     if lifecycle.is_inspecting:
         app.state.routes += [_inspect(route) for route in described]
         return app
     _warn_of_closed_fast_path(app.state)
-    if any(route.cache for route in described) or (
-        any(route.limit for route in described) and cache.is_redis(app.config)
-    ):
+    if _needs_cache(app, described):
         app.state.backend = cache.attach(app)
     if any(route.job for route in described):
         app.state.jobs = job_routes.open_jobs(app.instance_path, app.state.settings, described)
     taken = (*ops_endpoints.PATHS, *(dashboard.PATHS if app.state.settings.dashboard else ()))
     for route in described:
-        if route.endpoint in taken and "GET" in route.methods:
-            raise ConfigurationError(f"route {route.endpoint!r}: GET of this path is the operators' own")
-        try:
-            limiter = limiters.create(app.state, route)
-            view = _flask_view(app, route, limiter) if route.view else _view(app, route, limiter)
-        except ConfigurationError as error:
-            raise ConfigurationError(f"route {route.endpoint!r}: {error}") from error
-        app.add_url_rule(route.endpoint, route.name, view, methods=list(route.methods))
-        if route.content_security_policy is not None:
-            app.state.content_policies[route.name] = route.content_security_policy
-        app.state.instruments.expect(
-            route.name,
-            route.methods,
-            status=200 if route.job is None else 202,
-            is_cached=route.cache is not False,
-        )
-        if route.limit is not None:
-            app.state.instruments.expect_limited(route.name, route.limit.kinds)
+        _add_route(app, route, taken)
     if app.state.jobs is not None:
         _add_job_endpoints(app, app.state.jobs, described)
     scraped_gauges.register(app.state)
     return app
+
+
+def _add_route(app: ServingFlask, route: Route, taken: Iterable[str]) -> None:
+    if route.endpoint in taken and "GET" in route.methods:
+        raise ConfigurationError(f"route {route.endpoint!r}: GET of this path is the operators' own")
+    try:
+        limiter = limiters.create(app.state, route)
+        view = _flask_view(app, route, limiter) if route.view else _view(app, route, limiter)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"route {route.endpoint!r}: {error}") from error
+    app.add_url_rule(route.endpoint, route.name, view, methods=list(route.methods))
+    if route.content_security_policy is not None:
+        app.state.content_policies[route.name] = route.content_security_policy
+    app.state.instruments.expect(
+        route.name,
+        route.methods,
+        status=200 if route.job is None else 202,
+        is_cached=route.cache is not False,
+    )
+    if route.limit is not None:
+        app.state.instruments.expect_limited(route.name, route.limit.kinds)
+
+
+def _needs_cache(app: ServingFlask, described: Iterable[Route]) -> bool:
+    """Return whether a route caches, or is limited where the cache's Redis counts for several machines."""
+    counts = cache.is_redis(app.config)
+    return any(route.cache or (counts and route.limit is not None) for route in described)
 
 
 def _warn_of_closed_fast_path(state: ServiceState) -> None:

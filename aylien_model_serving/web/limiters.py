@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial, wraps
+from logging import getLogger
 from typing import Any
 
 from flask import Response, after_this_request, current_app, request
@@ -22,6 +23,8 @@ from aylien_model_serving.routing.routes import Route
 from aylien_model_serving.web.adapters.flask import error_response, request_info
 from aylien_model_serving.web.adapters.request_info import EnvironHeaders
 from aylien_model_serving.web.state import ServiceState
+
+logger = getLogger(__name__)
 
 
 def set_by_operator(settings: Settings, routes: Iterable[Route]) -> list[Route]:
@@ -78,8 +81,11 @@ def _stores(state: ServiceState) -> LimitStores:
 
 def _shared(state: ServiceState, counts: Counts) -> Counts:
     """Return counts in the Redis of the cache, if it has one, else those of the machine."""
-    pool = getattr(getattr(state.backend, "_write_client", None), "connection_pool", None)
+    client = getattr(state.backend, "_write_client", None)
+    pool = getattr(client, "connection_pool", None)
     if pool is None:
+        if client is not None:
+            logger.warning("A cluster of Redis counts no calls: each machine counts by itself")
         return counts
     prefix = getattr(state.backend, "key_prefix", "")
     return RedisCounts(pool, prefix if isinstance(prefix, str) else "", counts)

@@ -178,6 +178,13 @@ def test_a_request_without_its_key_does_not_count(adapter: str) -> None:
     assert [service.send(adapter, request).status for request in sent] == [401, 401, 401, 200, 200]
 
 
+def test_a_request_that_a_foreign_page_sends_does_not_count(adapter: str) -> None:
+    service = ServiceByAdapter(build, {})
+    sent = [ask("/echo", origin="https://elsewhere.test")] * 3 + [ask("/echo")] * 2
+
+    assert [service.send(adapter, request).status for request in sent] == [403, 403, 403, 200, 200]
+
+
 def test_the_client_of_a_trusted_proxy_is_who_calls(adapter: str) -> None:
     service = ServiceByAdapter(build, {"MODEL_SERVING_TRUSTED_PROXIES": "127.0.0.1"})
     clients = ["1.1.1.1", "1.1.1.1", "1.1.1.1", "6.6.6.6, 2.2.2.2", "6.6.6.6, 2.2.2.2", "7.7.7.7, 2.2.2.2"]
