@@ -133,6 +133,8 @@ class InlineExecutor:
         return future
 
     async def _await(self, arguments: dict[str, Any], deadline: float | None) -> Any:
+        if deadline is not None and time.monotonic() > deadline:
+            raise DeadlineExceeded  # a coroutine that is made now would never be awaited
         start = time.perf_counter()
         try:
             return await _within(exits.awaited(self._signature.call(self._handler, arguments)), deadline)
