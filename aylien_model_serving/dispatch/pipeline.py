@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import time
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Generator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import closing
@@ -24,12 +24,13 @@ from aylien_model_serving.codecs import streaming
 from aylien_model_serving.core.messages import Call, Reply
 from aylien_model_serving.dispatch.cache import CACHE_HEADER, ReplyCache, cache_key, is_personal
 from aylien_model_serving.dispatch.error_responses import ErrorResponses
-from aylien_model_serving.errors import DeadlineExceeded, Unavailable
+from aylien_model_serving.errors import DeadlineExceeded
 from aylien_model_serving.executors import Executor
 from aylien_model_serving.executors.generators import GeneratorItems
 from aylien_model_serving.executors.waiters import Waiters
 from aylien_model_serving.limiting.limiter import Limiter
 from aylien_model_serving.metrics.instruments import Instruments
+from aylien_model_serving.process.large_work import LARGE, paused_collector
 from aylien_model_serving.schemas import Schema
 
 
@@ -128,8 +129,11 @@ def answer(endpoint: Endpoint, call: Call) -> Steps:
         if endpoint.remote:
             reply: Reply = yield Execute(endpoint.executor, {}, call, endpoint.schema)
             return reply
-        fields = codecs.decode(call, endpoint.schema.decoders)
-        arguments = endpoint.schema.arguments(fields, call.path_values)
+        if len(call.body) > LARGE:
+            arguments = _large_arguments(endpoint.schema, call)
+        else:
+            fields = codecs.decode(call, endpoint.schema.decoders)
+            arguments = endpoint.schema.arguments(fields, call.path_values)
         if call.deadline is not None:
             endpoint.schema.set_deadline(arguments, call.deadline)
         encoder = endpoint.schema.encoder(call.headers.get("accept", ""))
@@ -139,6 +143,12 @@ def answer(endpoint: Endpoint, call: Call) -> Steps:
         return _encode(endpoint, call, encoder, result)
     except Exception as error:
         return endpoint.error_responses.reply(error, call)
+
+
+def _large_arguments(schema: Schema, call: Call) -> dict[str, Any]:
+    """Decode and validate the fields of a large body."""
+    with paused_collector():
+        return schema.arguments(codecs.decode(call, schema.decoders), call.path_values)
 
 
 def _encode(endpoint: Endpoint, call: Call, encoder: codecs.Encoder, result: Any) -> Reply:
@@ -246,22 +256,6 @@ def _with_cache_header(reply: Reply, found: str) -> Reply:
     return Reply(reply.status, reply.body, reply.media_type, [*reply.headers, (CACHE_HEADER, found)])
 
 
-def admitted(endpoint: Endpoint, call: Call, reply: Reply, *, holds_thread: bool) -> Reply:
-    """Return a streamed reply if there is a place for its client, or the refusal.
-
-    Args:
-        endpoint: the handler's.
-        call: the request.
-        reply: has chunks.
-        holds_thread: whether a thread waits for each of them.
-    """
-    try:
-        endpoint.waiters.admit(reply, holds_thread=holds_thread)
-    except Unavailable as error:
-        return endpoint.error_responses.reply(error, call)
-    return reply
-
-
 def run_steps(steps: Steps) -> Reply:
     """Run the steps of a call to its reply on the calling thread, which waits where a step waits."""
     try:
@@ -276,26 +270,3 @@ def run_steps(steps: Steps) -> Reply:
     except StopIteration as end:
         reply: Reply = end.value
         return reply
-
-
-async def run_steps_async(steps: Steps, wait_or_abandon: Callable[[Awaitable[Any]], Awaitable[Any]]) -> Reply:
-    """Run the steps of a call to its reply on an event loop; a task that is cancelled abandons the steps.
-
-    Args:
-        steps: what `answer` returned.
-        wait_or_abandon: awaits a step that is not immediate, and raises to abandon it.
-    """
-    try:
-        step = next(steps)
-        while True:
-            try:
-                outcome = step.wait() if step.is_immediate() else await wait_or_abandon(step.wait_async())
-            except Exception as error:
-                step = steps.throw(error)
-            else:
-                step = steps.send(outcome)
-    except StopIteration as end:
-        reply: Reply = end.value
-        return reply
-    finally:
-        steps.close()

@@ -1,14 +1,21 @@
 """A replica's end of a web worker's connection: what becomes of the worker's calls."""
 
 import socket
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
+from aylien_model_serving import codecs
+from aylien_model_serving.core.messages import Call
+from aylien_model_serving.errors import Unavailable
+from aylien_model_serving.process.large_work import LARGE
 from aylien_model_serving.replicas.replica.request import ReplicaRequest
 from aylien_model_serving.replicas.replica.worker_connection import WorkerConnection
 from aylien_model_serving.rpc import protocol
-from tests.dispatch.pipelines import Service, call
+from tests.dispatch.pipelines import TIMEOUT, Service, call
 
 
 def double(n: int) -> int:
@@ -20,7 +27,7 @@ class Submitted:
 
     def __init__(self) -> None:
         self.calls: list[ReplicaRequest] = []
-        self.submit = self.calls.append
+        self.submit: Callable[[ReplicaRequest], None] = self.calls.append
 
     def check_room(self) -> None:
         """Have room for every call."""
@@ -65,3 +72,80 @@ def test_the_queued_calls_of_a_worker_that_is_gone_are_abandoned(scene: Scene) -
     assert not scene.connection.receive()
     scene.connection.close()
     assert scene.abandoned() == [True, True]
+
+
+@pytest.fixture
+def decoding(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Lets large bodies be decoded once it is set; `codecs.decode` waits for it."""
+    may_go = threading.Event()
+    decode = codecs.decode
+
+    def wait(call: Call, decoders: Any) -> Any:
+        if len(call.body) > LARGE:
+            assert may_go.wait(TIMEOUT)
+        return decode(call, decoders)
+
+    monkeypatch.setattr(codecs, "decode", wait)
+    yield may_go
+    may_go.set()
+
+
+LARGE_BODY = b'{"n": 1' + b" " * LARGE + b"}"
+
+
+def received(scene: Scene, number: int, body: bytes) -> None:
+    """Send a call, and have the connection receive it."""
+    threading.Thread(
+        target=scene.worker.sendmsg, args=(protocol.encode_call(number, call(body), False),)
+    ).start()
+    before = len(scene.connection._calls)
+    until = time.monotonic() + TIMEOUT
+    while len(scene.connection._calls) == before:
+        assert time.monotonic() < until
+        assert scene.connection.receive()
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    until = time.monotonic() + TIMEOUT
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.005)
+
+
+def test_others_are_read_and_answered_while_a_large_body_is_decoded(
+    scene: Scene, decoding: threading.Event
+) -> None:
+    received(scene, 3, LARGE_BODY)
+    received(scene, 4, b'{"n": 4}')
+
+    assert [each.number for each in scene.engine.calls] == [1, 2, 4]
+    decoding.set()
+    wait_until(lambda: [each.number for each in scene.engine.calls] == [1, 2, 4, 3])
+
+
+def test_a_call_that_is_cancelled_while_it_is_decoded_is_abandoned(
+    scene: Scene, decoding: threading.Event
+) -> None:
+    received(scene, 3, LARGE_BODY)
+    scene.worker.sendmsg(protocol.encode_cancel(3))
+    assert scene.connection.receive()
+    decoding.set()
+
+    wait_until(lambda: len(scene.engine.calls) == 3)
+    assert scene.abandoned() == [False, False, True]
+
+
+def test_a_call_that_was_decoded_for_a_replica_that_drains_is_passed_on(
+    scene: Scene, decoding: threading.Event
+) -> None:
+    def refuse(_: ReplicaRequest) -> None:
+        raise Unavailable
+
+    received(scene, 3, LARGE_BODY)
+    scene.connection.drains = True
+    scene.engine.submit = refuse  # as an engine that is closed
+    decoding.set()
+
+    scene.worker.settimeout(TIMEOUT)
+    frame = protocol.decode_frame(scene.worker.recv(65536))
+    assert (frame.kind, frame.number) == (protocol.REFUSED, 3)

@@ -18,6 +18,7 @@ from aylien_model_serving.jobs.errors import LeaseLost, StoreUnavailable
 from aylien_model_serving.jobs.job import ClaimedJob
 from aylien_model_serving.jobs.worker.execution import JobExecution
 from aylien_model_serving.jobs.worker.lease import JobLeases
+from aylien_model_serving.process import large_work
 from aylien_model_serving.rpc.protocol import WireError
 
 logger = logging.getLogger(__name__)
@@ -127,7 +128,10 @@ class Claimer:
             return
         self._executions[claimed.job.id] = execution
         self._heartbeats[claimed.job.id] = time.monotonic()
-        execution.start(self._engine)
+        if len(execution.call.body) > large_work.LARGE:  # whose decoding no heartbeat may wait for
+            large_work.hand_over(execution.start, self._engine)
+        else:
+            execution.start(self._engine)
 
     def _forget(self, execution: JobExecution) -> None:
         self._executions.pop(execution.job.id, None)

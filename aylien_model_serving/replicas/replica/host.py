@@ -30,7 +30,7 @@ from aylien_model_serving.jobs.retention import Limits
 from aylien_model_serving.jobs.store import open_store
 from aylien_model_serving.jobs.worker.worker import JobWorker
 from aylien_model_serving.metrics.runners import RunnerInstruments
-from aylien_model_serving.process import lifecycle
+from aylien_model_serving.process import large_work, lifecycle
 from aylien_model_serving.replicas.replica import loader
 from aylien_model_serving.replicas.replica.observer import RunObserver
 from aylien_model_serving.replicas.replica.request import OutcomeBuffer
@@ -182,7 +182,11 @@ class HostedHandler:
 
     def _settled(self) -> None:
         """Have the server's thread send the replies of a batch, while the handler runs the next one."""
-        if self._outcomes is not None:
+        if self._outcomes is None:
+            return
+        if self._outcomes.take_has_large():
+            large_work.hand_over(self._outcomes.send_replies)
+        else:
             self._server.post(self._outcomes.send_replies)
 
     def _status(self) -> Reply:

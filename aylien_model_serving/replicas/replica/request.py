@@ -17,6 +17,7 @@ from aylien_model_serving.dispatch.engine_call import EngineCall
 from aylien_model_serving.dispatch.pipeline import Endpoint
 from aylien_model_serving.errors import InvalidAnswer, ServingError
 from aylien_model_serving.executors.engine import Engine
+from aylien_model_serving.process import large_work
 from aylien_model_serving.rpc import protocol
 
 Buffers = Sequence[protocol.Buffer]
@@ -65,17 +66,35 @@ class ReplicaRequest(EngineCall):
         self.sink = sink
         self._credit: StreamCredit | None = None
 
-    def submit(self, engine: Engine) -> None:
-        """Decode the call's fields and submit them to the engine; an error is the reply at once."""
+    def submit(self, engine: Engine, drains: Callable[[], bool] = bool) -> None:
+        """Decode the call's fields and submit them to the engine; an error is the reply at once.
+
+        Args:
+            engine: runs the handler.
+            drains: whether the replica has begun to drain.
+        """
         try:
             engine.check_room()
             refusal = self.prepare()
             if refusal is None:
                 engine.submit(self)
+                return
         except ServingError as error:
+            if drains():  # since it was read; another replica takes it
+                self._pass_on()
+                return
             refusal = self.refuse(error)
-        if refusal is not None:
-            self._reply(refusal)
+        self._reply(refusal)
+
+    def _pass_on(self) -> None:
+        self.discard()
+        self.sink.put(protocol.encode_refused(self.number))
+        self.sink.forget(self.number)
+
+    def submit_and_flush(self, engine: Engine, drains: Callable[[], bool]) -> None:
+        """Do so on another thread than the one that reads calls, and flushes what they put."""
+        self.submit(engine, drains)
+        self.sink.flush()
 
     def respond_and_flush(self, result: Any, error: Exception | None) -> None:
         """Run the rest of the steps, with what the handler returned or raised, and send the reply."""
@@ -137,16 +156,23 @@ class OutcomeBuffer:
 
     def __init__(self) -> None:
         self._outcomes: deque[tuple[ReplicaRequest, Any, Exception | None]] = deque()
+        self._has_large = False
 
     def add(self, request: ReplicaRequest, result: Any, error: Exception | None) -> None:
         """Add one outcome."""
+        self._has_large = self._has_large or large_work.is_large(result)
         self._outcomes.append((request, result, error))
+
+    def take_has_large(self) -> bool:
+        """Return whether an outcome since the last call takes long to write down."""
+        has_large, self._has_large = self._has_large, False
+        return has_large
 
     def send_replies(self) -> None:
         """Send the replies of all outcomes; those of one connection share a write."""
         sinks, afters = set(), []
-        for _ in range(len(self._outcomes)):
-            request, result, error = self._outcomes.popleft()
+        while (outcome := self._pop()) is not None:
+            request, result, error = outcome
             after = request.respond(result, error)
             if after is not None:
                 afters.append(after)
@@ -155,6 +181,13 @@ class OutcomeBuffer:
             sink.flush()
         for after in afters:
             after()
+
+    def _pop(self) -> tuple[ReplicaRequest, Any, Exception | None] | None:
+        """Return the next outcome, if another thread has not been quicker."""
+        try:
+            return self._outcomes.popleft()
+        except IndexError:
+            return None
 
 
 class StreamCredit:

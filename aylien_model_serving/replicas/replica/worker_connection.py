@@ -15,6 +15,7 @@ from aylien_model_serving.core.messages import Reply
 from aylien_model_serving.dispatch.pipeline import Endpoint
 from aylien_model_serving.executors import STATUS
 from aylien_model_serving.executors.engine import Engine
+from aylien_model_serving.process import large_work
 from aylien_model_serving.replicas.replica.request import OutcomeBuffer, ReplicaRequest
 from aylien_model_serving.rpc import protocol
 
@@ -103,7 +104,10 @@ class WorkerConnection:
             return
         request = ReplicaRequest(frame.number, call, suspect, self._endpoint, self, self._outcomes)
         self._calls[frame.number] = request
-        request.submit(self._engine)
+        if len(call.body) > large_work.LARGE:
+            large_work.hand_over(request.submit_and_flush, self._engine, lambda: self.drains)
+        else:
+            request.submit(self._engine)
 
     def put(self, buffers: Sequence[protocol.Buffer]) -> None:
         self._unsent.extend(buffers)

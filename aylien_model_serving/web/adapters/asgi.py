@@ -14,10 +14,13 @@ from typing import Any, NamedTuple
 from flask import Flask, Response, request
 
 from aylien_model_serving.core.messages import REQUEST_ID_HEADER, Call, Chunks, Reply, deadline_of
-from aylien_model_serving.dispatch.pipeline import Endpoint, admitted, run_steps_async
+from aylien_model_serving.dispatch.async_driver import run_large_steps_async, run_steps_async
+from aylien_model_serving.dispatch.pipeline import Endpoint
 from aylien_model_serving.dispatch.pipeline import answer as answer_steps
+from aylien_model_serving.dispatch.streams import admitted
 from aylien_model_serving.errors import MalformedBody, ServingError, TooManyRequests
 from aylien_model_serving.limiting.limiter import Limiter
+from aylien_model_serving.process.large_work import LARGE
 from aylien_model_serving.web.adapters.asgi_to_wsgi import Scope, Send, environ_of
 from aylien_model_serving.web.adapters.connection import (
     ASGIConnection,
@@ -121,9 +124,9 @@ async def _respond(
     except ServingError as error:
         return _response_of_reply(endpoint.error_responses.reply(error, call), call)
     with contexts:
-        reply = await run_steps_async(
-            answer_steps(endpoint, call), lambda work: cancel_on_disconnect(work, connection)
-        )
+        is_small = len(call.body) <= LARGE or endpoint.remote
+        run = run_steps_async if is_small else run_large_steps_async
+        reply = await run(answer_steps(endpoint, call), lambda work: cancel_on_disconnect(work, connection))
         if reply.chunks is not None:
             reply = admitted(endpoint, call, reply, holds_thread=False)
         if contexts.request_context is None:

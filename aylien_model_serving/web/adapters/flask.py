@@ -22,7 +22,8 @@ from aylien_model_serving import codecs, errors
 from aylien_model_serving.background.tasks import TaskResponse
 from aylien_model_serving.core.messages import REQUEST_ID_HEADER, Call, Reply, deadline_of
 from aylien_model_serving.dispatch.error_responses import ErrorResponses, error_body
-from aylien_model_serving.dispatch.pipeline import Endpoint, admitted, answer, run_steps
+from aylien_model_serving.dispatch.pipeline import Endpoint, answer, run_steps
+from aylien_model_serving.dispatch.streams import admitted
 from aylien_model_serving.executors.generators import GeneratorItems
 from aylien_model_serving.handlers import callables
 from aylien_model_serving.web import pages

@@ -12,8 +12,9 @@ from flask import Flask, Response
 from werkzeug.wsgi import ClosingIterator
 
 from aylien_model_serving.core.messages import REQUEST_ID_HEADER, Call, Chunks, Reply, deadline_of
-from aylien_model_serving.dispatch.pipeline import Endpoint, admitted, run_steps
+from aylien_model_serving.dispatch.pipeline import Endpoint, run_steps
 from aylien_model_serving.dispatch.pipeline import answer as answer_steps
+from aylien_model_serving.dispatch.streams import admitted
 from aylien_model_serving.errors import BodyTooLarge, MalformedBody, ServingError, TooManyRequests
 from aylien_model_serving.limiting.limiter import Limiter
 from aylien_model_serving.web.adapters.flask import finish

@@ -1,0 +1,101 @@
+"""Work on large bodies: when it is handed over, in which context, and how the garbage collector rests."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import threading
+from contextvars import ContextVar
+from typing import Any
+
+import numpy as np
+import pytest
+
+from aylien_model_serving.process import large_work
+from aylien_model_serving.process.large_work import LARGE, THREADS, is_large, paused_collector
+
+TIMEOUT = 10.0  # seconds
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "a" * LARGE,
+        bytes(LARGE),
+        {"text": "a" * LARGE},
+        [0.5] * LARGE,
+        {"rows": [[0.5] * 100] * LARGE},
+        {"a": {"b": {"rows": [0.5] * LARGE}}},
+        {str(number): 1 for number in range(LARGE)},
+        np.zeros(LARGE),
+        {"array": np.zeros(LARGE)},
+        [{"label": "", "score": 1.0}] * LARGE,
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_takes_long_to_write_down_is_large(value: Any) -> None:
+    assert is_large(value)
+
+
+@pytest.mark.parametrize(
+    "value", [None, 1, "a", {}, [], {"a": [1, 2]}, [[]], object(), np.zeros(3), {"deep": [[[[[]]]]]}]
+)
+def test_what_is_quickly_written_down_is_not_large(value: Any) -> None:
+    assert not is_large(value)
+
+
+def test_work_sees_its_callers_context() -> None:
+    variable: ContextVar[str] = ContextVar("variable")
+    variable.set("the caller's")
+
+    assert large_work.submit(variable.get).result(TIMEOUT) == "the caller's"
+
+
+def test_few_threads_do_all_the_work() -> None:
+    names = {large_work.submit(lambda: threading.current_thread().name).result(TIMEOUT) for _ in range(20)}
+
+    assert len(names) <= THREADS
+
+
+def test_what_handed_over_work_raises_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    def fail() -> None:
+        raise ValueError("what went wrong")
+
+    with caplog.at_level(logging.ERROR, large_work.logger.name):
+        large_work.hand_over(fail)
+        for _ in range(THREADS):  # the pool's threads are behind it then
+            large_work.submit(threading.Event().wait, 0.05).result(TIMEOUT)
+
+    assert "what went wrong" in caplog.text
+
+
+def test_the_collector_rests_for_as_long_as_the_block_takes() -> None:
+    with paused_collector():
+        assert not gc.isenabled()
+    assert gc.isenabled()
+
+    with pytest.raises(ValueError, match="inside"), paused_collector():
+        raise ValueError("inside")
+    assert gc.isenabled()
+
+
+def test_pauses_of_the_collector_do_not_follow_one_another() -> None:
+    first, second = paused_collector(), paused_collector()
+    first.__enter__()
+    second.__enter__()
+
+    first.__exit__(None, None, None)
+
+    assert gc.isenabled()
+    second.__exit__(None, None, None)
+    assert gc.isenabled()
+
+
+def test_a_collector_that_is_off_stays_off() -> None:
+    gc.disable()
+    try:
+        with paused_collector():
+            pass
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
