@@ -64,8 +64,9 @@ class Response(msgspec.Struct, frozen=True):
         is_last: whether none follows until the next request.
         is_end: whether the file has no more frames.
         problem: "bad": the file is broken; "large": it exceeds a limit; "missing": a package is not
-            installed; "failed": the decoder does not work.
-        message: what is wrong.
+            installed.
+        message: what is wrong, for the client.
+        detail: what else is known of it, for the service's log.
         shape: of the array in the body.
         rate: samples, or frames, in a second.
         frames: samples of one channel that the header declares.
@@ -74,8 +75,9 @@ class Response(msgspec.Struct, frozen=True):
 
     is_last: bool = True
     is_end: bool = True
-    problem: Literal["", "bad", "large", "missing", "failed"] = ""
+    problem: Literal["", "bad", "large", "missing"] = ""
     message: str = ""
+    detail: str = ""
     shape: tuple[int, ...] = ()
     rate: float = 0.0
     frames: int = 0

@@ -171,8 +171,10 @@ def responses(
             response, body = channel.receive(largest)
             is_done = response.is_last
             largest -= len(body)
+            if response.detail:
+                logger.warning("A file of type %s can't be decoded: %s", request.media_type, response.detail)
             if response.problem:
-                raise _error(response)
+                raise _PROBLEMS[response.problem](response.message)
             yield response, body
     except TimeoutError:
         raise DecodeTimeout from None
@@ -181,10 +183,6 @@ def responses(
     finally:
         if not is_done:
             pool.end(decoder)
-
-
-def _error(response: Response) -> Exception:
-    return _PROBLEMS.get(response.problem, RuntimeError)(response.message)
 
 
 _lock = ProcessLock()

@@ -116,7 +116,10 @@ class Keeper:
                 task = self._tasks.get(timeout=self._pause)
             except Empty:
                 task = self._look
-            task()
+            try:
+                task()
+            except Exception:
+                logger.exception("Processes that decode files can't be looked after")
 
 
 def environment_of(environ: Mapping[str, str]) -> dict[str, str]:

@@ -29,6 +29,8 @@ _MAX_SAMPLES, _MAX_BITS = 64, 64
 
 _SEPARATE = 2
 
+_TOO_MANY = f"the image/tiff has more than the {_MAX_PIECES:,} strips or tiles that are decoded here"
+
 _BROKEN = "the image/tiff is broken or ends early"
 
 Values = dict[int, tuple[int, ...]]
@@ -66,9 +68,7 @@ def _check_pieces(values: Values, width: int, height: int, length: int, limits: 
     if listed > pieces + 1 or sum(values.get(_LENGTHS[tiled], ())) > length:
         raise BadFile("the image/tiff is broken: its strips or tiles overlap")
     if pieces > _MAX_PIECES:
-        raise TooLarge(
-            f"the image/tiff has more than the {_MAX_PIECES:,} strips or tiles that are decoded here"
-        )
+        raise TooLarge(_TOO_MANY)
     each = across * down * bits * (1 if _one(values, _PLANAR, 1) == _SEPARATE else samples) // 8
     if across * down > limits.pixels or each * pieces > limits.bytes:
         raise TooLarge(f"the image/tiff takes more than the {limits.bytes:,} bytes that are decoded here")
@@ -88,6 +88,8 @@ def _directory(content: bytes) -> Values:
         if count > _MAX_ENTRIES or left < 0:
             raise BadFile("the image/tiff is broken: its directory is larger than the file")
         if kind in _WHOLE and (tag in _OFFSETS or tag in _LENGTHS or number <= _MAX_SAMPLES):
+            if number > _MAX_PIECES:
+                raise TooLarge(_TOO_MANY)
             at = position + 8 if size <= 4 else struct.unpack(order + "I", inline)[0]
             values.setdefault(tag, struct.unpack_from(f"{order}{number}{_WHOLE[kind]}", content, at))
     return values

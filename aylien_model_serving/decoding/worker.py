@@ -36,6 +36,9 @@ _WORKING_BYTES = 128 << 20
 #: Bytes of a file or an array from which on freed memory is returned to the system at once.
 _LARGE = 8 << 20
 
+#: Letters of a traceback that the service's log gets.
+_DETAIL = 2000
+
 _PAGE = resource.getpagesize()
 
 _decode = msgspec.msgpack.Decoder(Request).decode
@@ -81,8 +84,9 @@ def _answer(request: Request, parts: Generator[Part, None, None]) -> None:
         _send(Response(problem="bad", message=str(error)), b"")
     except ImportError as error:
         _send(Response(problem="missing", message=str(error)), b"")
-    except Exception:
-        _send(Response(problem="failed", message=traceback.format_exc()[-8000:]), b"")
+    except Exception:  # of a library, at a file that it does not expect
+        message = f"the {request.media_type} is broken, or has a form that is not read here"
+        _send(Response(problem="bad", message=message, detail=traceback.format_exc()[-_DETAIL:]), b"")
     if size > _LARGE or not size:
         _return_freed()
 

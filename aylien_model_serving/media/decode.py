@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Literal
 
 from aylien_model_serving.core.settings import Settings
@@ -57,8 +57,13 @@ class Decode:
         request = self._request(want, until, mode)
         found: list[Response] = []
         data = bytearray()
-        with self._in_time(), self._pool.slot(until), self._pool.decoder(until) as decoder:
-            for response, body in pool.responses(self._pool, decoder, request, self._content, until):
+        with (
+            self._in_time(),
+            self._pool.slot(until),
+            self._pool.decoder(until) as decoder,
+            closing(pool.responses(self._pool, decoder, request, self._content, until)) as parts,
+        ):
+            for response, body in parts:
                 found.append(response)
                 if data:
                     data += body  # grows in place
@@ -88,8 +93,11 @@ class Decode:
         """Return the first frames of the content, or the next ones without it."""
         until = self._until()
         request = self._request("batch" if content else "more", until)
-        with self._pool.slot(until):
-            return list(pool.responses(self._pool, decoder, request, content, until))
+        with (
+            self._pool.slot(until),
+            closing(pool.responses(self._pool, decoder, request, content, until)) as parts,
+        ):
+            return list(parts)
 
     def _request(self, want: Want, until: float, mode: str | None = None) -> Request:
         seconds = max(0.0, until - time.monotonic())
