@@ -38,10 +38,10 @@ def compile_accepts(descriptor: Descriptor | UpbDescriptor) -> Accepts:
     Args:
         descriptor: the message type; it may be recursive, and of any descriptor pool.
     """
-    return _Compiler().message(cast("Descriptor", descriptor), MAX_DEPTH).one
+    return PredicateCompiler().message(cast("Descriptor", descriptor), MAX_DEPTH).one
 
 
-class _Compiler:
+class PredicateCompiler:
     """Builds each message type's check once per nesting depth, when a value first gets there.
 
     So the compilation of recursive types ends, and the limit of depth costs nothing per call. Two threads
@@ -67,7 +67,7 @@ class _Compiler:
             return well_known_accepts(descriptor, depth_left)
         if not _is_provable(descriptor):
             return refuses
-        spellings = _spellings(descriptor)
+        spellings = spellings_of(descriptor)
         table: dict[str, Accepts] = {}
         for name, field in spellings.items():
             if field.message_type is None:
@@ -90,11 +90,12 @@ class _Compiler:
     def _field(self, field: FieldDescriptor, depth_left: int) -> Accepts:
         if field.message_type is not None and field.message_type.GetOptions().map_entry:
             entry = field.message_type.fields_by_name
-            return _map(key_check(entry["key"]), self._element(entry["value"], depth_left))
-        element = self._element(field, depth_left)
+            return _map(key_check(entry["key"]), self.element(entry["value"], depth_left))
+        element = self.element(field, depth_left)
         return _list(element) if field.is_repeated else element.one
 
-    def _element(self, field: FieldDescriptor, depth_left: int) -> Check:
+    def element(self, field: FieldDescriptor, depth_left: int) -> Check:
+        """Return the check of one value of a field of a message where `depth_left` messages may be nested."""
         if field.message_type is None:
             return scalar_check(field)
         return self.message(field.message_type, depth_left - 1)
@@ -105,7 +106,7 @@ def _is_provable(descriptor: Descriptor) -> bool:
     return not any(field.is_required or field.name in _ATTRIBUTES for field in descriptor.fields)
 
 
-def _spellings(descriptor: Descriptor) -> dict[str, FieldDescriptor]:
+def spellings_of(descriptor: Descriptor) -> dict[str, FieldDescriptor]:
     """Return the fields by each of their names; as in ParseDict, a JSON name wins over another field's own.
 
     ParseDict counts a name of a field against a oneof of that name, so such a name is left out.
@@ -120,7 +121,7 @@ def own_names(descriptor: Descriptor) -> dict[str, FieldDescriptor]:
     """Return the fields that ParseDict is certain to find under their own names."""
     if not _is_provable(descriptor):
         return {}
-    return {name: field for name, field in _spellings(descriptor).items() if field.name == name}
+    return {name: field for name, field in spellings_of(descriptor).items() if field.name == name}
 
 
 def _oneof_bits(spellings: Mapping[str, FieldDescriptor]) -> dict[str, int]:

@@ -24,6 +24,7 @@ from aylien_model_serving.schemas import arrays, descriptors
 from aylien_model_serving.schemas.arrays import ArrayHint
 from aylien_model_serving.schemas.base import Schema, merge
 from aylien_model_serving.schemas.compiled import compile_accepts, own_names
+from aylien_model_serving.schemas.compiled_suspects import Suspects
 from aylien_model_serving.schemas.description import Description, JSONSchema, fields_of
 
 
@@ -127,10 +128,11 @@ class MessageValidator:
             SchemaMismatch: with the message of `ParseDict`.
         """
         if not self._accepts(values):
+            suspects = Suspects(self.descriptor, values)
             try:
-                ParseDict(values, self._message_type())
+                ParseDict(suspects.values, self._message_type())
             except (Error, ValueError, RecursionError) as error:
-                raise SchemaMismatch(str(error)) from None
+                raise SchemaMismatch(suspects.in_terms_of_all(str(error))) from None
             except Exception:  # ParseDict lets other errors through than its own, as of an incomplete Any
                 raise SchemaMismatch(f"The fields do not fit {self.descriptor.full_name}") from None
 
