@@ -37,7 +37,7 @@ def prepare_folder(folder: Path) -> None:
         status = folder.stat()
     except OSError as error:
         raise _unusable(folder, error.strerror or str(error)) from error
-    if status.st_uid not in (0, os.geteuid()):
+    if status.st_uid != 0 and not _is_trusted(status):
         raise _unusable(folder, "it belongs to another user")
 
 
@@ -99,7 +99,12 @@ def _is_metric_file(path: str) -> bool:
 
 
 def _is_own(status: os.stat_result) -> bool:
-    return stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid()
+    return stat.S_ISREG(status.st_mode) and _is_trusted(status)
+
+
+def _is_trusted(status: os.stat_result) -> bool:
+    """Return whether it is this user's; root starts services that go on as another user."""
+    return os.geteuid() in (0, status.st_uid)
 
 
 def _has_form(start: bytes, size: int) -> bool:

@@ -62,6 +62,8 @@ class ServingCache(Cache):
         chosen["CACHE_TYPE"] = _path_of(wanted)
         if isinstance(wanted, str) and wanted.rpartition(".")[2] == "RedisCache":
             chosen["CACHE_OPTIONS"] = _redis_options() | dict(chosen.get("CACHE_OPTIONS") or {})
+        if chosen["CACHE_TYPE"] == _name_of(FolderCache) and not chosen.get("CACHE_DIR"):
+            raise ConfigurationError(f"CACHE_TYPE={wanted!r} needs CACHE_DIR, the folder of the cache")
         if chosen.get("CACHE_DIR"):
             os.makedirs(chosen["CACHE_DIR"], mode=0o700, exist_ok=True)
         try:
@@ -127,7 +129,11 @@ def _path_of(wanted: object) -> str:
     if isinstance(found, type) and issubclass(found, MemcachedCache):
         raise _pickling(wanted)
     limited = _LIMITED.get(found)
-    return path if limited is None else f"{limited.__module__}.{limited.__qualname__}"
+    return wanted if limited is None else _name_of(limited)
+
+
+def _name_of(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
 
 
 def _serializer_for(backend: object) -> Any:

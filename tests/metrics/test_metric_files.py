@@ -122,12 +122,23 @@ def test_what_is_written_is_this_users_alone(tmp_path: Path) -> None:
 
 def test_a_folder_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if os.geteuid() == 0:
-        os.chown(tmp_path, 12345, 12345)
-    else:
-        monkeypatch.setattr(os, "geteuid", lambda: 12345)
+        os.chown(tmp_path, 12346, 12346)
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)
 
     with pytest.raises(ConfigurationError, match="belongs to another user"):
         metric_files.prepare_folder(tmp_path)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root alone gives files to others")
+def test_a_master_of_root_clears_the_folder_of_the_user_that_its_workers_run_as(tmp_path: Path) -> None:
+    (tmp_path / "counter_0.db").touch()
+    for path in (tmp_path, tmp_path / "counter_0.db"):
+        os.chown(path, 12346, 12346)
+
+    metric_files.prepare_folder(tmp_path)
+    multiprocess.clear(tmp_path)
+
+    assert not (tmp_path / "counter_0.db").exists()
 
 
 @pytest.mark.processes

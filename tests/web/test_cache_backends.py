@@ -8,6 +8,7 @@ from cachelib import simple
 from flask.testing import FlaskClient
 
 from aylien_model_serving.cached_app_factory import CachedFlaskAppWrapper
+from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.web import cache_backends
 from tests.web.requests import post, route, serve
 from tests.web.test_cache import Counting, found, runs
@@ -88,3 +89,13 @@ def test_an_application_can_cache_its_own_values_with_flask_cachings_object() ->
         CachedFlaskAppWrapper.cache.set("own", {"any": "thing"})
 
         assert CachedFlaskAppWrapper.cache.get("own") == {"any": "thing"}
+
+
+def test_a_folder_has_to_be_named() -> None:
+    with pytest.raises(ConfigurationError, match="CACHE_TYPE='FileSystemCache' needs CACHE_DIR"):
+        serve(route(Counting(), cache=True), CACHE_TYPE="FileSystemCache")
+
+
+def test_a_cache_that_is_switched_off_says_so() -> None:
+    with pytest.warns(UserWarning, match="caching is effectively disabled"):
+        serve(route(Counting(), cache=True), CACHE_TYPE="NullCache")
