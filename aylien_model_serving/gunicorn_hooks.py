@@ -18,7 +18,7 @@ from typing import Any
 from gunicorn import glogging, util
 
 from aylien_model_serving.background import pool
-from aylien_model_serving.core import callers
+from aylien_model_serving.core import callers, secret_files
 from aylien_model_serving.core import logging as logs
 from aylien_model_serving.core.messages import (
     REQUEST_ID_HEADER,
@@ -28,6 +28,7 @@ from aylien_model_serving.core.messages import (
 )
 from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.dispatch.error_responses import error_body
+from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.errors import reason as reason_of
 from aylien_model_serving.metrics import multiprocess
 from aylien_model_serving.process import lifecycle, native_threads, owner, server_threads
@@ -153,6 +154,7 @@ def on_starting(server: Any) -> None:
     """Patch Gunicorn, and clear what an earlier service left in the operator's folder of metrics."""
     patches.patch_server(util, write_error, send_error_response)
     folder = Settings.load().metrics_dir
+    secret_files.files.accept()
     takes_over = bool(server.master_pid)  # after SIGUSR2, from a master that still counts in this folder
     if folder is not None and not takes_over:
         multiprocess.clear(Path(folder))
@@ -173,8 +175,20 @@ def when_ready_to_tell(server: Any) -> None:
 
 
 def on_reload(server: Any) -> None:
-    """Have the runners load models again with the workers, whether the code has changed or not."""
+    """Have the runners load models again with the workers, whether the code has changed or not.
+
+    Files of secrets are read again by the new workers. While one can't be used, they get what the last ones
+    had: a service is not to end with a mistake in a file.
+    """
     lifecycle.reload()
+    secret_files.files.release()
+    try:
+        Settings.load()
+    except ConfigurationError as error:
+        secret_files.files.hold()
+        server.log.error("The secrets stay as they were: %s", error)
+    else:
+        secret_files.files.accept()
 
 
 def post_fork(server: Any, worker: Any) -> None:

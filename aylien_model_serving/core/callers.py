@@ -8,6 +8,8 @@ from __future__ import annotations
 from contextvars import ContextVar
 from dataclasses import dataclass
 
+from aylien_model_serving.core import reads
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
@@ -30,6 +32,9 @@ class Caller:
 #: Whoever calls a service without keys: all that is there is everybody's.
 NOBODY = Caller("", is_admin=True)
 
+#: Those whose calls are in one batch, in which nobody is known by name.
+SEVERAL = Caller("")
+
 #: The caller of the request that is being handled.
 current: ContextVar[Caller] = ContextVar("model_serving_caller", default=NOBODY)
 
@@ -41,4 +46,7 @@ def named(name: str) -> Caller:
 
 def current_caller() -> str:
     """Return the name of the API key's owner whose request is being handled; "" where there is none."""
-    return current.get().name
+    caller = current.get()
+    if caller is not NOBODY:
+        reads.note(reads.CALLER)
+    return caller.name

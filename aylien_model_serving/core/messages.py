@@ -108,6 +108,7 @@ class Reply:
         media_type: the value of Content-Type.
         headers: further headers, in order.
         chunks: the body in chunks, sent as they are produced.
+        varies_by: what the handler has read beside its fields, as `core.reads` names it.
         after: called by whoever sends the response when that is done, also if nobody received it; is quick.
     """
 
@@ -117,3 +118,4 @@ class Reply:
     headers: list[tuple[str, str]] = field(default_factory=list)
     chunks: Chunks | None = None
     after: Callable[[], None] | None = None
+    varies_by: tuple[str, ...] = ()

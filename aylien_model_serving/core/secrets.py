@@ -7,9 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
-
-from aylien_model_serving.errors import ConfigurationError
 
 #: Settings whose values nobody is shown, and which no child process inherits.
 SECRET_SETTINGS = frozenset({"api_keys", "webhook_secret"})
@@ -20,9 +17,6 @@ HIDDEN = "***"
 #: Settings that may be read from the file that a variable with `FILE_SUFFIX` names.
 FILE_SETTINGS = SECRET_SETTINGS | {"jobs_url"}
 FILE_SUFFIX = "_FILE"
-
-#: Bytes of such a file, at most.
-_MAX_FILE = 1024 * 1024
 
 _PREFIX = "MODEL_SERVING_"
 _SECRET_VARIABLES = frozenset(
@@ -37,26 +31,6 @@ _USER_INFO = re.compile(r"(?<=://)[^\s\"'<>]{0,1000}@")
 
 #: The same as RFC 3986, 3.2.1, has it, in a text that may hold anything: a path may have an @ too.
 _PLAIN_USER_INFO = re.compile(r"(?<=://)[^\s\"'<>/?#\\]{0,1000}@")
-
-
-def read_file(variable: str, path: str) -> str:
-    """Return the text of the file that a variable names, without the line break at its end.
-
-    Raises:
-        ConfigurationError: it can't be read, is empty, or is larger than 1 MiB.
-    """
-    try:
-        with Path(path).open("rb") as file:
-            content = file.read(_MAX_FILE + 1)
-        text = content.decode().rstrip("\r\n")
-    except OSError as error:
-        raise ConfigurationError(f"{variable}={path!r}: {error.strerror}") from None
-    except ValueError:
-        raise ConfigurationError(f"{variable}={path!r}: the file is not text in UTF-8") from None
-    if not text.strip() or len(content) > _MAX_FILE:
-        what = "is empty" if not text.strip() else "is larger than 1 MiB"
-        raise ConfigurationError(f"{variable}={path!r}: the file {what}")
-    return text
 
 
 def without_passwords(text: str) -> str:

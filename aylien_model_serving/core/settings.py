@@ -13,6 +13,7 @@ from typing import Any
 
 from aylien_model_serving.core import secrets
 from aylien_model_serving.core.api_keys import ApiKey
+from aylien_model_serving.core.secret_files import files
 from aylien_model_serving.core.setting_readers import OTHER_NAMES, read
 from aylien_model_serving.errors import ConfigurationError
 
@@ -179,7 +180,7 @@ def _given(setting: str, environ: Mapping[str, str]) -> tuple[str, str] | None:
     if setting in secrets.FILE_SETTINGS and file in environ:
         if own in environ:
             raise ConfigurationError(f"{own} and {file} are both set: keep one of them")
-        return file, secrets.read_file(file, environ[file])
+        return file, files.read(file, environ[file])
     for variable in (own, OTHER_NAMES.get(setting, "")):
         if variable in environ:
             return variable, environ[variable]

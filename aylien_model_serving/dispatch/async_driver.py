@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aylien_model_serving.core.messages import Reply
-from aylien_model_serving.dispatch.pipeline import Step, Steps
+from aylien_model_serving.dispatch.steps import Step, Steps
 from aylien_model_serving.process import large_work
 
 #: Awaits a step that is not immediate, and raises to abandon it.

@@ -1,4 +1,4 @@
-"""The reply cache: the key of a request, the stored form of its reply, and single flight.
+"""The reply cache: the stored form of a reply, and single flight.
 
 Pure. Storage is flask-caching's affair; it is passed in as a `CacheBackend`.
 """
@@ -7,15 +7,25 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Set as AbstractSet
 from concurrent.futures import Future
-from hashlib import blake2b
-from typing import Any, BinaryIO, Protocol
+from enum import Enum
+from typing import Any, BinaryIO, Protocol, TypeAlias
 
 import msgspec
 from cachelib.serializers import BaseSerializer
 
-from aylien_model_serving.codecs import json
+from aylien_model_serving.core import reads
 from aylien_model_serving.core.messages import Call, Reply
+from aylien_model_serving.dispatch.cache_keys import (
+    NO_NAMES,
+    Variant,
+    Varying,
+    is_personal,
+    varied_key,
+    varies_by,
+    with_caller,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -33,22 +43,14 @@ class CacheBackend(Protocol):
     def set(self, key: str, value: Any, timeout: int | None = None) -> Any: ...
 
 
-def cache_key(owner: str, call: Call, arguments: dict[str, Any], media_type: str) -> str:
-    """Return the cache key of a request.
+class Personal(Enum):
+    """The end of a flight whose reply is for its own client: the others look again, and wait for nobody."""
 
-    Args:
-        owner: identity of the route, its callable and its schema.
-        call: gives path and query.
-        arguments: the validated arguments; their order and the body's white space do not matter.
-        media_type: the reply's media type.
-    """
-    parts = [owner, call.method, call.path, call.query, media_type, arguments]
-    return blake2b(json.encode_canonical(parts), digest_size=20).hexdigest()
+    REPLY = "personal"
 
 
-def is_personal(reply: Reply) -> bool:
-    """Return whether a reply is meant for one client, and must not be shared with others."""
-    return any(name.lower() == "set-cookie" for name, _ in reply.headers)
+#: What the clients that wait for a run get of it: the reply, or that it is not theirs, or that it gave up.
+FlightEnd: TypeAlias = Reply | Personal | None
 
 
 class ReplyCache:
@@ -67,24 +69,56 @@ class ReplyCache:
         self._timeout = timeout
         self.single_flight = single_flight
 
-    def get(self, key: str) -> Reply | None:
-        """Return the stored reply, or None."""
+    def get(self, key: str) -> Reply | Varying | None:
+        """Return the stored reply, or what the replies to such requests depend on, or None."""
         try:
             entry = self._backend.get(key)
             if entry is None:
                 return None
+            if type(entry) is dict:
+                return Varying(msgspec.convert(entry["varies_by"], frozenset[str]))
             media_type, body, headers = msgspec.convert(entry, _Entry, builtin_types=(bytes,))
             return Reply(200, body, media_type, headers)
         except Exception:
             logger.warning("The cache can't be read; the handler runs instead", exc_info=True)
             return None
 
+    def variant(
+        self, key: str, known: frozenset[str], found: Varying | None, call: Call
+    ) -> tuple[Variant, Reply | None]:
+        """Return where the reply to a request has its variant, and the reply if it is there.
+
+        Args:
+            key: of all requests with these fields.
+            known: names of what has a part in it beside the fields.
+            found: what was found there.
+            call: the request.
+        """
+        if found is None:
+            return Variant(key, known, NO_NAMES, key), None
+        own = varied_key(key, found.names, call)
+        reply = self.get(own)
+        return Variant(key, known, found.names, own), reply if isinstance(reply, Reply) else None
+
+    def keep(self, variant: Variant, reply: Reply, read: AbstractSet[str], call: Call) -> FlightEnd:
+        """Store a reply for the requests that it answers, and return what those get that wait for it."""
+        names = with_caller(read | varies_by(reply), call)
+        if reply.chunks is not None or reply.status >= 400 or is_personal(reply) or reads.EVERYTHING in names:
+            return Personal.REPLY
+        more = names - variant.known - variant.names
+        if more or variant.names:
+            self._set(variant.key, {"varies_by": sorted(variant.names | more)})
+        self.put(varied_key(variant.key, variant.names | more, call) if more else variant.own, reply)
+        return Personal.REPLY if more else reply
+
     def put(self, key: str, reply: Reply) -> None:
         """Store a reply, unless it reports an error or is meant for one client."""
-        if reply.status != 200 or is_personal(reply):
-            return
+        if reply.status == 200 and not is_personal(reply):
+            self._set(key, (reply.media_type, reply.body, reply.headers))
+
+    def _set(self, key: str, entry: object) -> None:
         try:
-            self._backend.set(key, (reply.media_type, reply.body, reply.headers), timeout=self._timeout)
+            self._backend.set(key, entry, timeout=self._timeout)
         except Exception:
             logger.warning("The cache can't be written; the reply is not stored", exc_info=True)
 
@@ -94,9 +128,9 @@ class SingleFlight:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._in_flight: dict[str, Future[Reply | None]] = {}
+        self._in_flight: dict[str, Future[FlightEnd]] = {}
 
-    def join(self, key: str) -> Future[Reply | None] | None:
+    def join(self, key: str) -> Future[FlightEnd] | None:
         """Return the future of the run under way, or None for the leader, which has to run the handler."""
         with self._lock:
             flight = self._in_flight.get(key)
@@ -104,8 +138,8 @@ class SingleFlight:
                 self._in_flight[key] = Future()
             return flight
 
-    def complete(self, key: str, outcome: Reply | Exception | None) -> None:
-        """Give the outcome of the run to all that wait; after None, which they can't use, they try again."""
+    def complete(self, key: str, outcome: FlightEnd | Exception) -> None:
+        """Give the outcome of the run to all that wait; after one that they can't use, they try again."""
         with self._lock:
             flight = self._in_flight.pop(key)
         if isinstance(outcome, Exception):

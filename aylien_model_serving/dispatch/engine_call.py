@@ -12,7 +12,8 @@ from typing import Any
 from aylien_model_serving.core import callers
 from aylien_model_serving.core.callers import Caller
 from aylien_model_serving.core.messages import Call, Reply, current_request_id
-from aylien_model_serving.dispatch.pipeline import Endpoint, Execute, answer
+from aylien_model_serving.dispatch.pipeline import Endpoint, answer
+from aylien_model_serving.dispatch.steps import Execute
 from aylien_model_serving.executors.engine import QueuedCall
 from aylien_model_serving.executors.generators import STREAMS, GeneratorItems
 from aylien_model_serving.executors.queue import FinishCallback
@@ -42,6 +43,7 @@ class EngineCall(QueuedCall):
     ) -> None:
         super().__init__({}, deadline, call.request_id, finish=finish, suspect=suspect)
         self.caller = callers.named(call.caller)
+        self.read = None if self.caller is callers.NOBODY else set()
         self.call = call
         self.endpoint = endpoint
         self._steps = answer(endpoint, call)
@@ -86,6 +88,8 @@ class EngineCall(QueuedCall):
             self._steps.send(result) if error is None else self._steps.throw(error)
         except StopIteration as end:
             reply: Reply = end.value
+            if self.read:
+                reply.varies_by = tuple(sorted(self.read))
             return reply
         finally:
             _leave(*tokens)

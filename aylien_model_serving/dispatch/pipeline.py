@@ -7,12 +7,8 @@ loop and an asyncio loop run the same pipeline.
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
-import time
 from collections.abc import Generator
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,9 +17,12 @@ from aylien_model_serving import codecs
 from aylien_model_serving.background.pool import BackgroundBatch
 from aylien_model_serving.background.tasks import TaskResponse, without_tasks
 from aylien_model_serving.codecs import streaming
+from aylien_model_serving.core import reads
 from aylien_model_serving.core.messages import Call, Reply
-from aylien_model_serving.dispatch.cache import CACHE_HEADER, ReplyCache, cache_key, is_personal
+from aylien_model_serving.dispatch.cache import CACHE_HEADER, FlightEnd, Personal, ReplyCache
+from aylien_model_serving.dispatch.cache_keys import NO_NAMES, Variant, cache_key, varied_key, with_caller
 from aylien_model_serving.dispatch.error_responses import ErrorResponses
+from aylien_model_serving.dispatch.steps import Execute, FlightWait, Step, Steps
 from aylien_model_serving.errors import DeadlineExceeded
 from aylien_model_serving.executors import Executor
 from aylien_model_serving.executors.generators import GeneratorItems
@@ -65,59 +64,6 @@ class Endpoint:
     remote: bool = False
     limiter: Limiter | None = None
     content_policy: str | None = None
-
-
-@dataclass(slots=True)
-class Execute:
-    """The step that runs the handler."""
-
-    executor: Executor
-    arguments: dict[str, Any]
-    call: Call
-    schema: Schema
-
-    def wait(self) -> Any:
-        return self.executor.run(self.arguments, self.call)
-
-    def is_immediate(self) -> bool:
-        return self.executor.is_immediate() and not self.schema.may_wait(self.arguments)
-
-    async def wait_async(self) -> Any:
-        return await self.executor.run_async(self.arguments, self.call)
-
-
-@dataclass(slots=True)
-class FlightWait:
-    """The step that waits for the reply of an equal request which is under way (single flight)."""
-
-    flight: Future[Reply | None]
-    deadline: float | None
-
-    def wait(self) -> Reply | None:
-        left = None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
-        try:
-            return self.flight.result(left)
-        except FutureTimeout:
-            if self.flight.done():
-                raise  # the handler's own
-            raise DeadlineExceeded from None
-
-    def is_immediate(self) -> bool:
-        return self.flight.done()
-
-    async def wait_async(self) -> Reply | None:
-        left = None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
-        shared = asyncio.shield(asyncio.wrap_future(self.flight))
-        try:
-            return await asyncio.wait_for(shared, left)
-        except asyncio.TimeoutError:
-            if self.flight.done():
-                raise  # the handler's own
-            raise DeadlineExceeded from None
-
-
-Step = Execute | FlightWait
-Steps = Generator[Step, Any, Reply]
 
 
 def answer(endpoint: Endpoint, call: Call) -> Steps:
@@ -197,59 +143,74 @@ def _answer_from_cache(
     endpoint: Endpoint, cache: ReplyCache, call: Call, arguments: dict[str, Any], encoder: codecs.Encoder
 ) -> Steps:
     """Answer from the cache; of equal requests that miss together, one runs the handler for all."""
-    key = cache_key(endpoint.identity, call, arguments, encoder.media_type)
+    key, known = cache_key(endpoint.identity, call, arguments, encoder.media_type), NO_NAMES
+    if read := reads.current.get():  # by hooks or a view, before there were fields
+        known = with_caller(read, call)
+        key = varied_key(key, known, call)
+    alone = None
     while True:
         cached = cache.get(key)
+        if not isinstance(cached, Reply):
+            variant, cached = cache.variant(key, known, cached, call)
         if cached is None:
-            flight = cache.single_flight.join(key)
+            flight = None if variant.own == alone else cache.single_flight.join(variant.own)
             if flight is None:
-                return (yield from _run_as_leader(endpoint, cache, key, call, arguments, encoder))
-            cached = yield FlightWait(flight, call.deadline)
+                leads = variant.own != alone
+                reply = yield from _run_for_cache(endpoint, cache, variant, call, arguments, encoder, leads)
+                if reply is None:
+                    continue
+                return reply
+            end = yield FlightWait(flight, call.deadline)
+            if isinstance(end, Reply):
+                cached = end
+            elif end is not None:
+                alone = variant.own
         if cached is not None:
             endpoint.instruments.count_cache(endpoint.name, "hit")
             return _with_cache_header(cached, "hit")
 
 
-def _run_as_leader(
+def _run_for_cache(
     endpoint: Endpoint,
     cache: ReplyCache,
-    key: str,
+    variant: Variant,
     call: Call,
     arguments: dict[str, Any],
     encoder: codecs.Encoder,
-) -> Steps:
-    """Run the handler for all requests that wait for the same reply.
+    leads: bool,
+) -> Generator[Step, Any, Reply | None]:
+    """Run the handler; one that leads runs it for all requests that wait for the same reply.
 
-    An error of the handler goes to all of them; when this call alone gives up, or its reply is for its
-    client only, the others try again.
+    An error of the handler goes to all of them, unless more was read than they have in common. When this call
+    alone gives up, or its reply is for its client only, the others try again. None is returned where the
+    cache is to be asked again.
     """
-    outcome: Reply | Exception | None = None
+    outcome: FlightEnd | Exception = None
+    before = reads.current.get()
+    read = set() if before is None else before
     try:
-        cached = cache.get(key)  # stored between this call's first look-up and its `join`
-        if cached is None:
-            result = yield Execute(endpoint.executor, arguments, call, endpoint.schema)
-            outcome = _encode(endpoint, call, encoder, result)
-        else:
-            outcome = cached
-        if outcome.chunks is not None or outcome.status >= 400:
-            unshared, outcome = outcome, None
-            return unshared
-        endpoint.instruments.count_cache(endpoint.name, "miss" if cached is None else "hit")
-        if cached is None:
-            cache.put(key, outcome)
-        reply = outcome
-        if is_personal(reply):
-            outcome = None
-        own = _with_cache_header(reply, "miss" if cached is None else "hit")
+        if leads:
+            kept = cache.get(variant.own)  # stored between this call's first look-up and its `join`
+            if kept is not None:
+                outcome = kept if isinstance(kept, Reply) else None
+                return None
+        result = yield Execute(endpoint.executor, arguments, call, endpoint.schema, read)
+        reply = _encode(endpoint, call, encoder, result)
+        outcome = cache.keep(variant, reply, read, call)
+        if reply.chunks is not None or reply.status >= 400:
+            return reply
+        endpoint.instruments.count_cache(endpoint.name, "miss")
+        own = _with_cache_header(reply, "miss")
         own.after = reply.after
         return own
     except DeadlineExceeded:
         raise
     except Exception as error:
-        outcome = error
+        outcome = Personal.REPLY if variant.is_varied_by(read, call) else error
         raise
     finally:
-        cache.single_flight.complete(key, outcome)
+        if leads:
+            cache.single_flight.complete(variant.own, outcome)
 
 
 def _with_cache_header(reply: Reply, found: str) -> Reply:

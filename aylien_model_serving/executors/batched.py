@@ -14,12 +14,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from aylien_model_serving.background import pool
-from aylien_model_serving.core import callers
+from aylien_model_serving.core import callers, reads
 from aylien_model_serving.core.messages import Call
 from aylien_model_serving.errors import DeadlineExceeded
 from aylien_model_serving.executors import Observer
 from aylien_model_serving.executors.batch_policy import BatchOptions
 from aylien_model_serving.executors.engine import Engine, QueuedCall
+from aylien_model_serving.executors.queue import FinishCallback
 from aylien_model_serving.handlers.signatures import Signature
 
 Loop = asyncio.AbstractEventLoop
@@ -74,9 +75,7 @@ class BatchedExecutor:
             outcome.append((result, error))
             done.release()
 
-        queued = QueuedCall(
-            arguments, call.deadline, call.request_id, finish=finish, caller=callers.named(call.caller)
-        )
+        queued = _queued(arguments, call, finish)
         engine, _ = self._engine_of_process()
         engine.submit(queued)
         try:
@@ -98,9 +97,7 @@ class BatchedExecutor:
         def finish(result: Any, error: Exception | None) -> None:
             notifier.put(loop, (future, result, error, call.request_id))
 
-        queued = QueuedCall(
-            arguments, call.deadline, call.request_id, finish=finish, caller=callers.named(call.caller)
-        )
+        queued = _queued(arguments, call, finish)
         engine.submit(queued)
         timer = loop.call_later(_left(call.deadline), _expire, future) if call.deadline is not None else None
         try:
@@ -176,6 +173,17 @@ class LoopNotifier:
                 loop.call_soon_threadsafe(_deliver, deliveries)
             except RuntimeError:
                 continue  # the loop is closed: nobody waits
+
+
+def _queued(arguments: dict[str, Any], call: Call, finish: FinishCallback) -> QueuedCall:
+    return QueuedCall(
+        arguments,
+        call.deadline,
+        call.request_id,
+        finish=finish,
+        caller=callers.named(call.caller),
+        read=reads.current.get(),
+    )
 
 
 def _deliver(deliveries: list[_Delivery]) -> None:

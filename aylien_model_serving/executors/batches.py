@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple, Protocol
 
-from aylien_model_serving.core import callers
-from aylien_model_serving.core.callers import NOBODY, Caller
+from aylien_model_serving.core import callers, reads
+from aylien_model_serving.core.callers import SEVERAL, Caller
 from aylien_model_serving.core.messages import current_request_id
 from aylien_model_serving.errors import DeadlineExceeded, HandlerFailed
 from aylien_model_serving.executors.hub_watch import HOLD_SECONDS, HubWatch
@@ -115,6 +115,7 @@ class HandlerInvoker:
         self._observer.starts(calls)
         token = current_request_id.set(calls[0].request_id if len(calls) == 1 else "-")
         caller_token = callers.current.set(_common_caller(calls))
+        reads_token = reads.current.set(calls[0].read if len(calls) == 1 else _common_record(calls))
         start = time.perf_counter()
         try:
             if self._is_async:
@@ -135,6 +136,7 @@ class HandlerInvoker:
                 self._hub_watch.check(seconds)
             current_request_id.reset(token)
             callers.current.reset(caller_token)
+            reads.current.reset(reads_token)
 
     def _split(self, calls: Sequence[QueuedCall], result: Any) -> list[CallOutcome]:
         """Give every call its own result."""
@@ -151,9 +153,15 @@ class HandlerInvoker:
 
 
 def _common_caller(calls: Sequence[QueuedCall]) -> Caller:
-    """Return who makes all of the calls; nobody, where several do."""
+    """Return who makes all of the calls, or that there are several."""
     first = calls[0].caller
-    return first if len(calls) == 1 or all(call.caller == first for call in calls) else NOBODY
+    return first if len(calls) == 1 or all(call.caller == first for call in calls) else SEVERAL
+
+
+def _common_record(calls: Sequence[QueuedCall]) -> set[str] | None:
+    """Return what gets the names of what is read for several calls; what is read for one is for all."""
+    records = [call.read for call in calls if call.read is not None]
+    return reads.RecordForAll(records) if records else None
 
 
 def columns(calls: Sequence[QueuedCall]) -> dict[str, Any]:

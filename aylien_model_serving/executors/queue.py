@@ -26,6 +26,7 @@ class QueuedCall:
             still taken; never for a call that was abandoned before it reached the handler.
         suspect: whether a process died while it ran this call; it runs alone.
         caller: who makes the request.
+        read: gets the names of what the handler reads beside its fields; None where nobody wants to know.
     """
 
     __slots__ = (
@@ -35,6 +36,7 @@ class QueuedCall:
         "caller",
         "deadline",
         "finish",
+        "read",
         "request_id",
         "suspect",
         "waited",
@@ -49,6 +51,7 @@ class QueuedCall:
         finish: FinishCallback,
         suspect: bool = False,
         caller: Caller = NOBODY,
+        read: set[str] | None = None,
     ) -> None:
         self.arguments = arguments
         self.deadline = deadline
@@ -56,6 +59,7 @@ class QueuedCall:
         self.finish = finish
         self.suspect = suspect
         self.caller = caller
+        self.read = read
         self.abandoned = False
         self.arrived = 0.0
         self.waited = 0.0

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from aylien_model_serving import codecs
 from aylien_model_serving.core.messages import Call, Reply
-from aylien_model_serving.dispatch.cache import cache_key
+from aylien_model_serving.dispatch.cache_keys import cache_key
 from aylien_model_serving.errors import BadRequest
 from aylien_model_serving.jobs.job import NewJob
 from aylien_model_serving.jobs.store import Store

@@ -47,6 +47,7 @@ class ReplyHeader(msgspec.Struct, array_like=True):
     status: int
     media_type: str
     headers: list[tuple[str, str]]
+    varies_by: tuple[str, ...] = ()
 
 
 #: Codes of MessagePack's extension types for path values that it has no type for.

@@ -117,7 +117,7 @@ def encode_reply(number: int, reply: Reply, stream: bool = False) -> list[Buffer
     Raises:
         WireError: the header is over 1 MiB or the body over 1 GiB.
     """
-    header = _ENCODER.encode(ReplyHeader(reply.status, reply.media_type, reply.headers))
+    header = _ENCODER.encode(ReplyHeader(reply.status, reply.media_type, reply.headers, reply.varies_by))
     return _frame(STREAM if stream else REPLY, number, header, b"" if stream else reply.body)
 
 
@@ -201,4 +201,4 @@ def decode_frame(data: bytes) -> Frame:
 def decode_reply(frame: Frame) -> Reply:
     """Return the reply in a REPLY frame; that of a STREAM frame has no chunks yet."""
     header: ReplyHeader = frame.header
-    return Reply(header.status, frame.body, header.media_type, header.headers)
+    return Reply(header.status, frame.body, header.media_type, header.headers, varies_by=header.varies_by)

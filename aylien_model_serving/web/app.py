@@ -109,7 +109,11 @@ class ServingFlask(MountingFlask):
                 or "werkzeug.debug.preserve_context" in environ
                 or (self._auth is not None and not self._identifies(headers, info))
             ):
-                return super().wsgi_app(environ, start_response)
+                if self.state.backend is None or self.route_table.is_uncached(
+                    path, environ["REQUEST_METHOD"]
+                ):
+                    return super().wsgi_app(environ, start_response)
+                return self._dispatch_recorded(environ, start_response)
             call = wsgi.call_of(match, path, headers, environ, info)
             return wsgi.answer(self, match.endpoint, call, environ, start_response, info)
         finally:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask, request
 
+from aylien_model_serving.core import reads
 from aylien_model_serving.core.callers import NOBODY
 from aylien_model_serving.errors import Forbidden, Unauthorized
 from aylien_model_serving.web.adapters.flask import request_info
+from aylien_model_serving.web.adapters.recorded_environ import RecordedEnviron, plain
 from aylien_model_serving.web.adapters.request_info import EnvironHeaders, RequestInfo
 from aylien_model_serving.web.auth import ApiKeyAuth, BrowserUnauthorized, HeaderLookup
 from aylien_model_serving.web.state import ServiceState
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 
 class AuthenticatedFlask(Flask):
@@ -49,6 +54,12 @@ class AuthenticatedFlask(Flask):
                 self.public.add(endpoint)
             self.add_url_rule(rule, endpoint, view, methods=["GET"], **options)
 
+    def _dispatch_recorded(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Have Flask dispatch a request, and record what is read of it: its reply may be kept for others."""
+        names: set[str] = set()
+        with reads.recorded(names):
+            return Flask.wsgi_app(self, RecordedEnviron(environ, names), start_response)
+
     def _identifies(self, headers: HeaderLookup, info: RequestInfo) -> bool:
         """Set a request's caller, and return whether it has one; Flask's adapter refuses it otherwise."""
         if self._auth is None:
@@ -69,7 +80,7 @@ class AuthenticatedFlask(Flask):
         if self._auth is None:
             return
         try:
-            request_info().set_caller(self._auth.caller_of(EnvironHeaders(request.environ)))
+            request_info().set_caller(self._auth.caller_of(EnvironHeaders(plain(request.environ))))
         except Unauthorized:
             if request.endpoint in self.untracked:
                 raise BrowserUnauthorized from None

@@ -17,8 +17,8 @@ from aylien_model_serving.dispatch.cache import (
     PassThroughSerializer,
     ReplyCache,
     SingleFlight,
-    cache_key,
 )
+from aylien_model_serving.dispatch.cache_keys import cache_key
 
 CALL = Call("POST", "/p", "a=1", {}, b"", {}, "id")
 REPLY = Reply(200, b"{}", "application/json")

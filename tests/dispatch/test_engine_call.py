@@ -1,11 +1,17 @@
 """A call that the engine executes: prepared, run and encoded by others."""
 
 import dataclasses
+from collections.abc import Sequence
 
+from aylien_model_serving.core.callers import current_caller
 from aylien_model_serving.core.messages import current_request_id
+from aylien_model_serving.core.reads import CALLER
 from aylien_model_serving.dispatch.engine_call import EngineCall
 from aylien_model_serving.dispatch.error_responses import ErrorResponses
 from aylien_model_serving.errors import Unavailable
+from aylien_model_serving.executors.batches import HandlerInvoker
+from aylien_model_serving.executors.queue import QueuedCall
+from aylien_model_serving.handlers.signatures import Signature
 from tests.dispatch.pipelines import Service, call, decoded
 
 
@@ -44,3 +50,33 @@ def test_whatever_fails_is_logged_under_the_requests_id() -> None:
     assert (reply.status, decoded(reply)["request_id"]) == (503, "id-1")
     assert seen == ["id-1", "id-1"]
     assert current_request_id.get() == "-"
+
+
+class Observer:
+    """Records nothing."""
+
+    def starts(self, calls: Sequence[QueuedCall]) -> None: ...
+
+    def ended(self, calls: Sequence[QueuedCall], seconds: float) -> None: ...
+
+    def dropped(self, reason: str) -> None: ...
+
+    def settled(self) -> None: ...
+
+
+def test_a_run_has_the_caller_of_its_call_and_tells_if_it_was_read() -> None:
+    def handler(text: str) -> str:
+        return current_caller() if text == "read" else text
+
+    for text, reply in (("read", ("alice", (CALLER,))), ("other", ("other", ()))):
+        given = call(b'{"text": "%b"}' % text.encode())
+        given.caller = "alice"
+        queued = EngineCall(given, Service(handler).endpoint, None, lambda result, error: None)
+        queued.prepare()
+        runner = HandlerInvoker(handler, Signature.of(handler), False, Observer())
+
+        (outcome,) = runner.run([queued])
+        encoded = queued.encode(outcome.result, outcome.error)
+
+        assert (decoded(encoded), encoded.varies_by) == reply
+    assert current_caller() == ""

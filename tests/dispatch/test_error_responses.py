@@ -128,7 +128,7 @@ def test_the_details_of_an_invalid_answer_are_logged(caplog: pytest.LogCaptureFi
 def test_what_is_no_fault_of_the_code_is_one_quiet_line(
     error: ServingError, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, "aylien_model_serving")
 
     Responses().reply(failed(error))
 

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from aylien_model_serving.core.messages import Reply
-from aylien_model_serving.dispatch.pipeline import Execute, answer
+from aylien_model_serving.dispatch.pipeline import answer
+from aylien_model_serving.dispatch.steps import Execute
 from aylien_model_serving.errors import InvalidRequest, Unavailable
 from examples import example_schema_pb2
 from tests.dispatch.pipelines import Service, call, decoded

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from aylien_model_serving.core.messages import Reply
-from aylien_model_serving.dispatch.pipeline import Execute, FlightWait, answer
+from aylien_model_serving.dispatch.cache import FlightEnd, Personal
+from aylien_model_serving.dispatch.pipeline import answer
+from aylien_model_serving.dispatch.steps import Execute, FlightWait
 from aylien_model_serving.errors import DeadlineExceeded, InvalidRequest
 from tests.dispatch.pipelines import TIMEOUT, Service, call
 
@@ -72,8 +74,9 @@ def test_a_personal_reply_is_not_shared_with_those_that_wait() -> None:
         leader.send(Reply(200, b"{}", headers=[("Set-Cookie", "session=mine")]))
 
     assert ("Set-Cookie", "session=mine") in end.value.value.headers
-    assert waiting.wait() is None
-    assert isinstance(follower.send(None), Execute)
+    assert waiting.wait() is Personal.REPLY
+    assert isinstance(follower.send(Personal.REPLY), Execute)
+    follower.close()
 
 
 def send_together(service: Service, bodies: list[bytes], run_under_way: threading.Event) -> list[Reply]:
@@ -112,7 +115,7 @@ def record_joins(service: Service, gate: Gate) -> None:
     single_flight = service.endpoint.reply_cache.single_flight
     join = single_flight.join
 
-    def recorded(key: str) -> Future[Reply | None] | None:
+    def recorded(key: str) -> Future[FlightEnd] | None:
         flight = join(key)
         if flight is not None:
             gate.joined.release()

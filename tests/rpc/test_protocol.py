@@ -31,7 +31,14 @@ headers = st.fixed_dictionaries(
 )
 deadlines = st.none() | st.floats(allow_nan=False)
 calls = st.builds(Call, texts, texts, texts, headers, bodies, path_values, texts, deadlines)
-replies = st.builds(Reply, st.integers(100, 599), bodies, texts, st.lists(st.tuples(texts, texts)))
+replies = st.builds(
+    Reply,
+    st.integers(100, 599),
+    bodies,
+    texts,
+    st.lists(st.tuples(texts, texts)),
+    varies_by=st.lists(texts).map(tuple),
+)
 encoded = st.one_of(
     st.builds(protocol.encode_call, call_numbers, calls, st.booleans()),
     st.builds(protocol.encode_reply, call_numbers, replies, st.booleans()),

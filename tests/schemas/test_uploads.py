@@ -14,7 +14,7 @@ from aylien_model_serving.codecs import JSON, forms, json
 from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.core.messages import Call
 from aylien_model_serving.decoding import packages
-from aylien_model_serving.dispatch.cache import cache_key
+from aylien_model_serving.dispatch.cache_keys import cache_key
 from aylien_model_serving.errors import ConfigurationError, FieldMismatch, FileNotFetched, SchemaMismatch
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.schemas.hints import TypeHintsSchema

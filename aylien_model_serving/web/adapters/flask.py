@@ -28,6 +28,7 @@ from aylien_model_serving.executors.generators import GeneratorItems
 from aylien_model_serving.handlers import callables
 from aylien_model_serving.web import pages
 from aylien_model_serving.web.adapters.lazy_contexts import LazyContexts
+from aylien_model_serving.web.adapters.recorded_environ import plain
 from aylien_model_serving.web.adapters.request_info import (
     REQUEST_INFO,
     EnvironHeaders,
@@ -139,7 +140,7 @@ def _call_on_close(after: Callable[[], None], response: Response) -> Response:
 
 
 def _call(endpoint: Endpoint, path_values: Mapping[str, Any]) -> Call:
-    headers, info = EnvironHeaders(request.environ), request_info()
+    headers, info = EnvironHeaders(plain(request.environ)), request_info()
     return Call(
         method=request.method,
         path=request.path,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import cached_property
 
 from flask import Request
-from werkzeug.datastructures import MultiDict
+from werkzeug.datastructures import ImmutableMultiDict, MultiDict
 from werkzeug.exceptions import BadRequest
+from werkzeug.sansio.http import parse_cookie
 from werkzeug.sansio.utils import get_host
 
 
@@ -20,6 +21,11 @@ class ServingRequest(Request):
             return super().args
         except UnicodeDecodeError:
             raise BadRequest("The query is not UTF-8") from None
+
+    @cached_property
+    def cookies(self) -> ImmutableMultiDict[str, str]:
+        """The cookies, for which Werkzeug would read all headers: a cache is to know which was read."""
+        return ImmutableMultiDict(parse_cookie(self.environ.get("HTTP_COOKIE", "")))
 
     @property
     def host(self) -> str:

@@ -14,6 +14,9 @@ import flask.globals
 from flask import Flask, Response
 from werkzeug.exceptions import BadRequest
 
+from aylien_model_serving.core import reads
+from aylien_model_serving.web.adapters.recorded_environ import RecordedEnviron
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
     from flask.ctx import AppContext, RequestContext
@@ -82,7 +85,7 @@ class LazyContexts:
             HTTPException: no URL can be made with the request's Host header.
         """
         if self.request_context is None:
-            context = self.request_context = self.app.request_context(self._environ())
+            context = self.request_context = self.app.request_context(_recorded(self._environ()))
             sessions = self.app.session_interface
             session = sessions.open_session(self.app, context.request)
             context._session = sessions.make_null_session(self.app) if session is None else session
@@ -137,6 +140,12 @@ class _RequestContextProxy:
 
     def __exit__(self, *error: Any) -> None:  # noqa: PYI036  # passed on
         self._contexts.open_request().__exit__(*error)
+
+
+def _recorded(environ: WSGIEnvironment) -> WSGIEnvironment:
+    """Return an environ that records what is read from it, where a cache wants to know."""
+    names = reads.current.get()
+    return environ if names is None else RecordedEnviron(environ, names)
 
 
 def body_environ(environ: Mapping[str, Any], body: bytes) -> WSGIEnvironment:

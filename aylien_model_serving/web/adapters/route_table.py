@@ -71,6 +71,11 @@ class RouteTable:
             self._matches[path, method] = match
         return match
 
+    def is_uncached(self, path: str, method: str) -> bool:
+        """Return whether the path has a bare handler whose replies are not cached."""
+        match = self.find(path, method)
+        return match is not None and match.endpoint.reply_cache is None
+
     def _match(self, path: str, method: str) -> RouteMatch | None:
         if path.startswith("//") or is_too_long(path):  # which Flask merges into one slash, or refuses
             return None
