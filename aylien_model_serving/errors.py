@@ -108,7 +108,10 @@ class FieldMismatch(BadRequest):
 
 
 class HostNotAllowed(BadRequest):
-    """The request is for a host that is not this service's."""
+    """The request is for a host that is not this service's.
+
+    Not 421, on which a client may send the request again by another connection (RFC 9110, section 15.5.20).
+    """
 
     code = "host_not_allowed"
     message = "This service does not answer for this host"

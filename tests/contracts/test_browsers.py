@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from flask import Flask, abort
+from flask import Flask, Response, abort
 
 from aylien_model_serving.app_factory import FlaskAppWrapper
 from aylien_model_serving.errors import Unavailable
@@ -202,6 +202,36 @@ def test_a_refusal_is_counted_and_reaches_nothing(adapter: str) -> None:
     assert outcome.path in ([()], [("a2wsgi",)])
     assert outcome.counted["flask_http_request('POST', '403')"] == 1
     assert not any("echo" in series for series in outcome.counted)
+
+
+def with_own_cors() -> ServingFlask:
+    """Return a service that answers CORS itself, as Flask-Cors does."""
+    app = build()
+
+    @app.after_request
+    def allow(response: Response) -> Response:
+        response.headers["Access-Control-Allow-Origin"] = "*"
+        response.headers["Access-Control-Allow-Methods"] = "PUT"
+        return response
+
+    return app
+
+
+@pytest.mark.parametrize("adapter", ADAPTERS)
+@pytest.mark.parametrize("origins", ["", APP])
+def test_an_application_that_answers_cors_itself_still_does(adapter: str, origins: str) -> None:
+    service = ServiceByAdapter(with_own_cors, {"MODEL_SERVING_CORS_ORIGINS": origins})
+    asked = (("access-control-request-method", "PUT"), ("origin", EVIL))
+
+    read = service.send(adapter, Request("GET", "/livez", b"", (("origin", EVIL),)))
+    preflight = service.send(adapter, Request("OPTIONS", "/echo", b"", asked))
+    posted = service.send(adapter, post("/echo", ("origin", APP)))
+
+    for answer in (read, preflight):
+        assert answer.status == 200
+        assert [value for name, value in answer.headers if name == "access-control-allow-origin"] == ["*"]
+    assert posted.status == (200 if origins else 403)
+    assert len([name for name, _ in posted.headers if name == "access-control-allow-origin"]) <= 1
 
 
 @pytest.fixture
