@@ -20,6 +20,9 @@ _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 #: Proxies in a row whose word is read, at most.
 _MOST_PROXIES = 16
 
+#: Characters of an address, with the zone of an interface; what is remembered of one has no more.
+_LONGEST = 64
+
 #: Bits of an IPv6 address that tell clients apart.
 _IPV6_PREFIX = 64
 
@@ -51,10 +54,10 @@ class ClientAddresses:
         entries = [] if self.trusts_none else forwarded.rsplit(",", _MOST_PROXIES)[-_MOST_PROXIES:]
         while entries and self._is_trusted(client):
             address = _without_port(entries.pop().strip())
-            if _parsed(address) is None:
+            if len(address) > _LONGEST or _parsed(address) is None:
                 break
             client = address
-        return network_of(client)
+        return network_of(client[:_LONGEST])
 
     def _is_trusted(self, address: str) -> bool:
         parsed = _parsed(address)
@@ -93,7 +96,7 @@ def network_of(text: str) -> str:
     """Return what an address shares with all others of the same client; other text is cut, and stays."""
     address = _parsed(text)
     if address is None:
-        return text[:64]
+        return text[:_LONGEST]
     if address.version == 4:
         return str(address)
     return str(ipaddress.ip_network((address, _IPV6_PREFIX), strict=False))

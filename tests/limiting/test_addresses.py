@@ -37,6 +37,16 @@ def test_the_client_is_the_last_address_that_no_trusted_proxy_has(
     assert ClientAddresses(trusted).of(remote, forwarded) == client
 
 
+def test_what_is_remembered_of_an_address_is_short() -> None:
+    network_of.cache_clear()
+    trusting = ClientAddresses([PROXY])
+
+    clients = {trusting.of(PROXY, "1" * 60_000), trusting.of(PROXY, f"::1%{'z' * 60_000}")}
+
+    assert clients == {PROXY}
+    assert len(trusting.of("a" * 60_000, "")) == 64
+
+
 def test_no_more_than_sixteen_entries_are_read() -> None:
     entries = ", ".join(["1.2.3.4", *[PROXY] * 40])
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Iterator
 from typing import Any
 
 from flask import Flask
@@ -11,6 +13,12 @@ from aylien_model_serving.app_factory import FlaskAppWrapper
 from tests.services.apps import echo, name_worker, wait_at_gate
 
 LIMIT = {"rate": "20/day"}
+
+
+def count_slowly(number: int) -> Iterator[int]:
+    for item in range(number):
+        time.sleep(0.01)
+        yield item
 
 
 def limited() -> Flask:
@@ -24,6 +32,7 @@ def _routes() -> list[dict[str, Any]]:
         {"endpoint": "/", "callable": echo, "limit": LIMIT},
         {"endpoint": "/other", "callable": echo, "name": "other", "limit": LIMIT},
         {"endpoint": "/worker", "callable": name_worker},
+        {"endpoint": "/stream", "callable": count_slowly, "limit": {"concurrent": 1}},
         {"endpoint": "/gate", "callable": wait_at_gate, "limit": {"concurrent": 1}},
     ]
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
+import sys
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from tests.selection import full, matrix
-from tests.services.raw_http import Answer, ask, post
+from tests.services.raw_http import Answer, ask, connect, post
 from tests.services.redis_server import redis_server
-from tests.services.serving import Service, serve
+from tests.services.serving import Service, launch, serve
 from tests.services.test_asgi_servers import SERVERS
 from tests.services.test_caching import redis_config
 
@@ -23,6 +25,7 @@ pytestmark = pytest.mark.processes
 
 LIMITED = "tests.services.limited_apps:limited"
 ALLOWED, ASKED = 20, 50
+PATIENCE_SECONDS = 30.0
 
 
 def gunicorn(worker_class: str) -> Callable[[str, int], AbstractContextManager[Service]]:
@@ -57,6 +60,65 @@ def test_the_workers_of_a_service_count_together(server: str) -> None:
 
         assert found == {200: ALLOWED, 429: ASKED - ALLOWED}
         assert ask(service.port, post({"text": "a"}, path="/other")).status == 200
+
+
+#: Servers one of whose workers streams, and answers others meanwhile.
+CONCURRENT = ("gevent", "gunicorn asgi", "uvicorn", "granian asgi")
+
+
+@pytest.mark.parametrize("server", matrix(CONCURRENT, "gevent", "gunicorn asgi"))
+def test_a_client_that_leaves_its_stream_gives_its_place_back(server: str) -> None:
+    long, short = (post({"number": number}, "Connection: close", path="/stream") for number in (100_000, 1))
+    with STARTS[server](LIMITED, 2) as service:
+        with connect(service.port) as connection:
+            connection.send(long)
+            connection.socket.recv(1)
+            meanwhile = [ask(service.port, short).status for _ in range(4)]
+
+        service.wait_until(lambda: ask(service.port, short).status == 200)
+
+        assert meanwhile == [429] * 4
+
+
+def ask_unix_socket(path: Path, client: str) -> str:
+    """Return what is left of a limit, as the proxy at a service's Unix socket is told."""
+    body = b'{"text":"a"}'
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(PATIENCE_SECONDS)
+        connection.connect(str(path))
+        head = "POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n"
+        head += f"X-Forwarded-For: {client}\r\nContent-Length: {len(body)}\r\n\r\n"
+        connection.sendall(head.encode() + body)
+        with connection.makefile("rb") as answer:
+            [line] = [line for line in answer.read().splitlines() if line.lower().startswith(b"ratelimit:")]
+    return line.decode().partition(";")[2].partition(";")[0]
+
+
+def accepts(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as connection:
+        return connection.connect_ex(str(path)) == 0
+
+
+UNIX_SERVERS = {
+    "gunicorn": ("gunicorn", "--no-control-socket", "--bind", "unix:{socket}", "--worker-class", "gthread"),
+    "gunicorn asgi": ("gunicorn", "--no-control-socket", "--bind", "unix:{socket}", "--worker-class", "asgi"),
+    "uvicorn": ("uvicorn", "--factory", "--uds", "{socket}"),
+    "granian": ("granian", "--interface", "asgi", "--factory", "--uds", "{socket}"),
+}
+
+
+@pytest.mark.parametrize("server", matrix(UNIX_SERVERS, "gunicorn"))
+def test_a_proxy_at_a_unix_socket_is_believed_who_its_clients_are(server: str, tmp_path: Path) -> None:
+    path = tmp_path / "service"
+    words = [word.format(socket=path) for word in UNIX_SERVERS[server]]
+    app = LIMITED if "--factory" in words else f"{LIMITED}()"
+    env = {"MODEL_SERVING_TRUSTED_PROXIES": "unix"}
+
+    with launch([sys.executable, "-m", *words, app], env=env, ready=None) as service:
+        service.wait_until(lambda: accepts(path))
+        left = [ask_unix_socket(path, client) for client in ("1.1.1.1", "1.1.1.1", "2.2.2.2")]
+
+    assert left == ["r=19", "r=18", "r=19"]
 
 
 def gate_call(service: Service, gate: Path) -> Callable[[], Answer | None]:
