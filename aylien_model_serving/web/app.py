@@ -255,13 +255,11 @@ class ServingFlask(MountingFlask):
         super().raise_routing_exception(request)
 
     def preprocess_request(self) -> Any:
-        if request.endpoint not in self.public:
-            try:
-                self.check_key()
-            except (errors.Unauthorized, errors.Forbidden):
-                if not self._is_public_landing():
-                    raise
-        framing.check_length(request.environ.get("CONTENT_LENGTH"))
+        try:
+            self.check_key()
+        except (errors.Unauthorized, errors.Forbidden):
+            if not self._is_public_landing():
+                raise
         return super().preprocess_request()
 
     def full_dispatch_request(self) -> Response:

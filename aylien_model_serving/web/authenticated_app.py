@@ -71,13 +71,16 @@ class AuthenticatedFlask(Flask):
         return True
 
     def check_key(self) -> None:
-        """Set the caller of Flask's current request, and refuse one without a valid API key.
+        """Set the caller of Flask's current request, and refuse one without a valid API key if it needs one.
 
         Raises:
             Unauthorized: it carries no key.
             Forbidden: it carries a wrong one.
         """
         if self._auth is None:
+            return
+        if request.endpoint in self.public:
+            self._identifies(EnvironHeaders(plain(request.environ)), request_info())
             return
         try:
             request_info().set_caller(self._auth.caller_of(EnvironHeaders(plain(request.environ))))

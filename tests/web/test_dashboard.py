@@ -110,6 +110,32 @@ class TestKeys:
         assert client.get(path, auth=("anybody", "one")).status_code == 200
 
 
+@pytest.mark.usefixtures("one_event", "in_memory")
+class TestCallers:
+    """With keys of several callers, whose jobs it lists."""
+
+    KEYS = "alice:one,bob:two,admin:carol:three"
+
+    def jobs_of(self, client: FlaskClient, **headers: str) -> list[str]:
+        text = client.get(
+            EVENTS, headers={name.replace("_", "-"): value for name, value in headers.items()}
+        ).text
+        found = json.loads(text.strip().splitlines()[1].removeprefix("data: "))
+        return sorted(job["caller"] for job in found["jobs"]["latest"])
+
+    def test_a_reader_sees_the_jobs_that_the_key_shows(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("MODEL_SERVING_API_KEYS", self.KEYS)
+        monkeypatch.setenv("MODEL_SERVING_OPEN", "dashboard")
+        client = jobs(echo)
+        for key in ("one", "two"):
+            begin(client, X_API_Key=key)
+
+        assert self.jobs_of(client, X_API_Key="one") == ["alice"]
+        assert self.jobs_of(client, X_API_Key="two") == ["bob"]
+        assert self.jobs_of(client, X_API_Key="three") == ["alice", "bob"]
+        assert self.jobs_of(client) == []
+
+
 @pytest.mark.usefixtures("one_event")
 class TestSnapshot:
     """What is shown of a service at one moment."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from aylien_model_serving import current_caller
 from aylien_model_serving.app_factory import FlaskAppWrapper
 from aylien_model_serving.background import pool
 from aylien_model_serving.errors import Unavailable
@@ -222,6 +223,32 @@ def test_keys_are_required_unless_the_mount_says_otherwise(
             send_request(app, asked.with_header("x-api-key", "secret")).status,
             send_request(app, get(f"/open{place}/where")).status,
         ] == [401, 403, 200, 200]
+
+
+def test_a_mounted_application_knows_the_caller(
+    send_request: SendRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MODEL_SERVING_API_KEYS", "alice:one,bob:two")
+    app = FlaskAppWrapper.create_app([])
+
+    def wsgi(environ: Any, start_response: Any) -> list[bytes]:
+        start_response("200 OK", [])
+        return [f"{current_caller()} {environ['REMOTE_USER']}".encode()]
+
+    async def asgi(scope: Any, receive: Any, send: Any) -> None:
+        assert scope["type"] == "http"
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": current_caller().encode()})
+
+    app.mount_wsgi("/wsgi", wsgi)
+    app.mount_asgi("/asgi", asgi)
+
+    for name, key in (("alice", "one"), ("bob", "two")):
+        answers = [
+            send_request(app, get(place).with_header("x-api-key", key)) for place in ("/wsgi", "/asgi")
+        ]
+        assert [answer.body.decode() for answer in answers] == [f"{name} {name}", name]
+    assert current_caller() == ""
 
 
 def test_middleware_of_a_mount_is_around_it_alone(send_request: SendRequest) -> None:

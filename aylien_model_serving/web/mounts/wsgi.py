@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from werkzeug.wsgi import ClosingIterator
 
+from aylien_model_serving.core.callers import NOBODY
 from aylien_model_serving.core.messages import REQUEST_ID_HEADER, Reply
 from aylien_model_serving.dispatch.error_responses import ErrorResponses
 from aylien_model_serving.handlers import exits
@@ -112,6 +113,7 @@ class Mount:
             "SCRIPT_NAME": environ.get("SCRIPT_NAME", "") + self.path,
             "PATH_INFO": environ.get("PATH_INFO", "")[len(self.path) :],
             "HTTP_X_REQUEST_ID": info.request_id,
+            **({} if info.caller is NOBODY else {"REMOTE_USER": info.caller.name}),
         }
 
     def count(self, method: str, status: int, info: RequestInfo) -> None:
