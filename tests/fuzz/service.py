@@ -11,10 +11,13 @@ from examples import example_schema_pb2
 from tests.fuzz import handlers
 from tests.schemas.proto_files import message_class
 
-#: What the service needs to be as it is in the run: nothing is written to a disk.
+#: What the service needs to be as it is in the run: nothing is written to a disk, and what it keeps, which
+#: would look like a leak, is soon as much as it may be.
 ENVIRONMENT = {
     "MODEL_SERVING_JOBS_URL": "memory://",
     "MODEL_SERVING_LOG_LEVEL": "CRITICAL",
+    "MODEL_SERVING_CACHE_MB": "1",
+    "MODEL_SERVING_JOBS_MAX_ENDED": "100",
 }
 
 #: What the services with keys have in addition: they are known by any name, and called by pages of any site.
