@@ -20,13 +20,16 @@ from aylien_model_serving.errors import ConfigurationError
 PREFIX = "MODEL_SERVING_"
 MEBIBYTE = 1024 * 1024
 
+#: Largest bodies where nobody says otherwise: of routes with files or arrays, and of all others.
+LARGE_BODY_BYTES, SMALL_BODY_BYTES = 32 * MEBIBYTE, 8 * MEBIBYTE
+
 
 @dataclass(frozen=True, repr=False)
 class Settings:
     """The settings of one process; each field is the variable of the same name in upper case.
 
     Args:
-        max_body_mb: largest accepted request body in MiB.
+        max_body_mb: largest accepted request body in MiB, of all routes; what each route says when absent.
         max_json_items: arrays, objects and texts that a JSON body may have, and messages that of protobuf.
         max_waiters: clients of one process that may wait for the end of a job, or follow a stream, at a time;
             half of the server's threads when absent, or 1,000 where waiting holds none.
@@ -73,7 +76,7 @@ class Settings:
         decode_timeout: seconds that decoding one file may take, for a request without a deadline.
     """
 
-    max_body_mb: float = 32
+    max_body_mb: float | None = None
     max_json_items: int = 1_000_000
     max_waiters: int | None = None
     log_format: str = "text"
@@ -119,7 +122,7 @@ class Settings:
 
     @property
     def max_body_bytes(self) -> int:
-        return int(self.max_body_mb * MEBIBYTE)
+        return LARGE_BODY_BYTES if self.max_body_mb is None else int(self.max_body_mb * MEBIBYTE)
 
     @property
     def cache_bytes(self) -> int:

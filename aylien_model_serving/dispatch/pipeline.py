@@ -19,6 +19,7 @@ from aylien_model_serving.background.tasks import TaskResponse, without_tasks
 from aylien_model_serving.codecs import streaming
 from aylien_model_serving.core import reads
 from aylien_model_serving.core.messages import Call, Reply
+from aylien_model_serving.dispatch.body_limit import BY_CONFIGURATION, BodyLimit
 from aylien_model_serving.dispatch.cache import CACHE_HEADER, FlightEnd, Personal, ReplyCache
 from aylien_model_serving.dispatch.cache_keys import NO_NAMES, Variant, cache_key, varied_key, with_caller
 from aylien_model_serving.dispatch.error_responses import ErrorResponses
@@ -50,6 +51,7 @@ class Endpoint:
         limiter: refuses calls beyond the route's limit, if it has one; it is asked before a body is read.
         waiters: the places of those whom a reply is streamed to.
         content_policy: the Content-Security-Policy of pages that the handler answers with.
+        body_limit: the largest body that it accepts.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Endpoint:
     remote: bool = False
     limiter: Limiter | None = None
     content_policy: str | None = None
+    body_limit: BodyLimit = BY_CONFIGURATION
 
 
 def answer(endpoint: Endpoint, call: Call) -> Steps:

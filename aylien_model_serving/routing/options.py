@@ -237,6 +237,7 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "timeout": values.seconds,
     "threads": values.count,
     "max_queue": values.count,
+    "max_body_mb": values.mebibytes,
     "native_threads": values.switch,
     "warmup": _warmup,
     "runner": _runner,

@@ -33,6 +33,7 @@ class Route:
         timeout: seconds that a call may take.
         threads: how many calls may run at once in one process.
         max_queue: calls that may wait in one process until others have run; None for the executor's default.
+        max_body_mb: largest accepted body in MiB; None for what its schema suggests.
         native_threads: whether calls run on native threads where gevent has patched the process.
         warmup: fields of a call that is made before a process reports ready.
         runner: options of the replicas that run the handler; None for the process that got the request.
@@ -53,6 +54,7 @@ class Route:
     timeout: float | None = None
     threads: int = 1
     max_queue: int | None = None
+    max_body_mb: float | None = None
     native_threads: bool = False
     warmup: Mapping[str, Any] | None = None
     runner: RunnerOptions | None = None
@@ -124,6 +126,7 @@ _PIPELINE_KEYS = (
     "timeout",
     "threads",
     "max_queue",
+    "max_body_mb",
     "native_threads",
     "warmup",
     "runner",

@@ -19,6 +19,13 @@ def seconds(value: Any) -> float:
     return float(value)
 
 
+def mebibytes(value: Any) -> float:
+    """Return MiB above 0, of which there are at most as many as a frame between processes may have."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= 1024:
+        raise ConfigurationError(f"MiB above 0, up to 1024, are expected; this is {value!r}")
+    return float(value)
+
+
 def switch(value: Any) -> bool:
     """Return True or False."""
     if not isinstance(value, bool):

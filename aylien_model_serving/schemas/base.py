@@ -18,6 +18,9 @@ class Schema(ABC):
     #: Identity of the schema in a cache key.
     name: str = ""
 
+    #: Whether fields hold data as such, files, arrays or bytes, so that bodies may be large.
+    takes_data: bool = False
+
     decoders: Mapping[str, Decode] = DECODERS
     encoders: tuple[Encoder, ...] = (JSON,)
 

@@ -92,3 +92,33 @@ def _of_inner(message: Descriptor, components: dict[str, JSONSchema]) -> JSONSch
         components[message.full_name] = {}  # a message may be recursive
         components[message.full_name] = of_message(message, components)
     return reference(message.full_name)
+
+
+def holds_data(descriptor: Descriptor, seen: set[str]) -> bool:
+    """Return whether a message has bytes or an array of numbers, alone or within.
+
+    Args:
+        descriptor: of the message.
+        seen: full names of messages that have been looked at, to which this one is added.
+    """
+    if descriptor.full_name in seen:
+        return False
+    seen.add(descriptor.full_name)
+    return any(
+        field.type == FieldDescriptor.TYPE_BYTES
+        or (field.is_repeated and field.cpp_type in _NUMBERS)
+        or (field.message_type is not None and holds_data(field.message_type, seen))
+        for field in descriptor.fields
+    )
+
+
+_NUMBERS = frozenset(
+    {
+        FieldDescriptor.CPPTYPE_INT32,
+        FieldDescriptor.CPPTYPE_UINT32,
+        FieldDescriptor.CPPTYPE_INT64,
+        FieldDescriptor.CPPTYPE_UINT64,
+        FieldDescriptor.CPPTYPE_FLOAT,
+        FieldDescriptor.CPPTYPE_DOUBLE,
+    }
+)

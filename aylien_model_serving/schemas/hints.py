@@ -50,6 +50,7 @@ class TypeHintsSchema(Schema):
         self._signature = signature
         hints = _hints(handler) if typed else {}
         self._returns = hints.pop("return", None)
+        self.takes_data = any(map(_names_data, hints.values()))
         if batched:
             self._returns = batch_hints.result_of(self._returns)
             hints = {name: _item_hint(name, hint) for name, hint in hints.items() if name in signature.known}
@@ -198,6 +199,15 @@ def _custom_types(node: Any, seen: set[int]) -> Iterator[Any]:
         inner = node if isinstance(node, tuple) else (getattr(node, name) for name in node.__struct_fields__)
         for part in inner:
             yield from _custom_types(part, seen)
+
+
+def _names_data(hint: Any) -> bool:
+    """Return whether a hint names data as such: bytes, an array or a file, alone or within."""
+    is_data = hint in _BYTES or arrays.is_array(hint) or uploads.is_file(hint)
+    return is_data or any(map(_names_data, get_args(hint)))
+
+
+_BYTES = (bytes, bytearray, memoryview)
 
 
 def _is_buildable(wanted: Any) -> bool:

@@ -56,6 +56,9 @@ class ProtobufSchema(Schema):
         self._decode_binary = (
             protobuf.decoder(request, signature.required, frozenset(array_parameters)) if request else None
         )
+        self.takes_data = bool(array_parameters) or (
+            request is not None and descriptors.holds_data(cast(Descriptor, request.DESCRIPTOR), set())
+        )
         self.limit_items(json.MAX_ITEMS)
         if response:
             self.encoders = (JSON, protobuf.encoder(response))

@@ -40,9 +40,9 @@ class PydanticSchema(Schema):
         self._request = request
         self._response = response
         self._signature = signature
-        self._has_sets = request is not None and "'uniqueItems'" in repr(
-            of_model(request, "", for_response=False)
-        )
+        described = "" if request is None else repr(of_model(request, "", for_response=False))
+        self._has_sets = "'uniqueItems'" in described
+        self.takes_data = "'binary'" in described  # the format of bytes
         self._path_only = path_names - request.model_fields.keys() if request else path_names
         self.name = "|".join(f"{m.__module__}.{m.__qualname__}" if m else "" for m in (request, response))
 

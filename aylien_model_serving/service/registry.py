@@ -25,6 +25,7 @@ class RouteKeys(TypedDict, total=False):
     timeout: float
     threads: int
     max_queue: int
+    max_body_mb: float
     native_threads: bool
     warmup: Mapping[str, Any]
     runner: bool | Mapping[str, Any]

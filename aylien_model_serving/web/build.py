@@ -15,6 +15,7 @@ from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.core import logging
 from aylien_model_serving.core.messages import Call
 from aylien_model_serving.core.settings import Settings
+from aylien_model_serving.dispatch import body_limit
 from aylien_model_serving.dispatch.cache import ReplyCache
 from aylien_model_serving.dispatch.pipeline import Endpoint, check_result
 from aylien_model_serving.errors import ConfigurationError
@@ -240,6 +241,7 @@ def _endpoint(state: ServiceState, route: Route, limiter: Limiter | None) -> End
         remote=route.runner is not None and route.job is None and not route.cache,
         limiter=limiter,
         content_policy=route.content_security_policy,
+        body_limit=body_limit.choose(state.settings, route.max_body_mb, takes_data=schema.takes_data),
     )
 
 

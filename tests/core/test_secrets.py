@@ -24,7 +24,7 @@ def test_settings_show_no_secret(show: object) -> None:
     shown = show(HELD)
 
     assert [secret for secret in SECRETS if secret in shown] == []
-    assert "max_body_mb=32" in shown
+    assert "url_max_mb=32" in shown
     assert "jobs_url='redis://***@store:6379/0'" in shown
 
 

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.processes
 MEBIBYTE = 1024 * 1024
 PIECE = bytes(64 * 1024)
 CHUNK = f"{len(PIECE):x}\r\n".encode() + PIECE + b"\r\n"
-LARGE = 64 * MEBIBYTE // len(PIECE)  # pieces of a body twice as large as is accepted
+LARGE = 16 * MEBIBYTE // len(PIECE)  # pieces of a body twice as large as is accepted
 
 BOTH = frozenset({"gthread", "gevent"})
 GEVENT = frozenset({"gevent"})
@@ -105,7 +105,7 @@ REFUSED = {
     "a large body": Refused(
         413,
         "body_too_large",
-        "33,554,432 bytes",
+        "8,388,608 bytes",
         head(f"Content-Length: {LARGE * len(PIECE)}"),
         GEVENT,
         rest=[PIECE] * LARGE,
@@ -183,8 +183,8 @@ def test_a_body_without_a_length_is_refused_where_it_becomes_too_large(served: t
         sent = connection.send_until_answered([CHUNK] * LARGE)
         answer = connection.answer()
 
-        assert_refused(answer, Refused(413, "body_too_large", "33,554,432 bytes", b""))
-        assert sent * len(PIECE) > 32 * MEBIBYTE
+        assert_refused(answer, Refused(413, "body_too_large", "8,388,608 bytes", b""))
+        assert sent * len(PIECE) > 8 * MEBIBYTE
         connection.send(*[CHUNK] * (LARGE - sent), b"0\r\n\r\n")
         if worker_class == "gevent":
             assert_good(connection.ask(GOOD))

@@ -120,7 +120,8 @@ async def _respond(
     endpoint: Endpoint, call: Call, connection: ASGIConnection, contexts: LazyContexts
 ) -> _ASGIResponse:
     try:
-        call.body = await read_body(connection, contexts.app.config["MAX_CONTENT_LENGTH"])
+        limit = endpoint.body_limit.of(contexts.app.config["MAX_CONTENT_LENGTH"])
+        call.body = await read_body(connection, limit)
     except ServingError as error:
         return _response_of_reply(endpoint.error_responses.reply(error, call), call)
     with contexts:

@@ -21,6 +21,7 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 from aylien_model_serving import codecs, errors
 from aylien_model_serving.background.tasks import TaskResponse
 from aylien_model_serving.core.messages import REQUEST_ID_HEADER, Call, Reply, deadline_of
+from aylien_model_serving.dispatch.body_limit import BodyLimit
 from aylien_model_serving.dispatch.error_responses import ErrorResponses, error_body
 from aylien_model_serving.dispatch.pipeline import Endpoint, answer, run_steps
 from aylien_model_serving.dispatch.streams import admitted
@@ -146,7 +147,7 @@ def _call(endpoint: Endpoint, path_values: Mapping[str, Any]) -> Call:
         path=request.path,
         query=request.environ.get("QUERY_STRING", ""),
         headers=headers,
-        body=_body(),
+        body=_body(endpoint.body_limit),
         path_values=path_values,
         request_id=info.request_id,
         deadline=deadline_of(endpoint.timeout, headers),
@@ -162,23 +163,26 @@ def request_info() -> RequestInfo:
     return info
 
 
-def _body() -> bytes:
+def _body(body_limit: BodyLimit) -> bytes:
     """Return the whole body.
 
     Raises:
         BodyTooLarge: its declared or real length is over the limit; a declared one is refused unread.
         MalformedBody: it ends before its declared length, or its framing is broken.
     """
+    limit = body_limit.of(request.max_content_length)
+    request.max_content_length = request.max_form_memory_size = limit
     try:
         body = request.get_data(parse_form_data=False)
     except RequestEntityTooLarge:
-        raise errors.BodyTooLarge(request.max_content_length) from None
+        raise errors.BodyTooLarge(limit) from None
     except Exception as error:  # each server has its own for a body that is cut or wrongly framed
         raise errors.MalformedBody(f"The body can't be read: {error}") from error
-    limit = request.max_content_length
     if request.content_length is None:
         if limit is not None and len(body) >= limit:  # Werkzeug stops reading there without an error
             raise errors.BodyTooLarge(limit)
+    elif limit is not None and len(body) > limit:  # a hook has read it
+        raise errors.BodyTooLarge(limit)
     elif len(body) < request.content_length:
         raise errors.MalformedBody(
             f"The body ends after {len(body)} of {request.content_length} declared bytes"

@@ -7,6 +7,7 @@ set in Flask's context variables, and creates the real context at its first attr
 from __future__ import annotations
 
 import io
+import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -92,6 +93,8 @@ class LazyContexts:
             if context.url_adapter is None:  # the Host header is none: what Flask's dispatch raises
                 raise context.request.routing_exception or BadRequest
             context.match_request()
+            # The body has been read within the route's own limit, which may be above Flask's.
+            context.request.max_content_length = context.request.max_form_memory_size = sys.maxsize
             context.request.get_data()  # as the Flask adapter has read it by then
         return self.request_context
 

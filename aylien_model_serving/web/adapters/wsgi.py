@@ -52,7 +52,7 @@ def answer(
         info: the request's start time and id.
     """
     with LazyContexts(app, lambda: body_environ(environ, call.body)) as contexts:
-        limit = app.config["MAX_CONTENT_LENGTH"]
+        limit = endpoint.body_limit.of(app.config["MAX_CONTENT_LENGTH"])
         if endpoint.limiter is None:
             reply = _reply(endpoint, call, environ, limit)
         else:
