@@ -28,6 +28,7 @@ from aylien_model_serving.openapi.responses import DescribedRoute
 from aylien_model_serving.process import lifecycle
 from aylien_model_serving.routing import routes
 from aylien_model_serving.routing.routes import Route
+from aylien_model_serving.servers import access_logs
 from aylien_model_serving.web import (
     cache,
     dashboard,
@@ -60,6 +61,7 @@ def bare_app(config: Mapping[str, Any] | None = None, name: str | None = None) -
     settings = overrides.settings()
     settings = replace(settings, service_name=settings.service_name or name)
     logging.configure(settings)
+    access_logs.set_formatter(logging.formatter(settings))
     app = ServingFlask("aylien_model_serving", ServiceState(settings))
     app.config.update(config or {})
     ops_endpoints.register(app)

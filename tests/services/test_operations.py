@@ -3,6 +3,7 @@
 import json
 import re
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from tests.selection import matrix
 from tests.services.raw_http import Connection, ask, connect, get, post, request
-from tests.services.serving import Service, serve
+from tests.services.serving import BRIEF_SECONDS, Service, launch, serve
 
 pytestmark = pytest.mark.processes
 
@@ -84,6 +85,32 @@ def test_no_request_forges_or_floods_a_line_of_text(text_log: Service) -> None:
 
 def test_no_request_forges_or_floods_a_line_of_json(json_log: Service) -> None:
     check_that_no_line_is_forged_or_flooded(json_log)
+
+
+@pytest.mark.parametrize("server", matrix(["granian wsgi", "granian asgi", "uvicorn"], "granian asgi"))
+def test_no_path_forges_a_line_of_another_servers_access_log(server: str) -> None:
+    name, _, interface = server.partition(" ")
+    options = ["--interface", interface, "--access-log"] if interface else []
+    command = [
+        sys.executable,
+        "-m",
+        name,
+        *options,
+        "--port",
+        "{port}",
+        "--factory",
+        TARGET.removesuffix("()"),
+    ]
+
+    with launch(command, stop_seconds=BRIEF_SECONDS) as service:
+        ask(service.port, get(path="/a%1b[2J%0aforged%e2%80%a8%c2%85end"))
+        service.wait_until(lambda: "end" in service.log(), LINE_SECONDS)
+        log = service.log()
+
+    [line] = [line for line in log.split("\n") if "forged" in line]
+    assert "GET /a" in line
+    assert line.find("end") > 0
+    assert not re.search("[\x00-\x1f\x7f-\x9f\u2028]", line)
 
 
 def test_an_id_that_could_harm_a_log_is_replaced(text_log: Service) -> None:
