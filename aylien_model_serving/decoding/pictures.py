@@ -35,6 +35,9 @@ _MAX_TEXT, _MAX_TEXTS = 1 << 20, 4 << 20
 #: Bytes of the metadata that are handed on.
 _MAX_INFO = 1 << 20
 
+#: Bytes of the rows that are made at once: less than a socket takes before somebody reads.
+_STRIP = 128 << 10
+
 #: Bytes of a pixel in the widest of Pillow's modes.
 _PIXEL_BYTES = 4
 
@@ -58,12 +61,29 @@ def parts(request: Request, content: bytes) -> Iterator[tuple[Response, Any]]:
     if request.want == "check":
         yield Response(), b""
         return
-    image = packages.pillow().ImageOps.exif_transpose(image)
+    packages.pillow().ImageOps.exif_transpose(image, in_place=True)
     if request.mode is not None and image.mode != request.mode:
         image = image.convert(request.mode)
     columns, rows = image.size
     description = {} if request.mode is not None else _description(image)
-    yield Response(shape=(rows, columns, len(image.getbands())), picture=description), image.tobytes()
+    yield Response(shape=(rows, columns, len(image.getbands())), picture=description), _Rows(image)
+
+
+class _Rows:
+    """The bytes of an image, a few rows at a time: while some are received, the next ones are made."""
+
+    def __init__(self, image: Any) -> None:
+        self._image = image
+        self._row_bytes = len(image.crop((0, 0, image.width, 1)).tobytes())
+
+    def __len__(self) -> int:
+        return self._row_bytes * int(self._image.height)
+
+    def __iter__(self) -> Iterator[bytes]:
+        width, height = self._image.size
+        step = max(1, _STRIP // self._row_bytes)
+        for top in range(0, height, step):
+            yield self._image.crop((0, top, width, min(height, top + step))).tobytes()
 
 
 def _decode(content: bytes, media_type: str, limits: DecodeLimits) -> Any:

@@ -15,6 +15,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Generator
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -135,8 +136,10 @@ def _read(count: int) -> bytes:
 
 
 def _send(response: Response, body: Any) -> None:
+    """Send a response; its body is bytes, or has a length and yields them piece by piece."""
+    parts = [body] if isinstance(body, (bytes, memoryview)) else body
     try:
-        for part in (pack(response, len(body)), body):
+        for part in chain([pack(response, len(body))], parts):
             view = memoryview(part)
             while view:
                 view = view[os.write(_SOCKET, view) :]
