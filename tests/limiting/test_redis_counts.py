@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import redis
@@ -29,9 +29,18 @@ def server() -> Iterator[RedisServer]:
         yield server
 
 
-def machine(server: RedisServer, clock: Clock) -> RedisCounts:
-    pool = redis.ConnectionPool(port=server.port, retry=Retry(NoBackoff(), 0), socket_timeout=1.0)
-    return RedisCounts(pool, "a service ", MachineCounts(), clock)
+@pytest.fixture
+def machine(server: RedisServer) -> Iterator[Callable[[Clock], RedisCounts]]:
+    """Returns counts as each of several machines has them."""
+    pools: list[redis.ConnectionPool] = []
+
+    def make(clock: Clock) -> RedisCounts:
+        pools.append(redis.ConnectionPool(port=server.port, retry=Retry(NoBackoff(), 0), socket_timeout=1.0))
+        return RedisCounts(pools[-1], "a service ", MachineCounts(), clock)
+
+    yield make
+    for pool in pools:
+        pool.disconnect()
 
 
 def allowed(counts: Counts, calls: int) -> int:
@@ -39,9 +48,9 @@ def allowed(counts: Counts, calls: int) -> int:
     return sum(hit is not None and hit.is_allowed for hit in hits)
 
 
-def test_machines_count_together(server: RedisServer) -> None:
+def test_machines_count_together(server: RedisServer, machine: Callable[[Clock], RedisCounts]) -> None:
     clock = Clock(0)
-    one, other = machine(server, clock), machine(server, clock)
+    one, other = machine(clock), machine(clock)
 
     assert (allowed(one, 4), allowed(other, 20), allowed(one, 3)) == (4, 6, 0)
     assert all(name.startswith("a service limit:") for name in server.entries())
@@ -52,10 +61,10 @@ def test_machines_count_together(server: RedisServer) -> None:
 
 
 def test_without_redis_the_machine_counts_until_it_is_back(
-    server: RedisServer, caplog: pytest.LogCaptureFixture
+    server: RedisServer, machine: Callable[[Clock], RedisCounts], caplog: pytest.LogCaptureFixture
 ) -> None:
     clock = Clock(0)
-    counts = machine(server, clock)
+    counts = machine(clock)
     allowed(counts, 4)
 
     server.kill()

@@ -51,7 +51,7 @@ def workers_of(service: Service) -> int:
     return len(set(asked))
 
 
-@pytest.mark.parametrize("server", matrix(STARTS, "gevent", "uvicorn"))
+@pytest.mark.parametrize("server", matrix(STARTS, "gevent"))
 def test_the_workers_of_a_service_count_together(server: str) -> None:
     with STARTS[server](LIMITED, 2) as service:
         service.wait_until(lambda: workers_of(service) == 2)
@@ -66,7 +66,7 @@ def test_the_workers_of_a_service_count_together(server: str) -> None:
 CONCURRENT = ("gevent", "gunicorn asgi", "uvicorn", "granian asgi")
 
 
-@pytest.mark.parametrize("server", matrix(CONCURRENT, "gevent", "gunicorn asgi"))
+@pytest.mark.parametrize("server", matrix(CONCURRENT, "gunicorn asgi"))
 def test_a_client_that_leaves_its_stream_gives_its_place_back(server: str) -> None:
     long, short = (post({"number": number}, "Connection: close", path="/stream") for number in (100_000, 1))
     with STARTS[server](LIMITED, 2) as service:
@@ -107,7 +107,8 @@ UNIX_SERVERS = {
 }
 
 
-@pytest.mark.parametrize("server", matrix(UNIX_SERVERS, "gunicorn"))
+@full
+@pytest.mark.parametrize("server", UNIX_SERVERS)
 def test_a_proxy_at_a_unix_socket_is_believed_who_its_clients_are(server: str, tmp_path: Path) -> None:
     path = tmp_path / "service"
     words = [word.format(socket=path) for word in UNIX_SERVERS[server]]
