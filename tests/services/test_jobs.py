@@ -56,7 +56,9 @@ def test_the_state_is_told_in_three_forms(service: Service) -> None:
         get(f"/status/{job_id}"),
         get(f"/status?job_id={job_id}"),
         post({"job_id": job_id}, path="/status"),
-        b"POST /status?job_id=" + job_id.encode() + b" HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n",
+        b"POST /status?job_id="
+        + job_id.encode()
+        + b" HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n",
     ):
         assert ask(service.port, question).json() == end
 
