@@ -50,14 +50,18 @@ class Retention:
         Raises:
             StoreUnavailable: it is full, and none of its jobs may go.
         """
-        if repository.used_bytes() > self._limits.max_bytes and not self.remove_surplus(repository, limit):
+        if self._is_full(repository) and not self.trim(repository, limit):
             raise StoreUnavailable("The job store is full: none of its jobs has ended")
 
     def remove_surplus(self, repository: SqliteRepository, limit: int) -> int:
         """Remove so many ended jobs at most, and return how many; 0 when there is not too much."""
         surplus = repository.count_ended(self._limits.max_ended + limit) - self._limits.max_ended
+        return self.trim(repository, limit, surplus)
+
+    def trim(self, repository: SqliteRepository, limit: int, surplus: int = 0) -> int:
+        """Remove so many ended jobs at most while there is a surplus of them, or the store is too large."""
         removed = 0
-        while removed < limit and (removed < surplus or repository.used_bytes() > self._limits.max_bytes):
+        while removed < limit and (removed < surplus or self._is_full(repository)):
             if not repository.remove_first_to_expire():
                 break
             removed += 1
@@ -65,6 +69,9 @@ class Retention:
             repository.free_pages()
             self._log(removed)
         return removed
+
+    def _is_full(self, repository: SqliteRepository) -> bool:
+        return repository.used_bytes() > self._limits.max_bytes
 
     def _log(self, removed: int) -> None:
         self._removed += removed

@@ -190,6 +190,7 @@ class Store:
             job = lookups.of_owner(repository, job_id, owner)
             if job.status != "streaming":
                 raise IllegalTransition(f"A job that is {job.status} has no items")
+            self._retention.trim(repository, BATCH)
             repository.put_item(job, index, body)
             return job.cancel_requested
 
@@ -197,6 +198,7 @@ class Store:
         """End a job with its reply, and return it."""
         with self._unit_of_work.write() as repository:
             job = lookups.of_owner(repository, job_id, owner)
+            self._retention.trim(repository, BATCH)
             done = saving.keep(repository, job, transitions.finished(job, reply, now))
             repository.put_body(done, body)
             return done

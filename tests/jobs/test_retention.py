@@ -95,6 +95,22 @@ def test_the_file_stays_within_its_bytes_between_sweeps(tmp_path: Path) -> None:
     assert (tmp_path / "jobs.db").stat().st_size < 12 * MEBIBYTE
 
 
+def test_items_and_results_drive_out_what_has_ended_and_never_themselves(limited: LimitedStore) -> None:
+    store = limited(Limits(max_bytes=4 * MEBIBYTE))
+    old = [finish(store, bytes(MEBIBYTE), keep=1000.0) for _ in range(4)]
+    streaming = enqueue(store, keep=10.0)
+    claim(store)
+    store.streaming(streaming, "me", NOW)
+
+    for index in range(5):
+        store.add_item(streaming, "me", index, bytes(MEBIBYTE))
+    store.finish(streaming, "me", REPLY, b"null", NOW)
+
+    assert ids(store) == [streaming]
+    assert len(store.items("s", streaming, -1, 9)) == 5
+    assert all(store.get("s", job_id) is None for job_id in old)
+
+
 def test_a_store_that_is_full_of_waiting_jobs_takes_no_more(limited: LimitedStore) -> None:
     store = limited(Limits(max_bytes=2 * MEBIBYTE))
     waiting = [enqueue(store, call=bytes(MEBIBYTE)) for _ in range(2)]
