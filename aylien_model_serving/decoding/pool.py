@@ -159,8 +159,10 @@ def responses(
 
     Raises:
         BadFile, TooLarge: the file can't be decoded.
-        DecodeTimeout: it took too long; the decoder is ended.
+        DecodeTimeout: it took too long; a decoder that is at work is ended.
     """
+    if time.monotonic() >= until:
+        raise DecodeTimeout  # the time went by while the decoder was started, which serves the next
     channel = decoder.channel
     channel.until = until
     largest = request.limits.bytes + _SLACK

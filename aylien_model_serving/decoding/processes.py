@@ -39,13 +39,15 @@ _INHERITED = (
     "SERVICE_FOLDER",
 )
 
-#: One thread in each library, and memory that returns to the system: a decoder waits most of the time.
+#: One thread in each library, and memory that returns to the system: a decoder waits most of the time. No
+#: module comes from the working folder, where clients' files may lie.
 _FIXED = {
     "MALLOC_ARENA_MAX": "1",
     "MALLOC_MMAP_THRESHOLD_": str(4 << 20),
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "PYTHONDONTWRITEBYTECODE": "1",
+    "PYTHONSAFEPATH": "1",
 }
 
 

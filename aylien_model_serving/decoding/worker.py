@@ -31,6 +31,12 @@ _SOCKET = 0
 #: prctl(2): the signal that a process gets when its parent ends.
 _PR_SET_PDEATHSIG = 1
 
+#: prctl(2): no program that is executed gets more privileges.
+_PR_SET_NO_NEW_PRIVS = 38
+
+#: Descriptors that a process may have inherited where there is no limit.
+_MAX_DESCRIPTORS = 65_536
+
 #: Bytes that decoders take beside their result: other forms of a picture, and their own state.
 _WORKING_BYTES = 128 << 20
 
@@ -51,7 +57,7 @@ _FAMILIES = {"image": pictures, "audio": sound, "video": film}
 def main() -> None:
     """Answer requests until nobody is there."""
     _end_with_parent(int(sys.argv[1]))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _renounce()
     _send(Response(), b"")
     _silence()
     parts = _nothing()
@@ -152,6 +158,20 @@ def _end_with_parent(parent: int) -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
+
+
+def _renounce() -> None:
+    """Let go of what decoding does not need: other descriptors, files to write, further privileges."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    os.closerange(3, files if files != resource.RLIM_INFINITY else _MAX_DESCRIPTORS)
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:
+        score.write("1000")  # where memory is short, this process goes before those that serve
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(None).prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    if sys.version_info < (3, 11):
+        del sys.path[0]  # the working folder, where clients' files may lie
 
 
 def _silence() -> None:

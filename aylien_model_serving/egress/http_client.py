@@ -28,6 +28,11 @@ MAX_OVERHEAD = 256 * 1024
 #: A length, or none; one of more digits than any file has is no length.
 _LENGTH = re.compile("[0-9]{0,18}")
 
+_CHUNK_LENGTH = re.compile(b"[0-9A-Fa-f]{1,15}")
+
+#: Bytes of the line before a chunk, extensions included.
+_MAX_CHUNK_LINE = 65_536
+
 _HEADERS = {"User-Agent": "model-serving", "Accept-Encoding": "identity", "Connection": "close"}
 
 
@@ -90,6 +95,13 @@ class _FinalResponse(http.client.HTTPResponse):
             if not 100 < found[1] < 200 or found[1] == HTTPStatus.SWITCHING_PROTOCOLS:
                 return found
             http.client.parse_headers(self.fp)
+
+    def _read_next_chunk_size(self) -> int:
+        """Read the length of a chunk; the standard library takes a sign, "0x" and "_" for parts of one."""
+        length = self.fp.readline(_MAX_CHUNK_LINE).partition(b";")[0].strip()
+        if not _CHUNK_LENGTH.fullmatch(length):
+            raise http.client.HTTPException("a chunk's length is none")
+        return int(length, 16)
 
 
 def _check_framing(headers: http.client.HTTPMessage) -> None:

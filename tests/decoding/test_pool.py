@@ -17,7 +17,7 @@ from aylien_model_serving.decoding import pool as pools
 from aylien_model_serving.decoding.pool import DecoderPool
 from aylien_model_serving.decoding.processes import environment_of
 from aylien_model_serving.errors import DeadlineExceeded, FileTooLarge, SchemaMismatch, Unavailable
-from aylien_model_serving.media import ImageFile, VideoFile
+from aylien_model_serving.media import AudioFile, ImageFile, VideoFile
 from tests.decoding import bombs
 from tests.media import samples
 from tests.services.hosts import wait_until
@@ -104,6 +104,28 @@ def test_a_decode_ends_at_the_deadline_and_so_does_its_process(pool: DecoderPool
 
     wait_until(lambda: is_gone(pid))
     assert sent(samples.image()).to_np_array().shape == (24, 32, 3)
+
+
+def test_a_deadline_that_passes_while_a_decoder_starts_leaves_it_for_the_next(pool: DecoderPool) -> None:
+    with pytest.raises(DeadlineExceeded):
+        sent(samples.image(), deadline=0.001).to_np_array()
+    pid = pid_of(pool)
+
+    sent(samples.image()).to_np_array()
+    assert pid_of(pool) == pid
+
+
+def test_no_module_comes_from_the_working_folder(
+    pool: DecoderPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "PIL").mkdir()
+    (tmp_path / "PIL" / "__init__.py").write_text("raise RuntimeError('a client wrote this')")
+    (tmp_path / "soundfile.py").write_text("raise RuntimeError('a client wrote this')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+
+    assert sent(samples.image()).to_np_array().shape == (24, 32, 3)
+    assert AudioFile.from_any(samples.audio()).sample_rate == samples.SAMPLE_RATE
 
 
 def test_a_broken_file_keeps_its_decoder(pool: DecoderPool) -> None:

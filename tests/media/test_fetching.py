@@ -382,6 +382,13 @@ def test_a_compressed_body_is_refused_before_it_is_decompressed() -> None:
         (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc", "ends early"),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab", "does not speak HTTP"),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "does not speak HTTP"),
+        *[
+            (
+                b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + length + b"\r\nab\r\n0\r\n\r\n",
+                "does not speak",
+            )
+            for length in (b"+2", b"-2", b"0x2", b"0_2", b"", b"2 2", b"2" * 5000)
+        ],
         (b"SSH-2.0-OpenSSH\r\n", "does not speak HTTP"),
         (b"", "does not speak HTTP"),
         (b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 200 + b"\r\n", "does not speak HTTP"),

@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +20,7 @@ from tests.media import samples
 from tests.selection import matrix
 from tests.services.hosts import gone_in_the_end, processes, wait_until
 from tests.services.raw_http import Answer, connect
-from tests.services.serving import Service, serve
+from tests.services.serving import BRIEF_SECONDS, Service, launch, serve
 from tests.with_media import need_media
 
 pytestmark = pytest.mark.processes
@@ -120,7 +121,14 @@ SERVERS: dict[str, Callable[[str, dict[str, str]], contextlib.AbstractContextMan
     "gthread": lambda app, env: serve(f"{APP}:{app}()", workers=1, env=env, args=SLOW_START),
     "gevent": lambda app, env: serve(f"{APP}:{app}()", worker_class="gevent", workers=1, env=env),
     "asgi": lambda app, env: serve(f"{APP}:{app}()", worker_class="asgi", workers=1, env=env),
+    "granian wsgi": lambda app, env: granian("wsgi", app, env),
+    "granian asgi": lambda app, env: granian("asgi", app, env),
 }
+
+
+def granian(interface: str, app: str, env: dict[str, str]) -> contextlib.AbstractContextManager[Service]:
+    words = ["--interface", interface, "--port", "{port}", "--workers", "1", "--factory", f"{APP}:{app}"]
+    return launch([sys.executable, "-m", "granian", *words], env=env, stop_seconds=BRIEF_SECONDS)
 
 
 def slow_picture() -> bytes:
@@ -128,7 +136,7 @@ def slow_picture() -> bytes:
     return bombs.slow_bmp()
 
 
-@pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.parametrize("server", matrix(SERVERS, "gthread", "gevent", "asgi"))
 def test_a_decode_ends_in_time_and_others_are_answered_meanwhile(server: str) -> None:
     env = {"MODEL_SERVING_DECODE_TIMEOUT": "1"}
     content = slow_picture()
@@ -203,7 +211,7 @@ def runs(pid: int) -> bool:
     return False
 
 
-def test_a_decoder_knows_none_of_the_services_secrets() -> None:
+def test_a_decoder_has_none_of_the_services_secrets_and_sockets() -> None:
     env = {"MODEL_SERVING_API_KEYS": "the-secret-key", "AWS_SECRET_ACCESS_KEY": "another"}
     with gone_in_the_end(serve(f"{APP}:service()", workers=1, env=env)) as service:
         body = json.dumps({"image": base64.b64encode(samples.image()).decode()}).encode()
@@ -216,11 +224,13 @@ def test_a_decoder_knows_none_of_the_services_secrets() -> None:
             )
         [pid] = decoders(service)
         environ = Path(f"/proc/{pid}/environ").read_bytes()
+        descriptors = {int(path.name) for path in Path(f"/proc/{pid}/fd").iterdir()}
 
     assert answer is not None
     assert answer.status == 200
     assert b"secret" not in environ
     assert b"another" not in environ
+    assert descriptors == {0, 1, 2}
 
 
 def test_a_replica_has_decoders_of_its_own_that_end_with_it() -> None:
