@@ -40,17 +40,20 @@ class Encoder(NamedTuple):
 JSON = Encoder("application/json", json.encode)
 
 
-def decoders_of(max_items: int) -> Mapping[str, Decode]:
+def decoders_of(max_items: int, *, numbers: bool = False) -> Mapping[str, Decode]:
     """Return the decoders of every route by media type; a body of any other type is tried as JSON.
 
     Args:
         max_items: see `json.decode`.
+        numbers: likewise.
     """
-    decode_json = partial(json.decode, max_items=max_items)
+    decode_json = partial(json.decode, max_items=max_items, numbers=numbers)
     return {
         "": decode_json,
         "application/json": decode_json,
-        "application/x-www-form-urlencoded": partial(forms.decode_urlencoded, max_items=max_items),
+        "application/x-www-form-urlencoded": partial(
+            forms.decode_urlencoded, max_items=max_items, numbers=numbers
+        ),
         "multipart/form-data": forms.decode_multipart,
     }
 

@@ -50,7 +50,9 @@ def decode_query(query: str) -> Fields:
     return _fields(query.encode("latin-1", "replace"))
 
 
-def decode_urlencoded(body: bytes, content_type: str, max_items: int = json.MAX_ITEMS) -> Fields:
+def decode_urlencoded(
+    body: bytes, content_type: str, max_items: int = json.MAX_ITEMS, *, numbers: bool = False
+) -> Fields:
     """Return the fields of a form, or of JSON that curl's -d sent under a form's media type.
 
     Raises:
@@ -58,7 +60,7 @@ def decode_urlencoded(body: bytes, content_type: str, max_items: int = json.MAX_
         MalformedBody: nothing was sent, or neither a form nor JSON.
     """
     if body.lstrip()[:1] in (b"{", b"[", b""):
-        return json.decode(body, max_items=max_items)
+        return json.decode(body, max_items=max_items, numbers=numbers)
     return _fields(body)
 
 

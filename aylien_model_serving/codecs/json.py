@@ -37,20 +37,23 @@ _decoder = msgspec.json.Decoder()
 _scalars = frozenset({str, int, float, bool, type(None)})
 
 
-def decode(body: bytes, content_type: str = "", max_items: int = MAX_ITEMS) -> Fields:
+def decode(
+    body: bytes, content_type: str = "", max_items: int = MAX_ITEMS, *, numbers: bool = False
+) -> Fields:
     """Return the fields of a JSON object.
 
     Args:
         body: the text.
         content_type: not looked at.
         max_items: the arrays, objects and texts, keys included, that it may have.
+        numbers: whether its numbers are limited too.
 
     Raises:
         TooManyItems: it has more of them; nothing is decoded.
         MalformedBody: not UTF-8, not JSON, not an object, a key twice, or nested too deeply.
     """
     if len(body) > max_items:
-        json_items.check(body, max_items)
+        json_items.check(body, max_items, numbers=numbers)
     value = loads(body)
     if type(value) is not dict:
         raise MalformedBody(f"The body has to be a JSON object, not {_json_name(value)}")

@@ -1,28 +1,43 @@
 """Counts the arrays, objects and texts of a JSON text before it is decoded.
 
 Pure. Each of them takes fifty to two hundred bytes of memory for two or three of the text; a number takes no
-more than ten times its text, so numbers are not counted: they are bounded by the limit of the body.
+more than ten times its text, so numbers are not counted: they are bounded by the limit of the body. Pydantic,
+which makes an error of five hundred bytes for each value that does not fit, needs them counted too.
 """
 
 from __future__ import annotations
 
 from aylien_model_serving.errors import TooManyItems
 
-#: All bytes but those that begin an item.
-_OTHERS = bytes(set(range(256)) - set(b'"[{'))
+
+def _all_but(marks: bytes) -> bytes:
+    return bytes(set(range(256)) - set(marks))
 
 
-def check(text: bytes, most: int) -> None:
+#: All bytes but those that begin an item, and all but those that begin a value or follow one.
+_NO_ITEMS, _NO_VALUES = _all_but(b'"[{'), _all_but(b'"[{,')
+
+
+def check(text: bytes, most: int, *, numbers: bool = False) -> None:
     """Refuse a text with more items than `most`.
+
+    Args:
+        text: JSON.
+        most: the arrays, objects and texts, keys included, that it may have.
+        numbers: whether it may have no more numbers either, together with arrays and objects.
 
     Raises:
         TooManyItems: it names the setting.
     """
-    if _at_most(text) > most and _exactly(text, most) > most:
+    if _at_most(text) > most and _items(text, most) > most:
         raise TooManyItems(
-            f"The body has more than {most:,} arrays, objects and texts, keys included: "
-            "MODEL_SERVING_MAX_JSON_ITEMS says how many are accepted"
+            f"The body has more than {most:,} arrays, objects and texts, keys included: {_SETTING}"
         )
+    if numbers and text.count(b",") > most and _values(text) > most:
+        raise TooManyItems(f"The body has more than {most:,} values, numbers included: {_SETTING}")
+
+
+_SETTING = "MODEL_SERVING_MAX_JSON_ITEMS says how many are accepted"
 
 
 def _at_most(text: bytes) -> int:
@@ -30,10 +45,21 @@ def _at_most(text: bytes) -> int:
     return text.count(b"{") + text.count(b"[") + text.count(b'"') // 2
 
 
-def _exactly(text: bytes, most: int) -> int:
+def _items(text: bytes, most: int) -> int:
     """Return the number of items, or that of texts alone if these are more than `most`."""
-    marks = text.replace(b"\\\\", b"").replace(b'\\"', b"").translate(None, _OTHERS)
+    marks = _without_escapes(text).translate(None, _NO_ITEMS)
     texts = marks.count(b'"') // 2
-    if texts > most:
-        return texts
-    return texts + sum(map(len, marks.split(b'"')[::2]))
+    return texts if texts > most else texts + _outside_of_texts(marks)
+
+
+def _values(text: bytes) -> int:
+    """Return the number of values that are not texts."""
+    return _outside_of_texts(_without_escapes(text).translate(None, _NO_VALUES))
+
+
+def _without_escapes(text: bytes) -> bytes:
+    return text.replace(b"\\\\", b"").replace(b'\\"', b"")
+
+
+def _outside_of_texts(marks: bytes) -> int:
+    return sum(map(len, marks.split(b'"')[::2]))

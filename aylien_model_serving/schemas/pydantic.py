@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from aylien_model_serving.codecs import decoders_of
 from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.errors import InvalidAnswer, SchemaMismatch
 from aylien_model_serving.handlers.signatures import Signature
@@ -45,6 +46,9 @@ class PydanticSchema(Schema):
         self.takes_data = "'binary'" in described  # the format of bytes
         self._path_only = path_names - request.model_fields.keys() if request else path_names
         self.name = "|".join(f"{m.__module__}.{m.__qualname__}" if m else "" for m in (request, response))
+
+    def limit_items(self, max_items: int) -> None:
+        self.decoders = decoders_of(max_items, numbers=True)
 
     def arguments(self, fields: Fields, path_values: Mapping[str, Any]) -> dict[str, Any]:
         values = merge(fields.values, path_values)

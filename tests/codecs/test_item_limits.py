@@ -71,6 +71,14 @@ def test_the_limit_holds_under_each_media_type_that_json_comes_by(media_type: st
         decode(b'{"a": [[], [], []]}', media_type)
 
 
+def test_numbers_count_where_each_may_become_an_error_of_pydantics() -> None:
+    body = b'{"a": [' + b",".join([b"0"] * 101) + b'], "b": ",,,,"}'
+
+    assert codec.decode(body, max_items=103, numbers=True).values
+    with pytest.raises(TooManyItems, match="more than 102 values, numbers included"):
+        codec.decode(body, max_items=102, numbers=True)
+
+
 def test_a_multipart_form_with_too_many_parts_is_refused() -> None:
     part = b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n\r\n'
 

@@ -21,9 +21,6 @@ from aylien_model_serving.web.adapters.request_info import RequestInfo, ScopeHea
 from tests.costs.measuring import Work
 from tests.costs.messages import ITEM, REPEATED, record
 
-#: More than any body here holds, so that it is decoded.
-UNLIMITED = 1 << 60
-
 FORM, MULTIPART, PROTOBUF = (
     "application/x-www-form-urlencoded",
     "multipart/form-data; boundary=xx",
@@ -60,7 +57,7 @@ def _schema(declared: Any, hint: Any = None) -> Schema:
 
     handler.__annotations__ = {} if hint is None else {"a": hint}
     chosen = handler if hint is not None or declared not in (None, (ITEM, None)) else open_handler
-    return schemas.choose(declared, chosen, Signature.of(chosen), max_items=UNLIMITED)
+    return schemas.choose(declared, chosen, Signature.of(chosen))
 
 
 OPEN, MESSAGES = _schema(None), _schema((ITEM, None))

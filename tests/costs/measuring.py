@@ -6,6 +6,8 @@ import gc
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import pairwise
+from statistics import geometric_mean
 
 from aylien_model_serving.errors import ServingError
 
@@ -42,38 +44,43 @@ def _once(work: Work) -> float:
 
 
 #: Seconds of a run that chance makes no difference to.
-LONG = 0.5
+LONG = 0.2
 
-#: Seconds from which on a measurement is worth comparing, and bytes up to which an input is doubled for it.
+#: Seconds from which on a measurement is worth comparing.
 LONG_ENOUGH = 0.01
 
+#: How often what seems to grow too much is measured again.
+_LOOKS = 4
 
-def growth(make: Callable[[int], Work], start: int, limit: int, largest: float) -> list[float]:
-    """Return by how much the time grows at each doubling of an input.
 
-    What is over `largest` is measured again, several times: only what stays slow is slow.
+def growth(make: Callable[[int], Work], start: int, limit: int, mean: float, step: float) -> list[float]:
+    """Return by how much the time grows at each doubling of an input, those left out that are quick.
+
+    What grows too much is measured again, several times: only what stays slow is slow.
 
     Args:
         make: returns the work of an input of so many bytes.
         start: bytes of the smallest input.
         limit: bytes of the largest.
-        largest: growth that needs no second look.
+        mean: growth on average, and `step` that of one doubling, that needs no second look.
     """
     sizes = [start]
     while 2 * sizes[-1] <= limit:
         sizes.append(2 * sizes[-1])
     with own_garbage():
         times = [seconds_of(make(size), 3) for size in sizes]
-        for _ in range(4):
-            slow = [n for n in range(1, len(sizes)) if _ratio(times, n) >= largest]
-            if not slow:
+        for _ in range(_LOOKS):
+            if is_in_proportion(_ratios(times), mean, step):
                 break
-            for n in slow:
-                for each in (n - 1, n):
-                    times[each] = min(times[each], seconds_of(make(sizes[each]), 5))
-    return [_ratio(times, n) for n in range(1, len(sizes))]
+            for n, size in enumerate(sizes):
+                times[n] = min(times[n], seconds_of(make(size), 5))
+    return _ratios(times)
 
 
-def _ratio(times: list[float], larger: int) -> float:
-    """Return how much longer an input took than one of half its size; 0 where both are quick."""
-    return times[larger] / times[larger - 1] if times[larger] > LONG_ENOUGH else 0.0
+def is_in_proportion(ratios: list[float], mean: float, step: float) -> bool:
+    """Return whether growth is below these, on average and at each doubling."""
+    return not ratios or (max(ratios) < step and geometric_mean(ratios) < mean)
+
+
+def _ratios(times: list[float]) -> list[float]:
+    return [later / earlier for earlier, later in pairwise(times) if later > LONG_ENOUGH]

@@ -81,6 +81,19 @@ REFUSED = {
     "NaN": malformed(b'{"text": NaN}', "not valid JSON"),
     "Infinity": malformed(b'{"text": -Infinity}', "not valid JSON"),
     "invalid UTF-8": malformed(b'{"text": "\xff\xfe"}', "not UTF-8"),
+    "a lone surrogate": malformed(b'{"text": "\\ud83d"}', "lone surrogate"),
+    "a million items": Refused(
+        413,
+        "too_many_items",
+        "MODEL_SERVING_MAX_JSON_ITEMS",
+        request(b'{"text": [' + b"[]," * 1_000_000 + b"0]}"),
+    ),
+    "a thousand fields": Refused(
+        413,
+        "too_many_items",
+        "more than 1,000 fields",
+        request(b"text=a&" * 1001, "Content-Type: application/x-www-form-urlencoded"),
+    ),
     "an undeclared gzip body": malformed(gzip.compress(b'{"text": "hello"}'), "JSON"),
     "a gzip body": Refused(
         415,

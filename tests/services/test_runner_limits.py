@@ -16,6 +16,7 @@ pytestmark = pytest.mark.processes
 PATH = "/limited"
 QUEUE = 2
 REFUSED = 9
+ITEMS = 100
 
 #: Seconds in which a busy machine has told most clients that a queue is full; an idle one needs a hundredth.
 AT_ONCE = 0.25
@@ -29,7 +30,13 @@ def diaries(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module", params=matrix(["gevent", "asgi"], "asgi"))
 def service(request: pytest.FixtureRequest, diaries: Path) -> Iterator[Service]:
     routes = "limited,hasty,stuck"
-    with host(request.param, workers=1, routes=routes, diary=diaries / request.param) as service:
+    with host(
+        request.param,
+        workers=1,
+        routes=routes,
+        diary=diaries / request.param,
+        model_serving_max_json_items=ITEMS,
+    ) as service:
         yield service
 
 
@@ -147,3 +154,10 @@ def test_a_model_that_is_stuck_is_replaced_and_its_caller_is_told(service: Servi
     assert (failed.status, failed.json()["code"]) == (500, "internal_error")
     assert waited.answer().status == 200
     assert told["restarts"] >= restarts + 1
+
+
+def test_a_body_with_too_many_items_is_refused_by_the_replica_that_would_decode_it(service: Service) -> None:
+    answer = ask(service.port, post({"text": [[]] * ITEMS}, path=PATH))
+
+    assert (answer.status, answer.json()["code"]) == (413, "too_many_items")
+    assert "MODEL_SERVING_MAX_JSON_ITEMS" in answer.json()["error"]
