@@ -116,7 +116,7 @@ def _hosts(text: str) -> tuple[str, ...]:
     return entries
 
 
-_ORIGIN = re.compile(r"([a-z][a-z0-9+.-]*)://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]+)?")
+_ORIGIN = re.compile(r"([a-z][a-z0-9+.-]*)://((\*\.)?[a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]+)?")
 
 _HOST = re.compile(r"(\*|(\*?\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*)")
 

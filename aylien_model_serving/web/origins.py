@@ -48,12 +48,14 @@ class CrossOriginPolicy:
     """Decides what pages of other origins may do.
 
     Args:
-        allowed: origins, as "https://app.example.com"; "*" for all.
+        allowed: origins, as "https://app.example.com"; "https://*.example.com" for those of all names below
+            one; "*" for all.
     """
 
     def __init__(self, allowed: tuple[str, ...]) -> None:
         self._any = "*" in allowed
         self._allowed = frozenset(allowed)
+        self._patterns = [_pattern(origin) for origin in allowed if "://*." in origin]
 
     def check(self, headers: HeaderLookup, method: str, *, is_websocket: bool = False) -> None:
         """Refuse a request that changes something, and that a page of a foreign origin has made.
@@ -69,7 +71,7 @@ class CrossOriginPolicy:
         if (method in _SAFE and not is_websocket) or self._any:
             return
         site, origin = headers.get("sec-fetch-site"), headers.get("origin")
-        if site in _OWN or origin in self._allowed:
+        if site in _OWN or self._names(origin):
             return
         if not site and (not origin or _is_own(origin, headers)):
             return
@@ -112,7 +114,19 @@ class CrossOriginPolicy:
         """Return the value of Access-Control-Allow-Origin; None where the origin may not read answers."""
         if not origin:
             return None
-        return "*" if self._any else origin if origin in self._allowed else None
+        return "*" if self._any else origin if self._names(origin) else None
+
+    def _names(self, origin: str | None) -> bool:
+        """Return whether an origin is among those that are named."""
+        if origin is None or origin in self._allowed:
+            return origin is not None
+        return any(pattern.fullmatch(origin) for pattern in self._patterns)
+
+
+def _pattern(origin: str) -> re.Pattern[str]:
+    """Return what matches the origins of all names below one."""
+    scheme, _, rest = origin.partition("://*.")
+    return re.compile(rf"{re.escape(scheme)}://([a-z0-9_-]+\.)+{re.escape(rest)}")
 
 
 def _is_own(origin: str, headers: HeaderLookup) -> bool:

@@ -106,6 +106,7 @@ def test_a_value_that_cant_be_used_stops_the_service_with_the_variables_name(
         ),
         ("http://[::1]:3000", ("http://[::1]:3000",)),
         ("tauri://localhost", ("tauri://localhost",)),
+        ("https://*.example.com:8443", ("https://*.example.com:8443",)),
     ],
 )
 def test_origins_are_read_as_browsers_write_them(text: str, origins: tuple[str, ...]) -> None:
@@ -119,7 +120,8 @@ def test_origins_are_read_as_browsers_write_them(text: str, origins: tuple[str, 
         "app.example.com",
         "https://",
         "https://app.example.com/path",
-        "https://*.example.com",
+        "https://*",
+        "https://a.*.example.com",
         "https://a b",
     ],
 )

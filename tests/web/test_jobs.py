@@ -197,3 +197,16 @@ def test_pages_of_jobs_follow_each_other_without_gaps() -> None:
 @pytest.mark.parametrize("query", ["limit=0", "limit=101", "limit=x", "status=done", "before=x", "what=1"])
 def test_a_list_that_can_not_be_is_400(query: str) -> None:
     assert error(jobs(echo).get(f"/jobs?{query}"))[0] == 400
+
+
+def test_a_page_of_another_origin_enqueues_and_cancels_nothing(job_gate: JobGate) -> None:
+    client = jobs(lambda text="": job_gate.wait())
+    job_id = begin(client)
+    foreign = {"Origin": "https://evil.example"}
+
+    for path in ("/p", f"/cancel/{job_id}", "/cancel", "/status", "/jobs"):
+        assert error(client.post(path, json={}, headers=foreign))[:2] == (403, "cross_origin_refused")
+    job_gate.open.set()
+
+    assert end_of(client, job_id)["status"] == "finished"
+    assert len(client.get("/jobs").get_json()["jobs"]) == 1

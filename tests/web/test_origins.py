@@ -98,6 +98,28 @@ def test_a_named_origin_may_ask(site: str) -> None:
     assert is_allowed({"origin": APP, "sec-fetch-site": site}, "https://other.example", APP)
 
 
+@pytest.mark.parametrize(
+    ("origin", "is_named"),
+    [
+        ("https://a.example.com", True),
+        ("https://b-1.a.example.com", True),
+        ("https://example.com", False),
+        ("https://.example.com", False),
+        ("https://evilexample.com", False),
+        ("https://a.example.com.evil.example", False),
+        ("https://evil.example/.example.com", False),
+        ("https://a.example.com:8443", False),
+        ("http://a.example.com", False),
+        ("https://evil.example#.example.com", False),
+        ("https://a\n.example.com", False),
+    ],
+)
+def test_a_pattern_names_what_is_below_a_name(origin: str, is_named: bool) -> None:
+    assert is_allowed({"origin": origin}, "https://*.example.com") == is_named
+    read = dict(with_headers([], origin, "https://*.example.com"))
+    assert (read.get("Access-Control-Allow-Origin") == origin) == is_named
+
+
 @pytest.mark.parametrize("headers", FOREIGN)
 def test_an_origin_that_is_not_named_may_not(headers: dict[str, str]) -> None:
     assert not is_allowed(headers, APP)
