@@ -252,6 +252,9 @@ class TooManyRequests(_RetryLater):
     code = "too_many_requests"
     message = "Too many requests"
 
+    #: Those of an error that a client raises are headers of its response.
+    limits: tuple[tuple[str, str], ...] = ()
+
     def __init__(
         self, message: str | None = None, retry_after: int = 1, limits: Iterable[tuple[str, str]] = ()
     ) -> None:
