@@ -196,6 +196,7 @@ def _statuses(described: DescribedRoute, method: str, with_keys: bool) -> list[i
         413: method not in QUERY_METHODS,
         414: method in QUERY_METHODS,
         415: method not in QUERY_METHODS,
+        422: route.job is not None,
         429: route.job is not None or route.limit is not None,
         500: True,
         503: described.is_own or route.runner is not None or route.batch is not None,
@@ -237,7 +238,7 @@ def _example(kind: type[errors.ServingError]) -> dict[str, str]:
     return {"error": kind.message, "code": kind.code, "request_id": "5f1c0a"}
 
 
-_STATUSES = (400, 401, 403, 404, 405, 413, 414, 415, 429, 500, 503, 504)
+_STATUSES = (400, 401, 403, 404, 405, 413, 414, 415, 422, 429, 500, 503, 504)
 
 #: The errors of every route by status; 414 comes from the server, which limits the length of a query.
 ERROR_RESPONSES = {str(status): _error_response(status) for status in _STATUSES}
