@@ -260,6 +260,7 @@ class ServingFlask(MountingFlask):
         except (errors.Unauthorized, errors.Forbidden):
             if not self._is_public_landing():
                 raise
+        framing.check_length(request.environ.get("CONTENT_LENGTH"))
         return super().preprocess_request()
 
     def full_dispatch_request(self) -> Response:
