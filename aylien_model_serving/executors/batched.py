@@ -21,6 +21,7 @@ from aylien_model_serving.executors import Observer
 from aylien_model_serving.executors.batch_policy import BatchOptions
 from aylien_model_serving.executors.engine import Engine, QueuedCall
 from aylien_model_serving.executors.queue import FinishCallback
+from aylien_model_serving.executors.waiters import Waiters
 from aylien_model_serving.handlers.signatures import Signature
 
 Loop = asyncio.AbstractEventLoop
@@ -38,6 +39,7 @@ class BatchedExecutor:
         observer: records how the handler performs.
         max_queue: calls that may wait; None for no limit.
         native: whether the handler runs on native threads where gevent has patched the process.
+        waiters: have places for callers that wait on a server's threads.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class BatchedExecutor:
         observer: Observer,
         max_queue: int | None = None,
         native: bool = False,
+        waiters: Waiters | None = None,
     ) -> None:
         self._handler = handler
         self._signature = signature
@@ -57,6 +60,7 @@ class BatchedExecutor:
         self._observer = observer
         self._max_queue = max_queue
         self._native = native
+        self._waiters = waiters or Waiters()
         self._lock = threading.Lock()
         self._started: tuple[int, Engine, LoopNotifier] | None = None
 
@@ -67,6 +71,10 @@ class BatchedExecutor:
         return False
 
     def run(self, arguments: dict[str, Any], call: Call) -> Any:
+        with self._waiters.enter_queue():
+            return self._run(arguments, call)
+
+    def _run(self, arguments: dict[str, Any], call: Call) -> Any:
         done = threading.Lock()
         done.acquire()
         outcome: list[tuple[Any, Exception | None]] = []

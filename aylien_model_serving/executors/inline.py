@@ -24,6 +24,7 @@ from aylien_model_serving.executors.generators import STREAMS, GeneratorItems
 from aylien_model_serving.executors.hub_watch import HOLD_SECONDS, HubWatch
 from aylien_model_serving.executors.latency import LatencyTracker
 from aylien_model_serving.executors.slots import Slots
+from aylien_model_serving.executors.waiters import Waiters
 from aylien_model_serving.handlers import exits
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.process import native_threads
@@ -44,6 +45,7 @@ class InlineExecutor:
         threads: how many calls may run at once in this process; None for no limit.
         observer: records how the handler performs.
         max_queue: calls that may wait until others have run.
+        waiters: have places for those that wait on a server's threads.
         native: whether it runs on native threads where gevent has patched the process.
     """
 
@@ -55,13 +57,16 @@ class InlineExecutor:
         observer: Observer,
         *,
         max_queue: int = MAX_QUEUE,
+        waiters: Waiters | None = None,
         native: bool = False,
     ) -> None:
         self._handler = handler
         self._signature = signature
         self._threads = threads
         self._latency = LatencyTracker()
-        self._slots = None if threads is None else Slots(threads, max_queue, self._latency)
+        self._slots = None
+        if threads is not None:
+            self._slots = Slots(threads, max_queue, self._latency, waiters or Waiters())
         self._observer = observer
         self._native = native
         self._hub_watch = HubWatch(handler)

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from aylien_model_serving.errors import DeadlineExceeded, Unavailable
 from aylien_model_serving.executors.latency import RunTime
 from aylien_model_serving.executors.overload import takes_newest_first
+from aylien_model_serving.executors.waiters import Waiters
 from aylien_model_serving.process.native_threads import native_lock
 
 
@@ -40,12 +41,14 @@ class Slots:
         count: calls that may run at once.
         max_queue: calls that may wait.
         run_time: how long a run is expected to take.
+        waiters: have places for those that wait on a server's threads.
     """
 
-    def __init__(self, count: int, max_queue: int, run_time: RunTime) -> None:
+    def __init__(self, count: int, max_queue: int, run_time: RunTime, waiters: Waiters) -> None:
         self._count = count
         self._max_queue = max_queue
         self._run_time = run_time
+        self._callers = waiters
         self._free = [None] * count
         self._waiters: deque[_Waiter] = deque()
         self._lock = native_lock()
@@ -61,13 +64,14 @@ class Slots:
             deadline: `time.monotonic()` seconds after which nobody waits for the call's result.
 
         Raises:
-            Unavailable: as many calls wait as may.
+            Unavailable: as many calls wait as may, of this handler or on this server's threads.
             DeadlineExceeded: the call could no longer be in time.
         """
         try:
             self._free.pop()
         except IndexError:
-            self._wait(deadline)
+            with self._callers.enter_queue():
+                self._wait(deadline)
 
     def _wait(self, deadline: float | None) -> None:
         turn = threading.Lock()

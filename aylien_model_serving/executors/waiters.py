@@ -6,7 +6,7 @@ They have places, and a server's threads are never all theirs: health checks and
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import aclosing
+from contextlib import AbstractContextManager, aclosing, nullcontext
 from types import TracebackType
 
 from aylien_model_serving.core.messages import Chunks, Reply
@@ -15,6 +15,9 @@ from aylien_model_serving.process import native_threads, server_threads
 
 #: Places where one who waits holds no thread.
 PLACES = 1000
+
+#: Threads of a server from which on calls that wait are kept from taking them all.
+_MANY_THREADS = 32
 
 #: Seconds after which a client that found no place may try again.
 _RETRY_SECONDS = 5
@@ -70,6 +73,22 @@ class Waiters:
             if len(taken) >= self._places(on_thread):
                 raise Unavailable("Too many clients are waiting here", retry_after=_RETRY_SECONDS)
             return Place(taken)
+
+    def enter_queue(self) -> AbstractContextManager[None]:
+        """Take a place for a call that waits for its turn, or for another process, on a server's thread.
+
+        A server of few threads needs them all, and keeps the other requests waiting itself.
+
+        Raises:
+            Unavailable: less than a quarter of the server's threads would be left to other requests.
+        """
+        threads = server_threads.count()
+        if threads < _MANY_THREADS or native_threads.is_patched():
+            return nullcontext()
+        with self._lock:
+            if len(self._on_threads) >= threads * 3 // 4:
+                raise Unavailable("Too many requests are waiting already")
+            return Place(self._on_threads)
 
     def _places(self, on_thread: bool) -> int:
         if self._limit is not None:

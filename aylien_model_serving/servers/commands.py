@@ -28,7 +28,7 @@ WORKER_CLASSES = ("gevent", "gthread", "sync", "asgi")
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 
 #: Requests that one worker of class gthread works on at a time.
-_THREADS = 16
+_THREADS = 64
 
 #: Seconds that granian gives requests in flight to end; Kubernetes kills after 30.
 _KILL_SECONDS = 25

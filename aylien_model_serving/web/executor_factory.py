@@ -54,7 +54,9 @@ def choose(
         )
     if route.runner is not None:
         hosted = RemoteExecutor(
-            _spec(state, route, route.runner), state.instruments.waiting_for_replica(route.name)
+            _spec(state, route, route.runner),
+            state.instruments.waiting_for_replica(route.name),
+            state.waiters,
         )
         hosted.start()
         return hosted if route.job is None else _job_executor(state, route, route.job, hosted)
@@ -68,6 +70,7 @@ def choose(
             observer,
             _engine_queue(route),
             route.native_threads,
+            state.waiters,
         )
     return InlineExecutor(
         accept_flask_responses(handler, state.error_responses, route.content_security_policy),
@@ -75,6 +78,7 @@ def choose(
         route.threads,
         observer,
         max_queue=route.max_queue or MAX_QUEUE,
+        waiters=state.waiters,
         native=route.native_threads,
     )
 

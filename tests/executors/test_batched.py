@@ -308,6 +308,9 @@ def executor_of(handler, native=False):
 call = Call("POST", "/", "", {}, b"", {}, "id-1", time.monotonic() + 20)
 """
 
+# gevent watches its children from the first fork on, and misses one that ends before it does.
+WATCH_CHILDREN = "import gevent; gevent.get_hub().loop.install_sigchld()\n"
+
 AFTER_A_FORK = """
 executor = executor_of(lambda a: [os.getpid() for _ in a])
 assert executor.run({"a": 1}, call) == os.getpid()
@@ -388,4 +391,4 @@ def test_under_gevent_a_batch_may_share_locks_with_greenlets() -> None:
 
 @pytest.mark.processes
 def test_under_gevent_a_forked_process_has_greenlets_of_its_own() -> None:
-    execute("from gevent import monkey; monkey.patch_all()\n" + COMMON + AFTER_A_FORK)
+    execute("from gevent import monkey; monkey.patch_all()\n" + WATCH_CHILDREN + COMMON + AFTER_A_FORK)

@@ -12,6 +12,7 @@ import pytest
 from aylien_model_serving.errors import DeadlineExceeded, Unavailable
 from aylien_model_serving.executors.latency import RunTime
 from aylien_model_serving.executors.slots import Slots
+from aylien_model_serving.executors.waiters import Waiters
 from aylien_model_serving.process import native_threads
 
 TIMEOUT = 10.0
@@ -21,7 +22,7 @@ def slots_of(count: int = 1, max_queue: int = 8, run_seconds: float = 0.0) -> Sl
     run_time = RunTime()
     if run_seconds:
         run_time.ran(run_seconds)
-    return Slots(count, max_queue, run_time)
+    return Slots(count, max_queue, run_time, Waiters())
 
 
 class Queue:

@@ -14,6 +14,7 @@ from typing import Any
 from aylien_model_serving.background import pool
 from aylien_model_serving.core.messages import Call, Reply
 from aylien_model_serving.errors import HandlerFailed
+from aylien_model_serving.executors.waiters import Waiters
 from aylien_model_serving.replicas.client.replica_pool import ReplicaPool
 from aylien_model_serving.replicas.client.replica_pools import ReplicaPools
 from aylien_model_serving.replicas.client.supervisor_client import Replica
@@ -35,10 +36,14 @@ class RemoteExecutor:
     Args:
         spec: what the replicas host.
         on_waiting: called with the number of calls that wait for a replica, whenever it changes.
+        waiters: have places for callers that wait on a server's threads.
     """
 
-    def __init__(self, spec: Spec, on_waiting: Callable[[int], None] = _ignore) -> None:
+    def __init__(
+        self, spec: Spec, on_waiting: Callable[[int], None] = _ignore, waiters: Waiters | None = None
+    ) -> None:
         self._pools = ReplicaPools(spec, on_waiting)
+        self._waiters = waiters or Waiters()
         pool.register_for_shutdown(self)
 
     def start(self) -> None:
@@ -111,6 +116,10 @@ class RemoteExecutor:
             Unavailable: no replica is ready or starting, or too many calls wait for one.
             HandlerFailed: two replicas have died while they ran the call.
         """
+        with self._waiters.enter_queue():
+            return self._run(call)
+
+    def _run(self, call: Call) -> Reply:
         replica_pool, crashes = self._pools.get(), _CrashTracker()
         while True:
             connection, replica = replica_pool.acquire(call.deadline)
