@@ -46,13 +46,15 @@ class Endless:
 class Server:
     """An ASGI server with one client, which takes so many messages and then no more."""
 
-    def __init__(self, app: Any, taking: float = float("inf"), error: BaseException | None = None) -> None:
+    def __init__(
+        self, app: Any, taking: float = float("inf"), error: BaseException | None = None, path: str = "/"
+    ) -> None:
         self.sent: list[dict[str, Any]] = []
         self.waiting = 0
         self._taking = taking
         self._error = error
         self.task: asyncio.Task[None] = asyncio.create_task(
-            app(scope_of(get("/")), asyncio.Event().wait, self._send)
+            app(scope_of(get(path)), asyncio.Event().wait, self._send)
         )
 
     def has_begun(self) -> bool:
@@ -239,5 +241,33 @@ def test_an_applications_own_error_reaches_the_server_although_its_client_takes_
         with pytest.raises(LookupError, match="lost"):
             await server.task
         await until(lambda: not server.waiting)
+
+    run(scenario())
+
+
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize("path", sorted(asgi_to_wsgi.HEALTH_PATHS))
+def test_health_checks_do_not_wait_for_requests_that_have_all_threads(path: str) -> None:
+    entered, out = threading.Event(), threading.Event()
+
+    def wait(environ: Any, start_response: Any) -> list[bytes]:
+        if environ["PATH_INFO"] != path:
+            entered.set()
+            assert out.wait(5.0)
+        return hello(environ, start_response)
+
+    app = asgi_to_wsgi.FlaskAsASGI(wait)
+
+    async def scenario() -> None:
+        first = Server(app)
+        await until(entered.is_set)
+
+        health = Server(app, path=path)
+        await asyncio.wait_for(health.task, 5.0)
+
+        assert health.sent[1]["body"] == b"hello"
+        assert not first.task.done()
+        out.set()
+        await first.task
 
     run(scenario())
