@@ -130,8 +130,7 @@ class ServingFlask(MountingFlask):
             return
         path = asgi.path_of(scope)
         if path[:1] != "/":
-            scope = framing.origin_form(scope)
-            path = asgi.path_of(scope)
+            path = asgi.path_of(scope := framing.origin_form(scope))
         if self._has_mounts and (mount := self.mounts.find(path)) is not None:
             await self._call_mount(mount, scope, receive, send)
             return
