@@ -34,7 +34,7 @@ _JOB_HEADERS: list[dict[str, Any]] = [
     {
         "name": "Idempotency-Key",
         "in": "header",
-        "description": "The client's own key for the job: an equal call with the same key gets the first one's",
+        "description": "Of equal calls with the same key, the first makes a job that the others get too",
         "schema": {"type": "string", "maxLength": 256},
     },
     {
