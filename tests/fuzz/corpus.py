@@ -48,6 +48,14 @@ CORPUS = {
         _post(b"/known", b'{"any":{"@type":"type.googleapis.com/google.protobuf.Duration"}}'), (400,)
     ),
     "an Any of another shape": Entry(_post(b"/known", b'{"any":[1]}'), (400,)),
+    "a length of digits": Entry(_post(b"/echo", b"{}", _JSON, (b"Content-Length", _DIGITS)), (400,)),
+    "a length of digits for a view": Entry(
+        _post(b"/view", b"{}", _JSON, (b"Content-Length", _DIGITS)), (400,)
+    ),
+    "a length of digits for no path": Entry(
+        _post(b"/none", b"{}", _JSON, (b"Content-Length", _DIGITS)), (400,)
+    ),
+    "a page before a number of digits": Entry(_get(b"/jobs?before=" + b"9" * 20), (200, 400)),
     "brackets in a text that is no object": Entry(_post(b"/echo", b'"[{[{"'), (400,)),
     "brackets in a long text that is no object": Entry(_post(b"/echo", b'"' + b"[{" * 9000 + b'"'), (400,)),
     "numbers near the limits of doubles": Entry(

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from werkzeug.exceptions import ClientDisconnected
 
 from aylien_model_serving.core.messages import current_request_id
 from aylien_model_serving.web.adapters import asgi_to_wsgi
@@ -155,11 +156,14 @@ def test_what_a_server_raises_at_a_message_reaches_the_server() -> None:
 @pytest.mark.usefixtures("one_thread")
 def test_a_body_that_never_comes_returns_its_thread_when_its_request_is_cancelled() -> None:
     reading = threading.Event()
-    read: list[bytes] = []
+    outcomes: list[object] = []
 
     def reader(environ: Any, start_response: Any) -> list[bytes]:
         reading.set()
-        read.append(environ["wsgi.input"].read())
+        try:
+            outcomes.append(environ["wsgi.input"].read())
+        except ClientDisconnected as error:
+            outcomes.append(type(error))
         return hello(environ, start_response)
 
     app = asgi_to_wsgi.asgi_of(switched(reader))
@@ -174,7 +178,33 @@ def test_a_body_that_never_comes_returns_its_thread_when_its_request_is_cancelle
 
     run(scenario())
 
-    assert read == [b""]
+    assert outcomes == [ClientDisconnected]
+
+
+def test_a_body_that_is_broken_off_is_not_taken_for_a_whole_one() -> None:
+    outcomes: list[object] = []
+
+    def reader(environ: Any, start_response: Any) -> list[bytes]:
+        try:
+            outcomes.append(environ["wsgi.input"].read())
+        except ClientDisconnected as error:
+            outcomes.append(type(error))
+        return hello(environ, start_response)
+
+    async def scenario() -> None:
+        messages = [{"type": "http.request", "body": b"a=1", "more_body": True}, {"type": "http.disconnect"}]
+
+        async def receive() -> Any:
+            return messages.pop(0)
+
+        async def send(message: Any) -> None:
+            pass
+
+        await asgi_to_wsgi.asgi_of(reader)(scope_of(get("/")), receive, send)
+
+    run(scenario())
+
+    assert outcomes == [ClientDisconnected]
 
 
 @pytest.mark.usefixtures("one_thread")

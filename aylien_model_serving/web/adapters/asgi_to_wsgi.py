@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from a2wsgi import WSGIMiddleware
 from a2wsgi.wsgi import build_environ
+from werkzeug.exceptions import ClientDisconnected
 
 from aylien_model_serving.process import server_threads
 from aylien_model_serving.web.adapters.lazy_contexts import body_environ
@@ -106,9 +107,15 @@ class _ClientConnection:
             self._closed.set_result(None)
 
     async def receive(self) -> Message:
-        """Return the server's next message, or `http.disconnect` for a client that has left."""
+        """Return the next piece of the body; a2wsgi would take a disconnect for the body's end.
+
+        Raises:
+            werkzeug.exceptions.ClientDisconnected: the client has left, or has broken off the body.
+        """
         received = None if self.is_closed() else await self._until_closed(self._receive())
-        return {"type": "http.disconnect"} if received is None else received.result()
+        if received is None or (message := received.result())["type"] == "http.disconnect":
+            raise ClientDisconnected("The body ends too early")
+        return message
 
     async def send(self, message: Message) -> None:
         """Return once the server has taken a message; never raises, since a thread waits for the result."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from flask import Response, after_this_request, request
 from werkzeug.exceptions import (
+    ClientDisconnected,
     HTTPException,
     InternalServerError,
     MethodNotAllowed,
@@ -176,6 +177,8 @@ def _body(body_limit: BodyLimit) -> bytes:
         body = request.get_data(parse_form_data=False)
     except RequestEntityTooLarge:
         raise errors.BodyTooLarge(limit) from None
+    except ClientDisconnected as error:
+        raise errors.MalformedBody("The body ends too early") from error
     except Exception as error:  # each server has its own for a body that is cut or wrongly framed
         raise errors.MalformedBody(f"The body can't be read: {error}") from error
     if request.content_length is None:
