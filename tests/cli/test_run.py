@@ -10,7 +10,7 @@ import pytest
 
 from aylien_model_serving.cli import run
 from aylien_model_serving.servers import ports
-from tests.cli.conftest import Invoke, one_line
+from tests.cli.conftest import Invoke, one_line, program
 from tests.selection import full
 from tests.services.serving import PROJECT, free_port, launch
 
@@ -67,6 +67,18 @@ def test_a_summary_is_shown_and_the_server_serves(
     assert "shout(text: string)\n" in log
     assert f"  {running.url.replace('localhost', '127.0.0.1')}/openapi.json" in log
     assert f"It listens on http://127.0.0.1:{running.port}, for this machine alone: --host 0.0.0.0" in log
+
+
+@pytest.mark.parametrize("keys", ["", "alice:sha256:hunter2"])
+def test_keys_that_are_none_stop_the_start_without_being_shown(
+    service: Path, folder: Path, keys: str
+) -> None:
+    refused = program("run", "service.py", cwd=folder, MODEL_SERVING_API_KEYS=keys)
+
+    [line] = refused.stderr.splitlines()
+    assert refused.returncode == 1
+    assert "MODEL_SERVING_API_KEYS: " in line
+    assert "hunter2" not in line + refused.stdout
 
 
 def test_a_port_in_use_is_reported_with_who_has_it_and_a_free_one(
