@@ -6,120 +6,19 @@ from typing import Any
 
 import flask
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from aylien_model_serving import current_caller
 from aylien_model_serving.app_factory import FlaskAppWrapper
-from aylien_model_serving.cached_app_factory import CachedFlaskAppWrapper
 from aylien_model_serving.errors import Forbidden
-from aylien_model_serving.web.app import ServingFlask
 from tests.contracts.adapters import ADAPTERS, Answer, Request, ServiceByAdapter
+from tests.contracts.cached_handlers import build, build_with_hook
+from tests.selection import examples
 
 KEYS = {"alice": "a-key-of-alice", "bob": "a-key-of-bob"}
 ENVIRON = {"MODEL_SERVING_API_KEYS": "alice:{alice},bob:{bob}".format(**KEYS)}
 PATIENCE_SECONDS = 10.0
-
-
-def plain(text: str) -> dict[str, Any]:
-    return {"text": text}
-
-
-def of_caller(text: str) -> dict[str, Any]:
-    return {"caller": current_caller()}
-
-
-def of_header(text: str) -> dict[str, Any]:
-    return {"user": flask.request.headers.get("X-User")}
-
-
-def of_environ(text: str) -> dict[str, Any]:
-    return {"user": flask.request.environ.get("HTTP_X_USER")}
-
-
-def of_cookie(text: str) -> dict[str, Any]:
-    return {"user": flask.request.cookies.get("user")}
-
-
-def of_all_headers(text: str) -> dict[str, Any]:
-    return {"user": dict(flask.request.headers).get("X-User")}
-
-
-def of_url(text: str) -> dict[str, Any]:
-    return {"path": flask.request.path}
-
-
-def of_hook(text: str) -> dict[str, Any]:
-    return {"user": flask.g.user}
-
-
-def with_headers(text: str) -> flask.Response:
-    response = flask.jsonify(text=text)
-    name, _, value = text.partition(": ")
-    response.headers[name] = value
-    return response
-
-
-def batch(text: list[str]) -> list[dict[str, str]]:
-    return [{"caller": current_caller()} for _ in text]
-
-
-def sometimes(text: str) -> dict[str, Any]:
-    return of_header(text) if text == "personal" else plain(text)
-
-
-def view() -> Any:
-    user = flask.request.headers.get("X-User")
-    return CachedFlaskAppWrapper.process_json(lambda text: {"user": user})
-
-
-def view_of_fields() -> Any:
-    return CachedFlaskAppWrapper.process_json(plain)
-
-
-HANDLERS = {
-    "plain": plain,
-    "caller": of_caller,
-    "header": of_header,
-    "environ": of_environ,
-    "cookie": of_cookie,
-    "all-headers": of_all_headers,
-    "url": of_url,
-    "headers": with_headers,
-    "sometimes": sometimes,
-}
-
-
-def routes() -> list[dict[str, Any]]:
-    cached = [
-        {"endpoint": f"/{name}", "callable": handler, "cache": True} for name, handler in HANDLERS.items()
-    ]
-    return [
-        *cached,
-        {"endpoint": "/batch", "callable": batch, "cache": True, "batch": True},
-        {"endpoint": "/view", "callable": view, "methods": ["POST"]},
-        {"endpoint": "/view-of-fields", "callable": view_of_fields, "methods": ["POST"]},
-    ]
-
-
-def build() -> ServingFlask:
-    app = CachedFlaskAppWrapper.create_app(routes())
-    assert isinstance(app, ServingFlask)
-    return app
-
-
-def build_with_hook() -> ServingFlask:
-    app = FlaskAppWrapper.create_app(
-        [
-            {"endpoint": "/hook", "callable": of_hook, "cache": True},
-            {"endpoint": "/plain", "callable": plain, "cache": True},
-        ]
-    )
-    assert isinstance(app, ServingFlask)
-
-    @app.before_request
-    def find_user() -> None:
-        flask.g.user = flask.request.headers.get("X-User") if flask.request.path == "/hook" else None
-
-    return app
 
 
 @pytest.fixture(scope="module", params=["with keys", "without keys"])
@@ -284,6 +183,28 @@ def test_what_a_hook_has_read_counts_too(hooked: ServiceByAdapter, adapter: str)
     ]
     send = sender(hooked, adapter, "/plain")
     assert [send(x_user=user)[0] for user in ("u", "v")] == ["miss", "hit"]
+
+
+names = st.lists(st.sampled_from(["caller", "x-a", "x-b", "cookie"]), max_size=3, unique=True)
+some_headers = st.dictionaries(st.sampled_from(["x_a", "x_b", "cookie"]), st.sampled_from(["1", "2"]))
+asked = st.tuples(st.sampled_from(list(KEYS)), names, some_headers)
+
+
+@pytest.mark.parametrize("adapter", ADAPTERS)
+@settings(max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(asked, min_size=2, max_size=8))
+def test_an_answer_from_the_cache_is_the_one_that_the_handler_would_give(
+    keyed: ServiceByAdapter, adapter: str, requests: list[tuple[str, list[str], dict[str, str]]]
+) -> None:
+    send = sender(keyed, adapter, "/reading")
+
+    for caller, read, headers in requests:
+        expected: dict[str, str | None] = {}
+        for name in read:
+            expected[name] = caller if name == "caller" else headers.get(name.replace("-", "_"))
+            if expected[name] is None:
+                break
+        assert send(text=" ".join(read), caller=caller, **headers)[1] == expected
 
 
 class Together:
