@@ -32,6 +32,9 @@ from aylien_model_serving.process import native_threads
 #: Calls that may wait in one process where a route does not say how many.
 MAX_QUEUE = 64
 
+#: Calls of a quick handler of which one runs on a thread, to see whether it still waits for nothing.
+LOOK_EVERY = 64
+
 #: Threads on which the calls of a handler without a limit run when their caller is an event loop.
 _DEFAULT_THREADS = 8
 
@@ -70,6 +73,7 @@ class InlineExecutor:
         self._observer = observer
         self._native = native
         self._hub_watch = HubWatch(handler)
+        self._turn = 0
         self._is_async = inspect.iscoroutinefunction(handler)
 
     @cached_property
@@ -87,7 +91,10 @@ class InlineExecutor:
         return True
 
     def is_immediate(self) -> bool:
-        return self._latency.quick and (self._slots is None or self._slots.has_free())
+        if not self._latency.quick or not (self._slots is None or self._slots.has_free()):
+            return False
+        self._turn = (self._turn + 1) % LOOK_EVERY
+        return self._turn != 0
 
     def run(self, arguments: dict[str, Any], call: Call) -> Any:
         deadline = call.deadline
@@ -133,9 +140,20 @@ class InlineExecutor:
             await self._slots.take_async(deadline)
             give_back = self._slots.give_back
         run = contextvars.copy_context().run
-        future = self._pool.submit(run, self._run_in_slot, give_back, arguments, deadline)
+        future = self._pool.submit(run, self._run_watched, give_back, arguments, deadline)
         future.add_done_callback(lambda done: give_back() if done.cancelled() else None)
         return future
+
+    def _run_watched(
+        self, give_back: Callable[[], None], arguments: dict[str, Any], deadline: float | None
+    ) -> Any:
+        """Do the same on a thread of the pool, and see whether the handler waits for anything."""
+        before = native_threads.waits()
+        try:
+            return self._run_in_slot(give_back, arguments, deadline)
+        finally:
+            if self._latency.saw(native_threads.waits() > before):
+                self._observer.speed_changed(self._latency.quick)
 
     async def _await(self, arguments: dict[str, Any], deadline: float | None) -> Any:
         if deadline is not None and time.monotonic() > deadline:
@@ -162,7 +180,7 @@ class InlineExecutor:
             if seconds > HOLD_SECONDS and not self._leaves_hub:
                 self._hub_watch.check(seconds)
             if self._latency.record(seconds):
-                self._observer.speed_changed(self._latency.quick)
+                self._observer.speed_changed(False)
         if deadline is not None and time.monotonic() > deadline:
             raise DeadlineExceeded
         return result

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -11,7 +12,8 @@ import pytest
 
 from aylien_model_serving.core.messages import Call
 from aylien_model_serving.errors import DeadlineExceeded
-from aylien_model_serving.executors.inline import InlineExecutor
+from aylien_model_serving.executors.inline import LOOK_EVERY, InlineExecutor
+from aylien_model_serving.executors.latency import QUICK_SECONDS
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.process import native_threads
 
@@ -124,14 +126,47 @@ def test_every_run_is_observed_also_one_that_fails(run: Callable[..., Any]) -> N
     assert all(0 <= seconds < TIMEOUT for seconds in observer.seconds)
 
 
-def test_a_quick_handler_is_measured_as_quick() -> None:
-    observer = RecordingObserver()
-    executor = executor_of(lambda: None, observer=observer)
+def run_many(executor: InlineExecutor, times: int) -> None:
+    async def many() -> None:
+        for _ in range(times):
+            await executor.run_async({}, call_until(None))
 
-    for _ in range(50):
-        executor.run({}, call_until(None))
+    native_threads.run_coroutine(many())
 
-    assert observer.speeds[0] is True
+
+def test_on_a_loop_a_handler_that_waits_for_nothing_is_measured_as_quick() -> None:
+    executor = executor_of(lambda: sum(range(10)))
+
+    run_many(executor, 100)
+
+    assert executor._latency.quick
+
+
+def test_a_handler_that_waits_is_never_quick() -> None:
+    reading, writing = os.pipe()
+
+    def handler() -> bytes:
+        threading.Timer(0.0001, os.write, (writing, b"x")).start()
+        return os.read(reading, 1)
+
+    executor = executor_of(handler)
+    executor._latency.mean = QUICK_SECONDS / 10
+
+    run_many(executor, 3)
+
+    assert not executor._latency.quick
+    assert executor._latency._without_wait == 0
+    os.close(reading)
+    os.close(writing)
+
+
+def test_a_quick_handler_is_looked_at_again_now_and_then() -> None:
+    executor = executor_of(lambda: None)
+    executor._latency.quick = True
+
+    immediate = [executor.is_immediate() for _ in range(2 * LOOK_EVERY)]
+
+    assert immediate.count(False) == 2
 
 
 def wait_until(condition: Callable[[], bool]) -> None:

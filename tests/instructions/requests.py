@@ -11,6 +11,7 @@ import examples.example_schema_pb2 as schema
 from aylien_model_serving.app_factory import FlaskAppWrapper
 from aylien_model_serving.core.messages import Call
 from aylien_model_serving.dispatch.pipeline import answer, run_steps
+from aylien_model_serving.executors.latency import FIRST_LOOKS
 
 BODY = b'{"title":"A title","enrichments":{"extracted":{"value":{"body":"The text of an article"}}}}'
 
@@ -34,7 +35,9 @@ def requests_by_adapter() -> dict[str, Callable[[], object]]:
         ]
     )
     endpoint = app.state.endpoints[0]
-    _wsgi(app, "/fast")  # after which the handler counts as quick
+    _wsgi(app, "/fast")
+    for _ in range(FIRST_LOOKS):
+        endpoint.executor._latency.saw(False)  # after which the handler counts as quick
     headers = {"content-type": "application/json", "accept": "*/*"}
     return {
         "pipeline": lambda: run_steps(answer(endpoint, Call("POST", "/fast", "", headers, BODY, {}, "id"))),

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from aylien_model_serving.executors import latency
+from aylien_model_serving.process import native_threads
 from tests.contracts.adapters import Request
 from tests.contracts.cases import get, post
 from tests.web.asgi_client import NEEDS_A_LOOP, Gate, run, send_request, service
@@ -25,6 +26,8 @@ def test_a_quick_handler_runs_on_the_loop_once_it_has_been_measured_as_quick(
 ) -> None:
     monkeypatch.setattr(latency, "QUICK_SECONDS", float("inf"))
     monkeypatch.setattr(latency, "SLOW_SECONDS", float("inf"))
+    monkeypatch.setattr(latency, "LONG_SECONDS", float("inf"))
+    monkeypatch.setattr(native_threads, "waits", lambda: 0)
     threads: list[threading.Thread] = []
 
     def handle(text: str) -> None:
@@ -33,13 +36,13 @@ def test_a_quick_handler_runs_on_the_loop_once_it_has_been_measured_as_quick(
     app = service(handle)
 
     async def scenario() -> None:
-        for _ in range(3):
+        for _ in range(latency.FIRST_LOOKS + 2):
             await send_request(app, post("/", HELLO))
 
     run(scenario())
 
     main = threading.current_thread()
-    assert [thread is main for thread in threads] == [False, True, True]
+    assert [thread is main for thread in threads] == [False] * latency.FIRST_LOOKS + [True, True]
     assert (
         'model_serving_handler_quick{endpoint="handler"} 1.0' in app.state.instruments.scrape("")[0].decode()
     )
