@@ -66,6 +66,9 @@ _MAX_FRAME_RATE = 120
 #: Bytes of the frames that are sent for one request.
 _BATCH = 8 << 20
 
+#: Pixels by which FFmpeg widens a frame, 64 columns, of as many rows as it takes.
+_MAX_PADDING = 64 * 65_536
+
 _COLOURS = 3
 
 
@@ -121,7 +124,9 @@ def _opened(content: bytes, media_type: str, limits: DecodeLimits) -> Iterator[A
     av = packages.av()
     options = {"codec_whitelist": ",".join(sorted(CODECS))}
     try:
-        with av.open(io.BytesIO(content), format=_FORMATS[media_type], options=options) as container:
+        with av.open(
+            io.BytesIO(content), format=_FORMATS[media_type], options=options, metadata_errors="replace"
+        ) as container:
             if not container.streams.video:
                 raise BadFile(f"the {media_type} holds no pictures")
             stream = container.streams.video[0]
@@ -141,7 +146,7 @@ def _restrict(stream: Any, limits: DecodeLimits) -> None:
         raise BadFile(f"videos coded as {name} are not read here")
     _check_size(codec.width, codec.height, limits)
     codec.thread_count = 1
-    codec.options = {"max_pixels": str(limits.pixels)}
+    codec.options = {"max_pixels": str(limits.pixels + _MAX_PADDING)}
 
 
 def _check_size(width: int, height: int, limits: DecodeLimits) -> None:

@@ -43,8 +43,8 @@ _WORKING_BYTES = 128 << 20
 #: Bytes of a file or an array from which on freed memory is returned to the system at once.
 _LARGE = 8 << 20
 
-#: Letters of a traceback that the service's log gets.
-_DETAIL = 2000
+#: Letters of an exception that the service's log gets.
+_MAX_DETAIL = 500
 
 _PAGE = resource.getpagesize()
 
@@ -63,9 +63,8 @@ def main() -> None:
     parts = _nothing()
     while True:
         request, content = _receive()
-        if request.want == "more":
-            _limit(request, 0)
-        else:
+        _limit_time(request.cpu_seconds)
+        if request.want != "more":
             parts.close()  # lets go of an earlier video
             parts = _parts(request, content)
         _answer(request, parts)
@@ -91,9 +90,9 @@ def _answer(request: Request, parts: Generator[Part, None, None]) -> None:
         _send(Response(problem="bad", message=str(error)), b"")
     except ImportError as error:
         _send(Response(problem="missing", message=str(error)), b"")
-    except Exception:  # of a library, at a file that it does not expect
+    except Exception as error:  # of a library, at a file that it does not expect
         message = f"the {request.media_type} is broken, or has a form that is not read here"
-        _send(Response(problem="bad", message=message, detail=traceback.format_exc()[-_DETAIL:]), b"")
+        _send(Response(problem="bad", message=message, detail=_place_of(error)), b"")
     if size > _LARGE or not size:
         _return_freed()
 
@@ -101,7 +100,7 @@ def _answer(request: Request, parts: Generator[Part, None, None]) -> None:
 def _parts(request: Request, content: bytes) -> Generator[Part, None, None]:
     family = _FAMILIES[request.family]
     family.load(request.media_type)
-    _limit(request, len(content))
+    _limit_memory(request.limits.bytes + 2 * len(content))
     yield from family.parts(request, content)
 
 
@@ -109,20 +108,29 @@ def _nothing() -> Generator[Part, None, None]:
     yield from ()
 
 
+def _place_of(error: Exception) -> str:
+    """Return what an exception says, and where it was raised, in one line."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{frame.filename}:{frame.lineno}: {error!r}"[:_MAX_DETAIL]
+
+
 def _no_memory(request: Request) -> str:
     return f"the {request.media_type} takes more memory to decode than it may"
 
 
-def _limit(request: Request, length: int) -> None:
+def _limit_memory(size: int) -> None:
     """Limit this process to what a file may take beside what the process has taken already."""
     with contextlib.suppress(OSError, ValueError):  # systems without /proc, or that know no such limit
         with open("/proc/self/statm", "rb") as statm:
             taken = int(statm.read().split()[0]) * _PAGE
-        allowed = taken + request.limits.bytes + 2 * length + _WORKING_BYTES
-        resource.setrlimit(resource.RLIMIT_AS, (allowed, resource.RLIM_INFINITY))
+        resource.setrlimit(resource.RLIMIT_AS, (taken + size + _WORKING_BYTES, resource.RLIM_INFINITY))
+
+
+def _limit_time(seconds: float) -> None:
+    """Have the kernel end this process when it has computed for longer than somebody waits for it."""
     used = resource.getrusage(resource.RUSAGE_SELF)
-    seconds = math.ceil(used.ru_utime + used.ru_stime + request.cpu_seconds) + 1
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, resource.RLIM_INFINITY))
+    limit = math.ceil(used.ru_utime + used.ru_stime + seconds) + 1
+    resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.RLIM_INFINITY))
 
 
 def _receive() -> tuple[Request, bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import random
 import re
 import time
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from aylien_model_serving.media import AudioFile, ImageFile, MediaFile, VideoFil
 from aylien_model_serving.media.errors import BadFile
 from tests.decoding import bombs
 from tests.media import samples
-from tests.selection import full, matrix
+from tests.selection import examples, full, matrix
 from tests.with_media import need_media
 
 MIB = 1 << 20
@@ -131,6 +132,25 @@ def test_a_disguised_file_is_seen_by_no_other_decoder(disguise: bytes) -> None:
 
 
 @pytest.mark.processes
+def test_no_damage_to_a_file_is_more_than_its_own() -> None:
+    """A few hundred files with some bytes changed: each is decoded, or refused as a client's."""
+    dice = random.Random(1)
+    whole = [(ImageFile, samples.image(format_)) for format_ in ("png", "jpeg", "webp", "gif", "bmp", "tiff")]
+    whole += [(AudioFile, samples.audio(format_)) for format_ in ("wav", "flac", "ogg", "mp3", "aiff")]
+    whole += [(VideoFile, samples.video())]
+    for _ in range(examples(1500)):
+        kind, content = dice.choice(whole)
+        damaged = bytearray(content)
+        for _ in range(dice.choice((1, 4))):
+            damaged[dice.randrange(dice.choice((60, len(content))))] = dice.choice(
+                (0, 255, dice.randrange(256))
+            )
+        damaged[:12] = content[:12]
+
+        refusal_of(sent(kind, bytes(damaged)))
+
+
+@pytest.mark.processes
 def test_only_the_first_frame_of_an_animation_is_decoded() -> None:
     import PIL.Image
 
@@ -151,6 +171,23 @@ def test_the_largest_picture_that_is_allowed_is_decoded(monkeypatch: pytest.Monk
 
     assert sent(ImageFile, buffer.getvalue()).to_np_array().shape == (4000, 4000, 3)
     assert peak_of_decoders() < PEAK
+
+
+@pytest.mark.processes
+def test_the_largest_frame_that_is_allowed_is_decoded() -> None:
+    film = sent(VideoFile, bombs.film("libx264", "mp4", 4000))
+
+    assert film.to_np_array().shape == (1, 4000, 4000, 3)
+
+
+@pytest.mark.processes
+def test_metadata_of_a_video_may_be_in_any_coding() -> None:
+    whole = bombs.film("mpeg4", "matroska", 64, 3)
+    assert b"Lavf" in whole
+
+    film = sent(VideoFile, whole.replace(b"Lavf", b"L\xe4vf"))
+
+    assert film.to_np_array().shape == (3, 64, 64, 3)
 
 
 @pytest.mark.processes

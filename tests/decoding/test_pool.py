@@ -231,9 +231,10 @@ def test_a_decoders_environment_holds_no_secret() -> None:
 
 
 FORKING = """
-import os, sys
+import os, sys, warnings
 from aylien_model_serving.decoding import pool
 from aylien_model_serving.media import ImageFile
+warnings.simplefilter("ignore", DeprecationWarning)  # of a fork beside threads
 image = ImageFile.from_file(sys.argv[1])
 image.to_np_array()
 own = pool.of_process(2)._idle[0].pid
