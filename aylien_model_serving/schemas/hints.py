@@ -87,6 +87,8 @@ class TypeHintsSchema(Schema):
             if fields.textual and _wrap_lists(values, self._hints):
                 return self.arguments(Fields(values, textual=True), {})
             raise SchemaMismatch(_client_message(str(error))) from None
+        except TypeError as error:  # a list within a set[Any], which msgspec lets Python refuse
+            raise SchemaMismatch(f"The fields do not fit: {error}") from None
         found = {
             name: getattr(typed, name) if name in self._hints else value for name, value in values.items()
         }

@@ -56,6 +56,7 @@ CORPUS = {
         _post(b"/none", b"{}", _JSON, (b"Content-Length", _DIGITS)), (400,)
     ),
     "a page before a number of digits": Entry(_get(b"/jobs?before=" + b"9" * 20), (200, 400)),
+    "a list in a set of anything": Entry(_post(b"/typed", b'{"anything": [1, []]}'), (400,)),
     "brackets in a text that is no object": Entry(_post(b"/echo", b'"[{[{"'), (400,)),
     "brackets in a long text that is no object": Entry(_post(b"/echo", b'"' + b"[{" * 9000 + b'"'), (400,)),
     "numbers near the limits of doubles": Entry(

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from enum import Enum
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
+from uuid import UUID
 
 import flask
 import msgspec
 import numpy as np
 import pydantic
 from flask import Response, request
+from typing_extensions import TypedDict
 
 from aylien_model_serving import (
     AudioFile,
@@ -212,3 +216,36 @@ async def mounted_asgi(scope: Any, receive: Any, send: Any) -> None:
         size, more = size + len(message.get("body", b"")), message.get("more_body", False)
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
     await send({"type": "http.response.body", "body": str(size).encode()})
+
+
+class Pair(NamedTuple):
+    left: int
+    right: Decimal = Decimal(0)
+
+
+class Options(TypedDict, total=False):
+    when: datetime
+    day: date
+    span: timedelta
+
+
+def typed(
+    options: Options | None = None,
+    pairs: list[Pair] | None = None,
+    ids: set[UUID] | None = None,
+    anything: frozenset[Any] | None = None,
+    by_number: dict[int, float] | None = None,
+    by_time: dict[datetime, time] | None = None,
+    data: bytes = b"",
+    size: Annotated[int, msgspec.Meta(ge=0, multiple_of=2)] = 0,
+    code: Annotated[str, msgspec.Meta(pattern="^[a-z]{1,5}$", max_length=5)] = "a",
+    shape: tuple[int, float] = (1, 1.0),
+    either: int | str | list[int] | None = None,
+    array: np.ndarray[Any, Any] | None = None,
+    amounts: list[Decimal] | None = None,
+) -> dict[str, Any]:
+    return {
+        "options": repr(options),
+        "sizes": [len(found or ()) for found in (pairs, ids, anything, by_number, by_time, data)],
+        "rest": repr((size, code, shape, either, array is None, amounts))[:200],
+    }

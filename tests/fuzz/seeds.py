@@ -52,6 +52,11 @@ def _fields() -> list[Fuzzed]:
         _post("/order", {"order": {"name": "a", "amount": 1, "parts": [inner]}}),
         _post("/numbers", {"values": [1, 2.5, -3e300] * 40, "count": 3}),
         _post("/known", _KNOWN),
+        *[_post("/typed", _TYPED)] * 2,
+        *(_post("/typed", {name: value}) for name, value in _TYPED.items()),
+        _get(
+            "/typed?size=2&code=abc&ids=12345678-1234-5678-1234-567812345678&either=1&amounts=1.5&amounts=2"
+        ),
         _get("/known?number=5&several=1&several=-2&wrapped=1&data=AQ"),
         _post("/batched", {"text": "a", "times": 1}),
         _post("/weigh/1.5/12345678-1234-5678-1234-567812345678", {"a": 1}),
@@ -79,6 +84,23 @@ _KNOWN = {
     "number": "9007199254740993",
     "data": "AQID",
     "several": [1, -2],
+}
+
+
+_TYPED = {
+    "options": {"when": "2026-01-31T12:00:00+01:00", "day": "2026-01-31", "span": "P1DT2H"},
+    "pairs": [[1, "1.5"], [2]],
+    "ids": ["12345678-1234-5678-1234-567812345678"],
+    "anything": [1, "a", None],
+    "by_number": {"1": 1.5, "-2": 2},
+    "by_time": {"2026-01-31T12:00:00Z": "12:00:00"},
+    "data": "AQID",
+    "size": 4,
+    "code": "abc",
+    "shape": [1, 2.5],
+    "either": [1, 2],
+    "array": [[1, 2], [3, 4.5]],
+    "amounts": ["1.50", 2, 3.25],
 }
 
 

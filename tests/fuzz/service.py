@@ -101,6 +101,7 @@ def routes() -> list[dict[str, Any]]:
         route("/response", handlers.answer_file, BOTH),
         route("/hinted", handlers.hinted),
         route("/order", handlers.order),
+        route("/typed", handlers.typed, BOTH),
         route("/timed", handlers.echo, timeout=5),
         route("/batched", handlers.batched, batch={"max_size": 4, "max_wait_ms": 0}),
         route("/threads", handlers.echo, threads=4),
