@@ -98,14 +98,14 @@ class AllowedHosts:
     def _listens_locally(self, server: Address) -> bool:
         """Return whether only this machine reaches the socket at which a request arrived.
 
-        A port that nothing listens at is one that a proxy has told, or a test; then all sockets count.
+        A port that nothing listens at is one that a proxy has told; then all sockets count. Where there are
+        none, the sockets are not seen from here, or the client is a test's, which calls the server by a name.
         """
         found = self._listening()
-        if found is None:
-            return is_loopback(server.host)
+        if not found:
+            return is_loopback(server.host) and (found is None or _address(server.host) is not None)
         at_port = [listener.host for listener in found if listener.port == server.port and listener.host]
-        hosts = at_port or [server.host, *(listener.host for listener in found)]
-        return bool(found) and all(map(is_loopback, hosts))
+        return all(map(is_loopback, at_port or [server.host, *(listener.host for listener in found)]))
 
 
 def _name_of(host: str) -> str:

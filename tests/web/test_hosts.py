@@ -110,13 +110,29 @@ def test_what_counts_is_the_socket_at_which_the_request_arrived(
     [
         ([Listener("", 0)], Address("evil.example", 80), True),
         ([Listener("", 0)], Address("/run/service.sock", 0), True),
-        ([], Address("127.0.0.1", PORT), True),
+        ([], Address("localhost", 80), True),
+        ([], Address("testserver", 80), True),
+        ([], Address("127.0.0.1", PORT), False),
+        ([], Address("::1", PORT), False),
         (LOCAL, Address("127.0.0.1", 1), False),
         (None, Address("127.0.0.1", PORT), False),
+        (None, Address("localhost", PORT), False),
         (None, Address("0.0.0.0", PORT), True),
         (None, Address("", 0), True),
     ],
-    ids=["unix", "unix, asgi", "a test", "a port told by a proxy", "no proc", "no proc, open", "unknown"],
+    ids=[
+        "unix",
+        "unix, asgi",
+        "a test of Flask's",
+        "a test of Starlette's",
+        "not seen",
+        "not seen, IPv6",
+        "a port told by a proxy",
+        "no proc",
+        "no proc, by name",
+        "no proc, open",
+        "unknown",
+    ],
 )
 def test_a_port_that_nothing_listens_at(
     listening: list[Listener] | None, server: Address, allowed: bool
