@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from aylien_model_serving.core.messages import Call, Reply
 from aylien_model_serving.errors import BadRequest, BodyTooLarge
 from aylien_model_serving.rpc import protocol
+from aylien_model_serving.rpc.headers import decode
 from aylien_model_serving.rpc.protocol import Frame, FrameDecoder, WireError
 
 PREFIX = struct.Struct("<BIQQ")
@@ -30,7 +32,7 @@ headers = st.fixed_dictionaries(
     {}, optional={"content-type": texts, "content-encoding": texts, "accept": texts}
 )
 deadlines = st.none() | st.floats(allow_nan=False)
-calls = st.builds(Call, texts, texts, texts, headers, bodies, path_values, texts, deadlines)
+calls = st.builds(Call, texts, texts, texts, headers, bodies, path_values, texts, deadlines, texts)
 replies = st.builds(
     Reply,
     st.integers(100, 599),
@@ -283,3 +285,14 @@ def test_a_large_header_is_decoded() -> None:
 
     assert [frame.number for frame in found] == [1, 2, 3]
     assert protocol.decode_reply(found[1]) == reply
+
+
+def test_what_an_earlier_version_has_kept_of_a_call_and_of_a_reply_is_read() -> None:
+    call = msgspec.msgpack.encode(["POST", "/p", "", None, None, None, {}, "id", None, False])
+    reply = msgspec.msgpack.encode([200, "text/plain", []])
+
+    read_call = decode(protocol.CALL, memoryview(call))
+    read_reply = decode(protocol.REPLY, memoryview(reply))
+
+    assert (read_call.path, read_call.caller) == ("/p", "")
+    assert (read_reply.status, read_reply.varies_by) == (200, ())
