@@ -7,6 +7,8 @@ from datetime import datetime
 import pytest
 
 from aylien_model_serving import InvalidRequest
+from aylien_model_serving.process import native_threads
+from aylien_model_serving.web import jobs as web_jobs
 from tests.web.jobs import LONG, JobGate, begin, count, echo, end_of, jobs
 from tests.web.requests import error, post, route, serve
 
@@ -108,6 +110,37 @@ def test_waiting_for_a_job_ends_with_it_or_with_the_time(job_gate: JobGate) -> N
     assert waited >= 0.2
     assert early["status"] == "processing"
     assert late["status"] == "finished"
+
+
+def test_a_wait_that_holds_a_thread_is_cut_short(job_gate: JobGate, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native_threads, "is_patched", lambda: False)
+    monkeypatch.setattr(web_jobs, "LONGEST_WAIT_OF_THREAD", 0.2)
+    client = jobs(lambda text="": job_gate.wait())
+    job_id = begin(client)
+
+    state = client.get(f"/status/{job_id}?wait={LONG}").get_json()
+
+    assert state["status"] in ("queued", "processing")
+    job_gate.open.set()
+
+
+def test_a_client_beyond_the_places_is_refused_and_answered_without_a_wait(
+    job_gate: JobGate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MODEL_SERVING_MAX_WAITERS", "1")
+    client = jobs(lambda text="": job_gate.wait())
+    job_id = begin(client)
+    stream = client.get(f"/stream/{job_id}")
+
+    refused = client.get(f"/status/{job_id}?wait=1")
+    second = client.get(f"/stream/{job_id}")
+
+    assert [error(response)[:2] for response in (refused, second)] == [(503, "unavailable")] * 2
+    assert refused.headers["Retry-After"] == second.headers["Retry-After"] == "5"
+    assert client.get(f"/status/{job_id}").status_code == 200
+    stream.close()
+    job_gate.open.set()
+    assert client.get(f"/stream/{job_id}").status_code == 200
 
 
 @pytest.mark.parametrize("wait", ["-1", "nan", "inf", "soon", "true"])
