@@ -42,7 +42,10 @@ class ItemLimit:
             )
 
     def _exceeds(self, body: bytes, most: int) -> bool:
-        """Return whether there are more items; bytes that are no message end the count."""
+        """Return whether there are more items; bytes that are no message end the count.
+
+        Tags and sizes of one byte, which all are where there are many items, are read without a call.
+        """
         position, end, nested = 0, len(body), self._nested_of(self._descriptor)
         outer: list[tuple[int, _Nested]] = []  # the ends and types of the messages around this one
         try:
@@ -52,27 +55,46 @@ class ItemLimit:
                         return False
                     end, nested = outer.pop()
                     continue
-                tag, position = wire.read_size(body, position)
-                kind, inner = tag & 0b111, nested.get(tag >> 3)
-                if kind == wire.LEN:
-                    most -= 1
-                    size, position = wire.read_size(body, position)
-                    if inner is None or not size:
-                        position += size
-                    else:
-                        outer.append((end, nested))
-                        end, nested = position + size, self._nested_of(inner)
-                elif kind == wire.GROUP:
-                    most -= 1
+                tag = body[position]
+                position += 1
+                if tag >= 0x80:
+                    tag, position = wire.read_size(body, position - 1)
+                if tag & 0b111 != wire.LEN:
+                    position, end, nested, found = self._pass_other(body, position, end, nested, tag, outer)
+                    most -= found
+                    continue
+                most -= 1
+                size = body[position]
+                position += 1
+                if size >= 0x80:
+                    size, position = wire.read_size(body, position - 1)
+                if size and tag >> 3 in nested:
                     outer.append((end, nested))
-                    nested = {} if inner is None else self._nested_of(inner)
-                elif kind == wire.GROUP_END:
-                    end, nested = outer.pop()
+                    end, nested = position + size, self._nested_of(nested[tag >> 3])
                 else:
-                    position = wire.skip_number(body, position, kind)
+                    position += size
         except (IndexError, ValueError):
             return False  # the parser says what is wrong
         return most < 0
+
+    def _pass_other(
+        self,
+        body: bytes,
+        position: int,
+        end: int,
+        nested: _Nested,
+        tag: int,
+        outer: list[tuple[int, _Nested]],
+    ) -> tuple[int, int, _Nested, int]:
+        """Pass a number, or the start or end of a group; return what comes next, and the number of items."""
+        kind = tag & 0b111
+        if kind == wire.GROUP:
+            outer.append((end, nested))
+            inner = nested.get(tag >> 3)
+            return position, end, {} if inner is None else self._nested_of(inner), 1
+        if kind == wire.GROUP_END:
+            return position, *outer.pop(), 0
+        return wire.skip_number(body, position, kind), end, nested, 0
 
     def _nested_of(self, descriptor: Descriptor) -> _Nested:
         name = descriptor.full_name

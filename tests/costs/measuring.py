@@ -46,8 +46,8 @@ def _once(work: Work) -> float:
 #: Seconds of a run that chance makes no difference to.
 LONG = 0.2
 
-#: Seconds from which on a measurement is worth comparing.
-LONG_ENOUGH = 0.01
+#: Seconds from which on a measurement is worth comparing: less is a matter of how memory is allotted.
+LONG_ENOUGH = 0.03
 
 #: How often what seems to grow too much is measured again.
 _LOOKS = 4

@@ -16,6 +16,9 @@ GROWTH, STEP = 2.6, 3.3
 QUICK = (128 * 1024, 512 * 1024)
 FULL = (128 * 1024, 8 * 1024 * 1024)
 
+#: Those of protobuf, whose items are counted from two million bytes on.
+UNCOUNTED = (128 * 1024, 1024 * 1024)
+
 #: Bytes of headers that any server takes; what is in a header is doubled up to here.
 HEADERS = (16 * 1024, 512 * 1024)
 
@@ -44,7 +47,7 @@ def test_twice_the_input_takes_twice_the_time(name: str) -> None:
 @full
 @pytest.mark.parametrize("kind", [pytest.param(each, id=each.name) for each in INPUTS])
 def test_twice_the_input_takes_twice_the_time_up_to_the_limit_of_a_body(kind: Input) -> None:
-    sizes = FULL if kind.media_type else HEADERS
+    sizes = UNCOUNTED if kind.media_type == PROTOBUF else FULL if kind.media_type else HEADERS
 
     assert is_in_proportion(growth(kind.work, *sizes, GROWTH, STEP), GROWTH, STEP)
 
@@ -55,6 +58,16 @@ def test_a_hundred_kilobytes_take_a_blink(name: str) -> None:
         seconds = seconds_of(BY_NAME[name].work(100_000), 5)
 
     assert seconds < SLACK * LONGEST
+
+
+@full
+@pytest.mark.parametrize("size", [2_100_000, FULL[1]])
+@pytest.mark.parametrize("name", [each.name for each in INPUTS if each.media_type == PROTOBUF])
+def test_counting_the_items_of_a_large_body_keeps_to_the_same_time(name: str, size: int) -> None:
+    with own_garbage():
+        seconds = seconds_of(BY_NAME[name].work(size), 5)
+
+    assert seconds < SLACK * LONGEST * size / 100_000
 
 
 def test_each_media_type_has_its_rows() -> None:
