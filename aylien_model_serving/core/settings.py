@@ -7,7 +7,7 @@ MODEL_SERVING_; a value that can't be parsed stops the service with the variable
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -151,25 +151,32 @@ class Settings:
         Raises:
             ConfigurationError: a variable has a value that can't be used.
         """
-        return cls._load(os.environ if environ is None else environ, frozenset())
+        return cls._load(os.environ if environ is None else environ, [each.name for each in fields(cls)])
 
     @classmethod
-    def load_public(cls) -> Settings:
+    def load_public(cls, *names: str) -> Settings:
         """Read the settings but those that are secret, for code that runs while requests are answered.
+
+        Args:
+            names: of those that are needed; the others have their defaults. Without any, all are read.
 
         Raises:
             ConfigurationError: a variable has a value that can't be used.
         """
-        return cls._load(os.environ, secrets.FILE_SETTINGS)
+        return cls._load(os.environ, names or [each.name for each in fields(cls) if _is_public(each.name)])
 
     @classmethod
-    def _load(cls, environ: Mapping[str, str], left_out: frozenset[str]) -> Settings:
+    def _load(cls, environ: Mapping[str, str], names: Iterable[str]) -> Settings:
         found: dict[str, Any] = {}
-        for setting in fields(cls):
-            given = None if setting.name in left_out else _given(setting.name, environ)
+        for name in names:
+            given = _given(name, environ)
             if given is not None:
-                found[setting.name] = read(setting.name, *given)
+                found[name] = read(name, *given)
         return cls(**found)
+
+
+def _is_public(setting: str) -> bool:
+    return setting not in secrets.FILE_SETTINGS
 
 
 def _given(setting: str, environ: Mapping[str, str]) -> tuple[str, str] | None:

@@ -15,6 +15,9 @@ from aylien_model_serving.decoding.processes import DecoderProcess
 from aylien_model_serving.errors import DeadlineExceeded
 from aylien_model_serving.media.errors import TooLarge
 
+#: The settings that matter here.
+_SETTINGS = ("decoders", "decode_timeout", "max_image_pixels", "max_decoded_mb", "max_media_seconds")
+
 
 class Decode:
     """The decoding of one file.
@@ -32,7 +35,7 @@ class Decode:
         self._media_type = media_type
         self._content = content
         self._deadline = deadline
-        self._settings = settings = Settings.load_public()
+        self._settings = settings = Settings.load_public(*_SETTINGS)
         self._pool = pool.of_process(settings.decoders)
         self._limits = DecodeLimits(
             settings.max_image_pixels, settings.max_decoded_bytes, settings.max_media_seconds

@@ -151,7 +151,7 @@ def fetch(url: str) -> FetchedFile:
         NotFetched: it can't be had, or URLs are not fetched here.
         TooLarge: it is over the limit.
     """
-    settings = Settings.load_public()
+    settings = Settings.load_public("url_fetch", "url_max_mb", "url_timeout")
     if not settings.url_fetch:
         raise NotFetched("files are not fetched from URLs here")
     return Fetcher(settings.url_max_bytes, settings.url_timeout).fetch(url)

@@ -93,7 +93,7 @@ def _read_text(text: str) -> IncomingFile:
     if stripped[:5].lower() == "data:":
         return _read_data_url(stripped[5:])
     if _SCHEME.match(stripped):
-        if not Settings.load_public().url_fetch:
+        if not Settings.load_public("url_fetch").url_fetch:
             raise BadFile("files are not fetched from URLs here: send the file itself")
         return IncomingFile(None, urls.parse(stripped).url, file_name=clean_name(urls.last_part(stripped)))
     return IncomingFile(_decode(text))

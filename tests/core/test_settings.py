@@ -157,6 +157,15 @@ def test_what_is_no_host_stops_the_service(text: str) -> None:
         Settings.load({"MODEL_SERVING_ALLOWED_HOSTS": text})
 
 
+def test_a_few_settings_are_read_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODEL_SERVING_DECODERS", "3")
+    monkeypatch.setenv("MODEL_SERVING_MAX_BODY_MB", "many")
+
+    assert Settings.load_public("decoders", "port") == Settings(decoders=3)
+    with pytest.raises(ConfigurationError, match=r"^MODEL_SERVING_MAX_BODY_MB="):
+        Settings.load_public()
+
+
 def test_settings_can_not_be_changed_later() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         Settings().expose_errors = True  # type: ignore[misc]  # that it is frozen is the point
