@@ -54,8 +54,12 @@ class ApiKeyAuth:
         """Return what authenticates a service's requests; None where it has no keys."""
         return cls(keys) if keys else None
 
-    def caller_of(self, headers: HeaderLookup) -> Caller:
+    def caller_of(self, headers: HeaderLookup, *, is_page: bool = False) -> Caller:
         """Return who makes a request.
+
+        Args:
+            headers: of the request.
+            is_page: whether it is for a page that changes nothing, to which another site may lead a reader.
 
         Raises:
             Unauthorized: it carries no key, or a wrong password, for which browsers are to ask again.
@@ -68,7 +72,7 @@ class ApiKeyAuth:
         kind = scheme.lower()
         if kind == "bearer" and credentials.strip():
             return self._caller(credentials.strip(), Forbidden)
-        if kind == "basic" and headers.get("sec-fetch-site") not in _FOREIGN_SITES:
+        if kind == "basic" and not _is_foreign(headers, is_page):
             return self._caller(_password_in(credentials), Unauthorized)
         raise Unauthorized
 
@@ -81,6 +85,14 @@ class ApiKeyAuth:
 
 #: What `Sec-Fetch-Site` says of requests that other sites make, and browsers still send a password with.
 _FOREIGN_SITES = ("cross-site", "same-site")
+
+
+def _is_foreign(headers: HeaderLookup, is_page: bool) -> bool:
+    """Return whether another site makes a request, other than by a link to a page."""
+    if headers.get("sec-fetch-site") not in _FOREIGN_SITES:
+        return False
+    is_link = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
+    return not (is_page and is_link)
 
 
 def _password_in(credentials: str) -> str:

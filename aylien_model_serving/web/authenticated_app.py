@@ -82,10 +82,12 @@ class AuthenticatedFlask(Flask):
         if request.endpoint in self.public:
             self._identifies(EnvironHeaders(plain(request.environ)), request_info())
             return
+        is_page = request.endpoint in self.untracked
         try:
-            request_info().set_caller(self._auth.caller_of(EnvironHeaders(plain(request.environ))))
+            headers = EnvironHeaders(plain(request.environ))
+            request_info().set_caller(self._auth.caller_of(headers, is_page=is_page))
         except Unauthorized:
-            if request.endpoint in self.untracked:
+            if is_page:
                 raise BrowserUnauthorized from None
             raise
 

@@ -78,6 +78,18 @@ class TestKeys:
 
         assert client.get("/metrics", headers=headers, auth=("", "one")).status_code == status
 
+    @pytest.mark.parametrize(("path", "status"), [("/__dashboard", 200), ("/get?text=a", 401)])
+    def test_a_link_of_another_site_leads_to_a_page_and_to_no_route(
+        self, monkeypatch: pytest.MonkeyPatch, path: str, status: int
+    ) -> None:
+        monkeypatch.setenv("MODEL_SERVING_API_KEYS", "one")
+        client = serve(route(predict, "/get", methods=["GET"]))
+        link = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+        frame = {**link, "Sec-Fetch-Dest": "iframe"}
+
+        assert client.get(path, headers=link, auth=("", "one")).status_code == status
+        assert client.get(path, headers=frame, auth=("", "one")).status_code == 401
+
 
 class TestPages:
     """Operators' pages with API keys set."""
