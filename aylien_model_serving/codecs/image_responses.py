@@ -43,7 +43,7 @@ def _prefers(accept: str, media_type: str) -> bool:
     return weight > 0 and (weight, position) >= preference(JSON.media_type, ranges)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)  # of headers that may be long
 def encoder_for(accept: str) -> Encoder:
     """Return the encoder for an Accept header.
 

@@ -14,7 +14,7 @@ from typing import Any, get_args, get_type_hints
 import msgspec
 
 from aylien_model_serving.background.tasks import hint_without_tasks
-from aylien_model_serving.codecs import JSON, Encoder, image_responses
+from aylien_model_serving.codecs import JSON, Encoder, decoders_of, image_responses
 from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.codecs.forms import MAX_PARTS
 from aylien_model_serving.errors import ConfigurationError, InvalidAnswer, SchemaMismatch, TooManyItems
@@ -60,12 +60,21 @@ class TypeHintsSchema(Schema):
             if name in signature.known and hint is not Any and _is_checkable(hint)
         }
         self._files = _file_fields(hints, self._hints)
-        self._with_sets = frozenset(name for name, hint in self._hints.items() if collisions.has_set(hint))
+        held = {name: _models_in(hint) for name, hint in self._hints.items()}
+        self._has_models = any(held.values())
+        self._with_sets = frozenset(
+            name
+            for name, hint in self._hints.items()
+            if collisions.has_set(hint) or any(models.may_hold(kind, models.SET) for kind in held[name])
+        )
         self._returns = hint_without_tasks(self._returns)
         self._model = self._returns if models.is_model(self._returns) else None
         self._may_be_file = uploads.may_be_file(self._returns)
         fields = [(name, hint, msgspec.UNSET) for name, hint in self._hints.items()]
         self._struct = msgspec.defstruct("Fields", fields, kw_only=True) if fields else None
+
+    def limit_items(self, max_items: int) -> None:
+        self.decoders = decoders_of(max_items, numbers=self._has_models)
 
     def arguments(self, fields: Fields, path_values: Mapping[str, Any]) -> dict[str, Any]:
         values = merge(fields.values, path_values)
@@ -210,6 +219,10 @@ def _names_data(hint: Any) -> bool:
 
 
 _BYTES = (bytes, bytearray, memoryview)
+
+
+def _models_in(hint: Any) -> list[Any]:
+    return [kind for kind in _custom_types(msgspec.inspect.type_info(hint), set()) if models.is_model(kind)]
 
 
 def _is_buildable(wanted: Any) -> bool:

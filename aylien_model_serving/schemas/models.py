@@ -24,6 +24,18 @@ def is_model(kind: object) -> TypeGuard[type[BaseModel]]:
     return pydantic is not None and isinstance(kind, type) and issubclass(kind, pydantic.BaseModel)
 
 
+#: What the JSON Schema of a model says of sets, and of bytes.
+SET, BYTES = "'uniqueItems'", "'binary'"
+
+
+def may_hold(model: type[BaseModel], sign: str) -> bool:
+    """Return whether a model has a field of a kind, `SET` or `BYTES`; one without JSON Schema may have."""
+    try:
+        return sign in repr(model.model_json_schema())
+    except (sys.modules["pydantic"].PydanticUserError, NameError):  # a type that JSON Schema can't describe
+        return True
+
+
 def validated(model: type[BaseModel], value: Any, *, from_attributes: bool | None = None) -> BaseModel:
     """Return a value as its model.
 

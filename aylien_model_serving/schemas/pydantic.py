@@ -15,7 +15,7 @@ from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.schemas import collisions
 from aylien_model_serving.schemas.base import Schema, merge
 from aylien_model_serving.schemas.description import Description, JSONSchema, fields_of, of_model
-from aylien_model_serving.schemas.models import ModelMismatch, validated
+from aylien_model_serving.schemas.models import BYTES, SET, ModelMismatch, may_hold, validated
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -41,9 +41,8 @@ class PydanticSchema(Schema):
         self._request = request
         self._response = response
         self._signature = signature
-        described = "" if request is None else repr(of_model(request, "", for_response=False))
-        self._has_sets = "'uniqueItems'" in described
-        self.takes_data = "'binary'" in described  # the format of bytes
+        self._has_sets = request is not None and may_hold(request, SET)
+        self.takes_data = request is not None and may_hold(request, BYTES)
         self._path_only = path_names - request.model_fields.keys() if request else path_names
         self.name = "|".join(f"{m.__module__}.{m.__qualname__}" if m else "" for m in (request, response))
 

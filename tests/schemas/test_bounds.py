@@ -41,6 +41,28 @@ def test_a_models_sets_hold_no_long_integers_either() -> None:
         schema.arguments(Fields({"inner": {"a": [2**64]}}), {})
 
 
+def test_a_model_that_is_a_type_hint_is_bounded_like_a_schema() -> None:
+    schema = taking(Numbers)
+    schema.limit_items(10)
+
+    with pytest.raises(SchemaMismatch, match="x: Integers in a set"):
+        given(schema, {"inner": {"a": [2**64]}})
+    with pytest.raises(TooManyItems, match="more than 10 values, numbers included"):
+        schema.decoders[""](b'{"x": {"inner": {"a": [1, 2, 3, 4, 5, 6, 7, 8, 9]}}}', "")
+
+
+def test_a_model_that_json_schema_cant_describe_is_served_all_the_same() -> None:
+    class Described(pydantic.BaseModel, arbitrary_types_allowed=True):
+        text: str
+        array: np.ndarray[Any, Any] | None = None
+
+    def handler(text: str, array: Any) -> None: ...
+
+    schema = schemas.choose((Described, None), handler, Signature.of(handler))
+
+    assert schema.arguments(Fields({"text": "a"}), {})["text"] == "a"
+
+
 @pytest.mark.parametrize("hint", [np.ndarray, npt.NDArray[np.str_]])
 def test_texts_of_very_different_lengths_are_no_array(hint: Any) -> None:
     uneven = ["a" * 50_000, *[""] * 1000]
