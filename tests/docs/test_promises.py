@@ -97,9 +97,11 @@ def test_the_table_of_errors_has_every_class_with_its_status_and_code() -> None:
 
 
 def test_the_metrics_of_the_table_are_exposed_with_their_labels() -> None:
-    client = FlaskAppWrapper.create_app(
+    app = FlaskAppWrapper.create_app(
         [{"endpoint": "/half", "callable": half, "cache": True, "limit": "100/second"}]
-    ).test_client()
+    )
+    app.state.instruments.of_handler("half").speed_changed(True)
+    client = app.test_client()
     for number in (4, 0):
         client.post("/half", json={"number": number})
 
