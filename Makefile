@@ -10,7 +10,7 @@ PORT ?= 8000
 # Not from the environment, where shells and compilers have a HOST of their own.
 HOST = $(or $(MODEL_SERVING_HOST),127.0.0.1)
 NUM_WORKERS ?= 2
-WORKER_CLASS ?= gevent
+WORKER_CLASS ?=
 LOG_LEVEL ?= info
 SERVER ?= gunicorn
 COMMAND_UNCACHED ?= examples.example_serving_handler:run_app()
@@ -38,7 +38,7 @@ DEVELOPMENT = $(VENV)/.development
 
 # One line for each server that SERVER can name; "$$target" is the app as `module:callable()`.
 SERVE_gunicorn = $(VENV_PYTHON) -m gunicorn --config "$(HERE)gunicorn.conf.py" --pythonpath "$(HERE)" \
-	--bind "$(if $(findstring :,$(HOST)),[$(HOST)],$(HOST)):$(PORT)" --workers "$(NUM_WORKERS)" --worker-class "$(WORKER_CLASS)" \
+	--bind "$(if $(findstring :,$(HOST)),[$(HOST)],$(HOST)):$(PORT)" --workers "$(NUM_WORKERS)" --worker-class "$(or $(WORKER_CLASS),asgi)" \
 	--log-level "$(LOG_LEVEL)" "$$target"
 
 # granian makes the app by calling what stands before "()"; its modules are found as Gunicorn finds them.
@@ -73,7 +73,7 @@ endef
 help: ## List these verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-24s %s\n", $$1, $$2 }' "$(firstword $(MAKEFILE_LIST))"
 	@echo
-	@echo "The services take HOST=$(HOST) (0.0.0.0 opens them to others) PORT=$(PORT) NUM_WORKERS=$(NUM_WORKERS) WORKER_CLASS=$(WORKER_CLASS) (or asgi, gthread, sync)"
+	@echo "The services take HOST=$(HOST) (0.0.0.0 opens them to others) PORT=$(PORT) NUM_WORKERS=$(NUM_WORKERS) WORKER_CLASS=asgi (or gevent, gthread, sync)"
 	@echo "LOG_LEVEL=$(LOG_LEVEL) SERVER=$(SERVER) (or granian, which speaks WSGI, or ASGI with WORKER_CLASS=asgi)"
 	@echo "and COMMAND_UNCACHED or COMMAND_CACHED='some.module:run_app()'."
 	@echo "The tests take ARGS, as in make test ARGS='-k schema', and run in TEST_PROCESSES=$(TEST_PROCESSES);"

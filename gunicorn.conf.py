@@ -1,11 +1,12 @@
 """Gunicorn's settings for a model service; each can be overridden on the command line."""
 
 from aylien_model_serving import gunicorn_hooks
+from aylien_model_serving.servers import commands
 
 # Only this machine reaches it; MODEL_SERVING_HOST=0.0.0.0 or --bind 0.0.0.0:8000 opens it to others.
 bind = gunicorn_hooks.bind_address()
 workers = 2
-worker_class = "gevent"
+worker_class = commands.DEFAULT_CLASS
 
 keepalive = gunicorn_hooks.keepalive
 graceful_timeout = gunicorn_hooks.graceful_timeout

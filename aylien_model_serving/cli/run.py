@@ -59,9 +59,8 @@ _EVERYWHERE = {"0.0.0.0": "localhost", "::": "localhost", "": "localhost"}
 )
 @click.option(
     "--worker-class",
-    default=_DEFAULTS.worker_class,
-    show_default=True,
-    help=f"{', '.join(commands.WORKER_CLASSES)}, or the path of a class; asgi is granian's too.",
+    show_default=commands.DEFAULT_CLASS,
+    help=f"{', '.join(commands.WORKER_CLASSES)}, or the path of a class. granian: WSGI, or asgi.",
 )
 @click.option("--reload", is_flag=True, help="Start the workers again when a file changes.")
 @click.option(
@@ -109,7 +108,7 @@ def _become_server(target: AppTarget, options: ServerOptions) -> None:
 
 def _summary(inspected: InspectedApp, options: ServerOptions) -> list[str]:
     """Return the lines that say what is served, by which server, and where."""
-    kind = f"{options.worker_class} " if options.server == "gunicorn" else ""
+    kind = f"{options.gunicorn_class} " if options.server == "gunicorn" else ""
     count = f"{options.workers} {kind}worker{'s' if options.workers > 1 else ''}"
     url = replace(options, host=_EVERYWHERE.get(options.host, options.host)).url
     pages = [(f"{url}{page}", _PAGES[page]) for page in inspected.pages] or [(url, "")]

@@ -24,7 +24,10 @@ from aylien_model_serving.servers import ports, tls
 #: The address that only this machine reaches; a service listens there unless it is told otherwise.
 LOCAL = "127.0.0.1"
 
-WORKER_CLASSES = ("gevent", "gthread", "sync", "asgi")
+WORKER_CLASSES = ("asgi", "gevent", "gthread", "sync")
+
+#: The worker class that is right for models and quick: docs/guide/operations.md says why.
+DEFAULT_CLASS = "asgi"
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 
 #: Requests that one worker of class gthread works on at a time.
@@ -43,8 +46,8 @@ class ServerOptions:
         host: the address to listen on.
         port: of TCP; 0 for any that is free.
         workers: how many processes.
-        worker_class: of Gunicorn, one of WORKER_CLASSES or the path of a class. granian speaks ASGI with
-            "asgi", and WSGI otherwise.
+        worker_class: of Gunicorn, one of WORKER_CLASSES or the path of a class; None for DEFAULT_CLASS.
+            granian speaks ASGI with "asgi", and WSGI otherwise.
         reload: whether workers start again when a file of the service changes.
         log_level: of the server's own lines.
         certfile: path of a certificate and its chain as PEM, with which the server speaks TLS.
@@ -58,11 +61,16 @@ class ServerOptions:
     host: str = LOCAL
     port: int = 8000
     workers: int = 2
-    worker_class: str = "gevent"
+    worker_class: str | None = None
     reload: bool = False
     log_level: str = "info"
     certfile: str | None = None
     keyfile: str | None = None
+
+    @property
+    def gunicorn_class(self) -> str:
+        """The worker class that Gunicorn is given."""
+        return self.worker_class or DEFAULT_CLASS
 
     def __post_init__(self) -> None:
         if self.server not in _COMMANDS:
@@ -71,10 +79,9 @@ class ServerOptions:
             raise ConfigurationError(f"a port is a number from 1 to 65535; this is {self.port!r}")
         if type(self.workers) is not int or self.workers < 1:
             raise ConfigurationError(f"at least 1 worker is needed; this is {self.workers!r}")
-        if self.worker_class not in WORKER_CLASSES and "." not in self.worker_class:
-            raise ConfigurationError(
-                f"unknown worker class {self.worker_class!r}{suggestion(self.worker_class, WORKER_CLASSES)}"
-            )
+        kind = self.gunicorn_class
+        if kind not in WORKER_CLASSES and "." not in kind:
+            raise ConfigurationError(f"unknown worker class {kind!r}{suggestion(kind, WORKER_CLASSES)}")
         if self.log_level not in LOG_LEVELS:
             raise ConfigurationError(
                 f"unknown log level {self.log_level!r}{suggestion(self.log_level, LOG_LEVELS)}"
@@ -147,7 +154,7 @@ def _gunicorn(target: str, options: ServerOptions, folder: Path) -> list[str]:
         *("--pythonpath", str(folder)),
         *("--bind", f"{_bracketed(options.host)}:{options.port}"),
         *("--workers", str(options.workers)),
-        *("--worker-class", options.worker_class),
+        *("--worker-class", options.gunicorn_class),
         *threads,
         *("--log-level", options.log_level),
         *(("--reload",) if options.reload else ()),

@@ -212,7 +212,7 @@ class Service:
         workers: int | None = None,
         host: str = ServerOptions.host,
         server: str = ServerOptions.server,
-        worker_class: str = ServerOptions.worker_class,
+        worker_class: str | None = None,
         reload: bool = False,
         log_level: str = ServerOptions.log_level,
         certfile: str | None = None,
@@ -225,7 +225,7 @@ class Service:
             workers: processes, 2 when omitted, or 1 with `reload`; MODEL_SERVING_WORKERS goes before it.
             host: the address to listen on, "0.0.0.0" for all; MODEL_SERVING_HOST goes before it.
             server: "gunicorn" or "granian".
-            worker_class: of Gunicorn; granian speaks ASGI with "asgi", and WSGI otherwise.
+            worker_class: of Gunicorn, "asgi" when omitted; granian speaks WSGI unless "asgi" is given.
             reload: whether to start again when a file of the service changes, for development.
             log_level: of the server's own lines.
             certfile: path of a certificate and its chain as PEM, to serve HTTPS.

@@ -82,7 +82,7 @@ def test_a_script_becomes_the_server_of_the_module_that_it_is(
     assert became.command[-1] == "mine:app()"
     assert became.word_after("--bind") == "127.0.0.1:8123"
     assert became.word_after("--workers") == "3"
-    assert became.word_after("--worker-class") == "gevent"
+    assert became.word_after("--worker-class") == "asgi"
     assert became.word_after("--pythonpath") == str(folder)
 
 
