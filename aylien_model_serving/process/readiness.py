@@ -12,6 +12,9 @@ from typing import Any
 
 from aylien_model_serving.process import native_threads
 
+#: Milliseconds that poll(2) can wait: a client may be willing to wait longer.
+_LONGEST_POLL = 2**31 - 1
+
 
 def wait(descriptor: int, seconds: float, *, to_write: bool = False) -> bool:
     """Wait until a descriptor can be read, or written to, and return whether it can.
@@ -25,7 +28,7 @@ def wait(descriptor: int, seconds: float, *, to_write: bool = False) -> bool:
         return _wait_on_hub(descriptor, seconds, to_write)
     poll: Any = _original("select", "poll")()
     poll.register(descriptor, select.POLLOUT if to_write else select.POLLIN)
-    return bool(poll.poll(math.ceil(max(0.0, seconds) * 1000)))
+    return bool(poll.poll(min(math.ceil(max(0.0, seconds) * 1000), _LONGEST_POLL)))
 
 
 def _runs_on_hub() -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tests.contracts import files
 from tests.fuzz.requests import Fuzzed
 
 _JSON = (b"Content-Type", b"application/json")
@@ -57,6 +58,10 @@ CORPUS = {
     ),
     "a page before a number of digits": Entry(_get(b"/jobs?before=" + b"9" * 20), (200, 400)),
     "a list in a set of anything": Entry(_post(b"/typed", b'{"anything": [1, []]}'), (400,)),
+    "a client that waits for a decoder for ever": Entry(
+        _post(b"/describe", b'{"image": "%s"}' % files.TEXT.encode(), _JSON, (b"X-Request-Timeout", b"4e9")),
+        (200,),
+    ),
     "brackets in a text that is no object": Entry(_post(b"/echo", b'"[{[{"'), (400,)),
     "brackets in a long text that is no object": Entry(_post(b"/echo", b'"' + b"[{" * 9000 + b'"'), (400,)),
     "numbers near the limits of doubles": Entry(

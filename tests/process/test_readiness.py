@@ -86,3 +86,12 @@ def test_waiting_takes_no_longer_than_it_may(pipe: tuple[int, int]) -> None:
     readiness.wait(pipe[0], 0.05)
 
     assert 0.04 < time.monotonic() - since < 20
+
+
+@pytest.mark.parametrize("seconds", [2.0**31, 9e9])
+def test_a_wait_may_be_longer_than_the_system_can_wait_at_a_time(
+    pipe: tuple[int, int], seconds: float
+) -> None:
+    os.write(pipe[1], b"a")
+
+    assert readiness.wait(pipe[0], seconds)
