@@ -9,7 +9,8 @@ import pytest
 
 from aylien_model_serving.cli import library
 from tests.cli.conftest import Invoke, one_line
-from tests.selection import full
+from tests.selection import full, matrix
+from tests.services.hosts import processes, wait_until
 from tests.services.serving import PROJECT, clean_environment, launch
 
 FILES = {
@@ -144,6 +145,16 @@ def test_a_project_is_served_by_its_own_verb(project: Path, venv: Path) -> None:
         answer = running.post("/predict", json={"text": "What a great day"})
 
     assert answer.json() == {"label": "glad", "confidence": 0.6667}
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("verb", matrix(["run", "dev"], "run"))
+def test_the_end_of_make_ends_the_server_too(project: Path, venv: Path, verb: str) -> None:
+    with launch(["make", verb, f"VENV={venv}", "PORT={port}"], cwd=project) as running:
+        running.process.terminate()
+
+        running.process.wait()
+        wait_until(lambda: not processes(running))
 
 
 @pytest.mark.processes
