@@ -4,8 +4,8 @@ python scripts/audit_requirements.py     # exits with 1 if there is a finding
 
 It tells whether every requirement is one version, whether those of requirements.txt are all that they need,
 whether what is installed agrees, and whether a pinned version has been withdrawn ("yanked", PEP 592) or is
-gone. It does not tell known vulnerabilities: indexes do not; pip-audit asks pypi.org or osv.dev for them. An
-index that does not answer is no finding, and is said.
+not there for this Python or the lowest one. It does not tell known vulnerabilities: indexes do not; pip-audit
+asks pypi.org or osv.dev for them. An index that does not answer is no finding, and is said.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from pathlib import Path
@@ -26,6 +26,9 @@ from packaging.utils import canonicalize_name
 PROJECT = Path(__file__).parents[1]
 COMPLETE = "requirements.txt"
 
+#: This Python, and the lowest that is supported, whose versions of packages end first.
+THIS, LOWEST = f"{sys.version_info.major}.{sys.version_info.minor}", "3.10"
+
 #: Files whose packages are gigabytes, which pip would load to learn of them.
 TOO_LARGE = {"requirements-torch.txt"}
 
@@ -34,6 +37,14 @@ _RUN, _RUNS = 16, 8
 
 #: Seconds that one run may take.
 _SECONDS = 600
+
+_INSTALL = (
+    *(sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--quiet"),
+    *("--dry-run", "--no-deps", "--ignore-installed", "--report", "-"),
+)
+
+#: What pip wants of who asks for another Python; nothing is written to the folder.
+_FOR_OTHER = ("--only-binary=:all:", "--target", "never-made")
 
 _ANSWERED = re.compile(r"satisfies the requirement (\S+) \(from versions: (?!none\))")
 
@@ -67,12 +78,20 @@ def unpinned(file: Path) -> list[str]:
     return [f"{file.name}: {line!r} is not one version" for line in lines_of(file) if not is_pinned(line)]
 
 
-def here(lines: Iterable[str]) -> dict[str, Requirement]:
-    """Return the requirements that hold for this Python, by name."""
+def held(lines: Iterable[str], python: str = THIS) -> dict[str, Requirement]:
+    """Return the requirements that hold for a Python, by name."""
+    environment = {} if python == THIS else {"python_version": python, "python_full_version": f"{python}.0"}
     found = [Requirement(line) for line in lines if is_pinned(line)]
     return {
-        canonicalize_name(each.name): each for each in found if each.marker is None or each.marker.evaluate()
+        canonicalize_name(each.name): each
+        for each in found
+        if each.marker is None or each.marker.evaluate(environment)
     }
+
+
+def versions(requirements: Mapping[str, Requirement]) -> list[str]:
+    """Return requirements as pip takes them, without the Pythons that they are for."""
+    return [f"{each.name}{each.specifier}" for each in requirements.values()]
 
 
 def differing(pins: dict[str, Requirement]) -> Iterator[str]:
@@ -91,21 +110,12 @@ def differing(pins: dict[str, Requirement]) -> Iterator[str]:
                 yield f"{name}: it needs {needed.name}, which is not pinned"
 
 
-def ask_pip(lines: list[str]) -> Outcome:
+def ask_pip(lines: list[str], python: str = THIS) -> Outcome:
     """Ask the index for requirements, as an installation would, and install nothing."""
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "install",
-        "--dry-run",
-        "--no-deps",
-        "--ignore-installed",
-        "--quiet",
-    ]
+    of_other = () if python == THIS else (*_FOR_OTHER, "--python-version", python)
     try:
         done = subprocess.run(
-            [*command, "--disable-pip-version-check", "--report", "-", *lines],
+            [*_INSTALL, *of_other, *lines],
             capture_output=True,
             text=True,
             timeout=_SECONDS,
@@ -118,10 +128,9 @@ def ask_pip(lines: list[str]) -> Outcome:
     if gone is None:
         return Outcome(untold=lines)
     rest = [line for line in lines if Requirement(line).name.lower() != Requirement(gone[1]).name.lower()]
-    others = ask_pip(rest) if len(rest) < len(lines) and rest else Outcome()
-    return Outcome(
-        [f"{gone[1]}: the index has no such version for this Python", *others.findings], others.untold
-    )
+    others = ask_pip(rest, python) if len(rest) < len(lines) and rest else Outcome()
+    finding = f"{gone[1]}: the index has no such version for Python {python}"
+    return Outcome([finding, *others.findings], others.untold)
 
 
 def withdrawn(report: str) -> Iterator[str]:
@@ -131,11 +140,11 @@ def withdrawn(report: str) -> Iterator[str]:
             yield f"{each['metadata']['name']}=={each['metadata']['version']}: its authors have withdrawn it"
 
 
-def ask_index(lines: list[str]) -> Outcome:
-    """Ask the index for all requirements."""
+def ask_index(lines: list[str], python: str = THIS) -> Outcome:
+    """Ask the index for all requirements of a Python."""
     runs = [lines[at : at + _RUN] for at in range(0, len(lines), _RUN)]
     with ThreadPoolExecutor(_RUNS) as pool:
-        outcomes = list(pool.map(ask_pip, runs))
+        outcomes = list(pool.map(ask_pip, runs, [python] * len(runs)))
     return Outcome(
         [finding for outcome in outcomes for finding in outcome.findings],
         [line for outcome in outcomes for line in outcome.untold],
@@ -151,24 +160,22 @@ def inconsistent() -> list[str]:
 def main() -> int:
     """Run all checks, say what they found, and return the exit status."""
     files = sorted(PROJECT.glob("requirements*.txt"))
-    pins = here(lines_of(PROJECT / COMPLETE))
-    asked = [
-        f"{pin.name}{pin.specifier}"
-        for file in files
-        if file.name not in TOO_LARGE
-        for pin in here(lines_of(file)).values()
-    ]
-    index = ask_index(asked)
+    complete = lines_of(PROJECT / COMPLETE)
+    asked = [line for file in files if file.name not in TOO_LARGE for line in versions(held(lines_of(file)))]
+    outcomes = [ask_index(asked)]
+    if THIS != LOWEST:
+        outcomes.append(ask_index(versions(held(complete, LOWEST)), LOWEST))
     findings = [
         *(finding for file in files for finding in unpinned(file)),
-        *differing(pins),
+        *differing(held(complete)),
         *inconsistent(),
-        *index.findings,
+        *(finding for outcome in outcomes for finding in outcome.findings),
     ]
+    untold = [line for outcome in outcomes for line in outcome.untold]
     for finding in findings:
         print(f"FOUND  {finding}")
-    if index.untold:
-        print(f"the index did not answer for {len(index.untold)} of {len(asked)} requirements")
+    if untold:
+        print(f"the index did not answer for {len(untold)} requirements")
     print(f"the index was not asked for {', '.join(sorted(TOO_LARGE))}, nor for known vulnerabilities")
     print(f"{len(findings)} findings in {len(files)} files")
     return 1 if findings else 0

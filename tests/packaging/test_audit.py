@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import importlib.util
 import json
 import subprocess
@@ -73,16 +74,42 @@ def test_what_is_not_one_version_is_found(audit: ModuleType, tmp_path: Path, lin
 
 
 def test_the_pinned_requirements_are_all_that_they_need(audit: ModuleType) -> None:
-    pins = audit.here(audit.lines_of(PROJECT / "requirements.txt"))
+    pins = audit.held(audit.lines_of(PROJECT / "requirements.txt"))
 
     assert [finding for finding in audit.differing(pins) if "not pinned" in finding] == []
 
 
 def test_a_missing_and_a_differing_requirement_are_found(audit: ModuleType) -> None:
-    found = list(audit.differing(audit.here(["flask==0.1", "Click==8.5.1"])))
+    found = list(audit.differing(audit.held(["flask==0.1", "Click==8.5.1"])))
 
     assert any(finding.startswith("flask: 3.") and "flask==0.1 pinned" in finding for finding in found)
     assert "flask: it needs jinja2, which is not pinned" in [finding.lower() for finding in found]
+
+
+def test_the_lowest_python_is_the_lowest_that_is_supported(audit: ModuleType) -> None:
+    setup = configparser.ConfigParser()
+    setup.read(PROJECT / "setup.cfg")
+
+    assert setup["options"]["python_requires"].startswith(f">={audit.LOWEST},")
+
+
+def test_another_python_is_asked_for_what_holds_there(
+    audit: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands: list[list[str]] = []
+
+    def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        commands.append(command)
+        return subprocess.CompletedProcess(command, 0, json.dumps({"install": []}), "")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    lines = ["one==1; python_version < '3.9'", "one==2; python_version >= '3.9'", "two==3"]
+
+    audit.ask_index(audit.versions(audit.held(lines, "3.8")), "3.8")
+
+    [asked] = commands
+    assert asked[-2:] == ["one==1", "two==3"]
+    assert asked[asked.index("--python-version") + 1] == "3.8"
 
 
 def test_a_withdrawn_version_is_found(audit: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,7 +127,7 @@ def test_a_version_that_is_gone_is_found_and_the_others_are_asked_for(
     findings, untold = audit.ask_pip(["one==1", "two==2"])
 
     assert findings == [
-        "two==2: the index has no such version for this Python",
+        f"two==2: the index has no such version for Python {audit.THIS}",
         "one==1: its authors have withdrawn it",
     ]
     assert (list(untold), asked) == ([], [["one==1", "two==2"], ["one==1"]])
@@ -110,7 +137,7 @@ def test_a_version_that_is_gone_is_found_and_the_others_are_asked_for(
 def test_an_index_that_does_not_answer_is_no_finding(
     audit: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], said: str
 ) -> None:
-    answer_as_pip(monkeypatch, *[said] * 20)
+    answer_as_pip(monkeypatch, *[said] * 40)
     monkeypatch.setattr(audit, "inconsistent", list)
     monkeypatch.setattr(audit, "differing", lambda _: [])
 
@@ -121,7 +148,7 @@ def test_an_index_that_does_not_answer_is_no_finding(
 def test_a_finding_fails_the_audit(
     audit: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(audit, "ask_index", lambda lines: audit.Outcome(["one==1: it is gone"]))
+    monkeypatch.setattr(audit, "ask_index", lambda *_: audit.Outcome(["one==1: it is gone"]))
     monkeypatch.setattr(audit, "inconsistent", list)
     monkeypatch.setattr(audit, "differing", lambda _: [])
 
