@@ -30,7 +30,8 @@ from aylien_model_serving.executors.generators import GeneratorItems
 from aylien_model_serving.executors.waiters import Waiters
 from aylien_model_serving.limiting.limiter import Limiter
 from aylien_model_serving.metrics.instruments import Instruments
-from aylien_model_serving.process.large_work import LARGE, paused_collector
+from aylien_model_serving.process import collector
+from aylien_model_serving.process.large_work import LARGE
 from aylien_model_serving.schemas import Schema
 
 
@@ -96,7 +97,7 @@ def answer(endpoint: Endpoint, call: Call) -> Steps:
 
 def _large_arguments(schema: Schema, call: Call) -> dict[str, Any]:
     """Decode and validate the fields of a large body."""
-    with paused_collector():
+    with collector.resting():
         return schema.arguments(codecs.decode(call, schema.decoders), call.path_values)
 
 

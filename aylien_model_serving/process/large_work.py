@@ -1,4 +1,4 @@
-"""Work on large bodies and results: on a few threads of this process, without the garbage collector.
+"""Work on large bodies and results, on a few threads of this process.
 
 An event loop, or a thread that reads calls, hands it over, so that others do not wait for it.
 """
@@ -6,13 +6,11 @@ An event loop, or a thread that reads calls, hands it over, so that others do no
 from __future__ import annotations
 
 import contextvars
-import gc
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any, TypeVar
 
 _T = TypeVar("_T")
@@ -27,7 +25,6 @@ THREADS = 2
 
 _pools: dict[int, ThreadPoolExecutor] = {}
 _lock = threading.Lock()
-_pause = threading.Lock()
 
 
 def submit(function: Callable[..., _T], *arguments: Any) -> Future[_T]:
@@ -52,24 +49,6 @@ def _pool() -> ThreadPoolExecutor:
         if process not in _pools:
             _pools[process] = ThreadPoolExecutor(THREADS, thread_name_prefix="model-serving-large")
         return _pools[process]
-
-
-@contextmanager
-def paused_collector() -> Iterator[None]:
-    """Keep the garbage collector from traversing a value again and again while it is made.
-
-    A million lists take it five times as long as the decoder, which meanwhile lets no other thread run. One
-    caller at a time pauses it, so that pauses never follow one another without an end.
-    """
-    if not gc.isenabled() or not _pause.acquire(blocking=False):
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-        _pause.release()
 
 
 def is_large(value: object, levels: int = 4) -> bool:

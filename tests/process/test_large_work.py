@@ -1,8 +1,7 @@
-"""Work on large bodies: when it is handed over, in which context, and how the garbage collector rests."""
+"""Work on large bodies: when it is handed over, and in which context."""
 
 from __future__ import annotations
 
-import gc
 import logging
 import threading
 from contextvars import ContextVar
@@ -12,7 +11,7 @@ import numpy as np
 import pytest
 
 from aylien_model_serving.process import large_work
-from aylien_model_serving.process.large_work import LARGE, THREADS, is_large, paused_collector
+from aylien_model_serving.process.large_work import LARGE, THREADS, is_large
 
 TIMEOUT = 10.0  # seconds
 
@@ -67,35 +66,3 @@ def test_what_handed_over_work_raises_is_logged(caplog: pytest.LogCaptureFixture
             large_work.submit(threading.Event().wait, 0.05).result(TIMEOUT)
 
     assert "what went wrong" in caplog.text
-
-
-def test_the_collector_rests_for_as_long_as_the_block_takes() -> None:
-    with paused_collector():
-        assert not gc.isenabled()
-    assert gc.isenabled()
-
-    with pytest.raises(ValueError, match="inside"), paused_collector():
-        raise ValueError("inside")
-    assert gc.isenabled()
-
-
-def test_pauses_of_the_collector_do_not_follow_one_another() -> None:
-    first, second = paused_collector(), paused_collector()
-    first.__enter__()
-    second.__enter__()
-
-    first.__exit__(None, None, None)
-
-    assert gc.isenabled()
-    second.__exit__(None, None, None)
-    assert gc.isenabled()
-
-
-def test_a_collector_that_is_off_stays_off() -> None:
-    gc.disable()
-    try:
-        with paused_collector():
-            pass
-        assert not gc.isenabled()
-    finally:
-        gc.enable()
