@@ -89,10 +89,17 @@ def parts(request: Request, content: bytes) -> Iterator[tuple[Response, Any]]:
         if request.want == "check":
             next(frames)
         elif request.want == "all":
+            codec = stream.codec_context
+            _check_together(stream.frames * codec.width * codec.height * _COLOURS, request.limits)
             yield from _together(frames, request.limits)
         else:
             yield from _in_batches(frames)
     yield Response(rate=rate), b""
+
+
+def _check_together(size: int, limits: DecodeLimits) -> None:
+    if size > limits.bytes:
+        raise TooLarge(f"the video has more than the {limits.bytes:,} bytes that are decoded here")
 
 
 def _together(frames: Iterator[Any], limits: DecodeLimits) -> Iterator[tuple[Response, Any]]:
@@ -101,8 +108,7 @@ def _together(frames: Iterator[Any], limits: DecodeLimits) -> Iterator[tuple[Res
     shape: tuple[int, ...] = ()
     for frame in frames:
         size += frame.nbytes
-        if size > limits.bytes:
-            raise TooLarge(f"the video has more than the {limits.bytes:,} bytes that are decoded here")
+        _check_together(size, limits)
         if frame.shape != (shape := shape or frame.shape):
             raise BadFile("the frames of the video differ in size")
         yield Response(is_last=False, shape=shape), memoryview(frame).cast("B")

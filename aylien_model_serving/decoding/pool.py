@@ -18,7 +18,7 @@ from aylien_model_serving.decoding.messages import Request, Response
 from aylien_model_serving.decoding.processes import DecoderProcess, Keeper
 from aylien_model_serving.decoding.slots import DecodeSlots
 from aylien_model_serving.errors import Unavailable
-from aylien_model_serving.process import readiness
+from aylien_model_serving.process import native_threads, readiness, server_threads
 from aylien_model_serving.process.native_threads import ProcessLock, native_lock
 
 logger = logging.getLogger(__name__)
@@ -31,6 +31,12 @@ _START_SECONDS = 30.0
 
 #: Videos whose frames are asked for one by one at the same time; each keeps a decoder.
 _MAX_FILMS = 8
+
+#: Callers that decode or wait for it at once in one process.
+_MAX_CALLERS = 1000
+
+#: Threads of a server from which on callers are kept from taking them all; fewer are needed for each burst.
+_MANY_THREADS = 32
 
 #: Bytes beside those of an array that a body may have: a picture in a mode of its own has more per pixel.
 _SLACK = 1 << 20
@@ -53,6 +59,7 @@ class DecoderPool:
         self._size = size
         self._working = DecodeSlots(size)
         self._films = DecodeSlots(_MAX_FILMS)
+        self._callers = 0
         self._lock = native_lock()
         self._idle: list[DecoderProcess] = []
         self._keeper = Keeper(os.environ, self._end_idle, _IDLE_SECONDS)
@@ -62,14 +69,21 @@ class DecoderPool:
         """Be one of those who decode.
 
         Raises:
-            Unavailable: all slots are taken until then.
+            Unavailable: all slots are taken until then, or too many wait on a server's threads.
         """
-        if not self._working.take(until):
-            raise Unavailable("Too many files are being decoded at the moment")
+        with self._lock:
+            self._callers += 1
+            is_crowded = self._callers > _places()
         try:
-            yield
+            if is_crowded or not self._working.take(until):
+                raise Unavailable("Too many files are being decoded at the moment")
+            try:
+                yield
+            finally:
+                self._working.give_back()
         finally:
-            self._working.give_back()
+            with self._lock:
+                self._callers -= 1
 
     @contextmanager
     def decoder(self, until: float) -> Iterator[DecoderProcess]:
@@ -150,6 +164,14 @@ class DecoderPool:
             self._idle = [decoder for decoder in self._idle if decoder.idle_since >= since]
         for decoder in old:
             self.end(decoder)
+
+
+def _places() -> int:
+    """Return how many may decode or wait for it; of a server's threads some are left to others."""
+    threads = server_threads.count()
+    if threads < _MANY_THREADS or native_threads.is_patched():
+        return _MAX_CALLERS
+    return threads * 3 // 4
 
 
 def responses(

@@ -83,6 +83,9 @@ def _blocks(file: Any, media_type: str, limits: DecodeLimits) -> Iterator[Any]:
     errors = (packages.soundfile().SoundFileError, RuntimeError)
     channels = file.channels
     allowed = min(limits.bytes // (_SAMPLE_BYTES * channels), int(limits.seconds * file.samplerate))
+    too_long = f"the audio is longer than the {allowed / file.samplerate:g} s decoded here"
+    if file.frames > allowed:
+        raise TooLarge(too_long)
     block_length = max(1, _BLOCK // channels)
     count = 0
     while True:
@@ -92,7 +95,7 @@ def _blocks(file: Any, media_type: str, limits: DecodeLimits) -> Iterator[Any]:
             raise BadFile(_broken(media_type)) from error
         count += len(block)
         if count > allowed:
-            raise TooLarge(f"the audio is longer than the {allowed / file.samplerate:g} s decoded here")
+            raise TooLarge(too_long)
         if not len(block):
             break
         yield block

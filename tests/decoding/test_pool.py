@@ -18,6 +18,7 @@ from aylien_model_serving.decoding.pool import DecoderPool
 from aylien_model_serving.decoding.processes import environment_of
 from aylien_model_serving.errors import DeadlineExceeded, FileTooLarge, SchemaMismatch, Unavailable
 from aylien_model_serving.media import AudioFile, ImageFile, VideoFile
+from aylien_model_serving.process import server_threads
 from tests.decoding import bombs
 from tests.media import samples
 from tests.services.hosts import wait_until
@@ -93,6 +94,21 @@ def test_who_finds_all_decoders_at_work_is_told_to_come_back(pool: DecoderPool) 
 
     assert ("Retry-After", "1") in refusal.value.headers()
     assert sent(samples.image()).to_np_array().shape == (24, 32, 3)
+
+
+def test_a_quarter_of_a_servers_threads_is_left_to_others(
+    pool: DecoderPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_threads, "_threads", {os.getpid(): 32})
+    image = sent(samples.image())
+
+    pool._callers = 23
+    assert image.to_np_array().shape == (24, 32, 3)
+    pool._callers = 24
+    with pytest.raises(Unavailable, match="Too many files are being decoded"):
+        image.to_np_array()
+
+    assert pool._callers == 24
 
 
 def test_a_decode_ends_at_the_deadline_and_so_does_its_process(pool: DecoderPool) -> None:
