@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 from aylien_model_serving.core import secrets
@@ -58,7 +59,7 @@ class Settings:
         background_threads: responses whose background tasks one process runs at a time.
         background_wait: seconds that a process waits for its background tasks at shutdown.
         jobs_url: where jobs are stored: "sqlite:///" and a path, or "memory://" for tests; a file in Flask's
-            instance folder when absent.
+            project's folder when absent.
         jobs_max_ended: ended jobs that a store keeps at most; those that would expire first go first.
         jobs_max_mb: MiB that a store of jobs may take; then ended jobs go early, and new ones are refused.
         service_name: distinguishes services that store their jobs in one place; the handlers' modules when
@@ -119,6 +120,11 @@ class Settings:
         """Show all settings but secrets, of which it says whether they are set."""
         shown = (f"{each.name}={secrets.shown(each.name, getattr(self, each.name))}" for each in fields(self))
         return f"{type(self).__name__}({', '.join(shown)})"
+
+    @property
+    def state_home(self) -> Path:
+        """The folder for state of this user's programs (XDG Base Directory Specification)."""
+        return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
 
     @property
     def max_body_bytes(self) -> int:

@@ -90,7 +90,7 @@ def build(
     if _needs_cache(app, described):
         app.state.backend = cache.attach(app)
     if any(route.job for route in described):
-        app.state.jobs = job_routes.open_jobs(app.instance_path, app.state.settings, described)
+        app.state.jobs = job_routes.open_jobs(app.state.settings, described)
     taken = (*ops_endpoints.PATHS, *(dashboard.PATHS if app.state.settings.dashboard else ()))
     for route in described:
         _add_route(app, route, taken)

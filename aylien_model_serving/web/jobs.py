@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 import math
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated
 
 from flask import Response, request
@@ -20,10 +20,12 @@ from aylien_model_serving import codecs
 from aylien_model_serving.codecs.streaming import EVENT_STREAM, HEADERS
 from aylien_model_serving.core import callers
 from aylien_model_serving.core.messages import Reply
+from aylien_model_serving.core.secrets import without_passwords
 from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.errors import BadRequest, ConfigurationError, NotFound
 from aylien_model_serving.executors.generators import GeneratorItems
 from aylien_model_serving.executors.waiters import Waiters
+from aylien_model_serving.jobs.default_place import default_file
 from aylien_model_serving.jobs.job import JobRecord
 from aylien_model_serving.jobs.retention import Limits
 from aylien_model_serving.jobs.states import ENDED, Status
@@ -32,6 +34,8 @@ from aylien_model_serving.jobs.view import JobPage, ShownJob, listed, show
 from aylien_model_serving.process import native_threads
 from aylien_model_serving.routing.routes import Route
 from aylien_model_serving.web.state import JobStore
+
+logger = logging.getLogger(__name__)
 
 #: Seconds that one request may wait for a job's end: where it holds no thread, and where it holds one.
 LONGEST_WAIT, LONGEST_WAIT_OF_THREAD = 300.0, 30.0
@@ -59,26 +63,24 @@ _MAX_MEMORY = 256 * 1024 * 1024
 _numbers = itertools.count(1)
 
 
-def open_jobs(instance_path: str, settings: Settings, routes: Iterable[Route]) -> JobStore:
+def open_jobs(settings: Settings, routes: Iterable[Route]) -> JobStore:
     """Return the store of a service's jobs.
 
     Args:
-        instance_path: folder of the default store.
         settings: may name another one, and the service.
         routes: the service's; without a name it is known by their handlers' modules.
 
     Raises:
-        ConfigurationError: webhooks are allowed, and nothing is there to sign them with.
+        ConfigurationError: webhooks are allowed, and nothing is there to sign them with; or nothing can be
+            written where the store would be.
     """
-    url = settings.jobs_url
-    if url is None:
-        Path(instance_path).mkdir(mode=0o700, parents=True, exist_ok=True)
-        url = f"sqlite:///{instance_path}/jobs.sqlite3"
+    modules = {str(getattr(route.callable, "__module__", "")) for route in routes if route.job is not None}
+    url = settings.jobs_url or f"sqlite:///{default_file(modules, settings.state_home)}"
     if settings.webhook_allow and settings.webhook_secret is None:
         raise ConfigurationError(
             "MODEL_SERVING_WEBHOOK_ALLOW: webhooks are signed: set MODEL_SERVING_WEBHOOK_SECRET as well"
         )
-    modules = {str(getattr(route.callable, "__module__", "")) for route in routes if route.job is not None}
+    logger.info("jobs are kept in %s", without_passwords(url))
     service = settings.service_name or ",".join(sorted(modules))
     limits = Limits(settings.jobs_max_ended, settings.jobs_max_bytes)
     if url == MEMORY:

@@ -172,10 +172,10 @@ def test_a_webhook_is_sent_from_this_process(monkeypatch: pytest.MonkeyPatch) ->
 def test_the_store_is_limited_by_the_settings_and_one_in_memory_to_256_mib(
     tmp_path: Path,
 ) -> None:
-    assert open_jobs("", Settings(jobs_url="memory://"), []).store.limits.max_bytes == 256 << 20
+    assert open_jobs(Settings(jobs_url="memory://"), []).store.limits.max_bytes == 256 << 20
 
     settings = Settings(jobs_url=f"{tmp_path}/jobs.db", jobs_max_ended=7, jobs_max_mb=8)
-    made = open_jobs("", settings, [])
+    made = open_jobs(settings, [])
     made.store.close()
 
     assert made.store.limits == Limits(7, 8 << 20)

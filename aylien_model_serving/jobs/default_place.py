@@ -1,0 +1,67 @@
+"""Where a service keeps its jobs unless it is told: with its project, never with the interpreter's packages.
+
+Two projects of one environment have two stores, and a service may run as a user who can't write to either.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import sysconfig
+from collections.abc import Iterable
+from pathlib import Path
+
+from aylien_model_serving.errors import ConfigurationError
+
+#: Folder beside a project's top module, and the file in it.
+FOLDER, FILE = "instance", "jobs.sqlite3"
+
+#: Digits of the hash that tells projects of one name apart.
+_DIGITS = 12
+
+
+def default_file(modules: Iterable[str], state_home: Path) -> Path:
+    """Return the file for the jobs of handlers from some modules; its folder is made if it is not there.
+
+    Args:
+        modules: names of the handlers' modules; the first in order says where the project is.
+        state_home: the folder for state of this user's programs, for a project that can't be written to.
+
+    Raises:
+        ConfigurationError: neither place can be written to.
+    """
+    project, name = _project(min(modules, default="__main__"))
+    tried = []
+    if not _is_of_interpreter(project) and os.access(project, os.W_OK):
+        tried.append(project / FOLDER)
+    digest = hashlib.sha256(os.fsencode(project)).hexdigest()[:_DIGITS]
+    tried.append(state_home / "model-serving" / f"{name}-{digest}")
+    for folder in tried:
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError:
+            continue
+        if os.access(folder, os.W_OK):
+            return folder / FILE
+    raise ConfigurationError(
+        f"No jobs can be kept in {' or '.join(map(str, tried))}, which can't be written to: set "
+        "MODEL_SERVING_JOBS_URL, e.g. to sqlite:////var/lib/my-service/jobs.sqlite3"
+    )
+
+
+def _project(module: str) -> tuple[Path, str]:
+    """Return the folder in which a module's top package or file lies, and the name of that."""
+    name = module.partition(".")[0]
+    top = sys.modules.get(name)
+    places = list(getattr(top, "__path__", ())) or [getattr(top, "__file__", None)]
+    if not places[0]:
+        return Path.cwd(), name
+    return Path(places[0]).resolve().parent, name
+
+
+def _is_of_interpreter(folder: Path) -> bool:
+    """Return whether a folder holds installed packages."""
+    paths = sysconfig.get_paths()
+    installed = [Path(paths[name]).resolve() for name in ("purelib", "platlib", "stdlib", "platstdlib")]
+    return any(folder.is_relative_to(place) for place in installed)
