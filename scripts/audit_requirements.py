@@ -10,7 +10,6 @@ asks pypi.org or osv.dev for them. An index that does not answer is no finding, 
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import sys
@@ -40,11 +39,14 @@ _SECONDS = 600
 
 _INSTALL = (
     *(sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--quiet"),
-    *("--dry-run", "--no-deps", "--ignore-installed", "--report", "-"),
+    *("--dry-run", "--no-deps", "--ignore-installed"),
 )
 
 #: What pip wants of who asks for another Python; nothing is written to the folder.
 _FOR_OTHER = ("--only-binary=:all:", "--target", "never-made")
+
+#: What pip warns of; the report of pip 23.2, which Python 3.11 brings, has no word of it.
+_YANKED = re.compile(r"is a yanked version: '(?P<name>[^']+)' candidate \(version (?P<version>\S+) ")
 
 _ANSWERED = re.compile(r"satisfies the requirement (\S+) \(from versions: (?!none\))")
 
@@ -123,7 +125,7 @@ def ask_pip(lines: list[str], python: str = THIS) -> Outcome:
     except subprocess.TimeoutExpired:
         return Outcome(untold=lines)
     if done.returncode == 0:
-        return Outcome(list(withdrawn(done.stdout)))
+        return Outcome(list(withdrawn(done.stderr)))
     gone = _ANSWERED.search(done.stderr)
     if gone is None:
         return Outcome(untold=lines)
@@ -133,11 +135,10 @@ def ask_pip(lines: list[str], python: str = THIS) -> Outcome:
     return Outcome([finding, *others.findings], others.untold)
 
 
-def withdrawn(report: str) -> Iterator[str]:
-    """Yield the versions of pip's report that their authors have withdrawn."""
-    for each in json.loads(report)["install"]:
-        if each.get("is_yanked"):
-            yield f"{each['metadata']['name']}=={each['metadata']['version']}: its authors have withdrawn it"
+def withdrawn(warnings: str) -> Iterator[str]:
+    """Yield the versions that their authors have withdrawn, as pip warns of them."""
+    for match in _YANKED.finditer(warnings):
+        yield f"{match['name']}=={match['version']}: its authors have withdrawn it"
 
 
 def ask_index(lines: list[str], python: str = THIS) -> Outcome:
