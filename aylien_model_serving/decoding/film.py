@@ -66,6 +66,9 @@ _MAX_FRAME_RATE = 120
 #: Bytes of the frames that are sent for one request.
 _BATCH = 8 << 20
 
+#: Major version of PyAV from which on metadata that are no UTF-8 are no error.
+_ANY_CODING = 19
+
 #: Pixels by which FFmpeg widens a frame, 64 columns, of as many rows as it takes.
 _MAX_PADDING = 64 * 65_536
 
@@ -131,7 +134,7 @@ def _opened(content: bytes, media_type: str, limits: DecodeLimits) -> Iterator[A
     options = {"codec_whitelist": ",".join(sorted(CODECS))}
     try:
         with av.open(
-            io.BytesIO(content), format=_FORMATS[media_type], options=options, metadata_errors="replace"
+            io.BytesIO(content), format=_FORMATS[media_type], options=options, **_metadata(av)
         ) as container:
             if not container.streams.video:
                 raise BadFile(f"the {media_type} holds no pictures")
@@ -142,6 +145,11 @@ def _opened(content: bytes, media_type: str, limits: DecodeLimits) -> Iterator[A
         raise BadFile(
             f"the {media_type} is broken, ends early, or has a coding that is not read here"
         ) from error
+
+
+def _metadata(av: Any) -> dict[str, str]:
+    """Return the argument by which metadata may be in any coding; PyAV 19 needs none."""
+    return {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < _ANY_CODING else {}
 
 
 def _restrict(stream: Any, limits: DecodeLimits) -> None:
