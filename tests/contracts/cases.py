@@ -225,7 +225,7 @@ FAILURES = {
     "an answer that is no JSON": one(500, post("/nonsense")),
     "an answer against its schema": one(500, post("/against-the-schema")),
     "an answer that is late": one(504, post("/long")),
-    "an answer that is late for its client": one(504, post("/patient", None, ("x-request-timeout", "0.01"))),
+    "an answer that is late for its client": one(504, post("/patient", None, ("x-request-timeout", "0.2"))),
     "a problem": one(400, post("/echo", None, PROBLEM)),
     "a problem of the service": one(500, post("/value-error", HELLO, PROBLEM)),
     "a problem of a path": flask_only(404, post("/none", None, PROBLEM)),

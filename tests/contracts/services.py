@@ -15,7 +15,7 @@ from aylien_model_serving.web.app import ServingFlask
 from examples import example_schema_pb2
 from tests.contracts.flask_handlers import GET, flask_routes, route
 
-TIMEOUT = 0.01  # seconds
+TIMEOUT = 0.2  # seconds, in which a call reaches its handler on a busy machine
 PATIENCE = 60.0  # seconds
 
 
