@@ -134,6 +134,42 @@ def test_a_file_name_has_no_folder(name: Any, kept: str | None) -> None:
     assert incoming.clean_name(name) == kept
 
 
+@pytest.mark.parametrize(
+    "name", ["a.png", "a b.tar.gz", "größe.jpg", "_", "console.log", "null.txt", "a-b", "x" * 255]
+)
+def test_a_plain_name_is_one_to_save_under(name: str) -> None:
+    incoming.check_plain(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        ".",
+        "..",
+        ".hidden",
+        "...",
+        "-option",
+        "a/b",
+        "a\\b",
+        "a\0b",
+        "a\nb",
+        "a\x1b[0m",
+        "a\u202eb",
+        " a",
+        "a ",
+        "a.",
+        "CON",
+        "con.png",
+        "Lpt9.tar.gz",
+        "x" * 256,
+        "ü" * 128,
+    ],
+)
+def test_no_file_is_saved_under_a_name_that_is_not_plain(name: str) -> None:
+    with pytest.raises(BadFile, match="no plain file name"):
+        incoming.check_plain(name)
+
+
 @given(st.text())
 def test_no_file_name_holds_a_folder_or_breaks_a_line(name: str) -> None:
     kept = incoming.clean_name(name)
