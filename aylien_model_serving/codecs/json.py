@@ -151,13 +151,20 @@ def _check_shape(body: bytes, value: object) -> None:
 def _collect_containers(items: object, below: list[object]) -> int:
     """Add the containers among the items to those below, and return how many colons the strings hold."""
     assert isinstance(items, list)
-    if not items or (type(items[0]) in _NUMBERS and set(map(type, items)) <= _NUMBERS):
+    if not items:
+        return 0
+    first = type(items[0])
+    if first in _NUMBERS and set(map(type, items)) <= _NUMBERS:
+        return 0
+    if first in _CONTAINERS and (len(items) == 1 or set(map(type, items)) <= _CONTAINERS):
+        below += items
         return 0
     below += [item for item in items if type(item) is dict or type(item) is list]
     return sum(item.count(":") for item in items if type(item) is str)
 
 
 _NUMBERS = frozenset({int, float, bool, type(None)})
+_CONTAINERS = frozenset({dict, list})
 
 
 def _refuse_duplicates(body: bytes) -> None:
