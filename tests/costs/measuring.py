@@ -25,6 +25,16 @@ def own_garbage() -> Iterator[None]:
         gc.unfreeze()
 
 
+@contextmanager
+def without_collector() -> Iterator[None]:
+    """Keep the garbage collector from running by itself."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
 def seconds_of(work: Work, runs: int) -> float:
     """Return the least CPU time of this thread that some runs took, or that of the first, if it is long."""
     least = _once(work)
@@ -56,7 +66,8 @@ _LOOKS = 4
 def growth(make: Callable[[int], Work], start: int, limit: int, mean: float, step: float) -> list[float]:
     """Return by how much the time grows at each doubling of an input, those left out that are quick.
 
-    What grows too much is measured again, several times: only what stays slow is slow.
+    The collector of garbage does not run, whose passes take longer where there is much that lives. What grows
+    too much is measured again, several times: only what stays slow is slow.
 
     Args:
         make: returns the work of an input of so many bytes.
@@ -67,7 +78,7 @@ def growth(make: Callable[[int], Work], start: int, limit: int, mean: float, ste
     sizes = [start]
     while 2 * sizes[-1] <= limit:
         sizes.append(2 * sizes[-1])
-    with own_garbage():
+    with own_garbage(), without_collector():
         times = [seconds_of(make(size), 3) for size in sizes]
         for _ in range(_LOOKS):
             if is_in_proportion(_ratios(times), mean, step):
@@ -78,8 +89,8 @@ def growth(make: Callable[[int], Work], start: int, limit: int, mean: float, ste
 
 
 def is_in_proportion(ratios: list[float], mean: float, step: float) -> bool:
-    """Return whether growth is below these, on average and at each doubling."""
-    return not ratios or (max(ratios) < step and geometric_mean(ratios) < mean)
+    """Return whether growth is below these: `step` at each doubling, and `mean` on average of several."""
+    return max(ratios, default=0) < step and (len(ratios) < 2 or geometric_mean(ratios) < mean)
 
 
 def _ratios(times: list[float]) -> list[float]:
