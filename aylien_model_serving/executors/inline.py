@@ -17,6 +17,7 @@ from functools import cached_property, partial
 from typing import Any
 
 from aylien_model_serving.background import pool
+from aylien_model_serving.core import abandoned_runs
 from aylien_model_serving.core.messages import Call
 from aylien_model_serving.errors import DeadlineExceeded
 from aylien_model_serving.executors import Observer
@@ -132,6 +133,9 @@ class InlineExecutor:
         except asyncio.CancelledError:
             future.add_done_callback(partial(_run_tasks_of_abandoned, call.request_id))
             raise
+        finally:
+            if not future.done():
+                abandoned_runs.note(future)
 
     async def _submit(self, arguments: dict[str, Any], deadline: float | None) -> Future[Any]:
         """Have a thread run the handler once there is a slot; a call that is cancelled gives it back."""

@@ -7,9 +7,10 @@ The headers are the structured fields of draft-ietf-httpapi-ratelimit-headers (a
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import aclosing
 from hashlib import blake2b
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from aylien_model_serving.core.messages import Chunks, Reply
 from aylien_model_serving.errors import TooManyRequests
@@ -176,6 +177,13 @@ class Admission:
         """Count the call as ended; once more does nothing."""
         if self._running is not None:
             self._running.end()
+
+    def end_after(self, runs: list[Future[Any]]) -> None:
+        """Count the call as ended when the last of these is done, which go on without it."""
+        if not runs:
+            self.end()
+        elif self._running is not None:
+            runs.pop().add_done_callback(lambda _: self.end_after(runs))
 
     def apply(self, reply: Reply) -> Reply:
         """Return the reply of the call with the headers; a stream counts as running until it is closed."""

@@ -15,7 +15,8 @@ from aylien_model_serving.limiting.rates import Rate
 from aylien_model_serving.limiting.windows import Hit
 from aylien_model_serving.web import limiters
 from tests.contracts.adapters import Request, send_asgi_async
-from tests.web.asgi_client import NEEDS_A_LOOP
+from tests.web.asgi_client import NEEDS_A_LOOP, Client, Gate, send_request, until
+from tests.web.asgi_client import run as run_scenario
 from tests.web.asgi_client import service as asgi_service
 from tests.web.requests import error, post, route, serve, serving
 
@@ -122,3 +123,26 @@ def test_counts_that_are_slow_do_not_block_the_event_loop(monkeypatch: pytest.Mo
         return [other.status, (await slow).status]
 
     assert asyncio.run(scenario()) == [200, 200]
+
+
+@NEEDS_A_LOOP
+@pytest.mark.parametrize("ends", ["client leaves", "deadline"])
+def test_a_call_runs_as_long_as_its_handler_whoever_waits_for_it(ends: str) -> None:
+    gate = Gate()
+    timeout = {} if ends == "client leaves" else {"timeout": 0.2}
+    app = asgi_service(gate, threads=4, limit={"concurrent": 1}, **timeout)
+    request = Request("POST", "/", b'{"text": "a"}')
+
+    async def scenario() -> None:
+        first = Client(app, request)
+        await until(lambda: gate.entered)
+        if ends == "client leaves":
+            first.leave()
+        await first.end()
+
+        assert (await send_request(app, request)).status == 429
+        gate.open.set()
+        while (await send_request(app, request)).status == 429:
+            await asyncio.sleep(0.01)
+
+    run_scenario(scenario())

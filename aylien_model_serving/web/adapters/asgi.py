@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from flask import Flask, Response, request
 
+from aylien_model_serving.core import abandoned_runs
 from aylien_model_serving.core.messages import REQUEST_ID_HEADER, Call, Chunks, Reply, deadline_of
 from aylien_model_serving.dispatch.async_driver import run_large_steps_async, run_steps_async
 from aylien_model_serving.dispatch.pipeline import Endpoint
@@ -106,13 +107,17 @@ async def _respond_within_limits(
         admission = await asyncio.to_thread(ask) if limiter.waits else ask()
     except TooManyRequests as error:
         return _response_of_reply(endpoint.error_responses.reply(error, call), call)
-    try:
-        response = await _respond(endpoint, call, connection, contexts)
-    except BaseException:
-        admission.end()
-        raise
+    with abandoned_runs.recorded() as runs:
+        try:
+            response = await _respond(endpoint, call, connection, contexts)
+        except BaseException:
+            admission.end_after(runs)
+            raise
     place = [name for name, _ in response.headers].index(_REQUEST_ID)
     response.headers[place:place] = _encoded(admission.headers)
+    if response.chunks is None:
+        admission.end_after(runs)
+        return response
     return response._replace(chunks=admission.hold(response.chunks))
 
 
