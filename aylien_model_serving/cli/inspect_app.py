@@ -14,6 +14,8 @@ import click
 from aylien_model_serving.cli.errors import CommandFailed, InvalidUsage
 from aylien_model_serving.cli.targets import AppTarget
 from aylien_model_serving.core.escapes import escape_but_lines
+from aylien_model_serving.core.settings import Settings
+from aylien_model_serving.errors import ConfigurationError
 
 #: File descriptor of standard error, to which a service's own prints go, so that no output has them.
 _STANDARD_ERROR = 2
@@ -42,8 +44,12 @@ def inspect_app(target: AppTarget, *, with_traceback: bool) -> InspectedApp:
 
     Raises:
         InvalidUsage: there is no app.
-        CommandFailed: the service can't be imported.
+        CommandFailed: a setting can't be used, or the service can't be imported.
     """
+    try:
+        Settings.load()
+    except ConfigurationError as unusable:
+        raise CommandFailed(str(unusable)) from None
     line, status = _import_apart(target)
     if not line:
         raise CommandFailed(f"{target}: {_ended(status)} when it was imported")

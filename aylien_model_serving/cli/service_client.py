@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import click
 
 from aylien_model_serving.cli.errors import CommandFailed, InvalidUsage
-from aylien_model_serving.errors import ServingError
+from aylien_model_serving.errors import ServingError, Unauthorized
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -110,7 +110,8 @@ def report_errors() -> Iterator[None]:
 
 
 def _refusal(error: ServingError) -> str:
-    """Return the service's error, and the id by which its log has more."""
+    """Return the service's error, where a missing key is given, and the id by which the log has more."""
     request_id = getattr(error, "request_id", None)
     rest = f" (request {request_id})" if request_id else ""
-    return f"The service answered {error.status} {error.code}: {error}{rest}"
+    here = f"; here, by --api-key or {_KEY_VARIABLE}" if isinstance(error, Unauthorized) else ""
+    return f"The service answered {error.status} {error.code}: {error}{here}{rest}"

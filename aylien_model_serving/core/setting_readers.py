@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from aylien_model_serving.core import api_keys, secrets
 from aylien_model_serving.egress import allow_list
@@ -22,6 +22,8 @@ _SHORTEST_LINE = 1024
 
 #: Characters of a refused value that are shown.
 _LONGEST = 200
+
+_Number = TypeVar("_Number", int, float)
 
 
 def read(setting: str, variable: str, text: str) -> Any:
@@ -41,32 +43,30 @@ def _shortened(text: str) -> str:
     return secrets.without_passwords(repr(text if len(text) <= _LONGEST else text[:_LONGEST] + "…"))
 
 
-def _positive(text: str) -> float:
-    number = float(text)
-    if not 0 < number < 1e6:
-        raise ValueError("expected a number above 0")
-    return number
+def _number(
+    parse: Callable[[str], _Number], is_usable: Callable[[_Number], bool], expected: str
+) -> Callable[[str], _Number]:
+    def reader(text: str) -> _Number:
+        try:
+            number = parse(text)
+        except ValueError:
+            raise ValueError(expected) from None
+        if not is_usable(number):
+            raise ValueError(expected)
+        return number
+
+    return reader
 
 
-def _whole(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError("expected a whole number above 0")
-    return number
+_positive = _number(float, lambda number: 0 < number < 1e6, "expected a number above 0 and below a million")
 
+_whole = _number(int, lambda number: number > 0, "expected a whole number above 0")
 
-def _line_bytes(text: str) -> int:
-    number = int(text)
-    if number < _SHORTEST_LINE:
-        raise ValueError(f"expected a whole number of {_SHORTEST_LINE} or more")
-    return number
+_line_bytes = _number(
+    int, lambda number: number >= _SHORTEST_LINE, f"expected a whole number of {_SHORTEST_LINE} or more"
+)
 
-
-def _port(text: str) -> int:
-    number = int(text)
-    if not 0 <= number <= 65535:
-        raise ValueError("expected a port from 1 to 65535")
-    return number
+_port = _number(int, lambda number: 0 <= number <= 65535, "expected a port from 1 to 65535")
 
 
 def _switch(text: str) -> bool:
@@ -114,6 +114,20 @@ def _hosts(text: str) -> tuple[str, ...]:
     for entry in entries:
         allow_list.parse(entry)
     return entries
+
+
+def _proxies(text: str) -> tuple[str, ...]:
+    proxies = _listed(text)
+    for proxy in proxies:
+        try:
+            is_proxy = proxy == "unix" or bool(ipaddress.ip_network(proxy, strict=False))
+        except ValueError:
+            is_proxy = False
+        if not is_proxy:
+            raise ValueError(
+                f"{proxy!r} is no proxy: expected addresses, networks like 10.0.0.0/8, or 'unix'"
+            )
+    return proxies
 
 
 _ORIGIN = re.compile(r"([a-z][a-z0-9+.-]*)://((\*\.)?[a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]+)?")
@@ -168,7 +182,7 @@ READERS: dict[str, Callable[[str], Any]] = {
     "cache_mb": _positive,
     "cache_disk_mb": _positive,
     "limit": _listed,
-    "trusted_proxies": _listed,
+    "trusted_proxies": _proxies,
     "cors_origins": _origins,
     "allowed_hosts": _allowed_hosts,
     "host": lambda text: text or None,

@@ -71,10 +71,7 @@ def _stores(state: ServiceState) -> LimitStores:
     """Return where a service counts, the same for all of its routes."""
     if state.limit_stores is None:
         counts, running = machine.stores()
-        try:
-            addresses = ClientAddresses(state.settings.trusted_proxies)
-        except ConfigurationError as error:
-            raise ConfigurationError(f"{PREFIX}TRUSTED_PROXIES: {error}") from None
+        addresses = ClientAddresses(state.settings.trusted_proxies)
         state.limit_stores = LimitStores(_shared(state, counts), running, addresses)
     return state.limit_stores
 

@@ -286,6 +286,22 @@ def test_a_service_that_is_not_there_is_reported_in_one_line(invoke: Invoke, com
     assert result.exit_code == 1
 
 
+def test_a_missing_key_is_reported_with_the_option_that_gives_one(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = [sys.executable, "-m", "aylien_model_serving", "run", "tests.cli.services:app", "--quiet"]
+    command += ["--port", "{port}", "--workers", "1"]
+    env = {"MODEL_SERVING_API_KEYS": "ann:" + "k" * 20, "MODEL_SERVING_JOBS_URL": "memory://"}
+    with launch(command, env=env, cwd=PROJECT, ready="/readyz") as service:
+        refused = invoke("call", f"{service.url}/add", "a=1")
+        monkeypatch.setenv("MODEL_SERVING_API_KEY", "k" * 20)
+        allowed = invoke("call", f"{service.url}/add", "a=1")
+
+    assert "answered 401 unauthorized: " in one_line(refused)
+    assert "; here, by --api-key or MODEL_SERVING_API_KEY (request " in one_line(refused)
+    assert allowed.exit_code == 0
+
+
 @pytest.mark.parametrize("url", ["ftp://localhost/x", "http://", "localhost:port/x"])
 def test_what_is_no_url_is_reported(invoke: Invoke, url: str) -> None:
     assert "is no URL of a service" in one_line(invoke("call", url))

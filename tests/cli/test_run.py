@@ -81,6 +81,17 @@ def test_keys_that_are_none_stop_the_start_without_being_shown(
     assert "hunter2" not in line + refused.stdout
 
 
+@pytest.mark.parametrize("command", ["run", "routes"])
+def test_a_setting_that_cant_be_used_stops_the_start_with_one_line(
+    service: Path, folder: Path, command: str
+) -> None:
+    refused = program(command, "service.py", cwd=folder, MODEL_SERVING_OPEN="metrix")
+
+    [line] = refused.stderr.splitlines()
+    assert refused.returncode == 1
+    assert line.startswith("model-serving: MODEL_SERVING_OPEN='metrix': expected some of metrics, ")
+
+
 def test_a_port_in_use_is_reported_with_who_has_it_and_a_free_one(
     service: Path, invoke: Invoke, taken: int
 ) -> None:

@@ -82,12 +82,15 @@ def test_the_own_variable_takes_precedence_over_that_of_another_tool() -> None:
         ("LOG_LEVEL", "loud"),
         ("MODEL_SERVING_LOG_LINE_BYTES", "1023"),
         ("MODEL_SERVING_EXPOSE_ERRORS", "perhaps"),
+        ("MODEL_SERVING_PORT", "http"),
+        ("MODEL_SERVING_PORT", "65536"),
+        ("MODEL_SERVING_TRUSTED_PROXIES", "10.0.0.0/8,proxy.example"),
     ],
 )
 def test_a_value_that_cant_be_used_stops_the_service_with_the_variables_name(
     variable: str, text: str
 ) -> None:
-    with pytest.raises(ConfigurationError, match=f"^{variable}='{text}': "):
+    with pytest.raises(ConfigurationError, match=f"^{variable}='{text}': .*expected"):
         Settings.load({variable: text})
 
 

@@ -61,7 +61,7 @@ def test_routes_count_by_themselves_and_so_do_services() -> None:
     [
         ("LIMIT", "often", "MODEL_SERVING_LIMIT: a rate like '100/minute'"),
         ("LIMIT", "ecko=1/day", "MODEL_SERVING_LIMIT: no route is named 'ecko'; there are echo"),
-        ("TRUSTED_PROXIES", "*", "MODEL_SERVING_TRUSTED_PROXIES: addresses, networks"),
+        ("TRUSTED_PROXIES", "*", "MODEL_SERVING_TRUSTED_PROXIES=.*: expected addresses, networks"),
     ],
 )
 def test_a_setting_that_can_not_be_read_stops_the_start(
