@@ -1,6 +1,8 @@
 """The dashboard's endpoints: their data, their authentication, and their security headers."""
 
 import json
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from typing import Any
 
 import pytest
@@ -134,6 +136,26 @@ class TestCallers:
         assert self.jobs_of(client, X_API_Key="two") == ["bob"]
         assert self.jobs_of(client, X_API_Key="three") == ["alice", "bob"]
         assert self.jobs_of(client) == []
+
+    def test_readers_with_other_keys_share_the_streams_of_a_process(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("MODEL_SERVING_API_KEYS", self.KEYS)
+        monkeypatch.setattr(feed, "STREAM_SECONDS", 5.0)
+        monkeypatch.setattr(feed, "PERIOD", 0.0)
+        client = serve(route(predict))
+
+        def events(key: str) -> Iterator[bytes]:
+            environ = {"asgi.scope": {}, "HTTP_X_API_KEY": key}
+            response = client.get(EVENTS, environ_overrides=environ, buffered=False)
+            return iter(response.response)  # type: ignore[arg-type]  # the server's side of it
+
+        with ExitStack() as streams:
+            for key in ("one", "two") * (feed.MAX_STREAMS // 2):
+                stream = streams.enter_context(closing(events(key)))  # type: ignore[type-var]  # a generator
+                assert all(next(stream).startswith(b"retry") for _ in range(2))
+
+            assert [len(list(events(key))) for key in ("one", "two", "three")] == [1, 1, 1]
 
 
 @pytest.mark.usefixtures("one_event")

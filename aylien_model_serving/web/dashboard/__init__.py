@@ -5,6 +5,7 @@ Where the service has API keys, browsers ask for one. The page's requests are no
 
 from __future__ import annotations
 
+import threading
 from functools import cache
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from aylien_model_serving.web import pages
 from aylien_model_serving.web.adapters import flask
 from aylien_model_serving.web.app import ServingFlask
 from aylien_model_serving.web.dashboard import snapshot
-from aylien_model_serving.web.dashboard.feed import Feed
+from aylien_model_serving.web.dashboard.feed import MAX_STREAMS, Feed
 
 #: Paths with a GET endpoint in every service that does not switch the dashboard off.
 PATHS = ("/__dashboard", "/__dashboard/", "/__dashboard/events", "/__dashboard/<name>")
@@ -49,11 +50,12 @@ def register(app: ServingFlask) -> None:
     if not app.state.settings.dashboard:
         return
     feeds: dict[str | None, Feed] = {}
+    streams = threading.Semaphore(MAX_STREAMS)
 
     def feed_of(reader: str | None) -> Feed:
         """Return the feed with a reader's jobs: as many as there are names in the list of keys, at most."""
         return feeds.get(reader) or feeds.setdefault(
-            reader, Feed(lambda: codecs.JSON.encode(snapshot.take(app.state, reader)))
+            reader, Feed(lambda: codecs.JSON.encode(snapshot.take(app.state, reader)), streams=streams)
         )
 
     def page() -> Response:

@@ -30,6 +30,7 @@ class Feed:
         take: returns a snapshot's JSON, on one line.
         clock: monotonic seconds.
         sleep: waits for a number of seconds.
+        streams: the places of streams, where several feeds have them in common.
     """
 
     def __init__(
@@ -37,11 +38,12 @@ class Feed:
         take: Callable[[], bytes],
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = lambda seconds: time.sleep(seconds),
+        streams: threading.Semaphore | None = None,
     ) -> None:
         self._take = take
         self._clock = clock
         self._sleep = sleep
-        self._streams = threading.Semaphore(MAX_STREAMS)
+        self._streams = streams or threading.Semaphore(MAX_STREAMS)
         self._lock = native_threads.ProcessLock()
         self._latest: tuple[float, bytes] | None = None
 
