@@ -6,6 +6,7 @@ MODEL_SERVING_; a value that can't be parsed stops the service with the variable
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
@@ -23,6 +24,10 @@ MEBIBYTE = 1024 * 1024
 
 #: Largest bodies where nobody says otherwise: of routes with files or arrays, and of all others.
 LARGE_BODY_BYTES, SMALL_BODY_BYTES = 32 * MEBIBYTE, 8 * MEBIBYTE
+
+#: How much alike the names of two variables are when one is taken for a slip of the other. Kubernetes makes
+#: variables for a service called model-serving (MODEL_SERVING_SERVICE_HOST …), which are less alike.
+_SLIP = 0.8
 
 
 @dataclass(frozen=True, repr=False)
@@ -201,3 +206,17 @@ def _given(setting: str, environ: Mapping[str, str]) -> tuple[str, str] | None:
         if variable in environ:
             return variable, environ[variable]
     return None
+
+
+def slips(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the variables that nobody reads, and for each the one that is not set and was probably meant."""
+    given = os.environ if environ is None else environ
+    known = [each.name.upper() for each in fields(Settings)]
+    known += [f"{name.upper()}{secrets.FILE_SUFFIX}" for name in sorted(secrets.FILE_SETTINGS)]
+    found: dict[str, str] = {}
+    for variable in given:
+        name = variable.removeprefix(PREFIX)
+        near = difflib.get_close_matches(name, known, n=1, cutoff=_SLIP) if name != variable else []
+        if near and name not in known and PREFIX + near[0] not in given:
+            found[variable] = PREFIX + near[0]
+    return found

@@ -14,7 +14,7 @@ from aylien_model_serving import schemas
 from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.core import logging
 from aylien_model_serving.core.messages import Call
-from aylien_model_serving.core.settings import Settings
+from aylien_model_serving.core.settings import Settings, slips
 from aylien_model_serving.dispatch import body_limit
 from aylien_model_serving.dispatch.cache import ReplyCache
 from aylien_model_serving.dispatch.pipeline import Endpoint, check_result
@@ -86,6 +86,7 @@ def build(
     if lifecycle.is_inspecting:
         app.state.routes += [_inspect(route) for route in described]
         return app
+    _warn_of_slips()
     _warn_of_closed_fast_path(app.state)
     if _needs_cache(app, described):
         app.state.backend = cache.attach(app)
@@ -125,6 +126,11 @@ def _needs_cache(app: ServingFlask, described: Iterable[Route]) -> bool:
     """Return whether a route caches, or is limited where the cache's Redis counts for several machines."""
     counts = cache.is_redis(app.config)
     return any(route.cache or (counts and route.limit is not None) for route in described)
+
+
+def _warn_of_slips() -> None:
+    for variable, meant in slips().items():
+        logger.warning("%s is no setting and changes nothing; did you mean %s?", variable, meant)
 
 
 def _warn_of_closed_fast_path(state: ServiceState) -> None:

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from aylien_model_serving.core import api_keys
-from aylien_model_serving.core.settings import Settings
+from aylien_model_serving.core.settings import Settings, slips
 from aylien_model_serving.errors import ConfigurationError
 
 
@@ -167,6 +167,31 @@ def test_a_few_settings_are_read_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Settings.load_public("decoders", "port") == Settings(decoders=3)
     with pytest.raises(ConfigurationError, match=r"^MODEL_SERVING_MAX_BODY_MB="):
         Settings.load_public()
+
+
+@pytest.mark.parametrize(
+    ("variable", "meant"),
+    [
+        ("API_KEY", "API_KEYS"),
+        ("APIKEYS", "API_KEYS"),
+        ("API_KEY_FILE", "API_KEYS_FILE"),
+        ("ALLOWED_HOST", "ALLOWED_HOSTS"),
+        ("CORS_ORIGIN", "CORS_ORIGINS"),
+        ("TRUSTED_PROXY", "TRUSTED_PROXIES"),
+        ("MAX_BODY", "MAX_BODY_MB"),
+    ],
+)
+def test_a_variable_that_is_nearly_a_setting_is_a_slip(variable: str, meant: str) -> None:
+    slip, name = f"MODEL_SERVING_{variable}", f"MODEL_SERVING_{meant}"
+
+    assert slips({slip: "x"}) == {slip: name}
+    assert slips({slip: "x", name: "y"}) == {}
+
+
+def test_variables_of_a_kubernetes_service_and_of_others_are_no_slips() -> None:
+    ours = ("SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_HTTP", "PORT_8000_TCP", "PORT_8000_TCP_ADDR")
+
+    assert slips({**{f"MODEL_SERVING_{name}": "x" for name in ours}, "API_KEY": "x", "PATH": "x"}) == {}
 
 
 def test_settings_can_not_be_changed_later() -> None:

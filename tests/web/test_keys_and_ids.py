@@ -231,3 +231,15 @@ def test_every_log_line_of_a_request_names_its_caller_and_never_its_key(
     assert all(json.loads(line)["caller"] == "alice" for line in of_request[1::2])
     assert not any("a-key" in line for line in lines)
     assert "alice" not in later + later_json
+
+
+def test_keys_in_a_misspelt_variable_are_reported(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("MODEL_SERVING_API_KEY", "k" * 20)
+
+    serve(route(predict))
+
+    assert caplog.messages == [
+        "MODEL_SERVING_API_KEY is no setting and changes nothing; did you mean MODEL_SERVING_API_KEYS?"
+    ]
