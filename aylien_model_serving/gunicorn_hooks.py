@@ -36,7 +36,7 @@ from aylien_model_serving.process.listeners import is_loopback
 from aylien_model_serving.replicas.client.supervisor_client import SupervisorClient
 from aylien_model_serving.servers import commands
 from aylien_model_serving.servers.commands import ServerOptions
-from aylien_model_serving.servers.gunicorn import patches
+from aylien_model_serving.servers.gunicorn import patches, stop_patches
 
 logger = logging.getLogger(__name__)
 
@@ -192,8 +192,9 @@ def on_reload(server: Any) -> None:
 
 
 def post_fork(server: Any, worker: Any) -> None:
-    """Let a worker be ended while it loads the app."""
+    """Let a worker be ended while it loads the app, by a signal or with its master."""
     patches.patch_signals(worker)
+    stop_patches.watch_master(worker)
 
 
 def post_worker_init(worker: Any) -> None:
@@ -202,6 +203,7 @@ def post_worker_init(worker: Any) -> None:
     A `Service` that Gunicorn was given itself builds its app here, and not for its first request.
     """
     patches.patch_backlog(worker)
+    stop_patches.patch_stops(worker)
     if "asgi" not in vars(worker):  # whose threads are our own
         server_threads.announce(worker.cfg.threads)
     app = vars(worker).get("asgi") or worker.wsgi  # each kind of worker has the one or the other

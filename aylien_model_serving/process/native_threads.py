@@ -6,7 +6,6 @@ caller waits; `call` alone leaves the hub's thread. Knows gevent if it is loaded
 
 from __future__ import annotations
 
-import _thread
 import asyncio
 import contextvars
 import os
@@ -28,21 +27,38 @@ def is_patched() -> bool:
     return monkey is not None and bool(monkey.is_module_patched("threading"))
 
 
+def original(module: str, name: str) -> Any:
+    """Return a function of the standard library as it was before gevent replaced it.
+
+    Args:
+        module: one that is imported.
+        name: of the function.
+    """
+    monkey = sys.modules.get("gevent.monkey")
+    return getattr(sys.modules[module], name) if monkey is None else monkey.get_original(module, name)
+
+
 def native_lock() -> LockType:
     """Return a lock of the operating system's threads; gevent's takes three times as long.
 
     No code that holds it may switch to another greenlet.
     """
-    monkey = sys.modules.get("gevent.monkey")
-    allocate = _thread.allocate_lock if monkey is None else monkey.get_original("_thread", "allocate_lock")
-    made: LockType = allocate()
+    made: LockType = original("_thread", "allocate_lock")()
     return made
 
 
 def native_sleep(seconds: float) -> None:
     """Sleep without yielding to other greenlets."""
-    monkey = sys.modules.get("gevent.monkey")
-    (time.sleep if monkey is None else monkey.get_original("time", "sleep"))(seconds)
+    original("time", "sleep")(seconds)
+
+
+def start(function: Callable[[], object]) -> None:
+    """Call a function on a thread of the operating system, which ends with the process.
+
+    Args:
+        function: it touches nothing that gevent may have replaced: locks, queues, sockets, logging.
+    """
+    original("_thread", "start_new_thread")(function, ())
 
 
 def yield_to_others() -> None:

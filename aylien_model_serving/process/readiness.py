@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import select
-import sys
 from typing import Any
 
 from aylien_model_serving.process import native_threads
@@ -26,7 +25,7 @@ def wait(descriptor: int, seconds: float, *, to_write: bool = False) -> bool:
     """
     if seconds > 0 and native_threads.is_patched() and _runs_on_hub():
         return _wait_on_hub(descriptor, seconds, to_write)
-    poll: Any = _original("select", "poll")()
+    poll: Any = native_threads.original("select", "poll")()
     poll.register(descriptor, select.POLLOUT if to_write else select.POLLIN)
     return bool(poll.poll(min(math.ceil(max(0.0, seconds) * 1000), _LONGEST_POLL)))
 
@@ -47,9 +46,3 @@ def _wait_on_hub(descriptor: int, seconds: float, to_write: bool) -> bool:
     except TimeoutError:
         return False
     return True
-
-
-def _original(module: str, name: str) -> Any:
-    """Return a function of the standard library as it was before gevent replaced it."""
-    monkey = sys.modules.get("gevent.monkey")
-    return getattr(sys.modules[module], name) if monkey is None else monkey.get_original(module, name)

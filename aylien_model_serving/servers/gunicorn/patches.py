@@ -7,31 +7,25 @@ modules are given, or looked up where they are imported already.
 
 from __future__ import annotations
 
-import inspect
-import logging
 import signal
 import sys
 from collections.abc import Callable
 from functools import partial
-from importlib.metadata import version
 from importlib.util import find_spec
 from types import FrameType
 from typing import Any
 
+from aylien_model_serving.servers.gunicorn import checks, stop_patches
 from aylien_model_serving.servers.gunicorn.close_sockets import SocketCloser
 from aylien_model_serving.servers.gunicorn.content_length import refusing
 from aylien_model_serving.servers.gunicorn.h1c_parser import with_longer_tail
 from aylien_model_serving.servers.gunicorn.per_request_caches import CachedDate, lazy_errors
-
-logger = logging.getLogger("gunicorn.error")
 
 #: What `with_longer_tail` overrides or calls of a parser.
 _PARSER_MEMBERS = ("feed", "is_complete", "remaining", "remaining_truncated", "reset")
 
 #: Attributes of a worker that the handlers of signals need.
 _WORKER_MEMBERS = ("init_signals", "booted", "alive")
-
-_warned: set[str] = set()
 
 
 def patch_server(
@@ -45,14 +39,16 @@ def patch_server(
         send_error_response: the same for the asgi worker, as a method of its protocol.
     """
     refusals = "refusals of Gunicorn's own are HTML, not JSON"
-    _replace(util, "write_error", ("sock", "status_int", "reason", "mesg"), write_error, refusals)
+    checks.replace(util, "write_error", ("sock", "status_int", "reason", "mesg"), write_error, refusals)
     if (protocol := _asgi_protocol()) is not None:
         parameters = ("self", "status", "message", "extra_headers")
-        _replace(protocol, "_send_error_response", parameters, send_error_response, refusals)
+        checks.replace(protocol, "_send_error_response", parameters, send_error_response, refusals)
         _patch_h1c_parser(protocol)
         _patch_python_parser()
     slow_clients = "a client that does not close its connection holds up a gthread or sync worker for 2 s"
-    _replace(util, "close_graceful", ("sock", "timeout", "max_drain"), SocketCloser().close, slow_clients)
+    checks.replace(
+        util, "close_graceful", ("sock", "timeout", "max_drain"), SocketCloser().close, slow_clients
+    )
     _cache_per_request(util)
 
 
@@ -63,7 +59,7 @@ def _asgi_protocol() -> Any:
         return None
     protocol = getattr(module, "ASGIProtocol", None)
     if protocol is None:
-        _warn("gunicorn.asgi.protocol.ASGIProtocol", "refusals of the asgi worker are not JSON")
+        checks.warn("gunicorn.asgi.protocol.ASGIProtocol", "refusals of the asgi worker are not JSON")
     return protocol
 
 
@@ -73,12 +69,12 @@ def _patch_h1c_parser(protocol: Any) -> None:
         return
     name, effect = "ASGIProtocol._h1c_protocol_class", "the asgi worker drops connections of early requests"
     if not hasattr(protocol, "_check_h1c_protocol_available"):
-        _warn("ASGIProtocol._check_h1c_protocol_available()", effect)
+        checks.warn("ASGIProtocol._check_h1c_protocol_available()", effect)
     elif protocol._check_h1c_protocol_available():
         parser = getattr(protocol, "_h1c_protocol_class", None)
         missing = [member for member in _PARSER_MEMBERS if not hasattr(parser, member)]
         if missing:
-            _warn(f"{name} with {', '.join(missing)}", effect)
+            checks.warn(f"{name} with {', '.join(missing)}", effect)
         else:
             protocol._h1c_protocol_class = with_longer_tail(parser)
 
@@ -90,24 +86,24 @@ def _patch_python_parser() -> None:
     parser, invalid = getattr(module, "PythonProtocol", None), getattr(module, "InvalidHeader", None)
     original = getattr(parser, "_finalize_headers", None)
     if original is None or invalid is None:
-        _warn("gunicorn.asgi.parser.PythonProtocol._finalize_headers(self)", effect)
+        checks.warn("gunicorn.asgi.parser.PythonProtocol._finalize_headers(self)", effect)
     else:
-        _replace(parser, "_finalize_headers", ("self",), refusing(original, invalid), effect)
+        checks.replace(parser, "_finalize_headers", ("self",), refusing(original, invalid), effect)
 
 
 def _cache_per_request(util: Any) -> None:
     """Spare each request what one can do for many."""
     effect = "each request takes a few per cent longer"
     if (http_date := getattr(util, "http_date", None)) is not None:
-        _replace(util, "http_date", ("timestamp",), CachedDate(http_date), effect)
+        checks.replace(util, "http_date", ("timestamp",), CachedDate(http_date), effect)
     else:
-        _warn("gunicorn.util.http_date(timestamp)", effect)
+        checks.warn("gunicorn.util.http_date(timestamp)", effect)
     if (wsgi := sys.modules.get("gunicorn.http.wsgi")) is not None:  # which the asgi worker does without
         errors = getattr(wsgi, "WSGIErrorsWrapper", None)
         if hasattr(errors, "write"):
-            _replace(wsgi, "WSGIErrorsWrapper", ("cfg",), lazy_errors(errors), effect)
+            checks.replace(wsgi, "WSGIErrorsWrapper", ("cfg",), lazy_errors(errors), effect)
         else:
-            _warn("gunicorn.http.wsgi.WSGIErrorsWrapper", effect)
+            checks.warn("gunicorn.http.wsgi.WSGIErrorsWrapper", effect)
 
 
 def patch_signals(worker: Any) -> None:
@@ -117,10 +113,12 @@ def patch_signals(worker: Any) -> None:
     """
     missing = [member for member in _WORKER_MEMBERS if not hasattr(worker, member)]
     if missing:
-        name = f"{type(worker).__name__}.{', '.join(missing)}"
-        _warn(name, "a worker that is ended while it loads the app may load on")
+        checks.warn(
+            checks.members(worker, missing), "a worker that is ended while it loads the app may load on"
+        )
         return
     _install_handlers(worker)
+    stop_patches.patch_asgi(worker)
     worker.init_signals = partial(_init_signals, worker, worker.init_signals)
 
 
@@ -137,12 +135,21 @@ def _install_handlers(worker: Any) -> None:
 
 
 def _handle_exit(worker: Any, original: Any, number: int, frame: FrameType | None) -> None:
-    if number == signal.SIGTERM or not worker.booted:
-        worker.alive = False  # checked once the app is loaded, should that swallow the exit
     if not worker.booted:
+        worker.alive = False  # checked once the app is loaded, should that swallow the exit
         sys.exit(0)
+    if number == signal.SIGTERM:
+        _stop(worker)
     if callable(original):
         original(number, frame)
+
+
+def _stop(worker: Any) -> None:
+    """Stop a worker, and an event loop between two steps: what one of them says stays true until its end."""
+    if "asgi" in vars(worker) and hasattr(worker, "handle_exit_signal"):
+        worker.loop.call_soon_threadsafe(worker.handle_exit_signal)
+    else:
+        worker.alive = False
 
 
 def patch_backlog(worker: Any) -> None:
@@ -158,39 +165,6 @@ def patch_backlog(worker: Any) -> None:
     backlog = getattr(worker.cfg, "backlog", None)
     if create_server is None or backlog is None:
         name = "ASGIWorker.loop" if create_server is None else "the setting backlog"
-        _warn(name, "of a burst's clients, those beyond 100 wait for a second")
+        checks.warn(name, "of a burst's clients, those beyond 100 wait for a second")
         return
     attributes["loop"].create_server = partial(create_server, backlog=backlog)
-
-
-def _replace(owner: Any, name: str, parameters: tuple[str, ...], replacement: Any, effect: str) -> None:
-    """Replace a function or class of Gunicorn, if it is there with just these parameters.
-
-    Args:
-        owner: the module or class that has it.
-        name: of the attribute.
-        parameters: names of its parameters.
-        replacement: what takes its place.
-        effect: of doing without the patch, for the log.
-    """
-    current = getattr(owner, name, None)
-    if current is replacement:
-        return
-    if current is None or _parameters(current) != parameters:
-        _warn(f"{owner.__name__}.{name}({', '.join(parameters)})", effect)
-    else:
-        setattr(owner, name, replacement)
-
-
-def _parameters(function: Any) -> tuple[str, ...] | None:
-    try:
-        return tuple(inspect.signature(function).parameters)
-    except (TypeError, ValueError):
-        return None
-
-
-def _warn(name: str, effect: str) -> None:
-    """Log once in this process, and in those forked from it, that a patch is left out."""
-    if name not in _warned:
-        _warned.add(name)
-        logger.warning("Gunicorn %s lacks %s: %s", version("gunicorn"), name, effect)

@@ -18,7 +18,7 @@ from gunicorn.http import wsgi
 from gunicorn.workers.base import Worker
 
 from aylien_model_serving import gunicorn_hooks
-from aylien_model_serving.servers.gunicorn import patches
+from aylien_model_serving.servers.gunicorn import checks, patches
 from aylien_model_serving.servers.gunicorn.per_request_caches import CachedDate
 from tests.with_packages import need
 
@@ -39,7 +39,7 @@ REPLACED = [
 @pytest.fixture(autouse=True)
 def unpatched(monkeypatch: pytest.MonkeyPatch) -> None:
     """Undo after a test what it patches, and let it warn as a new process does."""
-    monkeypatch.setattr(patches, "_warned", set())
+    monkeypatch.setattr(checks, "_warned", set())
     for owner, name in [*REPLACED, (ASGIProtocol, "_h1c_protocol_class"), (ASGIProtocol, "_h1c_available")]:
         monkeypatch.setattr(owner, name, getattr(owner, name))
 
@@ -54,9 +54,9 @@ def warnings() -> Iterator[list[str]]:
             found.append(record.getMessage())
 
     handler = Keeping(logging.WARNING)
-    patches.logger.addHandler(handler)
+    checks.logger.addHandler(handler)
     yield found
-    patches.logger.removeHandler(handler)
+    checks.logger.removeHandler(handler)
 
 
 def test_this_gunicorn_has_all_that_is_patched(warnings: list[str]) -> None:
@@ -173,7 +173,7 @@ def test_a_worker_without_what_handles_signals_keeps_its_own_handlers(
     before = signal.getsignal(signal.SIGTERM)
 
     for _ in range(2):
-        gunicorn_hooks.post_fork(ARBITER, SimpleNamespace(**members))
+        patches.patch_signals(SimpleNamespace(**members))
 
     [warning] = warnings
     assert member in warning
