@@ -24,13 +24,13 @@ def version() -> str:
         return "unknown"
 
 
-def requirement(extra: str = "") -> str:
+def requirement(extras: str = "") -> str:
     """Return the line of a requirements.txt that installs the library from the origin of this one.
 
     Args:
-        extra: name of an extra to install with it.
+        extras: names of extras to install with it, separated by commas.
     """
-    extras = f"[{extra}]" if extra else ""
+    extras = f"[{extras}]" if extras else ""
     if _is_checkout():
         return f"-e {_HOME}{extras}"
     origin = _origin()

@@ -37,7 +37,7 @@ def command(name: Path) -> None:
     words = {
         "{{name}}": folder.name,
         "{{library}}": library.requirement(),
-        "{{library_for_tests}}": library.requirement("testing"),
+        "{{library_for_tests}}": library.requirement("swagger,testing"),
     }
     files = _files(words)
     try:

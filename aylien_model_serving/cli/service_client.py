@@ -26,13 +26,14 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 #: Retries; somebody sits in front of the terminal.
 _RETRIES = 1
 
-_KEY_VARIABLE = "MODEL_SERVING_API_KEY"
+#: The key that this command line sends; a service reads MODEL_SERVING_API_KEYS.
+KEY_VARIABLE = "MODEL_SERVING_API_KEY"
 
 
 def client_options(command: _Command) -> _Command:
     """Add the options of requests to a service."""
     key = click.option(
-        "--api-key", envvar=_KEY_VARIABLE, show_envvar=True, help="Sent to a service that asks for a key."
+        "--api-key", envvar=KEY_VARIABLE, show_envvar=True, help="Sent to a service that asks for a key."
     )
     timeout = click.option(
         "--timeout",
@@ -113,5 +114,5 @@ def _refusal(error: ServingError) -> str:
     """Return the service's error, where a missing key is given, and the id by which the log has more."""
     request_id = getattr(error, "request_id", None)
     rest = f" (request {request_id})" if request_id else ""
-    here = f"; here, by --api-key or {_KEY_VARIABLE}" if isinstance(error, Unauthorized) else ""
+    here = f"; here, by --api-key or {KEY_VARIABLE}" if isinstance(error, Unauthorized) else ""
     return f"The service answered {error.status} {error.code}: {error}{here}{rest}"

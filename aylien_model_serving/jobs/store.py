@@ -291,5 +291,6 @@ def open_store(url: str, limits: Limits | None = None) -> Store:
     if url == "memory://":
         return Store(_memory, limits=limits)
     raise ConfigurationError(
-        f"{without_passwords(repr(url))} is no store of jobs: give a path, 'sqlite:///' and a path, or 'memory://'"
+        f"MODEL_SERVING_JOBS_URL={without_passwords(repr(url))}: this is no store of jobs; expected a path, "
+        "'sqlite:///' and a path, or 'memory://'"
     )

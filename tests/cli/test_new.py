@@ -102,7 +102,8 @@ def test_secrets_go_neither_into_the_image_nor_into_the_repository(project: Path
 
 def test_a_project_depends_on_the_library_that_made_it(project: Path) -> None:
     assert (project / "requirements.txt").read_text() == f"-e {PROJECT}\n"
-    assert (project / "requirements-dev.txt").read_text() == f"-r requirements.txt\n-e {PROJECT}[testing]\n"
+    development = (project / "requirements-dev.txt").read_text()
+    assert development == f"-r requirements.txt\n-e {PROJECT}[swagger,testing]\n"
 
 
 @pytest.mark.parametrize(
