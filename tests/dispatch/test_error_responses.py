@@ -8,6 +8,7 @@ import pytest
 
 from aylien_model_serving import errors
 from aylien_model_serving.core.messages import Call, Reply
+from aylien_model_serving.dispatch import error_responses
 from aylien_model_serving.dispatch.error_responses import ErrorResponses, error_body
 from aylien_model_serving.errors import InvalidAnswer, InvalidRequest, ServingError, Unavailable
 
@@ -128,11 +129,11 @@ def test_the_details_of_an_invalid_answer_are_logged(caplog: pytest.LogCaptureFi
 def test_what_is_no_fault_of_the_code_is_one_quiet_line(
     error: ServingError, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "aylien_model_serving")
+    caplog.set_level(logging.INFO, error_responses.__name__)
 
     Responses().reply(failed(error))
 
-    [record] = caplog.records
+    [record] = [record for record in caplog.records if record.name == error_responses.__name__]
     assert record.levelno == logging.INFO
     assert record.exc_info is None
     assert record.getMessage() == f"POST /p refused with {error.status}: {error}"
