@@ -206,6 +206,7 @@ def post_worker_init(worker: Any) -> None:
     stop_patches.patch_stops(worker)
     if "asgi" not in vars(worker):  # whose threads are our own
         server_threads.announce(worker.cfg.threads)
+        server_threads.announce_connections(worker.cfg.worker_connections)
     app = vars(worker).get("asgi") or worker.wsgi  # each kind of worker has the one or the other
     if isinstance(getattr(type(app), "wsgi", None), property):
         app()

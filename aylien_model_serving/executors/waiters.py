@@ -49,7 +49,8 @@ class Waiters:
     """The places of those who wait, in one process.
 
     Args:
-        limit: how many there are; None for half of the server's threads, or `PLACES` where none is held.
+        limit: how many there are; None for half of the server's threads, or `PLACES` where none is held; of
+            a server's connections, which greenlets hold, a quarter is left.
     """
 
     def __init__(self, limit: int | None = None) -> None:
@@ -93,7 +94,11 @@ class Waiters:
     def _places(self, on_thread: bool) -> int:
         if self._limit is not None:
             return self._limit
-        return max(1, server_threads.count() // 2) if on_thread else PLACES
+        if on_thread:
+            return max(1, server_threads.count() // 2)
+        if native_threads.is_patched():
+            return max(1, min(PLACES, server_threads.connections() * 3 // 4))
+        return PLACES
 
     def admit(self, reply: Reply, *, holds_thread: bool) -> None:
         """Take a place for the client of a stream, until its chunks are closed.

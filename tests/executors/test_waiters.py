@@ -55,6 +55,19 @@ def test_those_who_hold_threads_leave_half_of_them_to_others(threads: int, expec
     assert places(Waiters(), holds_thread=True) == expected
 
 
+@pytest.mark.parametrize(("connections", "expected"), [(None, 750), (100, 75), (1, 1), (10_000, PLACES)])
+def test_greenlets_leave_a_quarter_of_the_connections_to_others(
+    monkeypatch: pytest.MonkeyPatch, connections: int | None, expected: int
+) -> None:
+    monkeypatch.setattr(server_threads, "_connections", {})
+    monkeypatch.setattr(native_threads, "is_patched", lambda: True)
+    if connections is not None:
+        server_threads.announce_connections(connections)
+
+    assert places(Waiters(), holds_thread=True) == expected
+    assert places(Waiters(), holds_thread=False) == expected
+
+
 def test_of_a_server_that_nobody_knows_few_threads_are_assumed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server_threads, "_threads", {})
 
@@ -66,12 +79,6 @@ def test_those_who_hold_no_thread_have_many_places_of_their_own() -> None:
     places(waiters, holds_thread=True)
 
     assert places(waiters, holds_thread=False) == PLACES
-
-
-def test_greenlets_hold_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(native_threads, "is_patched", lambda: True)
-
-    assert places(Waiters(), holds_thread=True) == PLACES
 
 
 @pytest.mark.parametrize("holds_thread", [True, False])

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.selection import full
-from tests.services.raw_http import Connection, ask, connect, get, post
+from tests.services.raw_http import Connection, ask, connect, get, head, post
 from tests.services.serving import BRIEF_SECONDS, Service, launch, serve
 
 pytestmark = pytest.mark.processes
@@ -117,6 +117,16 @@ SERVERS = {
     "uvicorn": program("uvicorn", "--factory", APP),
     "granian asgi": program("granian", "--interface", "asgi", "--factory", APP),
 }
+
+
+def test_greenlets_answer_others_whatever_all_connections_wait_for() -> None:
+    with gunicorn("gevent", "--worker-connections", "20")() as service, ExitStack() as clients:
+        job = long_job(service)
+        waiting = head("Connection: close", method="GET", path=f"/status/{job}?wait=300")
+        for _ in range(20):
+            clients.enter_context(connect(service.port)).send(waiting)
+
+        assert_healthy(service)
 
 
 @pytest.mark.parametrize(
