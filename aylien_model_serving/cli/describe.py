@@ -16,6 +16,7 @@ from aylien_model_serving.routing.options import RunnerOptions
 from aylien_model_serving.routing.routes import Route
 from aylien_model_serving.schemas.description import JSONSchema
 from aylien_model_serving.service import Service
+from aylien_model_serving.web import docs
 from aylien_model_serving.web.app import ServingFlask
 
 #: Pages for people, of which a service may have some switched off.
@@ -43,6 +44,8 @@ def describe_app(app: Any) -> dict[str, Any]:
     routes = app.state.routes if isinstance(app, ServingFlask) else []
     own = [_described_route(route) for route in routes if not route.is_own]
     pages = {rule.rule for rule in app.url_map.iter_rules()}.intersection(PAGES)
+    if docs.installed() is None:
+        pages.discard("/docs")  # it would say how to install what is missing
     return {"routes": [*own, *_views(app), *_mounts(app)], "pages": [page for page in PAGES if page in pages]}
 
 

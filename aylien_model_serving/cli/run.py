@@ -13,6 +13,7 @@ from aylien_model_serving.cli.library import version
 from aylien_model_serving.cli.options import target_argument, traceback_option
 from aylien_model_serving.cli.tables import columns, route_lines
 from aylien_model_serving.cli.targets import AppTarget, read
+from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.servers import commands, ports
 from aylien_model_serving.servers.commands import ServerOptions
@@ -120,6 +121,6 @@ def _summary(inspected: InspectedApp, options: ServerOptions) -> list[str]:
         *([""] if inspected.routes else []),
         *(f"  {line}" for line in columns(pages)),
         "",
-        f"It {commands.listening(options, '--host 0.0.0.0')}",
+        f"It {commands.listening(options, '--host 0.0.0.0', has_keys=bool(Settings.load().api_keys))}",
         "",
     ]

@@ -112,16 +112,18 @@ def run(target: str, options: ServerOptions, *, folder: Path) -> NoReturn:
     os.execve(command[0], command, environment_of(options, folder=folder))
 
 
-def listening(options: ServerOptions, cure: str) -> str:
+def listening(options: ServerOptions, cure: str, *, has_keys: bool) -> str:
     """Return where a service listens, who reaches it, and what opens it to others.
 
     Args:
         options: how it is served.
         cure: what opens it, e.g. "--host 0.0.0.0".
+        has_keys: whether callers need an API key.
     """
     if is_loopback(options.host):
         return f"listens on {options.url}, for this machine alone: {cure} opens it to others"
-    return f"listens on {options.url}, for everyone who reaches this machine"
+    who = "who has an API key" if has_keys else "who reaches this machine: no API key is asked for"
+    return f"listens on {options.url}, for everyone {who}"
 
 
 def _bracketed(host: str) -> str:

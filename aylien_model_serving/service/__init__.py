@@ -252,7 +252,8 @@ class Service:
                 keyfile=keyfile,
             )
             opening = 'host="0.0.0.0", or MODEL_SERVING_HOST=0.0.0.0,'
-            sys.stdout.write(f"{self.name or 'The service'} {commands.listening(options, opening)}\n")
+            listens = commands.listening(options, opening, has_keys=bool(operators.api_keys))
+            sys.stdout.write(f"{self.name or 'The service'} {listens}\n")
             commands.run(f"{location.target}()", options, folder=location.folder)
         except ConfigurationError as error:
             sys.exit(f"{self.name or 'The service'} can't be served: {error}")

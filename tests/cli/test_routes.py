@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from aylien_model_serving.app_factory import FlaskAppWrapper
+from aylien_model_serving.cli.describe import describe_app
+from aylien_model_serving.web import docs
 from tests.cli.conftest import SECONDS, Invoke, one_line
 from tests.services.serving import PROJECT
 
@@ -210,3 +213,14 @@ def test_a_missing_extra_is_reported_with_what_brings_it(folder: Path, invoke: I
     result = invoke("routes", "bad.py", env={"PYTHONPATH": f"{folder}:{PROJECT}"})
 
     assert "pip install 'model-serving[media]' brings it" in one_line(result)
+
+
+@pytest.mark.parametrize(("found", "pages"), [(None, []), ("5.31.0", ["/docs"])])
+def test_the_page_that_describes_the_routes_is_named_where_it_is_installed(
+    monkeypatch: pytest.MonkeyPatch, found: str | None, pages: list[str]
+) -> None:
+    monkeypatch.setattr(docs, "installed", lambda: found)
+
+    described = describe_app(FlaskAppWrapper.create_app([]))
+
+    assert described["pages"] == [*pages, "/__dashboard", "/openapi.json"]

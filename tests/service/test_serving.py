@@ -96,10 +96,14 @@ def test_who_reaches_a_service_is_printed_with_what_opens_it(
     closed = capsys.readouterr().out
     monkeypatch.setenv("MODEL_SERVING_HOST", "0.0.0.0")
     became = run_script(script, monkeypatch)
+    opened = capsys.readouterr().out
+    monkeypatch.setenv("MODEL_SERVING_API_KEYS", "ann:" + "k" * 20)
+    run_script(script, monkeypatch)
 
     assert "listens on http://127.0.0.1:8123, for this machine alone" in closed
     assert "MODEL_SERVING_HOST=0.0.0.0" in closed
-    assert "listens on http://0.0.0.0:8123, for everyone" in capsys.readouterr().out
+    assert "listens on http://0.0.0.0:8123, for everyone who reaches this machine: no API key" in opened
+    assert "listens on http://0.0.0.0:8123, for everyone who has an API key\n" in capsys.readouterr().out
     assert became.word_after("--bind") == "0.0.0.0:8123"
 
 
