@@ -78,10 +78,10 @@ def quiet_seconds(connection: _socket.socket) -> float | None:
     return float(min(ages[_LAST_SENT], ages[_LAST_RECEIVED])) / 1000
 
 
-def quiet_seconds_of(descriptor: int) -> float:
-    """Return the same for a descriptor; 0 if it is none of a connection, or unknown."""
+def quiet_seconds_of(descriptor: int) -> float | None:
+    """Return the same for a descriptor; 0 if it is none of a connection."""
     with _opened(descriptor) as found:
-        return 0.0 if found is None else quiet_seconds(found) or 0.0
+        return 0.0 if found is None else quiet_seconds(found)
 
 
 def _waiting_bytes(connection: _socket.socket) -> int:

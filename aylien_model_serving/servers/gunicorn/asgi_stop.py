@@ -9,6 +9,7 @@ says so.
 from __future__ import annotations
 
 import sys
+import time
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -69,6 +70,7 @@ class AsgiStop:
         self._quiet_seconds = quiet_seconds
         self._stop = worker.handle_exit_signal
         self._protocols: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._since: weakref.WeakKeyDictionary[Any, float] = weakref.WeakKeyDictionary()
         self._served: ServedWorker | None = None
 
     def tracked(self, factory: Callable[[], Any]) -> Callable[[], Any]:
@@ -111,7 +113,13 @@ class AsgiStop:
     def _look_at(self, protocol: Any) -> None:
         """End what the stop would wait for in vain."""
         transport = protocol.transport
-        if transport is None or self._quiet(transport) < self._quiet_seconds:
+        if transport is None:
+            return
+        passed = self._quiet(transport)
+        is_known, now = passed is not None, time.monotonic()
+        if passed is None:  # as over a Unix socket; then as long as this has looked
+            passed = now - self._since.setdefault(protocol, now)
+        if passed < self._quiet_seconds:
             return
         body = protocol._body_receiver
         if protocol._closed:  # and its client does not close its side, as TLS would have it do
@@ -119,10 +127,10 @@ class AsgiStop:
         elif protocol._awaiting_request and not protocol._finishing_calls:
             transport.abort()
             protocol._request_ready.set()
-        elif body is not None and not (body._complete or body.expect_continue or body.buffered):
+        elif is_known and body is not None and not (body._complete or body.expect_continue or body.buffered):
             body._body_wait_expired = True
             body._wake_waiter()
 
-    def _quiet(self, transport: Any) -> float:
+    def _quiet(self, transport: Any) -> float | None:
         sock = transport.get_extra_info("socket")
         return 0.0 if sock is None else quiet_seconds_of(sock.fileno())
