@@ -25,7 +25,7 @@ def serve(
     target: Any,
     *,
     workers: int = 1,
-    worker_class: str = "gthread",
+    worker_class: str | None = None,
     server: str = "gunicorn",
     env: Mapping[str, str] | None = None,
     cwd: str | os.PathLike[str] | None = None,
@@ -39,7 +39,8 @@ def serve(
         target: "module:app" or "module:factory()", or the app, the Service or the factory itself, if it
             is at the top of a module. It is imported in the server's processes.
         workers: the number of web workers.
-        worker_class: Gunicorn's worker class; "asgi" means granian's ASGI interface too.
+        worker_class: Gunicorn's worker class, or the one that serves by default; "asgi" means granian's ASGI
+            interface too.
         server: "gunicorn" or "granian".
         env: variables of the service. From the test's own environment it inherits none that steers services
             (MODEL_SERVING_…, GUNICORN_…, PROMETHEUS_…); its jobs are kept in a folder that is removed.
