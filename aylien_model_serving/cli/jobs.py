@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from typing import TYPE_CHECKING
 
 import click
 
 from aylien_model_serving.cli.service_client import client_of, client_options, report_errors, whole_url
 from aylien_model_serving.cli.tables import columns
+
+if TYPE_CHECKING:
+    from aylien_model_serving.client.jobs import JobState
 
 _STATES = ["queued", "processing", "streaming", "finished", "failed", "cancelled"]
 
@@ -31,17 +35,19 @@ def command(
     if as_json:
         click.echo(json.dumps([dataclasses.asdict(state) for state in states], indent=2, default=str))
     elif states:
-        rows = [
-            (
-                state.id,
-                state.status,
-                f"{state.progress:.0%}",
-                state.route or "",
-                str(state.metrics.get("created_at", "")),
-                state.error or state.message,
-            )
-            for state in states
-        ]
-        click.echo("\n".join(columns(rows)))
+        have_callers = any(state.caller for state in states)
+        click.echo("\n".join(columns([_cells(state, have_callers) for state in states])))
     else:
         click.echo("There are no such jobs" if status else "There are no jobs", err=True)
+
+
+def _cells(state: JobState, have_callers: bool) -> tuple[str, ...]:
+    return (
+        state.id,
+        state.status,
+        f"{state.progress:.0%}",
+        state.route or "",
+        *((state.caller,) if have_callers else ()),
+        str(state.metrics.get("created_at", "")),
+        state.error or state.message,
+    )

@@ -65,6 +65,7 @@ class JobState:
         result: what the handler returned, once it has finished.
         metrics: when what happened to it, as the service reports it.
         route: the name of its route, where the service reports it.
+        caller: the name of the API key that it was made with; empty without keys.
     """
 
     id: str
@@ -75,6 +76,7 @@ class JobState:
     result: Any = field(default=None, repr=False)
     metrics: Mapping[str, Any] = field(default_factory=dict, repr=False)
     route: str | None = None
+    caller: str = ""
 
     @property
     def has_ended(self) -> bool:
@@ -102,6 +104,7 @@ def parse_state(members: Any) -> JobState:
             members.get("result"),
             members.get("metrics", {}),
             members.get("route"),
+            str(members.get("caller", "")),
         )
     except (TypeError, KeyError, ValueError, AttributeError) as error:
         raise NotUnderstood("The answer tells of no job") from error

@@ -286,20 +286,35 @@ def test_a_service_that_is_not_there_is_reported_in_one_line(invoke: Invoke, com
     assert result.exit_code == 1
 
 
-def test_a_missing_key_is_reported_with_the_option_that_gives_one(
-    invoke: Invoke, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture(scope="module")
+def closed_url() -> Iterator[str]:
+    """The address of the same service where it asks for keys."""
     command = [sys.executable, "-m", "aylien_model_serving", "run", "tests.cli.services:app", "--quiet"]
     command += ["--port", "{port}", "--workers", "1"]
-    env = {"MODEL_SERVING_API_KEYS": "ann:" + "k" * 20, "MODEL_SERVING_JOBS_URL": "memory://"}
+    keys = f"ann:{'a' * 20},admin:root:{'r' * 20}"
+    env = {"MODEL_SERVING_API_KEYS": keys, "MODEL_SERVING_JOBS_URL": "memory://"}
     with launch(command, env=env, cwd=PROJECT, ready="/readyz") as service:
-        refused = invoke("call", f"{service.url}/add", "a=1")
-        monkeypatch.setenv("MODEL_SERVING_API_KEY", "k" * 20)
-        allowed = invoke("call", f"{service.url}/add", "a=1")
+        yield service.url
+
+
+def test_a_missing_key_is_reported_with_the_option_that_gives_one(
+    closed_url: str, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = invoke("call", f"{closed_url}/add", "a=1")
+    monkeypatch.setenv("MODEL_SERVING_API_KEY", "a" * 20)
+    allowed = invoke("call", f"{closed_url}/add", "a=1")
 
     assert "answered 401 unauthorized: " in one_line(refused)
     assert "; here, by --api-key or MODEL_SERVING_API_KEY (request " in one_line(refused)
     assert allowed.exit_code == 0
+
+
+def test_an_administrator_sees_whose_each_job_is(closed_url: str, invoke: Invoke) -> None:
+    job_id = invoke("call", f"{closed_url}/bake", "name=cake", "--no-wait", "--api-key", "a" * 20).stdout
+
+    lines = invoke("jobs", closed_url, "--api-key", "r" * 20).stdout.splitlines()
+
+    assert [line.split()[4] for line in lines if line.startswith(job_id.strip())] == ["ann"]
 
 
 @pytest.mark.parametrize("url", ["ftp://localhost/x", "http://", "localhost:port/x"])
