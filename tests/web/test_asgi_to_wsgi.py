@@ -122,6 +122,59 @@ def test_a_stream_whose_request_is_cancelled_is_closed_and_returns_its_thread(ta
     assert (endless.opened, endless.closed) == (1, 1)
 
 
+def telling(body: bytes, *, leaves: bool) -> Callable[[], Any]:
+    """Return a server's `receive`: of a body in two messages, and of a client that leaves or stays."""
+    messages = iter(
+        [
+            {"type": "http.request", "body": body[:1], "more_body": len(body) > 1},
+            *([{"type": "http.request", "body": body[1:], "more_body": False}] if len(body) > 1 else []),
+            *([{"type": "http.disconnect"}] if leaves else []),
+        ]
+    )
+
+    async def receive() -> Any:
+        message = next(messages, None)
+        return await asyncio.Event().wait() if message is None else message
+
+    return receive
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_a_stream_is_closed_when_its_client_leaves_though_the_server_takes_what_is_sent() -> None:
+    endless = Endless()
+    app = asgi_to_wsgi.asgi_of(switched(endless))
+
+    async def send(message: Any) -> None:
+        await asyncio.sleep(0)
+
+    async def scenario() -> None:
+        await asyncio.wait_for(app(scope_of(get("/")), telling(b"", leaves=True), send), 5.0)
+
+        assert await answered(app) == b"hello"
+
+    run(scenario())
+
+    assert endless.closed == 1
+
+
+@pytest.mark.parametrize("body", [b"a", b"abc"])
+def test_a_body_that_is_read_while_the_response_is_streamed_is_whole(body: bytes) -> None:
+    def application(environ: Any, start_response: Any) -> Iterator[bytes]:
+        start_response("200 OK", [])
+        yield from (b"1", b"2", b"3")
+        yield environ["wsgi.input"].read()
+
+    sent = []
+
+    async def send(message: Any) -> None:
+        sent.append(message.get("body", b""))
+
+    app = asgi_to_wsgi.asgi_of(application)
+    run(app(scope_of(get("/")), telling(body, leaves=False), send))  # type: ignore[arg-type]  # a coroutine
+
+    assert b"".join(sent) == b"123" + body
+
+
 @pytest.mark.usefixtures("one_thread")
 def test_a_stream_whose_disconnect_the_server_reports_is_closed_and_returns_its_thread() -> None:
     endless = Endless()

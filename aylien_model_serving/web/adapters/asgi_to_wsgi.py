@@ -37,6 +37,9 @@ HEALTH_PATHS = frozenset({"/__ping", "/livez", "/readyz"})
 #: Key of the query in a scope for a2wsgi, which decodes `query_string` as ASCII.
 _QUERY = "model_serving.query"
 
+#: Pieces of a body from which on a client is watched for its disconnect: most responses have but one.
+_WATCHED_FROM = 2
+
 #: Key of the client's connection in a scope for a2wsgi.
 _CLIENT = "model_serving.client"
 
@@ -96,6 +99,11 @@ class _ClientConnection:
         self._receive = receive
         self._send = send
         self._closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._pieces = 0
+        self._is_receiving = False
+        self._watch: asyncio.Task[None] | None = None
+        #: What the watch has received of the body, until the application asks for it.
+        self._watched: asyncio.Future[Message] | None = None
 
     def is_closed(self) -> bool:
         """Return whether the client has left; may be called on any thread."""
@@ -105,6 +113,8 @@ class _ClientConnection:
         """End all waits for the client."""
         if not self._closed.done():
             self._closed.set_result(None)
+        if self._watch is not None:
+            self._watch.cancel()
 
     async def receive(self) -> Message:
         """Return the next piece of the body; a2wsgi would take a disconnect for the body's end.
@@ -112,15 +122,40 @@ class _ClientConnection:
         Raises:
             werkzeug.exceptions.ClientDisconnected: the client has left, or has broken off the body.
         """
-        received = None if self.is_closed() else await self._until_closed(self._receive())
+        received = None if self.is_closed() else await self._until_closed(self._next_message())
         if received is None or (message := received.result())["type"] == "http.disconnect":
             raise ClientDisconnected("The body ends too early")
         return message
+
+    async def _next_message(self) -> Message:
+        watched, self._watched = self._watched, None
+        if watched is not None:
+            return await watched
+        self._is_receiving = True
+        try:
+            return await self._receive()
+        finally:
+            self._is_receiving = False
+
+    async def _watch_disconnect(self, first: asyncio.Future[Message]) -> None:
+        """Close the connection when the client leaves: granian takes what is sent to one that has left."""
+        message = await self._receive()
+        if message["type"] != "http.disconnect":
+            first.set_result(message)
+            if message.get("more_body"):
+                return  # the application may read on, and nobody else
+            message = await self._receive()
+        self._watch = None
+        self.close()
 
     async def send(self, message: Message) -> None:
         """Return once the server has taken a message; never raises, since a thread waits for the result."""
         if self.is_closed():
             return
+        self._pieces += bool(message.get("more_body"))
+        if self._pieces == _WATCHED_FROM and self._watch is None and not self._is_receiving:
+            self._watched = asyncio.get_running_loop().create_future()
+            self._watch = asyncio.ensure_future(self._watch_disconnect(self._watched))
         sent = await self._until_closed(self._send(message))
         if sent is None:
             return
