@@ -14,10 +14,9 @@ import socket
 import sys
 from _queue import Empty, SimpleQueue
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from aylien_model_serving.decoding.channel import Channel
-from aylien_model_serving.process import interpreter
+from aylien_model_serving.process import interpreter, native_threads
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +78,7 @@ class Keeper:
         self._tasks: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._look = look
         self._pause = pause
-        _original("_thread", "start_new_thread")(self._run, ())
+        native_threads.original("_thread", "start_new_thread")(self._run, ())
 
     def start(self) -> DecoderProcess:
         """Have a decoder started; its channel's other end is closed if that fails."""
@@ -98,7 +97,7 @@ class Keeper:
     def _start(self, decoder: DecoderProcess, descriptor: int) -> None:
         command = interpreter.command(_MODULE, os.getpid())
         try:
-            decoder.pid = _original("os", "posix_spawn")(
+            decoder.pid = native_threads.original("os", "posix_spawn")(
                 sys.executable,
                 command,
                 self._environ,
@@ -135,7 +134,7 @@ def _end(pid: int) -> None:
     if not pid:
         return
     with contextlib.suppress(OSError):  # another part of the process has reaped it
-        waitpid = _original("os", "waitpid")
+        waitpid = native_threads.original("os", "waitpid")
         ended, status = waitpid(pid, os.WNOHANG)
         if not ended:
             os.kill(pid, signal.SIGKILL)
@@ -148,9 +147,3 @@ def _describe(status: int) -> str:
     if os.WIFSIGNALED(status):
         return f"was ended by {signal.Signals(os.WTERMSIG(status)).name}"
     return f"ended with status {os.WEXITSTATUS(status)}"
-
-
-def _original(module: str, name: str) -> Any:
-    """Return a function of the standard library as it was before gevent replaced it."""
-    monkey = sys.modules.get("gevent.monkey")
-    return getattr(sys.modules[module], name) if monkey is None else monkey.get_original(module, name)

@@ -142,9 +142,7 @@ def _run_until_stopped(loop: asyncio.AbstractEventLoop) -> None:
 
 def _start_thread(run: Callable[[], None]) -> None:
     if native_threads.is_patched():
-        from gevent import monkey
-
-        monkey.get_original("_thread", "start_new_thread")(run, ())
+        native_threads.original("_thread", "start_new_thread")(run, ())
     else:
         threading.Thread(target=run, name="model-serving-mounts", daemon=True).start()
 
