@@ -38,12 +38,6 @@ def original(module: str, name: str) -> Any:
     return getattr(sys.modules[module], name) if monkey is None else monkey.get_original(module, name)
 
 
-def original(module: str, name: str) -> Any:
-    """Return a function of a module that is loaded, as it was before gevent replaced it."""
-    monkey = sys.modules.get("gevent.monkey")
-    return getattr(sys.modules[module], name) if monkey is None else monkey.get_original(module, name)
-
-
 def native_lock() -> LockType:
     """Return a lock of the operating system's threads; gevent's takes three times as long.
 
