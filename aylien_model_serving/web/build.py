@@ -25,7 +25,7 @@ from aylien_model_serving.jobs import progress
 from aylien_model_serving.jobs.runner import EnqueueExecutor
 from aylien_model_serving.limiting.limiter import Limiter
 from aylien_model_serving.openapi.responses import DescribedRoute
-from aylien_model_serving.process import lifecycle
+from aylien_model_serving.process import lifecycle, orphans
 from aylien_model_serving.routing import routes
 from aylien_model_serving.routing.routes import Route
 from aylien_model_serving.servers import access_logs
@@ -86,6 +86,7 @@ def build(
     if lifecycle.is_inspecting:
         app.state.routes += [_inspect(route) for route in described]
         return app
+    orphans.end_with_parent()
     _warn_of_slips()
     _warn_of_closed_fast_path(app.state)
     if _needs_cache(app, described):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,8 @@ import pytest
 from tests.selection import full, matrix
 from tests.services.hosts import processes, wait_until
 from tests.services.raw_http import Connection, connect, get, head, post
-from tests.services.serving import Service, serve
+from tests.services.serving import BRIEF_SECONDS, Service, launch, serve
+from tests.with_packages import need
 
 pytestmark = pytest.mark.processes
 
@@ -25,6 +27,13 @@ WORKER_CLASSES = ("gevent", "gthread", "sync", "asgi")
 #: Seconds of a stop that has nothing to wait for, and what a busy machine gets on top.
 STOP_SECONDS = 2.0
 MARGIN = 3.0
+
+#: Servers that do not see to the end of their workers.
+OTHERS = {
+    "granian asgi": ("granian", "--interface", "asgi"),
+    "granian wsgi": ("granian", "--interface", "wsgi"),
+    "uvicorn": ("uvicorn",),
+}
 
 LOADS = """
 import time
@@ -162,6 +171,20 @@ def test_all_are_gone_soon_after_the_master_is_killed(worker_class: str, tmp_pat
     with serve(APP, worker_class=worker_class) as service, connect(service.port) as in_flight:
         in_flight.send(post({"folder": str(tmp_path)}, path="/gate"))
         service.wait_until((tmp_path / "entered").exists)
+        service.process.kill()
+        service.process.wait()
+
+        wait_until(lambda: not processes(service), STOP_SECONDS + MARGIN)
+
+
+@pytest.mark.parametrize("server", matrix([*OTHERS], "granian asgi"))
+def test_workers_of_other_servers_are_gone_soon_after_it_is_killed(server: str) -> None:
+    program, *words = OTHERS[server]
+    need(program)
+    command = [sys.executable, "-m", program, *words, "--port", "{port}", "--workers", "2", "--factory"]
+    serving = launch([*command, APP.removesuffix("()")], stop_seconds=BRIEF_SECONDS)
+    with serving as service, connect(service.port) as connection:
+        idle(connection)
         service.process.kill()
         service.process.wait()
 
