@@ -132,10 +132,21 @@ class InlineExecutor:
             return await _within(asyncio.wrap_future(future), call.deadline)
         except asyncio.CancelledError:
             future.add_done_callback(partial(_run_tasks_of_abandoned, call.request_id))
+            future.add_done_callback(self._close_abandoned)
+            raise
+        except DeadlineExceeded:
+            future.add_done_callback(self._close_abandoned)
             raise
         finally:
             if not future.done():
                 abandoned_runs.note(future)
+
+    def _close_abandoned(self, future: Future[Any]) -> None:
+        """Close a stream that nobody will read: it has a slot of the handler's."""
+        if not future.cancelled() and future.exception() is None:
+            result = future.result()
+            if isinstance(result, GeneratorItems):
+                self._pool.submit(result.close)
 
     async def _submit(self, arguments: dict[str, Any], deadline: float | None) -> Future[Any]:
         """Have a thread run the handler once there is a slot; a call that is cancelled gives it back."""

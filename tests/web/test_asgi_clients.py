@@ -211,3 +211,25 @@ def test_a_stream_that_waits_for_its_client_does_not_hold_up_the_loop() -> None:
         assert first.body == second.body == b"0\n1\n2\n"
 
     run(scenario())
+
+
+def test_a_stream_that_comes_when_its_client_has_left_gives_the_handlers_slot_back(gate: Gate) -> None:
+    def prepare(text: str) -> Iterator[str]:
+        gate(text)
+        return iter_text(text)
+
+    def iter_text(text: str) -> Iterator[str]:
+        yield text
+
+    app = service(prepare, threads=1)
+
+    async def scenario() -> None:
+        client = Client(app, post({"text": "lost"}))
+        await until(lambda: gate.entered)
+        client.leave()
+        await client.end()
+        gate.open.set()
+
+        assert (await send_request(app, post({"text": "next"}))).status == 200
+
+    run(scenario())
