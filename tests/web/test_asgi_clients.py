@@ -224,12 +224,12 @@ def test_a_stream_that_comes_when_its_client_has_left_gives_the_handlers_slot_ba
     app = service(prepare, threads=1)
 
     async def scenario() -> None:
-        client = Client(app, post({"text": "lost"}))
+        client = Client(app, post("/", {"text": "lost"}))
         await until(lambda: gate.entered)
         client.leave()
         await client.end()
         gate.open.set()
 
-        assert (await send_request(app, post({"text": "next"}))).status == 200
+        assert (await send_request(app, post("/", {"text": "next"}))).status == 200
 
     run(scenario())
