@@ -11,6 +11,7 @@ from typing import Any
 
 from aylien_model_serving.core.messages import Reply
 from aylien_model_serving.dispatch.steps import Step, Steps
+from aylien_model_serving.executors.generators import GeneratorItems
 from aylien_model_serving.process import large_work
 
 #: Awaits a step that is not immediate, and raises to abandon it.
@@ -65,7 +66,7 @@ async def _run_off_loop(steps: Steps, outcome: Any, wait_or_abandon: WaitOrAband
         wait_or_abandon: see `run_steps_async`.
     """
     resume, value = steps.send, outcome
-    while not isinstance(reached := await wait_or_abandon(_on_thread(_advance, resume, value)), Reply):
+    while not isinstance(reached := await wait_or_abandon(_advance_on_thread(resume, value)), Reply):
         waiting, reached = reached.wait_async(), None  # so that what was decoded is freed on the thread, too
         try:
             resume, value = steps.send, await wait_or_abandon(waiting)
@@ -83,13 +84,23 @@ def _advance(resume: Callable[[Any], Step], value: Any) -> Step | Reply:
         return reply
 
 
-async def _on_thread(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Call a function on a thread for large work; a cancelled caller waits until it no longer runs."""
-    running = large_work.submit(function, *arguments)
-    done = asyncio.wrap_future(running)
+async def _advance_on_thread(resume: Callable[[Any], Step], value: Any) -> Step | Reply:
+    """Do the same on a thread for large work; a cancelled caller waits until it no longer runs."""
+    running = large_work.submit(_advance, resume, value)
+    done: asyncio.Future[Step | Reply] = asyncio.wrap_future(running)
     try:
         return await asyncio.shield(done)
     except asyncio.CancelledError:
-        if not running.cancel():
+        if running.cancel():
+            _close_stream(value)
+        else:
             await asyncio.wait({done})
+            _close_stream(done.exception() or done.result())
         raise
+
+
+def _close_stream(left: Any) -> None:
+    """Close a stream that nobody will read, beside the loop: it has a slot of its handler's."""
+    stream = left.chunks if isinstance(left, Reply) else left if isinstance(left, GeneratorItems) else None
+    if stream is not None:
+        large_work.hand_over(stream.close)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from aylien_model_serving import codecs
 from aylien_model_serving.core.messages import current_request_id
+from aylien_model_serving.process import large_work
 from aylien_model_serving.process.large_work import LARGE
 from tests.contracts.adapters import REQUEST_ID
 from tests.contracts.cases import post
@@ -169,5 +171,32 @@ def test_a_handler_that_fails_on_a_large_body_is_a_500() -> None:
         client = await send_request(service(fail), post("/", LARGE_FIELDS))
 
         assert client.status == 500
+
+    run(scenario())
+
+
+def test_a_stream_whose_client_leaves_before_it_has_begun_gives_the_handlers_slot_back() -> None:
+    ready, busy = threading.Event(), threading.Event()
+
+    def stream(rows: list[list[float]]) -> Iterator[int]:
+        yield len(rows)
+
+    def prepare(rows: list[list[float]]) -> Iterator[int]:
+        for _ in range(large_work.THREADS):
+            large_work.submit(busy.wait, PATIENCE_SECONDS)
+        ready.set()
+        return stream(rows)
+
+    app = service(prepare, threads=1)
+
+    async def scenario() -> None:
+        client = Client(app, post("/", LARGE_FIELDS))
+        await until(ready.is_set)
+        await until(lambda: large_work._pool()._work_queue.qsize() > 0)
+        client.leave()
+        await client.end()
+        busy.set()
+
+        assert (await send_request(app, post("/", {"rows": [[1.0]]}))).status == 200
 
     run(scenario())
