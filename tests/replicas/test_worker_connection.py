@@ -11,6 +11,7 @@ import pytest
 from aylien_model_serving import codecs
 from aylien_model_serving.core.messages import Call
 from aylien_model_serving.errors import Unavailable
+from aylien_model_serving.process import native_threads
 from aylien_model_serving.process.large_work import LARGE
 from aylien_model_serving.replicas.replica.request import ReplicaRequest
 from aylien_model_serving.replicas.replica.worker_connection import WorkerConnection
@@ -112,6 +113,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
+@pytest.mark.skipif(native_threads.is_patched(), reason="gevent never patches a replica")
 def test_others_are_read_and_answered_while_a_large_body_is_decoded(
     scene: Scene, decoding: threading.Event
 ) -> None:
@@ -123,6 +125,7 @@ def test_others_are_read_and_answered_while_a_large_body_is_decoded(
     wait_until(lambda: [each.number for each in scene.engine.calls] == [1, 2, 4, 3])
 
 
+@pytest.mark.skipif(native_threads.is_patched(), reason="gevent never patches a replica")
 def test_a_call_that_is_cancelled_while_it_is_decoded_is_abandoned(
     scene: Scene, decoding: threading.Event
 ) -> None:
@@ -135,6 +138,7 @@ def test_a_call_that_is_cancelled_while_it_is_decoded_is_abandoned(
     assert scene.abandoned() == [False, False, True]
 
 
+@pytest.mark.skipif(native_threads.is_patched(), reason="gevent never patches a replica")
 def test_a_call_that_was_decoded_for_a_replica_that_drains_is_passed_on(
     scene: Scene, decoding: threading.Event
 ) -> None:
