@@ -8,8 +8,8 @@ from typing import Any
 
 from cachelib import FileSystemCache as CachelibFileSystemCache
 from cachelib import MemcachedCache
+from cachelib import RedisCache as CachelibRedisCache
 from cachelib import SimpleCache as CachelibSimpleCache
-from cachelib.redis_base import BaseRedisCache
 from cachelib.serializers import BaseRedisSerializer, BaseSerializer
 from flask import Flask
 from flask_caching import Cache
@@ -32,7 +32,7 @@ _LIMITED: Mapping[Any, type] = {
 }
 
 #: Those that read and write with the serializer that they are given, and their subclasses.
-_FAMILIES = (CachelibSimpleCache, CachelibFileSystemCache, BaseRedisCache)
+_FAMILIES = (CachelibSimpleCache, CachelibFileSystemCache, CachelibRedisCache)
 
 #: What a serializer inherits that unpickles.
 _PICKLING = (BaseSerializer.load, BaseSerializer.loads, BaseRedisSerializer.loads)

@@ -9,6 +9,7 @@ import logging
 import os
 import re
 import sys
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import Generator, Iterator
@@ -45,6 +46,7 @@ class MemoryCache(SimpleCache):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._lock = threading.RLock()
         self._entries: OrderedDict[str, tuple[float, Any, int]] = OrderedDict()
         self._bytes = 0
 

@@ -52,6 +52,7 @@ def test_no_other_process_is_watched(
     assert started == []
 
 
+@pytest.mark.skipif(native_threads.is_patched(), reason="it waits on a thread that gevent has not patched")
 @pytest.mark.parametrize("has_pidfd", [True, False])
 def test_the_end_of_a_process_is_noticed(has_pidfd: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     if not has_pidfd:

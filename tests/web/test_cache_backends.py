@@ -94,8 +94,3 @@ def test_an_application_can_cache_its_own_values_with_flask_cachings_object() ->
 def test_a_folder_has_to_be_named() -> None:
     with pytest.raises(ConfigurationError, match="CACHE_TYPE='FileSystemCache' needs CACHE_DIR"):
         serve(route(Counting(), cache=True), CACHE_TYPE="FileSystemCache")
-
-
-def test_a_cache_that_is_switched_off_says_so() -> None:
-    with pytest.warns(UserWarning, match="caching is effectively disabled"):
-        serve(route(Counting(), cache=True), CACHE_TYPE="NullCache")
