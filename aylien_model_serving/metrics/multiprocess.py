@@ -134,6 +134,8 @@ def _merge(files: Iterable[Path], names: frozenset[str]) -> Iterable[Metric]:
     metrics: dict[str, Metric] = {}
     for file in files:
         kind, *mode, number = file.stem.split("_")
+        if not file.stat().st_size:  # its process has just made it
+            continue
         for key, value, timestamp, _ in _entries(str(file)):
             if kind != "gauge":
                 counts[kind, key] = counts.get((kind, key), 0.0) + value

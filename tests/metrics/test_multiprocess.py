@@ -256,6 +256,13 @@ def test_files_are_added_up_as_prometheus_client_does(folder_of_three_processes:
 
 
 @pytest.mark.processes
+def test_a_file_that_a_process_is_making_has_no_values_yet(folder_of_three_processes: Path) -> None:
+    before = list(multiprocess.collect(folder_of_three_processes))
+    (folder_of_three_processes / "counter_9.db").touch(mode=0o600)
+
+    assert list(multiprocess.collect(folder_of_three_processes)) == before
+
+
 def test_only_metrics_of_the_selected_series_are_added_up(folder_of_three_processes: Path) -> None:
     files = list(folder_of_three_processes.glob("*.db"))
 
