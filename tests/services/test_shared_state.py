@@ -51,7 +51,7 @@ def origin() -> Iterator[str]:
 
 @pytest.fixture(scope="module", params=matrix(["gthread", "gevent", "asgi", "sync"], "gevent"))
 def service(request: pytest.FixtureRequest, origin: str) -> Iterator[Service]:
-    threads = ("--threads", "8") if request.param == "gthread" else ()
+    threads = ("--threads", "32") if request.param == "gthread" else ()
     target = "tests.services.shared_state_apps:app()"
     with serve(
         target, worker_class=request.param, workers=1, env={"ORIGIN": origin}, args=threads
