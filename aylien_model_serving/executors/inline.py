@@ -29,11 +29,12 @@ from aylien_model_serving.executors.waiters import Waiters
 from aylien_model_serving.handlers import exits
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.process import native_threads
+from aylien_model_serving.process.large_work import LARGE
 
 #: Calls that may wait in one process where a route does not say how many.
 MAX_QUEUE = 64
 
-#: Calls of a quick handler of which one runs on a thread, to see whether it still waits for nothing.
+#: Calls of a quick handler of which one is looked at, to see whether it still waits for nothing.
 LOOK_EVERY = 64
 
 #: Threads on which the calls of a handler without a limit run when their caller is an event loop.
@@ -74,7 +75,7 @@ class InlineExecutor:
         self._observer = observer
         self._native = native
         self._hub_watch = HubWatch(handler)
-        self._turn = 0
+        self._turn = 1
         self._is_async = inspect.iscoroutinefunction(handler)
 
     @cached_property
@@ -95,27 +96,32 @@ class InlineExecutor:
         if not self._latency.quick or not (self._slots is None or self._slots.has_free()):
             return False
         self._turn = (self._turn + 1) % LOOK_EVERY
-        return self._turn != 0
+        return True
 
     def run(self, arguments: dict[str, Any], call: Call) -> Any:
         deadline = call.deadline
         if self._is_async:
             return native_threads.run_coroutine(self._await(arguments, deadline))
         if self._slots is None:
-            result = self._call(arguments, deadline)
+            result = self._call(arguments, deadline, self._handler)
             return GeneratorItems(result, _nothing, self._leaves_hub) if type(result) in STREAMS else result
         self._slots.take(deadline)
-        return self._run_in_slot(self._slots.give_back, arguments, deadline)
+        handler = self._handler if self._turn else self._watched
+        return self._run_in_slot(self._slots.give_back, arguments, deadline, handler)
 
     def _run_in_slot(
-        self, give_back: Callable[[], None], arguments: dict[str, Any], deadline: float | None
+        self,
+        give_back: Callable[[], None],
+        arguments: dict[str, Any],
+        deadline: float | None,
+        handler: Callable[..., Any],
     ) -> Any:
         """Call the handler, and give its slot back when it is done: for a generator, after its last item."""
         try:
             if self._leaves_hub:
-                result = native_threads.call(self._call, arguments, deadline)
+                result = native_threads.call(self._call, arguments, deadline, handler)
             else:
-                result = self._call(arguments, deadline)
+                result = self._call(arguments, deadline, handler)
         except BaseException:
             give_back()
             raise
@@ -127,7 +133,15 @@ class InlineExecutor:
     async def run_async(self, arguments: dict[str, Any], call: Call) -> Any:
         if self._is_async:
             return await self._await(arguments, call.deadline)
-        future = await self._submit(arguments, call.deadline)
+        give_back = _nothing
+        if self._slots is not None:
+            had_to_wait = not self._slots.has_free()
+            await self._slots.take_async(call.deadline)
+            give_back = self._slots.give_back
+            if had_to_wait and self._latency.quick and len(call.body) < LARGE:
+                give_back = self._slots.give_back_to_all
+                return self._run_in_slot(give_back, arguments, call.deadline, self._handler)
+        future = self._submit(give_back, arguments, call.deadline)
         try:
             return await _within(asyncio.wrap_future(future), call.deadline)
         except asyncio.CancelledError:
@@ -148,24 +162,20 @@ class InlineExecutor:
             if isinstance(result, GeneratorItems):
                 self._pool.submit(result.close)
 
-    async def _submit(self, arguments: dict[str, Any], deadline: float | None) -> Future[Any]:
-        """Have a thread run the handler once there is a slot; a call that is cancelled gives it back."""
-        give_back = _nothing
-        if self._slots is not None:
-            await self._slots.take_async(deadline)
-            give_back = self._slots.give_back
+    def _submit(
+        self, give_back: Callable[[], None], arguments: dict[str, Any], deadline: float | None
+    ) -> Future[Any]:
+        """Have a thread run the handler in its slot; a call that is cancelled gives it back."""
         run = contextvars.copy_context().run
-        future = self._pool.submit(run, self._run_watched, give_back, arguments, deadline)
+        future = self._pool.submit(run, self._run_in_slot, give_back, arguments, deadline, self._watched)
         future.add_done_callback(lambda done: give_back() if done.cancelled() else None)
         return future
 
-    def _run_watched(
-        self, give_back: Callable[[], None], arguments: dict[str, Any], deadline: float | None
-    ) -> Any:
-        """Do the same on a thread of the pool, and see whether the handler waits for anything."""
+    def _watched(self, *positional: Any, **named: Any) -> Any:
+        """Call the handler, and see whether its thread waits for anything meanwhile."""
         before = native_threads.waits()
         try:
-            return self._run_in_slot(give_back, arguments, deadline)
+            return self._handler(*positional, **named)
         finally:
             if self._latency.saw(native_threads.waits() > before):
                 self._observer.speed_changed(self._latency.quick)
@@ -179,12 +189,12 @@ class InlineExecutor:
         finally:
             self._observer.ran(time.perf_counter() - start)
 
-    def _call(self, arguments: dict[str, Any], deadline: float | None) -> Any:
+    def _call(self, arguments: dict[str, Any], deadline: float | None, handler: Callable[..., Any]) -> Any:
         if deadline is not None and time.monotonic() > deadline:
             raise DeadlineExceeded
         start = time.perf_counter()
         try:
-            result = self._signature.call(self._handler, arguments)
+            result = self._signature.call(handler, arguments)
         except Exception:
             raise
         except BaseException as error:

@@ -23,14 +23,16 @@ class _Waiter:
 
     Args:
         last_start: `time.monotonic()` seconds after which its run could not end in time; None for never.
-        wake: called once it has a slot, by whoever gives one back.
+        wake: called once it has a slot, or may look for one again, by whoever gives one back.
+        may_retry: whether it looks again when it is woken without a slot.
     """
 
-    __slots__ = ("has_slot", "last_start", "wake")
+    __slots__ = ("has_slot", "last_start", "may_retry", "wake")
 
-    def __init__(self, last_start: float | None, wake: Callable[[], object]) -> None:
+    def __init__(self, last_start: float | None, wake: Callable[[], object], may_retry: bool) -> None:
         self.last_start = last_start
         self.wake = wake
+        self.may_retry = may_retry
         self.has_slot = False
 
 
@@ -88,15 +90,19 @@ class Slots:
 
     async def take_async(self, deadline: float | None) -> None:
         """Do the same as `take` for a caller on an event loop, who may be cancelled meanwhile."""
-        try:
-            self._free.pop()
-        except IndexError:
-            await self._wait_async(deadline)
+        while True:
+            try:
+                self._free.pop()
+                return
+            except IndexError:
+                if await self._wait_async(deadline):
+                    return
 
-    async def _wait_async(self, deadline: float | None) -> None:
+    async def _wait_async(self, deadline: float | None) -> bool:
+        """Wait, and return whether the call has a slot; if not, it looks for one again."""
         loop = asyncio.get_running_loop()
         turn: asyncio.Future[None] = loop.create_future()
-        waiter = self._enqueue(deadline, lambda: loop.call_soon_threadsafe(_resolve, turn))
+        waiter = self._enqueue(deadline, lambda: loop.call_soon_threadsafe(_resolve, turn), True)
         timeout = None if waiter.last_start is None else _left(waiter.last_start)
         try:
             await asyncio.wait({turn}, timeout=timeout)
@@ -105,6 +111,22 @@ class Slots:
             raise
         if not turn.done() and not self._give_up(waiter):
             raise DeadlineExceeded
+        return waiter.has_slot
+
+    def give_back_to_all(self) -> None:
+        """Give a slot back on an event loop to all calls that wait there, for a handler that is over at once.
+
+        Handed on from one to the next, it would never be free for a call that comes: the queue would stay.
+        """
+        self._free.append(None)
+        if not self._waiters:
+            return
+        with self._lock:
+            woken = [waiter for waiter in self._waiters if waiter.may_retry]
+            self._waiters = deque(waiter for waiter in self._waiters if not waiter.may_retry)
+        for waiter in woken:
+            waiter.wake()
+        self._grant()
 
     def give_back(self) -> None:
         """Give a slot back, to the call that goes next."""
@@ -112,9 +134,11 @@ class Slots:
         if self._waiters:
             self._grant()
 
-    def _enqueue(self, deadline: float | None, wake: Callable[[], object]) -> _Waiter:
+    def _enqueue(
+        self, deadline: float | None, wake: Callable[[], object], may_retry: bool = False
+    ) -> _Waiter:
         last_start = None if deadline is None else deadline - self._run_time.expected()
-        waiter = _Waiter(last_start, wake)
+        waiter = _Waiter(last_start, wake, may_retry)
         with self._lock:
             if len(self._waiters) >= self._max_queue:
                 raise Unavailable(f"{len(self._waiters)} requests wait already, and no more may")
@@ -147,7 +171,7 @@ class Slots:
     def _give_up(self, waiter: _Waiter) -> bool:
         """Stop waiting, and return whether the call has got a slot after all."""
         with self._lock:
-            if not waiter.has_slot:
+            if not waiter.has_slot and waiter in self._waiters:
                 self._waiters.remove(waiter)
                 self._run_time.doubt()
         return waiter.has_slot
@@ -156,7 +180,8 @@ class Slots:
         """Stop waiting for a call that is cancelled; a slot that it has got is another's."""
         with self._lock:
             if not waiter.has_slot:
-                self._waiters.remove(waiter)
+                if waiter in self._waiters:
+                    self._waiters.remove(waiter)
                 return
         self.give_back()
 

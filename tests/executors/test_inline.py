@@ -13,7 +13,7 @@ import pytest
 from aylien_model_serving.core.messages import Call
 from aylien_model_serving.errors import DeadlineExceeded
 from aylien_model_serving.executors.inline import LOOK_EVERY, InlineExecutor
-from aylien_model_serving.executors.latency import QUICK_SECONDS
+from aylien_model_serving.executors.latency import QUICK_SECONDS, LatencyTracker
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.process import native_threads
 
@@ -161,13 +161,17 @@ def test_a_handler_that_waits_is_never_quick() -> None:
     os.close(writing)
 
 
-def test_a_quick_handler_is_looked_at_again_now_and_then() -> None:
+def test_a_quick_handler_is_looked_at_again_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     executor = executor_of(lambda: None)
     executor._latency.quick = True
+    looks: list[bool] = []
+    monkeypatch.setattr(LatencyTracker, "saw", lambda _, has_waited: bool(looks.append(has_waited)))
 
-    immediate = [executor.is_immediate() for _ in range(2 * LOOK_EVERY)]
+    for _ in range(2 * LOOK_EVERY):
+        assert executor.is_immediate()
+        executor.run({}, call_until(None))
 
-    assert immediate.count(False) == 2
+    assert len(looks) == 2
 
 
 def wait_until(condition: Callable[[], bool]) -> None:

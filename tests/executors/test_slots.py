@@ -148,6 +148,30 @@ def test_calls_on_a_loop_wait_and_go_in_order() -> None:
     assert slots.has_free()
 
 
+def test_a_slot_that_is_given_to_all_is_free_for_whoever_comes_meanwhile() -> None:
+    slots, order = slots_of(), []
+
+    async def call(name: str) -> None:
+        await slots.take_async(None)
+        order.append(name)
+        slots.give_back_to_all()
+
+    async def all_calls() -> None:
+        slots.take(None)
+        calls = [asyncio.ensure_future(call(name)) for name in "abc"]
+        await asyncio.sleep(0)
+        slots.give_back_to_all()
+        assert slots.has_free()
+        await call("new")
+        await asyncio.wait_for(asyncio.gather(*calls), TIMEOUT)
+
+    native_threads.run_coroutine(all_calls())
+
+    assert order == ["new", "a", "b", "c"]
+    assert slots.has_free()
+    assert not slots._waiters
+
+
 def test_a_cancelled_call_takes_no_slot_along() -> None:
     slots = slots_of()
 
