@@ -34,10 +34,12 @@ class _Rest:
         """Count one who makes a value, and let the collector rest unless somebody has switched it off."""
         with self._lock:
             self._makers += 1
-            if self._began is None and gc.isenabled():
+            begins = self._began is None and gc.isenabled()
+            if begins:
                 self._began = time.monotonic()
                 gc.disable()
-                self._end_later()
+        if begins:
+            self._end_later()
 
     def made(self) -> None:
         """Count one less."""
@@ -45,6 +47,7 @@ class _Rest:
             self._makers -= 1
 
     def _end_later(self) -> None:
+        """Start the timer, by nobody who holds the lock: under gevent the start lets other greenlets run."""
         timer = threading.Timer(LINGER, self._end)
         timer.daemon = True
         timer.start()
@@ -54,11 +57,12 @@ class _Rest:
         with self._lock:
             if self._began is None:
                 return
-            if self._makers and time.monotonic() < self._began + LONGEST:
-                self._end_later()
-                return
-            self._began = None
-            gc.enable()
+            goes_on = bool(self._makers) and time.monotonic() < self._began + LONGEST
+            if not goes_on:
+                self._began = None
+                gc.enable()
+        if goes_on:
+            self._end_later()
 
 
 _rest = _Rest()

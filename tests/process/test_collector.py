@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 
@@ -89,3 +91,29 @@ def test_a_forked_child_has_its_collector() -> None:
         if child == 0:
             os._exit(0 if gc.isenabled() else 1)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+UNDER_GEVENT = """
+from gevent import monkey; monkey.patch_all()
+import gevent
+from aylien_model_serving.process import collector
+
+def make():
+    for _ in range(3):
+        with collector.resting():
+            gevent.sleep(0)
+
+for _ in range(20):
+    collector._begin_in_child()
+    done = gevent.joinall([gevent.spawn(make) for _ in range(8)], timeout=20)
+    assert len(done) == 8
+"""
+
+
+@pytest.mark.processes
+def test_greenlets_may_make_large_values_at_the_same_time() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", UNDER_GEVENT], capture_output=True, text=True, timeout=60
+    )
+
+    assert (ended.returncode, ended.stderr) == (0, "")
