@@ -117,11 +117,8 @@ def test_a_call_that_kills_every_replica_fails_alone(service: Service, tmp_path:
     service.wait_until(lambda: restarts(service, "model") == before + 2)
 
 
-@pytest.mark.parametrize("service", ["gevent"], indirect=True)
-def test_calls_of_a_batch_that_one_of_them_kills_are_answered(service: Service, tmp_path: Path) -> None:
-    before = restarts(service, "batched")
-    texts = ["death", *(f"innocent {number}" for number in range(INNOCENT))]
-    gate = tmp_path / "gate"
+def assert_one_of_a_batch_fails_alone(service: Service, guilty: str, gate: Path) -> None:
+    texts = [guilty, *(f"innocent {number}" for number in range(INNOCENT))]
     first = Asking(service, "/batched", text=f"gate:{gate}")
     service.wait_until((gate / "entered").exists)
     asked = [Asking(service, "/batched", text=text) for text in texts]
@@ -133,6 +130,14 @@ def test_calls_of_a_batch_that_one_of_them_kills_are_answered(service: Service, 
     assert (failed.status, failed.json()["code"]) == (500, "internal_error")
     assert [answer.status for answer in answers] == [200] * INNOCENT
     assert [answer.json()["text"] for answer in answers] == texts[1:]
+
+
+@pytest.mark.parametrize("service", ["gevent"], indirect=True)
+def test_calls_of_a_batch_that_one_of_them_kills_are_answered(service: Service, tmp_path: Path) -> None:
+    before = restarts(service, "batched")
+
+    assert_one_of_a_batch_fails_alone(service, "death", tmp_path / "gate")
+
     service.wait_until(lambda: restarts(service, "batched") == before + 2)
 
 
@@ -141,18 +146,9 @@ def test_a_call_of_a_batch_that_exits_fails_alone_and_ends_no_process(
     service: Service, tmp_path: Path
 ) -> None:
     before = restarts(service, "batched")
-    texts = ["exit", *(f"innocent {number}" for number in range(INNOCENT))]
-    gate = tmp_path / "gate"
-    first = Asking(service, "/batched", text=f"gate:{gate}")
-    service.wait_until((gate / "entered").exists)
-    asked = [Asking(service, "/batched", text=text) for text in texts]
-    service.wait_until(lambda: replicas(service, "batched")[0]["waiting"] == len(texts))
-    (gate / "open").touch()
-    failed, *answers = [asking.answer() for asking in asked]
 
-    assert first.answer().status == 200
-    assert (failed.status, failed.json()["code"]) == (500, "internal_error")
-    assert [answer.json()["text"] for answer in answers] == texts[1:]
+    assert_one_of_a_batch_fails_alone(service, "exit", tmp_path / "gate")
+
     assert restarts(service, "batched") == before
 
 
