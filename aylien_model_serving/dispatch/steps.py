@@ -15,6 +15,7 @@ from aylien_model_serving.core.messages import Call, Reply
 from aylien_model_serving.dispatch.cache import FlightEnd
 from aylien_model_serving.errors import DeadlineExceeded
 from aylien_model_serving.executors import Executor
+from aylien_model_serving.process.large_work import LARGE
 from aylien_model_serving.schemas import Schema
 
 
@@ -46,10 +47,11 @@ class Execute:
         return self.executor.is_immediate() and not self.schema.may_wait(self.arguments)
 
     async def wait_async(self) -> Any:
+        beside_loop = len(self.call.body) > LARGE or self.schema.may_wait(self.arguments)
         if self.read is None:
-            return await self.executor.run_async(self.arguments, self.call)
+            return await self.executor.run_async(self.arguments, self.call, beside_loop=beside_loop)
         with reads.recorded(self.read):
-            return await self.executor.run_async(self.arguments, self.call)
+            return await self.executor.run_async(self.arguments, self.call, beside_loop=beside_loop)
 
 
 @dataclass(slots=True)

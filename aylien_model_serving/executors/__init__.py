@@ -41,8 +41,14 @@ class Executor(Protocol):
     def is_immediate(self) -> bool:
         """Return whether `run` is so quick at this moment that an event loop may call it itself."""
 
-    async def run_async(self, arguments: dict[str, Any], call: Call) -> Any:
-        """Do the same for a caller on an event loop; a call that is cancelled while it waits never starts."""
+    async def run_async(self, arguments: dict[str, Any], call: Call, *, beside_loop: bool = False) -> Any:
+        """Do the same for a caller on an event loop; a call that is cancelled while it waits never starts.
+
+        Args:
+            arguments: as `run` takes them.
+            call: likewise.
+            beside_loop: whether the loop may not run the handler itself, however quick it has been.
+        """
 
     def ready(self) -> bool:
         """Return whether a call would be answered."""

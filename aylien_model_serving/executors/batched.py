@@ -97,7 +97,7 @@ class BatchedExecutor:
             raise error
         return result
 
-    async def run_async(self, arguments: dict[str, Any], call: Call) -> Any:
+    async def run_async(self, arguments: dict[str, Any], call: Call, *, beside_loop: bool = False) -> Any:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
         engine, notifier = self._engine_of_process()

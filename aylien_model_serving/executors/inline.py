@@ -29,7 +29,6 @@ from aylien_model_serving.executors.waiters import Waiters
 from aylien_model_serving.handlers import exits
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.process import native_threads
-from aylien_model_serving.process.large_work import LARGE
 
 #: Calls that may wait in one process where a route does not say how many.
 MAX_QUEUE = 64
@@ -75,7 +74,7 @@ class InlineExecutor:
         self._observer = observer
         self._native = native
         self._hub_watch = HubWatch(handler)
-        self._turn = 1
+        self._turn = 0
         self._is_async = inspect.iscoroutinefunction(handler)
 
     @cached_property
@@ -93,10 +92,7 @@ class InlineExecutor:
         return True
 
     def is_immediate(self) -> bool:
-        if not self._latency.quick or not (self._slots is None or self._slots.has_free()):
-            return False
-        self._turn = (self._turn + 1) % LOOK_EVERY
-        return True
+        return self._latency.quick and (self._slots is None or self._slots.has_free())
 
     def run(self, arguments: dict[str, Any], call: Call) -> Any:
         deadline = call.deadline
@@ -106,8 +102,13 @@ class InlineExecutor:
             result = self._call(arguments, deadline, self._handler)
             return GeneratorItems(result, _nothing, self._leaves_hub) if type(result) in STREAMS else result
         self._slots.take(deadline)
-        handler = self._handler if self._turn else self._watched
+        handler = self._next_handler() if self._latency.quick else self._handler
         return self._run_in_slot(self._slots.give_back, arguments, deadline, handler)
+
+    def _next_handler(self) -> Callable[..., Any]:
+        """Return a quick handler for its next call, one in `LOOK_EVERY` of which is looked at."""
+        self._turn = (self._turn + 1) % LOOK_EVERY
+        return self._handler if self._turn else self._watched
 
     def _run_in_slot(
         self,
@@ -130,7 +131,7 @@ class InlineExecutor:
         give_back()
         return result
 
-    async def run_async(self, arguments: dict[str, Any], call: Call) -> Any:
+    async def run_async(self, arguments: dict[str, Any], call: Call, *, beside_loop: bool = False) -> Any:
         if self._is_async:
             return await self._await(arguments, call.deadline)
         give_back = _nothing
@@ -138,9 +139,9 @@ class InlineExecutor:
             had_to_wait = not self._slots.has_free()
             await self._slots.take_async(call.deadline)
             give_back = self._slots.give_back
-            if had_to_wait and self._latency.quick and len(call.body) < LARGE:
+            if had_to_wait and self._latency.quick and not beside_loop:
                 give_back = self._slots.give_back_to_all
-                return self._run_in_slot(give_back, arguments, call.deadline, self._handler)
+                return self._run_in_slot(give_back, arguments, call.deadline, self._next_handler())
         future = self._submit(give_back, arguments, call.deadline)
         try:
             return await _within(asyncio.wrap_future(future), call.deadline)

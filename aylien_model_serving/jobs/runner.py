@@ -98,7 +98,7 @@ class EnqueueExecutor:
             self.wake()
         return Reply(202, codecs.JSON.encode(show(job)), headers=[("Location", f"/status/{job.id}")])
 
-    async def run_async(self, arguments: dict[str, Any], call: Call) -> Reply:
+    async def run_async(self, arguments: dict[str, Any], call: Call, *, beside_loop: bool = False) -> Reply:
         return await asyncio.to_thread(self.run, arguments, call)
 
 

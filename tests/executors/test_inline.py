@@ -161,6 +161,27 @@ def test_a_handler_that_waits_is_never_quick() -> None:
     os.close(writing)
 
 
+@pytest.mark.skipif(native_threads.is_patched(), reason="a greenlet's thread is the loop's")
+@pytest.mark.parametrize("beside_loop", [False, True])
+def test_a_quick_handler_that_had_to_wait_runs_on_the_loop_where_it_may(beside_loop: bool) -> None:
+    threads: list[int] = []
+    executor = executor_of(lambda: threads.append(threading.get_ident()))
+    executor._latency.quick = True
+    slots = executor._slots
+    assert slots is not None
+
+    async def wait_and_run() -> bool:
+        slots.take(None)
+        waiting = asyncio.ensure_future(executor.run_async({}, call_until(None), beside_loop=beside_loop))
+        await asyncio.sleep(0)
+        slots.give_back()
+        await asyncio.wait_for(waiting, TIMEOUT)
+        return threads == [threading.get_ident()]
+
+    assert native_threads.run_coroutine(wait_and_run()) is not beside_loop
+    assert slots.has_free()
+
+
 def test_a_quick_handler_is_looked_at_again_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     executor = executor_of(lambda: None)
     executor._latency.quick = True
@@ -168,7 +189,6 @@ def test_a_quick_handler_is_looked_at_again_now_and_then(monkeypatch: pytest.Mon
     monkeypatch.setattr(LatencyTracker, "saw", lambda _, has_waited: bool(looks.append(has_waited)))
 
     for _ in range(2 * LOOK_EVERY):
-        assert executor.is_immediate()
         executor.run({}, call_until(None))
 
     assert len(looks) == 2

@@ -131,7 +131,7 @@ class RemoteExecutor:
                 replica_pool.remove(replica)
                 crashes.add(replica.record, lost)
 
-    async def run_async(self, arguments: dict[str, Any], call: Call) -> Reply:
+    async def run_async(self, arguments: dict[str, Any], call: Call, *, beside_loop: bool = False) -> Reply:
         replica_pool, crashes = self._pools.get(), _CrashTracker()
         while True:
             connection, replica = await replica_pool.acquire_async(call.deadline)

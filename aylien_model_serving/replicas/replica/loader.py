@@ -74,7 +74,9 @@ class _NoExecutor:
     def run(self, arguments: dict[str, Any], call: Call) -> NoReturn:
         raise NotImplementedError
 
-    async def run_async(self, arguments: dict[str, Any], call: Call) -> NoReturn:
+    async def run_async(
+        self, arguments: dict[str, Any], call: Call, *, beside_loop: bool = False
+    ) -> NoReturn:
         raise NotImplementedError
 
     def is_immediate(self) -> bool:
