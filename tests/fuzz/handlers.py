@@ -29,6 +29,9 @@ from aylien_model_serving import (
 from aylien_model_serving.app_factory import FlaskAppWrapper
 from aylien_model_serving.cached_app_factory import CachedFlaskAppWrapper
 from examples import example_schema_pb2
+from tests.contracts.services import find_file, greet, measure, search, text_view
+
+__all__ = ["find_file", "greet", "measure", "search", "text_view"]
 
 #: Items of a stream at most, whatever a client asks for.
 MOST_ITEMS = 20
@@ -60,26 +63,6 @@ def view_with_schema() -> Response:
 
 def cached_view() -> Response:
     return CachedFlaskAppWrapper.process_json(echo)
-
-
-def text_view() -> tuple[str, int, dict[str, str]]:
-    return "plain text", 202, {"X-Own": "yes"}
-
-
-def greet(lang: str, number: int = 1, polite: bool = False) -> dict[str, Any]:
-    return {"lang": lang, "number": number, "polite": polite}
-
-
-def find_file(name: str) -> dict[str, Any]:
-    return {"name": name}
-
-
-def search(q: str, limit: int = 10, exact: bool = False) -> dict[str, Any]:
-    return {"q": q, "limit": limit, "exact": exact}
-
-
-def measure(file: bytes, label: str = "") -> dict[str, Any]:
-    return {"bytes": len(file), "label": label}
 
 
 def detect(title: str = "", **rest: Any) -> dict[str, Any]:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -42,21 +40,6 @@ def unpatched(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checks, "_warned", set())
     for owner, name in [*REPLACED, (ASGIProtocol, "_h1c_protocol_class"), (ASGIProtocol, "_h1c_available")]:
         monkeypatch.setattr(owner, name, getattr(owner, name))
-
-
-@pytest.fixture
-def warnings() -> Iterator[list[str]]:
-    """The warnings in Gunicorn's error log."""
-    found: list[str] = []
-
-    class Keeping(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            found.append(record.getMessage())
-
-    handler = Keeping(logging.WARNING)
-    checks.logger.addHandler(handler)
-    yield found
-    checks.logger.removeHandler(handler)
 
 
 def test_this_gunicorn_has_all_that_is_patched(warnings: list[str]) -> None:

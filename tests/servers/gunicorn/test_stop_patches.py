@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -27,21 +25,6 @@ def unwatched(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checks, "_warned", set())
     monkeypatch.setattr(native_threads, "start", lambda function: None)
     monkeypatch.setattr(WorkerWatch, "take_signals", lambda self, tick: None)
-
-
-@pytest.fixture
-def warnings() -> Iterator[list[str]]:
-    """The warnings in Gunicorn's error log."""
-    found: list[str] = []
-
-    class Keeping(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            found.append(record.getMessage())
-
-    handler = Keeping(logging.WARNING)
-    checks.logger.addHandler(handler)
-    yield found
-    checks.logger.removeHandler(handler)
 
 
 def worker_of(kind: type[Worker], **changes: Any) -> Any:
