@@ -7,13 +7,14 @@ A run without it says so, and CI's run fails. Each test gets a page of its own, 
 the page asks another host than the loopback, breaks its own Content-Security-Policy, or throws.
 """
 
-import os
 import shutil
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
+
+from tests.with_packages import lack
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
@@ -37,11 +38,11 @@ def browser() -> Iterator["Browser"]:
     """Chromium; of a module, not of the session: playwright keeps an event loop on the main thread."""
     program = next(filter(None, map(shutil.which, PROGRAMS)), None)
     if program is None:
-        _lack("no chromium here: apt-get install chromium")
+        lack("no chromium here: apt-get install chromium")
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
-        _lack("playwright is not installed: pip install playwright")
+        lack("playwright is not installed: pip install playwright")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
         yield browser
@@ -58,12 +59,6 @@ def page(browser: "Browser") -> Iterator["Page"]:
     yield page
     context.close()
     assert not faults, "\n".join(faults)
-
-
-def _lack(reason: str) -> None:
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 def _listen(context: "BrowserContext") -> list[str]:

@@ -128,9 +128,9 @@ class ServingFlask(MountingFlask):
         if scope["type"] != "http":
             await self._answer_non_http(scope, receive, send)
             return
-        path = asgi.path_of(scope)
+        path = asgi_to_wsgi.path_of(scope)
         if path[:1] != "/":
-            path = asgi.path_of(scope := framing.origin_form(scope))
+            path = asgi_to_wsgi.path_of(scope := framing.origin_form(scope))
         if self._has_mounts and (mount := self.mounts.find(path)) is not None:
             await self._call_mount(mount, scope, receive, send)
             return
@@ -165,7 +165,7 @@ class ServingFlask(MountingFlask):
         """Answer a lifespan or a websocket."""
         may_be_mounted = self._has_mounts and scope["type"] == "websocket"
         scope = framing.origin_form(scope) if may_be_mounted else scope
-        mount = self.mounts.find(asgi.path_of(scope)) if may_be_mounted else None
+        mount = self.mounts.find(asgi_to_wsgi.path_of(scope)) if may_be_mounted else None
         if mount is None:
             await server_lifespan.answer(scope, receive, send, self.mounts)
         elif await self._guard.admits_websocket(scope, receive, send):
@@ -182,7 +182,7 @@ class ServingFlask(MountingFlask):
             token = current_request_id.set(info.request_id)
             try:
                 if is_http and not headers.is_plain(self._guard.known_hosts):
-                    path = asgi.path_of(scope)
+                    path = asgi_to_wsgi.path_of(scope)
                     admitted = await self._guard.admit_asgi(scope, headers, path, send, info)
                     if admitted is None:
                         return

@@ -16,15 +16,13 @@ from aylien_model_serving.web.adapters import asgi, wsgi
 from aylien_model_serving.web.adapters.asgi_to_wsgi import Message, Receive, Scope, Send
 from aylien_model_serving.web.adapters.request_info import EnvironHeaders, RequestInfo, ScopeHeaders
 from aylien_model_serving.web.auth import HeaderLookup
+from aylien_model_serving.web.health import HEALTH_PATHS
 from aylien_model_serving.web.hosts import Address, AllowedHosts
 from aylien_model_serving.web.origins import CrossOriginPolicy
 from aylien_model_serving.web.state import ServiceState
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
-
-#: Probes, which call a service by its address, say nothing that a stranger may not know.
-_FOR_ANY_HOST = ("/__ping", "/livez", "/readyz")
 
 #: The close code of a websocket that is refused (RFC 6455, section 7.4.1); servers answer it with 403.
 _POLICY_VIOLATION = 1008
@@ -89,7 +87,7 @@ class BrowserGuard:
     ) -> Reply | None:
         """Return the refusal of a request, or the answer to a preflight; None if it is for an adapter."""
         try:
-            if path not in _FOR_ANY_HOST:
+            if path not in HEALTH_PATHS:  # probes call a service by its address
                 self._hosts.check(headers.get("host"), server)
             self._origins.check(headers, method)
             reply = self._origins.preflight(headers, method)

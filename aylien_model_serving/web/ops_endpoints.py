@@ -15,12 +15,12 @@ from aylien_model_serving.process import lifecycle
 from aylien_model_serving.replicas.client.remote_executor import RemoteExecutor
 from aylien_model_serving.web import docs
 from aylien_model_serving.web.app import ServingFlask
+from aylien_model_serving.web.health import HEALTH_PATHS
 
 #: Paths with a GET endpoint in every service.
-_HEALTH = ("/__ping", "/livez", "/readyz")
 _METRICS = ("/__metrics", "/metrics")
 _RUNNERS, _OPENAPI = "/__runners", "/openapi.json"
-PATHS = (*_HEALTH, *_METRICS, _RUNNERS, _OPENAPI, *docs.PATHS)
+PATHS = (*HEALTH_PATHS, *_METRICS, _RUNNERS, _OPENAPI, *docs.PATHS)
 
 #: Words in `MODEL_SERVING_OPEN` by which everybody sees the routes.
 ROUTES_OPENED_BY = frozenset({"openapi", "docs"})
@@ -63,7 +63,7 @@ def register(app: ServingFlask) -> None:
         )
         return Response(codecs.JSON.encode(codecs.json.encodable(shown)), content_type=codecs.JSON.media_type)
 
-    app.add_pages(dict(zip(_HEALTH, (ping, ping, readyz), strict=True)), opened_by=None)
+    app.add_pages(dict(zip(HEALTH_PATHS, (ping, ping, readyz), strict=True)), opened_by=None)
     app.add_pages(dict.fromkeys(_METRICS, metrics), opened_by=("metrics",))
     app.add_pages({_RUNNERS: runners}, opened_by=("runners",))
     app.add_pages({_OPENAPI: described}, opened_by=ROUTES_OPENED_BY)

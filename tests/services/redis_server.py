@@ -1,6 +1,5 @@
 """A Redis of the test's own, on a free port of the loopback, that can be killed and started again."""
 
-import os
 import shutil
 import subprocess
 import tempfile
@@ -9,12 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from tests.services.serving import POLL_SECONDS, START_SECONDS, free_port
+from tests.with_packages import lack
 
 
 class RedisServer:
@@ -74,10 +73,7 @@ def redis_server() -> Iterator[RedisServer]:
     """Run a Redis until the block ends; without the program the test is skipped, and fails under CI."""
     program = shutil.which("redis-server")
     if program is None:
-        reason = "redis-server is not installed"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+        lack("redis-server is not installed")
     folder = Path(tempfile.mkdtemp(prefix="redis-"))
     server = RedisServer(program, folder)
     try:

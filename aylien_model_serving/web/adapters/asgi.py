@@ -22,7 +22,7 @@ from aylien_model_serving.dispatch.streams import admitted
 from aylien_model_serving.errors import MalformedBody, ServingError, TooManyRequests
 from aylien_model_serving.limiting.limiter import Limiter
 from aylien_model_serving.process.large_work import LARGE
-from aylien_model_serving.web.adapters.asgi_to_wsgi import Scope, Send, environ_of
+from aylien_model_serving.web.adapters.asgi_to_wsgi import Send, environ_of
 from aylien_model_serving.web.adapters.connection import (
     ASGIConnection,
     BodyCut,
@@ -196,14 +196,6 @@ def call_of(match: RouteMatch, path: str, connection: ASGIConnection, info: Requ
         deadline=deadline_of(match.endpoint.timeout, connection.headers),
         caller=info.caller.name,
     )
-
-
-def path_of(scope: Scope) -> str:
-    """Return the decoded path below the application's root."""
-    path: str = scope["path"]
-    root: str = scope.get("root_path", "")
-    is_below = root and path.startswith(root) and path[len(root) :][:1] in ("", "/")
-    return path[len(root) :] if is_below else path
 
 
 def _response_of_reply(reply: Reply, call: Call) -> _ASGIResponse:

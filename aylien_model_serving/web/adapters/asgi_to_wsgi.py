@@ -16,6 +16,7 @@ from werkzeug.exceptions import ClientDisconnected
 from aylien_model_serving.process import server_threads
 from aylien_model_serving.web.adapters.lazy_contexts import body_environ
 from aylien_model_serving.web.adapters.request_info import REQUEST_INFO, RequestInfo, headers_by_name
+from aylien_model_serving.web.health import HEALTH_PATHS
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -30,9 +31,6 @@ FLASK_THREADS = 16
 
 #: Threads on which the health endpoints are answered, whatever the others wait for.
 HEALTH_THREADS = 2
-
-#: Paths that load balancers and orchestrators ask whether this process is well.
-HEALTH_PATHS = frozenset({"/__ping", "/livez", "/readyz"})
 
 #: Key of the query in a scope for a2wsgi, which decodes `query_string` as ASCII.
 _QUERY = "model_serving.query"
@@ -68,6 +66,14 @@ def asgi_of(
     return answer
 
 
+def path_of(scope: Scope) -> str:
+    """Return the decoded path below the application's root."""
+    path: str = scope["path"]
+    root: str = scope.get("root_path", "")
+    is_below = root and path.startswith(root) and path[len(root) :][:1] in ("", "/")
+    return path[len(root) :] if is_below else path
+
+
 class FlaskAsASGI:
     """Flask as an ASGI application, with threads for health checks, which never wait for other requests.
 
@@ -81,8 +87,7 @@ class FlaskAsASGI:
         self._answer_health = asgi_of(wsgi, HEALTH_THREADS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path: str = scope["path"].removeprefix(scope.get("root_path", ""))
-        answer = self._answer_health if path in HEALTH_PATHS else self._answer
+        answer = self._answer_health if path_of(scope) in HEALTH_PATHS else self._answer
         await answer(scope, receive, send)
 
 

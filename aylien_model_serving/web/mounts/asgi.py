@@ -15,8 +15,14 @@ from werkzeug.wsgi import ClosingIterator
 from aylien_model_serving.core.messages import REQUEST_ID_HEADER, Reply
 from aylien_model_serving.handlers import exits
 from aylien_model_serving.web import locations
-from aylien_model_serving.web.adapters.asgi import path_of
-from aylien_model_serving.web.adapters.asgi_to_wsgi import Application, Message, Receive, Scope, Send
+from aylien_model_serving.web.adapters.asgi_to_wsgi import (
+    Application,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    path_of,
+)
 from aylien_model_serving.web.adapters.framing import check_length
 from aylien_model_serving.web.adapters.request_info import RequestInfo, ScopeHeaders, hyphenated
 from aylien_model_serving.web.adapters.response_headers import NO_SNIFFING
