@@ -5,11 +5,11 @@ They have places, and a server's threads are never all theirs: health checks and
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractContextManager, aclosing, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 
-from aylien_model_serving.core.messages import Chunks, Reply
+from aylien_model_serving.core.held_chunks import HeldChunks
+from aylien_model_serving.core.messages import Reply
 from aylien_model_serving.errors import Unavailable
 from aylien_model_serving.process import native_threads, server_threads
 
@@ -112,39 +112,4 @@ class Waiters:
         except Unavailable:
             reply.chunks.close()
             raise
-        reply.chunks = _PlacedChunks(reply.chunks, place)
-
-
-class _PlacedChunks:
-    """The chunks of a stream whose client has a place.
-
-    Args:
-        chunks: the stream's.
-        place: is left when they are closed, or when nobody has them any more.
-    """
-
-    __slots__ = ("_chunks", "_place")
-
-    def __init__(self, chunks: Chunks, place: Place) -> None:
-        self._chunks = chunks
-        self._place = place
-
-    def __iter__(self) -> Iterator[bytes]:
-        return iter(self._chunks)
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        try:
-            async with aclosing(aiter(self._chunks)) as pieces:  # type: ignore[type-var]  # a generator, in truth
-                async for piece in pieces:
-                    yield piece
-        finally:
-            self._place.leave()
-
-    def close(self) -> None:
-        try:
-            self._chunks.close()
-        finally:
-            self._place.leave()
-
-    def __del__(self) -> None:
-        self._place.leave()
+        reply.chunks = HeldChunks(reply.chunks, place.leave)

@@ -6,12 +6,12 @@ The headers are the structured fields of draft-ietf-httpapi-ratelimit-headers (a
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import aclosing
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
+from aylien_model_serving.core.held_chunks import HeldChunks
 from aylien_model_serving.core.messages import Chunks, Reply
 from aylien_model_serving.errors import TooManyRequests
 from aylien_model_serving.limiting.addresses import ClientAddresses
@@ -196,35 +196,5 @@ class Admission:
         if chunks is None:
             self.end()
         elif self._running is not None:
-            return _CountedChunks(chunks, self._running)
+            return HeldChunks(chunks, self._running.end)
         return chunks
-
-
-class _CountedChunks:
-    """A body in chunks whose call counts as running until it is closed.
-
-    Args:
-        chunks: the body.
-        running: the call.
-    """
-
-    def __init__(self, chunks: Chunks, running: _Running) -> None:
-        self._chunks = chunks
-        self._running = running
-
-    def __iter__(self) -> Iterator[bytes]:
-        return iter(self._chunks)
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        try:
-            async with aclosing(aiter(self._chunks)) as pieces:  # type: ignore[type-var]  # always a generator
-                async for piece in pieces:
-                    yield piece
-        finally:
-            self._running.end()
-
-    def close(self) -> None:
-        try:
-            self._chunks.close()
-        finally:
-            self._running.end()
