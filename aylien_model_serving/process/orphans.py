@@ -47,9 +47,9 @@ def _wait_and_end(pid: int, name: str) -> None:
 def _wait_for_end(pid: int, name: str) -> None:
     """Return once the process of this id and name has ended."""
     try:
-        descriptor = os.pidfd_open(pid) if hasattr(os, "pidfd_open") else None
-    except OSError:  # it has ended, or the system has none
-        descriptor = None
+        descriptor = owner.open_pidfd(pid)
+    except ProcessLookupError:
+        return
     if descriptor is not None:
         poll = native_threads.original("select", "poll")()
         poll.register(descriptor, select.POLLIN)

@@ -79,6 +79,23 @@ def is_alive(name: str) -> bool:
     return pid.isdigit() and started != "gone" and _start_time(int(pid)) == started
 
 
+def open_pidfd(pid: int) -> int | None:
+    """Return a descriptor that becomes readable when a process exits; None where the system has none.
+
+    Raises:
+        ProcessLookupError: there is no such process.
+    """
+    opened = getattr(os, "pidfd_open", None)
+    if opened is None:
+        return None
+    try:
+        return int(opened(pid))
+    except ProcessLookupError:
+        raise
+    except OSError:
+        return None
+
+
 def _start_time(pid: int) -> str:
     """Return the clock tick at which a process started, by which a recycled id is noticed; "gone" without it.
 

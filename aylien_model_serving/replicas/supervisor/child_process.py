@@ -15,6 +15,7 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
+from aylien_model_serving.process import owner
 from aylien_model_serving.replicas.supervisor.event_loop import EventLoop, PeerSocket
 from aylien_model_serving.rpc.control_messages import Command, Status
 
@@ -78,7 +79,7 @@ class ChildProcess:
         except BaseException:
             ours.close()
             raise
-        self._pidfd = open_pidfd(self._process.pid)
+        self._pidfd = owner.open_pidfd(self._process.pid)
         if self._pidfd is not None:
             loop.watch(self._pidfd, self.poll)
         self._peer = PeerSocket(loop, ours, Status, on_message, self.kill)
@@ -136,23 +137,6 @@ def _spawn(argv: Sequence[str], descriptor: int, environ: Mapping[str, str]) -> 
         start_new_session=True,
         preexec_fn=end_with_parent,
     )
-
-
-def open_pidfd(pid: int) -> int | None:
-    """Return a descriptor that becomes readable when a process exits; None where the system has none.
-
-    Raises:
-        ProcessLookupError: there is no such process.
-    """
-    opened = getattr(os, "pidfd_open", None)
-    if opened is None:
-        return None
-    try:
-        return int(opened(pid))
-    except ProcessLookupError:
-        raise
-    except OSError:
-        return None
 
 
 def _describe_exit(status: int) -> str:

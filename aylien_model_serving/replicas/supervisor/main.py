@@ -23,10 +23,10 @@ from pathlib import Path
 
 from aylien_model_serving.core import logging as logs
 from aylien_model_serving.core.settings import Settings
-from aylien_model_serving.process import interpreter
+from aylien_model_serving.process import interpreter, owner
 from aylien_model_serving.replicas.client.supervisor_start import SupervisorAddress
 from aylien_model_serving.replicas.supervisor import rollout
-from aylien_model_serving.replicas.supervisor.child_process import ReplicaProcess, open_pidfd
+from aylien_model_serving.replicas.supervisor.child_process import ReplicaProcess
 from aylien_model_serving.replicas.supervisor.deployment import Deployment
 from aylien_model_serving.replicas.supervisor.event_loop import EventLoop, listen
 from aylien_model_serving.replicas.supervisor.launcher import Launcher
@@ -110,7 +110,7 @@ class Supervisor:
 
     def _watch_owner(self) -> None:
         try:
-            self._owner = open_pidfd(self._address.owner)
+            self._owner = owner.open_pidfd(self._address.owner)
         except ProcessLookupError:
             self._shut_down()
         if self._owner is not None:

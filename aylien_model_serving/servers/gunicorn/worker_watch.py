@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from aylien_model_serving.process import native_threads
+from aylien_model_serving.process import native_threads, owner
 
 #: Seconds that answers in flight get once the master is gone.
 ORPHAN_SECONDS = 1.2
@@ -111,6 +111,6 @@ class WorkerWatch:
 def _pidfd(pid: int) -> int | None:
     """Return a descriptor that can be read once a process has exited; None where there is none of it."""
     try:
-        return os.pidfd_open(pid) if hasattr(os, "pidfd_open") else None
-    except OSError:
+        return owner.open_pidfd(pid)
+    except ProcessLookupError:
         return None
