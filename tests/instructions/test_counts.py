@@ -27,6 +27,7 @@ ADAPTERS = ("pipeline", "WSGI fast path", "WSGI fast path, cached", "ASGI adapte
 def requests(monkeypatch: pytest.MonkeyPatch) -> dict[str, Callable[[], object]]:
     monkeypatch.setattr(latency, "QUICK_SECONDS", float("inf"))
     monkeypatch.setattr(latency, "SLOW_SECONDS", float("inf"))
+    monkeypatch.setattr(latency, "LONG_SECONDS", float("inf"))
     return requests_by_adapter()
 
 
