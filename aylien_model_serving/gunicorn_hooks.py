@@ -8,7 +8,6 @@ takes them as they are.
 from __future__ import annotations
 
 import logging
-import shutil
 import socket
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -231,4 +230,4 @@ def worker_exit(server: Any, worker: Any) -> None:
 
 def on_exit(server: Any) -> None:
     """Remove the folder that belonged to this service."""
-    shutil.rmtree(owner.folder(server.pid), ignore_errors=True)
+    owner.remove_folder(server.pid)

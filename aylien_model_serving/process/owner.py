@@ -1,17 +1,21 @@
 """The process that owns this process's service, and the folder that belongs to it.
 
 Standard library only. The owner is Gunicorn's master, the parent of a worker that multiprocessing started, or
-the process itself. Its folder is private (mode 0700) and is removed once the owner has exited.
+the process itself. Its folder is private (mode 0700), is held by a lock of all processes of the service
+(`held_folders`), and is removed once they have exited.
 """
 
 from __future__ import annotations
 
+import hashlib
 import multiprocessing
 import os
-import shutil
 import sys
 import tempfile
+from functools import cache
 from pathlib import Path
+
+from aylien_model_serving.process import held_folders
 
 
 def find() -> int:
@@ -58,25 +62,46 @@ def home() -> Path:
 
 
 def folder(pid: int) -> Path:
-    """Return an owner's folder, created if it does not exist; those of exited owners are removed."""
+    """Return an owner's folder, made if it does not exist, and hold it for as long as this process lives.
+
+    Folders that nobody holds are removed. A process of another container, with which this one shares its
+    temporary folder, can't be seen here, so its id says nothing. An owner that is seen keeps its folder while
+    none of its workers is there to hold it, since the owner need not have loaded this library.
+    """
     shared = home()
     for other in shared.iterdir():
         if other.is_dir() and not is_alive(other.name):
-            shutil.rmtree(other, ignore_errors=True)
-    own = shared / name_of(pid)
-    own.mkdir(mode=0o700, exist_ok=True)
-    return own
+            held_folders.remove_unheld(other)
+    return held_folders.hold(shared / name_of(pid))
+
+
+def remove_folder(pid: int) -> None:
+    """Remove an owner's folder, and all others that this process holds."""
+    held_folders.remove(home() / name_of(pid))
+    held_folders.remove_held()
 
 
 def name_of(pid: int) -> str:
-    """Return a name that no other process of this machine has, not even one that gets the same id later."""
-    return f"{pid}-{_start_time(pid)}"
+    """Return a name that no other process has: of another time, another boot or another PID namespace."""
+    started = _start_time(pid)
+    if started == "gone":
+        return f"{pid}-gone"
+    return f"{pid}-{hashlib.sha256(f'{_machine()} {started}'.encode()).hexdigest()[:10]}"
 
 
 def is_alive(name: str) -> bool:
-    """Return whether the process of this name is alive."""
-    pid, _, started = name.partition("-")
-    return pid.isdigit() and started != "gone" and _start_time(int(pid)) == started
+    """Return whether the process of this name is alive; one of another PID namespace is not found."""
+    pid = name.partition("-")[0]
+    return pid.isdigit() and not name.endswith("-gone") and name_of(int(pid)) == name
+
+
+@cache
+def _machine() -> str:
+    """Return what two processes have in common that see each other: proc(5), pid_namespaces(7)."""
+    try:
+        return f"{Path('/proc/sys/kernel/random/boot_id').read_text()}{os.stat('/proc/self/ns/pid').st_ino}"
+    except OSError:
+        return ""
 
 
 def open_pidfd(pid: int) -> int | None:
@@ -101,21 +126,29 @@ def _start_time(pid: int) -> str:
 
     Field 22 of proc(5) stat, counted behind the command's name, which may hold any characters.
     """
+    if not _has_own_proc():
+        return _alive_by_signal(pid)
     try:
         state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         return "gone" if state in "ZX" else fields[18]  # dead, and not yet reaped
     except OSError:
-        return _alive_by_signal(pid)
+        return "gone"
+
+
+def _has_own_proc() -> bool:
+    """Return whether /proc is that of this PID namespace, and not of the one that it was made in."""
+    try:
+        return os.readlink("/proc/self") == str(os.getpid())
+    except OSError:
+        return False
 
 
 def _alive_by_signal(pid: int) -> str:
     """Return the same without /proc, where a process that can be signalled counts as the same one."""
-    if Path("/proc/self").exists():
-        return "gone"
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return "gone"
-    except PermissionError:
+    except (PermissionError, OverflowError):
         pass
     return "alive"

@@ -51,7 +51,7 @@ def test_an_id_that_another_process_got_does_not_hide_the_end() -> None:
     pid, _, started = process.partition("-")
 
     assert owner.is_alive(process)
-    assert owner_names.is_gone(f"{machine} {pid}-{int(started) - 1} {nonce}")
+    assert owner_names.is_gone(f"{machine} {pid}-{started[::-1]}0 {nonce}")
 
 
 def test_jobs_of_dead_processes_are_reclaimed_and_others_are_left(store: Store) -> None:

@@ -4,17 +4,42 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from aylien_model_serving.process import owner
+from tests.namespaces import own_pid_namespace
+
+HOLDING = """
+import os
+from aylien_model_serving.process import owner
+from tests.namespaces import own_pid_namespace
+owner.folder(os.getpid())
+print(flush=True)
+print(os.getpid(), flush=True)
+input()
+"""
 
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     return tmp_path / f"model-serving-{os.getuid()}"
+
+
+@contextmanager
+def running(program: str, *before: str) -> Iterator[subprocess.Popen[str]]:
+    """Run a program whose temporary folder is this process's, from its first line until the block ends."""
+    command = [*before, sys.executable, "-c", program]
+    env = {**os.environ, "TMPDIR": tempfile.gettempdir()}
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env
+    ) as process:
+        assert line_of(process) == ""
+        yield process
 
 
 def test_a_process_on_its_own_owns_itself() -> None:
@@ -45,8 +70,8 @@ def test_live_owners_keep_their_folders(home: Path) -> None:
 
 @pytest.mark.processes
 def test_the_folder_of_an_owner_that_has_exited_is_removed(home: Path) -> None:
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
-        folder = owner.folder(process.pid)
+    with running(HOLDING) as process:
+        folder = home / owner.name_of(process.pid)
         (folder / "file").write_text("left behind")
         assert owner.folder(os.getpid()).parent == home
         assert folder.is_dir()
@@ -54,6 +79,64 @@ def test_the_folder_of_an_owner_that_has_exited_is_removed(home: Path) -> None:
     owner.folder(os.getpid())
 
     assert not folder.exists()
+
+
+@pytest.mark.processes
+def test_an_owner_that_never_loaded_this_library_keeps_its_folder(home: Path) -> None:
+    with running("print(flush=True); input()") as process:
+        home.mkdir(mode=0o700)
+        folder = home / owner.name_of(process.pid)
+        folder.mkdir()
+
+        owner.folder(os.getpid())
+        assert folder.is_dir()
+
+    owner.folder(os.getpid())
+    assert not folder.exists()
+
+
+@pytest.mark.processes
+def test_a_folder_of_another_pid_namespace_is_kept_until_its_processes_are_gone(home: Path) -> None:
+    with running(HOLDING, *own_pid_namespace()) as process:
+        assert line_of(process) == "1"
+        [other] = home.iterdir()
+
+        own = owner.folder(os.getpid())
+        assert set(home.iterdir()) == {own, other}
+        assert not owner.is_alive(other.name)
+
+        with running(HOLDING, *own_pid_namespace()) as second:
+            assert line_of(second) == "1"
+            assert len({own, other} & set(home.iterdir())) == 2
+            assert len(set(home.iterdir())) == 3
+
+    assert set(owner.folder(os.getpid()).parent.iterdir()) == {own}
+
+
+def line_of(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+def test_a_process_has_another_name_in_another_namespace_or_after_a_boot(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    name = owner.name_of(os.getpid())
+
+    assert owner.is_alive(name)
+    monkeypatch.setattr(owner, "_machine", lambda: "another")
+    assert owner.name_of(os.getpid()) != name
+    assert not owner.is_alive(name)
+
+
+def test_where_proc_is_that_of_other_processes_a_signal_tells_who_is_alive(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(os, "readlink", lambda path: "1")
+
+    assert owner.is_alive(owner.name_of(os.getpid()))
+    assert not owner.is_alive("4194305-0")
+    assert owner.name_of(4194305) == "4194305-gone"
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.selection import full, matrix
+from tests.services.hosts import wait_until
 from tests.services.raw_http import ask, connect, get, post
 from tests.services.serving import SETTINGS, Service, serve
 
@@ -227,8 +228,10 @@ def test_the_folder_of_a_master_that_was_killed_is_removed_by_the_next_one(tmp_p
     env = {"TMPDIR": str(tmp_path)}
     with serve(TARGET, env=env) as service:
         [left_behind] = folders(tmp_path)
+        workers = service.workers()
         service.process.kill()
         service.process.wait()
+        wait_until(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
 
         with serve(TARGET, env=env):
             [own] = folders(tmp_path)

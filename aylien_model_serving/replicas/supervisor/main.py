@@ -13,7 +13,6 @@ import contextlib
 import fcntl
 import logging
 import os
-import shutil
 import signal
 import socket
 import sys
@@ -23,7 +22,7 @@ from pathlib import Path
 
 from aylien_model_serving.core import logging as logs
 from aylien_model_serving.core.settings import Settings
-from aylien_model_serving.process import interpreter, owner
+from aylien_model_serving.process import held_folders, interpreter, owner
 from aylien_model_serving.replicas.client.supervisor_start import SupervisorAddress
 from aylien_model_serving.replicas.supervisor import rollout
 from aylien_model_serving.replicas.supervisor.child_process import ReplicaProcess
@@ -183,6 +182,7 @@ def main(arguments: Sequence[str]) -> None:
     address = SupervisorAddress(Path(home), int(owner), tuple(command))
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, _ignore_signal)
+    held_folders.hold(address.home)
     with _single_instance(address):
         _remove_leftovers(address.folder)
         loop = EventLoop()
@@ -197,7 +197,7 @@ def main(arguments: Sequence[str]) -> None:
         with socket.socket(fileno=int(descriptor)) as starter:
             starter.send(b"!")
         supervisor.run()
-        shutil.rmtree(address.home, ignore_errors=True)
+        held_folders.remove(address.home)
 
 
 def _ignore_signal(*_: object) -> None:
