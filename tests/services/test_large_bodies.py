@@ -8,12 +8,13 @@ from http.client import HTTPConnection
 import pytest
 
 from tests.selection import full, matrix
+from tests.services.raw_http import connect, request
 from tests.services.serving import Service, serve
 
 pytestmark = pytest.mark.processes
 
 TARGET = "tests.services.apps:answering()"
-CLIENTS, CALLS = 8, 15
+CLIENTS, CALLS, AT_ONCE = 8, 15, 3
 BODY = b'{"text": "' + b"x" * 1_000_000 + b'"}'
 
 
@@ -24,6 +25,19 @@ BODY = b'{"text": "' + b"x" * 1_000_000 + b'"}'
 def test_a_connection_outlasts_large_bodies(worker_class: str) -> None:
     with serve(TARGET, worker_class=worker_class) as service:
         assert statuses(service) == [[200] * CALLS] * CLIENTS
+
+
+PARSERS = ("auto", "python")  # the one in C, where it is installed
+
+
+@pytest.mark.parametrize("parser", matrix(PARSERS, "auto"))
+def test_large_requests_that_are_sent_at_once_are_answered_one_after_the_other(parser: str) -> None:
+    args = ("--http-parser", parser)
+    with serve(TARGET, worker_class="asgi", workers=1, args=args) as service, connect(service.port) as client:
+        client.send(*[request(BODY)] * AT_ONCE)
+        answers = [client.answer() for _ in range(AT_ONCE)]
+
+    assert [answer and answer.status for answer in answers] == [200] * AT_ONCE
 
 
 @full

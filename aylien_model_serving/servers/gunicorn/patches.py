@@ -18,11 +18,8 @@ from typing import Any
 from aylien_model_serving.servers.gunicorn import checks, stop_patches
 from aylien_model_serving.servers.gunicorn.close_sockets import SocketCloser
 from aylien_model_serving.servers.gunicorn.content_length import refusing
-from aylien_model_serving.servers.gunicorn.h1c_parser import with_longer_tail
+from aylien_model_serving.servers.gunicorn.h1c_parser import is_bounded, with_longer_tail
 from aylien_model_serving.servers.gunicorn.per_request_caches import CachedDate, lazy_errors
-
-#: What `with_longer_tail` overrides or calls of a parser.
-_PARSER_MEMBERS = ("feed", "is_complete", "remaining", "remaining_truncated", "reset")
 
 #: Attributes of a worker that the handlers of signals need.
 _WORKER_MEMBERS = ("init_signals", "booted", "alive")
@@ -64,19 +61,24 @@ def _asgi_protocol() -> Any:
 
 
 def _patch_h1c_parser(protocol: Any) -> None:
-    """Have the asgi worker keep connections whose next request comes early, where it parses in C."""
+    """Have the asgi worker keep connections whose next request comes early, where it parses in C.
+
+    Where the parser in C keeps memory for ever, it parses in Python.
+    """
     if find_spec("gunicorn_h1c") is None:
         return
-    name, effect = "ASGIProtocol._h1c_protocol_class", "the asgi worker drops connections of early requests"
+    effect = "the asgi worker drops connections of early requests"
     if not hasattr(protocol, "_check_h1c_protocol_available"):
         checks.warn("ASGIProtocol._check_h1c_protocol_available()", effect)
     elif protocol._check_h1c_protocol_available():
         parser = getattr(protocol, "_h1c_protocol_class", None)
-        missing = [member for member in _PARSER_MEMBERS if not hasattr(parser, member)]
-        if missing:
-            checks.warn(f"{name} with {', '.join(missing)}", effect)
-        else:
+        if parser is None:
+            checks.warn("ASGIProtocol._h1c_protocol_class", effect)
+        elif is_bounded(parser):
             protocol._h1c_protocol_class = with_longer_tail(parser)
+        else:
+            checks.warn("gunicorn_h1c 0.6.10 or later", "the asgi worker parses HTTP in Python")
+            protocol._h1c_protocol_class = sys.modules["gunicorn.asgi.parser"].PythonProtocol
 
 
 def _patch_python_parser() -> None:

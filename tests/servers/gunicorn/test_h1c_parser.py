@@ -1,7 +1,9 @@
-"""Gunicorn's parser in C keeps what follows a request until its worker lets go of that."""
+"""Gunicorn's parser in C keeps what follows a request until its worker lets go of that, and no longer."""
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aylien_model_serving.servers.gunicorn.h1c_parser import with_longer_tail
+from aylien_model_serving.servers.gunicorn.h1c_parser import MAX_TAIL, is_bounded, with_longer_tail
 from tests.with_packages import need
 
 
@@ -28,13 +30,14 @@ def parser(on_body: Callable[[bytes], None] | None = None) -> Any:
     return with_longer_tail(H1CProtocol)(on_headers_complete=lambda: False, on_body=on_body)
 
 
-def test_a_long_request_that_comes_early_is_kept_whole() -> None:
-    later = request(b"x" * 1_000_000)
+@pytest.mark.parametrize("size", [65_536, 1_000_000, MAX_TAIL])
+def test_a_long_request_that_comes_early_is_kept_whole(size: int) -> None:
+    later = request(b"x" * 2_000_000)
     begun = parser()
-    begun.feed(request(b"first"))
+    stream = request(b"first") + later
 
-    for start in range(0, len(later), 65536):
-        begun.feed(later[start : start + 65536])
+    for start in range(0, len(stream), size):
+        begun.feed(stream[start : start + size])
 
     assert begun.remaining() == later
     assert not begun.remaining_truncated
@@ -62,12 +65,28 @@ def test_a_client_can_not_fill_the_memory_with_what_follows() -> None:
     assert len(begun.remaining()) < 5_000_000
 
 
-def test_what_the_parser_itself_has_cut_counts_as_cut() -> None:
-    begun = parser()
+class Connection:
+    """What owns a parser whose callbacks are its own methods, as Gunicorn's protocol does."""
 
-    begun.feed(request(b"first") + b"x" * 1_000_000)
+    def __init__(self) -> None:
+        self.parser = parser(self.take)
+        self.parser.feed(request(b"x" * 300_000))
 
-    assert begun.remaining_truncated
+    def take(self, body: bytes) -> None: ...
+
+
+def test_the_parser_of_a_connection_that_is_gone_is_collected() -> None:
+    connections = weakref.WeakSet(Connection() for _ in range(10))
+
+    gc.collect()
+
+    assert not list(connections)
+
+
+def test_the_parser_that_is_installed_is_one_that_can_be_used() -> None:
+    from gunicorn_h1c import H1CProtocol
+
+    assert is_bounded(H1CProtocol)
 
 
 @given(

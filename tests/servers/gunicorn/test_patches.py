@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -116,21 +117,25 @@ def test_without_the_parser_in_c_of_the_protocol_the_service_starts_and_warns(
     assert name in warning
 
 
-@pytest.mark.parametrize("member", ["remaining", "reset", "is_complete"])
-def test_a_parser_in_c_without_what_is_overridden_is_left_as_it_is(
-    member: str, warnings: list[str], monkeypatch: pytest.MonkeyPatch
+OLD_PARSERS: dict[str, Callable[..., object]] = {
+    "that the collector does not see into": lambda limit_remaining: 0,
+    "without a limit of what follows": list,
+}
+
+
+@pytest.mark.parametrize("kind", OLD_PARSERS)
+def test_an_old_parser_in_c_is_left_for_the_one_in_python(
+    kind: str, warnings: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     need("gunicorn_h1c")
-    names = {"feed", "is_complete", "remaining", "remaining_truncated", "reset"} - {member}
-    parser = type("OtherParser", (), dict.fromkeys(names))
     monkeypatch.setattr(ASGIProtocol, "_h1c_available", True)
-    monkeypatch.setattr(ASGIProtocol, "_h1c_protocol_class", parser)
+    monkeypatch.setattr(ASGIProtocol, "_h1c_protocol_class", OLD_PARSERS[kind])
 
     gunicorn_hooks.on_starting(ARBITER)
 
     [warning] = warnings
-    assert member in warning
-    assert ASGIProtocol._h1c_protocol_class is parser
+    assert "gunicorn_h1c 0.6.10" in warning
+    assert ASGIProtocol._h1c_protocol_class is PythonProtocol
 
 
 def test_the_warning_says_the_version_and_what_follows(
