@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from aylien_model_serving.errors import ConfigurationError
-from aylien_model_serving.jobs import schema
+from aylien_model_serving.jobs import clock, schema
 from aylien_model_serving.jobs.errors import StoreUnavailable
 from aylien_model_serving.process.fork_gate import ForkGate
 from aylien_model_serving.process.native_threads import native_lock
@@ -67,6 +67,10 @@ class Database(ABC):
             db.execute("COMMIT")
 
     @abstractmethod
+    def now(self) -> float:
+        """Return the time of the database's clock, in seconds since the epoch."""
+
+    @abstractmethod
     def close(self) -> None:
         """Close the connections that nobody uses."""
 
@@ -92,6 +96,7 @@ class Connections(Database):
         try:
             with self.take() as db:
                 schema.prepare(db, str(self._path))
+                self._clock = schema.clock_of(db)
         except ConfigurationError:
             self.close()
             raise
@@ -113,6 +118,9 @@ class Connections(Database):
                 self._put_back(db)
                 raise
             self._put_back(db)
+
+    def now(self) -> float:
+        return self._clock()
 
     def close(self) -> None:
         with _gate.entered():
@@ -147,6 +155,7 @@ class MemoryConnection(Database):
     def __init__(self) -> None:
         self._lock = native_lock()
         self._db: sqlite3.Connection | None = None
+        self._clock = clock.begun_at(clock.begin())
         _in_memory.add(self)
 
     @contextmanager
@@ -160,6 +169,9 @@ class MemoryConnection(Database):
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise
+
+    def now(self) -> float:
+        return self._clock()
 
     def close(self) -> None:
         with self._lock, _gate.entered():

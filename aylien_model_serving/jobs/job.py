@@ -72,7 +72,11 @@ class JobRecord(msgspec.Struct, frozen=True):
         expires_at: when it may be removed.
         webhook_due: when the webhook is to be sent next; None once it was delivered or given up.
         webhook_tries: how often that failed.
+        overdue: whether its lease has run out once, and its owner has had a last chance since.
         reply: the head of the reply.
+        wall_ahead: seconds by which the wall clock was ahead of the store's when the job was made.
+
+    All times are the store's; a client is shown them as the wall clock would have them.
     """
 
     number: int
@@ -105,6 +109,8 @@ class JobRecord(msgspec.Struct, frozen=True):
     webhook_tries: int = 0
     caller: str = ""
     fingerprint: str | None = None
+    overdue: bool = False
+    wall_ahead: float = 0.0
 
 
 class ClaimedJob(NamedTuple):

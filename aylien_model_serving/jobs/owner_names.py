@@ -10,9 +10,8 @@ import os
 import secrets
 import socket
 from functools import cache
-from pathlib import Path
 
-from aylien_model_serving.process import owner
+from aylien_model_serving.process import boot, owner
 
 
 def name() -> str:
@@ -29,7 +28,7 @@ def is_gone(name: str) -> bool:
 @cache
 def _machine() -> str:
     """Return what two processes have in common that see each other: proc(5), pid_namespaces(7)."""
-    return f"{socket.gethostname()}:{_read('/proc/sys/kernel/random/boot_id')}:{_pid_namespace()}"
+    return f"{socket.gethostname()}:{boot.boot_id()}:{_pid_namespace()}"
 
 
 def _sees_processes() -> bool:
@@ -39,12 +38,5 @@ def _sees_processes() -> bool:
 def _pid_namespace() -> str:
     try:
         return str(os.stat("/proc/self/ns/pid").st_ino)
-    except OSError:
-        return ""
-
-
-def _read(file: str) -> str:
-    try:
-        return Path(file).read_text().strip()
     except OSError:
         return ""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import time
 import uuid
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -93,7 +92,7 @@ class EnqueueExecutor:
         asked = _priority_of(call)
         if asked is not None and asked < new.priority:
             new = replace(new, priority=asked)
-        job, is_new = self._store.enqueue(new, time.time())
+        job, is_new = self._store.enqueue(new, self._store.now())
         if is_new:
             self.wake()
         return Reply(202, codecs.JSON.encode(show(job)), headers=[("Location", f"/status/{job.id}")])

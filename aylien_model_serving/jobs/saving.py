@@ -12,9 +12,9 @@ from aylien_model_serving.jobs.states import ENDED
 
 
 def requeue(repository: SqliteRepository, service: str, route: str, now: float, limit: int) -> None:
-    """Put jobs back into the queue whose lease has expired or whose pause is over."""
+    """Put jobs back into the queue whose lease has expired for good or whose pause is over."""
     for job in repository.lease_expired(service, route, now, limit):
-        keep(repository, job, transitions.lost(job, now))
+        keep(repository, job, transitions.lost(job, now) if job.overdue else transitions.overdue(job, now))
     for job in repository.retry_due(service, route, now, limit):
         keep(repository, job, transitions.retry_due(job))
 

@@ -11,6 +11,9 @@ import itertools
 import sqlite3
 
 from aylien_model_serving.errors import ConfigurationError
+from aylien_model_serving.jobs import clock
+from aylien_model_serving.jobs.clock import Clock
+from aylien_model_serving.process import boot
 
 _JOBS = (
     """CREATE TABLE jobs (
@@ -83,8 +86,18 @@ _CALLERS = (
     " WHERE caller <> ''",
 )
 
+_CLOCKS = (
+    "ALTER TABLE jobs ADD COLUMN overdue INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE jobs ADD COLUMN wall_ahead REAL NOT NULL DEFAULT 0",
+    # The store's time when the monotonic clock was at zero, of each boot of the machine.
+    "CREATE TABLE clocks (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, began REAL NOT NULL)",
+)
+
+#: Clocks that are remembered: containers of some kinds have one each.
+_MAX_CLOCKS = 1000
+
 #: What leads from each version to the following one; a file without tables has version 0.
-STEPS: tuple[tuple[str, ...], ...] = (_JOBS, _WEBHOOKS, _CALLERS)
+STEPS: tuple[tuple[str, ...], ...] = (_JOBS, _WEBHOOKS, _CALLERS, _CLOCKS)
 
 
 def prepare(db: sqlite3.Connection, path: str) -> None:
@@ -107,6 +120,34 @@ def prepare(db: sqlite3.Connection, path: str) -> None:
         )
     if version < len(STEPS):
         _migrate(db, path)
+
+
+def clock_of(db: sqlite3.Connection) -> Clock:
+    """Return the clock of a file, which all processes of this boot share; the first of them begins it."""
+    if not boot.clock_id():
+        return clock.wall
+    began = _began(db)
+    if began is None:
+        db.execute("BEGIN IMMEDIATE")
+        began = _began(db)
+        if began is None:
+            began = _begin(db)
+        db.execute("COMMIT")
+    return clock.begun_at(began)
+
+
+def _began(db: sqlite3.Connection) -> float | None:
+    row = db.execute("SELECT began FROM clocks WHERE id = ?", (boot.clock_id(),)).fetchone()
+    return None if row is None else float(row[0])
+
+
+def _begin(db: sqlite3.Connection) -> float:
+    """Begin a clock that is not behind the last job."""
+    last = db.execute("SELECT created_at FROM jobs ORDER BY number DESC LIMIT 1").fetchone()
+    began = clock.begin(last[0] if last else 0.0)
+    added = db.execute("INSERT INTO clocks (id, began) VALUES (?, ?)", (boot.clock_id(), began))
+    db.execute("DELETE FROM clocks WHERE number <= ?", ((added.lastrowid or 0) - _MAX_CLOCKS,))
+    return began
 
 
 def create(db: sqlite3.Connection) -> None:

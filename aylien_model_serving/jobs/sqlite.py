@@ -21,7 +21,8 @@ from aylien_model_serving.jobs.states import Status
 from aylien_model_serving.rpc.headers import ReplyHeader
 
 _COLUMNS = JobRecord.__struct_fields__
-_CANCEL_REQUESTED, _REPLY = _COLUMNS.index("cancel_requested"), _COLUMNS.index("reply")
+_FLAGS = [_COLUMNS.index(name) for name in ("cancel_requested", "overdue")]
+_REPLY = _COLUMNS.index("reply")
 
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM jobs "
 _INSERT = f"INSERT INTO jobs ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"
@@ -236,7 +237,8 @@ def _values(job: JobRecord) -> tuple[Any, ...]:
 
 def _job(row: tuple[Any, ...]) -> JobRecord:
     values = list(row)
-    values[_CANCEL_REQUESTED] = bool(values[_CANCEL_REQUESTED])
+    for flag in _FLAGS:
+        values[flag] = bool(values[flag])
     if values[_REPLY] is not None:
         values[_REPLY] = _HEADER_DECODER.decode(values[_REPLY])
     return JobRecord(*values)
@@ -266,6 +268,10 @@ class SqliteUnitOfWork:
         """Open a transaction, of which there is one at a time; an exception leaves no trace of it."""
         with self._database.transaction() as db:
             yield SqliteRepository(db)
+
+    def now(self) -> float:
+        """Return the time of the database's clock, in seconds since the epoch."""
+        return self._database.now()
 
     def close(self) -> None:
         """Give back what is held open; a database in memory is gone then."""

@@ -1,17 +1,17 @@
 """The store of jobs: what can be done with a job, each method one short transaction.
 
-Safe from many threads and processes. Times are seconds since the epoch, passed in as `now`. What
-becomes of a job is decided in `transitions`; how it is kept is the repository's matter.
+Safe from many threads and processes. Times are seconds since the epoch by the store's own clock, passed in
+as `now`. What becomes of a job is decided in `transitions`; how it is kept is the repository's matter.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 
 from aylien_model_serving.core.secrets import without_passwords
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.jobs import lookups, saving, transitions
+from aylien_model_serving.jobs.clock import Clock, wall_ahead
 from aylien_model_serving.jobs.errors import QueueFull
 from aylien_model_serving.jobs.job import ClaimedJob, JobRecord, NewJob
 from aylien_model_serving.jobs.retention import Limits, Retention
@@ -32,20 +32,24 @@ class Store:
 
     Args:
         unit_of_work: opens transactions on the jobs.
-        clock: returns the time for the methods that only read; they show no job that has expired.
+        clock: tells the time, in place of the jobs' own; what only reads shows no job that has expired by it.
         limits: what is kept.
     """
 
     def __init__(
         self,
         unit_of_work: SqliteUnitOfWork,
-        clock: Callable[[], float] = time.time,
+        clock: Clock | None = None,
         limits: Limits | None = None,
     ) -> None:
         self._unit_of_work = unit_of_work
-        self._clock = clock
+        self._clock = clock or unit_of_work.now
         self.limits = limits or Limits()
         self._retention = Retention(self.limits)
+
+    def now(self) -> float:
+        """Return the time of the store's clock: what is passed to the other methods."""
+        return self._clock()
 
     def close(self) -> None:
         """Give back what is held open; the next call opens it again."""
@@ -66,7 +70,8 @@ class Store:
             if not repository.has_room(new.service, new.route, new.queue_size):
                 raise QueueFull(new.queue_size)
             self._retention.make_room(repository, BATCH)
-            return repository.add(transitions.created(new, now), new.call), True
+            job = transitions.created(new, now, wall_ahead(self._clock()))
+            return repository.add(job, new.call), True
 
     def get(self, service: str, job_id: str, caller: str | None = None) -> JobRecord | None:
         """Return a job, if this service has it, and this caller made it.

@@ -20,6 +20,10 @@ RETRY_PAUSE, LONGEST_RETRY_PAUSE = 1.0, 60.0
 #: Seconds before a webhook is sent again, doubled with each try, and their limit.
 WEBHOOK_PAUSE, LONGEST_WEBHOOK_PAUSE = 2.0, 600.0
 
+#: Seconds that an owner has left to renew a lease that was found expired: it could not while the store was
+#: away, or while the whole machine stood still.
+LAST_CHANCE = 2.0
+
 #: Tries after which a webhook is given up, an hour or so after the first.
 WEBHOOK_TRIES = 14
 
@@ -27,7 +31,7 @@ WEBHOOK_TRIES = 14
 LONGEST_TEXT = 10_000
 
 
-def created(new: NewJob, now: float) -> JobRecord:
+def created(new: NewJob, now: float, wall_ahead: float = 0.0) -> JobRecord:
     """Return the job that is put into the queue; its number is given by the store."""
     return JobRecord(
         number=0,
@@ -45,6 +49,7 @@ def created(new: NewJob, now: float) -> JobRecord:
         webhook=new.webhook,
         caller=new.caller,
         fingerprint=new.fingerprint,
+        wall_ahead=wall_ahead,
     )
 
 
@@ -58,7 +63,7 @@ def claimed(job: JobRecord, owner: str, lease: float, now: float) -> JobRecord:
     return replace(
         job,
         status=move(job.status, "processing"),
-        started_at=now,
+        started_at=max(now, job.queued_at),
         not_before=None,
         attempts=job.attempts + 1,
         lease_owner=owner,
@@ -78,7 +83,12 @@ def retry_due(job: JobRecord) -> JobRecord:
 
 def extended(job: JobRecord, lease: float, now: float) -> JobRecord:
     """Its owner sends a heartbeat."""
-    return replace(job, lease_until=now + lease)
+    return replace(job, lease_until=now + lease, overdue=False)
+
+
+def overdue(job: JobRecord, now: float) -> JobRecord:
+    """Its lease expired for the first time."""
+    return replace(job, lease_until=now + LAST_CHANCE, overdue=True)
 
 
 def reported(job: JobRecord, fraction: float, message: str | None) -> JobRecord:
@@ -110,7 +120,7 @@ def failed(job: JobRecord, error: str, now: float, *, again: bool) -> JobRecord:
 
 
 def lost(job: JobRecord, now: float) -> JobRecord:
-    """Its lease expired, or its process died: it is tried again at once, unless that happened too often."""
+    """Its lease expired for good, or its process died: it is tried again, unless that happened too often."""
     kills = job.kills + 1
     if kills <= job.retries + 1 or job.cancel_requested:
         return _queued_again(job, now, kills=kills)
@@ -174,7 +184,7 @@ def _ended(job: JobRecord, status: Status, now: float, **changes: Any) -> JobRec
     return replace(
         job,
         status=move(job.status, status),
-        finished_at=now,
+        finished_at=max(now, job.started_at or job.queued_at),
         not_before=None,
         expires_at=now + job.keep,
         webhook_due=None if job.webhook is None else now,
@@ -183,7 +193,7 @@ def _ended(job: JobRecord, status: Status, now: float, **changes: Any) -> JobRec
     )
 
 
-_NO_LEASE: dict[str, Any] = {"lease_owner": None, "lease_until": None}
+_NO_LEASE: dict[str, Any] = {"lease_owner": None, "lease_until": None, "overdue": False}
 
 
 def _pause(first: float, times: int, longest: float) -> float:

@@ -103,20 +103,20 @@ def listed(job: JobRecord) -> ListedJob:
 def _metrics(job: JobRecord) -> dict[str, Any]:
     is_over = job.status in ENDED and job.started_at is not None and job.finished_at is not None
     return {
-        "created_at": _rfc3339(job.created_at),
-        "queued_at": _rfc3339(job.queued_at),
-        "started_at": _rfc3339(job.started_at),
-        "finished_at": _rfc3339(job.finished_at),
+        "created_at": _rfc3339(job, job.created_at),
+        "queued_at": _rfc3339(job, job.queued_at),
+        "started_at": _rfc3339(job, job.started_at),
+        "finished_at": _rfc3339(job, job.finished_at),
         "execution_time_s": round(job.finished_at - job.started_at, 6) if is_over else None,  # type: ignore[operator]  # neither is None then
         "attempts": job.attempts,
     }
 
 
-def _rfc3339(seconds: float | None) -> str | None:
-    """Return a time as RFC 3339 has it, in UTC."""
+def _rfc3339(job: JobRecord, seconds: float | None) -> str | None:
+    """Return a time of a job's as RFC 3339 has it, in UTC, by the wall clock that the job was made under."""
     if seconds is None:
         return None
-    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="milliseconds")
+    return datetime.fromtimestamp(seconds + job.wall_ahead, timezone.utc).isoformat(timespec="milliseconds")
 
 
 def _without_nulls(fields: dict[str, Any]) -> dict[str, Any]:

@@ -73,7 +73,7 @@ class WebhookSender:
         self._slots.acquire()
         due: list[JobRecord] = []
         try:
-            due = self._store.webhooks_due(self._service, 1, _CLAIM_SECONDS, time.time())
+            due = self._store.webhooks_due(self._service, 1, _CLAIM_SECONDS, self._store.now())
         finally:
             if not due:
                 self._slots.release()
@@ -98,6 +98,6 @@ class WebhookSender:
     def _fail(self, job: JobRecord, error: Exception) -> None:
         logger.warning("The webhook of job %s was not delivered: %s", job.id, error)
         try:
-            self._store.webhook_failed(job.id, time.time())
+            self._store.webhook_failed(job.id, self._store.now())
         except StoreUnavailable:
             logger.warning("The webhook of job %s is sent again later", job.id)

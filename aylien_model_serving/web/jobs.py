@@ -145,7 +145,7 @@ class JobEndpoints:
 
     async def cancel(self, job_id: str) -> Annotated[Reply, ShownJob]:
         """Cancel a job, running or queued; one that has ended stays as it is."""
-        job = self._store.cancel(self._service, job_id, time.time(), callers.current.get().scope)
+        job = self._store.cancel(self._service, job_id, self._store.now(), callers.current.get().scope)
         if job is None:
             raise NotFound(_unknown(job_id))
         for wake in self._wake_workers:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from tests.jobs.stores import LEASE
+from tests.jobs.stores import LAST_CHANCE, LEASE
 
 RUNNING = ("processing", "streaming")
 KEEP = 100.0
@@ -22,6 +22,7 @@ class ModelJob:
     stop: bool = False
     owner: str | None = None
     until: float = 0.0
+    overdue: bool = False
     not_before: float = 0.0
     expires: float = 0.0
     ends: int = 0
@@ -75,7 +76,10 @@ class Model:
     def claim(self, routes: list[str], owner: str, now: float) -> ModelJob | None:
         for job in self.jobs:
             if job.route in routes and job.status in RUNNING and job.until <= now:
-                job.expire_lease(now)
+                if job.overdue:
+                    job.expire_lease(now)
+                else:
+                    job.overdue, job.until = True, now + LAST_CHANCE
         ready = [
             job
             for job in self.jobs
@@ -84,7 +88,7 @@ class Model:
         if not ready:
             return None
         taken = max(ready, key=lambda job: job.priority)  # of equals, the first
-        taken.status, taken.owner, taken.until = "processing", owner, now + LEASE
+        taken.status, taken.owner, taken.until, taken.overdue = "processing", owner, now + LEASE, False
         taken.attempts += 1
         return taken
 

@@ -2,13 +2,14 @@
 
 import itertools
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from aylien_model_serving.jobs.job import ClaimedJob, JobRecord, NewJob
 from aylien_model_serving.jobs.store import Store
+from aylien_model_serving.jobs.transitions import LAST_CHANCE
 from aylien_model_serving.rpc.headers import ReplyHeader
 
 #: Ahead of the clock, so that no job of a test expires by itself.
@@ -41,6 +42,15 @@ def claim(
     store: Store, now: float = NOW, owner: str = "me", service: str = "s", *routes: str
 ) -> ClaimedJob | None:
     return store.claim(service, routes or ("r",), owner, LEASE, now)
+
+
+def take_over(
+    store: Store, owner: str, now: float = NOW + LEASE, waiting: Sequence[str] = ()
+) -> ClaimedJob | None:
+    """Claim a job whose lease expires at a time: its owner has a last chance, and who waits goes first."""
+    taken = [claimed_id(store, now, owner) for _ in range(len(waiting) + 1)]
+    assert taken == [*waiting, None]
+    return claim(store, now + LAST_CHANCE, owner)
 
 
 def claimed_id(store: Store, now: float = NOW, owner: str = "me") -> str | None:

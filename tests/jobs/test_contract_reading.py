@@ -7,7 +7,7 @@ import pytest
 from aylien_model_serving.jobs.errors import LeaseLost
 from aylien_model_serving.jobs.states import IllegalTransition
 from aylien_model_serving.jobs.store import BATCH, Store
-from tests.jobs.stores import LEASE, NOW, REPLY, claim, enqueue, get
+from tests.jobs.stores import LEASE, NOW, REPLY, claim, enqueue, get, take_over
 
 
 def test_items_are_read_page_by_page_while_they_are_made_and_after(store: Store) -> None:
@@ -30,7 +30,7 @@ def test_another_attempt_makes_the_items_again(store: Store) -> None:
     store.streaming(job_id, "me", NOW)
     store.add_item(job_id, "me", 0, b"old")
 
-    claim(store, NOW + LEASE, "other")
+    take_over(store, "other")
 
     assert store.items("s", job_id, -1, 9) == []
     with pytest.raises(LeaseLost):

@@ -4,7 +4,8 @@ import pytest
 
 from aylien_model_serving.jobs.errors import LeaseLost
 from aylien_model_serving.jobs.store import Store
-from tests.jobs.stores import LEASE, NOW, REPLY, claim, claimed_id, enqueue, get
+from aylien_model_serving.jobs.transitions import LAST_CHANCE
+from tests.jobs.stores import LEASE, NOW, REPLY, claim, claimed_id, enqueue, get, take_over
 
 
 def test_a_heartbeat_keeps_the_lease(store: Store) -> None:
@@ -14,14 +15,29 @@ def test_a_heartbeat_keeps_the_lease(store: Store) -> None:
     assert store.heartbeat(job_id, "me", LEASE, NOW + 9) is False
 
     assert claimed_id(store, NOW + 18, "other") is None
-    assert claimed_id(store, NOW + 19, "other") == job_id
+    taken = take_over(store, "other", NOW + 9 + LEASE)
+    assert taken is not None
+    assert taken.job.id == job_id
+
+
+def test_the_owner_of_an_expired_lease_has_a_last_chance_to_renew_it(store: Store) -> None:
+    job_id = enqueue(store)
+    claim(store)
+
+    assert claimed_id(store, NOW + 7200, "other") is None
+    store.heartbeat(job_id, "me", LEASE, NOW + 7200 + LAST_CHANCE)
+
+    assert claimed_id(store, NOW + 7200 + LAST_CHANCE, "other") is None
+    assert claimed_id(store, NOW + 7200 + LAST_CHANCE + LEASE, "other") is None
+    assert get(store, job_id).overdue
+    assert (get(store, job_id).attempts, get(store, job_id).kills) == (1, 0)
 
 
 def test_a_job_whose_lease_expired_runs_again_and_belongs_to_the_next(store: Store) -> None:
     job_id = enqueue(store)
     claim(store)
 
-    taken = claim(store, NOW + LEASE, "other")
+    taken = take_over(store, "other")
 
     assert taken is not None
     assert taken.call == b"call"
@@ -45,12 +61,16 @@ def test_an_owner_that_is_late_may_go_on_if_no_other_claimed_the_job(store: Stor
 def test_a_job_that_ends_its_process_too_often_fails_and_the_next_one_is_claimed(
     store: Store, retries: int
 ) -> None:
-    killer, good = enqueue(store, retries=retries), enqueue(store)
-    times = retries + 2
+    killer = enqueue(store, retries=retries)
+    times, now = retries + 2, NOW
+    claim(store)
+    for _ in range(times - 1):
+        now += LEASE
+        assert take_over(store, "me", now)
+        now += LAST_CHANCE
+    good = enqueue(store)
 
-    taken = [claimed_id(store, NOW + attempt * LEASE) for attempt in range(times + 1)]
-
-    assert taken == [killer] * times + [good]
+    assert take_over(store, "me", now + LEASE, waiting=[good]) is None
     failed = get(store, killer)
     assert (failed.status, failed.kills, failed.attempts) == ("failed", times, times)
     assert failed.error == f"Its process ended {times} times while it worked on this job"
@@ -143,7 +163,7 @@ def test_a_job_that_is_to_stop_never_runs_again(store: Store, event: str) -> Non
     elif event == "released":
         store.release(job_id, "me", NOW)
 
-    assert claim(store, NOW + 1000) is None
+    assert take_over(store, "other") is None
     assert get(store, job_id).status == "cancelled"
 
 

@@ -15,7 +15,7 @@ from aylien_model_serving.jobs.sqlite import open_memory
 from aylien_model_serving.jobs.states import IllegalTransition
 from aylien_model_serving.jobs.store import Store
 from tests.jobs.store_model import KEEP, REUSED, RUNNING, Model, ModelJob
-from tests.jobs.stores import LEASE, NOW, REPLY, new_job
+from tests.jobs.stores import LAST_CHANCE, LEASE, NOW, REPLY, new_job
 from tests.selection import examples
 
 ROUTES = ("a", "b")
@@ -93,7 +93,7 @@ class Machine(RuleBasedStateMachine):
     @rule(
         owner=st.sampled_from(OWNERS),
         routes=st.sampled_from([["a", "b"], ["b", "a"], ["a"]]),
-        later=st.sampled_from([0.0, 4.0, LEASE]),
+        later=st.sampled_from([0.0, LAST_CHANCE, LEASE]),
     )
     def claim(self, owner: str, routes: list[str], later: float) -> None:
         self.now += later
@@ -107,7 +107,7 @@ class Machine(RuleBasedStateMachine):
         now = self.now
         self.work(place, stranger, lambda store, *it: store.report(*it, fraction, "m", now))
         if job := self.work(place, stranger, lambda store, *it: store.heartbeat(*it, LEASE, now)):
-            job.until = now + LEASE
+            job.until, job.overdue = now + LEASE, False
 
     @precondition(lambda self: self.model.jobs)
     @rule(place=places, stranger=strangers)

@@ -78,7 +78,7 @@ def test_a_file_of_a_later_version_is_refused_with_what_to_do(file_store: Store,
     with raw(path) as db:
         db.execute(f"PRAGMA user_version = {len(schema.STEPS) + 1}")
 
-    with pytest.raises(ConfigurationError, match=r"version 4.*up to 3: run .* MODEL_SERVING_JOBS_URL"):
+    with pytest.raises(ConfigurationError, match=r"version 5.*up to 4: run .* MODEL_SERVING_JOBS_URL"):
         open_store(str(path))
 
 

@@ -143,7 +143,7 @@ class Claimer:
         now = time.monotonic()
         for execution in list(self._executions.values()):
             self._heartbeat(execution, now)
-            if time.time() > (execution.job.started_at or 0) + execution.job.timeout:
+            if now > execution.began + execution.job.timeout:
                 execution.stop("timeout")
             if execution.reason is not None and now > execution.stopped_at + self._grace:
                 self._end_stuck(execution)

@@ -50,6 +50,7 @@ class JobExecution(EngineCall):
         "_done",
         "_leases",
         "_parameter",
+        "began",
         "job",
         "progress",
         "reason",
@@ -65,6 +66,7 @@ class JobExecution(EngineCall):
         done: Callable[[JobExecution], None],
     ) -> None:
         self.job = claimed.job
+        self.began = time.monotonic()
         call, _ = protocol.decode_call(protocol.decode_frame(claimed.call))
         super().__init__(call, endpoint, None, self.finished)
         self.progress = JobProgress(self._report)

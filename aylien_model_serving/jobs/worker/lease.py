@@ -19,8 +19,8 @@ from aylien_model_serving.jobs.states import RUNNING
 from aylien_model_serving.jobs.store import BATCH, Store
 from aylien_model_serving.rpc.headers import ReplyHeader
 
-#: Seconds that a job belongs to whoever claimed it without a heartbeat from there.
-LEASE = 6.0
+#: Seconds that a job belongs to whoever claimed it without a heartbeat from there, and a last chance is left.
+LEASE = 4.0
 
 #: Seconds for which the write of a job's end is retried, and the pause between two tries.
 _RETRY_FOR, _PAUSE = 20.0, 0.5
@@ -51,28 +51,28 @@ class JobLeases:
 
     def claim(self) -> ClaimedJob | None:
         """Claim the next job."""
-        return self._store.claim(self._service, self._routes, self._owner, LEASE, time.time())
+        return self._store.claim(self._service, self._routes, self._owner, LEASE, self._store.now())
 
     def next_due(self) -> float | None:
         """Return the seconds until a job may be due; None where none is in sight."""
-        now = time.time()
+        now = self._store.now()
         due = self._store.next_due(self._service, self._routes, now)
         return None if due is None else max(0.0, due - now)
 
     def heartbeat(self, job: JobRecord) -> bool:
         """Renew the lease, and return whether the job is to stop."""
-        return self._store.heartbeat(job.id, self._owner, LEASE, time.time())
+        return self._store.heartbeat(job.id, self._owner, LEASE, self._store.now())
 
     def report(self, job: JobRecord, fraction: float, message: str | None) -> bool:
         """Write the job's progress, if the store is available, and return whether the job is to stop."""
         try:
-            return self._store.report(job.id, self._owner, fraction, message, time.time())
+            return self._store.report(job.id, self._owner, fraction, message, self._store.now())
         except StoreUnavailable:
             return False
 
     def streaming(self, job: JobRecord) -> bool:
         """Mark the job as streaming, and return whether it is to stop."""
-        return _persistently(lambda: self._store.streaming(job.id, self._owner, time.time()))
+        return _persistently(lambda: self._store.streaming(job.id, self._owner, self._store.now()))
 
     def add_item(self, job: JobRecord, index: int, item: bytes) -> bool:
         """Write an item, and return whether the job is to stop."""
@@ -81,19 +81,19 @@ class JobLeases:
     def finish(self, job: JobRecord, reply: Reply) -> None:
         """End the job with its reply."""
         head = ReplyHeader(reply.status, reply.media_type, reply.headers)
-        _persistently(lambda: self._store.finish(job.id, self._owner, head, reply.body, time.time()))
+        _persistently(lambda: self._store.finish(job.id, self._owner, head, reply.body, self._store.now()))
 
     def fail(self, job: JobRecord, error: str, *, again: bool) -> None:
         """End the job as failed, or have it tried again."""
-        _persistently(lambda: self._store.fail(job.id, self._owner, error, time.time(), again=again))
+        _persistently(lambda: self._store.fail(job.id, self._owner, error, self._store.now(), again=again))
 
     def cancelled(self, job: JobRecord) -> None:
         """End the job as cancelled."""
-        _persistently(lambda: self._store.cancelled(job.id, self._owner, time.time()))
+        _persistently(lambda: self._store.cancelled(job.id, self._owner, self._store.now()))
 
     def release(self, job: JobRecord) -> None:
         """Put the job back into the queue; the attempt is not counted."""
-        self._store.release(job.id, self._owner, time.time())
+        self._store.release(job.id, self._owner, self._store.now())
 
     def reclaim(self) -> None:
         """Put jobs of processes that are gone back into the queue; on other machines the lease decides."""
@@ -104,12 +104,12 @@ class JobLeases:
                 ):
                     if job.lease_owner is not None and owner_names.is_gone(job.lease_owner):
                         with suppress(LeaseLost):  # another process was quicker
-                            self._store.lost(job.id, job.lease_owner, time.time())
+                            self._store.lost(job.id, job.lease_owner, self._store.now())
 
     def sweep(self) -> bool:
         """Remove expired jobs for a short time, and return whether more may be left."""
         until = time.monotonic() + _SWEEP_FOR
-        while self._store.sweep(time.time()) >= BATCH:
+        while self._store.sweep(self._store.now()) >= BATCH:
             if time.monotonic() > until:
                 return True
             time.sleep(_SWEEP_PAUSE)

@@ -33,7 +33,7 @@ _ACTIVE: tuple[Status, ...] = ("processing", "streaming")
 
 
 def take(state: ServiceState, caller: str | None = None) -> dict[str, Any]:
-    """Return a snapshot for JSON; times are seconds since 1970.
+    """Return a snapshot for JSON; `at` is comparable among those of one instance, `time` is since 1970.
 
     Args:
         state: of the service.
@@ -45,7 +45,8 @@ def take(state: ServiceState, caller: str | None = None) -> dict[str, Any]:
     waits = counts.histograms(samples, "model_serving_runner_queue_seconds", "runner")
     sizes = counts.histograms(samples, "model_serving_runner_batch_size", "runner")
     return {
-        "at": time.time(),
+        "at": time.monotonic(),
+        "time": time.time(),
         "instance": f"{host} {owner.name_of(serving)}",
         "host": host,
         "process": serving,

@@ -35,8 +35,8 @@ export class Jobs {
   }
 
   /** Shows the jobs of a snapshot. */
-  show(jobs, at) {
-    this.snapshot = { jobs, at };
+  show(jobs, time) {
+    this.snapshot = { jobs, time };
     this.nodes["jobs-section"].hidden = jobs === null;
     if (jobs === null) return;
     const counts = Object.fromEntries(
@@ -68,7 +68,7 @@ export class Jobs {
     this.status = status;
     this.found = [];
     this.counted = "";
-    this.show(this.snapshot.jobs, this.snapshot.at);
+    this.show(this.snapshot.jobs, this.snapshot.time);
   }
 
   async #load() {
@@ -77,7 +77,7 @@ export class Jobs {
       const found = await this.service.jobs(status);
       if (status !== this.status) return;
       this.found = found;
-      this.show(this.snapshot.jobs, this.snapshot.at);
+      this.show(this.snapshot.jobs, this.snapshot.time);
     } catch {
       // The stream shows what is wrong with the service.
     }
@@ -117,7 +117,7 @@ export class Jobs {
     if (slots.progress.value !== job.progress) slots.progress.value = job.progress;
     mark(slots.progress, "data-tone", TONES[job.status]);
     write(slots.percent, percent(job.progress));
-    write(slots.when, when(job, this.snapshot.at));
+    write(slots.when, when(job, this.snapshot.time));
     const hadFocus = document.activeElement === slots.cancel;
     slots.cancel.hidden = ENDED.has(job.status);
     slots.result.hidden = job.status !== "finished";
@@ -145,8 +145,8 @@ export class Jobs {
 }
 
 /** Returns when a job came and how long it took, or takes, in words. */
-function when({ metrics, status }, at) {
-  const seconds = (time) => Math.max(0, at - Date.parse(time) / 1000);
+function when({ metrics, status }, now) {
+  const seconds = (time) => Math.max(0, now - Date.parse(time) / 1000);
   const came = `${span(seconds(metrics.created_at))} ago`;
   const tries = metrics.attempts > 1 ? `, ${plural(metrics.attempts, "attempt")}` : "";
   if (metrics.execution_time_s !== undefined) return `${came}, took ${duration(metrics.execution_time_s)}${tries}`;

@@ -54,7 +54,7 @@ function show() {
   showTiles(found, snapshot, waiting, seconds);
   showRoutes(found.routes, seconds);
   showRunners(found.runners, snapshot.jobs, seconds);
-  jobs.show(snapshot.jobs, snapshot.at);
+  jobs.show(snapshot.jobs, snapshot.time);
 }
 
 function onLost(words) {
