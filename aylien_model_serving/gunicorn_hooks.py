@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from gunicorn import glogging, util
+from gunicorn.errors import HaltServer
 
 from aylien_model_serving.background import pool
 from aylien_model_serving.core import callers, secret_files
@@ -35,7 +36,7 @@ from aylien_model_serving.process.listeners import is_loopback
 from aylien_model_serving.replicas.client.supervisor_client import SupervisorClient
 from aylien_model_serving.servers import commands
 from aylien_model_serving.servers.commands import ServerOptions
-from aylien_model_serving.servers.gunicorn import patches, stop_patches
+from aylien_model_serving.servers.gunicorn import boot_patches, patches, stop_patches
 
 logger = logging.getLogger(__name__)
 
@@ -152,6 +153,7 @@ def _refusal(status: int, message: str, extra_headers: Iterable[tuple[str, str]]
 def on_starting(server: Any) -> None:
     """Patch Gunicorn, and clear what an earlier service left in the operator's folder of metrics."""
     patches.patch_server(util, write_error, send_error_response)
+    boot_patches.patch_halt(server, HaltServer)
     folder = Settings.load().metrics_dir
     secret_files.files.accept()
     takes_over = bool(server.master_pid)  # after SIGUSR2, from a master that still counts in this folder
@@ -191,7 +193,8 @@ def on_reload(server: Any) -> None:
 
 
 def post_fork(server: Any, worker: Any) -> None:
-    """Let a worker be ended while it loads the app, by a signal or with its master."""
+    """Let a worker end while it loads the app: by a mistake in it, by a signal, or with its master."""
+    boot_patches.patch_boot(worker)
     patches.patch_signals(worker)
     stop_patches.watch_master(worker)
 

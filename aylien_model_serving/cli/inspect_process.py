@@ -20,6 +20,7 @@ from aylien_model_serving.cli.describe import describe_app
 from aylien_model_serving.cli.errors import InvalidUsage, pip_install
 from aylien_model_serving.cli.resolve_app import ResolvedApp, resolve_app
 from aylien_model_serving.cli.targets import AppTarget, modules_near
+from aylien_model_serving.core.start_errors import near
 from aylien_model_serving.core.suggest import suggestion
 from aylien_model_serving.process import lifecycle
 
@@ -87,20 +88,15 @@ def describe_error(error: BaseException, target: AppTarget) -> dict[str, Any]:
 def _location_of(error: BaseException, target: AppTarget) -> str:
     """Return the file and the line of the service's own code that an error came through last."""
     if isinstance(error, SyntaxError) and error.filename:
-        return f"{_near(error.filename)}, line {error.lineno}: "
+        return f"{near(error.filename)}, line {error.lineno}: "
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if _is_own(frame.filename, target)]
-    return f"{_near(own[-1].filename)}, line {own[-1].lineno}: " if own else f"{target}: "
+    return f"{near(own[-1].filename)}, line {own[-1].lineno}: " if own else f"{target}: "
 
 
 def _is_own(file: str, target: AppTarget) -> bool:
     path = Path(file)
     return path.is_relative_to(target.folder) and not {"site-packages", "dist-packages"} & set(path.parts)
-
-
-def _near(file: str) -> str:
-    path = Path(file)
-    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def _message(error: BaseException) -> str:

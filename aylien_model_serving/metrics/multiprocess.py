@@ -20,6 +20,7 @@ from prometheus_client import Metric, values
 from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from aylien_model_serving.core import start_errors
 from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.metrics import mapped_values, metric_files
 from aylien_model_serving.process import owner
@@ -194,4 +195,5 @@ def _is_free(file: Path) -> bool:
     return True
 
 
+start_errors.install()  # before a setting is read for the first time
 FOLDER = prepare()

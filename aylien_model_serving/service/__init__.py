@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from aylien_model_serving.core import start_errors
 from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.handlers.context import DEVICE, Context
@@ -21,6 +22,7 @@ from aylien_model_serving.servers import commands, import_paths
 from aylien_model_serving.servers.commands import ServerOptions
 from aylien_model_serving.service.registry import RouteRegistry, check_body_handler, check_init
 from aylien_model_serving.web import build as assembly
+from aylien_model_serving.web import server_lifespan
 from aylien_model_serving.web.app import ServingFlask
 from aylien_model_serving.web.protocol_mark import mark_as_coroutine_function
 
@@ -86,7 +88,15 @@ class Service:
 
     def __call__(self, *protocol: Any) -> Any:
         """Answer a request, WSGI with two arguments and ASGI with three; without any, return the app."""
-        app = self.wsgi if self._wsgi is None else self._wsgi
+        app = self._wsgi
+        if app is None:
+            try:
+                app = self.wsgi
+            except ConfigurationError as error:
+                if not _is_lifespan(protocol):
+                    raise
+                _, receive, send = protocol
+                return server_lifespan.refuse_startup(receive, send, start_errors.told(error))
         return app(*protocol) if protocol else app
 
     @overload
@@ -288,6 +298,11 @@ class Service:
             add(self._wsgi)
         else:
             self._on_build.append(add)
+
+
+def _is_lifespan(protocol: tuple[Any, ...]) -> bool:
+    """Return whether a server asks an ASGI application to start: some serve on without one that raises."""
+    return len(protocol) == 3 and protocol[0]["type"] == "lifespan"
 
 
 mark_as_coroutine_function(Service.__call__)

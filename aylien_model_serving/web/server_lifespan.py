@@ -13,6 +13,12 @@ from aylien_model_serving.web.adapters.asgi_to_wsgi import Receive, Scope, Send
 from aylien_model_serving.web.mounts.table import Mounts
 
 
+async def refuse_startup(receive: Receive, send: Send, message: str) -> None:
+    """Tell a server that the service can't start, and why."""
+    await receive()
+    await send({"type": "lifespan.startup.failed", "message": message})
+
+
 async def answer(scope: Scope, receive: Receive, send: Send, mounts: Mounts) -> None:
     """Start and stop all mounts with the server's lifespan; refuse a websocket."""
     if scope["type"] == "websocket":

@@ -11,18 +11,19 @@ from typing import Any
 
 import pytest
 from gunicorn import util
+from gunicorn.arbiter import Arbiter
 from gunicorn.asgi.parser import PythonProtocol
 from gunicorn.asgi.protocol import ASGIProtocol
 from gunicorn.http import wsgi
 from gunicorn.workers.base import Worker
 
 from aylien_model_serving import gunicorn_hooks
-from aylien_model_serving.servers.gunicorn import checks, patches
+from aylien_model_serving.servers.gunicorn import boot_patches, checks, patches
 from aylien_model_serving.servers.gunicorn.per_request_caches import CachedDate
 from tests.with_packages import need
 
 #: A master that starts anew.
-ARBITER = SimpleNamespace(master_pid=0)
+ARBITER = SimpleNamespace(master_pid=0, stop=print, reap_workers=print)
 
 #: What is replaced, and where it is.
 REPLACED = [
@@ -150,6 +151,36 @@ def test_the_warning_says_the_version_and_what_follows(
         "lacks gunicorn.util.write_error(sock, status_int, reason, mesg): "
         "refusals of Gunicorn's own are HTML, not JSON"
     )
+
+
+@pytest.mark.parametrize("member", ["stop", "reap_workers"])
+def test_a_master_without_what_a_stop_is_made_of_is_left_as_it_is(member: str, warnings: list[str]) -> None:
+    members = vars(ARBITER) | {member: None}
+    del members[member]
+
+    for _ in range(2):
+        gunicorn_hooks.on_starting(SimpleNamespace(**members))
+
+    [warning] = warnings
+    assert member in warning
+
+
+@pytest.mark.parametrize("member", ["init_process", "booted", "log"])
+def test_a_worker_without_what_starts_it_is_left_as_it_is(member: str, warnings: list[str]) -> None:
+    members = {"init_process": print, "booted": False, "log": None}
+    del members[member]
+
+    boot_patches.patch_boot(SimpleNamespace(**members))
+
+    [warning] = warnings
+    assert member in warning
+
+
+def test_gunicorns_masters_and_workers_have_what_a_start_that_fails_needs() -> None:
+    assert callable(Arbiter.stop)
+    assert callable(Arbiter.reap_workers)
+    assert callable(Worker.init_process)
+    assert {"booted", "log"} <= set(Worker.__init__.__code__.co_names)
 
 
 @pytest.mark.parametrize("member", ["init_signals", "booted", "alive"])
