@@ -19,6 +19,7 @@ from pathlib import Path
 
 from aylien_model_serving.limiting.rates import Rate
 from aylien_model_serving.limiting.windows import Hit, hit_of, weigh
+from aylien_model_serving.process import allocation
 from aylien_model_serving.process.native_threads import native_lock
 
 #: Key, start of the window, end of the next one, calls of the window before, calls of this one. Times are
@@ -50,13 +51,17 @@ class MachineCounts:
 
     def __init__(self, file: Path | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._file = -1
-        if file is not None:
-            self._file = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            os.posix_fallocate(self._file, 0, SIZE)  # a full disk is found here, not by a signal at a write
-        self._memory = mmap.mmap(self._file, SIZE)
+        self._file = -1 if file is None else os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._memory = mmap.mmap(-1, SIZE) if file is None else self._mapped()
         self._lock = native_lock()
         os.register_at_fork(after_in_child=self._renew_lock)
+
+    def _mapped(self) -> mmap.mmap:
+        try:
+            return allocation.mapped(self._file, SIZE)
+        except OSError:
+            os.close(self._file)
+            raise
 
     def _renew_lock(self) -> None:
         """Replace the lock in a forked child: another thread of the parent may have held it."""

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from aylien_model_serving.errors import ConfigurationError
+from aylien_model_serving.process import allocation
 
 #: What prometheus_client's multi-process mode has files for.
 _GAUGES = "all|liveall|min|livemin|max|livemax|sum|livesum|mostrecent|livemostrecent"
@@ -31,11 +32,14 @@ def prepare_folder(folder: Path) -> None:
 
     Raises:
         ConfigurationError: it can't be used, or belongs to somebody who could replace its files at any time.
+        OSError: there is no room for it.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = folder.stat()
     except OSError as error:
+        if allocation.is_full(error):
+            raise
         raise _unusable(folder, error.strerror or str(error)) from error
     if status.st_uid != 0 and not _is_trusted(status):
         raise _unusable(folder, "it belongs to another user")
@@ -46,10 +50,13 @@ def open_own(path: Path) -> int:
 
     Raises:
         ConfigurationError: it is not the service's own.
+        OSError: there is no room for it.
     """
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
+        if allocation.is_full(error):
+            raise
         raise _unusable(path.parent, f"{path.name}: {error.strerror}") from error
     status = os.fstat(descriptor)
     if not _is_own(status) or status.st_nlink > 1:
@@ -63,6 +70,7 @@ def open_metrics(path: Path) -> int:
 
     Raises:
         ConfigurationError: it is not the service's own, or holds something else.
+        OSError: there is no room for it.
     """
     descriptor = open_own(path)
     size = os.fstat(descriptor).st_size

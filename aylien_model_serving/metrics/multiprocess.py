@@ -23,7 +23,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from aylien_model_serving.core import start_errors
 from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.metrics import mapped_values, metric_files
-from aylien_model_serving.process import owner
+from aylien_model_serving.process import allocation, owner
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +48,23 @@ def prepare() -> Path | None:
 
     The environment variable is set for prometheus_client, which reads it, and for child processes, which
     share the folder.
+
+    Raises:
+        ConfigurationError: the folder can't be used.
+        PermissionError: the folder for temporary files can't.
     """
+    try:
+        return _prepare()
+    except OSError as error:
+        if not allocation.is_full(error):
+            raise
+        logger.warning("Each process counts its metrics by itself: %s", error)
+        values.ValueClass = mapped_values.Value
+        return None
+
+
+def _prepare() -> Path | None:
+    global _slot
     chosen = Settings.load_public().metrics_dir
     if chosen is None:
         if not owner.serves_with_others():
@@ -58,13 +74,18 @@ def prepare() -> Path | None:
     folder = Path(chosen)
     metric_files.prepare_folder(folder)
     os.environ[_VARIABLE] = chosen
-    values.ValueClass = mapped_values.mapped_value_class(folder, Slot(folder))
+    _slot = Slot(folder)
+    values.ValueClass = mapped_values.mapped_value_class(folder, _slot)
     return folder
 
 
-def folder_of_replicas() -> Path:
-    """Return the folder where the replicas of this service keep their metrics."""
-    return FOLDER or owner.folder(owner.find()) / _NAME
+def collect_of_replicas(names: frozenset[str] = frozenset()) -> Iterable[Metric]:
+    """Return what the replicas of a process have counted that keeps its own metrics in memory."""
+    try:
+        folder = owner.folder(owner.find()) / _NAME
+    except OSError:  # no room for it, and so no replicas
+        return ()
+    return collect(folder, names)
 
 
 class Slot:
@@ -85,15 +106,22 @@ class Slot:
             self._take()
         return self._number
 
+    def is_of(self, file: Path) -> bool:
+        """Return whether a file is this process's own."""
+        return (
+            self._pid == os.getpid() and file == self._folder / file.name and _number_of(file) == self._number
+        )
+
     def _take(self) -> None:
         if self._lock >= 0:
             os.close(self._lock)
+            self._lock = -1
         number = 0
         while (lock := _try_lock(self._folder, number)) is None:
             number += 1
         self._lock, self._number, self._pid = lock, number, os.getpid()
         for file in metric_files.find(self._folder):
-            if _is_gauge(file) and file.stem.endswith(f"_{number}"):
+            if _is_gauge(file) and _number_of(file) == number:
                 file.unlink(missing_ok=True)
 
 
@@ -115,6 +143,8 @@ def collect(folder: Path, names: frozenset[str] = frozenset()) -> Iterable[Metri
         folder: of the files.
         names: of series; metrics that have none of them are left out. All are returned where there are none.
     """
+    if folder == FOLDER:
+        values.ValueClass.move_to_files()
     for attempt in range(_ATTEMPTS):
         files = [file for file in metric_files.find(folder) if not (_is_gauge(file) and _is_free(file))]
         try:
@@ -169,12 +199,15 @@ def _parsed(key: str) -> tuple[str, str, _Labels, str]:
 def clear(folder: Path) -> None:
     """Remove what an earlier service has counted in a folder, before there are other processes.
 
-    What is not the service's own stays: the folder is the operator's, and may hold files of others.
+    What is not the service's own stays: the folder is the operator's, and may hold files of others. So does
+    what a live process counts in, as in another container that was given the same folder.
 
     Series that this process has created already, as with an app that is loaded before its workers are forked,
     are in its new files at 0.
     """
     for file in metric_files.find(folder):
+        if not (_is_free(file) or (_slot is not None and _slot.is_of(file))):
+            continue
         try:
             file.unlink(missing_ok=True)
         except OSError:
@@ -183,17 +216,24 @@ def clear(folder: Path) -> None:
         values.ValueClass.recreate_files()
 
 
+def _number_of(file: Path) -> int:
+    return int(file.stem.rpartition("_")[2])
+
+
 def _is_gauge(file: Path) -> bool:
     return file.name.startswith("gauge_")
 
 
 def _is_free(file: Path) -> bool:
-    lock = _try_lock(file.parent, int(file.stem.rpartition("_")[2]))
+    lock = _try_lock(file.parent, _number_of(file))
     if lock is None:
         return False
     os.close(lock)
     return True
 
+
+#: The slot of this process, if it keeps metrics in files.
+_slot: Slot | None = None
 
 start_errors.install()  # before a setting is read for the first time
 FOLDER = prepare()

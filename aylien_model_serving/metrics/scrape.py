@@ -42,7 +42,7 @@ class Scrape(Collector):
         if multiprocess.FOLDER is not None:
             found = multiprocess.collect(multiprocess.FOLDER, self._names)
         else:
-            of_replicas = multiprocess.collect(multiprocess.folder_of_replicas(), self._names)
+            of_replicas = multiprocess.collect_of_replicas(self._names)
             found = _summed((*self._registry.collect(), *REGISTRY.collect(), *of_replicas))
         if self._scraped is not None:
             found = _summed((*found, *self._scraped.collect()))

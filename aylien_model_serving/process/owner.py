@@ -52,13 +52,23 @@ def home() -> Path:
     Raises:
         PermissionError: it is not this user's alone.
     """
-    shared = Path(tempfile.gettempdir()) / f"model-serving-{os.getuid()}"
+    shared = _temporary_folder() / f"model-serving-{os.getuid()}"
     shared.mkdir(mode=0o700, exist_ok=True)
     if shared.is_symlink() or shared.stat().st_uid != os.getuid() or shared.stat().st_mode & 0o077:
         raise PermissionError(
             f"{shared} belongs to somebody else or is open to others: remove it, or set TMPDIR"
         )
     return shared
+
+
+def _temporary_folder() -> Path:
+    """Return the first folder for temporary files that may be written to, whether its disk has room or not.
+
+    `tempfile.gettempdir()` returns another one while the disk is full: a service's processes would not agree.
+    """
+    candidates: list[str] = tempfile._candidate_tempdir_list()  # type: ignore[attr-defined]
+    writable = (each for each in candidates if os.path.isdir(each) and os.access(each, os.W_OK | os.X_OK))
+    return Path(next(writable, candidates[0]))
 
 
 def folder(pid: int) -> Path:

@@ -9,12 +9,15 @@ their numbers.
 from __future__ import annotations
 
 import mmap
+import os
 import threading
 import time
 from array import array
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+from aylien_model_serving.process import allocation
 
 _WORD = 8
 _FILE_HEADER = 2
@@ -25,7 +28,8 @@ class FlightRecorder:
     """Records what runs; the record of a process that is killed in the middle stays readable.
 
     Args:
-        path: the file, created anew for each start of a replica.
+        path: the file, created anew for each start of a replica. While its disk has no room it stays empty,
+            and what runs is not known.
         slots: threads on which runs may be in progress at once.
         capacity: calls that one run may have at most.
 
@@ -37,13 +41,22 @@ class FlightRecorder:
         self._capacity = capacity
         self._stride = _SLOT_HEADER + capacity
         size = _WORD * (_FILE_HEADER + slots * self._stride)
+        #: Why nothing is recorded; None where it is.
+        self.error: OSError | None = None
         with open(path, "wb+") as file:
-            file.truncate(size)
-            self._memory = mmap.mmap(file.fileno(), size)
+            self._memory = self._mapped(file.fileno(), size)
         self._words = memoryview(self._memory).cast("Q")
         self._words[0], self._words[1] = slots, capacity
         self._free = list(range(slots))
         self._slots: dict[int, int] = {}
+
+    def _mapped(self, descriptor: int, size: int) -> mmap.mmap:
+        try:
+            return allocation.mapped(descriptor, size)
+        except OSError as error:
+            self.error = error
+            os.ftruncate(descriptor, 0)
+            return mmap.mmap(-1, size)
 
     def begin_run(self, numbers: Sequence[int]) -> None:
         """Record, on the thread that runs them, the numbers of a run's calls.
@@ -85,8 +98,15 @@ class _Run(NamedTuple):
 
 
 def was_running(path: str, number: int) -> bool:
-    """Return whether a replica that has died was running a call; False where there is no record."""
-    return any(number in run.numbers for run in _runs(path))
+    """Return whether a replica that has died may have been running a call.
+
+    False where there is no record, and True where there was no room for one.
+    """
+    try:
+        is_unknown = os.stat(path).st_size == 0
+    except OSError:
+        return False
+    return is_unknown or any(number in run.numbers for run in _runs(path))
 
 
 def running_since(path: str) -> float | None:

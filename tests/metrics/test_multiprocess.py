@@ -202,6 +202,18 @@ def test_a_folder_is_cleared_but_for_the_series_that_are_there_at_0(tmp_path: Pa
     assert "calls_total" not in found
 
 
+@pytest.mark.processes
+def test_what_another_live_process_counts_is_not_cleared(tmp_path: Path) -> None:
+    process = start(tmp_path, 3)
+
+    multiprocess.clear(tmp_path)
+    assert sums(tmp_path) == {"calls_total": 3, "busy": 1}
+
+    end(process, by_force=True)
+    multiprocess.clear(tmp_path)
+    assert sums(tmp_path) == {}
+
+
 METRICS = """
 import sys
 from prometheus_client import Counter, Gauge, Histogram

@@ -1,9 +1,9 @@
 """The owner of a service, and its folder, which is removed once the owner has exited."""
 
+import errno
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,7 +26,7 @@ input()
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     return tmp_path / f"model-serving-{os.getuid()}"
 
 
@@ -34,10 +34,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def running(program: str, *before: str) -> Iterator[subprocess.Popen[str]]:
     """Run a program whose temporary folder is this process's, from its first line until the block ends."""
     command = [*before, sys.executable, "-c", program]
-    env = {**os.environ, "TMPDIR": tempfile.gettempdir()}
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env
-    ) as process:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert line_of(process) == ""
         yield process
 
@@ -151,6 +148,29 @@ def test_a_folder_that_belongs_to_no_living_process_is_removed(home: Path, name:
     own = owner.folder(os.getpid())
 
     assert list(home.iterdir()) == [own]
+
+
+def test_a_folder_for_temporary_files_without_room_stays_the_one_that_it_is(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "write", fail)
+
+    assert owner.home() == home
+
+
+def test_one_that_may_not_be_written_to_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable, name in (("TMPDIR", "missing"), ("TEMP", "read-only"), ("TMP", "chosen")):
+        monkeypatch.setenv(variable, str(tmp_path / name))
+    for name in ("read-only", "chosen"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setattr(os, "access", lambda path, mode: not str(path).endswith("read-only"))
+
+    assert owner.home().parent == tmp_path / "chosen"
 
 
 def test_a_home_that_is_open_to_others_is_refused(home: Path) -> None:

@@ -1,5 +1,6 @@
 """The flight recorder: what its file says of a live replica, and of one that has died."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -97,7 +98,7 @@ def _record_the_error(recorder: FlightRecorder, errors: list[str]) -> None:
         errors.append(str(error))
 
 
-@pytest.mark.parametrize("content", [None, b"", b"short", bytes(8), b"\xff" * 64])
+@pytest.mark.parametrize("content", [None, b"short", bytes(8), b"\xff" * 64])
 def test_a_file_that_is_no_record_has_no_run(path: str, content: bytes | None) -> None:
     if content is not None:
         Path(path).write_bytes(content)
@@ -140,3 +141,22 @@ def test_what_a_killed_process_was_running_stays_recorded(path: str) -> None:
 
     assert was_running(path, 43)
     assert running_since(path)
+
+
+def test_what_ran_is_not_known_where_there_was_no_room_for_the_record(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", fail)
+    recorder = FlightRecorder(path, slots=1, capacity=1)
+
+    recorder.begin_run([7])
+
+    assert recorder.error is not None
+    assert was_running(path, 7)
+    assert was_running(path, 8)
+    assert running_since(path) is None
+    recorder.end_run()
+    recorder.close()

@@ -70,6 +70,8 @@ class HostedHandler:
         recorder = FlightRecorder(
             command.record, spec.threads, spec.batching.max_size if spec.batching else 1
         )
+        if recorder.error is not None:
+            logger.warning("Which calls of %s run is not recorded: %s", spec.name, recorder.error)
         self._observer = RunObserver(recorder, instruments, self._settled)
         self._engine = Engine(
             self._handler,
