@@ -10,7 +10,7 @@ import math
 import threading
 import time
 from abc import abstractmethod
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -130,6 +130,33 @@ class JobsGauge(ScrapedGauge):
             for status, number in numbers.items()
         }
         return {**self._zeros, **kept}
+
+
+class RunnerReplicasGauge(ScrapedGauge):
+    """The replicas of runners, by state.
+
+    Args:
+        number: of the service.
+        states: of replicas; each is shown, at zero too.
+        replicas: by the runner's name, returns the state of each of its replicas.
+    """
+
+    def __init__(
+        self, number: str, states: Iterable[str], replicas: Mapping[str, Callable[[], Iterable[str]]]
+    ) -> None:
+        labels = ("runner", "state", SERVICE)
+        super().__init__("model_serving_runner_replicas", "Replicas of a runner, by state", labels)
+        self._number = number
+        self._states = tuple(states)
+        self._replicas = replicas
+
+    def read(self) -> Numbers:
+        counts = {runner: Counter(states()) for runner, states in self._replicas.items()}
+        return {
+            (runner, state, self._number): float(count[state])
+            for runner, count in counts.items()
+            for state in self._states
+        }
 
 
 class RunnerQueuesGauge(ScrapedGauge):

@@ -34,6 +34,7 @@ class RunnerOptions:
         init: keyword arguments that the handler's class is built with.
         start_timeout: seconds that a replica may take to build and warm up its handler.
         kill_after: seconds after which one run of the handler counts as stuck, and its replica is replaced.
+        unresponsive_after: seconds without a sign of life after which a replica is sent no calls.
     """
 
     replicas: int = 1
@@ -41,6 +42,7 @@ class RunnerOptions:
     init: Mapping[str, Any] = field(default_factory=dict)
     start_timeout: float = 300.0
     kill_after: float | None = None
+    unresponsive_after: float | None = 10.0
 
 
 @dataclass(frozen=True)
@@ -201,6 +203,7 @@ _RUNNER_READERS: dict[str, Callable[[Any], Any]] = {
     "init": _init,
     "start_timeout": values.seconds,
     "kill_after": values.optional(values.seconds),
+    "unresponsive_after": values.optional(values.seconds),
 }
 
 _LIMIT_READERS: dict[str, Callable[[Any], Any]] = {

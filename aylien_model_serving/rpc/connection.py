@@ -12,7 +12,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Container, Iterator
 from contextlib import suppress
 
 from aylien_model_serving.core.messages import Call, Reply
@@ -23,13 +23,14 @@ from aylien_model_serving.rpc.in_flight import (
     Outcome,
     ReplicaDraining,
     ReplicaLost,
+    ReplicaUnresponsive,
     ReplyStream,
     call_numbers,
 )
 from aylien_model_serving.rpc.protocol import Buffer
 from aylien_model_serving.rpc.send_queue import SendQueue
 
-__all__ = ["Connection", "ReplicaDraining", "ReplicaLost"]
+__all__ = ["Connection", "ReplicaDraining", "ReplicaLost", "ReplicaUnresponsive"]
 
 logger = logging.getLogger(__name__)
 
@@ -98,6 +99,7 @@ class Connection:
 
     def __init__(self, path: str) -> None:
         self.is_open = True
+        self._refusal: type[ReplicaLost | ReplicaUnresponsive] | None = None
         self._path = path
         self._process = os.getpid()
         self._call_numbers = call_numbers()
@@ -130,6 +132,7 @@ class Connection:
         Raises:
             ReplicaLost: the connection ended before the reply came.
             ReplicaDraining: the replica drains and has not begun the call.
+            ReplicaUnresponsive: the replica gives no sign of life and has not begun the call.
             DeadlineExceeded: the deadline passed; the call is cancelled in the replica.
             RuntimeError: another process made this connection.
         """
@@ -141,8 +144,10 @@ class Connection:
         self._in_flight.add(number, waiter)
         if self._reader is None:
             self._start_reader()
-        if not self.is_open and self.forget(number):
-            raise ReplicaLost(number)
+        refusal = self._refusal
+        if refusal is not None:
+            self.forget(number)
+            raise refusal(number)
         outcome = self._send_and_wait(number, buffers, waiter, call.deadline)
         if isinstance(outcome, Reply):
             return outcome
@@ -170,6 +175,33 @@ class Connection:
             self.send(protocol.encode_cancel(number))
         return was_in_flight
 
+    def suspend(self, begun: Container[int]) -> None:
+        """Take no calls until `resume`, and give back those that the replica has not begun.
+
+        Args:
+            begun: numbers of the calls that the replica is running, which stay.
+        """
+        self._refuse(ReplicaUnresponsive)
+        for number in self._in_flight.give_back(begun):
+            self.send(protocol.encode_cancel(number))
+
+    def resume(self) -> None:
+        """Take calls again."""
+        self._refuse(None)
+
+    def _refuse(self, refusal: type[ReplicaLost | ReplicaUnresponsive] | None) -> None:
+        """Refuse calls, or take them; the end of the connection is final."""
+        with self._start_lock:
+            if self.is_open:
+                self._refusal = refusal
+
+    def _end(self) -> bool:
+        """Refuse all calls from here on, and return whether this is the first time."""
+        with self._start_lock:
+            was_open, self.is_open = self.is_open, False
+            self._refusal = ReplicaLost
+            return was_open
+
     def _start_reader(self) -> None:
         with self._start_lock:
             if self._reader is None and self.is_open:
@@ -190,7 +222,7 @@ class Connection:
             self._tear_down()
 
     def _tear_down(self) -> None:
-        self.is_open = False
+        self._end()
         self._in_flight.fail_all()
         self._send_queue.close()
 
@@ -199,9 +231,8 @@ class Connection:
         if os.getpid() != self._process:
             self._socket.close()  # this process's copy alone: the parent goes on using its own
             return
-        with self._start_lock:
-            was_open, self.is_open = self.is_open, False
-            reader = self._reader
+        was_open = self._end()
+        reader = self._reader
         if reader is None:
             if was_open:
                 self._tear_down()

@@ -12,14 +12,21 @@ import math
 import socket
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Container, Iterator
 from typing import cast
 
 from aylien_model_serving.core.messages import Call, Reply
 from aylien_model_serving.errors import DeadlineExceeded
 from aylien_model_serving.rpc import protocol
 from aylien_model_serving.rpc.connection import SEND_BUFFER
-from aylien_model_serving.rpc.in_flight import InFlightTable, Outcome, ReplicaLost, ReplyStream, call_numbers
+from aylien_model_serving.rpc.in_flight import (
+    InFlightTable,
+    Outcome,
+    ReplicaLost,
+    ReplicaUnresponsive,
+    ReplyStream,
+    call_numbers,
+)
 from aylien_model_serving.rpc.protocol import Buffer
 
 logger = logging.getLogger(__name__)
@@ -75,6 +82,7 @@ class AsyncConnection(asyncio.BufferedProtocol):
 
     def __init__(self) -> None:
         self.is_open = False
+        self._refusal: type[ReplicaLost | ReplicaUnresponsive] | None = ReplicaLost
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._call_numbers = call_numbers()
@@ -122,13 +130,14 @@ class AsyncConnection(asyncio.BufferedProtocol):
         Raises:
             ReplicaLost: the connection ended before the reply came.
             ReplicaDraining: the replica drains and has not begun the call.
+            ReplicaUnresponsive: the replica gives no sign of life and has not begun the call.
             DeadlineExceeded: the deadline passed; the call is cancelled in the replica, as that of a
                 cancelled task is.
         """
         number = next(self._call_numbers)
         buffers = protocol.encode_call(number, call, suspect)
-        if not self.is_open:
-            raise ReplicaLost(number)
+        if self._refusal is not None:
+            raise self._refusal(number)
         future: asyncio.Future[Outcome] = self._loop.create_future()
         self._in_flight.add(number, _TaskWaiter(future))
         if call.deadline is not None:
@@ -144,6 +153,22 @@ class AsyncConnection(asyncio.BufferedProtocol):
         if isinstance(outcome, Reply):
             return outcome
         raise outcome
+
+    def suspend(self, begun: Container[int]) -> None:
+        """Take no calls until `resume`, and give back those that the replica has not begun.
+
+        Args:
+            begun: numbers of the calls that the replica is running, which stay.
+        """
+        if self.is_open:
+            self._refusal = ReplicaUnresponsive
+            for number in self._in_flight.give_back(begun):
+                self.send(protocol.encode_cancel(number))
+
+    def resume(self) -> None:
+        """Take calls again."""
+        if self.is_open:
+            self._refusal = None
 
     def _cancel(self, number: int) -> None:
         if self.forget(number):
@@ -213,9 +238,11 @@ class AsyncConnection(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by its class
         self.is_open = True
+        self._refusal = None
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.is_open = False
+        self._refusal = ReplicaLost
         self._unsent.clear()
         self._in_flight.fail_all()
         self._set_timer(math.inf)

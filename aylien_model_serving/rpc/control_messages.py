@@ -12,7 +12,7 @@ import msgspec
 
 from aylien_model_serving.rpc.spec import Spec
 
-State = Literal["starting", "ready", "draining", "waiting", "failed"]
+State = Literal["starting", "ready", "unresponsive", "draining", "waiting", "failed"]
 
 
 class Replica(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,9 +25,10 @@ class Replica(msgspec.Struct, frozen=True, kw_only=True):
         record: path of its flight recorder.
         pid: its process; 0 while there is none.
         device: the device as the operator names it, e.g. "cuda:1".
-        state: "waiting" for its next start after a death, "failed" if it could not be built.
+        state: "waiting" for its next start after a death, "failed" if it could not be built, "unresponsive"
+            if it was ready and does not answer its heartbeat.
         restarts: how many times it has been started again.
-        error: why it failed or died the last time; empty if it never did.
+        error: why it failed, died or is unresponsive; empty while it serves.
         version: version of the spec that it hosts.
     """
 
@@ -68,7 +69,7 @@ class ReplicaUpdate(msgspec.Struct, frozen=True):
 
 
 class Command(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Supervisor → replica: first what to host and where, at the end to drain.
+    """Supervisor → replica: first what to host and where, then heartbeats, at the end to drain.
 
     Args:
         spec: what it hosts.
@@ -76,6 +77,7 @@ class Command(msgspec.Struct, frozen=True, omit_defaults=True):
         socket: path of the Unix socket on which to accept calls.
         record: path of its flight recorder.
         restarts: how many times it has been started again.
+        heartbeat: whether it is asked for a sign of life; it answers with the same.
         drain: `time.monotonic()` seconds by which it has to have finished its calls and to exit.
     """
 
@@ -84,6 +86,7 @@ class Command(msgspec.Struct, frozen=True, omit_defaults=True):
     socket: str = ""
     record: str = ""
     restarts: int = 0
+    heartbeat: bool = False
     drain: float | None = None
 
 
@@ -93,7 +96,9 @@ class Status(msgspec.Struct, frozen=True, omit_defaults=True):
     Args:
         state: "loading" once it holds the loading lock and builds its handler, "ready" once it takes calls.
         failed: why it could not be built; it exits after this.
+        heartbeat: whether this is the answer to a heartbeat.
     """
 
     state: Literal["loading", "ready"] | None = None
     failed: str | None = None
+    heartbeat: bool = False

@@ -13,7 +13,7 @@ import os
 import threading
 import time
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -97,16 +97,32 @@ class _Run(NamedTuple):
     numbers: array[int]
 
 
+class _EveryNumber(Container[int]):
+    """The calls of a replica of which nothing is known."""
+
+    def __contains__(self, number: object) -> bool:
+        return True
+
+
 def was_running(path: str, number: int) -> bool:
     """Return whether a replica that has died may have been running a call.
 
     False where there is no record, and True where there was no room for one.
     """
+    return number in running(path)
+
+
+def running(path: str) -> Container[int]:
+    """Return the numbers of the calls that a replica may be running.
+
+    None where there is no record, and all where there was no room for one.
+    """
     try:
-        is_unknown = os.stat(path).st_size == 0
+        if os.stat(path).st_size == 0:
+            return _EveryNumber()
     except OSError:
-        return False
-    return is_unknown or any(number in run.numbers for run in _runs(path))
+        return ()
+    return frozenset(number for run in _runs(path) for number in run.numbers)
 
 
 def running_since(path: str) -> float | None:

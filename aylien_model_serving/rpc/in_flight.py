@@ -10,7 +10,7 @@ import itertools
 import os
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Container, Iterable, Iterator
 from typing import Protocol, TypeVar
 
 from aylien_model_serving.core.messages import Reply
@@ -36,6 +36,10 @@ class ReplicaLost(Exception):
 
 class ReplicaDraining(Exception):
     """The replica drains and has refused the call, unbegun; another replica should have it."""
+
+
+class ReplicaUnresponsive(Exception):
+    """The replica gives no sign of life and has not begun the call; another replica should have it."""
 
 
 Outcome = Reply | Exception
@@ -175,6 +179,18 @@ class InFlightTable:
             waiter.settle(ReplicaLost(number))
         for number, stream in _pop_all(self._streams):
             stream.end(ReplicaLost(number))
+
+    def give_back(self, begun: Container[int]) -> Iterator[int]:
+        """End the calls that an unresponsive replica has not begun, and yield the number of each.
+
+        Args:
+            begun: numbers of calls that stay.
+        """
+        for number in list(self._calls):
+            waiter = None if number in begun else self._calls.pop(number, None)
+            if waiter is not None:
+                waiter.settle(ReplicaUnresponsive())
+                yield number
 
     def _reply(self, frame: Frame) -> None:
         waiter = self._calls.pop(frame.number, None)

@@ -48,6 +48,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
         max_queue: calls that may wait for one replica.
         start_timeout: seconds that a replica may take to build and warm up its handler.
         kill_after: seconds after which one run of the handler counts as stuck.
+        unresponsive_after: seconds without an answer to a heartbeat after which a replica is sent no calls.
         threads: how many calls may run at once in one replica.
         batching: the limits of a batch, for a handler that takes a list of each field.
         warmup: fields of a call that is made before a replica is ready.
@@ -76,6 +77,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     max_queue: int = 256
     start_timeout: float = 300.0
     kill_after: float | None = None
+    unresponsive_after: float | None = 10.0
     threads: int = 1
     batching: BatchOptions | None = None
     warmup: dict[str, Any] | None = None

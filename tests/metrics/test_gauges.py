@@ -4,15 +4,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
-from unittest import mock
 
 import pytest
 
 from aylien_model_serving.errors import Unavailable
 from aylien_model_serving.metrics import gauges
-from aylien_model_serving.metrics.gauges import JobsGauge, RunnerQueuesGauge
+from aylien_model_serving.metrics.gauges import JobsGauge, RunnerQueuesGauge, RunnerReplicasGauge
 from aylien_model_serving.metrics.instruments import Instruments
-from aylien_model_serving.replicas.client.replica_pool import ReplicaPool
+from aylien_model_serving.replicas.client.waiting_calls import WaitingCalls
 from tests.metrics.test_instruments import scrape, series
 
 
@@ -100,18 +99,37 @@ def test_calls_that_wait_for_a_replica_and_in_its_queue_are_added_up() -> None:
     assert scrape(instruments)[WAITING] == 9
 
 
-def test_a_pool_reports_the_calls_that_wait_for_a_replica() -> None:
+def test_calls_that_wait_for_a_replica_are_reported_and_limited() -> None:
     reported: list[int] = []
-    pool = ReplicaPool(mock.Mock(max_queue=2, replicas=1), reported.append)
+    waiting = WaitingCalls("classify", 2, reported.append)
 
-    pool.enter()
-    pool.enter()
-    with pytest.raises(Unavailable):
-        pool.enter()
-    pool.exit()
-    pool.exit()
+    with waiting, waiting, pytest.raises(Unavailable), waiting:
+        pass
 
     assert reported == [1, 2, 1, 0]
+
+
+def test_replicas_are_counted_by_state_and_no_state_is_left_out() -> None:
+    instruments = Instruments()
+    states = ["ready", "failed", "unresponsive"]
+    found = {"classify": lambda: ["ready", "unresponsive", "ready"], "rank": list[str]}
+
+    instruments.add(RunnerReplicasGauge(instruments.number, states, found))
+
+    shown = scrape(instruments)
+    counts = {
+        (runner, state): shown[series("model_serving_runner_replicas", runner=runner, state=state)]
+        for runner in found
+        for state in states
+    }
+    assert counts == {
+        ("classify", "ready"): 2,
+        ("classify", "failed"): 0,
+        ("classify", "unresponsive"): 1,
+        ("rank", "ready"): 0,
+        ("rank", "failed"): 0,
+        ("rank", "unresponsive"): 0,
+    }
 
 
 def test_a_replica_that_does_not_answer_counts_with_its_last_answer() -> None:

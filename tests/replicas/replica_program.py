@@ -38,8 +38,11 @@ def main(descriptor: int) -> None:
         time.sleep(0.01)
     ACTIONS[options.get("does", "serve")](supervisor, command)
     while data := supervisor.recv(65536):
-        if any(later.drain is not None for later in decoder.feed(data)):
-            return
+        for later in decoder.feed(data):
+            if later.drain is not None:
+                return
+            if later.heartbeat:
+                supervisor.sendall(encode(Status(heartbeat=True)))
 
 
 def serve(supervisor: socket.socket, command: Command) -> None:

@@ -19,6 +19,9 @@ class StubProcess:
     def poll(self) -> None:
         self.done.append("poll")
 
+    def ask(self) -> None:
+        self.done.append("ask")
+
     def drain(self, until: float) -> None:
         self.done.append("drain")
 
@@ -29,7 +32,7 @@ class StubProcess:
 class SlotScene:
     """A slot, the processes that were started for it, and what its flight recorder says."""
 
-    def __init__(self, **fields: float) -> None:
+    def __init__(self, **fields: float | None) -> None:
         self.processes: list[StubProcess] = []
         self.running_since: float | None = None
         self.error: Exception | None = None
@@ -66,8 +69,8 @@ def test_a_slot_starts_a_process_at_once() -> None:
     assert scene.slot.due is None
 
 
-def test_nothing_is_due_while_a_replica_serves() -> None:
-    scene = SlotScene()
+def test_nothing_is_due_while_a_replica_serves_without_limits() -> None:
+    scene = SlotScene(unresponsive_after=None)
 
     scene.ready_at(1.0)
 
@@ -161,7 +164,7 @@ def test_the_start_timeout_runs_from_the_begin_of_loading() -> None:
 
 
 def test_a_replica_whose_run_takes_too_long_is_killed() -> None:
-    scene = SlotScene(kill_after=2.0)
+    scene = SlotScene(kill_after=2.0, unresponsive_after=None)
     scene.ready_at(10.0)
 
     scene.slot.run_due(12.0)
@@ -173,6 +176,86 @@ def test_a_replica_whose_run_takes_too_long_is_killed() -> None:
 
     assert scene.processes[0].done == ["kill"]
     assert scene.slot.replica().error == "was killed: one call took longer than 2 seconds"
+
+
+def beat_until(scene: SlotScene, end: float) -> list[tuple[float, str]]:
+    """Do what is due until a time, and return the changes of the state with their times."""
+    changes = [(0.0, scene.slot.state)]
+    while scene.slot.due is not None and scene.slot.due <= end:
+        now = scene.slot.due
+        scene.slot.run_due(now)
+        if scene.slot.state != changes[-1][1]:
+            changes.append((now, scene.slot.state))
+    return changes[1:]
+
+
+def test_a_replica_that_answers_its_heartbeats_stays_ready() -> None:
+    scene = SlotScene(unresponsive_after=10.0)
+    scene.ready_at(100.0)
+
+    for end in range(101, 131):
+        assert beat_until(scene, end) == []
+        scene.slot.on_heartbeat()
+
+    assert scene.processes[0].done == ["ask"] * 30
+
+
+def test_a_silent_replica_is_unresponsive_after_a_while_and_ready_when_it_answers() -> None:
+    scene = SlotScene(unresponsive_after=10.0)
+    scene.ready_at(100.0)
+
+    changes = beat_until(scene, 1000.0)
+    silent = scene.slot.replica()
+    scene.slot.on_heartbeat()
+    back = scene.slot.replica()
+
+    assert changes == [(111.0, "unresponsive")]
+    assert (silent.pid, silent.error) == (7, "has answered no heartbeat for 10 seconds")
+    assert (back.state, back.error, back.restarts) == ("ready", "", 0)
+    assert scene.processes[0].done == ["ask"]
+
+
+def test_a_silent_replica_is_killed_where_a_time_is_given() -> None:
+    scene = SlotScene(unresponsive_after=10.0, kill_after=30.0)
+    scene.ready_at(100.0)
+
+    changes = beat_until(scene, 1000.0)
+    killed = list(scene.processes[0].done)
+    scene.slot.on_exit("was ended by SIGKILL", 131.0)
+    told = scene.slot.replica()
+    scene.slot.run_due(131.0)
+    scene.slot.on_ready(132.0)
+
+    assert changes == [(111.0, "unresponsive")]
+    assert killed == ["ask", "kill"]
+    assert (told.state, told.error) == ("waiting", "was killed: it answered no heartbeat for 30 seconds")
+    assert scene.slot.replica().state == "ready"
+    assert scene.processes[1].done == []
+
+
+def test_a_silent_replica_is_not_killed_before_it_counts_as_unresponsive() -> None:
+    scene = SlotScene(unresponsive_after=10.0, kill_after=0.5)
+    scene.ready_at(100.0)
+
+    beat_until(scene, 110.9)
+    assert scene.processes[0].done == ["ask"]
+    beat_until(scene, 111.0)
+
+    assert scene.processes[0].done == ["ask", "kill"]
+
+
+def test_an_unresponsive_replica_may_finish_its_run_when_it_is_drained() -> None:
+    scene = SlotScene(unresponsive_after=10.0)
+    scene.ready_at(100.0)
+    beat_until(scene, 1000.0)
+
+    scene.slot.drain(until=1030.0)
+    scene.slot.on_heartbeat()
+    scene.slot.run_due(1029.0)
+    assert (scene.slot.state, scene.processes[0].done) == ("draining", ["ask", "drain"])
+    scene.slot.run_due(1030.0)
+
+    assert scene.processes[0].done == ["ask", "drain", "kill"]
 
 
 def test_a_drained_replica_finishes_and_is_not_replaced() -> None:

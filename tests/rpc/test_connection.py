@@ -10,7 +10,12 @@ import pytest
 from aylien_model_serving.core.messages import Reply
 from aylien_model_serving.errors import DeadlineExceeded
 from aylien_model_serving.rpc import protocol
-from aylien_model_serving.rpc.connection import Connection, ReplicaDraining, ReplicaLost
+from aylien_model_serving.rpc.connection import (
+    Connection,
+    ReplicaDraining,
+    ReplicaLost,
+    ReplicaUnresponsive,
+)
 from tests.rpc.stub_replica import CallThread, StubReplica, a_call, eventually
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -83,6 +88,44 @@ def test_a_draining_replica_refuses_a_call(connection: Connection) -> None:
         connection.call(a_call("/drain"), False)
 
     assert connection.in_flight == 0
+
+
+def test_what_a_suspended_replica_has_not_begun_is_given_back_and_cancelled(
+    connection: Connection, replica: StubReplica
+) -> None:
+    callers = [CallThread(lambda: connection.call(a_call("/hold"), False)) for _ in range(3)]
+    eventually(lambda: len(replica.only.held) == 3)
+    begun, *waiting = replica.only.held
+
+    connection.suspend({begun})
+    eventually(lambda: sorted(replica.only.cancelled) == sorted(waiting))
+    with pytest.raises(ReplicaUnresponsive):
+        connection.call(a_call(), False)
+    in_flight = connection.in_flight
+    replica.only.release(begun)
+
+    outcomes = [caller.ended() for caller in callers]
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["ReplicaUnresponsive"] * 2 + ["Reply"]
+    assert in_flight == 1
+    assert connection.is_open
+
+
+def test_a_connection_that_is_resumed_takes_calls(connection: Connection) -> None:
+    connection.suspend(())
+
+    connection.resume()
+
+    assert connection.call(a_call(body=b"text"), False).body == b"text"
+
+
+def test_a_connection_that_has_ended_is_not_resumed(connection: Connection) -> None:
+    connection.close()
+
+    connection.suspend(())
+    connection.resume()
+
+    with pytest.raises(ReplicaLost):
+        connection.call(a_call(), False)
 
 
 @pytest.mark.parametrize("path", ["/garbage", "/wrong"])

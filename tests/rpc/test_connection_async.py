@@ -15,7 +15,7 @@ from aylien_model_serving.errors import DeadlineExceeded
 from aylien_model_serving.process import native_threads
 from aylien_model_serving.rpc import protocol
 from aylien_model_serving.rpc.connection_async import AsyncConnection
-from aylien_model_serving.rpc.in_flight import ReplicaDraining, ReplicaLost
+from aylien_model_serving.rpc.in_flight import ReplicaDraining, ReplicaLost, ReplicaUnresponsive
 from tests.rpc.stub_replica import StubReplica, a_call
 
 pytestmark = pytest.mark.skipif(
@@ -186,6 +186,41 @@ def test_a_draining_replica_refuses_a_call(run: Callable[[Test], None]) -> None:
     async def test(connection: AsyncConnection, replica: StubReplica) -> None:
         with pytest.raises(ReplicaDraining):
             await connection.call(a_call("/drain"), False)
+
+    run(test)
+
+
+def test_what_a_suspended_replica_has_not_begun_is_given_back_and_cancelled(
+    run: Callable[[Test], None],
+) -> None:
+    async def test(connection: AsyncConnection, replica: StubReplica) -> None:
+        calls = [asyncio.ensure_future(connection.call(a_call("/hold"), False)) for _ in range(3)]
+        await eventually(lambda: len(replica.only.held) == 3)
+        begun, *waiting = replica.only.held
+
+        connection.suspend({begun})
+        await eventually(lambda: replica.only.cancelled == waiting)
+        with pytest.raises(ReplicaUnresponsive):
+            await connection.call(a_call(), False)
+        replica.only.release(begun)
+
+        outcomes = await asyncio.gather(*calls, return_exceptions=True)
+        assert [type(outcome) for outcome in outcomes] == [Reply, ReplicaUnresponsive, ReplicaUnresponsive]
+
+    run(test)
+
+
+def test_a_connection_that_is_resumed_takes_calls_unless_it_has_ended(run: Callable[[Test], None]) -> None:
+    async def test(connection: AsyncConnection, replica: StubReplica) -> None:
+        connection.suspend(())
+        connection.resume()
+        assert (await connection.call(a_call(body=b"text"), False)).body == b"text"
+
+        connection.close()
+        await eventually(lambda: not connection.is_open)
+        connection.resume()
+        with pytest.raises(ReplicaLost):
+            await connection.call(a_call(), False)
 
     run(test)
 

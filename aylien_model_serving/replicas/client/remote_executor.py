@@ -6,8 +6,9 @@ as often as needed, since it can't be the cause. Which replicas there are is in 
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -18,7 +19,7 @@ from aylien_model_serving.executors.waiters import Waiters
 from aylien_model_serving.replicas.client.replica_pool import ReplicaPool
 from aylien_model_serving.replicas.client.replica_pools import ReplicaPools
 from aylien_model_serving.replicas.client.supervisor_client import Replica
-from aylien_model_serving.rpc.connection import ReplicaDraining, ReplicaLost
+from aylien_model_serving.rpc.connection import ReplicaDraining, ReplicaLost, ReplicaUnresponsive
 from aylien_model_serving.rpc.flight_recorder import was_running
 from aylien_model_serving.rpc.spec import Spec
 
@@ -56,6 +57,10 @@ class RemoteExecutor:
     def wake(self) -> None:
         """Have the replicas claim jobs."""
         self._pools.get().wake()
+
+    def replicas(self) -> Sequence[Replica]:
+        """Return the replicas as they were last announced, without asking them."""
+        return self._pools.get().replicas()
 
     def describe(self, *, with_errors: bool) -> list[dict[str, Any]]:
         """Return the state of each replica, with the queue and batches of those that answer.
@@ -125,6 +130,8 @@ class RemoteExecutor:
             connection, replica = replica_pool.acquire(call.deadline)
             try:
                 return connection.call(call, crashes.is_suspect)
+            except ReplicaUnresponsive:
+                continue
             except ReplicaDraining:
                 replica_pool.remove(replica)
             except ReplicaLost as lost:
@@ -137,6 +144,8 @@ class RemoteExecutor:
             connection, replica = await replica_pool.acquire_async(call.deadline)
             try:
                 return await connection.call(call, crashes.is_suspect)
+            except ReplicaUnresponsive:
+                await asyncio.sleep(0)  # the loop may be about to take over that it answers again
             except ReplicaDraining:
                 replica_pool.remove(replica)
             except ReplicaLost as lost:

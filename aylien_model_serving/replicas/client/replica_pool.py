@@ -11,7 +11,8 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -20,8 +21,14 @@ from aylien_model_serving.core.messages import Call
 from aylien_model_serving.errors import DeadlineExceeded, ServingError, Unavailable
 from aylien_model_serving.executors import STATUS
 from aylien_model_serving.replicas.client.supervisor_client import Replica, SupervisorClient
-from aylien_model_serving.rpc import protocol
-from aylien_model_serving.rpc.connection import Connection, ReplicaDraining, ReplicaLost
+from aylien_model_serving.replicas.client.waiting_calls import WaitingCalls
+from aylien_model_serving.rpc import flight_recorder, protocol
+from aylien_model_serving.rpc.connection import (
+    Connection,
+    ReplicaDraining,
+    ReplicaLost,
+    ReplicaUnresponsive,
+)
 from aylien_model_serving.rpc.connection_async import AsyncConnection
 
 if TYPE_CHECKING:
@@ -29,6 +36,12 @@ if TYPE_CHECKING:
 
 #: Seconds that a call waits for a replica that died right after its start; its next start may be far off.
 _CRASH_LOOP_WAIT = 2.0
+
+#: States of replicas that take calls, or may do so again.
+_BUILT = ("ready", "unresponsive")
+
+#: What is done with a connection.
+_Act = Callable[[Connection | AsyncConnection], None]
 
 
 class ReplicaPool:
@@ -41,14 +54,13 @@ class ReplicaPool:
 
     def __init__(self, spec: Spec, on_waiting: Callable[[int], None]) -> None:
         self.pid = os.getpid()
-        self._on_waiting = on_waiting
         self._name = spec.name
         self._start_timeout = spec.start_timeout
-        self._max_waiting = spec.max_queue * spec.replicas
-        self._waiting = 0
+        self._waiting = WaitingCalls(spec.name, spec.max_queue * spec.replicas, on_waiting)
         self._replicas: Sequence[Replica] | None = None
         self._ready: Sequence[Replica] = ()
         self._lost: set[str] = set()
+        self._suspended: set[str] = set()
         self._changed = threading.Condition()
         self._connections: dict[str, Connection] = {}
         self._async_connections: dict[str, asyncio.Future[AsyncConnection]] = {}
@@ -68,9 +80,14 @@ class ReplicaPool:
 
     def update(self, replicas: Sequence[Replica]) -> None:
         """Take over the replicas as the supervisor announces them."""
+        unresponsive = {replica.socket: replica for replica in replicas if replica.state == "unresponsive"}
+        for path in self._suspended - unresponsive.keys():
+            self._with_connections(path, _resume)  # before any call is sent there
         with self._changed:
+            silenced = unresponsive.keys() - self._suspended
+            self._suspended = set(unresponsive)
             self._replicas = replicas
-            announced = {replica.socket for replica in replicas if replica.state == "ready"}
+            announced = {replica.socket for replica in replicas if replica.state in _BUILT}
             self._lost &= announced
             self._refresh_ready()
             for path in [path for path, connection in self._connections.items() if path not in announced]:
@@ -78,8 +95,25 @@ class ReplicaPool:
                     self._connections.pop(path).close()
             self._changed.notify_all()
             loop, waiters = self._loop, list(self._async_waiters)
+        for path in silenced:  # when no call is sent there any more
+            self._with_connections(
+                path, partial(_suspend, flight_recorder.running(unresponsive[path].record))
+            )
         if loop is not None and waiters and not loop.is_closed():
             loop.call_soon_threadsafe(_wake, waiters)
+
+    def _with_connections(self, path: str, act: _Act) -> None:
+        """Do something with this process's connections to a replica: with the loop's own, on the loop."""
+        connection, loop = self._connections.get(path), self._loop
+        if connection is not None:
+            act(connection)
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(self._with_async_connection, path, act)
+
+    def _with_async_connection(self, path: str, act: _Act) -> None:
+        connecting = self._async_connections.get(path)
+        if connecting is not None:
+            connecting.add_done_callback(partial(_act_if_open, act))
 
     def replicas(self) -> Sequence[Replica]:
         """Return the replicas as they were last announced."""
@@ -127,7 +161,7 @@ class ReplicaPool:
         try:
             status: dict[str, Any] = msgspec.json.decode(connection.call(call, False).body)
             return status
-        except (ServingError, ReplicaLost, ReplicaDraining):
+        except (ServingError, ReplicaLost, ReplicaDraining, ReplicaUnresponsive):
             return {}
 
     def acquire(self, deadline: float | None) -> tuple[Connection, Replica]:
@@ -142,7 +176,7 @@ class ReplicaPool:
             found = self._least_busy()
             if found is not None:
                 return found
-            with self._changed, _WaitingCall(self):
+            with self._changed, self._waiting:
                 if not self.ready():
                     self._changed.wait(self._max_wait(since, deadline))
 
@@ -159,6 +193,8 @@ class ReplicaPool:
     def _connect(self, replica: Replica) -> Connection | None:
         with self._changed:
             connection = self._connections.get(replica.socket)
+            if replica.socket in self._suspended:
+                return None
             if connection is None or not connection.is_open:
                 try:
                     connection = self._connections[replica.socket] = Connection(replica.socket)
@@ -174,7 +210,7 @@ class ReplicaPool:
             found = await self._least_busy_async()
             if found is not None:
                 return found
-            with _WaitingCall(self):
+            with self._waiting:
                 await self._wait_async(self._max_wait(since, deadline))
 
     async def _least_busy_async(self) -> tuple[AsyncConnection, Replica] | None:
@@ -183,6 +219,8 @@ class ReplicaPool:
         for replica in self.ready():
             connecting = self._async_connections.get(replica.socket)
             if connecting is None or (connecting.done() and not _is_open(connecting)):
+                if replica.socket in self._suspended:
+                    continue
                 connecting = asyncio.ensure_future(AsyncConnection.connect(replica.socket))
                 self._async_connections[replica.socket] = connecting
             try:
@@ -211,18 +249,6 @@ class ReplicaPool:
         finally:
             self._async_waiters.discard(waiter)
 
-    def enter(self) -> None:
-        """Count one more call that waits for a replica."""
-        if self._waiting >= self._max_waiting:
-            raise Unavailable(f"Too many requests wait for {self._name} to start")
-        self._waiting += 1
-        self._on_waiting(self._waiting)
-
-    def exit(self) -> None:
-        """Count one call less."""
-        self._waiting -= 1
-        self._on_waiting(self._waiting)
-
     def _max_wait(self, since: float, deadline: float | None) -> float:
         """Return the seconds that a call may wait for a replica from here on.
 
@@ -230,9 +256,10 @@ class ReplicaPool:
             Unavailable: no replica is starting, or the wait has lasted too long.
             DeadlineExceeded: the deadline has passed.
         """
-        states = {"starting"} if not self._replicas else {replica.state for replica in self._replicas}
+        states = {replica.state for replica in self._replicas} if self._replicas else {"starting"}
+        states -= {"unresponsive"}
         until = since + (_CRASH_LOOP_WAIT if states <= {"waiting", "draining"} else self._start_timeout)
-        is_hopeless = states == {"failed"} or SupervisorClient.of_process().is_owner_gone
+        is_hopeless = states <= {"failed"} or SupervisorClient.of_process().is_owner_gone
         if is_hopeless or time.monotonic() >= until:
             raise Unavailable(f"{self._name} has no live replica at the moment")
         if deadline is not None and time.monotonic() >= deadline:
@@ -240,21 +267,21 @@ class ReplicaPool:
         return (until if deadline is None else min(until, deadline)) - time.monotonic()
 
 
-class _WaitingCall:
-    """Counts a call among those that wait for a replica, while the block runs."""
-
-    def __init__(self, pool: ReplicaPool) -> None:
-        self._pool = pool
-
-    def __enter__(self) -> None:
-        self._pool.enter()
-
-    def __exit__(self, *_: object) -> None:
-        self._pool.exit()
-
-
 def _is_open(connecting: asyncio.Future[AsyncConnection]) -> bool:
     return not connecting.cancelled() and connecting.exception() is None and connecting.result().is_open
+
+
+def _suspend(begun: Container[int], connection: Connection | AsyncConnection) -> None:
+    connection.suspend(begun)
+
+
+def _resume(connection: Connection | AsyncConnection) -> None:
+    connection.resume()
+
+
+def _act_if_open(act: _Act, connecting: asyncio.Future[AsyncConnection]) -> None:
+    if _is_open(connecting):
+        act(connecting.result())
 
 
 def _wake(waiters: Sequence[asyncio.Future[None]]) -> None:

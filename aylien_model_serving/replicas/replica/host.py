@@ -167,6 +167,8 @@ class HostedHandler:
 
     def _on_commands(self, supervisor: SupervisorChannel) -> None:
         for command in supervisor.receive():
+            if command.heartbeat:
+                supervisor.report(Status(heartbeat=True))
             if command.drain is not None:
                 self._until = command.drain
                 self._server.drain()

@@ -39,6 +39,9 @@ class ReplicaProcess(Protocol):
     def poll(self) -> None:
         """Reap it and report its exit, if it has exited."""
 
+    def ask(self) -> None:
+        """Ask it for a sign of life."""
+
     def drain(self, until: float) -> None:
         """Ask it to finish its calls and to exit by a time."""
 
@@ -92,6 +95,9 @@ class ChildProcess:
     @property
     def needs_polling(self) -> bool:
         return self._pidfd is None and self._process.returncode is None
+
+    def ask(self) -> None:
+        self._peer.send(Command(heartbeat=True))
 
     def drain(self, until: float) -> None:
         self._peer.send(Command(drain=until))

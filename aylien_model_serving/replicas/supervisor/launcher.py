@@ -113,6 +113,8 @@ def _apply_status(status: Status, slot: ReplicaSlot) -> None:
         slot.on_loading(now)
     elif status.state == "ready":
         slot.on_ready(now)
+    elif status.heartbeat:
+        slot.on_heartbeat()
 
 
 def _remove(path: str) -> None:

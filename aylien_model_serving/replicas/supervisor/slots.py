@@ -7,11 +7,13 @@ and reports the events of its process.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable
 
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.process.backoff import Backoff
 from aylien_model_serving.replicas.supervisor.child_process import ReplicaProcess
+from aylien_model_serving.replicas.supervisor.heartbeat import Heartbeat
 from aylien_model_serving.rpc.control_messages import Replica, State
 from aylien_model_serving.rpc.spec import Spec
 
@@ -19,6 +21,9 @@ logger = logging.getLogger(__name__)
 
 #: Seconds that a replica which could not be built has to exit by itself.
 _EXIT_SECONDS = 1.0
+
+#: States of a replica that has been built.
+_BUILT = ("ready", "unresponsive")
 
 #: Characters of an error that are announced: its end, where the exception's message is.
 _MAX_ERROR = 2000
@@ -60,6 +65,7 @@ class ReplicaSlot:
         self._error = ""
         self._reason = ""
         self._ready_at: float | None = None
+        self._heartbeat = Heartbeat(None)
         self.due: float | None = now
 
     @property
@@ -89,8 +95,8 @@ class ReplicaSlot:
         self.due = None
         if self.process is None:
             self._start(now)
-        elif self.state == "ready":
-            self._check_run_time(now)
+        elif self.state in _BUILT:
+            self._check(now)
         elif self.state == "starting":
             self._fail(f"It was not ready within {self.spec.start_timeout:g} seconds")
             self.process.kill()
@@ -111,16 +117,40 @@ class ReplicaSlot:
     def _schedule_start(self, now: float) -> None:
         self.due = now + self._backoff.failed(0.0 if self._ready_at is None else now - self._ready_at)
 
-    def _check_run_time(self, now: float) -> None:
-        """Kill a replica whose run takes too long; else check again when this or the next run may do so."""
-        assert self.spec.kill_after is not None
+    def _check(self, now: float) -> None:
+        """Ask a replica whether it is alive, and kill one that is stuck; else check again when it may be."""
         assert self.process is not None
-        began = self._running_since(self.record)
-        if began is not None and now >= began + self.spec.kill_after:
-            self._reason = f"was killed: one call took longer than {self.spec.kill_after:g} seconds"
+        if self._heartbeat.beat(now):
+            self.process.ask()
+        if self.state == "ready" and self._heartbeat.is_unresponsive:
+            self._suspend()
+        stuck_at = self._stuck_at(now)
+        if self._reason:
             self.process.kill()
         else:
-            self.due = (now if began is None else began) + self.spec.kill_after
+            due = min(stuck_at, self._heartbeat.due)
+            self.due = due if due < math.inf else None
+
+    def _suspend(self) -> None:
+        """Announce that the replica takes no calls until it answers."""
+        self.state = "unresponsive"
+        self._error = f"has answered no heartbeat for {self._heartbeat.silence:g} seconds"
+        logger.error(
+            "Replica %d of %s %s: it is sent no calls until it does",
+            self.number, self.spec.name, self._error,
+        )  # fmt: skip
+
+    def _stuck_at(self, now: float) -> float:
+        """Return when the replica may count as stuck; where it does, it has a reason to be killed."""
+        limit = self.spec.kill_after
+        if limit is None:
+            return math.inf
+        began = self._running_since(self.record)
+        if began is not None and now >= began + limit:
+            self._reason = f"was killed: one call took longer than {limit:g} seconds"
+        elif self.state == "unresponsive" and self._heartbeat.silence >= limit:
+            self._reason = f"was killed: it answered no heartbeat for {self._heartbeat.silence:g} seconds"
+        return (now if began is None else began) + limit
 
     def on_loading(self, now: float) -> None:
         """Start the replica's time to load: it holds the loading lock."""
@@ -133,8 +163,18 @@ class ReplicaSlot:
             self.state = "ready"
             self._error = ""
             self._ready_at = now
-            self.due = None if self.spec.kill_after is None else now + self.spec.kill_after
+            self._heartbeat = Heartbeat(self.spec.unresponsive_after)
+            self._heartbeat.schedule(now)
+            self._check(now)
             logger.info("Replica %d of %s is ready on %s", self.number, self.spec.name, self.device)
+
+    def on_heartbeat(self) -> None:
+        """Have the replica take calls again, if it did not: it has answered."""
+        self._heartbeat.on_answer()
+        if self.state == "unresponsive":
+            self.state = "ready"
+            self._error = ""
+            logger.warning("Replica %d of %s answers again", self.number, self.spec.name)
 
     def on_failed(self, text: str, now: float) -> None:
         """Announce that the replica could not be built; it is about to exit."""
@@ -166,12 +206,12 @@ class ReplicaSlot:
 
     def drain(self, until: float) -> None:
         """Have the replica finish its calls and exit, by this time at the latest; none follows."""
-        is_first, was_ready = self.state != "draining", self.state == "ready"
+        is_first, was_built = self.state != "draining", self.state in _BUILT
         self.state = "draining"
         self.due = None
         if self.process is None:
             return
-        if not was_ready and is_first:
+        if not was_built and is_first:
             self.process.kill()  # it has nothing to finish
             return
         if is_first:
