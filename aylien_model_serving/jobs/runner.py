@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from msgspec.structs import replace
@@ -18,6 +18,7 @@ from aylien_model_serving.jobs.job import NewJob
 from aylien_model_serving.jobs.store import Store
 from aylien_model_serving.jobs.view import show
 from aylien_model_serving.rpc import protocol
+from aylien_model_serving.rpc.control_messages import Replica
 
 #: What a job's call accepts: JSON, or events where the reply is a stream.
 _ACCEPT = "application/json, text/event-stream"
@@ -43,6 +44,9 @@ class JobWorkerHost(Protocol):
     def describe(self, *, with_errors: bool) -> list[dict[str, Any]]:
         """Return what is known of each replica."""
 
+    def replicas(self) -> Sequence[Replica]:
+        """Return the replicas as they were last announced."""
+
 
 class EnqueueExecutor:
     """Enqueues calls as jobs.
@@ -67,6 +71,7 @@ class EnqueueExecutor:
         self.ready = workers.ready
         self.wake = workers.wake
         self.describe = workers.describe
+        self.replicas = workers.replicas
 
     def is_immediate(self) -> bool:
         return False

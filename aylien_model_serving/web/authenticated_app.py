@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 
+#: What the endpoint of an operators' page has before its path.
+_PAGE_PREFIX = "model_serving:"
+
+
 class AuthenticatedFlask(Flask):
     """A Flask app whose requests carry API keys, where the settings have any.
 
@@ -48,7 +52,7 @@ class AuthenticatedFlask(Flask):
         """
         is_open = set(self.state.settings.open)
         for rule, view in views.items():
-            endpoint = f"model_serving:{rule}"
+            endpoint = f"{_PAGE_PREFIX}{rule}"
             self.untracked.add(endpoint)
             if opened_by is None or not is_open.isdisjoint(opened_by):
                 self.public.add(endpoint)
@@ -90,6 +94,20 @@ class AuthenticatedFlask(Flask):
             if is_page:
                 raise BrowserUnauthorized from None
             raise
+
+    def sees(self, page: str) -> bool:
+        """Return whether Flask's current request may see what a page of the operators shows."""
+        return f"{_PAGE_PREFIX}{page}" in self.public or self.knows_caller()
+
+    def sees_errors(self) -> bool:
+        """Return whether Flask's current request may see why something failed: with the key of an admin.
+
+        Where the service has no keys, nobody may unless the settings say so: all that is known of a client
+        is that it reaches the service.
+        """
+        if self.state.settings.expose_errors:
+            return True
+        return self._auth is not None and self.knows_caller() and request_info().caller.is_admin
 
     def knows_caller(self) -> bool:
         """Return whether Flask's current request carries a valid key, or needs none."""

@@ -9,11 +9,9 @@ from flask import Response, request
 
 from aylien_model_serving import codecs
 from aylien_model_serving.errors import Unavailable
-from aylien_model_serving.jobs.runner import EnqueueExecutor
 from aylien_model_serving.openapi import document
 from aylien_model_serving.process import lifecycle
-from aylien_model_serving.replicas.client.remote_executor import RemoteExecutor
-from aylien_model_serving.web import docs
+from aylien_model_serving.web import docs, hosted
 from aylien_model_serving.web.app import ServingFlask
 from aylien_model_serving.web.health import HEALTH_PATHS
 
@@ -38,9 +36,10 @@ def register(app: ServingFlask) -> None:
         waiting = [endpoint.name for endpoint in app.state.endpoints if not endpoint.executor.ready()]
         if lifecycle.is_draining():
             raise Unavailable("This process is shutting down")
+        told = hosted.troubles(app.state, with_errors=app.sees_errors()) if app.sees(_RUNNERS) else []
         if waiting:
-            raise Unavailable(f"Not ready yet: {', '.join(waiting)}")
-        return Response("ready", content_type=_TEXT)
+            raise Unavailable("\n".join([f"Not ready yet: {', '.join(waiting)}", *told]))
+        return Response("\n".join(["ready", *told]), content_type=_TEXT)
 
     def metrics() -> Response:
         names = request.args.getlist("name[]")
@@ -48,14 +47,13 @@ def register(app: ServingFlask) -> None:
         return Response(body, content_type=media_type)
 
     def runners() -> Response:
-        hosted = {
-            endpoint.name: endpoint.executor.describe(with_errors=app.state.settings.expose_errors)
-            for endpoint in app.state.endpoints
-            if isinstance(endpoint.executor, (RemoteExecutor, EnqueueExecutor))
+        described = {
+            name: executor.describe(with_errors=app.sees_errors())
+            for name, executor in hosted.executors(app.state).items()
         }
-        return Response(codecs.JSON.encode(hosted), content_type=codecs.JSON.media_type)
+        return Response(codecs.JSON.encode(described), content_type=codecs.JSON.media_type)
 
-    def described() -> Response:
+    def openapi() -> Response:
         settings = app.state.settings
         title = settings.service_name or "model-serving"
         shown = document.document(
@@ -66,5 +64,5 @@ def register(app: ServingFlask) -> None:
     app.add_pages(dict(zip(HEALTH_PATHS, (ping, ping, readyz), strict=True)), opened_by=None)
     app.add_pages(dict.fromkeys(_METRICS, metrics), opened_by=("metrics",))
     app.add_pages({_RUNNERS: runners}, opened_by=("runners",))
-    app.add_pages({_OPENAPI: described}, opened_by=ROUTES_OPENED_BY)
+    app.add_pages({_OPENAPI: openapi}, opened_by=ROUTES_OPENED_BY)
     docs.register(app)

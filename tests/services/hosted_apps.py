@@ -3,6 +3,7 @@
 ROUTES names the routes, separated by commas; DIARY is a file where the models write what happens to them.
 """
 
+import ctypes
 import os
 import signal
 import sys
@@ -18,17 +19,27 @@ from aylien_model_serving.app_factory import FlaskAppWrapper, InvalidRequest
 POLL_SECONDS = 0.01
 GATE_SECONDS = 30.0
 
+#: Options of the model's runner that the environment may give.
+LIMITS = ("unresponsive_after", "kill_after")
+
 
 class Model:
     """Tells which process answered, and does what a call asks for."""
 
     def __init__(
-        self, device: str = "none", load_seconds: float = 0.0, load_gate: str = "", diary: str = ""
+        self,
+        device: str = "none",
+        load_seconds: float = 0.0,
+        load_gate: str = "",
+        load_error: str = "",
+        diary: str = "",
     ) -> None:
         self.device = device
         self.diary = diary
         if load_gate:
             wait_at(Path(load_gate))
+        if load_error:
+            raise FileNotFoundError(load_error)
         time.sleep(load_seconds)
         self.note(f"built {os.getpid()} {time.monotonic()} {started()}")
 
@@ -41,6 +52,7 @@ class Model:
         fail: bool = False,
         gate: str = "",
         spin_gate: str = "",
+        hold: float = 0.0,
         count: int = 0,
         gates: str = "",
     ) -> Any:
@@ -49,6 +61,8 @@ class Model:
             wait_at(Path(gate))
         if spin_gate:
             spin_at(Path(spin_gate))
+        if hold:
+            hold_interpreter(hold)
         time.sleep(sleep)
         if die_if and Path(die_if).exists():
             os.kill(os.getpid(), signal.SIGKILL)
@@ -109,6 +123,11 @@ def spin_at(gate: Path) -> None:
             pass
 
 
+def hold_interpreter(seconds: float) -> None:
+    """Let no other thread of this process run, as a call of C code that keeps the interpreter's lock."""
+    ctypes.PyDLL(None).usleep(int(seconds * 1e6))
+
+
 class Batched:
     """Answers with the size of the batch that a text was part of."""
 
@@ -148,10 +167,12 @@ def described(environ: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     init = {
         "load_seconds": float(environ.get("LOAD_SECONDS", "0")),
         "load_gate": environ.get("LOAD_GATE", ""),
+        "load_error": environ.get("LOAD_ERROR", ""),
         "diary": environ.get("DIARY", ""),
     }
     replicas = int(environ.get("REPLICAS", "1"))
-    several = {"init": init, "replicas": replicas, "devices": ["cpu"] * replicas}
+    limits = {name: float(environ[name.upper()]) for name in LIMITS if name.upper() in environ}
+    several = {"init": init, "replicas": replicas, "devices": ["cpu"] * replicas, **limits}
     return {
         "model": {"callable": Model, "runner": several, "warmup": {"text": "warm-up"}, "timeout": 60},
         "limited": {"callable": Model, "runner": {"init": init}, "max_queue": 2},

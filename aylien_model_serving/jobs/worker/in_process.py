@@ -17,6 +17,7 @@ from aylien_model_serving.executors.engine import Engine, QueuedCall
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.jobs.store import Store
 from aylien_model_serving.jobs.worker.worker import JobWorker
+from aylien_model_serving.rpc.control_messages import Replica
 
 
 class InProcessWorker:
@@ -62,6 +63,10 @@ class InProcessWorker:
     def describe(self, *, with_errors: bool) -> list[dict[str, Any]]:
         """Return nothing: there are no replicas."""
         return []
+
+    def replicas(self) -> Sequence[Replica]:
+        """Return none."""
+        return ()
 
     def wake(self) -> None:
         """Poll the store at once; the threads are started at the first time, since none survives a fork."""

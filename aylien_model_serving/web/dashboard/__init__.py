@@ -49,14 +49,17 @@ def register(app: ServingFlask) -> None:
     """Add the dashboard to an app, unless the settings switch it off."""
     if not app.state.settings.dashboard:
         return
-    feeds: dict[str | None, Feed] = {}
+    feeds: dict[tuple[str | None, bool], Feed] = {}
     streams = threading.Semaphore(MAX_STREAMS)
 
-    def feed_of(reader: str | None) -> Feed:
+    def feed_of(reader: str | None, sees_errors: bool) -> Feed:
         """Return the feed with a reader's jobs: as many as there are names in the list of keys, at most."""
-        return feeds.get(reader) or feeds.setdefault(
-            reader, Feed(lambda: codecs.JSON.encode(snapshot.take(app.state, reader)), streams=streams)
-        )
+
+        def take() -> bytes:
+            return codecs.JSON.encode(snapshot.take(app.state, reader, with_errors=sees_errors))
+
+        key = reader, sees_errors
+        return feeds.get(key) or feeds.setdefault(key, Feed(take, streams=streams))
 
     def page() -> Response:
         return pages.file(_assets()[_PAGE], _TYPES[".html"], headers=_SECURITY_HEADERS)
@@ -70,7 +73,8 @@ def register(app: ServingFlask) -> None:
         return pages.file(_assets()[name], _TYPES[Path(name).suffix], headers=_SECURITY_HEADERS)
 
     def events() -> Response:
-        feed = feed_of(flask.request_info().caller.scope if app.knows_caller() else _STRANGER)
+        reader = flask.request_info().caller.scope if app.knows_caller() else _STRANGER
+        feed = feed_of(reader, app.sees_errors())
         streaming = native_threads.is_patched() or "asgi.scope" in request.environ
         body = feed.events(feed.latest(), streaming=streaming)
         return Response(body, content_type=EVENT_STREAM, headers=[*HEADERS, *_SECURITY_HEADERS[1:]])

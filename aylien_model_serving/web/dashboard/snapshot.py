@@ -18,6 +18,7 @@ from aylien_model_serving.jobs.view import listed
 from aylien_model_serving.openapi.responses import DescribedRoute
 from aylien_model_serving.process import owner
 from aylien_model_serving.replicas.client.remote_executor import RemoteExecutor
+from aylien_model_serving.web import hosted
 from aylien_model_serving.web.dashboard import counts
 from aylien_model_serving.web.dashboard.counts import HistogramCounts, LabelledHistograms, Samples
 from aylien_model_serving.web.jobs import POSTED
@@ -32,12 +33,13 @@ _MAX_TEXT = 400
 _ACTIVE: tuple[Status, ...] = ("processing", "streaming")
 
 
-def take(state: ServiceState, caller: str | None = None) -> dict[str, Any]:
+def take(state: ServiceState, caller: str | None = None, *, with_errors: bool = False) -> dict[str, Any]:
     """Return a snapshot for JSON; `at` is comparable among those of one instance, `time` is since 1970.
 
     Args:
         state: of the service.
         caller: whose jobs are listed; None for all.
+        with_errors: whether to include why replicas failed.
     """
     host, serving = socket.gethostname(), owner.find()
     samples = counts.by_name(state.instruments.samples())
@@ -53,7 +55,7 @@ def take(state: ServiceState, caller: str | None = None) -> dict[str, Any]:
         "service": state.settings.service_name,
         "bounds": {"seconds": seconds["bounds"], "waits": waits["bounds"], "sizes": sizes["bounds"]},
         "routes": _routes(state, samples, seconds),
-        "runners": _runners(state, samples, waits, sizes),
+        "runners": _runners(state, samples, waits, sizes, with_errors),
         "jobs": None if state.jobs is None else _jobs(state.jobs, caller),
     }
 
@@ -96,23 +98,26 @@ def _counts_of(histograms: LabelledHistograms, name: str) -> HistogramCounts:
 
 
 def _runners(
-    state: ServiceState, samples: Samples, waits: LabelledHistograms, sizes: LabelledHistograms
+    state: ServiceState,
+    samples: Samples,
+    waits: LabelledHistograms,
+    sizes: LabelledHistograms,
+    with_errors: bool,
 ) -> list[dict[str, Any]]:
     in_flight = counts.totals(samples, "model_serving_runner_in_flight", "runner")
     dropped = counts.table(samples, "model_serving_runner_dropped_total", "runner", "reason")
     batches = {known.route.name for known in state.routes if known.route.batch is not None}
     return [
         {
-            "name": endpoint.name,
-            **_replicas(endpoint.executor, with_errors=state.settings.expose_errors),
-            "batches": endpoint.name in batches,
-            "waits": _counts_of(waits, endpoint.name),
-            "sizes": _counts_of(sizes, endpoint.name),
-            "in_flight": in_flight.get(endpoint.name, 0.0),
-            "dropped": dropped.get(endpoint.name, {}),
+            "name": name,
+            **_replicas(executor, with_errors=with_errors),
+            "batches": name in batches,
+            "waits": _counts_of(waits, name),
+            "sizes": _counts_of(sizes, name),
+            "in_flight": in_flight.get(name, 0.0),
+            "dropped": dropped.get(name, {}),
         }
-        for endpoint in state.endpoints
-        if isinstance(endpoint.executor, (RemoteExecutor, EnqueueExecutor))
+        for name, executor in hosted.executors(state).items()
     ]
 
 

@@ -5,7 +5,10 @@ import { copy, list, mark, showText, write } from "./dom.js";
 import { latency, NOTHING, number, plural, rate, sum } from "./numbers.js";
 
 /** State of a replica → how it is shown, beside its name. */
-const TONES = { ready: "good", starting: "warn", draining: "warn", waiting: "warn", failed: "bad" };
+const TONES = { ready: "good", starting: "warn", draining: "warn", waiting: "warn", failed: "bad", unresponsive: "bad" };
+
+/** Lines of an error that are shown: the place that raised, and the exception's message. */
+const LINES = 8;
 
 /** Shows all runners; those of jobs with the jobs that wait for them. */
 export function showRunners(runners, jobs, seconds) {
@@ -59,10 +62,10 @@ function showReplica({ slots }, replica) {
   write(slots.facts, facts.filter(Boolean).join(" · "));
   write(slots.restarts, plural(replica.restarts, "restart"));
   mark(slots.restarts, "data-tone", replica.restarts ? "warn" : null);
-  showText(slots.error, lastLine(replica.error));
+  showText(slots.error, lastLines(replica.error));
 }
 
 /** Returns what a traceback ends with. */
-function lastLine(text) {
-  return text?.trimEnd().split("\n").at(-1);
+function lastLines(text) {
+  return text?.trimEnd().split("\n").slice(-LINES).join("\n");
 }
