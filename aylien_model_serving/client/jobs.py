@@ -66,6 +66,7 @@ class JobState:
         metrics: when what happened to it, as the service reports it.
         route: the name of its route, where the service reports it.
         caller: the name of the API key that it was made with; empty without keys.
+        request_id: of the request that made it, as the service's log has it; empty if not reported.
     """
 
     id: str
@@ -77,6 +78,7 @@ class JobState:
     metrics: Mapping[str, Any] = field(default_factory=dict, repr=False)
     route: str | None = None
     caller: str = ""
+    request_id: str = ""
 
     @property
     def has_ended(self) -> bool:
@@ -105,6 +107,7 @@ def parse_state(members: Any) -> JobState:
             members.get("metrics", {}),
             members.get("route"),
             str(members.get("caller", "")),
+            str(members.get("request_id", "")),
         )
     except (TypeError, KeyError, ValueError, AttributeError) as error:
         raise NotUnderstood("The answer tells of no job") from error

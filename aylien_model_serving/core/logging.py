@@ -1,4 +1,4 @@
-"""Log lines: one line each, as text or JSON, each with the id of the request that it belongs to.
+"""Log lines: one line each, as text or JSON, each with the ids of the request and the job that it belongs to.
 
 No Flask.
 """
@@ -14,7 +14,7 @@ import msgspec
 
 from aylien_model_serving.core import callers
 from aylien_model_serving.core.escapes import escape, escape_in_json
-from aylien_model_serving.core.messages import current_request_id
+from aylien_model_serving.core.messages import current_job_id, current_request_id
 from aylien_model_serving.core.secrets import without_user_info
 from aylien_model_serving.core.settings import Settings
 
@@ -46,14 +46,14 @@ class _Formatter(logging.Formatter):
 
 
 class TextFormatter(_Formatter):
-    """`2026-01-31T12:00:00.123Z INFO model [request id, caller] message`, line breaks written as \\n."""
+    """`2026-01-31T12:00:00.123Z INFO model [request id, caller, job] message`, line breaks as \\n."""
 
     def render(self, record: logging.LogRecord, text: str) -> str:
         return escape(f"{_timestamp(record)} {record.levelname} {record.name} [{_origin()}] {text}")
 
 
 class JsonFormatter(_Formatter):
-    """One JSON object: time, level, logger, request_id, caller if there is one, message."""
+    """One JSON object: time, level, logger, request_id, caller and job_id if there are any, message."""
 
     def render(self, record: logging.LogRecord, text: str) -> str:
         fields: dict[str, Any] = {
@@ -62,15 +62,17 @@ class JsonFormatter(_Formatter):
             "logger": record.name,
             "request_id": current_request_id.get(),
             **({"caller": caller} if (caller := callers.current.get().name) else {}),
+            **({"job_id": job_id} if (job_id := current_job_id.get()) else {}),
             "message": text.encode("utf-8", "backslashreplace").decode(),
         }
         return escape_in_json(msgspec.json.encode(fields).decode())
 
 
 def _origin() -> str:
-    """Return the request's id, and who makes it if the service has keys."""
-    caller = callers.current.get().name
-    return f"{current_request_id.get()} {caller}" if caller else current_request_id.get()
+    """Return the request's id, who makes it if the service has keys, and the job that it has become."""
+    caller, job_id = callers.current.get().name, current_job_id.get()
+    origin = f"{current_request_id.get()} {caller}" if caller else current_request_id.get()
+    return f"{origin} job {job_id}" if job_id else origin
 
 
 _FORMATTERS = {"text": TextFormatter, "json": JsonFormatter}

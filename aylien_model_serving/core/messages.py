@@ -23,6 +23,9 @@ REQUEST_INFO = "model_serving.request_info"
 #: The id of the request that is being handled; "-" outside of one.
 current_request_id: ContextVar[str] = ContextVar("model_serving_request_id", default="-")
 
+#: The id of the job that is being worked on; "" outside of one.
+current_job_id: ContextVar[str] = ContextVar("model_serving_job_id", default="")
+
 _SAFE_REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+=@/-]{0,127}")
 
 

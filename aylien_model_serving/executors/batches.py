@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 
 from aylien_model_serving.core import callers, reads
 from aylien_model_serving.core.callers import SEVERAL, Caller
-from aylien_model_serving.core.messages import current_request_id
+from aylien_model_serving.core.messages import current_job_id, current_request_id
 from aylien_model_serving.errors import DeadlineExceeded, HandlerFailed
 from aylien_model_serving.executors.hub_watch import HOLD_SECONDS, HubWatch
 from aylien_model_serving.executors.queue import QueuedCall
@@ -114,6 +114,7 @@ class HandlerInvoker:
         arguments = columns(calls) if self._batched else calls[0].arguments
         self._observer.starts(calls)
         token = current_request_id.set(calls[0].request_id if len(calls) == 1 else "-")
+        job_token = current_job_id.set(calls[0].job_id if len(calls) == 1 else "")
         caller_token = callers.current.set(_common_caller(calls))
         reads_token = reads.current.set(calls[0].read if len(calls) == 1 else _common_record(calls))
         start = time.perf_counter()
@@ -135,6 +136,7 @@ class HandlerInvoker:
             if seconds > HOLD_SECONDS and not self._leaves_hub:
                 self._hub_watch.check(seconds)
             current_request_id.reset(token)
+            current_job_id.reset(job_token)
             callers.current.reset(caller_token)
             reads.current.reset(reads_token)
 

@@ -36,6 +36,7 @@ class QueuedCall:
         "caller",
         "deadline",
         "finish",
+        "job_id",
         "read",
         "request_id",
         "suspect",
@@ -60,6 +61,7 @@ class QueuedCall:
         self.suspect = suspect
         self.caller = caller
         self.read = read
+        self.job_id = ""
         self.abandoned = False
         self.arrived = 0.0
         self.waited = 0.0

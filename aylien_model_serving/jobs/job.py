@@ -31,6 +31,7 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
         fingerprint: equal for calls that ask for the same; None where there is no idempotency key.
         webhook: the URL that the job is sent to when it has ended.
         queue_size: how many jobs of the route may be queued.
+        request_id: of the request that made it; log lines about the job carry it.
     """
 
     id: str
@@ -46,6 +47,7 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint: str | None = None
     webhook: str | None = None
     queue_size: int = 100
+    request_id: str = ""
 
 
 class JobRecord(msgspec.Struct, frozen=True):
@@ -54,7 +56,7 @@ class JobRecord(msgspec.Struct, frozen=True):
     Args:
         number: grows with each job of the store; later jobs have higher ones. A page's cursor.
         id, service, route, priority, retries, timeout, keep: as in `NewJob`.
-        idempotency_key, webhook, caller, fingerprint: likewise.
+        idempotency_key, webhook, caller, fingerprint, request_id: likewise.
         status: see `states`.
         fraction: how much of it is done, 0 to 1.
         message: what the handler says about its progress.
@@ -111,6 +113,7 @@ class JobRecord(msgspec.Struct, frozen=True):
     fingerprint: str | None = None
     overdue: bool = False
     wall_ahead: float = 0.0
+    request_id: str = ""
 
 
 class ClaimedJob(NamedTuple):

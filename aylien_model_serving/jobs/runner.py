@@ -90,6 +90,7 @@ class EnqueueExecutor:
             id=uuid.uuid4().hex,
             call=b"".join(protocol.encode_call(0, _stored_call(call), False)),
             caller=call.caller,
+            request_id=call.request_id,
             idempotency_key=key,
             fingerprint=None if key is None else cache_key("", call, arguments, ""),
             webhook=self._check_webhook(call.headers.get("x-webhook-url")),

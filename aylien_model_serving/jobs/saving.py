@@ -11,12 +11,21 @@ from aylien_model_serving.jobs.sqlite import SqliteRepository
 from aylien_model_serving.jobs.states import ENDED
 
 
-def requeue(repository: SqliteRepository, service: str, route: str, now: float, limit: int) -> None:
-    """Put jobs back into the queue whose lease has expired for good or whose pause is over."""
-    for job in repository.lease_expired(service, route, now, limit):
+def requeue(
+    repository: SqliteRepository, service: str, route: str, now: float, limit: int
+) -> list[JobRecord]:
+    """Put jobs back into the queue whose lease has expired for good or whose pause is over.
+
+    Returns:
+        Those whose process has ended.
+    """
+    expired = [
         keep(repository, job, transitions.lost(job, now) if job.overdue else transitions.overdue(job, now))
+        for job in repository.lease_expired(service, route, now, limit)
+    ]
     for job in repository.retry_due(service, route, now, limit):
         keep(repository, job, transitions.retry_due(job))
+    return [job for job in expired if job.lease_owner is None]
 
 
 def keep(repository: SqliteRepository, old: JobRecord, new: JobRecord) -> JobRecord:

@@ -93,11 +93,13 @@ _CLOCKS = (
     "CREATE TABLE clocks (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, began REAL NOT NULL)",
 )
 
+_REQUEST_IDS = ("ALTER TABLE jobs ADD COLUMN request_id TEXT NOT NULL DEFAULT ''",)
+
 #: Clocks that are remembered: containers of some kinds have one each.
 _MAX_CLOCKS = 1000
 
 #: What leads from each version to the following one; a file without tables has version 0.
-STEPS: tuple[tuple[str, ...], ...] = (_JOBS, _WEBHOOKS, _CALLERS, _CLOCKS)
+STEPS: tuple[tuple[str, ...], ...] = (_JOBS, _WEBHOOKS, _CALLERS, _CLOCKS, _REQUEST_IDS)
 
 
 def prepare(db: sqlite3.Connection, path: str) -> None:

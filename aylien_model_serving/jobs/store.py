@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from aylien_model_serving.core.secrets import without_passwords
 from aylien_model_serving.errors import ConfigurationError
-from aylien_model_serving.jobs import lookups, saving, transitions
+from aylien_model_serving.jobs import lookups, saving, tracing, transitions
 from aylien_model_serving.jobs.clock import Clock, wall_ahead
 from aylien_model_serving.jobs.errors import QueueFull
 from aylien_model_serving.jobs.job import ClaimedJob, JobRecord, NewJob
@@ -148,14 +148,16 @@ class Store:
         if due is None or due > now:
             return None
         with self._unit_of_work.write() as repository:
-            for route in routes:
-                saving.requeue(repository, service, route, now, BATCH)
+            lost = [job for route in routes for job in saving.requeue(repository, service, route, now, BATCH)]
             ready = [job for route in routes if (job := repository.first_ready(service, route))]
-            if not ready:
-                return None
-            first = min(ready, key=lambda job: (-job.priority, job.number))
-            job = saving.keep(repository, first, transitions.claimed(first, owner, lease, now))
-            return ClaimedJob(job, repository.call(job))
+            claimed = None
+            if ready:
+                first = min(ready, key=lambda job: (-job.priority, job.number))
+                job = saving.keep(repository, first, transitions.claimed(first, owner, lease, now))
+                claimed = ClaimedJob(job, repository.call(job))
+        for job in lost:
+            tracing.log_lost(job)
+        return claimed
 
     def next_due(self, service: str, routes: Sequence[str], now: float) -> float | None:
         """Return when the next claim may find a job: `now` if one is ready, None if none is in sight."""
@@ -227,7 +229,9 @@ class Store:
 
     def lost(self, job_id: str, owner: str, now: float) -> JobRecord:
         """Take a job from an owner that is gone, before its lease expires, and return the job."""
-        return self._transition(job_id, owner, lambda job: transitions.lost(job, now))
+        job = self._transition(job_id, owner, lambda job: transitions.lost(job, now))
+        tracing.log_lost(job)
+        return job
 
     def sweep(self, now: float) -> int:
         """Remove expired jobs, and ended ones of which there are too many, of all services, some at a time.

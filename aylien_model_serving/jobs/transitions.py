@@ -50,6 +50,7 @@ def created(new: NewJob, now: float, wall_ahead: float = 0.0) -> JobRecord:
         caller=new.caller,
         fingerprint=new.fingerprint,
         wall_ahead=wall_ahead,
+        request_id=new.request_id,
     )
 
 

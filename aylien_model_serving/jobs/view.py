@@ -44,6 +44,7 @@ class _RequiredOfShownJob(TypedDict):
 class ShownJob(_RequiredOfShownJob, total=False):
     """A job as clients get it."""
 
+    request_id: str
     caller: str
     result: Any
     error: str
@@ -79,6 +80,7 @@ def show(job: JobRecord, result: bytes | None = None) -> dict[str, Any]:
     fraction = 1.0 if job.status == "finished" else job.fraction
     shown = {
         "job_id": job.id,
+        "request_id": job.request_id or None,
         "caller": job.caller or None,
         "status": job.status,
         "result": None if result in (None, _NULL) else msgspec.Raw(result),

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from aylien_model_serving.errors import BadRequest
-from aylien_model_serving.jobs import webhooks
+from aylien_model_serving.jobs import tracing, webhooks
 from aylien_model_serving.jobs.errors import StoreUnavailable
 from aylien_model_serving.jobs.job import JobRecord
 from aylien_model_serving.jobs.store import Store
@@ -82,6 +82,10 @@ class WebhookSender:
         return bool(due)
 
     def _send(self, job: JobRecord) -> None:
+        with tracing.log_lines_of(job):
+            self._try(job)
+
+    def _try(self, job: JobRecord) -> None:
         try:
             url = webhooks.check(self._allowed, job.webhook)  # an operator may have changed his mind
             result = self._store.result(self._service, job.id)

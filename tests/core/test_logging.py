@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aylien_model_serving.core import logging as logs
-from aylien_model_serving.core.messages import current_request_id
+from aylien_model_serving.core.messages import current_job_id, current_request_id
 from aylien_model_serving.core.settings import Settings
 
 TEXT, JSON = logs.formatter(Settings()), logs.formatter(Settings(log_format="json"))
@@ -53,6 +53,16 @@ def test_a_json_line_has_the_same_as_fields() -> None:
         "request_id": "id-1",
         "message": "Loaded 3",
     }
+
+
+@pytest.mark.usefixtures("_request")
+def test_a_line_about_a_job_has_the_ids_of_request_and_job() -> None:
+    token = current_job_id.set("4c1d")
+    try:
+        assert " model [id-1 job 4c1d] Hello" in TEXT.format(record())
+        assert json.loads(JSON.format(record()))["job_id"] == "4c1d"
+    finally:
+        current_job_id.reset(token)
 
 
 def test_outside_of_a_request_there_is_a_dash() -> None:

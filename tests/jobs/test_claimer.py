@@ -112,7 +112,7 @@ def test_a_job_that_another_has_taken_over_is_left_to_it(
     assert owner is not None
     with mock.patch.object(scene.store, "next_due", return_value=None):  # so that it is not claimed again
         scene.store.lost(job_id, owner, time.time())
-        scene.wait_until(lambda: "this run of it does not count" in caplog.text)
+        scene.wait_until(lambda: "this run does not count" in caplog.text)
 
         assert get(scene.store, job_id).status == "queued"
 

@@ -50,6 +50,7 @@ def test_a_file_of_an_earlier_version_is_brought_to_the_last_one_with_its_jobs(p
         assert enqueue(store, idempotency_key="k", fingerprint="f") == "abc"
         assert enqueue(store, idempotency_key="k", fingerprint="f", route="q") == "def"
         assert [job.caller for job in store.page("s", limit=9)] == ["", "", ""]
+        assert {job.request_id for job in store.page("s", limit=9)} == {""}
         assert store.page("s", caller="alice", limit=9) == []
 
     with raw(path) as db:
@@ -78,7 +79,7 @@ def test_a_file_of_a_later_version_is_refused_with_what_to_do(file_store: Store,
     with raw(path) as db:
         db.execute(f"PRAGMA user_version = {len(schema.STEPS) + 1}")
 
-    with pytest.raises(ConfigurationError, match=r"version 5.*up to 4: run .* MODEL_SERVING_JOBS_URL"):
+    with pytest.raises(ConfigurationError, match=r"version 6.*up to 5: run .* MODEL_SERVING_JOBS_URL"):
         open_store(str(path))
 
 

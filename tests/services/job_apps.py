@@ -1,5 +1,6 @@
 """A service with jobs; the environment says which routes it has, with how many replicas and retries."""
 
+import logging
 import os
 import signal
 import time
@@ -63,6 +64,14 @@ def count_up(count: int, pause: float = 0.0) -> Iterator[dict[str, int]]:
         time.sleep(pause)
 
 
+def fail(text: str) -> Iterator[str]:
+    """Write to the log, make an item, write again, and raise."""
+    logging.getLogger("model").warning("begins %s", text)
+    yield text
+    logging.getLogger("model").warning("goes on with %s", text)
+    raise ValueError("the secret of the model")
+
+
 def working() -> Flask:
     """Return a service of the routes that ROUTES names, separated by commas."""
     several = {"replicas": int(os.environ.get("REPLICAS", "1")), "devices": ["cpu"]}
@@ -75,6 +84,7 @@ def working() -> Flask:
         "report": {"callable": report, "job": {"timeout": 30}},
         "stuck": {"callable": work, "job": {"grace": 0.3}},
         "hasty": {"callable": work, "job": {"timeout": 0.5, "grace": 0.3, "retries": 3}},
+        "fail": {"callable": fail, "job": True},
         "count": {"callable": count_up, "job": True},
     }
     chosen = os.environ["ROUTES"].split(",")

@@ -128,6 +128,8 @@ def test_a_jobs_bar_moves_and_its_result_is_shown(watched: "Page", service: Serv
 
     dialog = watched.get_by_role("dialog")
     assert json.loads(dialog.locator("pre").inner_text()) == {"title": HOSTILE}
+    status = ask(service.port, get(f"/status/{job_id}")).json()
+    assert job.locator("[data-slot=request]").inner_text() == status["request_id"]
     assert f"{HOSTILE} 2" in job.locator("[data-slot=says]").inner_text()
     assert watched.locator("main img").count() == 0
     watched.keyboard.press("Escape")

@@ -36,7 +36,7 @@ def test_a_call_is_kept_worked_on_and_told(service: Service) -> None:
 
     assert answer.status == 202
     assert answer.headers["location"] == told["links"]["status"] == f"/status/{told['job_id']}"
-    assert told.keys() == {"job_id", "status", "progress", "metrics", "links"}
+    assert told.keys() == {"job_id", "request_id", "status", "progress", "metrics", "links"}
     assert (told["status"], told["progress"]) == ("queued", 0.0)
     assert end.keys() == told.keys() | {"result", "message"}
     assert (end["status"], end["progress"]) == ("finished", 1.0)

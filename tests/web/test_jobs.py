@@ -24,7 +24,8 @@ def test_a_call_is_answered_at_once_with_its_job(job_gate: JobGate) -> None:
     job_id = job["job_id"]
     assert response.status_code == 202
     assert response.headers["Location"] == f"/status/{job_id}"
-    assert job.keys() == {"job_id", "status", "progress", "metrics", "links"}
+    assert job.keys() == {"job_id", "request_id", "status", "progress", "metrics", "links"}
+    assert job["request_id"] == response.headers["X-Request-ID"]
     assert (job["status"], job["progress"]) == ("queued", 0.0)
     assert job["links"] == {
         "status": f"/status/{job_id}",

@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 from aylien_model_serving.dispatch.pipeline import Endpoint
 from aylien_model_serving.executors.engine import Engine
+from aylien_model_serving.jobs import tracing
 from aylien_model_serving.jobs.errors import LeaseLost, StoreUnavailable
 from aylien_model_serving.jobs.job import ClaimedJob
 from aylien_model_serving.jobs.worker.execution import JobExecution
@@ -124,6 +125,8 @@ class Claimer:
         try:
             execution = JobExecution(claimed, self._endpoint, self._leases, self._parameter, self._forget)
         except WireError as error:
+            with tracing.log_lines_of(claimed.job):
+                logger.error("Job %s failed: its call can't be read: %s", claimed.job.id, error)
             self._leases.fail(claimed.job, f"Its call can't be read: {error}", again=False)
             return
         self._executions[claimed.job.id] = execution
@@ -157,7 +160,8 @@ class Claimer:
 
     def _end_stuck(self, execution: JobExecution) -> None:
         """End a job whose handler does not stop, and this process with it."""
-        logger.error("Job %s did not stop within %g seconds", execution.job.id, self._grace)
+        with tracing.log_lines_of(execution.job):
+            logger.error("Job %s did not stop within %g seconds", execution.job.id, self._grace)
         execution.end_early()
         if self._kill is not None:
             self.release()  # the other jobs did stop in time, or were never asked to

@@ -19,6 +19,7 @@ from aylien_model_serving.dispatch.engine_call import EngineCall
 from aylien_model_serving.dispatch.pipeline import Endpoint
 from aylien_model_serving.errors import ServingError
 from aylien_model_serving.executors.engine import Engine
+from aylien_model_serving.jobs import tracing
 from aylien_model_serving.jobs.errors import LeaseLost
 from aylien_model_serving.jobs.job import ClaimedJob
 from aylien_model_serving.jobs.progress import JobProgress
@@ -69,6 +70,7 @@ class JobExecution(EngineCall):
         self.began = time.monotonic()
         call, _ = protocol.decode_call(protocol.decode_frame(claimed.call))
         super().__init__(call, endpoint, None, self.finished)
+        self.job_id = claimed.job.id
         self.progress = JobProgress(self._report)
         self.reason: Reason | None = None
         self.stopped_at = 0.0
@@ -79,7 +81,8 @@ class JobExecution(EngineCall):
     def start(self, engine: Engine) -> None:
         """Decode the call's fields and submit it to the engine."""
         try:
-            refusal = self.prepare()
+            with tracing.log_lines_of(self.job):
+                refusal = self.prepare()
             if refusal is not None:
                 self._end(refusal)
                 return
@@ -121,7 +124,8 @@ class JobExecution(EngineCall):
             self.discard()
             self.end_early()
         else:
-            self._end(self.encode(result, error))
+            with tracing.log_lines_of(self.job):
+                self._end(self.encode(result, error))
 
     def _end(self, reply: Reply) -> None:
         if reply.chunks is not None:
@@ -156,24 +160,31 @@ class JobExecution(EngineCall):
         if self.reason == "cancelled":
             self._leases.cancelled(self.job)
         elif self.reason == "timeout":
-            self._leases.fail(self.job, f"It took longer than {self.job.timeout:g} seconds", again=False)
+            self._fail(f"It took longer than {self.job.timeout:g} seconds", again=False)
         elif reply is not None and reply.status < 400:
             self.progress.flush()
             self._leases.finish(self.job, reply)
         elif reply is not None:
-            self._leases.fail(self.job, _error_of(reply.body), again=reply.status >= 500)
+            self._fail(_error_of(reply.body), again=reply.status >= 500)
         else:
             self._leases.release(self.job)
 
+    def _fail(self, error: str, *, again: bool) -> None:
+        self._leases.fail(self.job, error, again=again)
+        is_last = not again or self.job.attempts > self.job.retries
+        outcome = "failed" if is_last else "is tried again"
+        logger.warning("Job %s of %s %s: %s", self.job.id, self.job.route, outcome, error)
+
     def _conclude(self, keep: Callable[[], None]) -> None:
-        try:
-            keep()
-        except LeaseLost:
-            logger.warning("Job %s has ended or is another's: this run of it does not count", self.job.id)
-        except Exception:
-            logger.exception("The end of job %s can't be written: it will run again", self.job.id)
-        finally:
-            self._done(self)
+        with tracing.log_lines_of(self.job):
+            try:
+                keep()
+            except LeaseLost:
+                logger.warning("Job %s has ended or is another's: this run does not count", self.job.id)
+            except Exception:
+                logger.exception("The end of job %s can't be written: it will run again", self.job.id)
+            finally:
+                self._done(self)
 
 
 def _is_cancellation(error: Exception) -> bool:

@@ -98,7 +98,9 @@ export class Jobs {
     const short = job.job_id.slice(0, 8);
     write(slots.route, job.route);
     write(slots.id, short);
-    slots.id.title = job.job_id;
+    slots.id.title = `Job ${job.job_id}`;
+    showText(slots.request, job.request_id ?? null);
+    slots.request.title = `Request ${job.request_id ?? ""}`;
     mark(slots.progress, "aria-label", `Progress of job ${short}`);
     mark(slots.cancel, "aria-label", `Cancel job ${short}`);
     mark(slots.result, "aria-label", `Result of job ${short}`);
