@@ -36,8 +36,13 @@ class Encoder(NamedTuple):
         """Return the response to a result."""
         return Reply(200, self.encode(result), self.media_type)
 
+    def in_parts(self) -> Encoder:
+        """Return the encoder for calls that may have a large result, which lets others run meanwhile."""
+        return _JSON_IN_PARTS if self is JSON else self
+
 
 JSON = Encoder("application/json", json.encode)
+_JSON_IN_PARTS = Encoder("application/json", json.encode_in_parts)
 
 
 def decoders_of(max_items: int, *, numbers: bool = False) -> Mapping[str, Decode]:

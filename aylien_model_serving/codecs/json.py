@@ -21,17 +21,21 @@ import msgspec
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
-from aylien_model_serving.codecs import json_items, json_numbers
+from aylien_model_serving.codecs import json_items, json_numbers, json_parts, json_pieces
 from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.core.settings import Settings
-from aylien_model_serving.errors import InvalidAnswer, MalformedBody
+from aylien_model_serving.errors import InvalidAnswer, MalformedBody, TooManyItems
 from aylien_model_serving.media.files import MediaFile
+from aylien_model_serving.process import native_threads
 
 #: Containers within containers that a body may have.
 MAX_DEPTH = 64
 
 #: Arrays, objects and texts that a body may have by default.
 MAX_ITEMS = Settings.max_json_items
+
+#: Fields of a body: a call of the handler copies them, and lets no other thread run meanwhile.
+MAX_FIELDS = 100_000
 
 _decoder = msgspec.json.Decoder()
 _scalars = frozenset({str, int, float, bool, type(None)})
@@ -49,7 +53,7 @@ def decode(
         numbers: whether its numbers are limited too.
 
     Raises:
-        TooManyItems: it has more of them; nothing is decoded.
+        TooManyItems: it has more of them, and nothing is decoded; or it has too many fields.
         MalformedBody: not UTF-8, not JSON, not an object, a key twice, or nested too deeply.
     """
     if len(body) > max_items:
@@ -57,6 +61,8 @@ def decode(
     value = loads(body)
     if type(value) is not dict:
         raise MalformedBody(f"The body has to be a JSON object, not {_json_name(value)}")
+    if len(value) > MAX_FIELDS:
+        raise TooManyItems(f"The body has more than {MAX_FIELDS:,} fields, as many as are accepted")
     return Fields(value)
 
 
@@ -65,18 +71,45 @@ def loads(body: bytes) -> Any:
     if not body:
         raise MalformedBody("The body is empty: send a JSON object")
     body = body.removeprefix(codecs.BOM_UTF8)
+    if len(body) < _LONG:
+        return _loads(body, body)
+    whole = json_pieces.Whole()
+    for piece in json_pieces.pieces(body):
+        whole.add(piece, _loads(piece.text, body, piece.shift))
+        native_threads.yield_to_others()
+    return whole.value
+
+
+#: Bytes of a text from which on it is decoded in pieces.
+_LONG = 2 * json_pieces.SIZE
+
+
+def _loads(text: bytes, body: bytes, shift: int = 0) -> Any:
+    """Return the value of a text; `shift` leads from its places to those in the body that it is of."""
     try:
-        decoder = _decoder if len(body) < json_numbers.MIN_BYTES else json_numbers.decoder_for(body, _decoder)
-        value = decoder.decode(body)
-        if not _round_trips(body, value):
-            _check_shape(body, value)
+        decoder = _decoder if len(text) < json_numbers.MIN_BYTES else json_numbers.decoder_for(text, _decoder)
+        value = decoder.decode(text)
+        if not _round_trips(text, value):
+            _check_shape(text, value)
     except RecursionError:
         raise MalformedBody(_TOO_DEEP) from None
     except UnicodeDecodeError as error:
         raise MalformedBody(f"The body is not UTF-8: {error.reason}") from None
     except msgspec.MsgspecError as error:
-        raise MalformedBody(f"The body is not valid JSON: {_client_message(str(error), body)}") from None
+        problem = _client_message(_shifted(str(error), shift), body)
+        raise MalformedBody(f"The body is not valid JSON: {problem}") from None
     return value
+
+
+def _shifted(message: str, shift: int) -> str:
+    """Return what is wrong with a piece of a body as if the decoder had seen all of it."""
+    if not shift:
+        return message
+    place = _PLACE.sub(lambda found: f"(byte {int(found[1]) + shift})", message)
+    return place.partition(" - at `")[0]  # which is a path within the piece
+
+
+_PLACE = re.compile(r"\(byte (\d+)\)")
 
 
 #: An escape sequence: a surrogate pair, a surrogate without its other half, or any other.
@@ -128,6 +161,8 @@ def _check_shape(body: bytes, value: object) -> None:
         depth += 1
         if depth > MAX_DEPTH:
             raise MalformedBody(_TOO_DEEP)
+        if brackets == len(level) and colons == _keys(level):
+            return
         below: list[object] = []
         for container in level:
             brackets -= 1
@@ -146,6 +181,10 @@ def _check_shape(body: bytes, value: object) -> None:
         level = below
     if colons:
         _refuse_duplicates(body)
+
+
+def _keys(containers: list[object]) -> int:
+    return sum(len(container) for container in containers if type(container) is dict)
 
 
 def _collect_containers(items: object, below: list[object]) -> int:
@@ -178,7 +217,7 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
         seen: set[str] = set()
         for name, _ in pairs:
             if name in seen:
-                raise MalformedBody(f"The key {name[:80]!r} is given twice")
+                raise json_pieces.given_twice(name)
             seen.add(name)
     return found
 
@@ -200,6 +239,15 @@ def encode(result: object) -> bytes:
         raise
     except (TypeError, ValueError, RecursionError, msgspec.MsgspecError) as error:
         raise InvalidAnswer(f"The answer can't be written as JSON: {error}") from error
+
+
+def encode_in_parts(result: object) -> bytes:
+    """Return the same, made part by part: between them others may run."""
+    written = []
+    for part in json_parts.parts(result, encode):
+        written.append(part)
+        native_threads.yield_to_others()
+    return b"".join(written)
 
 
 def with_lists(result: object) -> object:

@@ -8,6 +8,7 @@ loop and an asyncio loop run the same pipeline.
 from __future__ import annotations
 
 import contextvars
+import time
 from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -24,13 +25,13 @@ from aylien_model_serving.dispatch.cache import CACHE_HEADER, FlightEnd, Persona
 from aylien_model_serving.dispatch.cache_keys import NO_NAMES, Variant, cache_key, varied_key, with_caller
 from aylien_model_serving.dispatch.error_responses import ErrorResponses
 from aylien_model_serving.dispatch.steps import Execute, FlightWait, Step, Steps
-from aylien_model_serving.errors import DeadlineExceeded
+from aylien_model_serving.errors import DeadlineExceeded, Unavailable
 from aylien_model_serving.executors import Executor
 from aylien_model_serving.executors.generators import GeneratorItems
 from aylien_model_serving.executors.waiters import Waiters
 from aylien_model_serving.limiting.limiter import Limiter
 from aylien_model_serving.metrics.instruments import Instruments
-from aylien_model_serving.process import collector
+from aylien_model_serving.process import collector, large_work
 from aylien_model_serving.process.large_work import LARGE
 from aylien_model_serving.schemas import Schema
 
@@ -81,12 +82,13 @@ def answer(endpoint: Endpoint, call: Call) -> Steps:
             return reply
         if len(call.body) > LARGE:
             arguments = _large_arguments(endpoint.schema, call)
+            encoder = endpoint.schema.encoder(call.headers.get("accept", "")).in_parts()
         else:
             fields = codecs.decode(call, endpoint.schema.decoders)
             arguments = endpoint.schema.arguments(fields, call.path_values)
+            encoder = endpoint.schema.encoder(call.headers.get("accept", ""))
         if call.deadline is not None:
             endpoint.schema.set_deadline(arguments, call.deadline)
-        encoder = endpoint.schema.encoder(call.headers.get("accept", ""))
         if endpoint.reply_cache is not None:
             return (yield from _answer_from_cache(endpoint, endpoint.reply_cache, call, arguments, encoder))
         result = yield Execute(endpoint.executor, arguments, call, endpoint.schema)
@@ -96,9 +98,16 @@ def answer(endpoint: Endpoint, call: Call) -> Steps:
 
 
 def _large_arguments(schema: Schema, call: Call) -> dict[str, Any]:
-    """Decode and validate the fields of a large body."""
-    with collector.resting():
+    """Decode and validate the fields of a large body, few at once where greenlets take turns."""
+    left = _LONGEST_TURN if call.deadline is None else call.deadline - time.monotonic()
+    with large_work.turn(max(0.0, left)) as has_turn, collector.resting():
+        if not has_turn:
+            raise Unavailable("Too many large bodies are read at the moment")
         return schema.arguments(codecs.decode(call, schema.decoders), call.path_values)
+
+
+#: Seconds that a large body waits for those before it, where its call has no deadline.
+_LONGEST_TURN = 30.0
 
 
 def _encode(endpoint: Endpoint, call: Call, encoder: codecs.Encoder, result: Any) -> Reply:

@@ -9,9 +9,12 @@ import contextvars
 import logging
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any, TypeVar
+
+from aylien_model_serving.process.native_threads import is_patched
 
 _T = TypeVar("_T")
 
@@ -20,10 +23,12 @@ logger = logging.getLogger(__name__)
 #: Bytes of a body, or of a result, above which work on it is handed over: below, that costs more than it.
 LARGE = 256 * 1024
 
-#: Threads of a process that do such work: the interpreter runs one of them at a time, and one may be slow.
+#: Threads, or greenlets, of a process that do such work: the interpreter runs one of them at a time, and one
+#: may be slow.
 THREADS = 2
 
 _pools: dict[int, ThreadPoolExecutor] = {}
+_turns: dict[int, threading.Semaphore] = {}
 _lock = threading.Lock()
 
 
@@ -49,6 +54,28 @@ def _pool() -> ThreadPoolExecutor:
         if process not in _pools:
             _pools[process] = ThreadPoolExecutor(THREADS, thread_name_prefix="model-serving-large")
         return _pools[process]
+
+
+@contextmanager
+def turn(seconds: float) -> Iterator[bool]:
+    """Do the work in the block while at most one other greenlet does some, and say whether it is one's turn.
+
+    Greenlets take turns within such work, and each holds what it has decoded so far. Threads of a server need
+    no turn: they are few.
+
+    Args:
+        seconds: how long to wait for it.
+    """
+    if not is_patched():
+        yield True
+        return
+    turns = _turns.setdefault(os.getpid(), threading.Semaphore(THREADS))
+    has_turn = turns.acquire(timeout=seconds)
+    try:
+        yield has_turn
+    finally:
+        if has_turn:
+            turns.release()
 
 
 def is_large(value: object, levels: int = 4) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 import threading
 from contextvars import ContextVar
 from typing import Any
@@ -66,3 +68,42 @@ def test_what_handed_over_work_raises_is_logged(caplog: pytest.LogCaptureFixture
             large_work.submit(threading.Event().wait, 0.05).result(TIMEOUT)
 
     assert "what went wrong" in caplog.text
+
+
+TAKE_TURNS = """
+from gevent import monkey; monkey.patch_all()
+import gevent
+from aylien_model_serving.process import large_work
+
+running, most = [], 0
+
+def work():
+    global most
+    with large_work.turn(20) as has_turn:
+        assert has_turn
+        running.append(1)
+        most = max(most, len(running))
+        gevent.sleep(0.01)
+        running.pop()
+
+gevent.joinall([gevent.spawn(work) for _ in range(8)], timeout=20, raise_error=True)
+assert most == large_work.THREADS, most
+with large_work.turn(0), large_work.turn(0), large_work.turn(0) as has_turn:
+    assert not has_turn
+with large_work.turn(0) as has_turn:
+    assert has_turn
+print("in turn")
+"""
+
+
+def test_few_greenlets_do_large_work_at_once() -> None:
+    program = [sys.executable, "-c", TAKE_TURNS]
+
+    ended = subprocess.run(program, check=True, capture_output=True, text=True, timeout=60)
+
+    assert ended.stdout == "in turn\n"
+
+
+def test_threads_need_no_turn() -> None:
+    with large_work.turn(0), large_work.turn(0), large_work.turn(0) as has_turn:
+        assert has_turn

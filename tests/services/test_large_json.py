@@ -1,4 +1,4 @@
-"""A large body of JSON on an event loop: health checks are answered while it is decoded and checked."""
+"""A large body of JSON on an event loop or gevent's hub: health checks are answered while it is read."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ def program(*words: str) -> Callable[[], AbstractContextManager[Service]]:
 
 SERVERS = {
     "asgi": lambda: serve(f"{APP}()", worker_class="asgi", workers=1),
+    "gevent": lambda: serve(f"{APP}()", worker_class="gevent", workers=1),
     "uvicorn": program("uvicorn", "--factory", APP),
     "granian asgi": program("granian", "--interface", "asgi", "--factory", APP),
 }
