@@ -77,6 +77,7 @@ class Command(msgspec.Struct, frozen=True, omit_defaults=True):
         socket: path of the Unix socket on which to accept calls.
         record: path of its flight recorder.
         restarts: how many times it has been started again.
+        owner: the process that owns the service; 0 if it is not to be watched.
         heartbeat: whether it is asked for a sign of life; it answers with the same.
         drain: `time.monotonic()` seconds by which it has to have finished its calls and to exit.
     """
@@ -86,6 +87,7 @@ class Command(msgspec.Struct, frozen=True, omit_defaults=True):
     socket: str = ""
     record: str = ""
     restarts: int = 0
+    owner: int = 0
     heartbeat: bool = False
     drain: float | None = None
 

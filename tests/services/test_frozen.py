@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -175,9 +175,12 @@ def test_a_frozen_replica_is_killed_and_replaced_where_a_time_is_given(server: s
 
 
 @pytest.mark.parametrize("server", matrix(SERVERS, "gthread"))
-def test_a_service_with_a_frozen_replica_ends_in_time(server: str) -> None:
+@pytest.mark.parametrize("frozen_one", [model_pid, supervisor])
+def test_a_service_with_a_frozen_process_ends_in_time(
+    server: str, frozen_one: Callable[[Service], int]
+) -> None:
     with host(server, routes="model") as service:
-        os.kill(model_pid(service), signal.SIGSTOP)
+        os.kill(frozen_one(service), signal.SIGSTOP)
         service.process.terminate()
         service.process.wait(30)
 

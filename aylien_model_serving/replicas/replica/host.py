@@ -31,7 +31,7 @@ from aylien_model_serving.jobs.store import open_store
 from aylien_model_serving.jobs.worker.worker import JobWorker
 from aylien_model_serving.metrics.runners import RunnerInstruments
 from aylien_model_serving.process import large_work, lifecycle
-from aylien_model_serving.replicas.replica import loader
+from aylien_model_serving.replicas.replica import loader, owner_watch
 from aylien_model_serving.replicas.replica.observer import RunObserver
 from aylien_model_serving.replicas.replica.request import OutcomeBuffer
 from aylien_model_serving.replicas.replica.server import ReplicaServer
@@ -113,6 +113,8 @@ class HostedHandler:
             on_built: called when the model is loaded and warmed up.
         """
         self._server.watch(supervisor.sock, lambda: self._on_commands(supervisor))
+        if self._command.owner:
+            owner_watch.begin(self._command.owner, self._server.watch, self._server.forget)
         self._server.start()
         threading.Thread(target=self._start_serving, args=(supervisor, on_built), daemon=True).start()
         for _ in range(self._spec.threads - 1):

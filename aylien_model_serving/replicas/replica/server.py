@@ -63,9 +63,13 @@ class ReplicaServer:
         self._thread = threading.Thread(target=self._serve, name="model-serving-replica", daemon=True)
         self.watch(self._woken, self._wake_up)
 
-    def watch(self, sock: socket.socket, ready: Callable[[], None]) -> None:
-        """Call a function on the server's thread whenever a socket can be read."""
+    def watch(self, sock: socket.socket | int, ready: Callable[[], None]) -> None:
+        """Call a function on the server's thread whenever a socket or a descriptor can be read."""
         self._selector.register(sock, selectors.EVENT_READ, ready)
+
+    def forget(self, descriptor: int) -> None:
+        """Stop watching a descriptor; on the server's thread, before it is closed."""
+        self._selector.unregister(descriptor)
 
     def start(self) -> None:
         """Start the thread."""

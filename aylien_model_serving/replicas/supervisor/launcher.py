@@ -37,16 +37,24 @@ class Launcher:
         argv: starts a replica.
         environ: the environment of the service.
         metrics: folder of the service's metric files.
+        owner: the process that owns the service.
     """
 
     def __init__(
-        self, loop: EventLoop, folder: Path, argv: Sequence[str], environ: Mapping[str, str], metrics: str
+        self,
+        loop: EventLoop,
+        folder: Path,
+        argv: Sequence[str],
+        environ: Mapping[str, str],
+        metrics: str,
+        owner: int,
     ) -> None:
         self._loop = loop
         self._folder = folder
         self._argv = argv
         self._environ = environ
         self._metrics = metrics
+        self._owner = owner
         self._gpus = devices.visible(environ)
         self._cpus = cpus.available()
         self._incarnations = itertools.count(time.monotonic_ns() // 1000)
@@ -78,6 +86,7 @@ class Launcher:
             socket=slot.socket,
             record=slot.record,
             restarts=slot.restarts,
+            owner=self._owner,
         )
 
         def on_message(status: Status) -> None:

@@ -192,6 +192,7 @@ def main(arguments: Sequence[str]) -> None:
             address.replica_command or interpreter.command("aylien_model_serving.replicas.replica.main"),
             os.environ,
             settings.metrics_dir or str(address.home / "metrics"),
+            address.owner,
         )
         supervisor = Supervisor(address, launcher, loop)
         with socket.socket(fileno=int(descriptor)) as starter:
