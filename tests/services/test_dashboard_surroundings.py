@@ -1,6 +1,7 @@
 """The dashboard's page before other servers, with keys, and while processes come and go."""
 
 import os
+import re
 import signal
 import urllib.request
 from typing import TYPE_CHECKING
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.services.dashboards import PLAIN, answered, text_of, until, watch
+from tests.services.hosts import host, model_pid
 from tests.services.raw_http import ask, post
 from tests.services.serving import serve
 
@@ -45,6 +47,28 @@ def test_who_watches_keeps_no_worker_from_answering(page: "Page", worker_class: 
 
         service.wait_until(lambda: answered(service) == before + 20)
         until(page, lambda: "20" in text_of(page, "#tile-rate .tile-more"))
+
+
+def test_why_a_replica_cannot_be_built_is_shown_in_lines(page: "Page") -> None:
+    variables = {"routes": "model", "load_error": "no weights", "model_serving_expose_errors": 1}
+    with host("gthread", ready=False, **variables) as service:
+        error = watch(page, service).locator(".replicas li .error", has_text="no weights")
+        error.wait_for()
+        lines = error.inner_text().splitlines()
+
+    assert lines[-1] == "FileNotFoundError: no weights"
+    assert any("hosted_apps.py" in line for line in lines[:-1])
+
+
+def test_a_frozen_replica_is_told_in_words(page: "Page") -> None:
+    with host("gthread", routes="model", unresponsive_after=1.5) as service:
+        watch(page, service)
+        pid = model_pid(service)
+        os.kill(pid, signal.SIGSTOP)
+        page.locator(".replicas li", has_text=re.compile("unresponsive", re.IGNORECASE)).wait_for()
+        os.kill(pid, signal.SIGCONT)
+
+        page.locator(".replicas li", has_text=re.compile("ready", re.IGNORECASE)).wait_for()
 
 
 def test_a_stream_of_an_event_loop_goes_on() -> None:
