@@ -10,7 +10,7 @@ from aylien_model_serving.rpc.control_messages import Replica
 from aylien_model_serving.web.state import ServiceState
 
 #: Lines of an error that are shown: the place that raised, and the exception's message.
-_MAX_LINES = 8
+_MAX_LINES = 6
 
 
 def executors(state: ServiceState) -> dict[str, RemoteExecutor | EnqueueExecutor]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import re
 import signal
 import threading
 import time
@@ -44,6 +45,9 @@ logger = logging.getLogger(__name__)
 
 #: Seconds before a replica's drain ends at which jobs that still run are given back to the store.
 _GIVE_BACK_SECONDS = 0.5
+
+#: Lines of a traceback that mark a part of the line above, from Python 3.11 on.
+_MARKS = re.compile(r"^ +[~^]+\n", re.MULTILINE)
 
 #: Characters of a failure that are reported to the supervisor; the log has all of it.
 _MAX_FAILURE = 2000
@@ -213,5 +217,6 @@ def _end_process() -> None:
 def fail(supervisor: SupervisorChannel, spec: Spec, error: BaseException) -> NoReturn:
     """Report why a replica can't be built, and exit."""
     logger.error("%s can't be built", spec.name, exc_info=error)
-    supervisor.report(Status(failed="".join(traceback.format_exception(error))[-_MAX_FAILURE:]))
+    text = _MARKS.sub("", "".join(traceback.format_exception(error)))
+    supervisor.report(Status(failed=text[-_MAX_FAILURE:]))
     os._exit(1)

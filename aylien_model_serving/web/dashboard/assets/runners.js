@@ -8,7 +8,7 @@ import { latency, NOTHING, number, plural, rate, sum } from "./numbers.js";
 const TONES = { ready: "good", starting: "warn", draining: "warn", waiting: "warn", failed: "bad", unresponsive: "bad" };
 
 /** Lines of an error that are shown: the place that raised, and the exception's message. */
-const LINES = 8;
+const LINES = 6;
 
 /** Shows all runners; those of jobs with the jobs that wait for them. */
 export function showRunners(runners, jobs, seconds) {
