@@ -48,15 +48,22 @@ def end_of(client: FlaskClient, job_id: str) -> Any:
 
 def events_of(client: FlaskClient, job_id: str) -> list[tuple[str, Any]]:
     """Return the names and the data of a job's stream, to its end."""
-    response = client.get(f"/stream/{job_id}")
+    return list(each_event_of(client, job_id))
+
+
+def each_event_of(client: FlaskClient, job_id: str) -> Iterator[tuple[str, Any]]:
+    """Yield the name and the data of each event of a job's stream when it comes."""
+    response = client.get(f"/stream/{job_id}", buffered=False)
     assert response.content_type.startswith("text/event-stream")
     assert response.headers["X-Accel-Buffering"] == "no"
-    found = []
-    for text in response.text.split("\n\n"):
-        lines = dict(line.split(": ", 1) for line in text.splitlines() if not line.startswith(":"))
-        if lines:
-            found.append((lines.get("event", "item"), json.loads(lines["data"])))
-    return found
+    waiting = ""
+    for piece in response.iter_encoded():
+        *texts, waiting = (waiting + piece.decode()).split("\n\n")
+        for text in texts:
+            lines = dict(line.split(": ", 1) for line in text.splitlines() if not line.startswith(":"))
+            if lines:
+                yield lines.get("event", "item"), json.loads(lines["data"])
+    assert not waiting
 
 
 def count(number: int) -> Iterator[dict[str, int]]:

@@ -9,7 +9,18 @@ from typing import Any
 import pytest
 
 from aylien_model_serving import BackgroundTask, InvalidRequest, JobProgress, TaskResponse
-from tests.web.jobs import LONG, JobGate, begin, count, count_async, echo, end_of, events_of, jobs
+from tests.web.jobs import (
+    LONG,
+    JobGate,
+    begin,
+    count,
+    count_async,
+    each_event_of,
+    echo,
+    end_of,
+    events_of,
+    jobs,
+)
 from tests.web.requests import error, post, route, serve
 
 pytestmark = pytest.mark.usefixtures("in_memory")
@@ -45,24 +56,30 @@ def test_the_reporter_comes_by_its_type_whatever_its_name() -> None:
 
 
 def test_a_stream_shows_progress_and_then_the_end(job_gate: JobGate) -> None:
+    half_seen = threading.Event()
+
     def make(job_progress: JobProgress, text: str = "") -> str:
         job_gate.wait()
         job_progress.set_status(0.5, "half")
-        time.sleep(0.3)
+        assert half_seen.wait(LONG)
         return "made"
 
     client = jobs(make)
     job_id = begin(client)
     assert job_gate.entered.wait(LONG)
-    threading.Timer(0.05, job_gate.open.set).start()
-    events = events_of(client, job_id)
+    events = each_event_of(client, job_id)
+    first = next(events)
+    job_gate.open.set()
+    second = next(events)
+    half_seen.set()
+    *_, last = events
 
-    assert [(name, job["status"], job["progress"]) for name, job in events] == [
+    assert [(name, job["status"], job["progress"]) for name, job in (first, second, last)] == [
         ("progress", "processing", 0.0),
         ("progress", "processing", 0.5),
         ("finished", "finished", 1.0),
     ]
-    assert events[-1][1] == end_of(client, job_id)
+    assert last[1] == end_of(client, job_id)
 
 
 @pytest.mark.parametrize("handler", [count, count_async])
