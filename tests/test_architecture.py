@@ -36,6 +36,7 @@ READ_ENVIRONMENT = {"core.settings", "process.memory"}
 
 #: Third-party packages that a service may lack, or that must not be loaded before they are used.
 OPTIONAL = {
+    "pydantic",  # needed by few hints only, and slow to import
     "gevent",
     "limits",
     "numpy",

@@ -5,6 +5,7 @@ Pure. msgspec and pydantic make the schemas of types; a type without a JSON Sche
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import NoneType, UnionType
@@ -80,21 +81,30 @@ def fields_of(signature: Signature, known: Mapping[str, JSONSchema]) -> JSONSche
     return {**shown, "required": required} if required else shown
 
 
-def of_hints(signature: Signature, hints: Mapping[str, Any], returns: Any, prefix: str) -> Description:
+def of_hints(
+    signature: Signature,
+    hints: Mapping[str, Any],
+    returns: Any,
+    prefix: str,
+    models: Mapping[str, type[BaseModel]],
+) -> Description:
     """Return the description that type hints give.
 
     Args:
         signature: the parameters of the handler.
-        hints: the hints of the fields that are checked.
+        hints: the hints of the fields that msgspec checks.
         returns: the hint of the result; for a Reply, `Annotated` may add the type of its content.
         prefix: of the names of components.
+        models: of the other fields, each with the field as its only one.
     """
     schemas = _SchemaCollector(prefix)
     returns, is_reply = _unwrap_reply(returns)
     is_stream = get_origin(returns) in _ITERATORS
     result = schemas.schema_of((get_args(returns) or (Any,))[0] if is_stream else returns, for_response=True)
+    known = {name: schemas.schema_of(hint) for name, hint in hints.items()}
+    known |= {name: schemas.schema_of_field(model, name) for name, model in models.items()}
     return Description(
-        fields=fields_of(signature, {name: schemas.schema_of(hint) for name, hint in hints.items()}),
+        fields=fields_of(signature, known),
         result=result,
         form=_form(returns, is_stream, is_reply),
         files={name: found for name, hint in hints.items() if (found := _range_of(hint)) is not None},
@@ -176,6 +186,16 @@ class _SchemaCollector:
             return {}
         self.components.update({f"{self._prefix}{name}": component for name, component in found.items()})
         return schema
+
+    def schema_of_field(self, model: type[BaseModel], name: str) -> JSONSchema:
+        """Return the schema of a model's field, which is open where pydantic knows none."""
+        try:
+            shown, found = of_model(model, self._prefix, for_response=False)
+        except sys.modules["pydantic"].PydanticUserError:
+            return {}
+        self.components.update(found)
+        schema: JSONSchema = shown["properties"][name]
+        return {key: value for key, value in schema.items() if key != "title"}
 
     def _custom_types(self, kind: Any) -> JSONSchema:
         """Return the schema of a type that msgspec does not know."""

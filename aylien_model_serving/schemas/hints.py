@@ -1,15 +1,17 @@
 """Schemas made of a handler's type hints.
 
-Pure. The type hints become one msgspec struct. Types that msgspec does not know are built by pydantic or
-numpy; a hint with any other type is not checked at all.
+Pure. The hints that msgspec knows whole become one struct of its; models, arrays and files within are built
+by pydantic, numpy and `media/`. Other hints are checked by pydantic, one by one.
 """
 
 from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, get_args, get_type_hints
+from collections import deque
+from collections.abc import Callable, Collection, Mapping, MutableSequence, MutableSet, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Any, get_args
 
 import msgspec
 
@@ -22,6 +24,10 @@ from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.media.incoming import IncomingFile
 from aylien_model_serving.schemas import arrays, batch_hints, collisions, description, models, uploads
 from aylien_model_serving.schemas.base import Schema, merge
+from aylien_model_serving.schemas.handler_hints import HandlerHints, hints_of
+from aylien_model_serving.schemas.hint_checkers import pydantic_hint, with_lists
+from aylien_model_serving.schemas.msgspec_types import build, custom_types
+from aylien_model_serving.schemas.pydantic_hints import PydanticHint
 
 
 class TypeHintsSchema(Schema):
@@ -35,8 +41,8 @@ class TypeHintsSchema(Schema):
             of a call are checked as items of them.
 
     Raises:
-        ConfigurationError: a hint of a batched handler is not a list; the package that decodes a file is
-            missing, or a hint combines files with other types.
+        ConfigurationError: a hint can't be resolved or checked; one of a batched handler is not a list; the
+            package that decodes a file is missing.
     """
 
     def __init__(
@@ -48,25 +54,25 @@ class TypeHintsSchema(Schema):
         batched: bool = False,
     ) -> None:
         self._signature = signature
-        hints = _hints(handler) if typed else {}
+        hints = _needed_hints(hints_of(handler), signature) if typed else {}
         self._returns = hints.pop("return", None)
         self.takes_data = any(map(_names_data, hints.values()))
         if batched:
             self._returns = batch_hints.result_of(self._returns)
-            hints = {name: _item_hint(name, hint) for name, hint in hints.items() if name in signature.known}
-        self._hints = {
-            name: hint
-            for name, hint in hints.items()
-            if name in signature.known and hint is not Any and _is_checkable(hint)
-        }
-        self._files = _file_fields(hints, self._hints)
+            hints = {name: _item_hint(name, hint) for name, hint in hints.items()}
+        self._hints, self._by_pydantic = _checkers(hints)
+        self._files = _file_fields(self._hints)
         held = {name: _models_in(hint) for name, hint in self._hints.items()}
+        held |= {name: [hint.model] for name, hint in self._by_pydantic.items()}
         self._has_models = any(held.values())
-        self._with_sets = frozenset(
-            name
-            for name, hint in self._hints.items()
-            if collisions.has_set(hint) or any(models.may_hold(kind, models.SET) for kind in held[name])
-        )
+        hashed = {name: collisions.of_hint(hint) for name, hint in self._hints.items()}
+        self._hashed = {
+            name: collisions.together(
+                [*map(collisions.of_model, kinds), hashed.get(name, collisions.Hashed())]
+            )
+            for name, kinds in held.items()
+        }
+        self._hashed = {name: hashed for name, hashed in self._hashed.items() if any(hashed)}
         self._returns = hint_without_tasks(self._returns)
         self._model = self._returns if models.is_model(self._returns) else None
         self._may_be_file = uploads.may_be_file(self._returns)
@@ -81,30 +87,46 @@ class TypeHintsSchema(Schema):
         if self._files:
             values = uploads.replace_uploads(values, fields.uploads, self._files)
         self._signature.check(values)
-        if self._struct is None:
+        if not (self._hints or self._by_pydantic):
             return values
-        for name in self._with_sets & values.keys():
-            collisions.refuse_large_integers(name, values[name])
+        for name in self._hashed.keys() & values.keys():
+            self._hashed[name].refuse(name, values[name])
+        try:
+            found = self._checked(values, fields.textual)
+        except SchemaMismatch:
+            if not (fields.textual and _wrap_lists(values, self._hints, self._by_pydantic)):
+                raise
+            found = self._checked(values, fields.textual)
+        for name in self._files & found.keys():
+            uploads.set_file_fields(found[name], name)
+        return found
+
+    def _checked(self, values: dict[str, Any], textual: bool) -> dict[str, Any]:
+        """Return the values as the hints say."""
+        found = self._converted(values, textual) if self._struct is not None else dict(values)
+        for name in self._by_pydantic.keys() & found.keys():
+            found[name] = self._by_pydantic[name].value(found[name], textual=textual)
+        return found
+
+    def _converted(self, values: dict[str, Any], textual: bool) -> dict[str, Any]:
+        """Return the values, those whose hints msgspec knows as they say."""
         try:
             typed = msgspec.convert(
                 values,
                 self._struct,
-                strict=not fields.textual,
-                dec_hook=_LimitedFiles().build if self._files else _build_custom_type,
+                strict=not textual,
+                str_keys=True,
+                dec_hook=_LimitedFiles().build if self._files else build,
             )
         except msgspec.ValidationError as error:
-            if fields.textual and _wrap_lists(values, self._hints):
-                return self.arguments(Fields(values, textual=True), {})
             raise SchemaMismatch(_client_message(str(error))) from None
         except TypeError as error:  # a list within a set[Any], which msgspec lets Python refuse
             raise SchemaMismatch(f"The fields do not fit: {error}") from None
         found = {
             name: getattr(typed, name) if name in self._hints else value for name, value in values.items()
         }
-        if fields.textual:
+        if textual:
             _refuse_infinite(found, self._hints)
-        for name in self._files & found.keys():
-            uploads.set_file_fields(found[name], name)
         return found
 
     def encoder(self, accept: str) -> Encoder:
@@ -126,30 +148,40 @@ class TypeHintsSchema(Schema):
             raise InvalidAnswer(f"The answer does not fit {self._model.__name__}: {error}") from error
 
     def describe(self, prefix: str) -> description.Description:
-        return description.of_hints(self._signature, self._hints, self._returns, prefix)
+        models = {name: hint.model for name, hint in self._by_pydantic.items()}
+        return description.of_hints(self._signature, self._hints, self._returns, prefix, models)
 
 
-def _hints(handler: Callable[..., Any]) -> dict[str, Any]:
-    """Return the hints of a function, a bound method, or an instance's `__call__`."""
-    target = inspect.unwrap(getattr(handler, "func", handler))
-    if not inspect.isroutine(target):
-        target = type(target).__call__
-    try:
-        hints = get_type_hints(target, include_extras=True)
-        parameters = inspect.signature(target).parameters
-    except (NameError, TypeError, ValueError, AttributeError):
-        return {}
-    for name in hints.keys() & parameters.keys():
-        if parameters[name].default is None:  # `x: int = None` takes null too
-            hints[name] |= None
-    return hints
+def _needed_hints(hints: HandlerHints, signature: Signature) -> dict[str, Any]:
+    """Return the hints of the result and of what clients send.
+
+    Raises:
+        ConfigurationError: one of them can't be resolved, or is one of fields that have no names.
+    """
+    for name in ("return", *signature.known):
+        hints.require(name)
+    if hints.rest is not None and hints.found[hints.rest] not in (Any, object):
+        raise ConfigurationError(
+            f"the fields that **{hints.rest} takes can't be checked: give those of "
+            f"{inspect.formatannotation(hints.found[hints.rest])} their names, or write Any"
+        )
+    return {name: hints.found[name] for name in ("return", *signature.known) if name in hints.found}
+
+
+def _checkers(hints: dict[str, Any]) -> tuple[dict[str, Any], dict[str, PydanticHint]]:
+    """Return the hints that msgspec checks, and pydantic's checks of the others; Any has none."""
+    hints = {name: with_lists(hint) for name, hint in hints.items() if hint not in (Any, object)}
+    by_pydantic = {
+        name: found for name, hint in hints.items() if (found := pydantic_hint(name, hint)) is not None
+    }
+    return {name: hint for name, hint in hints.items() if name not in by_pydantic}, by_pydantic
 
 
 def array_parameters(
     handler: Callable[..., Any], signature: Signature, *, batched: bool
 ) -> dict[str, arrays.ArrayHint]:
     """Return the parameters of a handler that take an array, with their hints."""
-    hints = _hints(handler)
+    hints = hints_of(handler).found
     if batched:
         hints = {name: batch_hints.item_of(hint) for name, hint in hints.items()}
     found = {name: arrays.array_hint_of(hints[name]) for name in signature.known if name in hints}
@@ -161,11 +193,7 @@ def _item_hint(name: str, hint: Any) -> Any:
     item = batch_hints.item_of(hint)
     if item is not None:
         return item
-    if (
-        batch_hints.accepts_anything(hint)
-        or not _is_checkable(hint)
-        or any(map(arrays.is_array, (hint, *get_args(hint))))
-    ):
+    if batch_hints.accepts_anything(hint) or any(map(arrays.is_array, (hint, *get_args(hint)))):
         return Any
     raise ConfigurationError(
         f"parameter {name!r} of a batched handler gets a list, one value for each call: "
@@ -173,43 +201,12 @@ def _item_hint(name: str, hint: Any) -> Any:
     )
 
 
-def _file_fields(hints: dict[str, Any], checked: dict[str, Any]) -> frozenset[str]:
+def _file_fields(hints: dict[str, Any]) -> frozenset[str]:
     """Return the names of the parameters that take files, alone or nested."""
-    for name, hint in hints.items():
-        if name not in checked and uploads.names_file(hint):
-            raise ConfigurationError(
-                f"parameter {name!r} can't be checked: a file stands alone, in a list or beside None, as in "
-                f"ImageFile | None, and MediaFile takes every kind: not {inspect.formatannotation(hint)}"
-            )
-    found = {
-        name: [
-            kind for kind in _custom_types(msgspec.inspect.type_info(hint), set()) if uploads.is_file(kind)
-        ]
-        for name, hint in checked.items()
-    }
+    found = {name: list(filter(uploads.is_file, custom_types(hint))) for name, hint in hints.items()}
     for kind in (kind for kinds in found.values() for kind in kinds):
         kind.ensure_package()
     return frozenset(name for name, kinds in found.items() if kinds)
-
-
-def _is_checkable(hint: Any) -> bool:
-    """Return whether msgspec can check values of this type, with the help of `_build_custom_type`."""
-    try:
-        msgspec.json.Decoder(hint)
-        return all(_is_buildable(kind) for kind in _custom_types(msgspec.inspect.type_info(hint), set()))
-    except (TypeError, ValueError):
-        return False
-
-
-def _custom_types(node: Any, seen: set[int]) -> Iterator[Any]:
-    """Yield the classes within a type that msgspec does not support itself."""
-    if isinstance(node, msgspec.inspect.CustomType):
-        yield node.cls
-    elif isinstance(node, (tuple, msgspec.inspect.Type, msgspec.inspect.Field)) and id(node) not in seen:
-        seen.add(id(node))
-        inner = node if isinstance(node, tuple) else (getattr(node, name) for name in node.__struct_fields__)
-        for part in inner:
-            yield from _custom_types(part, seen)
 
 
 def _names_data(hint: Any) -> bool:
@@ -222,20 +219,7 @@ _BYTES = (bytes, bytearray, memoryview)
 
 
 def _models_in(hint: Any) -> list[Any]:
-    return [kind for kind in _custom_types(msgspec.inspect.type_info(hint), set()) if models.is_model(kind)]
-
-
-def _is_buildable(wanted: Any) -> bool:
-    return arrays.is_array(wanted) or uploads.is_file(wanted) or models.is_model(wanted)
-
-
-def _build_custom_type(wanted: Any, value: Any) -> Any:
-    """Build a value of a type that msgspec does not support."""
-    if arrays.is_array(wanted):
-        return arrays.build(wanted, value)
-    if uploads.is_file(wanted):
-        return wanted.from_any(value)
-    return models.validated(wanted, value)
+    return [kind for kind in custom_types(hint) if models.is_model(kind)]
 
 
 class _LimitedFiles:
@@ -254,13 +238,13 @@ class _LimitedFiles:
             self._left -= 1
             if self._left < 0:
                 raise TooManyItems(f"There are more than {MAX_PARTS:,} files, as many as are accepted here")
-        return _build_custom_type(wanted, value)
+        return build(wanted, value)
 
 
-def _wrap_lists(values: dict[str, Any], hints: dict[str, Any]) -> bool:
+def _wrap_lists(values: dict[str, Any], hints: dict[str, Any], by_pydantic: dict[str, PydanticHint]) -> bool:
     """Wrap in a list each field that is declared as a list and was given once in a query string or a form."""
     wrapped = False
-    for name, hint in hints.items():
+    for name, hint in (*hints.items(), *((name, checker.hint) for name, checker in by_pydantic.items())):
         if isinstance(values.get(name), (str, bytes, IncomingFile)) and _is_list(hint):
             values[name] = [values[name]]
             wrapped = True
@@ -285,10 +269,14 @@ def _is_list(hint: Any) -> bool:
         getattr(hint, "__origin__", hint),
         *(getattr(arg, "__origin__", arg) for arg in getattr(hint, "__args__", ())),
     )
-    return any(kind in (list, tuple, set, frozenset) for kind in kinds)
+    return any(kind in _LISTS for kind in kinds)
+
+
+_LISTS = (list, tuple, set, frozenset, deque, Collection, Sequence, MutableSequence, AbstractSet, MutableSet)
 
 
 def _client_message(message: str) -> str:
     """Return msgspec's message with the path as the client knows it: `$.text[0]` is text[0]."""
-    problem, at, path = message.rpartition(" - at `$.")
-    return f"{path.rstrip('`')}: {problem}" if at else message
+    problem, _, path = message.rpartition(" - at `")
+    where, at, path = path.rpartition("$.")
+    return f"{path.rstrip('`')}: {problem}{' as a key' if where else ''}" if at else message

@@ -24,12 +24,12 @@ def is_model(kind: object) -> TypeGuard[type[BaseModel]]:
     return pydantic is not None and isinstance(kind, type) and issubclass(kind, pydantic.BaseModel)
 
 
-#: What the JSON Schema of a model says of sets, and of bytes.
-SET, BYTES = "'uniqueItems'", "'binary'"
+#: What the JSON Schema of a model says of bytes.
+BYTES = "'binary'"
 
 
 def may_hold(model: type[BaseModel], sign: str) -> bool:
-    """Return whether a model has a field of a kind, `SET` or `BYTES`; one without JSON Schema may have."""
+    """Return whether a model has a field of a kind, such as `BYTES`; one without JSON Schema may have."""
     try:
         return sign in repr(model.model_json_schema())
     except (sys.modules["pydantic"].PydanticUserError, NameError):  # a type that JSON Schema can't describe
@@ -51,7 +51,12 @@ def validated(model: type[BaseModel], value: Any, *, from_attributes: bool | Non
     try:
         return model.model_validate(value, from_attributes=from_attributes)
     except sys.modules["pydantic"].ValidationError as error:
-        raise ModelMismatch(_client_message(error)) from error
+        raise mismatch(error) from error
+
+
+def mismatch(error: ValidationError) -> ModelMismatch:
+    """Return the error that names the first fields which are not valid."""
+    return ModelMismatch(_client_message(error))
 
 
 def _client_message(error: ValidationError) -> str:

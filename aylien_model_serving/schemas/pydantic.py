@@ -15,7 +15,7 @@ from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.schemas import collisions
 from aylien_model_serving.schemas.base import Schema, merge
 from aylien_model_serving.schemas.description import Description, JSONSchema, fields_of, of_model
-from aylien_model_serving.schemas.models import BYTES, SET, ModelMismatch, may_hold, validated
+from aylien_model_serving.schemas.models import BYTES, ModelMismatch, may_hold, validated
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -41,7 +41,7 @@ class PydanticSchema(Schema):
         self._request = request
         self._response = response
         self._signature = signature
-        self._has_sets = request is not None and may_hold(request, SET)
+        self._hashed = collisions.Hashed() if request is None else collisions.of_model(request)
         self.takes_data = request is not None and may_hold(request, BYTES)
         self._path_only = path_names - request.model_fields.keys() if request else path_names
         self.name = "|".join(f"{m.__module__}.{m.__qualname__}" if m else "" for m in (request, response))
@@ -51,9 +51,9 @@ class PydanticSchema(Schema):
 
     def arguments(self, fields: Fields, path_values: Mapping[str, Any]) -> dict[str, Any]:
         values = merge(fields.values, path_values)
-        if self._has_sets:
+        if any(self._hashed):
             for name, value in values.items():
-                collisions.refuse_large_integers(name, value)
+                self._hashed.refuse(name, value)
         if self._request is not None:
             path_only = {name: values[name] for name in self._path_only if name in values}
             model = self._validate({name: value for name, value in values.items() if name not in path_only})

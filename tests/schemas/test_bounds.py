@@ -1,5 +1,9 @@
 """Values that would cost more than in proportion to their length are refused."""
 
+import datetime as dt
+import uuid
+from collections import OrderedDict, deque
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -18,12 +22,59 @@ class Numbers(pydantic.BaseModel):
     inner: dict[str, set[int]]
 
 
-@pytest.mark.parametrize("hint", [set[int], frozenset[int] | None, list[set[int]], set[tuple[int, int]]])
-def test_integers_that_may_collide_in_a_set_are_refused(hint: Any) -> None:
-    colliding = [[2**64, 1]] if "list" in repr(hint) or "tuple" in repr(hint) else [2**64, 1]
+class Keyed(pydantic.BaseModel):
+    inner: "dict[int, str] | Later"
 
-    with pytest.raises(SchemaMismatch, match="x: Integers in a set have at most 64 bits"):
+
+class Later(pydantic.BaseModel):
+    """Is named before it is defined."""
+
+
+class Tagged(pydantic.BaseModel):
+    inner: frozenset[uuid.UUID] | None = None
+
+
+@pytest.mark.parametrize("hint", [set[int], frozenset[int] | None, list[set[int]], set[Any] | deque[int]])
+def test_integers_that_may_collide_in_a_set_are_refused(hint: Any) -> None:
+    colliding = [[2**64, 1]] if "list" in repr(hint) else [2**64, 1]
+
+    with pytest.raises(SchemaMismatch, match="x: Integers in sets and keys have at most 64 bits"):
         given(taking(hint), colliding)
+
+
+@pytest.mark.parametrize("hint", [dict[int, str], list[dict[int, str]], OrderedDict[int, str], Keyed])
+@pytest.mark.parametrize("key", [str(2**64), str(-(2**80)), f"+{2**64}", f"{2**64}.0", f"{10**20:_}"])
+def test_integers_that_may_collide_as_keys_are_refused(hint: Any, key: str) -> None:
+    value: Any = {"inner": {key: ""}} if hint is Keyed else {key: ""}
+
+    with pytest.raises(SchemaMismatch, match="x: Integers in sets and keys have at most 64 bits"):
+        given(taking(hint), [value] if "list" in repr(hint) else value)
+
+
+def test_keys_that_are_texts_may_be_long_numbers() -> None:
+    assert given(taking(dict[str, int]), {str(2**64): 1}) == {str(2**64): 1}
+
+
+@pytest.mark.parametrize(
+    ("hint", "items"),
+    [
+        (set[uuid.UUID], [str(uuid.UUID(int=number)) for number in range(1001)]),
+        (set[Decimal], [str(number) for number in range(1001)]),
+        (set[tuple[int, int]], [[number, 0] for number in range(1001)]),
+        (set[dt.timedelta], [f"PT{number}S" for number in range(1001)]),
+        (dict[uuid.UUID, int], {str(uuid.UUID(int=number)): 0 for number in range(1001)}),
+        (dict[Decimal, int], {str(number): 0 for number in range(1001)}),
+        (Tagged, {"inner": [str(uuid.UUID(int=number)) for number in range(1001)]}),
+    ],
+    ids=str,
+)
+def test_of_what_else_may_collide_few_are_taken(hint: Any, items: Any) -> None:
+    schema = taking(hint)
+
+    with pytest.raises(SchemaMismatch, match="x: At most 1,000 items"):
+        given(schema, items)
+    if isinstance(items, list):
+        assert len(given(schema, items[:1000])) == 1000
 
 
 def test_integers_of_64_bits_may_be_in_a_set_and_longer_ones_in_a_list() -> None:
@@ -37,7 +88,7 @@ def test_a_models_sets_hold_no_long_integers_either() -> None:
     schema = schemas.choose((Numbers, None), handler, Signature.of(handler))
 
     assert schema.arguments(Fields({"inner": {"a": [1]}}), {}) == {"inner": {"a": {1}}}
-    with pytest.raises(SchemaMismatch, match="inner: Integers in a set"):
+    with pytest.raises(SchemaMismatch, match="inner: Integers in sets"):
         schema.arguments(Fields({"inner": {"a": [2**64]}}), {})
 
 
@@ -45,7 +96,7 @@ def test_a_model_that_is_a_type_hint_is_bounded_like_a_schema() -> None:
     schema = taking(Numbers)
     schema.limit_items(10)
 
-    with pytest.raises(SchemaMismatch, match="x: Integers in a set"):
+    with pytest.raises(SchemaMismatch, match="x: Integers in sets"):
         given(schema, {"inner": {"a": [2**64]}})
     with pytest.raises(TooManyItems, match="more than 10 values, numbers included"):
         schema.decoders[""](b'{"x": {"inner": {"a": [1, 2, 3, 4, 5, 6, 7, 8, 9]}}}', "")

@@ -13,7 +13,7 @@ import pydantic
 import pytest
 
 from aylien_model_serving.codecs.fields import Fields
-from aylien_model_serving.errors import SchemaMismatch
+from aylien_model_serving.errors import ConfigurationError, SchemaMismatch
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.schemas.hints import TypeHintsSchema
 
@@ -42,11 +42,6 @@ class Person(pydantic.BaseModel):
 
 class Unknown:
     pass
-
-
-@dataclasses.dataclass
-class Holder:
-    inner: Unknown
 
 
 def schema_of(handler: Callable[..., Any]) -> TypeHintsSchema:
@@ -180,36 +175,21 @@ def test_text_that_stands_for_no_such_value_is_refused(hint: Any, text: Any) -> 
         given(taking(hint), text, textual=True)
 
 
-@pytest.mark.parametrize(
-    "hint",
-    [
-        Unknown,
-        Unknown | None,
-        list[Unknown],
-        int | Unknown,
-        Holder,
-        Person | list[int],
-        list[int] | tuple[int, ...],
-    ],
-    ids=str,
-)
-def test_a_hint_that_cant_be_checked_stops_nothing(hint: Any) -> None:
-    value = object()
+@pytest.mark.parametrize("name", ["x", "return"])
+def test_a_hint_that_names_what_is_not_there_stops_the_start(name: str) -> None:
+    def handler(x: Any, n: int) -> None: ...
 
-    assert given(taking(hint), value) is value
+    handler.__annotations__[name] = "Missing"
+
+    with pytest.raises(ConfigurationError, match="can't be resolved: name 'Missing' is not defined; import"):
+        schema_of(handler)
 
 
-def test_a_hint_that_cant_be_checked_does_not_disable_the_others() -> None:
-    def handler(x: Unknown, n: int) -> None: ...
+def test_a_hint_that_names_what_is_not_there_does_not_matter_where_no_field_has_it() -> None:
+    def handler(*args: "Missing", n: "int") -> None: ...
 
     with pytest.raises(SchemaMismatch, match=r"^n: "):
-        schema_of(handler).arguments(Fields({"x": 1, "n": "a"}), {})
-
-
-def test_hints_that_name_what_is_not_there_are_not_checked() -> None:
-    def handler(x: "Missing") -> None: ...
-
-    assert schema_of(handler).arguments(Fields({"x": 1}), {}) == {"x": 1}
+        schema_of(handler).arguments(Fields({"n": "a"}), {})
 
 
 @pytest.mark.parametrize(

@@ -125,15 +125,19 @@ def test_text_of_a_query_string_is_read_as_an_item() -> None:
         np.ndarray,
         npt.NDArray[np.float32],
         npt.NDArray[np.float32] | None,
-        Unknown,
-        list[Unknown],
     ],
     ids=str,
 )
-def test_a_list_of_an_unknown_type_takes_any_value(hint: Any) -> None:
+def test_a_list_of_anything_takes_any_value(hint: Any) -> None:
     value = object()
 
     assert given(taking(hint), value) is value
+
+
+@pytest.mark.parametrize("hint", [Unknown, list[Unknown]])
+def test_a_list_of_what_cant_be_checked_stops_the_start(hint: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"can't be checked|write list\["):
+        taking(hint)
 
 
 def test_a_parameter_without_a_hint_takes_any_value() -> None:

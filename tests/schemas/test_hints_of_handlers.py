@@ -7,20 +7,27 @@ from typing import Any
 import pytest
 
 from aylien_model_serving.codecs.fields import Fields
-from aylien_model_serving.errors import FieldMismatch, InvalidAnswer, SchemaMismatch
+from aylien_model_serving.errors import ConfigurationError, FieldMismatch, InvalidAnswer, SchemaMismatch
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.schemas.hints import TypeHintsSchema
 from tests.schemas.test_hints import Person, schema_of
 
 
 def test_fields_beyond_the_names_of_an_open_handler_pass() -> None:
-    def handler(n: int, **rest: str) -> None: ...
+    def handler(n: int, **rest: Any) -> None: ...
 
     assert schema_of(handler).arguments(Fields({"n": 1, "other": 2, "rest": 3}), {}) == {
         "n": 1,
         "other": 2,
         "rest": 3,
     }
+
+
+def test_fields_without_names_have_no_hint() -> None:
+    def handler(n: int, **rest: str) -> None: ...
+
+    with pytest.raises(ConfigurationError, match=r"the fields that \*\*rest takes can't be checked"):
+        schema_of(handler)
 
 
 def test_positional_fields_are_checked_by_their_hints() -> None:

@@ -190,7 +190,7 @@ def test_errors_of_decoding_name_the_field_too(hint: Any, value: Any, find: Any,
 
 @pytest.mark.parametrize("hint", [ImageFile | str, ImageFile | AudioFile, list[ImageFile | str]])
 def test_a_file_that_shares_its_hint_stops_the_service(hint: Any) -> None:
-    with pytest.raises(ConfigurationError, match="parameter 'x' can't be checked: a file stands alone"):
+    with pytest.raises(ConfigurationError, match=r"parameter 'x' can't be checked .*: a file stands alone"):
         taking(hint)
 
 

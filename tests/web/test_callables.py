@@ -129,7 +129,7 @@ def anything(**fields: Any) -> Any:
     return fields
 
 
-def mixed(a: int, /, b: int, *, c: int = 3, **rest: int) -> Any:
+def mixed(a: int, /, b: int, *, c: int = 3, **rest: Any) -> Any:
     return [a, b, c, rest]
 
 
