@@ -1,263 +1,260 @@
-"""Connections to a SQLite database: to a file, opened when they are needed, or one to this process's memory.
+"""Connections to a SQLite file that processes share, opened when they are needed.
 
-A connection serves one caller at a time, on whatever thread, and none is used behind a fork. Locks of a
-file are the process's: a child that inherits an open connection works without locks, on every connection it
-opens afterwards too (sqlite.org/howtocorrupt.html, 2.6).
+A connection serves one caller at a time, on whatever thread. What fails is tried again at each use: the file
+may be locked, full, gone, replaced or damaged at any moment, and is mended at another.
 """
 
 from __future__ import annotations
 
-import os
 import sqlite3
-import weakref
-from abc import ABC, abstractmethod
+import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from aylien_model_serving.errors import ConfigurationError
-from aylien_model_serving.jobs import clock, schema
-from aylien_model_serving.jobs.errors import StoreUnavailable
-from aylien_model_serving.process.fork_gate import ForkGate
-from aylien_model_serving.process.native_threads import native_lock
+from aylien_model_serving.jobs import schema, sqlite_errors, store_file
+from aylien_model_serving.jobs.availability import Availability
+from aylien_model_serving.jobs.clock import Clock
+from aylien_model_serving.jobs.database import Database, gate
+from aylien_model_serving.jobs.errors import StoreFull, StoreUnavailable
+from aylien_model_serving.jobs.file_connection import Damaged, FileConnection, connect, waiting
+from aylien_model_serving.jobs.sqlite_errors import errors_for_clients
 
-#: Seconds that a transaction waits for those of others.
-BUSY_TIMEOUT = 2.0
+#: Seconds that a transaction waits for those of others, and the same where the file is known not to work.
+BUSY_TIMEOUT, AWAY_TIMEOUT = 2.0, 0.05
+
+#: Seconds that one waits who only asks whether the file works.
+PROBE_TIMEOUT = 0.5
+
+#: Seconds between two tries to begin a transaction, in which other threads and greenlets go on.
+_TURN = 0.002
+
+#: Bytes that are to be free before a disk that was full counts as mended.
+_ROOM = 1024 * 1024
 
 #: Connections that are kept when nobody uses them.
 MAX_IDLE = 4
 
-#: Bytes that the write-ahead log is cut to after each checkpoint, which comes every 1,000 pages.
-LOG_SIZE = 8 * 1024 * 1024
 
-#: Seconds that a fork waits for the transactions of other threads.
-FORK_TIMEOUT = 1.0
+class _Opened(NamedTuple):
+    """A file that has all tables, and its clock."""
 
-#: What SQLite's messages say → what a client may read.
-_REASONS = {
-    "locked": "The job store is busy: another process holds it",
-    "full": "The job store's disk is full",
-    "readonly": "The job store can't be written to",
-    "malformed": "The job store's file is damaged",
-    "not a database": "The job store's file is damaged",
-    "unable to open": "The job store's file can't be opened",
-}
-
-#: Errors of whoever wrote the statement, which no client should be asked to wait for.
-_MISTAKES = (sqlite3.ProgrammingError, sqlite3.IntegrityError, sqlite3.DataError, sqlite3.NotSupportedError)
-
-
-class Database(ABC):
-    """Lends connections to one database."""
-
-    @abstractmethod
-    def take(self) -> AbstractContextManager[sqlite3.Connection]:
-        """Lend a connection outside of a transaction; one that is begun and not committed is rolled back.
-
-        Raises:
-            StoreUnavailable: SQLite fails; the cause is chained.
-        """
-
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Lend a connection in the one transaction that may write; it is kept unless an exception comes."""
-        with self.take() as db:
-            db.execute("BEGIN IMMEDIATE")
-            yield db
-            db.execute("COMMIT")
-
-    @abstractmethod
-    def now(self) -> float:
-        """Return the time of the database's clock, in seconds since the epoch."""
-
-    @abstractmethod
-    def close(self) -> None:
-        """Close the connections that nobody uses."""
+    file: store_file.Identity
+    clock: Clock
 
 
 class Connections(Database):
     """Connections to one file, which is made and brought to the last version of its tables.
 
+    One that is damaged is set aside, and jobs go on in another.
+
     Args:
         path: the file; it and its folder are made for this user alone if they are not there.
 
     Raises:
-        ConfigurationError: the file can't be made, or is none of this program's.
-        StoreUnavailable: the file can't be read or written.
+        ConfigurationError: no file can be there, or the one that is there is none of this program's.
     """
 
     def __init__(self, path: Path) -> None:
+        super().__init__()
         self._path = path.absolute()
-        self._idle: list[sqlite3.Connection] = []
-        try:
-            _make(self._path)
-        except OSError as error:
-            raise ConfigurationError(f"No jobs can be kept in {self._path}: {error}") from error
-        try:
-            with self.take() as db:
-                schema.prepare(db, str(self._path))
-                self._clock = schema.clock_of(db)
-        except ConfigurationError:
-            self.close()
-            raise
-        _open.add(self)
+        self._idle: list[FileConnection] = []
+        self._opened: _Opened | None = None
+        self._left: store_file.Files | None = None
+        self._is_started = False
+        self._availability = Availability(str(self._path))
+        with suppress(StoreUnavailable), self.take():  # noted, and tried again
+            pass
+        self._is_started = True
 
     @contextmanager
     def take(self) -> Iterator[sqlite3.Connection]:
         """Lend an idle connection or another one; one that fails is closed, with what it had begun."""
-        with _gate.entered(), _errors_for_clients():
-            db = self._take_idle() or _connect(self._path)
-            try:
-                yield db
-            except sqlite3.Error:
-                db.close()
-                raise
-            except BaseException:
-                if db.in_transaction:
-                    db.execute("ROLLBACK")
-                self._put_back(db)
-                raise
-            self._put_back(db)
+        with self._noted(writing=False), self._lent() as db:
+            yield db
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._begun(self._patience(BUSY_TIMEOUT)) as db:
+            yield db
+
+    def check(self) -> None:
+        known = self._availability
+        if known.is_fresh:
+            known.raise_error()
+            return
+        with self._begun(self._patience(PROBE_TIMEOUT), fresh=True) as db:
+            schema.touch(db)
+            if known.is_for(sqlite_errors.FULL) and not store_file.has_room(self._path, _ROOM):
+                raise StoreUnavailable(sqlite_errors.FULL)
 
     def now(self) -> float:
-        return self._clock()
+        while self._opened is None:
+            with self.take():
+                pass
+        return self._opened.clock()
 
     def close(self) -> None:
-        with _gate.entered():
-            self.close_idle()
+        with gate.entered():
+            self.before_fork()
 
-    def close_idle(self) -> None:
-        """Close the connections that nobody uses, by whoever is behind the gate or has closed it."""
-        while db := self._take_idle():
-            db.close()
+    def before_fork(self) -> None:
+        while connection := self._take_idle():
+            connection.db.close()
 
-    def _take_idle(self) -> sqlite3.Connection | None:
+    def begin_in_child(self) -> None:
+        """Leave what is open as it is: nothing is."""
+
+    def _patience(self, seconds: float) -> float:
+        return seconds if self._availability.is_well else AWAY_TIMEOUT
+
+    @contextmanager
+    def _noted(self, *, writing: bool) -> Iterator[None]:
+        """Note whether it works, outside of the gate: the log may switch to another greenlet."""
+        try:
+            yield
+        except StoreFull:  # by its settings, and not by what is beneath it
+            raise
+        except Damaged as error:
+            self._mend(error)
+            raise
+        except StoreUnavailable as error:
+            self._availability.failed(error, writing=writing)
+            raise
+        self._availability.worked(writing=writing)
+
+    def _mend(self, error: Damaged) -> None:
+        """Set a damaged file aside; one that may never have been a database is left to whoever knows it."""
+        is_database = self._opened is not None or store_file.is_named_as_database(self._path)
+        if sqlite_errors.is_foreign(error.__cause__) and not is_database:
+            self._availability.failed(error, writing=True)
+            return
+        self._opened = None  # so that another one is made, if not by this attempt
+        try:
+            aside = store_file.set_aside(self._path, error.file)
+        except StoreUnavailable as failure:
+            self._availability.failed(failure, writing=True)
+        else:
+            if aside is not None:
+                self._availability.replaced(error, aside.name)
+
+    @contextmanager
+    def _begun(self, timeout: float, *, fresh: bool = False) -> Iterator[sqlite3.Connection]:
+        """Lend a connection in a transaction, which is committed in the end."""
+        with self._noted(writing=True), ExitStack() as stack:
+            db = self._begin(stack, timeout, fresh=fresh)
+            yield db
+            db.execute("COMMIT")
+
+    def _begin(self, stack: ExitStack, timeout: float, *, fresh: bool) -> sqlite3.Connection:
+        """Begin a transaction; whoever waits for its turn has no connection, and lets others go on."""
+        until = time.monotonic() + timeout
+        while True:
+            with ExitStack() as attempt:
+                db = attempt.enter_context(self._lent(fresh=fresh))
+                try:
+                    _begin_at_once(db)
+                except sqlite3.OperationalError as error:
+                    if not sqlite_errors.is_busy(error) or time.monotonic() > until:
+                        raise
+                else:
+                    stack.enter_context(attempt.pop_all())
+                    return db
+            time.sleep(_TURN)
+
+    @contextmanager
+    def _lent(self, *, fresh: bool = False) -> Iterator[sqlite3.Connection]:
+        with gate.entered(), errors_for_clients():
+            connection = self._connection(fresh=fresh)
+            try:
+                yield connection.db
+            except sqlite3.Error as error:
+                connection.db.close()
+                if sqlite_errors.is_damage(error):
+                    raise Damaged(connection.files.main) from error
+                raise
+            except BaseException:
+                if connection.db.in_transaction:
+                    connection.db.execute("ROLLBACK")
+                self._put_back(connection)
+                raise
+            self._put_back(connection)
+
+    def _connection(self, *, fresh: bool) -> FileConnection:
+        """Return a connection to the file that has the name now."""
+        found = store_file.look(self._path)
+        if self._opened is None or found is None or found.file != self._opened.file:
+            self._open(is_there=found is not None)
+        elif not found.size:
+            raise Damaged(found.file)
+        elif not fresh and (idle := self._take_idle()):
+            return idle
+        else:
+            connection = connect(self._path)
+            if connection.version >= len(schema.STEPS):
+                return connection
+            connection.db.close()  # a file that nobody had open was replaced by one of the same number
+            self._open(is_there=True)
+        return self._take_idle() or connect(self._path)
+
+    def _open(self, *, is_there: bool) -> None:
+        """Open another file than before, or the first one."""
+        self._leave(is_there=is_there)
+        try:
+            if self._opened is None:
+                store_file.make(self._path)
+            elif not is_there:
+                raise store_file.Gone from FileNotFoundError(str(self._path))
+            self._prepare()
+        except ConfigurationError as error:
+            if not self._is_started:
+                raise
+            raise StoreUnavailable("The job store's file is another's") from error
+
+    def _leave(self, *, is_there: bool) -> None:
+        """Close what is open to a file that has lost its name; its log goes once another one has the name."""
+        while connection := self._take_idle():
+            connection.db.close()
+            self._left = connection.files
+        if is_there and self._left is not None:
+            store_file.leave_logs(self._path, self._left)
+            self._left = None
+
+    def _prepare(self) -> None:
+        if (emptied := store_file.emptied(self._path)) is not None:
+            raise Damaged(emptied)
+        connection = connect(self._path)
+        try:
+            with waiting(connection.db, self._patience(BUSY_TIMEOUT)):
+                schema.prepare(connection.db, str(self._path))
+                clock = schema.clock_of(connection.db)
+        except BaseException as error:
+            connection.db.close()
+            if sqlite_errors.is_damage(error):
+                raise Damaged(connection.files.main) from error
+            raise
+        self._opened = _Opened(connection.files.main, clock)
+        self._put_back(
+            connection._replace(files=store_file.files(self._path))
+        )  # with the log that it has made
+
+    def _take_idle(self) -> FileConnection | None:
         try:
             return self._idle.pop()
         except IndexError:
             return None
 
-    def _put_back(self, db: sqlite3.Connection) -> None:
-        if len(self._idle) < MAX_IDLE:
-            self._idle.append(db)
+    def _put_back(self, connection: FileConnection) -> None:
+        is_current = self._opened is not None and connection.files.main == self._opened.file
+        if is_current and len(self._idle) < MAX_IDLE:
+            self._idle.append(connection)
         else:
-            db.close()
+            connection.db.close()
 
 
-class MemoryConnection(Database):
-    """The one connection to a database in this process's memory, which is gone when it is closed.
-
-    Callers take turns: connections that share a memory lock each other's tables without waiting
-    (sqlite.org/sharedcache.html, 2.2). A forked child begins with an empty database, since a copy of it would
-    run its parent's jobs a second time.
-    """
-
-    def __init__(self) -> None:
-        self._lock = native_lock()
-        self._db: sqlite3.Connection | None = None
-        self._clock = clock.begun_at(clock.begin())
-        _in_memory.add(self)
-
-    @contextmanager
-    def take(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, _gate.entered(), _errors_for_clients():
-            if self._db is None:
-                self._db = _connect_to_memory()
-            try:
-                yield self._db
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
-
-    def now(self) -> float:
-        return self._clock()
-
-    def close(self) -> None:
-        with self._lock, _gate.entered():
-            if self._db is not None:
-                self._db.close()
-                self._db = None
-
-    def begin_in_child(self) -> None:
-        """Begin anew after a fork: the connection is the parent's, and any thread may have held the lock."""
-        if self._db is not None:
-            _of_parents.append(self._db)
-        self._lock, self._db = native_lock(), None
-
-
-@contextmanager
-def _errors_for_clients() -> Iterator[None]:
-    try:
-        yield
-    except _MISTAKES:
-        raise
-    except sqlite3.Error as error:
-        reason = next((reason for part, reason in _REASONS.items() if part in str(error)), None)
-        raise StoreUnavailable(reason) from error
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    """Open a file that is there: one that was removed must not be replaced unnoticed by an empty one."""
-    db = sqlite3.connect(
-        f"{path.as_uri()}?mode=rw",
-        uri=True,
-        timeout=BUSY_TIMEOUT,
-        isolation_level=None,  # transactions begin where the code says so
-        check_same_thread=False,
-    )
-    try:
-        # The log outlives a killed process, and is synced at checkpoints: what a power cut takes is whole
-        # transactions at the end.
-        db.execute("PRAGMA synchronous = NORMAL")
-        db.execute("PRAGMA foreign_keys = ON")
-        db.execute(f"PRAGMA journal_size_limit = {LOG_SIZE}")
-    except BaseException:
-        db.close()
-        raise
-    return db
-
-
-def _connect_to_memory() -> sqlite3.Connection:
-    db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-    db.execute("PRAGMA foreign_keys = ON")
-    schema.create(db)
-    return db
-
-
-def _make(path: Path) -> None:
-    """Make an empty file for this user alone; SQLite gives its log the same mode.
-
-    One that is there is not opened: closing it would end the locks that this process has on it.
-    """
-    if path.is_dir():
-        raise IsADirectoryError("it is a folder")
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not path.exists():
-        with suppress(FileExistsError):  # another process was quicker
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-
-
-_open: weakref.WeakSet[Connections] = weakref.WeakSet()
-_in_memory: weakref.WeakSet[MemoryConnection] = weakref.WeakSet()
-
-#: Connections that a forked child has of its parents, neither used nor closed there.
-_of_parents: list[sqlite3.Connection] = []
-
-#: SQLite has locks of its own, on the memory that it allocates, whichever database it is for.
-_gate = ForkGate()
-
-
-def _before_fork() -> None:
-    _gate.close(FORK_TIMEOUT)
-    for connections in list(_open):
-        connections.close_idle()
-
-
-def _begin_in_child() -> None:
-    _gate.begin_in_child()
-    for memory in list(_in_memory):
-        memory.begin_in_child()
-
-
-os.register_at_fork(before=_before_fork, after_in_parent=_gate.open, after_in_child=_begin_in_child)
+def _begin_at_once(db: sqlite3.Connection) -> None:
+    """Begin a transaction, or fail at once: SQLite would wait without letting other greenlets go on."""
+    with waiting(db, 0):
+        db.execute("BEGIN IMMEDIATE")

@@ -1,7 +1,8 @@
 """How a store of jobs can fail.
 
 Unavailable      503
-└── StoreUnavailable     locked, damaged, full, or not to be written
+└── StoreUnavailable     locked, damaged, gone, or not to be written
+    └── StoreFull            as large as it may be
 TooManyRequests  429
 └── QueueFull            as many jobs are queued as may be
 LeaseLost                for the workers of jobs; no client sees it
@@ -16,6 +17,12 @@ class StoreUnavailable(Unavailable):
     """The store can't be read or written at the moment; nothing of the transaction was kept."""
 
     message = "The job store does not work at the moment"
+
+
+class StoreFull(StoreUnavailable):
+    """The store is as large as its settings allow, and none of its jobs may go."""
+
+    message = "The job store is full: none of its jobs has ended"
 
 
 class QueueFull(TooManyRequests):

@@ -10,7 +10,7 @@ import logging
 import time
 from dataclasses import dataclass
 
-from aylien_model_serving.jobs.errors import StoreUnavailable
+from aylien_model_serving.jobs.errors import StoreFull
 from aylien_model_serving.jobs.sqlite import SqliteRepository
 
 logger = logging.getLogger(__name__)
@@ -48,10 +48,10 @@ class Retention:
         """Remove so many ended jobs at most if the store is full, before another one is added.
 
         Raises:
-            StoreUnavailable: it is full, and none of its jobs may go.
+            StoreFull: it is full, and none of its jobs may go.
         """
         if self._is_full(repository) and not self.trim(repository, limit):
-            raise StoreUnavailable("The job store is full: none of its jobs has ended")
+            raise StoreFull
 
     def remove_surplus(self, repository: SqliteRepository, limit: int) -> int:
         """Remove so many ended jobs at most, and return how many; 0 when there is not too much."""

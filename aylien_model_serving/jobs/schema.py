@@ -13,6 +13,7 @@ import sqlite3
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.jobs import clock
 from aylien_model_serving.jobs.clock import Clock
+from aylien_model_serving.jobs.errors import StoreUnavailable
 from aylien_model_serving.process import boot
 
 _JOBS = (
@@ -91,6 +92,7 @@ _CLOCKS = (
     "ALTER TABLE jobs ADD COLUMN wall_ahead REAL NOT NULL DEFAULT 0",
     # The store's time when the monotonic clock was at zero, of each boot of the machine.
     "CREATE TABLE clocks (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, began REAL NOT NULL)",
+    "INSERT INTO clocks VALUES (0, '', 0)",  # of no boot: it is there to be written
 )
 
 _REQUEST_IDS = ("ALTER TABLE jobs ADD COLUMN request_id TEXT NOT NULL DEFAULT ''",)
@@ -110,7 +112,8 @@ def prepare(db: sqlite3.Connection, path: str) -> None:
         path: for messages.
 
     Raises:
-        ConfigurationError: the file is of a later version, or another program's, or can't be shared.
+        ConfigurationError: the file is another program's, or can't be shared.
+        StoreUnavailable: it is of a later version.
     """
     version = _version(db, path)
     if version == 0:
@@ -148,8 +151,13 @@ def _begin(db: sqlite3.Connection) -> float:
     last = db.execute("SELECT created_at FROM jobs ORDER BY number DESC LIMIT 1").fetchone()
     began = clock.begin(last[0] if last else 0.0)
     added = db.execute("INSERT INTO clocks (id, began) VALUES (?, ?)", (boot.clock_id(), began))
-    db.execute("DELETE FROM clocks WHERE number <= ?", ((added.lastrowid or 0) - _MAX_CLOCKS,))
+    db.execute("DELETE FROM clocks WHERE number BETWEEN 1 AND ?", ((added.lastrowid or 0) - _MAX_CLOCKS,))
     return began
+
+
+def touch(db: sqlite3.Connection) -> None:
+    """Write what is there, for whoever asks whether writing works."""
+    db.execute("UPDATE clocks SET began = began WHERE id = ''")
 
 
 def create(db: sqlite3.Connection) -> None:
@@ -167,8 +175,8 @@ def _version(db: sqlite3.Connection, path: str) -> int:
     version: int
     (version,) = db.execute("PRAGMA user_version").fetchone()
     if version > len(STEPS):
-        raise ConfigurationError(
-            f"{path} holds jobs in version {version}, and this program knows versions up to {len(STEPS)}: "
+        raise StoreUnavailable("The job store's file is of a later version") from ConfigurationError(
+            f"it holds jobs in version {version}, and this program knows versions up to {len(STEPS)}: "
             "run the model-serving that wrote it, or name another file in MODEL_SERVING_JOBS_URL"
         )
     if version == 0 and db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall():

@@ -15,8 +15,10 @@ from typing import Any
 import msgspec
 from msgspec.structs import astuple, replace
 
-from aylien_model_serving.jobs.connections import Connections, Database, MemoryConnection
+from aylien_model_serving.jobs.connections import Connections
+from aylien_model_serving.jobs.database import Database
 from aylien_model_serving.jobs.job import JobRecord
+from aylien_model_serving.jobs.memory_connection import MemoryConnection
 from aylien_model_serving.jobs.states import Status
 from aylien_model_serving.rpc.headers import ReplyHeader
 
@@ -269,6 +271,10 @@ class SqliteUnitOfWork:
         with self._database.transaction() as db:
             yield SqliteRepository(db)
 
+    def check(self) -> None:
+        """Return if the database can be written to; otherwise raise `StoreUnavailable`."""
+        self._database.check()
+
     def now(self) -> float:
         """Return the time of the database's clock, in seconds since the epoch."""
         return self._database.now()
@@ -282,8 +288,7 @@ def open_file(path: str) -> SqliteUnitOfWork:
     """Return the unit of work of a file, which is made if it is not there.
 
     Raises:
-        ConfigurationError: the file can't be made, or is none of this program's.
-        StoreUnavailable: the file can't be read or written.
+        ConfigurationError: no file can be there, or the one that is there is none of this program's.
     """
     return SqliteUnitOfWork(Connections(Path(path)))
 

@@ -51,6 +51,10 @@ class Store:
         """Return the time of the store's clock: what is passed to the other methods."""
         return self._clock()
 
+    def check(self) -> None:
+        """Return if jobs can be kept at the moment; raise `StoreUnavailable` otherwise."""
+        self._unit_of_work.check()
+
     def close(self) -> None:
         """Give back what is held open; the next call opens it again."""
         self._unit_of_work.close()
@@ -129,17 +133,16 @@ class Store:
         """Cancel a job in the queue, ask the owner of a running one to stop, and return the job."""
         with self._unit_of_work.write() as repository:
             job = lookups.of_service(repository, service, job_id, now, caller)
-            return (
-                None if job is None else saving.keep(repository, job, transitions.cancel_requested(job, now))
-            )
+            if job is None:
+                return None
+            return saving.keep(repository, job, transitions.cancel_requested(job, now))
 
     def claim(
         self, service: str, routes: Sequence[str], owner: str, lease: float, now: float
     ) -> ClaimedJob | None:
         """Claim the next job of these routes: of the highest priority, then the oldest.
 
-        A job whose lease has expired is put back into the queue first, and ends as failed when it has ended
-        too many processes.
+        Jobs with expired leases are put back into the queue first, or end if they ended too many processes.
 
         Args:
             lease: seconds that the job belongs to the owner without a heartbeat.
@@ -281,7 +284,7 @@ _memory = open_memory()
 
 
 def open_store(url: str, limits: Limits | None = None) -> Store:
-    """Return a store.
+    """Return a store; one that does not work at the moment is opened when it does.
 
     Args:
         url: "sqlite:///" and a path (which begins with a fourth slash when it is absolute), a plain path, or
@@ -289,8 +292,7 @@ def open_store(url: str, limits: Limits | None = None) -> Store:
         limits: what is kept.
 
     Raises:
-        ConfigurationError: there is no such store, or the file belongs to a later version or another program.
-        StoreUnavailable: the file can't be read or written.
+        ConfigurationError: there is no such store, no file can be there, or it is another program's.
     """
     scheme, separator, rest = url.partition("://")
     if not separator:

@@ -61,8 +61,8 @@ class WebhookSender:
             try:
                 if self._send_next():
                     continue
-            except StoreUnavailable as error:
-                logger.warning("The job store can't be polled for webhooks: %s", error.__cause__ or error)
+            except StoreUnavailable:
+                pass  # the log has it
             except Exception:
                 logger.exception("Webhooks can't be sent")
             self._closed.wait(_POLL_INTERVAL)

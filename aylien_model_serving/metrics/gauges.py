@@ -65,6 +65,7 @@ class ScrapedGauge(Collector):
         self._lock = threading.Lock()
         self._fresh_until = -math.inf
         self._numbers: Numbers = {}
+        self._is_failing = False
 
     @abstractmethod
     def read(self) -> Numbers:
@@ -88,9 +89,12 @@ class ScrapedGauge(Collector):
             if since > self._fresh_until:
                 try:
                     self._numbers = self.read()
+                    self._is_failing = False
                 except Exception as error:
                     self._numbers = {}
-                    logger.warning("%s can't be read: %s", self.name, error)
+                    if not self._is_failing:
+                        logger.warning("%s can't be read: %s", self.name, error)
+                    self._is_failing = True
                 now = time.monotonic()
                 age = max(_MAX_AGE, (now - since) * self.age_per_second)
                 self._fresh_until = now + min(age, self.age_limit)

@@ -145,12 +145,17 @@ class JobEndpoints:
 
     async def cancel(self, job_id: str) -> Annotated[Reply, ShownJob]:
         """Cancel a job, running or queued; one that has ended stays as it is."""
-        job = self._store.cancel(self._service, job_id, self._store.now(), callers.current.get().scope)
+        scope = callers.current.get().scope
+        # It may have to wait for another process's transaction.
+        job = await asyncio.to_thread(self._cancel, job_id, scope)
         if job is None:
             raise NotFound(_unknown(job_id))
         for wake in self._wake_workers:
             wake()
         return self._reply(job)
+
+    def _cancel(self, job_id: str, scope: str | None) -> JobRecord | None:
+        return self._store.cancel(self._service, job_id, self._store.now(), scope)
 
     async def jobs(
         self,

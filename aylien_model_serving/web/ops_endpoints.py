@@ -39,6 +39,8 @@ def register(app: ServingFlask) -> None:
         told = hosted.troubles(app.state, with_errors=app.sees_errors()) if app.sees(_RUNNERS) else []
         if waiting:
             raise Unavailable("\n".join([f"Not ready yet: {', '.join(waiting)}", *told]))
+        if app.state.jobs is not None:
+            app.state.jobs.store.check()
         return Response("\n".join(["ready", *told]), content_type=_TEXT)
 
     def metrics() -> Response:

@@ -139,4 +139,7 @@ def test_clocks_of_bygone_boots_are_forgotten(
         open_store(str(path)).close()
 
     with raw(path) as db:
-        assert db.execute("SELECT id FROM clocks ORDER BY number").fetchall() == [("c",), ("d",)]
+        assert db.execute("SELECT id FROM clocks WHERE id <> '' ORDER BY number").fetchall() == [
+            ("c",),
+            ("d",),
+        ]

@@ -7,7 +7,7 @@ import pytest
 
 from aylien_model_serving.jobs import connections
 from aylien_model_serving.jobs.errors import LeaseLost, StoreUnavailable
-from aylien_model_serving.jobs.store import Store, open_store
+from aylien_model_serving.jobs.store import Store
 from tests.jobs.stores import LEASE, NOW, REPLY, claim, claimed_id, enqueue, new_job, raw
 
 
@@ -70,41 +70,6 @@ def test_a_file_that_can_not_be_written_is_a_clear_503(file_store: Store) -> Non
         enqueue(file_store)
 
     assert file_store.page("s", limit=9) == []
-
-
-def test_a_damaged_file_is_a_clear_503(file_store: Store, path: Path) -> None:
-    enqueue(file_store)
-    file_store.close()
-    content = bytearray(path.read_bytes())
-    content[4096:] = b"\xaa" * (len(content) - 4096)
-    path.write_bytes(content)
-
-    for act in (enqueue, claim, lambda store: store.page("s", limit=9)):
-        with pytest.raises(StoreUnavailable, match="damaged") as caught:
-            act(file_store)
-        assert str(path) not in str(caught.value)
-        assert isinstance(caught.value.__cause__, sqlite3.Error)
-
-
-def test_a_file_that_is_no_database_is_a_clear_503(path: Path) -> None:
-    path.parent.mkdir()
-    path.write_text("These are my notes. " * 100)
-
-    with pytest.raises(StoreUnavailable, match="damaged"):
-        open_store(str(path))
-
-    assert path.read_text().startswith("These are my notes.")
-
-
-def test_a_file_that_was_removed_is_not_replaced_by_an_empty_one(file_store: Store, path: Path) -> None:
-    enqueue(file_store)
-    file_store.close()
-    path.unlink()
-
-    with pytest.raises(StoreUnavailable, match="can't be opened"):
-        file_store.counts("s")
-
-    assert not path.exists()
 
 
 def test_a_mistake_in_a_call_is_not_reported_as_a_fault_of_the_store(file_store: Store) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from aylien_model_serving.jobs import connections
+from aylien_model_serving.jobs import database
 from aylien_model_serving.jobs.errors import LeaseLost
 from aylien_model_serving.jobs.store import Store, _memory, open_store
 from aylien_model_serving.process import native_threads
@@ -75,7 +75,7 @@ def test_a_fork_waits_for_transactions_of_other_threads(memory_store: Store) -> 
 
 @pytest.mark.skipif(native_threads.is_patched(), reason="a greenlet does not go on while its process forks")
 def test_a_fork_does_not_wait_for_long(memory_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "FORK_TIMEOUT", 0.05)
+    monkeypatch.setattr(database, "FORK_TIMEOUT", 0.05)
     job_id = enqueue(memory_store)
     begun, is_over = threading.Event(), threading.Event()
 

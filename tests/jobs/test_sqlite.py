@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from aylien_model_serving.errors import ConfigurationError
-from aylien_model_serving.jobs import connections
+from aylien_model_serving.jobs import file_connection
 from aylien_model_serving.jobs.connections import Connections
 from aylien_model_serving.jobs.sqlite import SqliteRepository
 from aylien_model_serving.jobs.store import Store, open_store
@@ -135,7 +135,7 @@ def test_the_log_is_cut_when_large_jobs_have_gone_through(file_store: Store, pat
         file_store.finish(job_id, "me", REPLY, b"y" * (4 << 20), NOW)
     enqueue(file_store)
 
-    assert path.with_name("jobs.db-wal").stat().st_size <= connections.LOG_SIZE
+    assert path.with_name("jobs.db-wal").stat().st_size <= file_connection.LOG_SIZE
 
 
 def test_a_sweep_gives_space_back(file_store: Store, path: Path) -> None:

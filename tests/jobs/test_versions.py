@@ -1,5 +1,6 @@
 """Files of other versions, and of other programs."""
 
+import re
 from contextlib import closing
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.jobs import schema
 from aylien_model_serving.jobs.errors import StoreUnavailable
 from aylien_model_serving.jobs.store import Store, open_store
-from tests.jobs.stores import claim, enqueue, raw
+from tests.jobs.stores import claim, enqueue, get, raw
 
 VERSION_1 = """
     CREATE TABLE jobs (number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,
@@ -66,21 +67,33 @@ def test_a_migration_that_fails_leaves_the_file_as_it_was(
     before = tables(path)
     monkeypatch.setattr(schema, "STEPS", (*schema.STEPS, ("ALTER TABLE unknown ADD COLUMN a",)))
 
-    with pytest.raises(StoreUnavailable):
-        open_store(str(path))
+    with closing(open_store(str(path))) as store, pytest.raises(StoreUnavailable):
+        store.check()
 
     assert tables(path) == before
     with raw(path) as db:
         assert db.execute("PRAGMA user_version").fetchone() == (1,)
 
 
-def test_a_file_of_a_later_version_is_refused_with_what_to_do(file_store: Store, path: Path) -> None:
+def test_a_file_of_a_later_version_does_not_work_until_another_takes_its_place(
+    file_store: Store, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    later = len(schema.STEPS) + 1
     file_store.close()
     with raw(path) as db:
-        db.execute(f"PRAGMA user_version = {len(schema.STEPS) + 1}")
+        db.execute(f"PRAGMA user_version = {later}")
 
-    with pytest.raises(ConfigurationError, match=r"version 6.*up to 5: run .* MODEL_SERVING_JOBS_URL"):
-        open_store(str(path))
+    with closing(open_store(str(path))) as store:
+        for act in (enqueue, claim, lambda store: store.now(), lambda store: store.check()):
+            with pytest.raises(StoreUnavailable, match="of a later version"):
+                act(store)
+        with raw(path) as db:
+            assert db.execute("PRAGMA user_version").fetchone() == (later,)
+        path.rename(path.with_name("later.db"))
+        assert get(store, enqueue(store)).status == "queued"
+
+    [line] = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert re.search(rf"version {later}.*up to {later - 1}: run .* MODEL_SERVING_JOBS_URL", line)
 
 
 def test_another_programs_database_is_left_alone(path: Path) -> None:

@@ -58,6 +58,10 @@ def report(job_progress: JobProgress, gate: str = "") -> None:
         time.sleep(0.01)
 
 
+def echo(text: str) -> dict[str, str]:
+    return {"text": text}
+
+
 def count_up(count: int, pause: float = 0.0) -> Iterator[dict[str, int]]:
     for number in range(count):
         yield {"number": number}
@@ -86,6 +90,7 @@ def working() -> Flask:
         "hasty": {"callable": work, "job": {"timeout": 0.5, "grace": 0.3, "retries": 3}},
         "fail": {"callable": fail, "job": True},
         "count": {"callable": count_up, "job": True},
+        "echo": {"callable": echo},
     }
     chosen = os.environ["ROUTES"].split(",")
     return FlaskAppWrapper.create_app(

@@ -31,7 +31,13 @@ def start(server: str, workers: int, env: Mapping[str, str]) -> AbstractContextM
 
 @contextmanager
 def host_jobs(
-    folder: Path, routes: str, *, server: str = "gthread", workers: int = 2, **variables: object
+    folder: Path,
+    routes: str,
+    *,
+    server: str = "gthread",
+    workers: int = 2,
+    ready: bool = True,
+    **variables: object,
 ) -> Iterator[Service]:
     """Serve the app with jobs until the block ends, and see that no process of it is left then.
 
@@ -40,12 +46,14 @@ def host_jobs(
         routes: names of its routes, separated by commas.
         server: one of SERVERS.
         workers: the number of worker processes.
+        ready: whether to wait until jobs are run.
         variables: of the app's environment, in lower case.
     """
     env = {"MODEL_SERVING_JOBS_URL": f"sqlite:///{folder}/jobs.sqlite3", "ROUTES": routes}
     env |= {name.upper(): str(value) for name, value in variables.items()}
     with gone_in_the_end(start(server, workers, env)) as service:
-        service.wait_until(lambda: service.status("/readyz") == 200)
+        if ready:
+            service.wait_until(lambda: service.status("/readyz") == 200)
         yield service
 
 

@@ -128,34 +128,6 @@ def test_two_services_on_one_file_leave_each_others_jobs_alone(tmp_path: Path) -
         assert len(ask(two.port, get("/jobs?limit=100")).json()["jobs"]) == 20
 
 
-@full
-def test_a_locked_or_damaged_store_is_503_until_it_works_again(tmp_path: Path) -> None:
-    file = tmp_path / "jobs.sqlite3"
-    with host_jobs(tmp_path, "work", workers=1) as service:
-        job_id = enqueue(service, "/work", text="before")
-        end_of(service, job_id)
-        with closing(sqlite3.connect(file, isolation_level=None)) as db:
-            db.execute("BEGIN IMMEDIATE")
-            locked = ask(service.port, post({}, path="/work"))
-            db.execute("ROLLBACK")
-        with closing(sqlite3.connect(file)) as db:  # a change, so that nobody trusts what he has read before
-            db.execute("UPDATE jobs SET message = 'damaged'")
-            db.commit()
-            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        good = file.read_bytes()
-        file.write_bytes(b"this is no database" * (len(good) // 19))
-        damaged = [ask(service.port, question) for question in (post({}, path="/work"), get("/jobs"))]
-        file.write_bytes(good)
-        after = enqueue(service, "/work", text="after")
-        assert end_of(service, after)["status"] == "finished"
-
-    assert (locked.status, locked.json()["code"]) == (503, "unavailable")
-    assert locked.json()["error"] == "The job store is busy: another process holds it"
-    assert "retry-after" in locked.headers
-    for answer in damaged:
-        assert (answer.status, answer.json()["error"]) == (503, "The job store's file is damaged")
-
-
 class Producer(threading.Thread):
     """Has jobs kept, and asks again with the same key where a connection breaks or the service is busy."""
 

@@ -101,9 +101,8 @@ class Claimer:
             try:
                 self._maintain()
                 pause = min(self._claim_all(), max(0.0, self._sweep_due - time.monotonic()))
-            except StoreUnavailable as error:
-                logger.warning("The job store can't be polled: %s", error.__cause__ or error)
-                pause = _POLL_INTERVAL
+            except StoreUnavailable:  # which the log has
+                pause = _HEARTBEAT_INTERVAL if self._executions else _POLL_INTERVAL
             except Exception:
                 logger.exception("Jobs can't be claimed")
                 pause = _POLL_INTERVAL
@@ -178,3 +177,5 @@ class Claimer:
             self._heartbeats[execution.job.id] = now
         except LeaseLost:
             execution.progress.stop()
+        except StoreUnavailable:
+            pass  # tried again at the next turn: timeouts are kept meanwhile

@@ -22,8 +22,9 @@ from aylien_model_serving.rpc.headers import ReplyHeader
 #: Seconds that a job belongs to whoever claimed it without a heartbeat from there, and a last chance is left.
 LEASE = 4.0
 
-#: Seconds for which the write of a job's end is retried, and the pause between two tries.
-_RETRY_FOR, _PAUSE = 20.0, 0.5
+#: Seconds for which the write of a job's end is retried, and the pause between two tries: an operator is to
+#: have the time to mend the store.
+_RETRY_FOR, _PAUSE = 120.0, 0.5
 
 #: Seconds for which expired jobs are removed at a time, with a pause for others between two transactions.
 _SWEEP_FOR, _SWEEP_PAUSE = 0.1, 0.005
