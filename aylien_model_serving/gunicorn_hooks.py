@@ -11,6 +11,7 @@ import logging
 import socket
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from glob import glob
 from pathlib import Path
 from typing import Any
 
@@ -28,15 +29,17 @@ from aylien_model_serving.core.messages import (
 )
 from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.dispatch.error_responses import error_body
-from aylien_model_serving.errors import ConfigurationError
+from aylien_model_serving.errors import ConfigurationError, Unavailable
 from aylien_model_serving.errors import reason as reason_of
 from aylien_model_serving.metrics import multiprocess
 from aylien_model_serving.process import lifecycle, native_threads, owner, server_threads
 from aylien_model_serving.process.listeners import is_loopback
+from aylien_model_serving.replicas.client import hosted_code
 from aylien_model_serving.replicas.client.supervisor_client import SupervisorClient
 from aylien_model_serving.servers import commands
 from aylien_model_serving.servers.commands import ServerOptions
-from aylien_model_serving.servers.gunicorn import boot_patches, patches, stop_patches
+from aylien_model_serving.servers.gunicorn import boot_patches, patches, reloading, stop_patches
+from aylien_model_serving.servers.gunicorn.stand_in import StandIn, StandInResponse
 
 logger = logging.getLogger(__name__)
 
@@ -193,7 +196,14 @@ def on_reload(server: Any) -> None:
 
 
 def post_fork(server: Any, worker: Any) -> None:
-    """Let a worker end while it loads the app: by a mistake in it, by a signal, or with its master."""
+    """Let a worker end while it loads the app: by a mistake in it, by a signal, or with its master.
+
+    With `--reload` it outlives a mistake, and looks at the files that replicas have imported.
+    """
+    if worker.cfg.reload:
+        patterns = worker.cfg.reload_extra_files
+        hosted_code.begin(file for pattern in patterns for file in glob(pattern, recursive=True))
+        reloading.patch_reload(worker, hosted_code.expected, _build, StandIn(_say_not_loaded))
     boot_patches.patch_boot(worker)
     patches.patch_signals(worker)
     stop_patches.watch_master(worker)
@@ -209,12 +219,30 @@ def post_worker_init(worker: Any) -> None:
     if "asgi" not in vars(worker):  # whose threads are our own
         server_threads.announce(worker.cfg.threads)
         server_threads.announce_connections(worker.cfg.worker_connections)
-    app = vars(worker).get("asgi") or worker.wsgi  # each kind of worker has the one or the other
-    if isinstance(getattr(type(app), "wsgi", None), property):
-        app()
+    _build(vars(worker).get("asgi") or worker.wsgi)  # each kind of worker has the one or the other
     SupervisorClient.of_process().start()
     lifecycle.add_drain_check(lambda: not worker.alive)
     lifecycle.loaded()
+
+
+def _build(app: Any) -> None:
+    """Build the app of a `Service`, which others are already."""
+    if isinstance(getattr(type(app), "wsgi", None), property):
+        app()
+
+
+def _say_not_loaded() -> StandInResponse:
+    request_id, status = choose_request_id(None), Unavailable.status
+    message = "The service's code can't be loaded: its log says why"
+    body, media_type = error_body(status, message, Unavailable.code, request_id)
+    headers = [
+        ("Content-Type", media_type),
+        ("Content-Length", str(len(body))),
+        ("Retry-After", "1"),
+        (REQUEST_ID_HEADER, request_id),
+        ("X-Content-Type-Options", "nosniff"),
+    ]
+    return StandInResponse(f"{status} {reason_of(status)}", headers, body)
 
 
 def post_request(worker: Any, req: Any, environ: Any, resp: Any) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 import os
+import stat
 import sys
 import tempfile
 from functools import cache
@@ -52,13 +53,22 @@ def home() -> Path:
     Raises:
         PermissionError: it is not this user's alone.
     """
-    shared = _temporary_folder() / f"model-serving-{os.getuid()}"
+    shared = _home()
     shared.mkdir(mode=0o700, exist_ok=True)
-    if shared.is_symlink() or shared.stat().st_uid != os.getuid() or shared.stat().st_mode & 0o077:
+    if not _is_private(shared):
         raise PermissionError(
             f"{shared} belongs to somebody else or is open to others: remove it, or set TMPDIR"
         )
     return shared
+
+
+def _home() -> Path:
+    return _temporary_folder() / f"model-serving-{os.getuid()}"
+
+
+def _is_private(folder: Path) -> bool:
+    status = os.lstat(folder)
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & 0o077
 
 
 def _temporary_folder() -> Path:
@@ -83,6 +93,12 @@ def folder(pid: int) -> Path:
         if other.is_dir() and not is_alive(other.name):
             held_folders.remove_unheld(other)
     return held_folders.hold(shared / name_of(pid))
+
+
+def find_folder(pid: int) -> Path | None:
+    """Return an owner's folder; None where there is none."""
+    found = _home() / name_of(pid)
+    return found if found.is_dir() and _is_private(found.parent) else None
 
 
 def remove_folder(pid: int) -> None:

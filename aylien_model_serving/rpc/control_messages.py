@@ -99,8 +99,10 @@ class Status(msgspec.Struct, frozen=True, omit_defaults=True):
         state: "loading" once it holds the loading lock and builds its handler, "ready" once it takes calls.
         failed: why it could not be built; it exits after this.
         heartbeat: whether this is the answer to a heartbeat.
+        code: files that it has imported since the last time, with their stamps.
     """
 
     state: Literal["loading", "ready"] | None = None
     failed: str | None = None
     heartbeat: bool = False
+    code: dict[str, tuple[int, int]] | None = None

@@ -61,7 +61,8 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
         jobs_service: the service whose jobs are claimed.
         jobs_grace: seconds that a job has to stop, once it is cancelled.
         webhook_secret: signs the webhooks of this route's jobs; it is part of neither `key` nor `repr`.
-        version: fingerprint of the code, and the generation of the service.
+        reports_code: whether its replicas report what they import.
+        version: fingerprint of the code, the generation of the service, and a digest of what has changed.
     """
 
     name: str
@@ -90,11 +91,18 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     jobs_service: str = ""
     jobs_grace: float = 10.0
     webhook_secret: str | None = None
+    reports_code: bool = False
     version: str = ""
 
     @classmethod
     def of_process(
-        cls, *, target: str, context: str | None = None, generation: int = 0, **fields: Any
+        cls,
+        *,
+        target: str,
+        context: str | None = None,
+        generation: int = 0,
+        changes: str = "",
+        **fields: Any,
     ) -> Spec:
         """Return the spec of a target as this process imports it: with its folder and import path.
 
@@ -102,6 +110,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
             target: what `import_name_of` returned.
             context: the same of the context.
             generation: how many times the service has reloaded its code.
+            changes: a digest of what has changed of the code that replicas have imported; empty for nothing.
             fields: the other fields.
         """
         names = [target] if context is None else [target, context]
@@ -114,7 +123,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
             main=next(filter(None, map(main_script_of, names)), None),
             sys_path=tuple(os.path.abspath(entry) for entry in sys.path),
             folder=os.getcwd(),
-            version=f"{'+'.join(fingerprints)}-{generation}",
+            version="-".join(filter(None, ("+".join(fingerprints), str(generation), changes))),
             **fields,
         )
 

@@ -18,6 +18,7 @@ from aylien_model_serving.jobs.job import NewJob
 from aylien_model_serving.jobs.runner import EnqueueExecutor, JobWorkerHost
 from aylien_model_serving.jobs.worker.in_process import InProcessWorker
 from aylien_model_serving.process import lifecycle
+from aylien_model_serving.replicas.client import hosted_code
 from aylien_model_serving.replicas.client.remote_executor import RemoteExecutor
 from aylien_model_serving.routing.options import JobOptions, RunnerOptions
 from aylien_model_serving.routing.routes import Route
@@ -168,6 +169,8 @@ def _spec(state: ServiceState, route: Route, hosting: RunnerOptions) -> spec.Spe
         jobs_grace=JobOptions.grace if route.job is None else route.job.grace,
         webhook_secret=None if route.job is None else state.settings.webhook_secret,
         generation=lifecycle.generation,
+        reports_code=hosted_code.is_reloading,
+        changes=hosted_code.digest_of_changes(state.instruments.number, route.name),
     )
 
 

@@ -87,7 +87,13 @@ def violate_the_protocol(supervisor: socket.socket, command: Command) -> None:
     supervisor.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
 
 
+def import_code(supervisor: socket.socket, command: Command) -> None:
+    supervisor.sendall(encode(Status(code={"/model.py": (1, 2)})))
+    serve(supervisor, command)
+
+
 ACTIONS = {
+    "import code": import_code,
     "serve": serve,
     "fail": fail,
     "die": die,

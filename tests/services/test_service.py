@@ -28,6 +28,8 @@ def rate(context, text: str) -> list:
     return [text, context["pid"] == os.getpid(), context["device"]]
 """
 
+LAZILY = "    from twists import twist\n"
+
 SCRIPT = """
 import os
 from pathlib import Path
@@ -176,8 +178,15 @@ def test_the_quick_start_of_banana_serves(tmp_path: Path) -> None:
 def test_a_file_that_changes_is_served_anew_where_it_reloads(folder: Path) -> None:
     script = folder / "service.py"
     script.write_text(SCRIPT.replace("SERVE", "reload=True"))
+    (folder / "handlers.py").write_text(
+        HANDLERS.replace("    return [text,", f"{LAZILY}    return [twist(text),")
+    )
+    (folder / "twists.py").write_text("twist = str\n")
     with start([sys.executable, "service.py"], folder) as service:
         assert answer(service, "/there", text="one") == ["one", True, "cpu"]
+
+        (folder / "twists.py").write_text("twist = str.swapcase\n")  # which the replica alone has imported
+        wait_until(lambda: answer(service, "/there", text="one")[0] == "ONE")
 
         script.write_text(script.read_text().replace("text.upper()", "text.title()"))
         (folder / "handlers.py").write_text(HANDLERS.replace("[text,", "[text * 2,"))

@@ -65,6 +65,11 @@ class SupervisorAddress(NamedTuple):
         """Path of the socket on which the supervisor takes requests."""
         return str(self.folder / "supervisor.sock")
 
+    @property
+    def code(self) -> Path:
+        """Path of the file that has the files of the code that replicas have imported."""
+        return self.folder / "code.json"
+
     def create_folder(self) -> None:
         """Create the folder, if it does not exist.
 

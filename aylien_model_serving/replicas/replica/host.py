@@ -37,6 +37,7 @@ from aylien_model_serving.replicas.replica.observer import RunObserver
 from aylien_model_serving.replicas.replica.request import OutcomeBuffer
 from aylien_model_serving.replicas.replica.server import ReplicaServer
 from aylien_model_serving.replicas.replica.supervisor_channel import SupervisorChannel
+from aylien_model_serving.rpc import code_files
 from aylien_model_serving.rpc.control_messages import Command, Status
 from aylien_model_serving.rpc.flight_recorder import FlightRecorder
 from aylien_model_serving.rpc.spec import Spec
@@ -217,6 +218,7 @@ def _end_process() -> None:
 def fail(supervisor: SupervisorChannel, spec: Spec, error: BaseException) -> NoReturn:
     """Report why a replica can't be built, and exit."""
     logger.error("%s can't be built", spec.name, exc_info=error)
+    files = {*code_files.imported(), *code_files.named_by(error)} if spec.reports_code else ()
     text = _MARKS.sub("", "".join(traceback.format_exception(error)))
-    supervisor.report(Status(failed=text[-_MAX_FAILURE:]))
+    supervisor.report(Status(failed=text[-_MAX_FAILURE:], code=code_files.stamps_of(files)))
     os._exit(1)

@@ -22,6 +22,7 @@ from aylien_model_serving.core import logging as logs
 from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.process import interpreter, lifecycle, owner
 from aylien_model_serving.replicas.replica.host import HostedHandler, fail
+from aylien_model_serving.replicas.replica.imported_code import ImportedCode
 from aylien_model_serving.replicas.replica.supervisor_channel import SupervisorChannel
 from aylien_model_serving.rpc.control_messages import Command, Status
 from aylien_model_serving.rpc.spec import Spec, load_main
@@ -47,6 +48,10 @@ def main(descriptor: int) -> None:
     loading = contextlib.ExitStack()
     loading.enter_context(_loading_lock(settings))
     supervisor.report(Status(state="loading"))
+    if spec.reports_code:
+        code = ImportedCode(lambda stamps: supervisor.report(Status(code=stamps)))
+        code.watch()
+        loading.callback(code.report)  # before it is ready, and a change could matter
     try:
         _adopt_environment(spec)
         hosted = HostedHandler(spec, command, settings)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 
 from aylien_model_serving.rpc import control_framing
 from aylien_model_serving.rpc.control_messages import Command, Status
@@ -18,6 +19,7 @@ class SupervisorChannel:
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
+        self._lock = threading.Lock()
         self._decoder = control_framing.MessageDecoder(Command)
 
     def receive(self) -> list[Command]:
@@ -28,5 +30,6 @@ class SupervisorChannel:
         return self._decoder.feed(data)
 
     def report(self, status: Status) -> None:
-        """Send the replica's status."""
-        self.sock.sendall(control_framing.encode(status))
+        """Send the replica's status; threads may do so."""
+        with self._lock:
+            self.sock.sendall(control_framing.encode(status))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import logging
 import os
 import time
 from collections import Counter, deque
@@ -18,9 +19,12 @@ from aylien_model_serving.replicas.supervisor import cpus, devices
 from aylien_model_serving.replicas.supervisor.child_process import ChildProcess
 from aylien_model_serving.replicas.supervisor.event_loop import EventLoop
 from aylien_model_serving.replicas.supervisor.slots import ReplicaSlot
+from aylien_model_serving.rpc.code_files import KnownFiles, Stamps
 from aylien_model_serving.rpc.control_messages import Command, Status
 from aylien_model_serving.rpc.flight_recorder import running_since
 from aylien_model_serving.rpc.spec import Spec
+
+logger = logging.getLogger(__name__)
 
 _METRICS = "PROMETHEUS_MULTIPROC_DIR"
 
@@ -38,6 +42,7 @@ class Launcher:
         environ: the environment of the service.
         metrics: folder of the service's metric files.
         owner: the process that owns the service.
+        code: the file of what replicas have imported.
     """
 
     def __init__(
@@ -48,6 +53,7 @@ class Launcher:
         environ: Mapping[str, str],
         metrics: str,
         owner: int,
+        code: Path,
     ) -> None:
         self._loop = loop
         self._folder = folder
@@ -58,6 +64,7 @@ class Launcher:
         self._gpus = devices.visible(environ)
         self._cpus = cpus.available()
         self._incarnations = itertools.count(time.monotonic_ns() // 1000)
+        self._code = KnownFiles(code)
         self._records: deque[str] = deque()
 
     def create_slots(self, spec: Spec, others: Iterable[ReplicaSlot], now: float) -> list[ReplicaSlot]:
@@ -91,12 +98,20 @@ class Launcher:
 
         def on_message(status: Status) -> None:
             _apply_status(status, slot)
+            if status.code:
+                self._add_code(slot.spec, status.code)
 
         def on_exit(how: str) -> None:
             self._remove_files(slot)
             slot.on_exit(how, time.monotonic())
 
         return ChildProcess(self._loop, self._argv, variables, command, on_message, on_exit)
+
+    def _add_code(self, spec: Spec, stamps: Stamps) -> None:
+        try:
+            self._code.add(spec, stamps)
+        except OSError as error:
+            logger.warning("A change of the code of %s may go unnoticed: %s", spec.name, error)
 
     def _variables(self, slot: ReplicaSlot) -> dict[str, str]:
         return {

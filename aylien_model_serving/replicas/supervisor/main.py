@@ -193,6 +193,7 @@ def main(arguments: Sequence[str]) -> None:
             os.environ,
             settings.metrics_dir or str(address.home / "metrics"),
             address.owner,
+            address.code,
         )
         supervisor = Supervisor(address, launcher, loop)
         with socket.socket(fileno=int(descriptor)) as starter:
