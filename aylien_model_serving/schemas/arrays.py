@@ -5,6 +5,7 @@ Pure. Does not import numpy: the module of a handler with such a hint has import
 
 from __future__ import annotations
 
+import math
 import sys
 from types import NoneType
 from typing import Any, NamedTuple, get_args
@@ -39,6 +40,29 @@ def array_hint_of(hint: Any) -> ArrayHint | None:
     return None
 
 
+def from_json(kind: Any, value: Any) -> Any:
+    """Return an array of a value of JSON, whose items are numbers unless the type names another dtype.
+
+    Raises:
+        ValueError: the value is none.
+    """
+    if _holds_texts(_dtype_of(kind)):
+        return build(kind, value)
+    _refuse_what_is_no_number([value])
+    return _built(kind, value, None)
+
+
+def from_text(kind: Any, value: Any) -> Any:
+    """Return an array of the texts of a query or a form, which stand for numbers.
+
+    Raises:
+        ValueError: they stand for none.
+    """
+    if _holds_texts(_dtype_of(kind)) or not isinstance(value, (str, list)):
+        return from_json(kind, value)
+    return from_json(kind, [_number(text) for text in ([value] if isinstance(value, str) else value)])
+
+
 def build(kind: Any, value: Any, source: str | None = None) -> Any:
     """Return an array of the dtype that a type names, or else of the dtype that numpy infers.
 
@@ -50,12 +74,16 @@ def build(kind: Any, value: Any, source: str | None = None) -> Any:
     Raises:
         ValueError: numpy can't make such an array of the value.
     """
-    numpy = sys.modules["numpy"]
-    dtype = _dtype_of(kind)
     if value is None:
         raise ValueError(_EXPECTED)
     if source is None and type(value) is list:
         _refuse_uneven_texts(value)
+    return _built(kind, value, source)
+
+
+def _built(kind: Any, value: Any, source: str | None) -> Any:
+    numpy = sys.modules["numpy"]
+    dtype = _dtype_of(kind)
     try:
         with numpy.errstate(over="ignore"):  # a number that is too large for a float becomes infinite
             array = numpy.asarray(value, dtype=source or dtype)
@@ -66,6 +94,42 @@ def build(kind: Any, value: Any, source: str | None = None) -> Any:
     if array.dtype.hasobject:
         raise ValueError(_EXPECTED)
     return numpy.require(array, array.dtype.newbyteorder("="), _OWN_WRITABLE_MEMORY)
+
+
+def _number(text: Any) -> Any:
+    if not isinstance(text, str):
+        return text
+    try:
+        number = float(text)
+        if math.isfinite(number):
+            return number if not number.is_integer() or "." in text else int(text)
+    except ValueError:
+        pass
+    raise ValueError(_EXPECTED)
+
+
+def _holds_texts(dtype: Any) -> bool:
+    """Return whether items of a dtype, as texts and points in time, are texts in JSON."""
+    return dtype is not None and sys.modules["numpy"].dtype(dtype).kind not in "biufc"
+
+
+def _refuse_what_is_no_number(items: list[Any]) -> None:
+    """Refuse a list, or a list within, of what numpy would make a number or something else of."""
+    level = [items]
+    while level:
+        kinds = [set(map(type, items)) for items in level]
+        if any(found - _NUMBERS for found in kinds):
+            raise ValueError(_EXPECTED)
+        level = [
+            inner
+            for items, found in zip(level, kinds, strict=True)
+            if list in found
+            for inner in items
+            if type(inner) is list
+        ]
+
+
+_NUMBERS = frozenset({int, float, bool, list})
 
 
 #: Bytes of an array of texts that is made whatever its texts are, and the times that others may grow.
@@ -87,7 +151,7 @@ def _refuse_uneven_texts(items: list[Any]) -> None:
         )
 
 
-_EXPECTED = "Expected an array of numbers or text"
+_EXPECTED = "Expected an array of numbers"
 
 #: Requirements for an array that a handler may write into.
 _OWN_WRITABLE_MEMORY = ("ALIGNED", "WRITEABLE", "OWNDATA")

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections import deque
-from collections.abc import Callable, Collection, Mapping, MutableSequence, MutableSet, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable, Mapping
 from typing import Any, get_args
 
 import msgspec
@@ -21,12 +19,19 @@ from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.codecs.forms import MAX_PARTS
 from aylien_model_serving.errors import ConfigurationError, InvalidAnswer, SchemaMismatch, TooManyItems
 from aylien_model_serving.handlers.signatures import Signature
-from aylien_model_serving.media.incoming import IncomingFile
-from aylien_model_serving.schemas import arrays, batch_hints, collisions, description, models, uploads
+from aylien_model_serving.schemas import (
+    arrays,
+    batch_hints,
+    collisions,
+    description,
+    form_fields,
+    models,
+    uploads,
+)
 from aylien_model_serving.schemas.base import Schema, merge
 from aylien_model_serving.schemas.handler_hints import HandlerHints, hints_of
 from aylien_model_serving.schemas.hint_checkers import pydantic_hint, with_lists
-from aylien_model_serving.schemas.msgspec_types import build, custom_types
+from aylien_model_serving.schemas.msgspec_types import build, build_from_text, custom_types
 from aylien_model_serving.schemas.pydantic_hints import PydanticHint
 
 
@@ -94,8 +99,10 @@ class TypeHintsSchema(Schema):
         try:
             found = self._checked(values, fields.textual)
         except SchemaMismatch:
-            if not (fields.textual and _wrap_lists(values, self._hints, self._by_pydantic)):
+            hints = self._hints | {name: checker.hint for name, checker in self._by_pydantic.items()}
+            if not (fields.textual and form_fields.read_as_sent(values, hints)):
                 raise
+            self._signature.check(values)
             found = self._checked(values, fields.textual)
         for name in self._files & found.keys():
             uploads.set_file_fields(found[name], name)
@@ -116,7 +123,7 @@ class TypeHintsSchema(Schema):
                 self._struct,
                 strict=not textual,
                 str_keys=True,
-                dec_hook=_LimitedFiles().build if self._files else build,
+                dec_hook=_Builder(textual).build if textual or self._files else build,
             )
         except msgspec.ValidationError as error:
             raise SchemaMismatch(_client_message(str(error))) from None
@@ -222,15 +229,19 @@ def _models_in(hint: Any) -> list[Any]:
     return [kind for kind in custom_types(hint) if models.is_model(kind)]
 
 
-class _LimitedFiles:
+class _Builder:
     """Builds the values of one call that msgspec does not support, of which so many may be files.
 
     Each file is an object with a media type and a name; a body may list one for each seven bytes.
+
+    Args:
+        textual: whether numbers are texts, as in a query or a form.
     """
 
-    __slots__ = ("_left",)
+    __slots__ = ("_build", "_left")
 
-    def __init__(self) -> None:
+    def __init__(self, textual: bool) -> None:
+        self._build = build_from_text if textual else build
         self._left = MAX_PARTS
 
     def build(self, wanted: Any, value: Any) -> Any:
@@ -238,17 +249,7 @@ class _LimitedFiles:
             self._left -= 1
             if self._left < 0:
                 raise TooManyItems(f"There are more than {MAX_PARTS:,} files, as many as are accepted here")
-        return build(wanted, value)
-
-
-def _wrap_lists(values: dict[str, Any], hints: dict[str, Any], by_pydantic: dict[str, PydanticHint]) -> bool:
-    """Wrap in a list each field that is declared as a list and was given once in a query string or a form."""
-    wrapped = False
-    for name, hint in (*hints.items(), *((name, checker.hint) for name, checker in by_pydantic.items())):
-        if isinstance(values.get(name), (str, bytes, IncomingFile)) and _is_list(hint):
-            values[name] = [values[name]]
-            wrapped = True
-    return wrapped
+        return self._build(wanted, value)
 
 
 def _refuse_infinite(values: dict[str, Any], hints: dict[str, Any]) -> None:
@@ -262,17 +263,6 @@ def _refuse_infinite(values: dict[str, Any], hints: dict[str, Any]) -> None:
         for number in given if type(given) in (list, tuple, set, frozenset) else (given,):
             if type(number) is float and not math.isfinite(number):
                 raise SchemaMismatch(f"{name}: a finite number is expected")
-
-
-def _is_list(hint: Any) -> bool:
-    kinds = (
-        getattr(hint, "__origin__", hint),
-        *(getattr(arg, "__origin__", arg) for arg in getattr(hint, "__args__", ())),
-    )
-    return any(kind in _LISTS for kind in kinds)
-
-
-_LISTS = (list, tuple, set, frozenset, deque, Collection, Sequence, MutableSequence, AbstractSet, MutableSet)
 
 
 def _client_message(message: str) -> str:

@@ -45,7 +45,12 @@ def _is_buildable(wanted: Any) -> bool:
 def build(wanted: Any, value: Any) -> Any:
     """Return a value of a type that msgspec does not support."""
     if arrays.is_array(wanted):
-        return arrays.build(wanted, value)
+        return arrays.from_json(wanted, value)
     if uploads.is_file(wanted):
         return wanted.from_any(value)
     return validated(wanted, value)
+
+
+def build_from_text(wanted: Any, value: Any) -> Any:
+    """Return the same of what a query or a form has sent, whose numbers are texts."""
+    return arrays.from_text(wanted, value) if arrays.is_array(wanted) else build(wanted, value)

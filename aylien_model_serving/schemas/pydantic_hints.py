@@ -76,7 +76,7 @@ _encode = msgspec.json.Encoder(decimal_format="number").encode
 def _known_to_pydantic(kind: Any) -> Any:
     """Return what pydantic takes in the place of a type that it does not know."""
     if arrays.is_array(kind):
-        return _checked_by(partial(arrays.build, kind))
+        return _checked_by(partial(arrays.from_json, kind))
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         return _checked_by(partial(msgspec.convert, type=kind))
     return kind

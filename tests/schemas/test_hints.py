@@ -212,7 +212,11 @@ def test_an_array_is_built_of_a_list(hint: Any, dtype: Any) -> None:
 @pytest.mark.parametrize(
     ("hint", "value"),
     [
-        *((np.ndarray, value) for value in ([[1], [1, 2]], {"a": 1}, [None], [{}], None)),
+        *(
+            (np.ndarray, value)
+            for value in ([[1], [1, 2]], {"a": 1}, [None], [{}], None, "abc", ["1"], [[1], ["1"]])
+        ),
+        *((npt.NDArray[np.float32], value) for value in ("1", ["1"], [[1.5, None]], [[[1], [True, "1"]]])),
         (npt.NDArray[np.float64], None),
         (npt.NDArray[np.float64], {"a": 1}),
         (npt.NDArray[np.int8], [300]),
@@ -222,6 +226,31 @@ def test_an_array_is_built_of_a_list(hint: Any, dtype: Any) -> None:
 def test_what_makes_no_array_is_refused(hint: Any, value: Any) -> None:
     with pytest.raises(SchemaMismatch, match=r"^x: "):
         given(taking(hint), value)
+
+
+@pytest.mark.parametrize(
+    ("hint", "text", "expected"),
+    [
+        (np.ndarray, "3", [3]),
+        (np.ndarray, ["1", "2"], [1, 2]),
+        (np.ndarray, ["1", "2.5"], [1.0, 2.5]),
+        (npt.NDArray[np.float32], "3", [3.0]),
+        (npt.NDArray[np.str_], ["a", "b"], ["a", "b"]),
+    ],
+)
+def test_an_array_is_built_of_the_texts_of_a_query(hint: Any, text: Any, expected: list[Any]) -> None:
+    assert given(taking(hint), text, textual=True).tolist() == expected
+
+
+@pytest.mark.parametrize("text", ["many", ["1", "nan"], "1e999"])
+def test_texts_that_are_no_numbers_make_no_array(text: Any) -> None:
+    with pytest.raises(SchemaMismatch, match="x: Expected an array of numbers"):
+        given(taking(np.ndarray), text, textual=True)
+
+
+def test_an_array_of_texts_has_its_own_dtype() -> None:
+    assert given(taking(npt.NDArray[np.str_]), ["a", "bc"]).tolist() == ["a", "bc"]
+    assert given(taking(npt.NDArray[np.datetime64]), ["2020-01-02"]).dtype.kind == "M"
 
 
 @pytest.mark.parametrize("text", ["nan", "NaN", "inf", "-inf", "Infinity"])
