@@ -13,15 +13,11 @@ from __future__ import annotations
 import codecs
 import json
 import re
-from collections.abc import Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from typing import Any
 
 import msgspec
-from google.protobuf.json_format import MessageToDict
-from google.protobuf.message import Message
 
-from aylien_model_serving.codecs import json_items, json_numbers, json_parts, json_pieces
+from aylien_model_serving.codecs import json_items, json_numbers, json_parts, json_pieces, json_values
 from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.errors import InvalidAnswer, MalformedBody, TooManyItems
@@ -238,7 +234,7 @@ def encode(result: object) -> bytes:
     except InvalidAnswer:
         raise
     except (TypeError, ValueError, RecursionError, msgspec.MsgspecError) as error:
-        raise InvalidAnswer(f"The answer can't be written as JSON: {error}") from error
+        raise InvalidAnswer(f"{json_values.NO_JSON} {error}") from error
 
 
 def encode_in_parts(result: object) -> bytes:
@@ -254,7 +250,10 @@ def with_lists(result: object) -> object:
     """Return a dict whose arrays, of numpy or torch, are lists; any other result as it is."""
     if type(result) is not dict or not any(hasattr(value, "tolist") for value in result.values()):
         return result
-    return {name: _to_list(value) if hasattr(value, "tolist") else value for name, value in result.items()}
+    return {
+        name: json_values.to_list(value) if hasattr(value, "tolist") else value
+        for name, value in result.items()
+    }
 
 
 def as_received(result: object) -> Any:
@@ -283,40 +282,11 @@ def encode_canonical(value: object) -> bytes:
         return _canonical_json_encoder.encode(value)
 
 
-def _encode_hook(value: Any) -> Any:
-    """Return a value that JSON can express for one that msgspec can't; recognized by its methods."""
-    if hasattr(value, "tolist"):  # numpy and torch, scalars and arrays alike
-        return _to_list(value)
-    if hasattr(value, "model_dump"):  # pydantic
-        return value.model_dump(mode="json")
-    if isinstance(value, MediaFile):
-        return value.to_json()
-    if isinstance(value, Message):
-        return MessageToDict(
-            value, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
-        )
-    if isinstance(value, bool) or value is None:  # as a key of a dict
-        return json.dumps(value)
-    if isinstance(value, Mapping):
-        return dict(value)
-    if isinstance(value, (Sequence, AbstractSet)):
-        return list(value)
-    raise InvalidAnswer(f"The answer can't be written as JSON: it holds a {type(value).__name__}")
-
-
 def _key_hook(value: Any) -> Any:
     """Return what identifies a value in a key; a file that has not been fetched is identified by its URL."""
-    return value.identity() if isinstance(value, MediaFile) else _encode_hook(value)
+    return value.identity() if isinstance(value, MediaFile) else json_values.plain(value)
 
 
-def _to_list(value: Any) -> Any:
-    """Return an array's items as Python objects; numpy would give times in nanoseconds as plain integers."""
-    dtype = getattr(value, "dtype", None)
-    if dtype is not None and getattr(dtype, "kind", "") in ("M", "m") and dtype.name.endswith("[ns]"):
-        value = value.astype(dtype.name.replace("[ns]", "[us]"))
-    return value.tolist()
-
-
-_encoder = msgspec.json.Encoder(enc_hook=_encode_hook)
+_encoder = msgspec.json.Encoder(enc_hook=json_values.plain)
 _canonical_encoder = msgspec.msgpack.Encoder(enc_hook=_key_hook, order="deterministic")
 _canonical_json_encoder = msgspec.json.Encoder(enc_hook=_key_hook, order="deterministic")

@@ -38,6 +38,12 @@ class Person(pydantic.BaseModel):
     born: dt.date
 
 
+class Picture(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(alias_generator=str.title, populate_by_name=True)
+    pixels: Any
+    raw: bytes
+
+
 @pytest.mark.parametrize(
     ("value", "received"),
     [
@@ -47,6 +53,8 @@ class Person(pydantic.BaseModel):
         (np.int64(-3), -3),
         (np.uint8(3), 3),
         (np.bool_(True), True),
+        (np.longdouble(1.5), 1.5),
+        (np.array([1.5, np.nan], np.longdouble), [1.5, None]),
         (np.str_("a"), "a"),
         (np.array([[1, 2], [3, 4]]), [[1, 2], [3, 4]]),
         (np.array(7), 7),
@@ -69,6 +77,8 @@ class Person(pydantic.BaseModel):
         (Level.HIGH, 3),
         (Box("a", np.ones((1, 2))), {"label": "a", "corners": [[1.0, 1.0]]}),
         (Person(name="Ada", born=dt.date(1815, 12, 10)), {"name": "Ada", "born": "1815-12-10"}),
+        (Picture(pixels=np.eye(2), raw=b"\xff"), {"Pixels": [[1.0, 0.0], [0.0, 1.0]], "Raw": "/w=="}),
+        (Picture(pixels=np.float32(1.5), raw=b"abc"), {"Pixels": 1.5, "Raw": "abc"}),
         (example_schema_pb2.Value(body="text"), {"body": "text"}),
         (b"abc", "YWJj"),
         ((1, 2), [1, 2]),
@@ -130,6 +140,21 @@ CIRCLE.append(CIRCLE)
 def test_an_answer_that_json_cant_express_is_refused(value: Any) -> None:
     with pytest.raises(InvalidAnswer, match="can't be written as JSON"):
         codec.encode({"answer": value})
+
+
+@pytest.mark.parametrize(
+    ("value", "cause"),
+    [
+        ({(1, 2): 3}, "a key of a dict is a tuple, but has to be a text"),
+        ({frozenset(): 3}, "a key of a dict is a frozenset"),
+        (iter([1]), "it holds a list_iterator: return a list, or yield the items"),
+        (object(), "it holds a object"),
+    ],
+    ids=repr,
+)
+def test_the_log_says_what_json_cant_express(value: Any, cause: str) -> None:
+    with pytest.raises(InvalidAnswer, match=cause):
+        codec.encode({"answer": [value]})
 
 
 @given(VALUES)
