@@ -22,17 +22,19 @@ _STANDARD_ERROR = 2
 
 
 class InspectedApp(NamedTuple):
-    """An app's routes and pages.
+    """An app's routes and pages, and the place of its jobs.
 
     Args:
         target: the app, as a server has to name it.
         routes: for each its path, methods, name, fields, and how it runs.
         pages: the paths of pages for people.
+        jobs: where its jobs are kept; None where it has none.
     """
 
     target: AppTarget
     routes: list[dict[str, Any]]
     pages: list[str]
+    jobs: str | None
 
 
 def inspect_app(target: AppTarget, *, with_traceback: bool) -> InspectedApp:
@@ -59,6 +61,7 @@ def inspect_app(target: AppTarget, *, with_traceback: bool) -> InspectedApp:
             target._replace(expression=answered["expression"]),
             answered["routes"],
             answered["pages"],
+            answered["jobs"],
         )
     error = answered["error"]
     if error["is_invalid_usage"]:

@@ -16,13 +16,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from aylien_model_serving.cli.describe import describe_app
 from aylien_model_serving.cli.errors import InvalidUsage, pip_install
 from aylien_model_serving.cli.resolve_app import ResolvedApp, resolve_app
 from aylien_model_serving.cli.targets import AppTarget, modules_near
 from aylien_model_serving.core.start_errors import near
 from aylien_model_serving.core.suggest import suggestion
 from aylien_model_serving.process import lifecycle
+from aylien_model_serving.service import Service
+from aylien_model_serving.web.description import describe_app
 
 
 def main(pipe: int, target: AppTarget) -> None:
@@ -47,14 +48,15 @@ def main(pipe: int, target: AppTarget) -> None:
 
 
 def inspect_target(target: AppTarget) -> dict[str, Any]:
-    """Return the expression, routes and pages of a target.
+    """Return the expression of a target, and what `describe_app` says of it.
 
     Raises:
         InvalidUsage: there is no app.
     """
     module = _imported(target)
     found: ResolvedApp = resolve_app(module, target.expression)
-    return {"expression": found.expression, **describe_app(found.app)}
+    app = found.app.wsgi if isinstance(found.app, Service) else found.app
+    return {"expression": found.expression, **describe_app(app)}
 
 
 def _imported(target: AppTarget) -> ModuleType:

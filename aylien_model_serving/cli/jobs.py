@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from aylien_model_serving.cli.service_client import client_of, client_options, report_errors, whole_url
-from aylien_model_serving.cli.tables import columns
+from aylien_model_serving.core.tables import columns
 
 if TYPE_CHECKING:
     from aylien_model_serving.client.jobs import JobState

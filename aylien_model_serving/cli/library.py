@@ -10,18 +10,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-NAME = "model-serving"
+from aylien_model_serving.servers.summary import NAME, version
 
 #: The folder that has this package; a checkout has its setup.cfg as well.
 _HOME = Path(__file__).parents[2]
-
-
-def version() -> str:
-    """Return the installed version; "unknown" where the package runs without being installed."""
-    try:
-        return metadata.version(NAME)
-    except metadata.PackageNotFoundError:
-        return "unknown"
 
 
 def requirement(extras: str = "") -> str:

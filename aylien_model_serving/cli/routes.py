@@ -9,8 +9,8 @@ import click
 
 from aylien_model_serving.cli.inspect_app import inspect_app
 from aylien_model_serving.cli.options import target_argument, traceback_option
-from aylien_model_serving.cli.tables import route_lines
 from aylien_model_serving.cli.targets import read
+from aylien_model_serving.core.tables import route_lines
 
 
 @click.command("routes")

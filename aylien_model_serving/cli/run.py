@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from aylien_model_serving.cli.errors import CommandFailed, InvalidUsage
 from aylien_model_serving.cli.inspect_app import InspectedApp, inspect_app
-from aylien_model_serving.cli.library import version
 from aylien_model_serving.cli.options import target_argument, traceback_option
-from aylien_model_serving.cli.tables import columns, route_lines
 from aylien_model_serving.cli.targets import AppTarget, read
 from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.errors import ConfigurationError
-from aylien_model_serving.servers import commands, ports
+from aylien_model_serving.servers import commands, ports, summary
 from aylien_model_serving.servers.commands import ServerOptions
 
 _DEFAULTS = ServerOptions()
-
-#: Page → what it is for.
-_PAGES = {
-    "/docs": "try the routes out",
-    "/__dashboard": "see what the service does",
-    "/openapi.json": "the routes, for programs",
-}
-
-#: Wildcard address → the host by which a user on this machine calls the service.
-_EVERYWHERE = {"0.0.0.0": "localhost", "::": "localhost", "": "localhost"}
 
 
 @click.command("run")
@@ -87,8 +74,13 @@ def command(target: str, quiet: bool, with_traceback: bool, **chosen: object) ->
         inspected = inspect_app(found, with_traceback=with_traceback)
         found = inspected.target
         if not quiet:
-            click.echo("\n".join(_summary(inspected, options)))
+            _print_summary(inspected, options)
     _become_server(found, options)
+
+
+def _print_summary(inspected: InspectedApp, options: ServerOptions) -> None:
+    has_keys = bool(Settings.load().api_keys)
+    summary.show(str(inspected.target), inspected._asdict(), options, "--host 0.0.0.0", has_keys=has_keys)
 
 
 def _check_port(options: ServerOptions) -> None:
@@ -105,22 +97,3 @@ def _become_server(target: AppTarget, options: ServerOptions) -> None:
         commands.run(str(target), options, folder=target.folder)
     except (ConfigurationError, OSError) as error:
         raise CommandFailed(str(error)) from None
-
-
-def _summary(inspected: InspectedApp, options: ServerOptions) -> list[str]:
-    """Return the lines that say what is served, by which server, and where."""
-    kind = f"{options.gunicorn_class} " if options.server == "gunicorn" else ""
-    count = f"{options.workers} {kind}worker{'s' if options.workers > 1 else ''}"
-    url = replace(options, host=_EVERYWHERE.get(options.host, options.host)).url
-    pages = [(f"{url}{page}", _PAGES[page]) for page in inspected.pages] or [(url, "")]
-    reloading = ", which start again when a file changes" if options.reload else ""
-    return [
-        f"model-serving {version()} serves {inspected.target} by {options.server} with {count}{reloading}",
-        "",
-        *(f"  {line}" for line in route_lines(inspected.routes)),
-        *([""] if inspected.routes else []),
-        *(f"  {line}" for line in columns(pages)),
-        "",
-        f"It {commands.listening(options, '--host 0.0.0.0', has_keys=bool(Settings.load().api_keys))}",
-        "",
-    ]

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from aylien_model_serving.core import callers
+from aylien_model_serving.core import callers, start_log
 from aylien_model_serving.core.escapes import escape, escape_in_json
 from aylien_model_serving.core.messages import current_job_id, current_request_id
 from aylien_model_serving.core.secrets import without_user_info
@@ -91,7 +91,9 @@ def configure(settings: Settings) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(formatter(settings))
     root.addHandler(handler)
-    logging.getLogger("aylien_model_serving").setLevel(settings.log_level)
+    logger = logging.getLogger("aylien_model_serving")
+    logger.setLevel(settings.log_level)
+    start_log.set_level(logger.level)
 
 
 def _timestamp(record: logging.LogRecord) -> str:

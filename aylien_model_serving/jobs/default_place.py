@@ -31,12 +31,7 @@ def default_file(modules: Iterable[str], state_home: Path) -> Path:
     Raises:
         ConfigurationError: neither place can be written to.
     """
-    project, name = _project(min(modules, default="__main__"))
-    tried = []
-    if not _is_of_interpreter(project) and os.access(project, os.W_OK):
-        tried.append(project / FOLDER)
-    digest = hashlib.sha256(os.fsencode(project)).hexdigest()[:_DIGITS]
-    tried.append(state_home / "model-serving" / f"{name}-{digest}")
+    tried = _folders(modules, state_home)
     for folder in tried:
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -50,6 +45,22 @@ def default_file(modules: Iterable[str], state_home: Path) -> Path:
     )
 
 
+def expected_file(modules: Iterable[str], state_home: Path) -> Path:
+    """Return what `default_file` will return, and make nothing."""
+    return _folders(modules, state_home)[0] / FILE
+
+
+def _folders(modules: Iterable[str], state_home: Path) -> list[Path]:
+    """Return the folders that come into question, the first of them first."""
+    project, name = _project(min(modules, default="__main__"))
+    digest = hashlib.sha256(os.fsencode(project)).hexdigest()[:_DIGITS]
+    state = state_home / "model-serving" / f"{name}-{digest}"
+    own = project / FOLDER
+    places = [project, own] if own.exists() else [project]
+    is_own = not _is_of_interpreter(project) and all(os.access(place, os.W_OK) for place in places)
+    return [own, state] if is_own else [state]
+
+
 def _project(module: str) -> tuple[Path, str]:
     """Return the folder in which a module's top package or file lies, and the name of that."""
     name = module.partition(".")[0]
@@ -57,7 +68,8 @@ def _project(module: str) -> tuple[Path, str]:
     places = list(getattr(top, "__path__", ())) or [getattr(top, "__file__", None)]
     if not places[0]:
         return Path.cwd(), name
-    return Path(places[0]).resolve().parent, name
+    file = Path(places[0]).resolve()
+    return file.parent, file.stem if name == "__main__" else name
 
 
 def _is_of_interpreter(folder: Path) -> bool:

@@ -13,6 +13,7 @@ import os
 import stat
 import sys
 import tempfile
+import time
 from functools import cache
 from pathlib import Path
 
@@ -145,6 +146,25 @@ def open_pidfd(pid: int) -> int | None:
         raise
     except OSError:
         return None
+
+
+def is_first(what: str) -> bool:
+    """Return whether no process of this owner's has asked so before: what concerns all is told once."""
+    try:
+        os.close(os.open(folder(find()) / f"first-{what}", os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        return False
+    except OSError:
+        return True  # nobody can know, and twice is better than never
+    return True
+
+
+def seconds_since_start() -> float | None:
+    """Return for how long this process has been there; None where the system does not say."""
+    began = _start_time(os.getpid())
+    if not began.isdigit():
+        return None
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - int(began) / os.sysconf("SC_CLK_TCK")
 
 
 def _start_time(pid: int) -> str:

@@ -18,12 +18,14 @@ from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.handlers.context import DEVICE, Context
 from aylien_model_serving.optimize import optimize
-from aylien_model_serving.servers import commands, import_paths
+from aylien_model_serving.process import lifecycle
+from aylien_model_serving.servers import commands, import_paths, summary
 from aylien_model_serving.servers.commands import ServerOptions
 from aylien_model_serving.service.registry import RouteRegistry, check_body_handler, check_init
 from aylien_model_serving.web import build as assembly
 from aylien_model_serving.web import server_lifespan
 from aylien_model_serving.web.app import ServingFlask
+from aylien_model_serving.web.description import describe_app
 from aylien_model_serving.web.protocol_mark import mark_as_coroutine_function
 
 if TYPE_CHECKING:
@@ -34,6 +36,9 @@ if TYPE_CHECKING:
 __all__ = ["Service"]
 
 logger = logging.getLogger(__name__)
+
+#: What opens a service to others than its own machine.
+_OPENING = 'host="0.0.0.0", or MODEL_SERVING_HOST=0.0.0.0,'
 
 _Handler = TypeVar("_Handler", bound=Callable[..., Any])
 
@@ -261,14 +266,21 @@ class Service:
                 certfile=certfile,
                 keyfile=keyfile,
             )
-            opening = 'host="0.0.0.0", or MODEL_SERVING_HOST=0.0.0.0,'
-            listens = commands.listening(options, opening, has_keys=bool(operators.api_keys))
-            sys.stdout.write(f"{self.name or 'The service'} {listens}\n")
+            has_keys = bool(operators.api_keys)
+            summary.show(location.target, self._description(), options, _OPENING, has_keys=has_keys)
             commands.run(f"{location.target}()", options, folder=location.folder)
         except ConfigurationError as error:
             sys.exit(f"{self.name or 'The service'} can't be served: {error}")
 
     start = serve
+
+    def _description(self) -> dict[str, Any]:
+        """Return the routes and pages of this, of which nothing is loaded."""
+        lifecycle.is_inspecting = True
+        try:
+            return describe_app(self.build())
+        finally:
+            lifecycle.is_inspecting = False
 
     def _decorator(self, path: Any, keys: dict[str, Any], frame: FrameType) -> Any:
         """Return the decorator of one route, or what it would return where it was put on by itself."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from importlib import metadata
+from inspect import isclass
 from logging import getLogger
 from typing import Any
 
@@ -12,7 +14,7 @@ from flask import Response
 
 from aylien_model_serving import schemas
 from aylien_model_serving.codecs.fields import Fields
-from aylien_model_serving.core import logging
+from aylien_model_serving.core import logging, start_log
 from aylien_model_serving.core.messages import Call
 from aylien_model_serving.core.settings import Settings, slips
 from aylien_model_serving.dispatch import body_limit
@@ -25,7 +27,7 @@ from aylien_model_serving.jobs import progress
 from aylien_model_serving.jobs.runner import EnqueueExecutor
 from aylien_model_serving.limiting.limiter import Limiter
 from aylien_model_serving.openapi.responses import DescribedRoute
-from aylien_model_serving.process import lifecycle, orphans
+from aylien_model_serving.process import lifecycle, orphans, owner
 from aylien_model_serving.routing import routes
 from aylien_model_serving.routing.routes import Route
 from aylien_model_serving.servers import access_logs
@@ -93,6 +95,7 @@ def build(
         app.state.backend = cache.attach(app)
     if any(route.job for route in described):
         app.state.jobs = job_routes.open_jobs(app.state.settings, described)
+    start_log.begins(filter(None, map(_loads, described)), owner.seconds_since_start())
     taken = (*ops_endpoints.PATHS, *(dashboard.PATHS if app.state.settings.dashboard else ()))
     for route in described:
         _add_route(app, route, taken)
@@ -102,12 +105,22 @@ def build(
     return app
 
 
+def _loads(route: Route) -> str | None:
+    """Return a route's name if making its handler may take long, and is this process's to do."""
+    context = route.binding.context
+    has_init = context is not None and context.make is not None and route.binding.is_needed(route.callable)
+    is_slow = isclass(route.callable) or route.warmup is not None or has_init
+    return route.name if is_slow and route.runner is None else None
+
+
 def _add_route(app: ServingFlask, route: Route, taken: Iterable[str]) -> None:
     if route.endpoint in taken and "GET" in route.methods:
         raise ConfigurationError(f"route {route.endpoint!r}: GET of this path is the operators' own")
     try:
         limiter = limiters.create(app.state, route)
-        view = _flask_view(app, route, limiter) if route.view else _view(app, route, limiter)
+        name = _loads(route)
+        with nullcontext() if name is None else start_log.timed(name):
+            view = _flask_view(app, route, limiter) if route.view else _view(app, route, limiter)
     except ConfigurationError as error:
         raise ConfigurationError(f"route {route.endpoint!r}: {error}") from error
     app.add_url_rule(route.endpoint, route.name, view, methods=list(route.methods))

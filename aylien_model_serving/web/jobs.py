@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import logging
 import math
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
@@ -18,24 +17,22 @@ from flask import Response, request
 
 from aylien_model_serving import codecs
 from aylien_model_serving.codecs.streaming import EVENT_STREAM, HEADERS
-from aylien_model_serving.core import callers
+from aylien_model_serving.core import callers, start_log
 from aylien_model_serving.core.messages import Reply
 from aylien_model_serving.core.secrets import without_passwords
 from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.errors import BadRequest, ConfigurationError, NotFound
 from aylien_model_serving.executors.generators import GeneratorItems
 from aylien_model_serving.executors.waiters import Waiters
-from aylien_model_serving.jobs.default_place import default_file
+from aylien_model_serving.jobs.default_place import default_file, expected_file
 from aylien_model_serving.jobs.job import JobRecord
 from aylien_model_serving.jobs.retention import Limits
 from aylien_model_serving.jobs.states import ENDED, Status
 from aylien_model_serving.jobs.store import Store, open_store
 from aylien_model_serving.jobs.view import JobPage, ShownJob, listed, show
-from aylien_model_serving.process import native_threads
+from aylien_model_serving.process import native_threads, owner
 from aylien_model_serving.routing.routes import Route
 from aylien_model_serving.web.state import JobStore
-
-logger = logging.getLogger(__name__)
 
 #: Seconds that one request may wait for a job's end: where it holds no thread, and where it holds one.
 LONGEST_WAIT, LONGEST_WAIT_OF_THREAD = 300.0, 30.0
@@ -74,19 +71,37 @@ def open_jobs(settings: Settings, routes: Iterable[Route]) -> JobStore:
         ConfigurationError: webhooks are allowed, and nothing is there to sign them with; or nothing can be
             written where the store would be.
     """
-    modules = {str(getattr(route.callable, "__module__", "")) for route in routes if route.job is not None}
+    modules = _modules(routes)
     url = settings.jobs_url or f"sqlite:///{default_file(modules, settings.state_home)}"
     if settings.webhook_allow and settings.webhook_secret is None:
         raise ConfigurationError(
             "MODEL_SERVING_WEBHOOK_ALLOW: webhooks are signed: set MODEL_SERVING_WEBHOOK_SECRET as well"
         )
-    logger.info("jobs are kept in %s", without_passwords(url))
+    if url != MEMORY and owner.is_first(start_log.PLACE_OF_JOBS):
+        start_log.logger.info("Jobs are kept in %s", _shown(url))
     service = settings.service_name or ",".join(sorted(modules))
     limits = Limits(settings.jobs_max_ended, settings.jobs_max_bytes)
     if url == MEMORY:
         limits = replace(limits, max_bytes=min(limits.max_bytes, _MAX_MEMORY))
         return JobStore(url, open_store(url, limits), f"{service} {next(_numbers)}", is_memory=True)
     return JobStore(url, open_store(url, limits), service, is_memory=False)
+
+
+def place_of_jobs(settings: Settings, routes: Iterable[Route]) -> str | None:
+    """Return where a service's jobs will be kept, for people; None where no route has any."""
+    modules = _modules(routes)
+    if not modules:
+        return None
+    return _shown(settings.jobs_url or str(expected_file(modules, settings.state_home)))
+
+
+def _shown(url: str) -> str:
+    return without_passwords(url.removeprefix("sqlite:///"))
+
+
+def _modules(routes: Iterable[Route]) -> set[str]:
+    """Return the modules of the handlers of jobs."""
+    return {str(getattr(route.callable, "__module__", "")) for route in routes if route.job is not None}
 
 
 class JobEndpoints:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from aylien_model_serving.app_factory import FlaskAppWrapper
-from aylien_model_serving.cli.describe import describe_app
 from aylien_model_serving.web import docs
+from aylien_model_serving.web.description import describe_app
 from tests.cli.conftest import SECONDS, Invoke, one_line
 from tests.services.serving import PROJECT
 

@@ -188,3 +188,29 @@ def test_a_home_that_is_a_link_is_refused(home: Path, tmp_path: Path) -> None:
 
     with pytest.raises(PermissionError):
         owner.folder(os.getpid())
+
+
+@pytest.mark.usefixtures("home")
+def test_what_is_told_once_is_told_by_one_process_of_an_owner(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(owner, "find", lambda: os.getppid())
+    told = [owner.is_first("test") for _ in range(2)]
+
+    assert told == [True, False]
+
+
+def test_what_nobody_can_know_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(pid: int) -> Path:
+        raise PermissionError("no folder")
+
+    monkeypatch.setattr(owner, "folder", refuse)
+
+    assert owner.is_first("test")
+
+
+def test_the_age_of_this_process_is_known() -> None:
+    first = owner.seconds_since_start()
+    second = owner.seconds_since_start()
+
+    assert first is not None
+    assert second is not None
+    assert 0 < first <= second

@@ -107,6 +107,44 @@ def test_who_reaches_a_service_is_printed_with_what_opens_it(
     assert became.word_after("--bind") == "0.0.0.0:8123"
 
 
+def test_a_script_prints_what_it_serves_and_where_its_jobs_are_kept(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = folder / "mine.py"
+    job = '@app.task_endpoint("/later")\ndef later(text: str, times: int = 1) -> str:\n    return text\n\n'
+    script.write_text(SCRIPT.replace("app.serve(8123", job + "app.serve(8123"))
+
+    run_script(script, monkeypatch)
+
+    head, *lines = capsys.readouterr().out.splitlines()
+    assert head.startswith("model-serving ")
+    assert head.endswith(" serves mine:app by gunicorn with 3 asgi workers")
+    assert "  POST  /later  as jobs, 100 may wait; 1 replica  later(text: string, times?: integer)" in lines
+    assert "  http://127.0.0.1:8123/__dashboard   see what the service does" in lines
+    assert f"Its jobs are kept in {folder}/instance/jobs.sqlite3" in lines
+    assert not (folder / "instance").exists()
+    assert not lifecycle.is_inspecting
+
+
+def test_a_script_whose_routes_cant_be_served_says_so_and_becomes_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Service, "build", refuse_to_build)
+    script = folder / "mine.py"
+    script.write_text(SCRIPT)
+    main = type(sys)("__main__")
+    main.__file__, main.__spec__ = str(script), None
+    monkeypatch.setitem(sys.modules, "__main__", main)
+
+    with pytest.raises(SystemExit, match="mine can't be served: no such schema"):
+        exec(compile(script.read_text(), script, "exec"), main.__dict__)
+    assert not lifecycle.is_inspecting
+
+
+def refuse_to_build(service: Service) -> NoReturn:
+    raise ConfigurationError("no such schema")
+
+
 def test_a_certificate_is_passed_on(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tls, "check", lambda *files, **options: None)
     script = folder / "mine.py"

@@ -21,6 +21,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from aylien_model_serving.core import logging as logs
+from aylien_model_serving.core import start_log
 from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.process import held_folders, interpreter, owner
 from aylien_model_serving.replicas.client.supervisor_start import SupervisorAddress
@@ -144,6 +145,8 @@ class Supervisor:
         if key not in self._deployments:
             slots = self._launcher.create_slots(spec, self._slots(), time.monotonic())
             self._deployments[key] = Deployment(spec, slots)
+            devices = ", ".join(slot.device for slot in slots)
+            start_log.logger.info("The runner of %s loads on %s", spec.name, devices)
         self._deployments[key].add_worker(worker, since)
         worker.subscribe(key)
 

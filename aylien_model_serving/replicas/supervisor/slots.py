@@ -10,6 +10,7 @@ import logging
 import math
 from collections.abc import Callable
 
+from aylien_model_serving.core import start_log
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.process.backoff import Backoff
 from aylien_model_serving.replicas.supervisor.child_process import ReplicaProcess
@@ -65,6 +66,7 @@ class ReplicaSlot:
         self._error = ""
         self._reason = ""
         self._ready_at: float | None = None
+        self._loads_since = now
         self._heartbeat = Heartbeat(None)
         self.due: float | None = now
 
@@ -107,6 +109,7 @@ class ReplicaSlot:
         self.restarts += 1
         self.state = "starting"
         self._ready_at = None
+        self._loads_since = now
         self._reason = ""
         try:
             self.process = self._launch(self)
@@ -155,6 +158,7 @@ class ReplicaSlot:
     def on_loading(self, now: float) -> None:
         """Start the replica's time to load: it holds the loading lock."""
         if self.state == "starting":
+            self._loads_since = now
             self.due = now + self.spec.start_timeout
 
     def on_ready(self, now: float) -> None:
@@ -166,7 +170,10 @@ class ReplicaSlot:
             self._heartbeat = Heartbeat(self.spec.unresponsive_after)
             self._heartbeat.schedule(now)
             self._check(now)
-            logger.info("Replica %d of %s is ready on %s", self.number, self.spec.name, self.device)
+            start_log.logger.info(
+                "Replica %d of %s is ready on %s after %.1f s",
+                self.number, self.spec.name, self.device, now - self._loads_since,
+            )  # fmt: skip
 
     def on_heartbeat(self) -> None:
         """Have the replica take calls again, if it did not: it has answered."""

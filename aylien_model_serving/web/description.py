@@ -1,6 +1,6 @@
 """Description of an app as JSON: for each route its fields, and how it runs.
 
-Runs beside the service's own modules, in `inspect_process`.
+Builds nothing: where an app is made for it alone, that is within `lifecycle.is_inspecting`.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from aylien_model_serving.openapi.responses import DescribedRoute
 from aylien_model_serving.routing.options import RunnerOptions
 from aylien_model_serving.routing.routes import Route
 from aylien_model_serving.schemas.description import JSONSchema
-from aylien_model_serving.service import Service
 from aylien_model_serving.web import docs
 from aylien_model_serving.web.app import ServingFlask
+from aylien_model_serving.web.jobs import place_of_jobs
 
 #: Pages for people, of which a service may have some switched off.
 PAGES = ("/docs", "/__dashboard", "/openapi.json")
@@ -32,21 +32,29 @@ _VIEW = "a Flask view"
 
 
 def describe_app(app: Any) -> dict[str, Any]:
-    """Return the routes and pages of an app.
+    """Return the routes and pages of an app, and the place of its jobs.
 
     Args:
-        app: a Service, a Flask app, or another WSGI or ASGI application, of which nothing is known.
+        app: a Flask app, or another WSGI or ASGI application, of which nothing is known.
     """
-    if isinstance(app, Service):
-        app = app.wsgi
     if not isinstance(app, Flask):
-        return {"routes": [], "pages": []}
+        return {"routes": [], "pages": [], "jobs": None}
     routes = app.state.routes if isinstance(app, ServingFlask) else []
     own = [_described_route(route) for route in routes if not route.is_own]
     pages = {rule.rule for rule in app.url_map.iter_rules()}.intersection(PAGES)
     if docs.installed() is None:
         pages.discard("/docs")  # it would say how to install what is missing
-    return {"routes": [*own, *_views(app), *_mounts(app)], "pages": [page for page in PAGES if page in pages]}
+    return {
+        "routes": [*own, *_views(app), *_mounts(app)],
+        "pages": [page for page in PAGES if page in pages],
+        "jobs": _place_of_jobs(app, routes),
+    }
+
+
+def _place_of_jobs(app: Flask, routes: Iterable[DescribedRoute]) -> str | None:
+    if not isinstance(app, ServingFlask):
+        return None
+    return place_of_jobs(app.state.settings, [described.route for described in routes])
 
 
 def _mounts(app: Flask) -> Iterator[dict[str, Any]]:
