@@ -38,7 +38,13 @@ from aylien_model_serving.replicas.client import hosted_code
 from aylien_model_serving.replicas.client.supervisor_client import SupervisorClient
 from aylien_model_serving.servers import commands
 from aylien_model_serving.servers.commands import ServerOptions
-from aylien_model_serving.servers.gunicorn import boot_patches, patches, reloading, stop_patches
+from aylien_model_serving.servers.gunicorn import (
+    boot_patches,
+    exit_statuses,
+    patches,
+    reloading,
+    stop_patches,
+)
 from aylien_model_serving.servers.gunicorn.stand_in import StandIn, StandInResponse
 
 logger = logging.getLogger(__name__)
@@ -157,6 +163,7 @@ def on_starting(server: Any) -> None:
     """Patch Gunicorn, and clear what an earlier service left in the operator's folder of metrics."""
     patches.patch_server(util, write_error, send_error_response)
     boot_patches.patch_halt(server, HaltServer)
+    exit_statuses.patch_master(server)
     folder = Settings.load().metrics_dir
     secret_files.files.accept()
     takes_over = bool(server.master_pid)  # after SIGUSR2, from a master that still counts in this folder
@@ -216,6 +223,7 @@ def post_worker_init(worker: Any) -> None:
     """
     patches.patch_backlog(worker)
     stop_patches.patch_stops(worker)
+    exit_statuses.tell_when_serving(worker)
     if "asgi" not in vars(worker):  # whose threads are our own
         server_threads.announce(worker.cfg.threads)
         server_threads.announce_connections(worker.cfg.worker_connections)

@@ -23,7 +23,7 @@ from aylien_model_serving.servers.gunicorn.per_request_caches import CachedDate
 from tests.with_packages import need
 
 #: A master that starts anew.
-ARBITER = SimpleNamespace(master_pid=0, stop=print, reap_workers=print)
+ARBITER = SimpleNamespace(master_pid=0, WORKERS={}, stop=print, reap_workers=print)
 
 #: What is replaced, and where it is.
 REPLACED = [
