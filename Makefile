@@ -68,7 +68,7 @@ endef
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help dev example-service example-service-cached test test-all test-gevent test-versions coverage lint format types check audit docs bench fuzz proto clean
+.PHONY: help dev example-service example-service-cached test test-all test-gevent test-versions coverage lint format types check audit docs bench faults fuzz proto clean
 
 help: ## List these verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-24s %s\n", $$1, $$2 }' "$(firstword $(MAKEFILE_LIST))"
@@ -129,6 +129,9 @@ docs: $(DEVELOPMENT) ## Build the documentation into build/site
 
 bench: $(DEVELOPMENT) $(VENV)/.fast ## Measure speed against other servers
 	$(VENV_PYTHON) -m bench $(ARGS)
+
+faults: $(DEVELOPMENT) ## Kill, end and fill services under load, and write what clients see of it into the guide
+	$(VENV_PYTHON) -m tests.faults $(ARGS)
 
 fuzz: $(DEVELOPMENT) ## Send mutated requests, as long as ARGS="--seconds 600" says; ARGS=schemas fuzzes the schemas
 	$(VENV_PYTHON) -m tests.fuzz $(ARGS)

@@ -1,0 +1,1 @@
+"""Real services whose processes are killed and whose disk is filled: what clients see of it."""

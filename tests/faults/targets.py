@@ -1,0 +1,122 @@
+"""The service that a fault happens to: how it is started, whether all of it is well, and what it holds."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.faults.apps import REPLICAS
+from tests.services.hosts import processes, wait_until
+from tests.services.serving import Service, serve
+
+APP = "tests.faults.apps:app()"
+WORKER_CLASSES = ("asgi", "gevent", "gthread", "sync")
+WORKERS = 2
+
+#: Seconds until a service that has answered is well in all its parts.
+_START_SECONDS = 60.0
+
+#: Bytes of a file system that is to become full: what a service needs of it, and little more.
+_DISK_BYTES = 8 << 20
+
+#: Seconds for a look at a service that may not answer.
+_LOOK_SECONDS = 2.0
+
+#: What is in a service's TMPDIR on purpose: the log and the jobs that tests put there, the folder and the
+#: lock that all services of a user share, metrics of as many workers as there were at a time, and the records
+#: of the last replicas that ended, which workers read afterwards.
+_KEPT = re.compile(
+    r"log|jobs\.sqlite3.*|model-serving-\d+(/loading\.lock)?|.*/metrics(/.*)?|.*/runners/[0-9a-f]+\.record"
+)
+
+_NUMBERS = re.compile(r"[0-9a-f]{8,}|\d+")
+
+
+@dataclass(frozen=True)
+class Target:
+    """A running service.
+
+    Args:
+        service: the service.
+        loaded: a folder with a file for each process that has made the app, by process id.
+        temporary: its TMPDIR.
+    """
+
+    service: Service
+    loaded: Path
+    temporary: Path
+
+    def replicas(self) -> set[int]:
+        """Return the process ids of the replicas that are ready, as a worker tells them."""
+        told: dict[str, list[dict[str, Any]]] = self.service.json("/__runners", _LOOK_SECONDS) or {}
+        return {replica["pid"] for replica in told.get("hosted", []) if replica["state"] == "ready"}
+
+    def is_well(self, victims: set[int]) -> bool:
+        """Return whether there are as many workers and replicas as there should be, none of them a victim."""
+        workers, alive = set(self.service.workers()), processes(self.service).keys()
+        if victims & alive or not workers <= alive or len(workers) != WORKERS:
+            return False
+        if not all((self.loaded / str(pid)).exists() for pid in workers):
+            return False
+        replicas = self.replicas()
+        is_ready = self.service.status("/readyz", _LOOK_SECONDS) == 200
+        return is_ready and len(replicas) == REPLICAS and replicas <= alive - victims
+
+    def holds(self) -> Counter[str]:
+        """Return how many processes and files there are of each kind."""
+        held = Counter(_kind(line) for line in processes(self.service).values())
+        for path in self.temporary.rglob("*"):
+            if not _KEPT.fullmatch(name := str(path.relative_to(self.temporary))):
+                held[_NUMBERS.sub("#", name)] += 1
+        return held
+
+
+def _kind(line: str) -> str:
+    kinds = [kind for kind in ("replicas.supervisor", "replicas.replica", "gunicorn") if kind in line]
+    return f"process: {kinds[0] if kinds else line}"
+
+
+@contextmanager
+def target(worker_class: str, temporary: Path | None = None) -> Iterator[Target]:
+    """Serve the app of the faults until the block ends.
+
+    Args:
+        worker_class: Gunicorn's.
+        temporary: the service's TMPDIR, where it is not to be its own folder.
+    """
+    with tempfile.TemporaryDirectory() as loaded:
+        env = {"LOADED": loaded} | ({"TMPDIR": str(temporary)} if temporary else {})
+        args = ("--threads", "64") if worker_class == "gthread" else ()
+        with serve(
+            APP, worker_class=worker_class, workers=WORKERS, args=args, env=env, ready="/readyz"
+        ) as service:
+            found = Target(service, Path(loaded), temporary or service.folder)
+            wait_until(lambda: found.is_well(set()), _START_SECONDS)
+            yield found
+
+
+@contextmanager
+def small_disk() -> Iterator[Path]:
+    """Mount a small file system until the block ends.
+
+    Raises:
+        PermissionError: this user may mount none.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="disk-"))
+    try:
+        mount = ["mount", "-t", "tmpfs", "-o", f"size={_DISK_BYTES}", "none", str(folder)]
+        if subprocess.run(mount, capture_output=True).returncode:
+            raise PermissionError("no file system can be mounted here")
+        try:
+            yield folder
+        finally:
+            subprocess.run(["umount", "--lazy", str(folder)], check=True)
+    finally:
+        folder.rmdir()
