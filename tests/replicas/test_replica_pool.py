@@ -1,6 +1,7 @@
 """The pool of one process: which replicas get calls, as the supervisor announces them."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from aylien_model_serving.core.messages import Reply
-from aylien_model_serving.errors import Unavailable
+from aylien_model_serving.errors import DeadlineExceeded, Unavailable
 from aylien_model_serving.process import native_threads
 from aylien_model_serving.replicas.client.replica_pool import ReplicaPool
 from aylien_model_serving.rpc.connection import ReplicaUnresponsive
@@ -98,6 +99,17 @@ def test_calls_are_refused_while_no_replica_may_be_ready_soon(
         announced.number()
     with pytest.raises(Unavailable):
         asyncio.run(announced.number_async())
+
+
+def test_a_call_waits_for_the_next_start_of_an_unresponsive_replica_that_was_lost(
+    announced: Announced,
+) -> None:
+    _, replica = announced.pool.acquire(None)
+    announced.announce("unresponsive", "failed")
+    announced.pool.remove(replica)
+
+    with pytest.raises(DeadlineExceeded):
+        announced.pool.acquire(time.monotonic() + 0.05)
 
 
 def test_calls_that_an_unresponsive_replica_has_not_begun_are_given_back(

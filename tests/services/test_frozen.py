@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.selection import matrix
+from tests.selection import full, matrix
 from tests.services.hosts import (
     LEAVING_SECONDS,
     MARGIN,
@@ -158,10 +158,10 @@ def test_calls_are_refused_at_once_while_all_replicas_are_frozen(one: Service, t
     assert [(answer.status, answer.json()["pid"]) for answer in answers] == [(200, pid)] * 2
 
 
-@pytest.mark.parametrize("server", matrix(SERVERS))
-def test_a_frozen_replica_is_killed_and_replaced_where_a_time_is_given(server: str) -> None:
+@full
+def test_a_frozen_replica_is_killed_and_replaced_where_a_time_is_given() -> None:
     limits = {"unresponsive_after": UNRESPONSIVE_AFTER, "kill_after": 2 * UNRESPONSIVE_AFTER}
-    with host(server, routes="model", **limits) as service:
+    with host("gevent", routes="model", **limits) as service:
         pid = model_pid(service)
         os.kill(pid, signal.SIGSTOP)
         service.wait_until(lambda: replicas(service, "model")[0]["restarts"] == 1)
@@ -174,8 +174,29 @@ def test_a_frozen_replica_is_killed_and_replaced_where_a_time_is_given(server: s
     assert "was killed: it answered no heartbeat for 3 seconds" in log
 
 
-@pytest.mark.parametrize("server", matrix(SERVERS, "gthread"))
-@pytest.mark.parametrize("frozen_one", [model_pid, supervisor])
+@full
+def test_a_call_that_holds_the_interpreter_for_ever_fails_alone_where_a_time_is_given() -> None:
+    limits = {"unresponsive_after": UNRESPONSIVE_AFTER, "kill_after": 2 * UNRESPONSIVE_AFTER}
+    with host("asgi", routes="model", **limits) as service:
+        answer = Asking(service, "/model", hold=600).answer()
+        service.wait_until(lambda: service.status("/readyz") == 200)
+        after = ask(service.port, post({}, path="/model"))
+        restarts = replicas(service, "model")[0]["restarts"]
+
+    assert (answer.status, answer.json()["code"]) == (500, "internal_error")
+    assert after.status == 200
+    assert restarts == 2
+
+
+@pytest.mark.parametrize(
+    ("server", "frozen_one"),
+    matrix(
+        [*((server, model_pid) for server in SERVERS), ("gthread", supervisor)],
+        ("gthread", model_pid),
+        ("gthread", supervisor),
+        rows=True,
+    ),
+)
 def test_a_service_with_a_frozen_process_ends_in_time(
     server: str, frozen_one: Callable[[Service], int]
 ) -> None:

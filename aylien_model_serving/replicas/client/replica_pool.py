@@ -256,8 +256,13 @@ class ReplicaPool:
             Unavailable: no replica is starting, or the wait has lasted too long.
             DeadlineExceeded: the deadline has passed.
         """
-        states = {replica.state for replica in self._replicas} if self._replicas else {"starting"}
-        states -= {"unresponsive"}
+        states = {
+            replica.state
+            for replica in self._replicas or ()
+            if replica.state != "unresponsive" or replica.socket in self._lost  # it is about to be replaced
+        }
+        if not self._replicas:
+            states = {"starting"}
         until = since + (_CRASH_LOOP_WAIT if states <= {"waiting", "draining"} else self._start_timeout)
         is_hopeless = states <= {"failed"} or SupervisorClient.of_process().is_owner_gone
         if is_hopeless or time.monotonic() >= until:
