@@ -192,6 +192,7 @@ READERS: dict[str, Callable[[str], Any]] = {
     "express": _switch,
     "dashboard": _switch,
     "parallel_loading": _switch,
+    "reload": _switch,
     "background_threads": _whole,
     "background_wait": _positive,
     "jobs_url": lambda text: text or None,

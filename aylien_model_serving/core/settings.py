@@ -61,6 +61,7 @@ class Settings:
         express: whether bare handlers may be answered on the fast path, without Flask's dispatch.
         dashboard: whether the service has a dashboard at /__dashboard.
         parallel_loading: whether replicas may load their models at the same time.
+        reload: whether replicas are loaded again with a new worker when what they import has changed.
         background_threads: responses whose background tasks one process runs at a time.
         background_wait: seconds that a process waits for its background tasks at shutdown.
         jobs_url: where jobs are stored: "sqlite:///" and a path, or "memory://" for tests; a file in Flask's
@@ -104,6 +105,7 @@ class Settings:
     express: bool = True
     dashboard: bool = True
     parallel_loading: bool = False
+    reload: bool = False
     background_threads: int = 1
     background_wait: float = 20
     jobs_url: str | None = None

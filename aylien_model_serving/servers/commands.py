@@ -143,6 +143,8 @@ def command_of(target: str, options: ServerOptions, *, folder: Path) -> list[str
 def environment_of(options: ServerOptions, *, folder: Path) -> dict[str, str]:
     """Return the variables of a server; see `run` for the arguments."""
     environ = interpreter.environment(os.environ)
+    if options.reload:
+        environ = {**environ, "MODEL_SERVING_RELOAD": "1"}
     if options.server == "gunicorn" or str(folder) in sysconfig.get_paths().values():
         return environ
     return {**environ, "PYTHONPATH": os.pathsep.join(filter(None, (str(folder), environ.get("PYTHONPATH"))))}

@@ -149,6 +149,8 @@ def _spec(state: ServiceState, route: Route, hosting: RunnerOptions) -> spec.Spe
         schema = _schema_names(route.schema)
     except ConfigurationError as error:
         raise ConfigurationError(f"key 'schema': {error}") from error
+    if state.settings.reload:
+        hosted_code.begin()
     return spec.Spec.of_process(
         name=route.name,
         target=target,

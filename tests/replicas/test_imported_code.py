@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from aylien_model_serving.app_factory import FlaskAppWrapper
 from aylien_model_serving.process import owner
 from aylien_model_serving.replicas.client import hosted_code
+from aylien_model_serving.replicas.client.supervisor_client import SupervisorClient
 from aylien_model_serving.replicas.client.supervisor_start import SupervisorAddress
 from aylien_model_serving.replicas.replica.imported_code import ImportedCode
 from aylien_model_serving.rpc.code_files import UNCERTAIN, KnownFiles, Stamp, stamp_of
@@ -101,6 +103,25 @@ def test_a_change_is_seen_by_the_next_process_of_a_service_that_reloads(
     assert hosted_code.digest_of_changes("0", "model") != ""
     assert hosted_code.digest_of_changes("0", "other") == ""
     assert hosted_code.expected()[file] == stamp_of(file)
+
+
+class Model:
+    def __call__(self, text: str) -> str:
+        return text
+
+
+@pytest.mark.parametrize("reloads", [True, False])
+def test_replicas_of_a_service_that_reloads_report_their_code(
+    reloads: bool, known: KnownFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hosted: list[Spec] = []
+    monkeypatch.setattr(SupervisorClient, "host", lambda self, spec, on_update: hosted.append(spec))
+    if reloads:
+        monkeypatch.setenv("MODEL_SERVING_RELOAD", "1")
+
+    FlaskAppWrapper.create_app([{"endpoint": "/model", "callable": Model, "runner": True}])
+
+    assert [spec.reports_code for spec in hosted] == [reloads]
 
 
 def test_other_services_do_not_look(project: Path, known: KnownFiles) -> None:

@@ -238,6 +238,14 @@ def test_gunicorn_gets_the_hooks_and_reloads_where_it_is_asked_to(tmp_path: Path
     assert command[-2:] == ["--reload", "mine:app"]
 
 
+@pytest.mark.parametrize("server", ["gunicorn", "granian"])
+def test_replicas_are_loaded_again_where_workers_are(server: str, tmp_path: Path) -> None:
+    for reload in (True, False):
+        environ = commands.environment_of(ServerOptions(server=server, reload=reload), folder=tmp_path)
+
+        assert environ.get("MODEL_SERVING_RELOAD") == ("1" if reload else None)
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
