@@ -69,9 +69,17 @@ class Logger(glogging.Logger):  # type: ignore[misc]  # Gunicorn carries no type
         """Log an answer under the id that it carries: the application is done with the request by then."""
         if not self.access_log_enabled:
             return
-        info = environ.get(REQUEST_INFO)  # only WSGI workers keep what the application wrote there
-        with _with_request_id(_request_id(resp), callers.NOBODY if info is None else info.caller):
+        with _with_request_id(_request_id(resp), _caller(environ)):
             super().access(resp, req, environ, request_time)
+
+
+def _caller(environ: Any) -> callers.Caller:
+    """Return who made a request: WSGI workers keep what the application has written there."""
+    info = environ.get(REQUEST_INFO)
+    if info is not None:
+        return info.caller  # type: ignore[no-any-return]  # a RequestInfo, which is not imported for this
+    noted = callers.noted.get()
+    return noted[-1] if noted else callers.NOBODY
 
 
 def _request_id(resp: Any) -> str:
@@ -224,7 +232,9 @@ def post_worker_init(worker: Any) -> None:
     patches.patch_backlog(worker)
     stop_patches.patch_stops(worker)
     exit_statuses.tell_when_serving(worker)
-    if "asgi" not in vars(worker):  # whose threads are our own
+    if "asgi" in vars(worker):
+        _note_callers(worker)
+    else:  # an asgi worker's threads are our own
         server_threads.announce(worker.cfg.threads)
         server_threads.announce_connections(worker.cfg.worker_connections)
     _build(vars(worker).get("asgi") or worker.wsgi)  # each kind of worker has the one or the other
@@ -251,6 +261,18 @@ def _say_not_loaded() -> StandInResponse:
         ("X-Content-Type-Options", "nosniff"),
     ]
     return StandInResponse(f"{status} {reason_of(status)}", headers, body)
+
+
+def _note_callers(worker: Any) -> None:
+    """Have an asgi worker's access log know who made a request; its environ is not the application's."""
+    original = worker.cfg.pre_request
+
+    def pre_request(worker: Any, req: Any) -> None:
+        callers.noted.set([])
+        original(worker, req)
+
+    if getattr(worker.log, "access_log_enabled", False):
+        worker.cfg.set("pre_request", pre_request)
 
 
 def post_request(worker: Any, req: Any, environ: Any, resp: Any) -> None:

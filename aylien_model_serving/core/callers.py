@@ -39,6 +39,10 @@ SEVERAL = Caller("")
 current: ContextVar[Caller] = ContextVar("model_serving_caller", default=NOBODY)
 
 
+#: Gets the caller of the request that is being answered; None where no server's log is to name it afterwards.
+noted: ContextVar[list[Caller] | None] = ContextVar("model_serving_noted_caller", default=None)
+
+
 def named(name: str) -> Caller:
     """Return the caller of a call that another process has authenticated; it sees nothing of others there."""
     return Caller(name) if name else NOBODY

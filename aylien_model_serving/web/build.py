@@ -45,6 +45,7 @@ from aylien_model_serving.web import jobs as job_routes
 from aylien_model_serving.web.adapters import lazy_contexts
 from aylien_model_serving.web.adapters.flask import answer_request
 from aylien_model_serving.web.app import ServingFlask
+from aylien_model_serving.web.health import HEALTH_PATHS
 from aylien_model_serving.web.state import JobStore, ServiceState
 
 logger = getLogger(__name__)
@@ -64,6 +65,7 @@ def bare_app(config: Mapping[str, Any] | None = None, name: str | None = None) -
     settings = replace(settings, service_name=settings.service_name or name)
     logging.configure(settings)
     access_logs.set_formatter(logging.formatter(settings))
+    access_logs.leave_out_probes(HEALTH_PATHS)
     app = ServingFlask("aylien_model_serving", ServiceState(settings))
     app.config.update(config or {})
     ops_endpoints.register(app)

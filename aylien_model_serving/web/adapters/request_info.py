@@ -8,8 +8,8 @@ from typing import Any
 
 from werkzeug.http import HTTP_STATUS_CODES
 
+from aylien_model_serving.core import callers
 from aylien_model_serving.core.callers import NOBODY, Caller
-from aylien_model_serving.core.callers import current as current_caller
 from aylien_model_serving.core.messages import REQUEST_INFO as REQUEST_INFO
 from aylien_model_serving.core.messages import choose_request_id
 
@@ -30,13 +30,16 @@ class RequestInfo:
 
     def set_caller(self, caller: Caller) -> None:
         """Set the caller, also that of log lines and handlers until `reset_caller`."""
-        self._caller_token = current_caller.set(caller)
+        self._caller_token = callers.current.set(caller)
         self.caller = caller
+        noted = callers.noted.get()
+        if noted is not None:
+            noted.append(caller)
 
     def reset_caller(self) -> None:
         """Have what follows belong to the caller before, if one was set; called where `set_caller` was."""
         if self.caller is not NOBODY:
-            current_caller.reset(self._caller_token)
+            callers.current.reset(self._caller_token)
 
     def seconds(self) -> float:
         """Return the seconds since the request arrived."""
