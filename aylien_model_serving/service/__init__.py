@@ -21,12 +21,12 @@ from aylien_model_serving.optimize import optimize
 from aylien_model_serving.process import lifecycle
 from aylien_model_serving.servers import commands, import_paths, summary
 from aylien_model_serving.servers.commands import ServerOptions
+from aylien_model_serving.servers.protocol_mark import mark_as_coroutine_function
 from aylien_model_serving.service.registry import RouteRegistry, check_body_handler, check_init
 from aylien_model_serving.web import build as assembly
 from aylien_model_serving.web import server_lifespan
 from aylien_model_serving.web.app import ServingFlask
 from aylien_model_serving.web.description import describe_app
-from aylien_model_serving.web.protocol_mark import mark_as_coroutine_function
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

@@ -17,6 +17,7 @@ from aylien_model_serving import codecs, errors
 from aylien_model_serving.core.messages import current_request_id
 from aylien_model_serving.handlers import exits
 from aylien_model_serving.metrics.instruments import UNMATCHED
+from aylien_model_serving.servers.protocol_mark import mark_as_coroutine_function
 from aylien_model_serving.web import converters, locations, server_lifespan
 from aylien_model_serving.web.adapters import (
     asgi,
@@ -44,7 +45,6 @@ from aylien_model_serving.web.json_provider import ServingJSON
 from aylien_model_serving.web.mounts.app import MountingFlask
 from aylien_model_serving.web.mounts.asgi import ASGIMount
 from aylien_model_serving.web.mounts.wsgi import Mount
-from aylien_model_serving.web.protocol_mark import mark_as_coroutine_function
 from aylien_model_serving.web.state import EXTENSION, ServiceState
 
 if TYPE_CHECKING:

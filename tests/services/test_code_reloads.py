@@ -12,6 +12,7 @@ import pytest
 from tests.selection import full, matrix
 from tests.services.raw_http import Answer, ask, get, post
 from tests.services.serving import Service, serve
+from tests.with_packages import need
 
 pytestmark = pytest.mark.processes
 
@@ -135,10 +136,12 @@ def test_all_that_a_hosted_handler_runs_and_reads_is_loaded_again(project: Proje
 
 
 @full
-@pytest.mark.parametrize("worker_class", ["asgi", "sync"])
+@pytest.mark.parametrize("worker_class", ["asgi", "sync", "uvicorn_worker.UvicornWorker"])
 def test_a_mistake_in_the_workers_own_code_is_told_and_ends_with_the_next_edit(
     worker_class: str, project: Project
 ) -> None:
+    if worker_class.startswith("uvicorn_worker"):
+        need("uvicorn_worker")
     with serve_it(project, worker_class) as service:
         project.break_by(service, "service.py", "def run_app(:\n", "service.py, line 1")
         assert ask_here(service).body == b"first"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, MutableMapping
 from typing import Any, NamedTuple
 
+from aylien_model_serving.servers.protocol_mark import mark_as_coroutine_function
+
 _Message = MutableMapping[str, Any]
 _Receive = Callable[[], Awaitable[_Message]]
 _Send = Callable[[_Message], Awaitable[None]]
@@ -36,6 +38,8 @@ class StandIn:
 
     def __call__(self, *arguments: Any) -> Iterable[bytes] | Coroutine[Any, Any, None]:
         return self._wsgi(*arguments) if len(arguments) == 2 else self._asgi(*arguments)
+
+    mark_as_coroutine_function(__call__)
 
     def _wsgi(self, environ: object, start_response: Callable[..., object]) -> Iterable[bytes]:
         response = self._respond()

@@ -163,6 +163,13 @@ def stand_in() -> StandIn:
     return StandIn(lambda: StandInResponse("503 Service Unavailable", headers, b"later"))
 
 
+def test_servers_that_inspect_a_stand_in_take_it_for_an_asgi_application(stand_in: StandIn) -> None:
+    config = pytest.importorskip("uvicorn").Config(stand_in)
+    config.load()
+
+    assert config.interface == "asgi3"
+
+
 def test_a_stand_in_answers_by_wsgi(stand_in: StandIn) -> None:
     begun: list[Any] = []
 
