@@ -68,7 +68,7 @@ class Settings:
             project's folder when absent.
         jobs_max_ended: ended jobs that a store keeps at most; those that would expire first go first.
         jobs_max_mb: MiB that a store of jobs may take; then ended jobs go early, and new ones are refused.
-        service_name: distinguishes services that store their jobs in one place; the handlers' modules when
+        service_name: by which the service owns the store of its jobs; the first handler's module when
             absent.
         webhook_allow: hosts that webhooks may be sent to, separated by commas, by https and its own port
             unless an entry says otherwise; none means none.

@@ -52,13 +52,15 @@ class Connections(Database):
 
     Args:
         path: the file; it and its folder are made for this user alone if they are not there.
+        service: the one that it belongs to, from its first use on; None for whoever only looks into it.
 
     Raises:
-        ConfigurationError: no file can be there, or the one that is there is none of this program's.
+        ConfigurationError: no file can be there, or the one that is there is another program's or service's.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, service: str | None = None) -> None:
         super().__init__()
+        self._service = service
         self._path = path.absolute()
         self._idle: list[FileConnection] = []
         self._opened: _Opened | None = None
@@ -228,7 +230,7 @@ class Connections(Database):
         connection = connect(self._path)
         try:
             with waiting(connection.db, self._patience(BUSY_TIMEOUT)):
-                schema.prepare(connection.db, str(self._path))
+                schema.prepare(connection.db, str(self._path), self._service)
                 clock = schema.clock_of(connection.db)
         except BaseException as error:
             connection.db.close()

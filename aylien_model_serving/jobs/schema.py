@@ -97,22 +97,25 @@ _CLOCKS = (
 
 _REQUEST_IDS = ("ALTER TABLE jobs ADD COLUMN request_id TEXT NOT NULL DEFAULT ''",)
 
+_OWNER = ("CREATE TABLE owner (number INTEGER PRIMARY KEY CHECK (number = 1), service TEXT NOT NULL)",)
+
 #: Clocks that are remembered: containers of some kinds have one each.
 _MAX_CLOCKS = 1000
 
 #: What leads from each version to the following one; a file without tables has version 0.
-STEPS: tuple[tuple[str, ...], ...] = (_JOBS, _WEBHOOKS, _CALLERS, _CLOCKS, _REQUEST_IDS)
+STEPS: tuple[tuple[str, ...], ...] = (_JOBS, _WEBHOOKS, _CALLERS, _CLOCKS, _REQUEST_IDS, _OWNER)
 
 
-def prepare(db: sqlite3.Connection, path: str) -> None:
+def prepare(db: sqlite3.Connection, path: str, service: str | None) -> None:
     """Bring a file to the last version; what another process does at the same time is waited for.
 
     Args:
         db: a connection without a transaction.
         path: for messages.
+        service: the one that the file belongs to from now on; None for whoever only looks into it.
 
     Raises:
-        ConfigurationError: the file is another program's, or can't be shared.
+        ConfigurationError: the file is another program's or another service's, or can't be shared.
         StoreUnavailable: it is of a later version.
     """
     version = _version(db, path)
@@ -125,6 +128,27 @@ def prepare(db: sqlite3.Connection, path: str) -> None:
         )
     if version < len(STEPS):
         _migrate(db, path)
+    if service is not None:
+        _own(db, path, service)
+
+
+def _own(db: sqlite3.Connection, path: str, service: str) -> None:
+    """Have a file belong to a service; its name alone counts, wherever and however often it is started."""
+    owner = _owner(db)
+    if owner is None:
+        db.execute("INSERT OR IGNORE INTO owner VALUES (1, ?)", (service,))  # another process may be quicker
+        owner = _owner(db)
+    if owner != service:
+        raise ConfigurationError(
+            f"MODEL_SERVING_JOBS_URL: {path} keeps the jobs of the service {owner!r}, and this one is "
+            f"{service!r}. Name a file of its own, or, if this one is to go on with those jobs, set "
+            f"MODEL_SERVING_SERVICE_NAME={owner}"
+        )
+
+
+def _owner(db: sqlite3.Connection) -> str | None:
+    row = db.execute("SELECT service FROM owner").fetchone()
+    return None if row is None else str(row[0])
 
 
 def clock_of(db: sqlite3.Connection) -> Clock:

@@ -284,13 +284,13 @@ class SqliteUnitOfWork:
         self._database.close()
 
 
-def open_file(path: str) -> SqliteUnitOfWork:
-    """Return the unit of work of a file, which is made if it is not there.
+def open_file(path: str, service: str | None = None) -> SqliteUnitOfWork:
+    """Return the unit of work of a file, which is made if it is not there, and belongs to one service.
 
     Raises:
-        ConfigurationError: no file can be there, or the one that is there is none of this program's.
+        ConfigurationError: no file can be there, or the one that is there is another program's or service's.
     """
-    return SqliteUnitOfWork(Connections(Path(path)))
+    return SqliteUnitOfWork(Connections(Path(path), service))
 
 
 def open_memory() -> SqliteUnitOfWork:

@@ -78,11 +78,7 @@ class Store:
             return repository.add(job, new.call), True
 
     def get(self, service: str, job_id: str, caller: str | None = None) -> JobRecord | None:
-        """Return a job, if this service has it, and this caller made it.
-
-        Args:
-            caller: the name whose jobs are shown; None for all, here and in the other methods.
-        """
+        """Return a job, if this service has it and this caller made it; None is anybody, here and below."""
         with self._unit_of_work.read() as repository:
             return lookups.of_service(repository, service, job_id, self._clock(), caller)
 
@@ -94,12 +90,7 @@ class Store:
         return None if job is None or job.reply is None or body is None else (job.reply, body)
 
     def items(self, service: str, job_id: str, after: int, limit: int) -> list[tuple[int, bytes]]:
-        """Return the items that a job's handler has made, with their indexes, in order.
-
-        Args:
-            after: index of the last item that is known; -1 for the first page.
-            limit: how many items at most.
-        """
+        """Return a job's items, at most so many, with indexes after one, or -1 for all, in order."""
         with self._unit_of_work.read() as repository:
             job = lookups.of_service(repository, service, job_id, self._clock())
             return [] if job is None else repository.items(job, after, limit)
@@ -283,22 +274,23 @@ class Store:
 _memory = open_memory()
 
 
-def open_store(url: str, limits: Limits | None = None) -> Store:
+def open_store(url: str, limits: Limits | None = None, service: str | None = None) -> Store:
     """Return a store; one that does not work at the moment is opened when it does.
 
     Args:
         url: "sqlite:///" and a path (which begins with a fourth slash when it is absolute), a plain path, or
             "memory://", which is one store of each process and forgets all jobs when it is closed.
         limits: what is kept.
+        service: the one that the store belongs to, if it is to be no other's.
 
     Raises:
-        ConfigurationError: there is no such store, no file can be there, or it is another program's.
+        ConfigurationError: there is no such store, no file can be there, or it is another's.
     """
     scheme, separator, rest = url.partition("://")
     if not separator:
-        return Store(open_file(url), limits=limits)
+        return Store(open_file(url, service), limits=limits)
     if scheme == "sqlite" and rest.startswith("/") and rest != "/":
-        return Store(open_file(rest[1:]), limits=limits)
+        return Store(open_file(rest[1:], service), limits=limits)
     if url == "memory://":
         return Store(_memory, limits=limits)
     raise ConfigurationError(

@@ -65,43 +65,44 @@ def open_jobs(settings: Settings, routes: Iterable[Route]) -> JobStore:
 
     Args:
         settings: may name another one, and the service.
-        routes: the service's; without a name it is known by their handlers' modules.
+        routes: the service's; without a name it is known by the module of the first handler of jobs.
 
     Raises:
         ConfigurationError: webhooks are allowed, and nothing is there to sign them with; or nothing can be
-            written where the store would be.
+            written where the store would be, or it is another service's.
     """
-    modules = _modules(routes)
-    url = settings.jobs_url or f"sqlite:///{default_file(modules, settings.state_home)}"
+    module, service = _identity(settings, routes)
+    url = settings.jobs_url or f"sqlite:///{default_file(module, service, settings.state_home)}"
     if settings.webhook_allow and settings.webhook_secret is None:
         raise ConfigurationError(
             "MODEL_SERVING_WEBHOOK_ALLOW: webhooks are signed: set MODEL_SERVING_WEBHOOK_SECRET as well"
         )
     if url != MEMORY and owner.is_first(start_log.PLACE_OF_JOBS):
         start_log.logger.info("Jobs are kept in %s", _shown(url))
-    service = settings.service_name or ",".join(sorted(modules))
     limits = Limits(settings.jobs_max_ended, settings.jobs_max_bytes)
     if url == MEMORY:
         limits = replace(limits, max_bytes=min(limits.max_bytes, _MAX_MEMORY))
         return JobStore(url, open_store(url, limits), f"{service} {next(_numbers)}", is_memory=True)
-    return JobStore(url, open_store(url, limits), service, is_memory=False)
+    return JobStore(url, open_store(url, limits, service), service, is_memory=False)
 
 
-def place_of_jobs(settings: Settings, routes: Iterable[Route]) -> str | None:
+def place_of_jobs(settings: Settings, routes: Sequence[Route]) -> str | None:
     """Return where a service's jobs will be kept, for people; None where no route has any."""
-    modules = _modules(routes)
-    if not modules:
+    if not any(route.job for route in routes):
         return None
-    return _shown(settings.jobs_url or str(expected_file(modules, settings.state_home)))
+    module, service = _identity(settings, routes)
+    return _shown(settings.jobs_url or str(expected_file(module, service, settings.state_home)))
 
 
 def _shown(url: str) -> str:
     return without_passwords(url.removeprefix("sqlite:///"))
 
 
-def _modules(routes: Iterable[Route]) -> set[str]:
-    """Return the modules of the handlers of jobs."""
-    return {str(getattr(route.callable, "__module__", "")) for route in routes if route.job is not None}
+def _identity(settings: Settings, routes: Iterable[Route]) -> tuple[str, str]:
+    """Return the module of the first handler of jobs, and the name of the service, which may be the same."""
+    handler = next(route.callable for route in routes if route.job is not None)
+    module = str(getattr(handler, "__module__", None) or "__main__")
+    return module, (settings.service_name or module).encode("utf-8", "backslashreplace").decode()
 
 
 class JobEndpoints:

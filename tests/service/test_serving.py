@@ -121,7 +121,7 @@ def test_a_script_prints_what_it_serves_and_where_its_jobs_are_kept(
     assert head.endswith(" serves mine:app by gunicorn with 3 asgi workers")
     assert "  POST  /later  as jobs, 100 may wait; 1 replica  later(text: string, times?: integer)" in lines
     assert "  http://127.0.0.1:8123/__dashboard   see what the service does" in lines
-    assert f"Its jobs are kept in {folder}/instance/jobs.sqlite3" in lines
+    assert f"Its jobs are kept in {folder}/instance/jobs-mine.sqlite3" in lines
     assert not (folder / "instance").exists()
     assert not lifecycle.is_inspecting
 

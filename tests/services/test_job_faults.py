@@ -15,10 +15,11 @@ from typing import Any
 
 import pytest
 
+from aylien_model_serving.testing import ServiceFailed
 from tests.selection import full
 from tests.services.hosts import replicas, wait_until
 from tests.services.job_hosts import end_of, enqueue, entered, host_jobs, look
-from tests.services.raw_http import ask, connect, get, post
+from tests.services.raw_http import connect, post
 from tests.services.serving import Service
 
 pytestmark = pytest.mark.processes
@@ -112,20 +113,20 @@ def test_a_service_that_is_killed_loses_no_job(tmp_path: Path) -> None:
 
 
 @full
-def test_two_services_on_one_file_leave_each_others_jobs_alone(tmp_path: Path) -> None:
-    with (
-        host_jobs(tmp_path, "work", workers=1, model_serving_service_name="one") as one,
-        host_jobs(tmp_path, "work", workers=1, model_serving_service_name="two") as two,
-    ):
-        ids = {
-            service.port: [enqueue(service, "/work", text=str(number)) for number in range(20)]
-            for service in (one, two)
-        }
-        for service in (one, two):
-            pids = {end_of(service, job_id)["result"]["pid"] for job_id in ids[service.port]}
-            assert pids == set(ready(service, "work"))
-        assert ask(one.port, get(f"/status/{ids[two.port][0]}")).status == 404
-        assert len(ask(two.port, get("/jobs?limit=100")).json()["jobs"]) == 20
+def test_a_service_that_names_another_ones_store_does_not_start(tmp_path: Path) -> None:
+    with host_jobs(tmp_path, "work", workers=1, model_serving_service_name="one") as one:
+        job_id = enqueue(one, "/work", text="one's")
+        with (
+            pytest.raises(ServiceFailed) as caught,
+            host_jobs(tmp_path, "work", workers=1, model_serving_service_name="two"),
+        ):
+            pass
+        assert end_of(one, job_id)["status"] == "finished"
+        with host_jobs(tmp_path, "work", workers=1, model_serving_service_name="one") as again:
+            assert look(again, job_id)["result"]["text"] == "one's"
+
+    assert "MODEL_SERVING_JOBS_URL" in str(caught.value)
+    assert "keeps the jobs of the service 'one', and this one is 'two'" in str(caught.value)
 
 
 class Producer(threading.Thread):

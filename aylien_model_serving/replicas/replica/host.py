@@ -95,7 +95,9 @@ class HostedHandler:
         if spec.jobs is None:
             return None
         return JobWorker(
-            open_store(spec.jobs, Limits(settings.jobs_max_ended, settings.jobs_max_bytes)),
+            open_store(
+                spec.jobs, Limits(settings.jobs_max_ended, settings.jobs_max_bytes), spec.jobs_service
+            ),
             spec.jobs_service,
             self._endpoint,
             self._handler,
