@@ -66,11 +66,11 @@ def _next_cut(body: bytes, start: int, size: int) -> int | None:
     skipped = _blanked(body, start, place)
     place = start + len(skipped)
     if skipped.count(b'"') % 2:
-        place = _end_of_text(body, place, size)
+        place = _end_of_text(body, place)
     while (mark := _COMMA_OR_TEXT.search(body, place)) is not None:
         if mark[0] == b",":
             return mark.start()
-        place = _end_of_text(body, mark.end(), size)
+        place = _end_of_text(body, mark.end())
     return None
 
 
@@ -87,14 +87,19 @@ def _blanked(body: bytes, start: int, end: int) -> bytes:
     return part.replace(b"\\\\", b"  ").replace(b'\\"', b"  ")
 
 
-def _end_of_text(body: bytes, place: int, size: int) -> int:
+def _end_of_text(body: bytes, place: int) -> int:
     """Return the place behind the text that one is in; the body's end where it has none."""
+    width = _SHORT
     while place < len(body):
-        part = _blanked(body, place, place + size)
+        part = _blanked(body, place, place + width)
         if (quote := part.find(b'"')) >= 0:
             return place + quote + 1
-        place += len(part)
+        place, width = place + len(part), min(2 * width, SIZE)
     return place
+
+
+#: Bytes that are first looked at for the end of a text: most are short, and there may be many before a comma.
+_SHORT = 64
 
 
 def _open_behind(part: bytes, chain: bytes) -> bytes | None:
