@@ -129,6 +129,30 @@ def test_no_piece_is_long(name: str) -> None:
     assert max(len(piece.text) for piece in found) < 2 * SIZE
 
 
+class Sliced(bytes):
+    """A text that counts the bytes which are copied from it."""
+
+    copied = 0
+
+    def __getitem__(self, key: Any) -> Any:
+        found = super().__getitem__(key)
+        self.copied += len(found) if type(key) is slice else 1
+        return found
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [b'{"":', b'["",', b'"" ', b'"', b"\\", b'\\"', b", ", b"[", b'{"a":"b"},', b'"' + b"a" * 100 + b'",'],
+)
+def test_a_text_is_copied_a_few_times_whatever_it_holds(unit: bytes) -> None:
+    for head in (b"[", b'["'):
+        body = Sliced(head + unit * (400_000 // len(unit)))
+
+        list(pieces(body))
+
+        assert body.copied < 40 * len(body)
+
+
 def test_a_long_text_is_in_one_piece() -> None:
     body = b'{"a": 1, "b": "' + b'\\",' * SIZE + b'", "c": [1, 2]}'
 

@@ -31,7 +31,6 @@ LONGEST, SLACK = 0.030, 2.0
 #: What every run looks at: each was quadratic, or several times slower than the rule.
 QUICK_NAMES = (
     "JSON: the last key twice",
-    "JSON: too deep objects",
     "JSON: files below a long key",
     "JSON: a set of integers that collide",
     "form: escapes",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -54,6 +55,31 @@ def test_a_body_that_ends_early_is_refused() -> None:
 def test_without_a_length_a_body_is_read_where_the_server_ends_it() -> None:
     assert read_body(environ(b"hello", terminated=True), LIMIT) == b"hello"
     assert read_body(environ(b"hello", "", terminated=True), None) == b"hello"
+
+
+class SlowStream(io.BytesIO):
+    """A body whose bytes cost time, as chunks of one byte do; remembers how much was asked for at once."""
+
+    def __init__(self, body: bytes, seconds_of_a_kilobyte: float) -> None:
+        super().__init__(body)
+        self._pace = seconds_of_a_kilobyte / 1024
+        self.asked: list[int] = []
+
+    def read(self, size: int | None = -1) -> bytes:
+        piece = super().read(size)
+        self.asked.append(size or 0)
+        time.sleep(self._pace * len(piece))
+        return piece
+
+
+@pytest.mark.parametrize(("pace", "longest"), [(0.0, 1024 * 1024), (0.01, 4096)])
+def test_without_a_length_a_body_is_read_in_steps_that_take_a_moment(pace: float, longest: int) -> None:
+    body = bytes(range(256)) * (40 if pace else 40_000)
+    stream = SlowStream(body, pace)
+
+    assert read_body({"wsgi.input": stream, "wsgi.input_terminated": True}, None) == body
+    assert len(stream.asked) > 2
+    assert max(stream.asked) <= longest
 
 
 def test_without_a_length_or_an_end_there_is_no_body() -> None:

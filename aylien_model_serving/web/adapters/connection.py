@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import Awaitable
 from typing import Any
 
@@ -80,16 +81,22 @@ async def read_body(connection: ASGIConnection, limit: int | None) -> bytes:
 
 
 async def _read_rest(first: bytes, connection: ASGIConnection, limit: int | None) -> bytes:
-    """Return the body whose first piece has come."""
-    pieces, size, more = [first], len(first), True
+    """Return the body whose first piece has come; a server that has the next ones waits for none of them."""
+    body, more, count = io.BytesIO(first), True, 0
+    body.seek(len(first))
     while more:
         message = await connection.receive()
-        pieces.append(_chunk(message))
-        size += len(pieces[-1])
-        if limit is not None and size > limit:
+        body.write(_chunk(message))
+        if limit is not None and body.tell() > limit:
             raise BodyTooLarge(limit)
-        more = message.get("more_body", False)
-    return b"".join(pieces)
+        more, count = message.get("more_body", False), count + 1
+        if not count % _PIECES_AT_ONCE:
+            await asyncio.sleep(0)
+    return body.getvalue()
+
+
+#: Pieces of a body after which others have their turn: a client may send a million of one byte.
+_PIECES_AT_ONCE = 1000
 
 
 def _chunk(message: Message) -> bytes:

@@ -5,6 +5,8 @@ It is taken only where its response equals that of the Flask adapter.
 
 from __future__ import annotations
 
+import io
+import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,7 @@ from aylien_model_serving.dispatch.pipeline import answer as answer_steps
 from aylien_model_serving.dispatch.streams import admitted
 from aylien_model_serving.errors import BodyTooLarge, MalformedBody, ServingError, TooManyRequests
 from aylien_model_serving.limiting.limiter import Limiter
+from aylien_model_serving.process import native_threads
 from aylien_model_serving.web.adapters.flask import finish
 from aylien_model_serving.web.adapters.framing import declared_length
 from aylien_model_serving.web.adapters.lazy_contexts import LazyContexts, body_environ
@@ -169,10 +172,33 @@ def read_body(environ: WSGIEnvironment, limit: int | None) -> bytes:
         return _read_declared(environ["wsgi.input"], declared_length(declared), limit)
     if not environ.get("wsgi.input_terminated"):
         return b""
-    body = _read(environ["wsgi.input"], -1 if limit is None else limit)
+    body = _read_chunks(environ["wsgi.input"], limit)
     if limit is not None and len(body) >= limit:
         raise BodyTooLarge(limit)
     return body
+
+
+def _read_chunks(stream: Any, limit: int | None) -> bytes:
+    """Read a body of unknown length, up to the limit, in steps between which gevent's hub has its turn.
+
+    A client may send a million chunks of one byte, which a server takes microseconds for each: a step that
+    takes long makes the next one short.
+    """
+    body, step = io.BytesIO(), _FIRST_STEP
+    while limit is None or body.tell() < limit:
+        begun = time.monotonic()
+        piece = _read(stream, step if limit is None else min(step, limit - body.tell()))
+        if not piece:
+            break
+        body.write(piece)
+        is_slow = time.monotonic() - begun > _LONG_STEP
+        step = max(_FIRST_STEP, step // 2) if is_slow else min(2 * step, _LONGEST_STEP)
+        native_threads.yield_to_others()
+    return body.getvalue()
+
+
+#: Bytes of the first step and of the longest, and the seconds after which it was too long.
+_FIRST_STEP, _LONGEST_STEP, _LONG_STEP = 4096, 1024 * 1024, 0.005
 
 
 def _read_declared(stream: Any, length: int, limit: int | None) -> bytes:
