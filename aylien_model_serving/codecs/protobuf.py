@@ -16,7 +16,7 @@ from google.protobuf.message import DecodeError, Message
 
 from aylien_model_serving.codecs import Encoder, json, protobuf_arrays
 from aylien_model_serving.codecs.fields import Fields
-from aylien_model_serving.codecs.protobuf_dicts import compile_to_dict
+from aylien_model_serving.codecs.protobuf_dicts import compile_to_dict, listed_of
 from aylien_model_serving.codecs.protobuf_items import ItemLimit
 from aylien_model_serving.errors import InvalidAnswer, MalformedBody
 
@@ -94,7 +94,7 @@ def _extract_lists(message: Message, arrays: frozenset[str]) -> dict[str, list[A
     for field, items in message.ListFields():
         if field.is_repeated and not field.is_extension:
             will_be_array = field.name in arrays and protobuf_arrays.dtype_of(field) is not None
-            listed = list(items) if will_be_array else _long_list(field, items)
+            listed = listed_of(items) if will_be_array else _long_list(field, items)
             if listed:
                 taken[field.name] = listed
     for name in taken:
@@ -110,7 +110,7 @@ def _long_list(field: FieldDescriptor, items: Any) -> list[Any]:
         or field.cpp_type not in _SAME_IN_JSON_TYPES
     ):
         return []
-    listed = list(items)
+    listed = listed_of(items)
     is_double = field.cpp_type == FieldDescriptor.CPPTYPE_DOUBLE
     return [] if is_double and not math.isfinite(sum(listed)) else listed
 

@@ -128,8 +128,20 @@ def _float(number: float) -> Any:
     return "NaN" if number != number else "Infinity" if number > 0 else "-Infinity"
 
 
+def listed_of(values: Any) -> list[Any]:
+    """Return the values of a repeated field; some at a time, so that other threads run meanwhile."""
+    listed: list[Any] = []
+    for start in range(0, len(values), _AT_ONCE):
+        listed += values[start : start + _AT_ONCE]
+    return listed
+
+
+#: Values that are copied by one call.
+_AT_ONCE = 100_000
+
+
 def _doubles(numbers: Any) -> list[Any]:
-    listed = list(numbers)
+    listed = listed_of(numbers)
     return listed if isfinite(sum(listed)) else [_float(number) for number in listed]
 
 
@@ -175,7 +187,7 @@ def _scalar(field: FieldDescriptor) -> _Conversion:
     return _CONVERSIONS[field.cpp_type]
 
 
-_AS_IT_IS = _Conversion(_unchanged, list)
+_AS_IT_IS = _Conversion(_unchanged, listed_of)
 _LONG = _Conversion(str, _integers)
 _CONVERSIONS = {
     FieldDescriptor.CPPTYPE_INT32: _AS_IT_IS,
