@@ -103,7 +103,7 @@ def _large_arguments(schema: Schema, call: Call) -> dict[str, Any]:
     with large_work.turn(max(0.0, left)) as has_turn, collector.resting():
         if not has_turn:
             raise Unavailable("Too many large bodies are read at the moment")
-        return schema.arguments(codecs.decode(call, schema.decoders), call.path_values)
+        return schema.large_arguments(codecs.decode(call, schema.decoders), call.path_values)
 
 
 #: Seconds that a large body waits for those before it, where its call has no deadline.

@@ -54,6 +54,10 @@ class Schema(ABC):
             FieldMismatch: a field is missing or unexpected.
         """
 
+    def large_arguments(self, fields: Fields, path_values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the same for the fields of a large body, in steps between which other threads run."""
+        return self.arguments(fields, path_values)
+
     @abstractmethod
     def check_result(self, result: Any) -> Any:
         """Return a handler's result, validated.

@@ -33,6 +33,7 @@ from aylien_model_serving.schemas.handler_hints import HandlerHints, hints_of
 from aylien_model_serving.schemas.hint_checkers import pydantic_hint, with_lists
 from aylien_model_serving.schemas.msgspec_types import build, build_from_text, custom_types
 from aylien_model_serving.schemas.pydantic_hints import PydanticHint
+from aylien_model_serving.schemas.long_fields import LongFields
 
 
 class TypeHintsSchema(Schema):
@@ -83,6 +84,7 @@ class TypeHintsSchema(Schema):
         self._may_be_file = uploads.may_be_file(self._returns)
         fields = [(name, hint, msgspec.UNSET) for name, hint in self._hints.items()]
         self._struct = msgspec.defstruct("Fields", fields, kw_only=True) if fields else None
+        self._long = LongFields(self._hints, self._files | self._hashed.keys(), build)
 
     def limit_items(self, max_items: int) -> None:
         self.decoders = decoders_of(max_items, numbers=self._has_models)
@@ -135,6 +137,9 @@ class TypeHintsSchema(Schema):
         if textual:
             _refuse_infinite(found, self._hints)
         return found
+
+    def large_arguments(self, fields: Fields, path_values: Mapping[str, Any]) -> dict[str, Any]:
+        return self._long.arguments(self.arguments, fields, path_values)
 
     def encoder(self, accept: str) -> Encoder:
         return image_responses.encoder_for(accept) if self._may_be_file else JSON
