@@ -86,7 +86,7 @@ def _built(kind: Any, value: Any, source: str | None) -> Any:
     dtype = _dtype_of(kind)
     try:
         with numpy.errstate(over="ignore"):  # a number that is too large for a float becomes infinite
-            array = numpy.asarray(value, dtype=source or dtype)
+            array = _array_of(value, source or dtype)
             if source is not None and dtype is not None:
                 array = _converted(array, dtype)
     except (OverflowError, TypeError) as error:
@@ -117,20 +117,37 @@ def _refuse_what_is_no_number(items: list[Any]) -> None:
     """Refuse a list, or a list within, of what numpy would make a number or something else of."""
     level = [items]
     while level:
-        kinds = [set(map(type, items)) for items in level]
-        if any(found - _NUMBERS for found in kinds):
-            raise ValueError(_EXPECTED)
-        level = [
-            inner
-            for items, found in zip(level, kinds, strict=True)
-            if list in found
-            for inner in items
-            if type(inner) is list
-        ]
+        below: list[Any] = []
+        for inner in level:
+            found = set(map(type, inner))
+            if found - _NUMBERS:
+                raise ValueError(_EXPECTED)
+            if list in found:
+                below += [item for item in inner if type(item) is list]
+        level = below
 
 
 _NUMBERS = frozenset({int, float, bool, list})
 
+
+def _array_of(value: Any, dtype: Any) -> Any:
+    """Return an array; a long list is converted some items at a time, between which other threads run."""
+    numpy = sys.modules["numpy"]
+    if type(value) is not list or len(value) <= _AT_ONCE:
+        return numpy.asarray(value, dtype=dtype)
+    parts = [
+        numpy.asarray(value[start : start + _AT_ONCE], dtype=dtype)
+        for start in range(0, len(value), _AT_ONCE)
+    ]
+    if len({part.shape[1:] for part in parts}) > 1:
+        raise ValueError("Expected items of one shape")
+    if len({part.dtype for part in parts}) > 1:
+        return numpy.asarray(value, dtype=dtype)
+    return numpy.concatenate(parts)
+
+
+#: Items of a list that are converted at once.
+_AT_ONCE = 32_768
 
 #: Bytes of an array of texts that is made whatever its texts are, and the times that others may grow.
 _MAX_TEXT_BYTES, _MAX_TEXT_GROWTH = 16 * 1024 * 1024, 16

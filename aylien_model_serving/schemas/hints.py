@@ -31,9 +31,9 @@ from aylien_model_serving.schemas import (
 from aylien_model_serving.schemas.base import Schema, merge
 from aylien_model_serving.schemas.handler_hints import HandlerHints, hints_of
 from aylien_model_serving.schemas.hint_checkers import pydantic_hint, with_lists
+from aylien_model_serving.schemas.long_fields import LongFields
 from aylien_model_serving.schemas.msgspec_types import build, build_from_text, custom_types
 from aylien_model_serving.schemas.pydantic_hints import PydanticHint
-from aylien_model_serving.schemas.long_fields import LongFields
 
 
 class TypeHintsSchema(Schema):

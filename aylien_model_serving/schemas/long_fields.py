@@ -14,6 +14,7 @@ import msgspec
 
 from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.errors import SchemaMismatch
+from aylien_model_serving.process import native_threads
 
 #: Items that are checked in one call.
 AT_ONCE = 8192
@@ -75,6 +76,7 @@ class LongFields:
                 converted += fitting
             else:
                 converted.update(fitting)
+            native_threads.yield_to_others()
         return converted
 
 
