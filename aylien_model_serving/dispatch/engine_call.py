@@ -16,17 +16,17 @@ from aylien_model_serving.dispatch.pipeline import Endpoint, answer
 from aylien_model_serving.dispatch.steps import Execute
 from aylien_model_serving.executors.engine import QueuedCall
 from aylien_model_serving.executors.generators import STREAMS, GeneratorItems
-from aylien_model_serving.executors.queue import FinishCallback
 
 
 class EngineCall(QueuedCall):
-    """A call whose handler the engine runs. Whatever is logged about it carries its request's id.
+    """A call whose handler the engine runs; what becomes of the outcome, a subclass's `finish` says.
+
+    Whatever is logged about it carries its request's id.
 
     Args:
         call: the request.
         endpoint: answers it.
         deadline: `time.monotonic()` seconds after which nobody waits for the result.
-        finish: see `QueuedCall`.
         suspect: whether a process died while it ran this call.
     """
 
@@ -37,11 +37,10 @@ class EngineCall(QueuedCall):
         call: Call,
         endpoint: Endpoint,
         deadline: float | None,
-        finish: FinishCallback,
         *,
         suspect: bool = False,
     ) -> None:
-        super().__init__({}, deadline, call.request_id, finish=finish, suspect=suspect)
+        super().__init__({}, deadline, call.request_id, suspect=suspect)
         self.caller = callers.named(call.caller)
         self.read = None if self.caller is callers.NOBODY else set()
         self.call = call

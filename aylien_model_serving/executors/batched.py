@@ -188,7 +188,7 @@ def _queued(arguments: dict[str, Any], call: Call, finish: FinishCallback) -> Qu
         arguments,
         call.deadline,
         call.request_id,
-        finish=finish,
+        on_finish=finish,
         caller=callers.named(call.caller),
         read=reads.current.get(),
     )

@@ -22,8 +22,8 @@ class QueuedCall:
         arguments: checked keyword arguments.
         deadline: `time.monotonic()` seconds after which nobody waits for the result.
         request_id: of the request that the call comes from.
-        finish: called with the result or the error, once, on a thread of the engine, while the call's slot is
-            still taken; never for a call that was abandoned before it reached the handler.
+        on_finish: see `finish`. A class overrides that instead: a method of its own in here would keep the
+            call in memory, with its body, until the collector comes.
         suspect: whether a process died while it ran this call; it runs alone.
         caller: who makes the request.
         read: gets the names of what the handler reads beside its fields; None where nobody wants to know.
@@ -35,8 +35,8 @@ class QueuedCall:
         "arrived",
         "caller",
         "deadline",
-        "finish",
         "job_id",
+        "on_finish",
         "read",
         "request_id",
         "suspect",
@@ -49,7 +49,7 @@ class QueuedCall:
         deadline: float | None,
         request_id: str,
         *,
-        finish: FinishCallback,
+        on_finish: FinishCallback | None = None,
         suspect: bool = False,
         caller: Caller = NOBODY,
         read: set[str] | None = None,
@@ -57,7 +57,7 @@ class QueuedCall:
         self.arguments = arguments
         self.deadline = deadline
         self.request_id = request_id
-        self.finish = finish
+        self.on_finish = on_finish
         self.suspect = suspect
         self.caller = caller
         self.read = read
@@ -65,6 +65,14 @@ class QueuedCall:
         self.abandoned = False
         self.arrived = 0.0
         self.waited = 0.0
+
+    def finish(self, result: Any, error: Exception | None) -> None:
+        """Take the result or the error; called once, on a thread of the engine, which still has the slot.
+
+        Never called for a call that was abandoned before it reached the handler.
+        """
+        if self.on_finish is not None:
+            self.on_finish(result, error)
 
     def is_late(self, now: float) -> bool:
         return self.deadline is not None and now > self.deadline

@@ -21,7 +21,7 @@ def engine_call(body: bytes, seen: list[str]) -> EngineCall:
 
     error_responses = ErrorResponses(False, lambda method, status: seen.append(current_request_id.get()))
     endpoint = dataclasses.replace(Service(same).endpoint, error_responses=error_responses)
-    return EngineCall(call(body), endpoint, None, lambda result, error: None)
+    return EngineCall(call(body), endpoint, None)
 
 
 def test_a_call_is_prepared_run_elsewhere_and_encoded() -> None:
@@ -71,7 +71,7 @@ def test_a_run_has_the_caller_of_its_call_and_tells_if_it_was_read() -> None:
     for text, reply in (("read", ("alice", (CALLER,))), ("other", ("other", ()))):
         given = call(b'{"text": "%b"}' % text.encode())
         given.caller = "alice"
-        queued = EngineCall(given, Service(handler).endpoint, None, lambda result, error: None)
+        queued = EngineCall(given, Service(handler).endpoint, None)
         queued.prepare()
         runner = HandlerInvoker(handler, Signature.of(handler), False, Observer())
 

@@ -69,7 +69,7 @@ class EngineHarness:
             self.outcomes[name] = result if error is None else error
             self.observer.events.append(("finished", name))
 
-        call = QueuedCall(arguments, deadline, name, finish=finish, suspect=suspect)
+        call = QueuedCall(arguments, deadline, name, on_finish=finish, suspect=suspect)
         self.engine.submit(call)
         return call
 

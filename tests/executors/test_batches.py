@@ -19,7 +19,7 @@ from tests.ids import shown
 
 def test_every_field_becomes_a_list() -> None:
     calls = [
-        QueuedCall({"a": n, "b": str(n)}, None, "-", finish=lambda result, error: None) for n in range(3)
+        QueuedCall({"a": n, "b": str(n)}, None, "-", on_finish=lambda result, error: None) for n in range(3)
     ]
 
     assert columns(calls) == {"a": [0, 1, 2], "b": ["0", "1", "2"]}

@@ -74,7 +74,7 @@ def test_a_stream_is_iterated_while_the_calls_slot_is_taken() -> None:
         assert error is None
         running.extend(harness.engine.running() for _ in result)
 
-    harness.engine.submit(QueuedCall({"n": 3}, None, "x", finish=finish))
+    harness.engine.submit(QueuedCall({"n": 3}, None, "x", on_finish=finish))
     harness.work()
 
     assert running == [1, 1, 1]
@@ -175,7 +175,7 @@ def test_an_outcome_that_cant_be_delivered_holds_up_no_other() -> None:
     def finish(result: Any, error: Exception | None) -> None:
         raise OSError
 
-    harness.engine.submit(QueuedCall({"a": 1}, None, "x", finish=finish))
+    harness.engine.submit(QueuedCall({"a": 1}, None, "x", on_finish=finish))
     harness.submit("y", a=2)
 
     assert harness.work() == {"y": 2}

@@ -36,7 +36,7 @@ def goodput(calls_a_second: float, *, batch: int = 1, at_once: int = 4, estimate
             free_at[0] = now + seconds
             free_at.sort()
         if len(queue) < MAX_QUEUE:
-            call = QueuedCall({}, arrival + TIMEOUT, "", finish=lambda result, error: None)
+            call = QueuedCall({}, arrival + TIMEOUT, "", on_finish=lambda result, error: None)
             call.arrived = arrival
             queue.append(call)
     return good / SECONDS

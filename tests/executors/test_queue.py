@@ -9,7 +9,7 @@ from aylien_model_serving.executors.queue import CallQueue, QueuedCall
 
 
 def queued(deadline: float | None = None, suspect: bool = False, **arguments: Any) -> QueuedCall:
-    return QueuedCall(arguments, deadline, "-", finish=lambda result, error: None, suspect=suspect)
+    return QueuedCall(arguments, deadline, "-", on_finish=lambda result, error: None, suspect=suspect)
 
 
 def queue_of(*calls: QueuedCall) -> CallQueue:

@@ -1,8 +1,10 @@
 """A replica's end of a web worker's connection: what becomes of the worker's calls."""
 
+import gc
 import socket
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -73,6 +75,20 @@ def test_the_queued_calls_of_a_worker_that_is_gone_are_abandoned(scene: Scene) -
     assert not scene.connection.receive()
     scene.connection.close()
     assert scene.abandoned() == [True, True]
+
+
+def test_a_call_that_has_its_reply_is_gone_without_the_collector(scene: Scene) -> None:
+    steps = [weakref.ref(each._steps) for each in scene.engine.calls]
+
+    gc.disable()
+    try:
+        while scene.engine.calls:
+            scene.engine.calls.pop().finish({"n": 2}, None)
+        left = [step() for step in steps]
+    finally:
+        gc.enable()
+
+    assert left == [None, None]
 
 
 @pytest.fixture

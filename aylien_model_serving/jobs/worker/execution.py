@@ -8,8 +8,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+import weakref
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from typing import Any, Literal
 
 import msgspec
@@ -48,6 +50,7 @@ class JobExecution(EngineCall):
     """
 
     __slots__ = (
+        "__weakref__",
         "_done",
         "_leases",
         "_parameter",
@@ -69,9 +72,9 @@ class JobExecution(EngineCall):
         self.job = claimed.job
         self.began = time.monotonic()
         call, _ = protocol.decode_call(protocol.decode_frame(claimed.call))
-        super().__init__(call, endpoint, None, self.finished)
+        super().__init__(call, endpoint, None)
         self.job_id = claimed.job.id
-        self.progress = JobProgress(self._report)
+        self.progress = JobProgress(partial(_report, weakref.ref(self)))
         self.reason: Reason | None = None
         self.stopped_at = 0.0
         self._leases = leases
@@ -93,7 +96,7 @@ class JobExecution(EngineCall):
             self.discard()
             self.release()
 
-    def _report(self, fraction: float, message: str | None) -> bool:
+    def report(self, fraction: float, message: str | None) -> bool:
         """Write the handler's progress, and return whether it is to stop."""
         try:
             is_cancelled = self._leases.report(self.job, fraction, message)
@@ -118,7 +121,7 @@ class JobExecution(EngineCall):
         """End the job, whatever its handler still does."""
         self._conclude(self._save_end)
 
-    def finished(self, result: Any, error: Exception | None) -> None:
+    def finish(self, result: Any, error: Exception | None) -> None:
         """End the job with what the handler returned or raised; called on the engine's thread."""
         if error is not None and self.progress.is_stopped and _is_cancellation(error):
             self.discard()
@@ -185,6 +188,12 @@ class JobExecution(EngineCall):
                 logger.exception("The end of job %s can't be written: it will run again", self.job.id)
             finally:
                 self._done(self)
+
+
+def _report(execution: weakref.ref[JobExecution], fraction: float, message: str | None) -> bool:
+    """Do what `report` does, without a hold on an execution that holds whoever calls this."""
+    alive = execution()
+    return alive is None or alive.report(fraction, message)
 
 
 def _is_cancellation(error: Exception) -> bool:

@@ -171,7 +171,7 @@ class HostedHandler:
         parameter = progress.parameter_of(self._handler) if self._job_worker is not None else None
         if parameter is not None:
             arguments[parameter] = progress.JobProgress(lambda fraction, message: False)
-        self._engine.submit(QueuedCall(arguments, None, "warmup", finish=finish))
+        self._engine.submit(QueuedCall(arguments, None, "warmup", on_finish=finish))
         done.result()
 
     def _on_commands(self, supervisor: SupervisorChannel) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any, Protocol
 
 from aylien_model_serving.core.messages import Call, Chunks, Reply
@@ -49,7 +48,7 @@ class ReplicaRequest(EngineCall):
         outcomes: collects its outcome until those of the whole batch are sent; None to send it at once.
     """
 
-    __slots__ = ("_credit", "number", "sink")
+    __slots__ = ("_credit", "_outcomes", "number", "sink")
 
     def __init__(
         self,
@@ -60,11 +59,18 @@ class ReplicaRequest(EngineCall):
         sink: ReplySink,
         outcomes: OutcomeBuffer | None,
     ) -> None:
-        finish = self.respond_and_flush if outcomes is None else partial(outcomes.add, self)
-        super().__init__(call, endpoint, call.deadline, finish, suspect=suspect)
+        super().__init__(call, endpoint, call.deadline, suspect=suspect)
         self.number = number
         self.sink = sink
         self._credit: StreamCredit | None = None
+        self._outcomes = outcomes
+
+    def finish(self, result: Any, error: Exception | None) -> None:
+        """Send the reply for what the handler returned or raised, or keep that until its batch is sent."""
+        if self._outcomes is None:
+            self._respond_and_flush(result, error)
+        else:
+            self._outcomes.add(self, result, error)
 
     def submit(self, engine: Engine, drains: Callable[[], bool] = bool) -> None:
         """Decode the call's fields and submit them to the engine; an error is the reply at once.
@@ -96,7 +102,7 @@ class ReplicaRequest(EngineCall):
         self.submit(engine, drains)
         self.sink.flush()
 
-    def respond_and_flush(self, result: Any, error: Exception | None) -> None:
+    def _respond_and_flush(self, result: Any, error: Exception | None) -> None:
         """Run the rest of the steps, with what the handler returned or raised, and send the reply."""
         after = self.respond(result, error)
         self.sink.flush()
