@@ -65,8 +65,15 @@ def _shorten_printed() -> None:
     traceback.print_exc = print_exc
 
 
-def told(error: ConfigurationError) -> str:
-    """Return an error's sentence and place, and the traceback of what in the service's own code led to it."""
+def told(error: Exception) -> str:
+    """Return an error's sentence and place, and the traceback of what in the service's own code led to it.
+
+    One that is no ConfigurationError is told by its traceback, from the service's own code on.
+    """
+    if not isinstance(error, ConfigurationError):
+        frames = _own_part(error) or error.__traceback__
+        shown = "".join(traceback.format_exception(type(error), error, frames))
+        return without_user_info(f"The service can't start\n{shown.rstrip()}")
     place = "" if str(error).startswith(PREFIX) else _place(error)  # a variable is a place itself
     text = f"The service can't start: {place}{error}"
     cause: BaseException | None = error

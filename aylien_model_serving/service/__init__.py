@@ -97,7 +97,7 @@ class Service:
         if app is None:
             try:
                 app = self.wsgi
-            except ConfigurationError as error:
+            except Exception as error:
                 if not _is_lifespan(protocol):
                     raise
                 _, receive, send = protocol

@@ -57,6 +57,23 @@ def test_an_error_of_the_services_own_code_keeps_its_frames_alone() -> None:
     assert traceback.endswith("OSError: weights.bin is gone")
 
 
+def test_an_error_of_another_kind_is_told_by_its_own_frames() -> None:
+    class Model:
+        def __init__(self) -> None:
+            raise KeyError("weights")
+
+        def __call__(self, text: str) -> str:
+            return text
+
+    with pytest.raises(KeyError) as raised:
+        FlaskAppWrapper.create_app([{"endpoint": "/", "callable": Model}])
+
+    head, *lines = start_errors.told(raised.value).splitlines()
+    assert head == "The service can't start"
+    assert lines[1].startswith(f'  File "{__file__}"')
+    assert lines[-1] == "KeyError: 'weights'"
+
+
 def test_a_cause_in_the_library_itself_is_not_shown() -> None:
     with pytest.raises(ConfigurationError) as raised:
         FlaskAppWrapper.create_app([{"endpoint": "/<nosuch:id>", "callable": length}])

@@ -47,6 +47,9 @@ def run_app():
     return app()
 """
 
+#: What has its class fail when it is built.
+LOADING = "\nModel.__init__ = lambda self: load()\n"
+
 BROKEN = "from aylien_model_serving import nothing_of_this_name\n"
 
 WORKER_CLASSES = ("asgi", "gthread", "gevent", "sync", "uvicorn.workers.UvicornWorker")
@@ -148,13 +151,17 @@ def test_an_error_of_the_services_own_code_shows_its_own_frames(tmp_path: Path, 
 
 
 @full
-def test_a_service_that_fails_as_granian_starts_it_ends_the_server(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "source", [FAILING, FAILING.replace('warmup={"text": "hi"}', "cache=True") + LOADING]
+)
+def test_a_service_that_fails_as_granian_starts_it_ends_the_server(tmp_path: Path, source: str) -> None:
     words = ["-m", "granian", "--port", str(free_port()), "--interface", "asgi", "service:app"]
 
-    refused = ended(write(tmp_path, FAILING), *words)
+    refused = ended(write(tmp_path, source), *words)
 
     assert refused.returncode != 0
-    assert "The service can't start: route '/length': key 'warmup': " in refused.stdout
+    assert "The service can't start" in refused.stdout
+    assert "RuntimeError: weights.bin is gone" in refused.stdout
 
 
 @full

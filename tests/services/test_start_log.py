@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.selection import matrix
+from tests.selection import full, matrix
 from tests.services.hosts import gone_in_the_end
-from tests.services.serving import BRIEF_SECONDS, SETTINGS, Service, launch
+from tests.services.serving import BRIEF_SECONDS, SETTINGS, START_SECONDS, Service, free_port, launch
 from tests.with_packages import need
 
 pytestmark = pytest.mark.processes
@@ -106,6 +106,27 @@ def test_a_start_says_where_its_time_goes_and_where_jobs_are_kept(tmp_path: Path
             assert next(iter(counts(service, tmp_path).values())) == 1
 
 
+@full
+@pytest.mark.parametrize("words", [["service.py"], ["-m", "aylien_model_serving", "run", "service.py"]])
+def test_a_place_that_is_printed_before_the_start_is_not_logged_again(
+    tmp_path: Path, words: list[str]
+) -> None:
+    (tmp_path / "service.py").write_text(SERVICE + "\napp.serve()\n")
+    env = {
+        "MODEL_SERVING_PORT": str(free_port()),
+        "MODEL_SERVING_JOBS_URL": f"sqlite:///{tmp_path}/jobs.sqlite3",
+    }
+
+    with gone_in_the_end(launch([sys.executable, *words], cwd=tmp_path, env=env, ready=None)) as service:
+        service.wait_until(lambda: "of later is ready on cpu" in service.log(), START_SECONDS)
+        log = service.log()
+
+    assert f"\nIts jobs are kept in {tmp_path}/jobs.sqlite3\n" in log
+    assert "  POST  /later  as jobs" in log
+    assert " Jobs are kept in" not in log
+
+
+@full
 def test_a_start_is_silent_where_errors_alone_are_wanted(tmp_path: Path) -> None:
     (tmp_path / "service.py").write_text(SERVICE)
 
