@@ -166,7 +166,7 @@ def test_stalled_replicas_of_several_runners_share_one_second(stalled: Callable[
     since = time.monotonic()
     found = gauge.read()
 
-    assert time.monotonic() - since < 2
+    assert time.monotonic() - since < 6  # one after the other they take twelve
     assert found == {("runner1", "0"): 1, ("runner2", "0"): 2, ("runner3", "0"): 3}
 
 
