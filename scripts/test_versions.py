@@ -25,6 +25,9 @@ THIS = f"{sys.version_info.major}.{sys.version_info.minor}"
 NEEDED = (
     "--editable=.[client,fast,granian,media,redis,swagger,testing]",
     "fastapi",
+    "flask-cors",
+    "flask-limiter",
+    "flask-talisman",
     "hypothesis",
     "openapi-spec-validator",
     "pytest-timeout",

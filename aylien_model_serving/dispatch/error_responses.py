@@ -29,13 +29,17 @@ class ErrorResponses:
     Args:
         expose: whether a client sees the text of an unexpected exception.
         count: called with method and status for every exception that the service is to blame for.
+        show: called with every exception of a call that is a failure of the service's, before it is logged.
     """
 
     expose: bool
     count: Callable[[str, int], None]
+    show: Callable[[Exception], None] | None = None
 
     def reply(self, error: Exception, call: Call) -> Reply:
-        """Log an error of a call and return its error reply."""
+        """Show and log an error of a call and return its error reply."""
+        if self.show is not None and _is_failure(self._safe(error).status):
+            self.show(error)
         return self.respond(error, call.method, call.path, call.request_id, call.headers.get("accept", ""))
 
     def respond(self, error: Exception, method: str, path: str, request_id: str, accept: str) -> Reply:
@@ -74,9 +78,14 @@ def error_body(status: int, message: str, code: str, request_id: str, accept: st
     return json.encode({**problem, **body}), PROBLEM_JSON
 
 
+def _is_failure(status: int) -> bool:
+    """Return whether a status tells of a failure, and not of a want of time or capacity."""
+    return status >= 500 and status not in (503, 504)
+
+
 def _log(error: Exception, status: int, method: str, path: str) -> None:
     """Log an error of the service with its traceback, an error of the client in one line."""
-    if status >= 500 and status not in (503, 504):
+    if _is_failure(status):
         logger.error("%s %s failed: %s", method, path[:200], error, exc_info=error)
     else:
         logger.info("%s %s refused with %d: %s", method, path[:200], status, error)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Collection, Mapping
-from types import CodeType
+from types import CodeType, FunctionType
 from typing import Any
 
 from aylien_model_serving.errors import ConfigurationError
@@ -149,9 +149,21 @@ def _mentions(code: CodeType) -> bool:
 
 def identity(target: Any) -> str:
     """Return what identifies a callable across processes: its module and qualified name."""
-    inner = target.func if isinstance(target, functools.partial) else target
-    kind = inner if hasattr(inner, "__qualname__") else type(inner)
+    kind = _named(target)
     return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def lend_name(target: Any, function: FunctionType) -> None:
+    """Give a function the module and name of the callable that it stands for, as monitoring reports them."""
+    kind = _named(target)
+    function.__module__, function.__qualname__ = kind.__module__, kind.__qualname__
+    function.__name__ = name_of(target)
+
+
+def _named(target: Any) -> Any:
+    """Return what has a module and a qualified name: the callable, what a partial calls, or its class."""
+    inner = target.func if isinstance(target, functools.partial) else target
+    return inner if hasattr(inner, "__qualname__") else type(inner)
 
 
 def is_async(target: Any) -> bool:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from flask import Request, Response, request
+from flask import Flask, Request, Response, request
 from werkzeug.exceptions import HTTPException, NotFound
 
 from aylien_model_serving import codecs, errors
@@ -73,8 +73,6 @@ class ServingFlask(MountingFlask):
         super().__init__(name, state)
         converters.use(self.url_map)
         self.route_table = RouteTable(self.url_map)
-        self._fast_path = state.settings.express and not lazy_contexts.missing_variables()
-        self._observers = observers.lists_of(self)
         self._guard = BrowserGuard(state)
         self.extensions[EXTENSION] = state
         self.config["MAX_CONTENT_LENGTH"] = state.settings.max_body_bytes
@@ -86,11 +84,13 @@ class ServingFlask(MountingFlask):
             errors.ServingError, lambda error: flask.error_response(state.error_responses, error)
         )
 
-    def __call__(self, *protocol: Any) -> Any:
+    def __call__(self, request: Any, respond: Any, send: Any = None) -> Any:
         """Answer a request: two arguments are WSGI's, three are ASGI's."""
-        if len(protocol) == 3:
-            return self.asgi_app(*protocol)
-        return self.wsgi_app(*protocol)
+        if send is not None:
+            return self.asgi_app(request, respond, send)
+        if Flask.__call__ is not observers.FLASK_CALL:
+            return self._call_observed(request, respond)
+        return self.wsgi_app(request, respond)
 
     def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         info = environ[REQUEST_INFO] = RequestInfo(environ.get("HTTP_X_REQUEST_ID"))
@@ -202,7 +202,7 @@ class ServingFlask(MountingFlask):
     def _match_fast_path(self, path: str, method: str, headers: HeaderLookup) -> RouteMatch | None:
         """Return the match of a request that the fast path answers exactly as Flask would, or None."""
         match = self.route_table.find(path, method)
-        if match is None or not self._fast_path or self._has_observers():
+        if match is None or not self.has_fast_path or self.is_observed():
             return None
         if self.view_functions[match.endpoint.name] is not match.view:
             return None
@@ -210,20 +210,16 @@ class ServingFlask(MountingFlask):
             return None  # Flask may renew a session's cookie that the handler itself never reads
         return match
 
-    def _has_observers(self) -> bool:
-        """Return whether a hook or a signal's receiver would miss a request that Flask does not dispatch."""
-        return bool(
-            any(self._observers)
-            or self.url_map.host_matching
-            or self.subdomain_matching
-            or "session_interface" in self.__dict__
-            or self.config["TRUSTED_HOSTS"] is not None
-        )
+    def _call_observed(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer by Flask's own `__call__`, which somebody has replaced; a mounted ASGI app has its own."""
+        if self._has_mounts and isinstance(self.mounts.find(path_of(environ)), ASGIMount):
+            return self.wsgi_app(environ, start_response)
+        return super().__call__(environ, start_response)
 
     @cached_property
     def _flask_as_asgi(self) -> Any:
         """The app behind the ASGI-to-WSGI adapter; created at its first use, on the loop that it serves."""
-        return asgi_to_wsgi.FlaskAsASGI(lambda *arguments: self.wsgi_app(*arguments))
+        return asgi_to_wsgi.FlaskAsASGI(self)
 
     def is_landing(self) -> bool:
         """Return whether Flask's current request is for "/", and the service has nothing there."""
@@ -256,10 +252,12 @@ class ServingFlask(MountingFlask):
     def preprocess_request(self) -> Any:
         try:
             self.check_key()
-        except (errors.Unauthorized, errors.Forbidden):
-            if not self._is_public_landing():
+            framing.check_length(request.environ.get("CONTENT_LENGTH"))
+        except errors.ServingError as error:
+            if not isinstance(error, _NO_KEY) or not self._is_public_landing():
+                self.trace_refused()
                 raise
-        framing.check_length(request.environ.get("CONTENT_LENGTH"))
+            framing.check_length(request.environ.get("CONTENT_LENGTH"))
         return super().preprocess_request()
 
     def full_dispatch_request(self) -> Response:
@@ -291,6 +289,8 @@ class ServingFlask(MountingFlask):
     def log_exception(self, exc_info: Any) -> None:
         """Do nothing: an error is logged where its response is made."""
 
+
+_NO_KEY = (errors.Unauthorized, errors.Forbidden)
 
 #: The types that Flask converts into a response; a Response and an HTTP exception are callable.
 _FLASK_TYPES = (str, bytes, bytearray, dict, list, tuple, Iterator)

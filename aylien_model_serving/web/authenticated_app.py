@@ -12,19 +12,21 @@ from aylien_model_serving.core.callers import NOBODY
 from aylien_model_serving.errors import Forbidden, Unauthorized
 from aylien_model_serving.web.adapters.flask import request_info
 from aylien_model_serving.web.adapters.recorded_environ import RecordedEnviron, plain
-from aylien_model_serving.web.adapters.request_info import EnvironHeaders, RequestInfo
+from aylien_model_serving.web.adapters.request_info import REQUEST_INFO, EnvironHeaders, RequestInfo
 from aylien_model_serving.web.auth import ApiKeyAuth, BrowserUnauthorized, HeaderLookup
+from aylien_model_serving.web.observed_app import ObservedFlask
 from aylien_model_serving.web.state import ServiceState
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
+    from flask.ctx import RequestContext
 
 
 #: What the endpoint of an operators' page has before its path.
 _PAGE_PREFIX = "model_serving:"
 
 
-class AuthenticatedFlask(Flask):
+class AuthenticatedFlask(ObservedFlask):
     """A Flask app whose requests carry API keys, where the settings have any.
 
     Args:
@@ -33,8 +35,7 @@ class AuthenticatedFlask(Flask):
     """
 
     def __init__(self, name: str, state: ServiceState) -> None:
-        super().__init__(name, static_folder=None)
-        self.state = state
+        super().__init__(name, state)
         self._auth = ApiKeyAuth.of(state.settings.api_keys)
         #: Endpoints of the operators, which are not counted, and those of them that need no key.
         self.untracked: set[str] = set()
@@ -62,7 +63,14 @@ class AuthenticatedFlask(Flask):
         """Have Flask dispatch a request, and record what is read of it: its reply may be kept for others."""
         names: set[str] = set()
         with reads.recorded(names):
-            return Flask.wsgi_app(self, RecordedEnviron(environ, names), start_response)
+            return Flask.wsgi_app(self, environ, start_response)
+
+    def request_context(self, environ: WSGIEnvironment) -> RequestContext:
+        """Return a context, of a request whose reads are recorded where somebody wants to know them."""
+        names = reads.current.get()
+        if names is not None and REQUEST_INFO in environ:
+            environ = RecordedEnviron(environ, names)
+        return super().request_context(environ)
 
     def _identifies(self, headers: HeaderLookup, info: RequestInfo) -> bool:
         """Set a request's caller, and return whether it has one; Flask's adapter refuses it otherwise."""

@@ -42,7 +42,7 @@ from aylien_model_serving.web import (
     scraped_gauges,
 )
 from aylien_model_serving.web import jobs as job_routes
-from aylien_model_serving.web.adapters import lazy_contexts
+from aylien_model_serving.web.adapters import lazy_contexts, observers
 from aylien_model_serving.web.adapters.flask import answer_request
 from aylien_model_serving.web.app import ServingFlask
 from aylien_model_serving.web.health import HEALTH_PATHS
@@ -66,7 +66,7 @@ def bare_app(config: Mapping[str, Any] | None = None, name: str | None = None) -
     logging.configure(settings)
     access_logs.set_formatter(logging.formatter(settings))
     access_logs.leave_out_probes(HEALTH_PATHS)
-    app = ServingFlask("aylien_model_serving", ServiceState(settings))
+    app = observers.kind_for(ServingFlask)("aylien_model_serving", ServiceState(settings))
     app.config.update(config or {})
     ops_endpoints.register(app)
     dashboard.register(app)
@@ -198,6 +198,7 @@ def _view(
     def answer(**path_values: Any) -> Response:
         return answer_request(endpoint, path_values)
 
+    callables.lend_name(route.callable, answer)  # type: ignore[arg-type]  # a function
     view = limiters.limited(answer, limiter, app.state)
     app.route_table.add(route, endpoint, view)
     return view

@@ -15,9 +15,6 @@ import flask.globals
 from flask import Flask, Response
 from werkzeug.exceptions import BadRequest
 
-from aylien_model_serving.core import reads
-from aylien_model_serving.web.adapters.recorded_environ import RecordedEnviron
-
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
     from flask.ctx import AppContext, RequestContext
@@ -34,6 +31,13 @@ _UNTRACKED_MARK = "prom_do_not_track"
 def missing_variables() -> list[str]:
     """Return the context variables that this Flask lacks; without them no proxy can be set."""
     return [name for name in ("_cv_app", "_cv_request") if not hasattr(flask.globals, name)]
+
+
+def flasks_own() -> RequestContext | None:
+    """Return the current request's context if it is dispatched by Flask, else None."""
+    current: Any = flask.globals.request_ctx
+    context = current._get_current_object() if flask.has_request_context() else None
+    return None if isinstance(context, _RequestContextProxy) else context
 
 
 def is_untracked(request: object) -> bool:
@@ -86,7 +90,7 @@ class LazyContexts:
             HTTPException: no URL can be made with the request's Host header.
         """
         if self.request_context is None:
-            context = self.request_context = self.app.request_context(_recorded(self._environ()))
+            context = self.request_context = self.app.request_context(self._environ())
             sessions = self.app.session_interface
             session = sessions.open_session(self.app, context.request)
             context._session = sessions.make_null_session(self.app) if session is None else session
@@ -143,12 +147,6 @@ class _RequestContextProxy:
 
     def __exit__(self, *error: Any) -> None:  # noqa: PYI036  # passed on
         self._contexts.open_request().__exit__(*error)
-
-
-def _recorded(environ: WSGIEnvironment) -> WSGIEnvironment:
-    """Return an environ that records what is read from it, where a cache wants to know."""
-    names = reads.current.get()
-    return environ if names is None else RecordedEnviron(environ, names)
 
 
 def body_environ(environ: Mapping[str, Any], body: bytes) -> WSGIEnvironment:

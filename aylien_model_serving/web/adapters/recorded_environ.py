@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from aylien_model_serving.core import reads
@@ -102,6 +103,15 @@ class RecordedEnviron(dict[str, Any]):
     def values(self) -> Any:
         self.names.add(reads.EVERYTHING)
         return super().values()
+
+    @contextmanager
+    def unrecorded(self) -> Iterator[None]:
+        """Forget what is read within the block."""
+        names, self.names = self.names, set()
+        try:
+            yield
+        finally:
+            self.names = names
 
     def copy(self) -> dict[str, Any]:
         self.names.add(reads.EVERYTHING)
