@@ -22,7 +22,8 @@ _FENCED = re.compile(r"^(?P<margin> *)```(?P<language>\w*)\n(?P<text>.*?)^ *```$
 _LINK = re.compile(r"\[[^\]]+\]\((?P<target>[^)\s]+)\)")
 _HEADING = re.compile(r"^#+ (?P<title>.+)$", re.MULTILINE)
 _SERVER = re.compile(
-    r"(?:\w+=\S+ )*(?:make (?:.* )?example-service|gunicorn |uvicorn |granian |model-serving run )"
+    r"(?:\w+=\S+ )*(?:newrelic-admin run-program )?"
+    r"(?:make (?:.* )?example-service|gunicorn |uvicorn |granian |model-serving run )"
 )
 _MODULE = re.compile(r"# (?P<name>\w+\.py)\n")
 

@@ -99,13 +99,13 @@ class Monitored:
         self, path: str, fields: Any = None, *, status: int = 200, **options: Any
     ) -> list[dict[str, Any]]:
         """Send a request, and return what the tool has collected of it, its transaction at the end."""
-        start = len(self._collected())
+        start = len(self.collected())
         assert self.ask(path, fields, **options).status_code == status
         self._wait_for_transaction(start, path)
-        after = len(self._collected())
+        after = len(self.collected())
         self.ask("/__ping", method="GET")  # what is collected twice is collected by then
         self._wait_for_transaction(after, "/__ping")
-        return [found for found in self._collected()[start:] if found["path"] == path]
+        return [found for found in self.collected()[start:] if found["path"] == path]
 
     def seen_once(self, path: str, fields: Any = None, **options: Any) -> dict[str, Any]:
         """Do the same for a request of which one thing alone is to be collected."""
@@ -117,19 +117,19 @@ class Monitored:
         """Return what the tool has collected with these values, once it has."""
 
         def matching() -> list[dict[str, Any]]:
-            return [found for found in self._collected() if wanted.items() <= found.items()]
+            return [found for found in self.collected() if wanted.items() <= found.items()]
 
         self.service.wait_until(matching, COLLECTED_SECONDS)
         return matching()[0]
 
     def _wait_for_transaction(self, start: int, path: str) -> None:
         def is_there() -> bool:
-            found = self._collected()[start:]
+            found = self.collected()[start:]
             return any(each["kind"] == "transaction" and each["path"] == path for each in found)
 
         self.service.wait_until(is_there, COLLECTED_SECONDS)
 
-    def _collected(self) -> list[dict[str, Any]]:
+    def collected(self) -> list[dict[str, Any]]:
         whole = self.file.read_text().rpartition("\n")[0]
         return [json.loads(line) for line in whole.splitlines()]
 
