@@ -1,4 +1,4 @@
-"""The service that the faults happen to: a handler inline, in batches of a worker, and hosted in batches."""
+"""The service that the faults happen to: a handler inline, in batches of a worker, hosted, and in jobs."""
 
 from __future__ import annotations
 
@@ -66,6 +66,7 @@ def app() -> Flask:
             {"endpoint": "/inline", **inline},
             {"endpoint": "/batched", **batched},
             {"endpoint": "/hosted", **batched, "name": "hosted", "runner": runner},
+            {"endpoint": "/job", "name": "job", "callable": one, "job": True},
         ]
     )
     (Path(os.environ["LOADED"]) / str(os.getpid())).touch()

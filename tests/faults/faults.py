@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
 from tests.faults.targets import Target
 from tests.services.hosts import supervisor
-from tests.services.raw_http import connect, post
 
 CLIENTS = 8
 
@@ -21,8 +21,8 @@ CLIENTS = 8
 _REPLACED_SECONDS = 40.0
 
 
-#: Seconds for which a disk is full.
-_FULL_SECONDS = 3.0
+#: Seconds for which a disk is full or a file locked.
+_LONG_SECONDS = 3.0
 
 
 class Strike(NamedTuple):
@@ -58,9 +58,7 @@ class Fault:
 
 
 def ask(path: str, deed: str, target: Target) -> Strike:
-    with connect(target.service.port) as connection:
-        answer = connection.ask(post({"deed": deed}, path=path))
-    return Strike(set(), "no answer" if answer is None else str(answer.status))
+    return Strike(set(), target.ask(path, deed))
 
 
 def kill_a_worker(target: Target) -> Strike:
@@ -110,9 +108,25 @@ def fill_the_disk(target: Target) -> Strike:
                 while file.write(bytes(size)):
                     pass
     strike = kill_a_replica(target)
-    time.sleep(_FULL_SECONDS)
+    time.sleep(_LONG_SECONDS)
     filler.unlink()
     return strike
+
+
+def lock_the_jobs(target: Target) -> Strike:
+    """Keep the file of the jobs locked for a while, in which one is to be made."""
+    with closing(sqlite3.connect(target.jobs, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        strike = ask("/job", "", target)
+        time.sleep(_LONG_SECONDS)
+        other.execute("ROLLBACK")
+    return strike
+
+
+def damage_the_jobs(target: Target) -> Strike:
+    with target.jobs.open("r+b") as file:
+        file.write(os.urandom(8192))
+    return ask("/job", "", target)
 
 
 def _deeds() -> list[Fault]:
@@ -139,6 +153,8 @@ FAULTS = {
         Fault("SIGKILL of the supervisor", kill_the_supervisor),
         Fault("SIGSTOP of a replica", freeze_a_replica),
         Fault("`TMPDIR` full for 3 s, SIGKILL of a replica", fill_the_disk, on_small_disk=True),
+        Fault("the file of jobs locked for 3 s", lock_the_jobs, guilty=("503",)),
+        Fault("the file of jobs damaged", damage_the_jobs, guilty=("202", "503")),
         Fault("SIGHUP", hang_up),
         Fault("SIGTERM", terminate, lost=CLIENTS, seconds=2.0, ends=True),
         Fault("SIGKILL of the master", kill_the_master, lost=2 * CLIENTS, seconds=2.0, ends=True),

@@ -14,6 +14,7 @@ from typing import Any
 
 from tests.faults.apps import REPLICAS
 from tests.services.hosts import processes, wait_until
+from tests.services.raw_http import connect, post
 from tests.services.serving import Service, serve
 
 APP = "tests.faults.apps:app()"
@@ -53,8 +54,26 @@ class Target:
     loaded: Path
     temporary: Path
 
+    @property
+    def jobs(self) -> Path:
+        """The file of its jobs."""
+        return self.service.folder / "jobs.sqlite3"
+
+    def ask(self, path: str, deed: str = "") -> str:
+        """Return the status that answers a call, or how there is none."""
+        try:
+            with connect(self.service.port) as connection:
+                answer = connection.ask(post({"deed": deed}, path=path))
+        except OSError as error:
+            return type(error).__name__
+        return "no answer" if answer is None else str(answer.status)
+
     def replicas(self) -> set[int]:
-        """Return the process ids of the replicas that are ready, as a worker tells them."""
+        """Return the process ids of the replicas that there are, ready or not."""
+        return {pid for pid, line in processes(self.service).items() if "replicas.replica" in line}
+
+    def ready(self) -> set[int]:
+        """Return those of the replicas that are ready, as a worker tells them; none where it does not."""
         told: dict[str, list[dict[str, Any]]] = self.service.json("/__runners", _LOOK_SECONDS) or {}
         return {replica["pid"] for replica in told.get("hosted", []) if replica["state"] == "ready"}
 
@@ -65,9 +84,10 @@ class Target:
             return False
         if not all((self.loaded / str(pid)).exists() for pid in workers):
             return False
-        replicas = self.replicas()
-        is_ready = self.service.status("/readyz", _LOOK_SECONDS) == 200
-        return is_ready and len(replicas) == REPLICAS and replicas <= alive - victims
+        ready = self.ready()
+        if len(ready) != REPLICAS or not ready <= alive - victims:
+            return False
+        return self.service.status("/readyz", _LOOK_SECONDS) == 200 and self.ask("/job") == "202"
 
     def holds(self) -> Counter[str]:
         """Return how many processes and files there are of each kind."""

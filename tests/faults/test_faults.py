@@ -26,8 +26,13 @@ CHOSEN = {
         "SIGHUP",
         "SIGTERM",
     ),
-    "gevent": ("`sys.exit`, inline", "`segfault`, hosted", "SIGKILL of the supervisor", "SIGHUP"),
-    "gthread": ("`MemoryError`, hosted", "`segfault`, batched", "SIGKILL of a replica"),
+    "gevent": ("`sys.exit`, inline", "`segfault`, hosted", "SIGKILL of the supervisor"),
+    "gthread": (
+        "`MemoryError`, hosted",
+        "`segfault`, batched",
+        "SIGKILL of a replica",
+        "the file of jobs locked for 3 s",
+    ),
     "sync": ("`sys.exit`, hosted", "SIGKILL of the master"),
 }
 
