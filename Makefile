@@ -68,7 +68,7 @@ endef
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help dev example-service example-service-cached test test-all test-gevent test-versions coverage lint format types check audit docs bench faults fuzz proto clean
+.PHONY: help dev example-service example-service-cached test test-all test-gevent test-versions coverage lint format types check audit docs bench faults fuzz soak proto clean
 
 help: ## List these verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-24s %s\n", $$1, $$2 }' "$(firstword $(MAKEFILE_LIST))"
@@ -135,6 +135,9 @@ faults: $(DEVELOPMENT) ## Kill, end and fill services under load, and write what
 
 fuzz: $(DEVELOPMENT) ## Send mutated requests, as long as ARGS="--seconds 600" says; ARGS=schemas fuzzes the schemas
 	$(VENV_PYTHON) -m tests.fuzz $(ARGS)
+
+soak: $(DEVELOPMENT) ## Look for what a mixed load leaves behind, on each worker class for 6 minutes, or as ARGS="--seconds 600 asgi" says
+	$(VENV_PYTHON) -m tests.soak $(ARGS)
 
 proto: $(DEVELOPMENT) ## Generate the examples' protobuf modules again, below PROTO_OUT
 	$(VENV_PYTHON) -m grpc_tools.protoc --proto_path=. --python_out="$(PROTO_OUT)" examples/*.proto

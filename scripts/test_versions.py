@@ -51,6 +51,7 @@ LEFT_OUT = (
     "optimize",
     "packaging",
     "services",
+    "soak",
 )
 
 

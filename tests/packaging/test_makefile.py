@@ -10,8 +10,8 @@ import pytest
 from tests.services.serving import PROJECT, clean_environment, launch
 
 VERBS = """
-    dev example-service example-service-cached test test-gevent lint format types check docs bench faults fuzz
-    proto clean
+    dev example-service example-service-cached test test-gevent lint format types check docs bench faults
+    fuzz soak proto clean
 """
 
 SERVICE = """
