@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +21,7 @@ from aylien_model_serving.jobs.database import Database, gate
 from aylien_model_serving.jobs.errors import StoreFull, StoreUnavailable
 from aylien_model_serving.jobs.file_connection import Damaged, FileConnection, connect, waiting
 from aylien_model_serving.jobs.sqlite_errors import errors_for_clients
+from aylien_model_serving.process import native_threads
 
 #: Seconds that a transaction waits for those of others, and the same where the file is known not to work.
 BUSY_TIMEOUT, AWAY_TIMEOUT = 2.0, 0.05
@@ -144,27 +145,19 @@ class Connections(Database):
 
     @contextmanager
     def _begun(self, timeout: float, *, fresh: bool = False) -> Iterator[sqlite3.Connection]:
-        """Lend a connection in a transaction, which is committed in the end."""
-        with self._noted(writing=True), ExitStack() as stack:
-            db = self._begin(stack, timeout, fresh=fresh)
-            yield db
-            db.execute("COMMIT")
+        """Lend a connection in a transaction, which is committed in the end.
 
-    def _begin(self, stack: ExitStack, timeout: float, *, fresh: bool) -> sqlite3.Connection:
-        """Begin a transaction; whoever waits for its turn has no connection, and lets others go on."""
+        Whoever waits for its turn has no connection, and lets others go on.
+        """
         until = time.monotonic() + timeout
-        while True:
-            with ExitStack() as attempt:
-                db = attempt.enter_context(self._lent(fresh=fresh))
-                try:
-                    _begin_at_once(db)
-                except sqlite3.OperationalError as error:
-                    if not sqlite_errors.is_busy(error) or time.monotonic() > until:
-                        raise
-                else:
-                    stack.enter_context(attempt.pop_all())
-                    return db
-            time.sleep(_TURN)
+        with self._noted(writing=True):
+            while True:
+                with self._lent(fresh=fresh) as db:
+                    if _has_begun(db, until):
+                        yield db
+                        db.execute("COMMIT")
+                        return
+                time.sleep(_TURN)
 
     @contextmanager
     def _lent(self, *, fresh: bool = False) -> Iterator[sqlite3.Connection]:
@@ -256,7 +249,16 @@ class Connections(Database):
             connection.db.close()
 
 
-def _begin_at_once(db: sqlite3.Connection) -> None:
-    """Begin a transaction, or fail at once: SQLite would wait without letting other greenlets go on."""
-    with waiting(db, 0):
-        db.execute("BEGIN IMMEDIATE")
+def _has_begun(db: sqlite3.Connection, until: float) -> bool:
+    """Begin a transaction, and return whether it could; after a time it fails instead."""
+    try:
+        if native_threads.is_patched():  # SQLite would wait without letting other greenlets go on
+            with waiting(db, 0):
+                db.execute("BEGIN IMMEDIATE")
+        else:
+            db.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        if not sqlite_errors.is_busy(error) or time.monotonic() > until:
+            raise
+        return False
+    return True
