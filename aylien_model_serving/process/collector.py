@@ -29,6 +29,7 @@ class _Rest:
         self._lock = native_lock()
         self._makers = 0
         self._began: float | None = None
+        self._made = 0.0
 
     def begin(self) -> None:
         """Count one who makes a value, and let the collector rest unless somebody has switched it off."""
@@ -45,6 +46,7 @@ class _Rest:
         """Count one less."""
         with self._lock:
             self._makers -= 1
+            self._made = time.monotonic()
 
     def _end_later(self) -> None:
         """Start the timer, by nobody who holds the lock: under gevent the start lets other greenlets run."""
@@ -53,11 +55,13 @@ class _Rest:
         timer.start()
 
     def _end(self) -> None:
-        """End the rest, or look again later where values are still made."""
+        """End the rest, or look again later where values are still made, or one has just been."""
         with self._lock:
             if self._began is None:
                 return
-            goes_on = bool(self._makers) and time.monotonic() < self._began + LONGEST
+            now = time.monotonic()
+            is_needed = bool(self._makers) or now < self._made + LINGER
+            goes_on = is_needed and now < self._began + LONGEST
             if not goes_on:
                 self._began = None
                 gc.enable()

@@ -49,6 +49,17 @@ def test_it_rests_a_moment_longer_so_that_a_quick_handler_is_done_with_the_value
     wait_for_collector()
 
 
+def test_the_moment_begins_when_the_value_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(collector, "LINGER", 0.4)
+
+    with resting():
+        time.sleep(0.3)
+    made = time.monotonic()
+    wait_for_collector()
+
+    assert time.monotonic() - made >= 0.3
+
+
 def test_a_rest_ends_after_a_failure_too() -> None:
     with pytest.raises(ValueError, match="inside"), resting():
         raise ValueError("inside")
