@@ -150,7 +150,7 @@ def test_an_answer_that_json_cant_express_is_refused(value: Any) -> None:
         (iter([1]), "it holds a list_iterator: return a list, or yield the items"),
         (object(), "it holds a object"),
     ],
-    ids=repr,
+    ids=["a tuple as a key", "a frozenset as a key", "an iterator", "an object"],
 )
 def test_the_log_says_what_json_cant_express(value: Any, cause: str) -> None:
     with pytest.raises(InvalidAnswer, match=cause):
