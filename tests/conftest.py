@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from aylien_model_serving.core import start_log
 from tests.browser import browser, page
 from tests.selection import (
     pytest_addoption,
@@ -37,3 +38,8 @@ def _operators_settings_stay_out(monkeypatch: pytest.MonkeyPatch) -> None:
         name for name in os.environ if name.startswith((*OPERATORS_VARIABLES, *MAKES_VARIABLES))
     ]:
         monkeypatch.delenv(variable)
+
+
+@pytest.fixture(autouse=True)
+def _no_word_of_how_long_the_tests_have_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(start_log, "QUIET_SECONDS", float("inf"))

@@ -14,7 +14,7 @@ logger = logging.getLogger("aylien_model_serving.start")
 PLACE_OF_JOBS = "place-of-jobs"
 
 #: Seconds that a process may take before it makes an app without a word about it.
-_QUIET_SECONDS = 5.0
+QUIET_SECONDS = 5.0
 
 
 def set_level(level: int) -> None:
@@ -33,7 +33,7 @@ def begins(names: Iterable[str], seconds: float | None) -> None:
     imported = "" if seconds is None else f", {seconds:.1f} s after its start"
     if listed:
         logger.info("Process %d loads %s%s", os.getpid(), listed, imported)
-    elif seconds is not None and seconds > _QUIET_SECONDS:
+    elif seconds is not None and seconds > QUIET_SECONDS:
         logger.info("Process %d has imported the service%s", os.getpid(), imported)
 
 

@@ -126,7 +126,7 @@ def test_a_large_result_is_encoded_beside_the_loop(monkeypatch: pytest.MonkeyPat
     threads: list[str] = []
 
     class Row:
-        def model_dump(self, mode: str) -> dict[str, Any]:
+        def model_dump(self, **options: Any) -> dict[str, Any]:
             threads.append(threading.current_thread().name)
             return {"a": 1}
 

@@ -9,6 +9,7 @@ import pytest
 from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.jobs.retention import Limits
+from aylien_model_serving.routing import routes
 from aylien_model_serving.web.jobs import open_jobs
 from tests.jobs.webhook_receiver import SECRET, receiving
 from tests.web.jobs import LONG, JobGate, begin, count, echo, end_of, jobs
@@ -172,10 +173,13 @@ def test_a_webhook_is_sent_from_this_process(monkeypatch: pytest.MonkeyPatch) ->
 def test_the_store_is_limited_by_the_settings_and_one_in_memory_to_256_mib(
     tmp_path: Path,
 ) -> None:
-    assert open_jobs(Settings(jobs_url="memory://"), []).store.limits.max_bytes == 256 << 20
+    made_of = routes.read([{"endpoint": "/", "callable": echo, "job": True}])
+    in_memory = open_jobs(Settings(jobs_url="memory://"), made_of)
+
+    assert in_memory.store.limits.max_bytes == 256 << 20
 
     settings = Settings(jobs_url=f"{tmp_path}/jobs.db", jobs_max_ended=7, jobs_max_mb=8)
-    made = open_jobs(settings, [])
+    made = open_jobs(settings, made_of)
     made.store.close()
 
     assert made.store.limits == Limits(7, 8 << 20)
