@@ -12,8 +12,9 @@ from aylien_model_serving.core import start_log
 
 
 @pytest.fixture(autouse=True)
-def _shown(caplog: pytest.LogCaptureFixture) -> None:
+def _shown(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     caplog.set_level(logging.INFO, start_log.logger.name)
+    monkeypatch.setattr(start_log, "QUIET_SECONDS", 5.0)
 
 
 @pytest.mark.parametrize(
