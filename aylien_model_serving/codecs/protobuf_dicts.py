@@ -203,11 +203,14 @@ _CONVERSIONS = {
 
 def _struct(message: Any) -> dict[str, Any]:
     fields = message.fields
-    return {name: _value(fields[name]) for name in fields}
+    return {name: _value(fields[name]) for name in fields} if fields else {}
 
 
 def _list_value(message: Any) -> list[Any]:
-    return [_value(value) for value in message.values]
+    values = message.values
+    return (
+        [_value(value) for value in values] if values else []
+    )  # asking an empty one for items costs twice that
 
 
 def _value(message: Any) -> Any:
