@@ -70,7 +70,10 @@ class _DictCompiler:
         return name, conversion.many if field.is_repeated else conversion.one
 
     def _conversion(self, field: FieldDescriptor) -> _Conversion:
-        return _scalar(field) if field.message_type is None else _one_by_one(self.message(field.message_type))
+        if field.message_type is None:
+            return _scalar(field)
+        convert = self.message(field.message_type)
+        return _Conversion(convert, _values) if convert is _value else _one_by_one(convert)
 
 
 class _Fields(dict[FieldDescriptor, tuple[str, Convert]]):
@@ -208,9 +211,12 @@ def _struct(message: Any) -> dict[str, Any]:
 
 def _list_value(message: Any) -> list[Any]:
     values = message.values
-    return (
-        [_value(value) for value in values] if values else []
-    )  # asking an empty one for items costs twice that
+    return _values(values) if values else []  # asking an empty one for items takes as long again
+
+
+def _values(values: Any) -> list[Any]:
+    """Return many at once: those without a kind, of two bytes each, take no call of their own."""
+    return [None if value.WhichOneof("kind") is None else _value(value) for value in values]
 
 
 def _value(message: Any) -> Any:
