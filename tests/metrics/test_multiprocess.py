@@ -114,9 +114,7 @@ def test_the_gauges_of_the_last_process_go_and_its_counters_stay(tmp_path: Path)
     assert left == {"gauge_livesum_1.db", "counter_0.db", "histogram_0.db"}
 
 
-def test_a_process_on_its_own_keeps_its_metrics_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "gunicorn.arbiter", raising=False)  # of a test of Gunicorn's patches
-
+def test_a_process_on_its_own_keeps_its_metrics_in_memory() -> None:
     assert multiprocess.FOLDER is None
     assert multiprocess.prepare() is None
 

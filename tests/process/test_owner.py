@@ -39,9 +39,7 @@ def running(program: str, *before: str) -> Iterator[subprocess.Popen[str]]:
         yield process
 
 
-def test_a_process_on_its_own_owns_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "gunicorn.arbiter", raising=False)  # of a test of Gunicorn's patches
-
+def test_a_process_on_its_own_owns_itself() -> None:
     assert owner.find() == os.getpid()
     assert not owner.serves_with_others()
 

@@ -1,11 +1,23 @@
 """What tests of the patches of Gunicorn share."""
 
+import importlib
 import logging
+import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from aylien_model_serving.servers.gunicorn import checks
+
+
+@pytest.fixture
+def arbiter(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Gunicorn's module of its master, loaded for one test: by it a process knows that it may be forked."""
+    module = sys.modules.pop("gunicorn.arbiter", None) or importlib.import_module("gunicorn.arbiter")
+    sys.modules.pop("gunicorn.arbiter", None)
+    monkeypatch.setitem(sys.modules, "gunicorn.arbiter", module)
+    return module
 
 
 @pytest.fixture

@@ -9,8 +9,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from gunicorn import arbiter
-from gunicorn.arbiter import Arbiter
 from gunicorn.errors import HaltServer
 
 from aylien_model_serving.servers.gunicorn import checks, exit_statuses
@@ -31,7 +29,7 @@ class Worker:
 
 
 @pytest.fixture(autouse=True)
-def _unpatched(monkeypatch: pytest.MonkeyPatch) -> None:
+def _unpatched(arbiter: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checks, "_warned", set())
     monkeypatch.setattr(arbiter, "os", os)
 
@@ -43,28 +41,30 @@ def worker(tmp_path: Path) -> Iterator[Worker]:
     made.tmp.close()
 
 
-def reap(worker: Worker, status: int) -> Any:
+def reap(kind: Any, worker: Worker, status: int) -> Any:
     """Have a worker's process exit, and Gunicorn's own method reap it."""
     log = SimpleNamespace(**dict.fromkeys(("debug", "info", "warning", "error"), lambda *words: None))
     cfg = SimpleNamespace(child_exit=lambda server, worker: None)
     server = SimpleNamespace(reexec_pid=0, dirty_arbiter_pid=0, WORKERS={}, log=log, cfg=cfg)
     for name in ("WORKER_BOOT_ERROR", "APP_LOAD_ERROR"):
-        setattr(server, name, getattr(Arbiter, name))
+        setattr(server, name, getattr(kind, name))
     exit_statuses.patch_master(server)
     pid = os.spawnlp(os.P_NOWAIT, "sh", "sh", "-c", f"exit {status}")
     os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
     server.WORKERS[pid] = worker
-    Arbiter.reap_workers(server)
+    kind.reap_workers(server)
     return server
 
 
 @pytest.mark.parametrize("status", [3, 4])
-def test_a_worker_that_has_served_ends_no_service(worker: Worker, status: int, warnings: list[str]) -> None:
+def test_a_worker_that_has_served_ends_no_service(
+    arbiter: Any, worker: Worker, status: int, warnings: list[str]
+) -> None:
     exit_statuses.tell_when_serving(worker)
     worker.notify()
     worker.notify()
 
-    server = reap(worker, status)
+    server = reap(arbiter.Arbiter, worker, status)
 
     assert server.WORKERS == {}
     assert worker.notified == 2
@@ -73,18 +73,18 @@ def test_a_worker_that_has_served_ends_no_service(worker: Worker, status: int, w
 
 
 @pytest.mark.parametrize("status", [3, 4])
-def test_a_worker_that_has_not_served_yet_ends_the_service(worker: Worker, status: int) -> None:
+def test_a_worker_that_has_not_served_yet_ends_the_service(arbiter: Any, worker: Worker, status: int) -> None:
     exit_statuses.tell_when_serving(worker)
 
     with pytest.raises(HaltServer):
-        reap(worker, status)
+        reap(arbiter.Arbiter, worker, status)
 
 
 @pytest.mark.parametrize("name", ["WORKER_BOOT_ERROR", "APP_LOAD_ERROR"])
 def test_without_what_the_patch_needs_the_master_is_left_as_it_is(
-    name: str, warnings: list[str], monkeypatch: pytest.MonkeyPatch
+    arbiter: Any, name: str, warnings: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delattr(Arbiter, name)
+    monkeypatch.delattr(arbiter.Arbiter, name)
 
     exit_statuses.patch_master(SimpleNamespace(WORKERS={}))
 

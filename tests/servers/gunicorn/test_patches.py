@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from gunicorn import util
-from gunicorn.arbiter import Arbiter
 from gunicorn.asgi.parser import PythonProtocol
 from gunicorn.asgi.protocol import ASGIProtocol
 from gunicorn.http import wsgi
@@ -176,9 +175,9 @@ def test_a_worker_without_what_starts_it_is_left_as_it_is(member: str, warnings:
     assert member in warning
 
 
-def test_gunicorns_masters_and_workers_have_what_a_start_that_fails_needs() -> None:
-    assert callable(Arbiter.stop)
-    assert callable(Arbiter.reap_workers)
+def test_gunicorns_masters_and_workers_have_what_a_start_that_fails_needs(arbiter: Any) -> None:
+    assert callable(arbiter.Arbiter.stop)
+    assert callable(arbiter.Arbiter.reap_workers)
     assert callable(Worker.init_process)
     assert {"booted", "log"} <= set(Worker.__init__.__code__.co_names)
 
