@@ -11,9 +11,9 @@ import pytest
 from aylien_model_serving.servers.gunicorn import checks
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def arbiter(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Gunicorn's module of its master, loaded for one test: by it a process knows that it may be forked."""
+    """Gunicorn's module of its master, for one test alone: by it a process knows that it may be forked."""
     module = sys.modules.pop("gunicorn.arbiter", None) or importlib.import_module("gunicorn.arbiter")
     sys.modules.pop("gunicorn.arbiter", None)
     monkeypatch.setitem(sys.modules, "gunicorn.arbiter", module)
