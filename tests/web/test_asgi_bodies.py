@@ -11,6 +11,9 @@ import pytest
 from aylien_model_serving.errors import BodyTooLarge
 from aylien_model_serving.web.adapters.connection import ASGIConnection, read_body
 from aylien_model_serving.web.adapters.request_info import ScopeHeaders
+from tests.web.asgi_client import NEEDS_A_LOOP
+
+pytestmark = NEEDS_A_LOOP
 
 PIECES = 50_000
 

@@ -15,6 +15,7 @@ from aylien_model_serving.rpc.code_files import Stamp, stamp_of
 from aylien_model_serving.servers.gunicorn import checks, reloading
 from aylien_model_serving.servers.gunicorn.reloading import CodeWatch
 from aylien_model_serving.servers.gunicorn.stand_in import StandIn, StandInResponse
+from tests.web.asgi_client import NEEDS_A_LOOP
 
 LOG = logging.getLogger("gunicorn.error")
 
@@ -179,6 +180,7 @@ def test_a_stand_in_answers_by_wsgi(stand_in: StandIn) -> None:
     assert begun == [("503 Service Unavailable", [("Content-Type", "text/plain"), ("Retry-After", "1")])]
 
 
+@NEEDS_A_LOOP
 @pytest.mark.parametrize(
     ("kind", "events", "sent"),
     [
