@@ -13,6 +13,7 @@ import os
 import secrets
 import shutil
 import time
+from contextlib import suppress
 from pathlib import Path
 
 #: Seconds that another process may take to find that it does not hold a folder that it wants to remove.
@@ -36,9 +37,12 @@ def hold(folder: Path) -> Path:
         return folder
     deadline = time.monotonic() + _WAIT_SECONDS
     while True:
-        folder.mkdir(mode=0o700, exist_ok=True)
+        with suppress(FileExistsError):  # `exist_ok` raises it for a folder that is removed at this moment
+            folder.mkdir(mode=0o700)
         try:
             descriptor = _lock(folder, fcntl.LOCK_SH)
+        except NotADirectoryError:
+            raise
         except OSError as error:
             if error.errno not in _BUSY or time.monotonic() > deadline:
                 return folder  # there are no locks here, and so nobody removes it

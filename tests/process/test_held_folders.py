@@ -117,6 +117,13 @@ def test_a_folder_that_is_being_removed_is_made_anew(folder: Path) -> None:
     assert folder.is_dir()
 
 
+def test_a_file_is_no_folder(folder: Path) -> None:
+    folder.touch()
+
+    with pytest.raises(NotADirectoryError):
+        held_folders.hold(folder)
+
+
 def test_a_folder_that_somebody_removed_is_made_and_held_again(folder: Path) -> None:
     held_folders.remove(held_folders.hold(folder))
 
