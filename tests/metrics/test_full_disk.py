@@ -58,7 +58,7 @@ def merged(folder: Path) -> dict[str, float]:
 
 
 def failing(number: int) -> Callable[..., None]:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise OSError(number, os.strerror(number))
 
     return fail
@@ -148,7 +148,7 @@ def test_where_there_is_no_room_for_the_folder_each_process_counts_by_itself(
 ) -> None:
     monkeypatch.setenv("MODEL_SERVING_METRICS_DIR", str(tmp_path / "metrics"))
     monkeypatch.setattr(values, "ValueClass", None)
-    monkeypatch.setattr(os, "mkdir", failing(errno.ENOSPC))
+    monkeypatch.setattr(Path, "mkdir", failing(errno.ENOSPC))
 
     assert multiprocess.prepare() is None
 
