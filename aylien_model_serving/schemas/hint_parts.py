@@ -82,7 +82,9 @@ def replaced(hint: Any, replace: Callable[[Any], Any]) -> Any:
         return other
     origin, args = get_origin(hint), get_args(hint)
     if origin is Annotated:
-        return Annotated.__class_getitem__((replaced(args[0], replace), *args[1:]))
+        form: Any = Annotated
+        parts = (replaced(args[0], replace), *args[1:])
+        return form[parts]
     if not args or origin is Literal:
         return hint
     others = tuple(replaced(arg, replace) for arg in args)
