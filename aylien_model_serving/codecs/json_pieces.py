@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from aylien_model_serving.errors import MalformedBody
@@ -162,7 +162,7 @@ class Whole:
         Raises:
             MalformedBody: it has a key of an object that goes on and has had it.
         """
-        begun, ended = _firsts(value, piece.opened), _lasts(value, piece.closed)
+        begun, ended = _chain(value, piece.opened, iter), _chain(value, piece.closed, reversed)
         if not self._open:
             self.value = value
         goes_on = [at for at, (first, last) in enumerate(zip(begun, ended, strict=False)) if first is last]
@@ -171,21 +171,18 @@ class Whole:
         self._open = [self._open[at] if at in goes_on else container for at, container in enumerate(ended)]
 
 
-def _firsts(value: Any, depth: int) -> list[Any]:
-    """Return the arrays and objects that a piece began with, from the outermost on."""
+def _chain(value: Any, depth: int, ends: Callable[[Any], Iterator[Any]]) -> list[Any]:
+    """Return the arrays and objects that a piece began with, or ended with, from the outermost on.
+
+    Args:
+        value: of the piece.
+        depth: how many there are.
+        ends: `iter` for those that it began with, `reversed` for those that it ended with.
+    """
     found: list[Any] = []
     for _ in range(depth):
         found.append(value)
-        value = next(iter(value.values() if type(value) is dict else value), None)
-    return found
-
-
-def _lasts(value: Any, depth: int) -> list[Any]:
-    """Return those that it ended with."""
-    found: list[Any] = []
-    for _ in range(depth):
-        found.append(value)
-        value = next(reversed(value.values() if type(value) is dict else value), None)
+        value = next(ends(value.values() if type(value) is dict else value), None)
     return found
 
 
