@@ -16,6 +16,7 @@ from aylien_model_serving.servers.gunicorn import checks, reloading
 from aylien_model_serving.servers.gunicorn.reloading import CodeWatch
 from aylien_model_serving.servers.gunicorn.stand_in import StandIn, StandInResponse
 from tests.web.asgi_client import NEEDS_A_LOOP
+from tests.with_packages import need
 
 LOG = logging.getLogger("gunicorn.error")
 
@@ -165,7 +166,10 @@ def stand_in() -> StandIn:
 
 
 def test_servers_that_inspect_a_stand_in_take_it_for_an_asgi_application(stand_in: StandIn) -> None:
-    config = pytest.importorskip("uvicorn").Config(stand_in)
+    need("uvicorn")
+    from uvicorn import Config
+
+    config = Config(stand_in)
     config.load()
 
     assert config.interface == "asgi3"
