@@ -32,7 +32,13 @@ from aylien_model_serving.dispatch.error_responses import error_body
 from aylien_model_serving.errors import ConfigurationError, Unavailable
 from aylien_model_serving.errors import reason as reason_of
 from aylien_model_serving.metrics import multiprocess
-from aylien_model_serving.process import lifecycle, native_threads, owner, server_threads
+from aylien_model_serving.process import (
+    lifecycle,
+    native_threads,
+    owner,
+    server_threads,
+    standard_output,
+)
 from aylien_model_serving.process.listeners import is_loopback
 from aylien_model_serving.replicas.client import hosted_code
 from aylien_model_serving.replicas.client.supervisor_client import SupervisorClient
@@ -213,8 +219,10 @@ def on_reload(server: Any) -> None:
 def post_fork(server: Any, worker: Any) -> None:
     """Let a worker end while it loads the app: by a mistake in it, by a signal, or with its master.
 
-    With `--reload` it outlives a mistake, and looks at the files that replicas have imported.
+    With `--reload` it outlives a mistake, and looks at the files that replicas have imported. What its
+    handlers print is written at once.
     """
+    standard_output.show_lines_at_once()
     if worker.cfg.reload:
         patterns = worker.cfg.reload_extra_files
         hosted_code.begin(file for pattern in patterns for file in glob(pattern, recursive=True))

@@ -26,7 +26,7 @@ __all__ = [
     "pytest_testnodedown",
 ]
 
-OPERATORS_VARIABLES = ("MODEL_SERVING_", "PROMETHEUS_MULTIPROC_DIR", "LOG_LEVEL")
+OPERATORS_VARIABLES = ("MODEL_SERVING_", "PROMETHEUS_MULTIPROC_DIR", "LOG_LEVEL", "PYTHONUNBUFFERED")
 
 #: What `make` hands to the programs that it starts, a `make` of a test's own among them.
 MAKES_VARIABLES = ("MAKEFLAGS", "MAKEOVERRIDES", "MFLAGS", "ARGS")

@@ -201,7 +201,7 @@ ROWS = [
     Row("Colour", "red", Colour.RED, "blue", _component("Colour")),
     Row("Level", 1, Level.LOW, 2, _component("Level")),
     Row("Share", 0.5, Share.HALF, 0.6, _component("Share")),
-    Row("Rights", 1, Rights.READ, 4, _component("Rights")),
+    Row("Rights", 1, Rights.READ, "READ", _component("Rights")),
     Row("Circle", {"radius": 1}, Circle(1.0), {}, _component("Circle")),
     Row("Square", {"side": 2}, Square(2.0), {"side": "2"}, _component("Square")),
     Row("Scaled", {"value": 2, "factor": 3}, Scaled(2.0, 3.0), {"value": 2}, _component("Scaled")),

@@ -50,6 +50,8 @@ def readiness(service: Service, who: str) -> str:
 
 
 def test_readiness_shows_an_admin_the_last_lines_of_the_error(guarded: Service) -> None:
+    guarded.wait_until(lambda: SECRET in readiness(guarded, "admin"))  # it comes by way of the supervisor
+
     first, state, *lines = readiness(guarded, "admin").splitlines()
 
     assert (first, state.startswith(STATE)) == ("Not ready yet: model", True)

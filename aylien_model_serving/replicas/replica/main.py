@@ -20,7 +20,7 @@ from collections.abc import Iterator
 
 from aylien_model_serving.core import logging as logs
 from aylien_model_serving.core.settings import Settings
-from aylien_model_serving.process import interpreter, lifecycle, owner
+from aylien_model_serving.process import interpreter, lifecycle, owner, standard_output
 from aylien_model_serving.replicas.replica.host import HostedHandler, fail
 from aylien_model_serving.replicas.replica.imported_code import ImportedCode
 from aylien_model_serving.replicas.replica.supervisor_channel import SupervisorChannel
@@ -40,6 +40,7 @@ def main(descriptor: int) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _ignore_signal)
     sys.setswitchinterval(_SWITCH_INTERVAL)
+    standard_output.show_lines_at_once()
     lifecycle.is_replica = True
     supervisor = SupervisorChannel(socket.socket(fileno=descriptor))
     settings = Settings.load()
