@@ -18,6 +18,7 @@ from functools import cache
 from pathlib import Path
 
 from aylien_model_serving.process import held_folders
+from aylien_model_serving.process.boot import boot_id
 
 
 def find() -> int:
@@ -126,7 +127,7 @@ def is_alive(name: str) -> bool:
 def _machine() -> str:
     """Return what two processes have in common that see each other: proc(5), pid_namespaces(7)."""
     try:
-        return f"{Path('/proc/sys/kernel/random/boot_id').read_text()}{os.stat('/proc/self/ns/pid').st_ino}"
+        return f"{boot_id()}{os.stat('/proc/self/ns/pid').st_ino}"
     except OSError:
         return ""
 
