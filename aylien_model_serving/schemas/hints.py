@@ -32,7 +32,7 @@ from aylien_model_serving.schemas.base import Schema, merge
 from aylien_model_serving.schemas.handler_hints import HandlerHints, hints_of
 from aylien_model_serving.schemas.hint_checkers import pydantic_hint, with_lists
 from aylien_model_serving.schemas.long_fields import LongFields
-from aylien_model_serving.schemas.msgspec_types import build, build_from_text, custom_types
+from aylien_model_serving.schemas.msgspec_types import build, build_from_text, custom_types, fault_of
 from aylien_model_serving.schemas.pydantic_hints import PydanticHint
 
 
@@ -272,6 +272,5 @@ def _refuse_infinite(values: dict[str, Any], hints: dict[str, Any]) -> None:
 
 def _client_message(message: str) -> str:
     """Return msgspec's message with the path as the client knows it: `$.text[0]` is text[0]."""
-    problem, _, path = message.rpartition(" - at `")
-    where, at, path = path.rpartition("$.")
-    return f"{path.rstrip('`')}: {problem}{' as a key' if where else ''}" if at else message
+    problem, path = fault_of(message)
+    return f"{path.removeprefix('.')}: {problem}" if path else problem

@@ -15,6 +15,7 @@ import msgspec
 from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.errors import SchemaMismatch
 from aylien_model_serving.process import native_threads
+from aylien_model_serving.schemas.msgspec_types import fault_of
 
 #: Items that are checked in one call.
 AT_ONCE = 8192
@@ -94,8 +95,8 @@ def _pieces(value: Any) -> Iterator[tuple[int, Any]]:
 
 def _client_message(name: str, start: int, message: str) -> str:
     """Return msgspec's message with the path as the client knows it; `start` is the place of item 0."""
-    problem, _, path = message.rpartition(" - at `$")
-    place = _FIRST_PLACE.sub(lambda found: f"[{int(found[1]) + start}]", path.rstrip("`"), count=1)
+    problem, path = fault_of(message)
+    place = _FIRST_PLACE.sub(lambda found: f"[{int(found[1]) + start}]", path, count=1)
     return f"{name}{place}: {problem}"
 
 

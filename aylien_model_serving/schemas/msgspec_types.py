@@ -54,3 +54,12 @@ def build(wanted: Any, value: Any) -> Any:
 def build_from_text(wanted: Any, value: Any) -> Any:
     """Return the same of what a query or a form has sent, whose numbers are texts."""
     return arrays.from_text(wanted, value) if arrays.is_array(wanted) else build(wanted, value)
+
+
+def fault_of(message: str) -> tuple[str, str]:
+    """Return what msgspec's message says is wrong, and where: the path behind its `$`."""
+    problem, _, place = message.rpartition(" - at `")
+    what, at, path = place.partition("$")
+    if not at:
+        return message, ""
+    return f"{problem}{' as a key' if what else ''}", path.rstrip("`")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 import pytest
@@ -60,6 +60,7 @@ CASES = {
     "a last item that does not fit": (list[int], [*[1] * LENGTH, "a"]),
     "a deep item that does not fit": (list[list[float]], [*[[1]] * LENGTH, [1, "a"]]),
     "a value that does not fit": (dict[str, int], {**{str(n): n for n in range(LENGTH)}, "last": "a"}),
+    "a deep key that does not fit": (list[dict[Literal[1, 2], int]], [*[{"1": 1}] * LENGTH, {"3": 1}]),
     "a key that is no number": (dict[int, int], {f"{n}a": n for n in range(LENGTH)}),
 }
 
