@@ -43,7 +43,7 @@ SERVE_gunicorn = $(VENV_PYTHON) -m gunicorn --config "$(HERE)gunicorn.conf.py" -
 
 # granian makes the app by calling what stands before "()"; its modules are found as Gunicorn finds them.
 SERVE_granian = env PYTHONPATH="$(HERE)$${PYTHONPATH:+:$$PYTHONPATH}" $(VENV_PYTHON) -m granian \
-	--interface $(if $(filter asgi,$(WORKER_CLASS)),asgi,wsgi) --host "$(HOST)" --port "$(PORT)" \
+	--interface $(if $(filter-out asgi,$(WORKER_CLASS)),wsgi,asgi) --host "$(HOST)" --port "$(PORT)" \
 	--workers "$(NUM_WORKERS)" --workers-kill-timeout 25 --log-level "$(LOG_LEVEL)" \
 	$$([ "$$target" = "$${target%()}" ] || echo --factory) "$${target%()}"
 NEEDED_BY_granian = $(VENV)/.granian
@@ -51,7 +51,7 @@ NEEDED_BY_granian = $(VENV)/.granian
 TELL_granian = $(if $(filter 127.% localhost ::1,$(HOST)),echo "Only this machine reaches it: HOST=0.0.0.0 opens it to others";)
 
 # What few need, and torch is large, is installed when the example that needs it is asked for.
-NEEDED_BY_EXAMPLE = $(if $(findstring examples.digits,$(COMMAND_UNCACHED)),$(VENV)/.torch) \
+NEEDED_BY_EXAMPLE = $(if $(or $(findstring examples.digits,$(COMMAND_UNCACHED)),$(findstring examples.characters,$(COMMAND_UNCACHED))),$(VENV)/.torch) \
 	$(if $(findstring examples.img2img,$(COMMAND_UNCACHED)),$(VENV)/.media)
 
 # Version 2 named an app by a dotted path that ends in a call: its last dot becomes the colon.
@@ -74,7 +74,7 @@ help: ## List these verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-24s %s\n", $$1, $$2 }' "$(firstword $(MAKEFILE_LIST))"
 	@echo
 	@echo "The services take HOST=$(HOST) (0.0.0.0 opens them to others) PORT=$(PORT) NUM_WORKERS=$(NUM_WORKERS) WORKER_CLASS=asgi (or gevent, gthread, sync)"
-	@echo "LOG_LEVEL=$(LOG_LEVEL) SERVER=$(SERVER) (or granian, which speaks WSGI, or ASGI with WORKER_CLASS=asgi)"
+	@echo "LOG_LEVEL=$(LOG_LEVEL) SERVER=$(SERVER) (or granian, which speaks ASGI, or WSGI with any other WORKER_CLASS)"
 	@echo "and COMMAND_UNCACHED or COMMAND_CACHED='some.module:run_app()'."
 	@echo "The tests take ARGS, as in make test ARGS='-k schema', and run in TEST_PROCESSES=$(TEST_PROCESSES);"
 	@echo "a debugger wants the one that it is called in: make test TEST_PROCESSES=0 ARGS=--pdb."
@@ -105,7 +105,8 @@ test-versions: $(DEVELOPMENT) ## Run the in-process tests on the lowest versions
 	$(VENV_PYTHON) scripts/test_versions.py
 
 test-gevent: $(DEVELOPMENT) ## Run the in-process tests in an interpreter that gevent has patched
-	$(VENV_PYTHON) -m tests.under_gevent $(ARGS)
+	$(VENV_PYTHON) -m tests.under_gevent --part=1/2 $(ARGS) & first=$$!; \
+	$(VENV_PYTHON) -m tests.under_gevent --part=2/2 $(ARGS); second=$$?; wait $$first && exit $$second
 
 lint: $(DEVELOPMENT) ## Look for mistakes and for code that `make format` would change
 	$(VENV_PYTHON) -m ruff check .
@@ -148,7 +149,7 @@ clean: ## Remove the virtual environment and everything else that was made here
 
 $(SERVING): $(DESCRIPTION)
 	$(make_venv)
-	$(PIP_INSTALL) --constraint "$(HERE)requirements.txt" --editable "$(HERE)[examples,swagger]"
+	$(PIP_INSTALL) --constraint "$(HERE)requirements.txt" --editable "$(HERE)[examples]"
 	@touch "$@"
 
 $(VENV)/.granian: $(SERVING)

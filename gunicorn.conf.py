@@ -23,4 +23,5 @@ post_fork = gunicorn_hooks.post_fork
 post_worker_init = gunicorn_hooks.post_worker_init
 post_request = gunicorn_hooks.post_request
 worker_exit = gunicorn_hooks.worker_exit
+child_exit = gunicorn_hooks.child_exit
 on_exit = gunicorn_hooks.on_exit

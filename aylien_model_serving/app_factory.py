@@ -6,12 +6,13 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from flask import Response, current_app, request
+from flask import Response, current_app, has_request_context, request
 from google.protobuf.json_format import MessageToJson, ParseDict
 from google.protobuf.message import Message
 from prometheus_flask_exporter import PrometheusMetrics
 
 from aylien_model_serving.errors import InvalidRequest
+from aylien_model_serving.handlers import callables
 from aylien_model_serving.metrics.instruments import UNMATCHED
 from aylien_model_serving.web import build, cache
 from aylien_model_serving.web.adapters.flask import answer_request
@@ -52,14 +53,18 @@ class FlaskAppWrapper:
         return build.build(routes, config)
 
     @staticmethod
-    def process_json(callable_handler: Callable[..., Any], schema: Any = None) -> Response:
+    def process_json(callable_handler: Callable[..., Any], schema: Any = None) -> Any:
         """Answer the current request: its JSON fields become the handler's keyword arguments.
+
+        Where there is no request it returns a view that does, and so is a decorator of the handler.
 
         Args:
             callable_handler: takes the fields as the client sent them, and returns what JSON can express.
             schema: a module or object with protobuf messages `Request` and `Response`, or a pair of them;
                 validates both ways.
         """
+        if not has_request_context():
+            return view_of(FlaskAppWrapper.process_json, callable_handler, schema)
         return answer_view(callable_handler, schema, cached=False)
 
     @staticmethod
@@ -94,6 +99,16 @@ class FlaskAppWrapper:
     def ping() -> tuple[str, int]:
         """Answer a load balancer's health check."""
         return "Success", 200
+
+
+def view_of(process_json: Callable[..., Any], handler: Callable[..., Any], schema: Any) -> Callable[[], Any]:
+    """Return the view that answers by a wrapper's `process_json`."""
+
+    def view() -> Any:
+        return process_json(handler, schema)
+
+    callables.lend_name(handler, view)  # type: ignore[arg-type]  # a function
+    return view
 
 
 def answer_view(handler: Callable[..., Any], schema: Any, *, cached: bool) -> Response:

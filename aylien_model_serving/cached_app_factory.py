@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from flask import Response
+from flask import has_request_context
 
-from aylien_model_serving.app_factory import FlaskAppWrapper, answer_view
+from aylien_model_serving.app_factory import FlaskAppWrapper, answer_view, view_of
 from aylien_model_serving.web import cache
 from aylien_model_serving.web.app import ServingFlask
 
@@ -21,12 +21,15 @@ class CachedFlaskAppWrapper:
     cache = cache.CACHE
 
     @staticmethod
-    def process_json(callable_handler: Callable[..., Any], schema: Any = None) -> Response:
+    def process_json(callable_handler: Callable[..., Any], schema: Any = None) -> Any:
         """Answer the current request like `FlaskAppWrapper.process_json`, from the cache if possible.
 
         Requests are equal if path, query, fields, and the accepted media type are. Errors are never cached,
-        and concurrent equal requests run the handler once.
+        and concurrent equal requests run the handler once. Where there is no request it returns a view
+        that does.
         """
+        if not has_request_context():
+            return view_of(CachedFlaskAppWrapper.process_json, callable_handler, schema)
         return answer_view(callable_handler, schema, cached=True)
 
     @staticmethod

@@ -16,10 +16,12 @@ that is safe to show to a client.
     ├── CrossOriginRefused       403  cross_origin_refused
     ├── NotFound                 404  not_found
     ├── MethodNotAllowed         405  method_not_allowed
+    ├── Conflict                 409  conflict
     ├── BodyTooLarge             413  body_too_large
     ├── TooManyItems             413  too_many_items
     ├── FileTooLarge             413  file_too_large
     ├── UnsupportedMediaType     415  unsupported_media_type
+    │   └── UnsupportedCoding    415  unsupported_coding    with Accept-Encoding
     ├── IdempotencyKeyReused     422  idempotency_key_reused
     ├── TooManyRequests          429  too_many_requests     with Retry-After
     ├── HandlerFailed            500  internal_error
@@ -178,6 +180,14 @@ class MethodNotAllowed(ServingError):
         return [("Allow", ", ".join(self.allowed))]
 
 
+class Conflict(ServingError):
+    """The request does not go with what is being done already."""
+
+    status = 409
+    code = "conflict"
+    message = "This is being done already"
+
+
 class BodyTooLarge(ServingError):
     """The body is over the limit.
 
@@ -210,11 +220,31 @@ class FileTooLarge(ServingError):
 
 
 class UnsupportedMediaType(ServingError):
-    """The body's media type or content coding is not understood."""
+    """The body's media type is not understood."""
 
     status = 415
     code = "unsupported_media_type"
     message = "This media type is not understood here"
+
+
+class UnsupportedCoding(UnsupportedMediaType):
+    """The body's Content-Encoding is not understood.
+
+    Args:
+        message: what is wrong.
+        accepted: the codings that are (RFC 9110, section 15.5.16).
+    """
+
+    code = "unsupported_coding"
+    message = "This Content-Encoding is not understood here"
+    accepted: tuple[str, ...] = ()
+
+    def __init__(self, message: str | None = None, accepted: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.accepted = accepted
+
+    def headers(self) -> list[tuple[str, str]]:
+        return [("Accept-Encoding", ", ".join(self.accepted) or "identity")]
 
 
 class _RetryLater(ServingError):

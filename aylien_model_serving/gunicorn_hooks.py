@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import socket
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from glob import glob
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,6 @@ from aylien_model_serving.core import callers, secret_files
 from aylien_model_serving.core import logging as logs
 from aylien_model_serving.core.messages import (
     REQUEST_ID_HEADER,
-    REQUEST_INFO,
     choose_request_id,
     current_request_id,
 )
@@ -45,6 +44,7 @@ from aylien_model_serving.replicas.client.supervisor_client import SupervisorCli
 from aylien_model_serving.servers import commands
 from aylien_model_serving.servers.commands import ServerOptions
 from aylien_model_serving.servers.gunicorn import (
+    answered,
     boot_patches,
     exit_statuses,
     patches,
@@ -75,29 +75,8 @@ class Logger(glogging.Logger):  # type: ignore[misc]  # Gunicorn carries no type
         """Log an answer under the id that it carries: the application is done with the request by then."""
         if not self.access_log_enabled:
             return
-        with _with_request_id(_request_id(resp), _caller(environ)):
+        with _with_request_id(answered.request_id(resp), answered.caller(environ)):
             super().access(resp, req, environ, request_time)
-
-
-def _caller(environ: Any) -> callers.Caller:
-    """Return who made a request: WSGI workers keep what the application has written there."""
-    info = environ.get(REQUEST_INFO)
-    if info is not None:
-        return info.caller  # type: ignore[no-any-return]  # a RequestInfo, which is not imported for this
-    noted = callers.noted.get()
-    return noted[-1] if noted else callers.NOBODY
-
-
-def _request_id(resp: Any) -> str:
-    """Return the id in an answer's headers, which some workers keep as bytes."""
-    for name, value in getattr(resp, "headers", ()):
-        if _text(name).lower() == REQUEST_ID_HEADER.lower():
-            return _text(value)
-    return "-"
-
-
-def _text(value: str | bytes) -> str:
-    return value.decode("latin-1") if isinstance(value, bytes) else value
 
 
 @contextmanager
@@ -247,6 +226,7 @@ def post_worker_init(worker: Any) -> None:
         server_threads.announce_connections(worker.cfg.worker_connections)
     _build(vars(worker).get("asgi") or worker.wsgi)  # each kind of worker has the one or the other
     SupervisorClient.of_process().start()
+    lifecycle.serving()
     lifecycle.add_drain_check(lambda: not worker.alive)
     lifecycle.loaded()
 
@@ -295,6 +275,12 @@ def post_request(worker: Any, req: Any, environ: Any, resp: Any) -> None:
 def worker_exit(server: Any, worker: Any) -> None:
     """Finish the background tasks of a worker that has answered its last request."""
     pool.finish()
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    """Remove what a worker has left that was killed."""
+    with suppress(OSError):  # as in the supervisor
+        owner.remove_unheld_folders()
 
 
 def on_exit(server: Any) -> None:

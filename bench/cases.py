@@ -95,6 +95,10 @@ def _digits_workload() -> Workload:
     return Workload(f"c{CONNECTIONS_OF_DIGITS}", "/digits", body, JSON, _is_digit, CONNECTIONS_OF_DIGITS)
 
 
+def _composed_workload() -> Workload:
+    return Workload("c16", "/composed", bodies.compact(bodies.ECHO), JSON, _is_echo_of_both)
+
+
 def _overhead_workloads() -> tuple[Workload, ...]:
     labels = ("inline", "hosted", "hosted-batched")
     return tuple(replace(_echo_workload(label, f"/{label}"), connections=1) for label in labels)
@@ -111,6 +115,10 @@ def _large_body_workload(label: str, path: str, body: bytes, content_type: str, 
 
 def _is_echo(body: bytes) -> bool:
     return bool(json.loads(body) == bodies.ECHO)
+
+
+def _is_echo_of_both(body: bytes) -> bool:
+    return bool(json.loads(body) == {"first": bodies.ECHO["text"], "second": bodies.ECHO["text"]})
 
 
 def _is_verdict(body: bytes) -> bool:
@@ -142,6 +150,7 @@ def doubled(values: list[float]) -> bool:
 
 
 OURS = ("ours-gevent", "ours-asgi", "ours-granian-wsgi", "ours-granian-asgi")
+COMPOSING = ("bentoml-async", "ray-serve")
 BATCHING = ("litserve", "mosec", "bentoml-def", "ray-serve")
 BARE_ASGI = ("bare-asgi", "bare-granian-asgi")
 
@@ -175,6 +184,12 @@ CASES = (
         "A torch model at full load, and a plain loop over full batches of 64",
         (_digits_workload(),),
         (*OURS, "offline"),
+    ),
+    Case(
+        "composed",
+        "Two models of 5 ms, called in parallel by a handler",
+        (_composed_workload(),),
+        (*OURS, *COMPOSING),
     ),
     Case("overhead", "One connection, idle model, inline and hosted", _overhead_workloads(), OURS),
     Case(

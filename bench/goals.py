@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bench import results
-from bench.cases import MODEL_BYTES, OURS
+from bench.cases import COMPOSING, MODEL_BYTES, OURS
 from bench.peers import title
 from bench.results import CaseResult, Run, Spread
 
@@ -131,6 +131,9 @@ def _of_runners() -> Iterable[Goal]:
         yield _batched(ours, "mosec", 1.0)
     for ours in OURS:
         yield Ratio("digits", (ours, "c192"), ("offline", "c192"), 0.9)
+    for ours in OURS:
+        for other in COMPOSING:
+            yield Ratio("composed", (ours, "c16"), (other, "c16"), 3.0)
     for ours in OURS:
         for workload in ("hosted", "hosted-batched"):
             yield Delay("overhead", (ours, workload), (ours, "inline"), 1.0)

@@ -1,36 +1,30 @@
 """`python -m bench.jobs`: how fast jobs are enqueued, started and finished, and what an idle service costs.
 
-Separate from `python -m bench`: no other server has jobs to compare with. It prints what it measures and the
-goals, and writes nothing.
+Separate from `python -m bench`: no other server has jobs to compare with. With `--postgres URL`, an empty
+database, rounds with a SQLite file and with that database follow each other. It prints medians and the goals,
+and writes nothing.
 """
 
+import argparse
 import http.client
 import json
 import os
-import secrets
-import socket
 import statistics
-import subprocess
-import sys
-import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from bench import processes
+from bench.service import Service, serving
 
-HERE = Path(__file__).parent
 WORKERS = 2
 CLIENTS = 4
 JOBS = 3000
 IDLE_JOBS = 30
 IDLE_S = 10.0
-START_S = 60.0
-STOP_S = 10.0
 BODY = json.dumps({"text": "hello"})
 
 #: The goal of each measurement, by the name that is printed.
@@ -39,6 +33,13 @@ GOALS = {
     "start of an idle replica p50": "at most 20 ms",
     "end to end": "at least 300 jobs/s",
     "idle": "under 1 % of a core",
+}
+
+UNITS = {
+    "enqueue p50": "ms",
+    "start of an idle replica p50": "ms",
+    "end to end": "jobs/s",
+    "idle": "% of a core",
 }
 
 
@@ -63,41 +64,15 @@ class Client:
         return job_id, time.perf_counter() - start
 
 
-@contextmanager
-def serving() -> Iterator[tuple[int, int, str]]:
-    """Serve the app until the block ends; yield port, process id and mark."""
-    with closing(socket.create_server(("127.0.0.1", 0))) as probe:
-        port: int = probe.getsockname()[1]
-    mark = secrets.token_hex(8)
-    with tempfile.TemporaryDirectory(prefix="bench-jobs-") as folder:
-        environ = os.environ | {
-            "MODEL_SERVING_JOBS_URL": f"sqlite:///{folder}/jobs.sqlite3",
-            "PYTHONPATH": str(HERE.parent),
-            "TMPDIR": folder,
-            processes.MARK: mark,
-        }
-        command = [sys.executable, "-m", "gunicorn", "--config", str(HERE.parent / "gunicorn.conf.py")]
-        command += ["--worker-class", "gthread", "--threads", "8", "--workers", str(WORKERS)]
-        command += ["--bind", f"127.0.0.1:{port}", "--log-level", "error", "bench.jobs_app:app()"]
-        server = subprocess.Popen(command, cwd=folder, env=environ, start_new_session=True)
-        try:
-            _wait_until_ready(port)
-            yield port, server.pid, mark
-        finally:
-            processes.stop(server.pid, mark, STOP_S)
-            server.wait()
+def jobs_service(url: str) -> AbstractContextManager[Service]:
+    """Serve the app until the block ends.
 
-
-def _wait_until_ready(port: int) -> None:
-    deadline = time.monotonic() + START_S
-    while True:
-        try:
-            Client(port).request("GET", "/readyz")
-            return
-        except (OSError, http.client.HTTPException, RuntimeError):
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
+    Args:
+        url: of the store.
+    """
+    args = ["--worker-class", "gthread", "--threads", "8", "--workers", str(WORKERS)]
+    environ = {"MODEL_SERVING_JOBS_URL": url, "MODEL_SERVING_SERVICE_NAME": "bench"}
+    return serving("bench.jobs_app:app()", args, environ)
 
 
 def measure_start(port: int) -> float:
@@ -157,17 +132,36 @@ def _cpu_seconds(pid: int, mark: str) -> float:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
+def measure(url: str) -> dict[str, float]:
+    """Return the figures of one store, by the names of GOALS."""
+    with jobs_service(url) as (port, pid, mark):
+        return {
+            "start of an idle replica p50": measure_start(port),
+            "enqueue p50": measure_enqueue(port),
+            "end to end": measure_rate(port),
+            "idle": measure_idle(pid, mark),
+        }
+
+
 def main() -> None:
     """Measure everything, and print it."""
-    with serving() as (port, pid, mark):
-        found = {
-            "start of an idle replica p50": f"{measure_start(port):.1f} ms",
-            "enqueue p50": f"{measure_enqueue(port):.2f} ms",
-            "end to end": f"{measure_rate(port):.0f} jobs/s",
-            "idle": f"{measure_idle(pid, mark):.2f} % of a core",
-        }
-    for name, value in found.items():
-        print(f"{name:30} {value:>20}   goal: {GOALS[name]}")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--postgres", metavar="URL", help="an empty database to compare with")
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    urls = {"SQLite": "sqlite:///{folder}/jobs.sqlite3"}
+    if options.postgres:
+        urls["PostgreSQL"] = options.postgres
+    found: dict[str, list[dict[str, float]]] = {store: [] for store in urls}
+    for _ in range(options.rounds):
+        for store, url in urls.items():
+            found[store].append(measure(url))
+    for store, rounds in found.items():
+        for name, unit in UNITS.items():
+            median = statistics.median(figures[name] for figures in rounds)
+            print(f"{store:12} {name:30} {median:>10.2f} {unit:12} goal: {GOALS[name]}")
 
 
 if __name__ == "__main__":

@@ -40,6 +40,18 @@ def proportional_memory(pids: Iterable[int]) -> int:
     return total * 1024
 
 
+def processor_seconds(pids: Iterable[int]) -> float:
+    """Return the seconds of processor time that the processes have had, those of the system included."""
+    ticks = 0
+    for pid in pids:
+        try:
+            _, _, after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")
+        except OSError:
+            continue
+        ticks += sum(int(field) for field in after_name.split()[11:13])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def stop(leader: int, mark: str, grace_s: float) -> None:
     """Stop a server: SIGTERM to its leader, and after the grace period SIGKILL to what is left."""
     known = members(leader, mark)

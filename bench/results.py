@@ -13,7 +13,11 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Run:
-    """One workload on one server in one round; `memory_bytes` is that of its `processes` after it."""
+    """One workload on one server in one round.
+
+    `memory_bytes` is that of its `processes` after it, `processor_s` the time that these have had of
+    processors in each second of it.
+    """
 
     workload: str
     peer: str
@@ -24,6 +28,7 @@ class Run:
     cold_start_s: float
     memory_bytes: int = 0
     processes: int = 0
+    processor_s: float = 0.0
 
 
 @dataclass
@@ -78,10 +83,25 @@ def latency_ms(result: CaseResult, peer: str, workload: str, percentile: str) ->
     return spread(run.latency_us[percentile] / 1000 for run in result.of(peer, workload))
 
 
-def ratio(result: CaseResult, candidate: tuple[str, str], baseline: tuple[str, str]) -> Spread | None:
-    """Return the rate of `candidate` (peer, workload) divided by that of `baseline`, round by round."""
-    rates = {run.round: run.rate for run in result.of(*baseline)}
-    pairs = [(run.rate, rates[run.round]) for run in result.of(*candidate) if rates.get(run.round)]
+def rate_of(run: Run) -> float:
+    """Return the correct responses per second."""
+    return run.rate
+
+
+def work_of(run: Run) -> float:
+    """Return the correct responses per second of processor time, of which other work takes none."""
+    return run.rate / run.processor_s if run.processor_s else 0.0
+
+
+def ratio(
+    result: CaseResult,
+    candidate: tuple[str, str],
+    baseline: tuple[str, str],
+    value: Callable[[Run], float] = rate_of,
+) -> Spread | None:
+    """Return a value of `candidate` (peer, workload) divided by that of `baseline`, round by round."""
+    values = {run.round: value(run) for run in result.of(*baseline)}
+    pairs = [(value(run), values[run.round]) for run in result.of(*candidate) if values.get(run.round)]
     return spread(top / bottom for top, bottom in pairs)
 
 

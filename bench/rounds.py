@@ -9,7 +9,7 @@ from bench.cases import Case, Workload
 from bench.environments import Unavailable
 from bench.peers import Peer
 from bench.results import CaseResult, Run, machine, today
-from bench.servers import serving
+from bench.servers import Server, serving
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def _one_start(case: Case, peer: Peer, python: Path, plan: Plan, number: int) ->
             peer.adapt(workload) for workload in case.workloads if workload.path not in peer.unsupported
         ):
             server.check(workload)
-            runs.append(_one_run(workload, peer, server.port, server.cold_start_s, plan, number))
+            runs.append(_one_run(workload, peer, server, plan, number))
         memory, processes = server.memory()
     return [replace(run, memory_bytes=memory, processes=processes) for run in runs]
 
@@ -87,11 +87,20 @@ def _one_loop(case: Case, peer: Peer, python: Path, plan: Plan, number: int) -> 
     ]
 
 
-def _one_run(workload: Workload, peer: Peer, port: int, cold_start_s: float, plan: Plan, number: int) -> Run:
-    load.run_wrk(workload, port, plan.warmup_seconds)
-    measured = load.run_wrk(workload, port, max(plan.seconds, workload.least_seconds))
+def _one_run(workload: Workload, peer: Peer, server: Server, plan: Plan, number: int) -> Run:
+    load.run_wrk(workload, server.port, plan.warmup_seconds)
+    before = server.processor_seconds()
+    seconds = max(plan.seconds, workload.least_seconds)
+    measured = load.run_wrk(workload, server.port, seconds)
     return Run(
-        workload.label, peer.name, number, measured.rate, measured.latency_us, measured.errors, cold_start_s
+        workload.label,
+        peer.name,
+        number,
+        measured.rate,
+        measured.latency_us,
+        measured.errors,
+        server.cold_start_s,
+        processor_s=(server.processor_seconds() - before) / seconds,
     )
 
 

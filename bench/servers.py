@@ -38,6 +38,10 @@ class Server:
         members = processes.members(self.leader, self.mark)
         return processes.proportional_memory(members), len(members)
 
+    def processor_seconds(self) -> float:
+        """Return the seconds of processor time that all its processes have had."""
+        return processes.processor_seconds(processes.members(self.leader, self.mark))
+
     def check(self, workload: Workload) -> None:
         """Raise Unavailable if the response to a workload is wrong."""
         error = _error_of(self.port, workload)

@@ -43,16 +43,18 @@ class Stamp:
     Args:
         app: the application.
         stamp: the header's value.
+        name: the header's name.
     """
 
-    def __init__(self, app: Any, stamp: str) -> None:
+    def __init__(self, app: Any, stamp: str, name: str = "x-stamp") -> None:
         self.app = app
+        self.name = name.encode()
         self.stamp = stamp.encode()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         async def stamped(message: Any) -> None:
             if message["type"] == "http.response.start":
-                message = {**message, "headers": [*message["headers"], (b"x-stamp", self.stamp)]}
+                message = {**message, "headers": [*message["headers"], (self.name, self.stamp)]}
             await send(message)
 
         await self.app(scope, receive, stamped)
@@ -250,7 +252,8 @@ def service() -> ServingFlask:
 
 
 def seen_service() -> ServingFlask:
-    """Return the same, seen by WSGI middleware."""
+    """Return the same, seen by middleware of either kind."""
     app = service()
     app.add_middleware(Seen)
+    app.add_asgi_middleware(Stamp, stamp="yes", name="x-passed")
     return app

@@ -29,7 +29,7 @@ from tests.imports import (
 )
 
 PAGE = "docs/architecture.md"
-HEAVY = {"flask", "gunicorn", "gevent", "torch", "numpy", "pydantic"}
+HEAVY = {"flask", "gunicorn", "gevent", "torch", "numpy", "pandas", "polars", "pyarrow", "pydantic"}
 
 #: Who reads the environment: the operator's settings, and what the C library was told.
 READ_ENVIRONMENT = {"core.settings", "process.memory"}
@@ -41,14 +41,22 @@ OPTIONAL = {
     "limits",
     "numpy",
     "torch",
+    "pandas",
+    "polars",
+    "pyarrow",
     "granian",
     "redis",
+    "psycopg",
+    "psycopg_pool",
     "PIL",
     "soundfile",
     "av",
     "rich",
     "httpx",
     "pytest",
+    "ray",
+    "grpc",  # comes with Ray
+    "yaml",
 }
 
 #: Class names that stand twice: a handler's `JobCancelled` is no `Exception`, a caller's is a client error.
@@ -57,6 +65,7 @@ SAME_CLASS = {"JobCancelled"}
 #: File names that stand twice within a wing, for the same thing.
 SAME_FILE = {
     "client": {"backend", "bases", "body", "client", "driver", "handles"},  # for asyncio, and blocking
+    "jobs": {"connections", "database_errors", "repository", "schema"},  # for each database
     "replicas": {"main"},  # what each kind of process runs
     "web": {
         "app",  # the service's Flask app, and its base class, which takes mounts
@@ -66,10 +75,14 @@ SAME_FILE = {
 }
 
 
+#: The room that Gunicorn loads, beside the Flask application.
+BESIDE_WEB = "gunicorn_hooks"
+
+
 def below_web() -> list[str]:
     """Return the modules of all rooms on lower levels than the Flask application."""
     level = levels()
-    return [module for module in FILES if level[room(module)] < level["web"]]
+    return [module for module in FILES if level[room(module)] < level["web"] and room(module) != BESIDE_WEB]
 
 
 def test_every_module_says_what_it_is_for() -> None:

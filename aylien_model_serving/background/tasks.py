@@ -5,13 +5,19 @@ Pure. Describes the tasks and the response that they belong to; `background.pool
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from types import AsyncGeneratorType, GeneratorType
-from typing import Any, Generic, TypeVar, get_args, get_origin
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_args, get_origin
 
 from aylien_model_serving.handlers import callables
 
 _T = TypeVar("_T")
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar as _TypeVarWithDefault
+
+    _Tasks = _TypeVarWithDefault("_Tasks", default=Any)
+else:
+    _Tasks = TypeVar("_Tasks")
 
 Task = Callable[[], Any]
 
@@ -54,7 +60,7 @@ class BackgroundTasks:
     def __init__(self, tasks: Iterable[Task] = ()) -> None:
         self._tasks = list(tasks)
 
-    def add(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
+    def add_task(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
         """Add a function with its arguments, or a ready `BackgroundTask`, after the others.
 
         Raises:
@@ -69,25 +75,31 @@ class BackgroundTasks:
         return len(self._tasks)
 
 
-class TaskResponse(Generic[_T]):
+class TaskResponse(Generic[_T, _Tasks]):
     """A handler's result, and the tasks to run after the response has been sent.
 
+    As a hint, `TaskResponse[dict]` names the result; `TaskResponse[dict, BackgroundTask]` means the same.
+
     Args:
-        result: what the handler would return without tasks.
+        res: what the handler would return without tasks.
         background: a task, several of them, or any callable that takes no arguments.
 
     Raises:
-        TypeError: the result is a generator, or a task can't be called.
+        TypeError: the result is a generator or another iterator, or a task can't be called.
     """
 
-    def __init__(self, result: _T, background: Task | BackgroundTasks) -> None:
-        if isinstance(result, (GeneratorType, AsyncGeneratorType)):
+    def __init__(self, res: _T, background: Task | BackgroundTasks) -> None:
+        if isinstance(res, (Iterator, AsyncIterator)):
             raise TypeError("a stream has no background tasks: do at its generator's end what is to follow")
-        self.result = result
+        self.result = res
         self.tasks = tuple(background) if isinstance(background, BackgroundTasks) else (background,)
         for task in self.tasks:
             if not callable(task):
                 raise TypeError(f"a background task has to be callable, not {task!r}")
+
+    def __class_getitem__(cls, hints: Any) -> Any:
+        both = hints if isinstance(hints, tuple) else (hints, Any)
+        return super().__class_getitem__(both)  # type: ignore[misc]  # of Generic
 
 
 def without_tasks(result: Any) -> Any:

@@ -19,9 +19,13 @@ from aylien_model_serving.core.suggest import suggestion
 #: What each command does, known without importing its module.
 COMMANDS = {
     "run": "Serve an app with a production server.",
+    "worker": "Run the jobs of an app, without a web server.",
     "routes": "Show the routes of an app.",
     "call": "Call a route of a running service.",
-    "jobs": "List the jobs of a running service.",
+    "jobs": "List the jobs of a running service, wait for one, or cancel it.",
+    "reload": "Load a model of a running service again.",
+    "deploy": "Write the files by which Kubernetes or Compose runs a service.",
+    "ray": "Deploy the models of an app on a Ray cluster, show how they are, or delete them.",
     "hash-key": "Print the hash of an API key, for a service's list of keys.",
     "new": "Make a small project of one's own.",
     "completion": "Print a shell's completion of these commands.",
@@ -79,7 +83,7 @@ def _message(error: click.ClickException) -> str:
 
 def _show_version(ctx: click.Context, _: click.Parameter, is_requested: bool) -> None:
     if is_requested and not ctx.resilient_parsing:
-        click.echo(f"model-serving {import_module(f'{__name__}.library').version()}")
+        click.echo(f"model-serving {import_module('aylien_model_serving.servers.summary').version()}")
         ctx.exit()
 
 

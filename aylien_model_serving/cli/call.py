@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -18,12 +18,10 @@ from aylien_model_serving.cli.service_client import (
     client_options,
     library,
     report_errors,
+    result_of,
     whole_url,
 )
 from aylien_model_serving.core.escapes import escape
-
-if TYPE_CHECKING:
-    from aylien_model_serving.client import Job
 
 _STANDARD_INPUT = "-"
 
@@ -44,7 +42,7 @@ _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 )
 @click.option("--force", is_flag=True, help="Replace files that are there already.")
 @click.option("--no-wait", is_flag=True, help="Print a job's id, and leave.")
-@client_options
+@client_options()
 def command(
     url: str,
     words: tuple[str, ...],
@@ -61,18 +59,24 @@ def command(
     name=value    a value, read as the service describes the field
     name:=json    a value in JSON
     name@path     a file
-    -             a JSON object from standard input, which the others add to
+    :=json, @path the whole body, where it has no fields
+    -             JSON from standard input: an object, which the others add to, or the whole body
 
     A job is followed to its end, a stream is printed as it comes, and a file is saved.
     """
-    typed = fields.parse_arguments(word for word in words if word != _STANDARD_INPUT)
-    given = fields.from_json(sys.stdin.read()) if _STANDARD_INPUT in words else {}
+    bodies, named = fields.split(word for word in words if word != _STANDARD_INPUT)
+    typed = fields.parse_arguments(named)
+    body = [fields.read_body(word) for word in bodies]
+    given: dict[str, Any] = {}
+    if _STANDARD_INPUT in words:
+        sent = fields.from_json(sys.stdin.read())
+        given, body = (sent, body) if isinstance(sent, dict) else ({}, [*body, sent])
     with report_errors():
         found = resolve_route(whole_url(url), method, partial(client_of, api_key=api_key, timeout=timeout))
         values = given | _values(found, typed)
         operation = found.operation
-        answer = found.client.call(f"{operation.method} {operation.path}", **values)
-        _show(answer, OutputFiles(Path.cwd(), output, force), no_wait=no_wait)
+        answer = found.client.call(f"{operation.method} {operation.path}", *body, **values)
+        _show(answer, found.client.url, OutputFiles(Path.cwd(), output, force), no_wait=no_wait)
 
 
 def _values(found: ResolvedRoute, typed: list[fields.FieldArgument]) -> dict[str, Any]:
@@ -87,12 +91,12 @@ def _values(found: ResolvedRoute, typed: list[fields.FieldArgument]) -> dict[str
     return fields.read([*found.words, *typed], hints, is_known=not takes_more)
 
 
-def _show(answer: Any, files: OutputFiles, *, no_wait: bool) -> None:
+def _show(answer: Any, url: str, files: OutputFiles, *, no_wait: bool) -> None:
     client = library()
     if isinstance(answer, client.Job) and no_wait:
         click.echo(escape(answer.id))
     elif isinstance(answer, client.Job):
-        show(_result_of(answer), files)
+        show(result_of(answer, url), files)
     elif isinstance(answer, client.Stream):
         with answer:
             if files.output is not None:
@@ -103,11 +107,3 @@ def _show(answer: Any, files: OutputFiles, *, no_wait: bool) -> None:
                 show_item(item, files)
     else:
         show(answer, files)
-
-
-def _result_of(job: Job) -> Any:
-    try:
-        return job.result(progress=True)
-    except KeyboardInterrupt:
-        click.echo(f"The job {escape(job.id)} goes on", err=True)
-        raise

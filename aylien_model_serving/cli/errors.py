@@ -15,8 +15,10 @@ EXTRAS = {
     "av": "media",
     "granian": "granian",
     "redis": "redis",
+    "yaml": "deploy",
     "httpx": "client",
     "rich": "client",
+    "ray": "ray",
 }
 
 

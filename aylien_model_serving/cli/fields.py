@@ -41,6 +41,25 @@ class FieldArgument(NamedTuple):
     text: str
 
 
+def split(words: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Return the arguments that are a whole body, which have no name, and those that are fields."""
+    bodies: list[str] = []
+    named: list[str] = []
+    for word in words:
+        (bodies if word.startswith((":=", "@")) else named).append(word)
+    return bodies, named
+
+
+def read_body(text: str) -> Any:
+    """Return the value of an argument that is a whole body.
+
+    Raises:
+        InvalidUsage: it is not JSON, or there is no such file.
+    """
+    sign = "@" if text.startswith("@") else ":="
+    return _read(FieldArgument("", sign, text.removeprefix(sign)), Any)
+
+
 def parse_arguments(texts: Iterable[str]) -> list[FieldArgument]:
     """Return the fields that were typed.
 
@@ -193,16 +212,13 @@ def _expected(hint: Any) -> str:
     return " or ".join(_WORDS.get(get_origin(part) or part, str(part)) for part in _parts(hint))
 
 
-def from_json(text: str) -> dict[str, Any]:
-    """Return the fields of a JSON object.
+def from_json(text: str) -> Any:
+    """Return what standard input says: fields, or any other value of JSON.
 
     Raises:
-        InvalidUsage: it is not JSON, or no object.
+        InvalidUsage: it is not JSON.
     """
     try:
-        fields = json.loads(text)
+        return json.loads(text)
     except ValueError as error:
         raise InvalidUsage(f"standard input is not JSON: {error}") from None
-    if not isinstance(fields, dict):
-        raise InvalidUsage(f"standard input has to be a JSON object, and not {type(fields).__name__}")
-    return fields

@@ -10,11 +10,13 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+import msgspec
 
 from aylien_model_serving.cli.errors import InvalidUsage, pip_install
 from aylien_model_serving.cli.resolve_app import ResolvedApp, resolve_app
@@ -24,19 +26,21 @@ from aylien_model_serving.core.suggest import suggestion
 from aylien_model_serving.process import lifecycle
 from aylien_model_serving.service import Service
 from aylien_model_serving.web.description import describe_app
+from aylien_model_serving.web.workload import workload_of
 
 
-def main(pipe: int, target: AppTarget) -> None:
+def main(pipe: int, target: AppTarget, inspect: Callable[[AppTarget], Mapping[str, Any]]) -> None:
     """Write the result into a pipe, as one line, and end the process whatever else is running in it.
 
     Args:
         pipe: its file descriptor.
         target: the app.
+        inspect: returns the result, for JSON.
     """
     lifecycle.is_inspecting = True
     sys.path.insert(0, str(target.folder))
     try:
-        result: Mapping[str, Any] = inspect_target(target)
+        result: Mapping[str, Any] = inspect(target)
     except KeyboardInterrupt:
         os._exit(130)
     except BaseException as error:  # a service may do anything at its import, SystemExit included
@@ -48,15 +52,24 @@ def main(pipe: int, target: AppTarget) -> None:
 
 
 def inspect_target(target: AppTarget) -> dict[str, Any]:
-    """Return the expression of a target, and what `describe_app` says of it.
+    """Return the expression of a target, its workload, and what `describe_app` says of it.
+
+    Raises:
+        InvalidUsage: there is no app.
+    """
+    app, expression = made_app(target)
+    return {"expression": expression, "workload": msgspec.to_builtins(workload_of(app)), **describe_app(app)}
+
+
+def made_app(target: AppTarget) -> tuple[Any, str]:
+    """Return the app of a target, whose handlers are not built, and its expression.
 
     Raises:
         InvalidUsage: there is no app.
     """
     module = _imported(target)
     found: ResolvedApp = resolve_app(module, target.expression)
-    app = found.app.wsgi if isinstance(found.app, Service) else found.app
-    return {"expression": found.expression, **describe_app(app)}
+    return found.app.wsgi if isinstance(found.app, Service) else found.app, found.expression
 
 
 def _imported(target: AppTarget) -> ModuleType:
@@ -112,4 +125,4 @@ def _message(error: BaseException) -> str:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), AppTarget(Path(sys.argv[2]), *sys.argv[3:5]))
+    main(int(sys.argv[1]), AppTarget(Path(sys.argv[2]), *sys.argv[3:5]), inspect_target)

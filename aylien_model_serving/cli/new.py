@@ -7,6 +7,7 @@ install with this library; both validate the same.
 from __future__ import annotations
 
 import re
+import sys
 from importlib import resources
 from pathlib import Path
 
@@ -19,6 +20,12 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
 
 #: The files are kept under names by which no tool takes them for a part of this library.
 _SUFFIX, _HIDDEN = ".txt", "dot-"
+
+#: Where a project keeps a library that no index or repository has.
+_WHEELS = "wheels"
+
+#: The extra that the tests of a project need.
+_TESTING = "testing"
 
 
 @click.command("new")
@@ -34,19 +41,32 @@ def command(name: Path) -> None:
             f"{folder.name!r} is no name for a project: letters, digits, - and _ make one, e.g. my-model"
         )
     _refuse_occupied(folder, name)
+    if not library.is_installed():
+        raise CommandFailed(
+            "The library is not installed, only imported from a folder: pip install that folder"
+        )
+    is_local = library.is_local()
     words = {
         "{{name}}": folder.name,
         "{{library}}": library.requirement(),
-        "{{library_for_tests}}": library.requirement("swagger,testing"),
+        "{{library_for_tests}}": library.requirement(_TESTING),
+        "{{pins}}": "\n".join(library.pins(_TESTING)),
+        "{{python}}": f"{sys.version_info.major}.{sys.version_info.minor}",
+        "{{find_links}}": f"--find-links {_WHEELS}\n" if is_local else "",
+        "{{copy_wheels}}": f"COPY {_WHEELS} {_WHEELS}\n" if is_local else "",
     }
     files = _files(words)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for file, text in files.items():
             (folder / file).write_text(text)
+        if is_local:
+            (folder / _WHEELS).mkdir()
+            library.write_wheel(folder / _WHEELS)
     except OSError as error:
         raise CommandFailed(f"{name}: {error.strerror}") from error
-    _print_summary(name, files, words["{{library}}"])
+    click.echo(f"Made {name} with {', '.join(files)}.\n")
+    click.echo(f"  cd {name}\n  make test\n  make run")
 
 
 def _refuse_occupied(folder: Path, name: Path) -> None:
@@ -65,13 +85,3 @@ def _files(words: dict[str, str]) -> dict[str, str]:
             text = text.replace(word, meaning)
         found[re.sub(f"^{_HIDDEN}", ".", kept.name.removesuffix(_SUFFIX))] = text
     return dict(sorted(found.items()))
-
-
-def _print_summary(name: Path, files: dict[str, str], requirement: str) -> None:
-    click.echo(f"Made {name} with {', '.join(files)}.\n")
-    click.echo(f"  cd {name}\n  make test\n  make run")
-    if library.is_local(requirement):
-        click.echo(
-            f"\nrequirements.txt asks for the library where this one is, {requirement!r}, which an image "
-            "can't see: name a release, or a repository, before `make image`."
-        )

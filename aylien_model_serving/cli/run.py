@@ -25,14 +25,14 @@ _DEFAULTS = ServerOptions()
 )
 @click.option(
     "--host",
-    envvar="MODEL_SERVING_HOST",
+    envvar=["MODEL_SERVING_HOST", "FTAPI_HOST"],
     default=_DEFAULTS.host,
     show_default=True,
     help="Address to listen on; 0.0.0.0 is all of this machine's.",
 )
 @click.option(
     "--port",
-    envvar="MODEL_SERVING_PORT",
+    envvar=["MODEL_SERVING_PORT", "FTAPI_PORT"],
     type=click.IntRange(1, 65535),
     default=_DEFAULTS.port,
     show_default=True,
@@ -48,7 +48,7 @@ _DEFAULTS = ServerOptions()
 @click.option(
     "--worker-class",
     show_default=commands.DEFAULT_CLASS,
-    help=f"{', '.join(commands.WORKER_CLASSES)}, or the path of a class. granian: WSGI, or asgi.",
+    help=f"{', '.join(commands.WORKER_CLASSES)}, or the path of a class. granian: WSGI unless asgi.",
 )
 @click.option("--reload", is_flag=True, help="Start the workers again when a file changes.")
 @click.option(

@@ -1,10 +1,11 @@
-"""What `call` and `jobs` share: the client of a service, and its errors in one line.
+"""What `call`, `jobs` and `reload` share: the client of a service, and its errors in one line.
 
 The client needs packages that a service does not: it is imported when it is used.
 """
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -14,12 +15,13 @@ from urllib.parse import urlsplit
 import click
 
 from aylien_model_serving.cli.errors import CommandFailed, InvalidUsage
+from aylien_model_serving.core.escapes import escape
 from aylien_model_serving.errors import ServingError, Unauthorized
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from aylien_model_serving.client import Client
+    from aylien_model_serving.client import Client, Job
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -30,19 +32,23 @@ _RETRIES = 1
 KEY_VARIABLE = "MODEL_SERVING_API_KEY"
 
 
-def client_options(command: _Command) -> _Command:
-    """Add the options of requests to a service."""
+def client_options(timeout: float = 60.0) -> Callable[[_Command], _Command]:
+    """Return a decorator that adds the options of requests to a service.
+
+    Args:
+        timeout: seconds, where none are given.
+    """
     key = click.option(
         "--api-key", envvar=KEY_VARIABLE, show_envvar=True, help="Sent to a service that asks for a key."
     )
-    timeout = click.option(
+    seconds = click.option(
         "--timeout",
         type=click.FloatRange(min=0, min_open=True),
-        default=60.0,
+        default=timeout,
         show_default=True,
         help="Seconds.",
     )
-    return key(timeout(command))
+    return lambda command: key(seconds(command))
 
 
 def library() -> ModuleType:
@@ -108,6 +114,22 @@ def report_errors() -> Iterator[None]:
         raise CommandFailed(str(error)) from None
     except (TypeError, ValueError) as error:
         raise InvalidUsage(str(error)) from None
+
+
+def result_of(job: Job, url: str) -> Any:
+    """Wait for a job's end, and return its result; who interrupts it is told how to come back.
+
+    Args:
+        job: which is waited for.
+        url: of its service.
+    """
+    try:
+        return job.result(progress=True)
+    except KeyboardInterrupt:
+        command, job_id = f"model-serving jobs {shlex.quote(url)}", escape(job.id)
+        click.echo(f"The job {job_id} goes on. `{command} result {job_id}` waits for its result,", err=True)
+        click.echo(f"and `{command} cancel {job_id}` stops it.", err=True)
+        raise
 
 
 def _refusal(error: ServingError) -> str:

@@ -32,6 +32,7 @@ from aylien_model_serving.client.errors import (
 )
 from aylien_model_serving.client.files import ReceivedFile
 from aylien_model_serving.client.jobs import JobState
+from aylien_model_serving.client.reloads import RunnerReload
 from aylien_model_serving.errors import InvalidRequest, ServingError
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "JobState",
     "NotUnderstood",
     "ReceivedFile",
+    "RunnerReload",
     "ServingError",
     "Stream",
     "TimedOut",

@@ -21,12 +21,17 @@ import math
 from typing import Any
 
 from aylien_model_serving import errors
+from aylien_model_serving.client import display
 from aylien_model_serving.client.effects import ApiResponse
 from aylien_model_serving.errors import ServingError, reason
 
 
 class ClientError(Exception):
     """A call came to nothing, and the service did not say why."""
+
+    def _render_traceback_(self) -> list[str]:
+        """Return what IPython shows."""
+        return display.ShownError(type(self).__name__, str(self))()
 
 
 class Unreachable(ClientError, ConnectionError):
@@ -124,7 +129,8 @@ def _error(
     """Return an error of a class, whatever its constructor takes."""
     error = kind.__new__(kind)
     Exception.__init__(error, message)
-    vars(error).update(status=response.status, code=code, request_id=request_id)
+    shown = display.ShownError(kind.__name__, message, request_id)
+    vars(error).update(status=response.status, code=code, request_id=request_id, _render_traceback_=shown)
     if issubclass(kind, (errors.TooManyRequests, errors.Unavailable)):
         vars(error)["retry_after"] = math.ceil(response.retry_after() or 1)
     if issubclass(kind, errors.MethodNotAllowed):

@@ -14,9 +14,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.message import Message
+from email.utils import collapse_rfc2231_value
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import unquote
+
+from aylien_model_serving.client import display
 
 #: What a caller may give for a file, beside what is open for reading; text is text, and never a file's name.
 Sendable = Path | bytes
@@ -115,6 +118,10 @@ class ReceivedFile:
     media_type: str = UNKNOWN
     name: str | None = None
 
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        """Return what IPython shows: an image as a picture."""
+        return display.file_bundle(repr(self), self.media_type, self.content)
+
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the content to a file, or under its own name into a folder, and return the path.
 
@@ -140,7 +147,11 @@ def file_from_response(body: bytes, media_type: str, disposition: str) -> Receiv
     """
     header = Message()
     header["Content-Disposition"] = disposition
-    return ReceivedFile(body, media_type or UNKNOWN, _safe_name(header.get_filename()))
+    given = header.get_params([], "content-disposition")
+    names: list[Any] = [value for name, value in given if name == "filename"]
+    names.sort(key=lambda value: isinstance(value, tuple))  # whose extended form goes before the plain one
+    name = collapse_rfc2231_value(names[-1]) if names else None
+    return ReceivedFile(body, media_type or UNKNOWN, _safe_name(name))
 
 
 def decode_files(value: Any) -> Any:

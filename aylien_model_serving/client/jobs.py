@@ -33,9 +33,9 @@ from aylien_model_serving.client.errors import (
 from aylien_model_serving.client.files import decode_files
 from aylien_model_serving.client.options import ClockAndRandom, Options
 from aylien_model_serving.client.responses import parse_json, parse_response, raise_for_status
-from aylien_model_serving.client.retry import ReconnectBackoff, send
+from aylien_model_serving.client.retry import FIRST_DELAY, ReconnectBackoff, send
 from aylien_model_serving.client.streams import DECODERS, Event
-from aylien_model_serving.errors import ServingError
+from aylien_model_serving.errors import DeadlineExceeded, ServingError
 
 ENDED = frozenset({"finished", "failed", "cancelled"})
 
@@ -194,6 +194,8 @@ def wait_for_end(
         except (ClientError, ServingError) as failure:
             if not is_unavailable(failure):
                 raise
+            if isinstance(failure, DeadlineExceeded) and deadline - clock.now() < FIRST_DELAY:
+                break  # the service has noticed first that the time is up
             may_wait = False  # where too many clients wait already, one that does not is answered
             yield from backoff.wait(failure)
             continue

@@ -165,7 +165,8 @@ def _operation(
     )
     responses = described.get("responses", {})
     content = responses.get("200", {}).get("content", {})
-    is_known = "requestBody" not in described or "properties" in body
+    bare = body if body.get("type", "object") != "object" else None
+    is_known = "requestBody" not in described or "properties" in body or bare is not None
     is_open = not is_known or bool(body.get("additionalProperties"))
     return Operation(
         name=names[0],
@@ -179,7 +180,12 @@ def _operation(
         is_own="jobs" in described.get("tags", ()),
         text=described.get("description") or described.get("summary") or "",
         signature=signature_of(
-            fields, required, components, is_open=is_open, returns=_returned(content, components)
+            fields,
+            required,
+            components,
+            is_open=is_open,
+            returns=_returned(content, components),
+            body=bare,
         ),
     )
 

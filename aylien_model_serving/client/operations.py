@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from aylien_model_serving.client import jobs, responses
+from aylien_model_serving.client import jobs, reloads, responses
 from aylien_model_serving.client.effects import ApiRequest, ApiResponse, Effects
 from aylien_model_serving.client.errors import NotUnderstood
 from aylien_model_serving.client.jobs import JobState
@@ -55,10 +55,10 @@ class ClientCore:
         """Return the service's description, which is read once."""
         return self.document_cache.document or (yield from self.refresh())
 
-    def call(self, name: str, fields: Mapping[str, Any]) -> Effects:
+    def call(self, name: str, fields: Mapping[str, Any], body: tuple[Any, ...] = ()) -> Effects:
         """Call a route; return its value, the `JobState` of a job, or the `ApiResponse` of a stream."""
         document: Document = yield from self.document()
-        return (yield from self._send(request_of(document.find(name), fields, uuid.uuid4().hex)))
+        return (yield from self._send(request_of(document.find(name), fields, uuid.uuid4().hex, body)))
 
     def _send(self, request: ApiRequest) -> Effects:
         response: ApiResponse = yield from send(request, self.options, self.clock)
@@ -106,6 +106,10 @@ class ClientCore:
     def cancel(self, job_id: str) -> Effects:
         """Have a job stopped, and return its state."""
         return (yield from jobs.cancel(job_id, self.options, self.clock))
+
+    def reload_runner(self, name: str) -> Effects:
+        """Have a runner's weights loaded again, and return its `RunnerReload` once that is over."""
+        return (yield from reloads.run(name, self.options, self.clock))
 
     def wait_for_end(self, job_id: str, seconds: float, *, show_progress: bool) -> Effects:
         """Return a job's last state."""

@@ -24,16 +24,20 @@ _QUERY_METHODS = IDEMPOTENT_METHODS
 _UNAMBIGUOUS = {str: ("string",), bool: ("boolean",), int: ("integer", "number"), float: ("number",)}
 
 
-def request_of(operation: Operation, fields: Mapping[str, Any], key: str) -> ApiRequest:
+def request_of(
+    operation: Operation, fields: Mapping[str, Any], key: str, body: tuple[Any, ...] = ()
+) -> ApiRequest:
     """Return what is sent for a call.
 
     Args:
         operation: the route.
         fields: by name.
         key: distinguishes this call from all others, so that a job which is requested twice is one job.
+        body: the value that the whole body is, as the only item; then the fields are those of the path.
 
     Raises:
-        TypeError: a value of the path is missing, or a value can't be sent.
+        TypeError: a value of the path is missing, a value can't be sent, or there are both a body and its
+            fields.
         ValueError: a number that JSON does not know, or a value that would lead to another path.
     """
     path, left = _path(operation, fields)
@@ -42,6 +46,10 @@ def request_of(operation: Operation, fields: Mapping[str, Any], key: str) -> Api
     if operation.is_job:
         headers["Idempotency-Key"] = key
         is_idempotent = True
+    if body:
+        media_type, content = _whole_body(operation, body, left)
+        headers["Content-Type"] = media_type
+        return ApiRequest(operation.method, path, (), headers, content, idempotent=is_idempotent)
     if operation.method in _QUERY_METHODS:
         return ApiRequest(operation.method, path, _query(left), headers, idempotent=is_idempotent)
     left = {name: _convert_uploads(value) for name, value in left.items()}
@@ -50,6 +58,21 @@ def request_of(operation: Operation, fields: Mapping[str, Any], key: str) -> Api
         return ApiRequest(operation.method, path, (), headers, form=form, idempotent=is_idempotent)
     headers["Content-Type"] = "application/json"
     return ApiRequest(operation.method, path, (), headers, to_json(left), idempotent=is_idempotent)
+
+
+def _whole_body(operation: Operation, body: tuple[Any, ...], left: Mapping[str, Any]) -> tuple[str, bytes]:
+    """Return the media type and the bytes of a body that is one value: a file as it is, any other as JSON."""
+    if len(body) > 1:
+        raise TypeError(f"{operation.plain_name}() takes one body, and {len(body)} were given")
+    if left:
+        raise TypeError(f"{operation.plain_name}() got a body, and {min(left)!r} beside it, a field of one")
+    if operation.method in _QUERY_METHODS:
+        raise TypeError(f"{operation.method} has no body: give the fields of {operation.name}() by name")
+    upload = Upload.of(body[0])
+    if upload is None:
+        return "application/json", to_json(body[0])
+    with upload.opened() as source:
+        return upload.media_type, source if isinstance(source, bytes) else source.read()
 
 
 def _path(operation: Operation, fields: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -120,15 +143,15 @@ def _is_unambiguous(operation: Operation, name: str, value: Any) -> bool:
     )
 
 
-def to_json(fields: Mapping[str, Any]) -> bytes:
-    """Return fields as JSON.
+def to_json(value: Any) -> bytes:
+    """Return fields, or any other value, as JSON.
 
     Raises:
         TypeError: a value can't be expressed in JSON.
         ValueError: a number is not finite.
     """
     return json.dumps(
-        fields, default=_encode, allow_nan=False, ensure_ascii=False, separators=(",", ":")
+        value, default=_encode, allow_nan=False, ensure_ascii=False, separators=(",", ":")
     ).encode()
 
 
@@ -143,7 +166,8 @@ def _encode(value: Any) -> Any:
         return dataclasses.asdict(value)
     if isinstance(value, (set, frozenset)):
         return list(value)
-    for name in ("tolist", "model_dump"):  # arrays and numbers of numpy and torch, models of pydantic
-        if callable(getattr(value, name, None)):
-            return getattr(value, name)()
+    if callable(getattr(value, "tolist", None)):  # arrays and numbers of numpy and torch
+        return value.tolist()
+    if callable(getattr(value, "model_dump", None)):  # models of pydantic
+        return value.model_dump(by_alias=True)
     raise TypeError(f"a {type(value).__name__} can't be sent")

@@ -44,6 +44,7 @@ def signature_of(
     *,
     is_open: bool,
     returns: Any,
+    body: Schema | None = None,
 ) -> inspect.Signature:
     """Return the signature of a route.
 
@@ -53,6 +54,7 @@ def signature_of(
         components: what the schemas refer to, by name.
         is_open: whether it takes fields of any other name.
         returns: what it answers.
+        body: the schema of a body that is one value without fields, which is given by position.
     """
     named = {name: schema for name, schema in fields.items() if name.isidentifier() and not iskeyword(name)}
     parameters = [
@@ -64,6 +66,9 @@ def signature_of(
         )
         for name, schema in sorted(named.items(), key=lambda item: item[0] not in required)
     ]
+    if body is not None:
+        hint = type_of(body, components)
+        parameters.insert(0, inspect.Parameter("body", inspect.Parameter.POSITIONAL_ONLY, annotation=hint))
     if is_open or len(named) < len(fields):  # other names can be given by `**`
         name = next(name for name in ("fields", "further_fields") if name not in fields)
         parameters.append(inspect.Parameter(name, inspect.Parameter.VAR_KEYWORD, annotation=Any))

@@ -9,16 +9,22 @@ which every call that names several media types would pay.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from aylien_model_serving.codecs import forms, json
+from aylien_model_serving.codecs import body_values, forms, json
 from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.core.messages import Call, Reply
 from aylien_model_serving.errors import MalformedBody, UnsupportedMediaType
 
 Decode = Callable[[bytes, str], Fields]
+
+#: The range of all media types.
+ANY_TYPE = "*/*"
+
+_NO_DECODERS: Mapping[str, Decode] = MappingProxyType({})
 
 
 class Encoder(NamedTuple):
@@ -45,22 +51,59 @@ JSON = Encoder("application/json", json.encode)
 _JSON_IN_PARTS = Encoder("application/json", json.encode_in_parts)
 
 
-def decoders_of(max_items: int, *, numbers: bool = False) -> Mapping[str, Decode]:
-    """Return the decoders of every route by media type; a body of any other type is tried as JSON.
+def decoders_of(
+    max_items: int,
+    *,
+    numbers: bool = False,
+    exact: Collection[str] = (),
+    whole: str | None = None,
+    raw: Mapping[str, Decode] = _NO_DECODERS,
+    expected: str = "JSON",
+) -> Mapping[str, Decode]:
+    """Return the decoders of a route by media type, with `ANY_TYPE` for all types that have none.
 
     Args:
         max_items: see `json.decode`.
         numbers: likewise.
+        exact: likewise.
+        whole: the name of the parameter that a body of JSON is the value of; otherwise it has fields.
+        raw: those of bodies that are taken as they are, by media type or range of types.
+        expected: what a client is told to send in place of what is not understood.
     """
-    decode_json = partial(json.decode, max_items=max_items, numbers=numbers)
+    decode_json: Decode = partial(json.decode, max_items=max_items, numbers=numbers, exact=exact)
+    if whole is not None:
+        decode_json = partial(
+            body_values.decode_json, name=whole, max_items=max_items, numbers=numbers, exact=bool(exact)
+        )
     return {
         "": decode_json,
         "application/json": decode_json,
-        "application/x-www-form-urlencoded": partial(
-            forms.decode_urlencoded, max_items=max_items, numbers=numbers
-        ),
+        "application/x-www-form-urlencoded": partial(forms.decode_urlencoded, decode_json=decode_json),
         "multipart/form-data": forms.decode_multipart,
+        **raw,
+        ANY_TYPE: partial(_decode_other, decode_json=decode_json, raw=raw, expected=expected),
     }
+
+
+def _decode_other(
+    body: bytes, content_type: str, decode_json: Decode, raw: Mapping[str, Decode], expected: str
+) -> Fields:
+    """Decode a body of a type that has no decoder: as it is, or as JSON, whatever its Content-Type says.
+
+    Clients rely on the latter.
+    """
+    is_json = "json" in content_type.lower()
+    decode_raw = raw.get(f"{content_type.partition('/')[0].strip().lower()}/*") or raw.get(ANY_TYPE)
+    if decode_raw is not None and not is_json:
+        return decode_raw(body, content_type)
+    try:
+        return decode_json(body, content_type)
+    except MalformedBody:
+        if is_json:
+            raise
+        raise UnsupportedMediaType(
+            f"Bodies of type {content_type[:80]!r} are not understood here: send {expected}"
+        ) from None
 
 
 #: Those of a route without a limit of its own.
@@ -71,37 +114,21 @@ QUERY_METHODS = frozenset({"GET", "HEAD", "DELETE"})
 
 
 def decode(call: Call, decoders: Mapping[str, Decode]) -> Fields:
-    """Return the fields that a call carries in its body or query string.
+    """Return the fields that a call carries in its body, which has no content coding, or query string.
 
     Raises:
         MalformedBody: the body is not what its media type promises.
-        UnsupportedMediaType: no decoder knows the media type or the content coding.
+        UnsupportedMediaType: no decoder knows the media type.
     """
-    headers = call.headers
-    coding = headers.get("content-encoding")
-    if coding and coding.strip().lower() not in ("", "identity"):
-        raise UnsupportedMediaType("Compressed bodies are not accepted: send it without Content-Encoding")
     if call.method in QUERY_METHODS and not call.body:
         return forms.decode_query(call.query)
-    if call.path_values and not call.body:
-        return Fields({})  # the path may say all there is to say
-    content_type = headers.get("content-type", "")
+    if not call.body and (call.path_values or call.query):
+        return Fields({})  # they may say all there is to say
+    content_type = call.headers.get("content-type", "")
     known = decoders.get(content_type) or decoders.get(content_type.partition(";")[0].strip().lower())
     if known is not None:
         return known(call.body, content_type)
-    return _decode_undeclared(call.body, content_type, decoders[""])
-
-
-def _decode_undeclared(body: bytes, content_type: str, decode_json: Decode) -> Fields:
-    """Decode JSON whatever its Content-Type says: clients rely on it."""
-    try:
-        return decode_json(body, content_type)
-    except MalformedBody:
-        if "json" in content_type.lower():
-            raise
-        raise UnsupportedMediaType(
-            f"Bodies of type {content_type[:80]!r} are not understood here: send JSON"
-        ) from None
+    return decoders[ANY_TYPE](call.body, content_type)
 
 
 def choose_encoder(accept: str, encoders: tuple[Encoder, ...]) -> Encoder:

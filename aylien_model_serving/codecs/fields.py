@@ -21,9 +21,12 @@ class Fields(NamedTuple):
         uploads: the values that came as files, with their names and types; they are among the values too, as
             plain bytes.
         proven: names of values that are certain to fit the schema, since its own decoder made them.
+        bound: whether the only value has the name of the parameter that the whole body is for, which the body
+            does not say.
     """
 
     values: dict[str, Any]
     textual: bool = False
     uploads: Mapping[str, IncomingFile | list[str | IncomingFile]] = _NO_UPLOADS
     proven: frozenset[str] = frozenset()
+    bound: bool = False

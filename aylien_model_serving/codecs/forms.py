@@ -9,7 +9,7 @@ Werkzeug's decoder parses multipart bodies, without its `FormDataParser`, which 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from werkzeug.exceptions import HTTPException
@@ -51,16 +51,21 @@ def decode_query(query: str) -> Fields:
 
 
 def decode_urlencoded(
-    body: bytes, content_type: str, max_items: int = json.MAX_ITEMS, *, numbers: bool = False
+    body: bytes, content_type: str, decode_json: Callable[[bytes, str], Fields] = json.decode
 ) -> Fields:
-    """Return the fields of a form, or of JSON that curl's -d sent under a form's media type.
+    """Return the fields of a form, or what JSON says that curl's -d sent under a form's media type.
+
+    Args:
+        body: the text.
+        content_type: not looked at.
+        decode_json: reads JSON.
 
     Raises:
-        TooManyItems: more than `MAX_PARTS` fields, or more items of JSON than `max_items`.
+        TooManyItems: more than `MAX_PARTS` fields, or too many items of JSON.
         MalformedBody: nothing was sent, or neither a form nor JSON.
     """
     if body.lstrip()[:1] in (b"{", b"[", b""):
-        return json.decode(body, max_items=max_items, numbers=numbers)
+        return decode_json(body, content_type)
     return _fields(body)
 
 

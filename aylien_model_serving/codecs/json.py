@@ -13,6 +13,7 @@ from __future__ import annotations
 import codecs
 import json
 import re
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -21,7 +22,6 @@ from aylien_model_serving.codecs import json_items, json_numbers, json_parts, js
 from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.errors import InvalidAnswer, MalformedBody, TooManyItems
-from aylien_model_serving.media.files import MediaFile
 from aylien_model_serving.process import native_threads
 
 #: Containers within containers that a body may have.
@@ -38,7 +38,12 @@ _scalars = frozenset({str, int, float, bool, type(None)})
 
 
 def decode(
-    body: bytes, content_type: str = "", max_items: int = MAX_ITEMS, *, numbers: bool = False
+    body: bytes,
+    content_type: str = "",
+    max_items: int = MAX_ITEMS,
+    *,
+    numbers: bool = False,
+    exact: Collection[str] = (),
 ) -> Fields:
     """Return the fields of a JSON object.
 
@@ -47,6 +52,7 @@ def decode(
         content_type: not looked at.
         max_items: the arrays, objects and texts, keys included, that it may have.
         numbers: whether its numbers are limited too.
+        exact: the fields whose numbers with a fraction are decimals, and no floats.
 
     Raises:
         TooManyItems: it has more of them, and nothing is decoded; or it has too many fields.
@@ -54,24 +60,33 @@ def decode(
     """
     if len(body) > max_items:
         json_items.check(body, max_items, numbers=numbers)
-    value = loads(body)
+    value = loads(body, json_numbers.EXACT if exact else None)
     if type(value) is not dict:
         raise MalformedBody(f"The body has to be a JSON object, not {_json_name(value)}")
     if len(value) > MAX_FIELDS:
         raise TooManyItems(f"The body has more than {MAX_FIELDS:,} fields, as many as are accepted")
+    if exact:
+        value = {
+            name: item if name in exact else json_numbers.with_floats(item) for name, item in value.items()
+        }
     return Fields(value)
 
 
-def loads(body: bytes) -> Any:
-    """Return the value of a JSON text; see `decode` for what is refused."""
+def loads(body: bytes, decoder: msgspec.json.Decoder[Any] | None = None) -> Any:
+    """Return the value of a JSON text; see `decode` for what is refused.
+
+    Args:
+        body: the text.
+        decoder: reads its numbers; None for one that makes floats.
+    """
     if not body:
         raise MalformedBody("The body is empty: send a JSON object")
     body = body.removeprefix(codecs.BOM_UTF8)
     if len(body) < _LONG:
-        return _loads(body, body)
+        return _loads(body, body, decoder=decoder)
     whole = json_pieces.Whole()
     for piece in json_pieces.pieces(body):
-        whole.add(piece, _loads(piece.text, body, piece.shift))
+        whole.add(piece, _loads(piece.text, body, piece.shift, decoder))
         native_threads.yield_to_others()
     return whole.value
 
@@ -80,10 +95,12 @@ def loads(body: bytes) -> Any:
 _LONG = 2 * json_pieces.SIZE
 
 
-def _loads(text: bytes, body: bytes, shift: int = 0) -> Any:
+def _loads(text: bytes, body: bytes, shift: int = 0, decoder: msgspec.json.Decoder[Any] | None = None) -> Any:
     """Return the value of a text; `shift` leads from its places to those in the body that it is of."""
     try:
-        decoder = _decoder if len(text) < json_numbers.MIN_BYTES else json_numbers.decoder_for(text, _decoder)
+        if decoder is None:
+            is_short = len(text) < json_numbers.MIN_BYTES
+            decoder = _decoder if is_short else json_numbers.decoder_for(text, _decoder)
         value = decoder.decode(text)
         if not _round_trips(text, value):
             _check_shape(text, value)
@@ -115,6 +132,9 @@ _ESCAPE = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 
+#: The first bytes of what gzip makes (RFC 1952, section 2.3.1).
+_GZIP = b"\x1f\x8b"
+
 _TOO_DEEP = f"The body is nested more than {MAX_DEPTH} levels deep"
 
 
@@ -124,6 +144,8 @@ def _client_message(message: str, body: bytes) -> str:
         lone = next((found for found in _ESCAPE.finditer(body) if found["lone"]), None)
         if lone is not None:
             return f"\\{lone['lone'].decode()} is a lone surrogate, half a character (byte {lone.start()})"
+    if body.startswith(_GZIP):
+        return "it is compressed: say so by the header Content-Encoding: gzip"
     return message.removeprefix("JSON is malformed: ").replace("Input data was", "it is")
 
 
@@ -258,7 +280,12 @@ def with_lists(result: object) -> object:
 
 def as_received(result: object) -> Any:
     """Return a handler's result as a client's JSON parser will see it."""
-    return _decoder.decode(encode(result))
+    return decoded(encode(result))
+
+
+def decoded(text: bytes) -> Any:
+    """Return the value of a JSON text that was written here."""
+    return _decoder.decode(text)
 
 
 def encodable(value: Any) -> Any:
@@ -270,23 +297,4 @@ def encodable(value: Any) -> Any:
     return [encodable(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
-def encode_canonical(value: object) -> bytes:
-    """Return the bytes that equal values share and no others, for keys.
-
-    MessagePack distinguishes bytes from text and NaN from null; JSON is used for the integers and the keys of
-    dicts that MessagePack can't express.
-    """
-    try:
-        return _canonical_encoder.encode(value)
-    except (OverflowError, TypeError):
-        return _canonical_json_encoder.encode(value)
-
-
-def _key_hook(value: Any) -> Any:
-    """Return what identifies a value in a key; a file that has not been fetched is identified by its URL."""
-    return value.identity() if isinstance(value, MediaFile) else json_values.plain(value)
-
-
 _encoder = msgspec.json.Encoder(enc_hook=json_values.plain)
-_canonical_encoder = msgspec.msgpack.Encoder(enc_hook=_key_hook, order="deterministic")
-_canonical_json_encoder = msgspec.json.Encoder(enc_hook=_key_hook, order="deterministic")

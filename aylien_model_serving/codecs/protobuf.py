@@ -5,7 +5,6 @@ Pure. Handlers get the same fields as from the same message's JSON, and need not
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from copy import copy
 from typing import Any, Protocol, cast
@@ -18,9 +17,13 @@ from aylien_model_serving.codecs import Encoder, json, protobuf_arrays
 from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.codecs.protobuf_dicts import compile_to_dict, listed_of
 from aylien_model_serving.codecs.protobuf_items import ItemLimit
+from aylien_model_serving.codecs.protobuf_values import MessageValues
 from aylien_model_serving.errors import InvalidAnswer, MalformedBody
 
 MEDIA_TYPE = "application/x-protobuf"
+
+#: The names by which clients call it.
+MEDIA_TYPES = (MEDIA_TYPE, "application/protobuf")
 
 
 class LimitedDecode(Protocol):
@@ -69,10 +72,45 @@ def decoder(
             return Fields(values, proven=frozenset(values))
         except (DecodeError, Error, TypeError, ValueError, OverflowError) as error:
             # TypeError: an Any of an unknown type; OverflowError: a time beyond those of a datetime
-            name = message_type.DESCRIPTOR.full_name
-            raise MalformedBody(f"The body is not a protobuf message of type {name}: {error}") from None
+            raise _malformed(message_type, error) from None
 
     return decode
+
+
+def message_decoder(message_type: type[Message], name: str) -> LimitedDecode:
+    """Return the decoder of one message type's bytes that makes the message the value of a parameter.
+
+    Args:
+        message_type: a generated message class.
+        name: of the parameter.
+    """
+    limit = ItemLimit(cast(Descriptor, message_type.DESCRIPTOR))
+
+    def decode(body: bytes, content_type: str, max_items: int = json.MAX_ITEMS) -> Fields:
+        limit.check(body, max_items)
+        try:
+            return Fields({name: message_type.FromString(body)}, bound=True)
+        except DecodeError as error:
+            raise _malformed(message_type, error) from None
+
+    return decode
+
+
+def message_of(message_type: type[Message], values: dict[str, Any]) -> Message:
+    """Return a message with values that are known to fit it; long lists are not looked at item by item."""
+    message = message_type()
+    fields = cast(Descriptor, message.DESCRIPTOR).fields_by_name
+    rest = {}
+    for name, value in values.items():
+        field = fields.get(name)
+        if field is None or not _put_list(message, field, value):
+            rest[name] = value
+    return ParseDict(rest, message)
+
+
+def _malformed(message_type: type[Message], error: Exception) -> MalformedBody:
+    name = message_type.DESCRIPTOR.full_name
+    return MalformedBody(f"The body is not a protobuf message of type {name}: {error}")
 
 
 #: Items of a list from which on it is copied in bulk: MessageToDict and ParseDict inspect each item.
@@ -103,38 +141,52 @@ def _extract_lists(message: Message, arrays: frozenset[str]) -> dict[str, list[A
 
 
 def _long_list(field: FieldDescriptor, items: Any) -> list[Any]:
-    """Return the items of a long list if they are the same in JSON, else none, as for NaN and infinities."""
+    """Return the items of a long list if they are the same as in JSON, else none."""
     if (
         len(items) < _MIN_LONG_LIST
         or field.type == FieldDescriptor.TYPE_BYTES
         or field.cpp_type not in _SAME_IN_JSON_TYPES
     ):
         return []
-    listed = listed_of(items)
-    is_double = field.cpp_type == FieldDescriptor.CPPTYPE_DOUBLE
-    return [] if is_double and not math.isfinite(sum(listed)) else listed
+    return listed_of(items)
 
 
 def encoder(message_type: type[Message]) -> Encoder:
     """Return the encoder of one message type."""
-    return Encoder(MEDIA_TYPE, _encode(message_type))
+    return encoders(message_type)[0]
+
+
+def encoders(message_type: type[Message]) -> tuple[Encoder, ...]:
+    """Return the encoders of one message type, one for each media type that clients may ask for."""
+    encode = _encode(message_type)
+    return tuple(Encoder(media_type, encode) for media_type in MEDIA_TYPES)
 
 
 def _encode(message_type: type[Message]) -> Callable[[Any], bytes]:
+    values = MessageValues(cast(Descriptor, message_type.DESCRIPTOR))
+
     def encode(result: object) -> bytes:
         try:
             if isinstance(result, message_type):
                 return result.SerializeToString()
             if type(result) is dict:
-                return _encode_dict(message_type(), result)
-            return ParseDict(json.as_received(result), message_type()).SerializeToString()
+                return _encode_dict(message_type(), result, values)
+            return ParseDict(_as_parsed(result, values), message_type()).SerializeToString()
         except ParseError as error:
             raise InvalidAnswer(f"The answer does not fit its schema: {error}") from error
 
     return encode
 
 
-def _encode_dict(message: Message, values: dict[str, Any]) -> bytes:
+def _as_parsed(result: object, values: MessageValues) -> Any:
+    """Return a result as the parser takes it; in JSON, NaN and infinities would be null."""
+    encoded = json.encode(result)
+    if b"null" not in encoded:
+        return json.decoded(encoded)
+    return json.as_received(values.with_texts(result, quoted=True))
+
+
+def _encode_dict(message: Message, values: dict[str, Any], texts: MessageValues) -> bytes:
     """Return a message's bytes; arrays and long lists of its values are not converted to JSON first."""
     fields = cast(Descriptor, message.DESCRIPTOR).fields_by_name
     rest, records = {}, []
@@ -144,7 +196,7 @@ def _encode_dict(message: Message, values: dict[str, Any]) -> bytes:
             records.append(_put_array(message, field, value))
         elif field is None or not _put_list(message, field, value):
             rest[name] = value
-    ParseDict(json.as_received(rest), message)
+    ParseDict(_as_parsed(rest, texts), message)
     return b"".join((message.SerializeToString(), *records))
 
 
@@ -165,7 +217,7 @@ def _put_list(message: Message, field: FieldDescriptor, items: Any) -> bool:
         return False
     try:
         getattr(message, field.name).extend(items)
-        is_put = kind is not float or math.isfinite(sum(items))
+        is_put = True
     except (OverflowError, TypeError, ValueError):
         is_put = False
     if not is_put:  # so that ParseDict reports what is wrong

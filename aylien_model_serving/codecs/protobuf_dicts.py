@@ -1,7 +1,8 @@
 """Compiles a protobuf message type into a function from its messages to dicts, as JSON has their fields.
 
 Pure. The dict is that of `json_format.MessageToDict` with `preserving_proto_field_name`, which looks at the
-type of each value anew and takes up to ten times as long; types with a rare JSON form are left to it.
+type of each value anew and takes up to ten times as long; types with a rare JSON form are left to it. NaN and
+infinities stay numbers, as the message has them, while JSON has texts for them.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from functools import cache
 from math import isfinite
 from typing import Any, NamedTuple
 
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf import descriptor_pool
+from google.protobuf.descriptor import Descriptor, EnumValueDescriptor, FieldDescriptor
 from google.protobuf.internal.type_checkers import ToShortestFloat
 from google.protobuf.json_format import MessageToDict, SerializeToJsonError
 
@@ -21,6 +23,9 @@ Convert = Callable[[Any], Any]
 
 _WRAPPERS = "google/protobuf/wrappers.proto"
 _EPOCH = datetime(1970, 1, 1)
+
+#: Nanoseconds of a second, and seconds of the longest duration (google/protobuf/duration.proto).
+_SECOND, _LONGEST = 1_000_000_000, 315_576_000_000
 
 
 class _Conversion(NamedTuple):
@@ -36,29 +41,29 @@ def compile_to_dict(descriptor: Descriptor) -> Convert:
     The function raises SerializeToJsonError or ValueError for what JSON can't express, TypeError for an Any
     of an unknown type.
     """
-    return _DictCompiler().message(descriptor)
+    return _DictCompiler().message(descriptor).one
 
 
 class _DictCompiler:
     """Makes each type's conversion once, and that of a field when a message first has it."""
 
     def __init__(self) -> None:
-        self._made: dict[str, Convert] = {}
+        self._made: dict[str, _Conversion] = {}
 
-    def message(self, descriptor: Descriptor) -> Convert:
+    def message(self, descriptor: Descriptor) -> _Conversion:
         name = descriptor.full_name
         if name not in self._made:
             self._made[name] = self._make(descriptor)
         return self._made[name]
 
-    def _make(self, descriptor: Descriptor) -> Convert:
+    def _make(self, descriptor: Descriptor) -> _Conversion:
         if descriptor.file.name == _WRAPPERS:
             inner = _scalar(descriptor.fields_by_name["value"]).one
-            return lambda message: inner(message.value)
+            return _one_by_one(lambda message: inner(message.value))
+        if descriptor.full_name == "google.protobuf.Value":
+            return _Conversion(_value, _values)
         if descriptor.full_name.startswith("google.protobuf."):
-            return _WELL_KNOWN.get(descriptor.full_name, _as_protobuf_does)
-        if any(map(_has_enum_options, descriptor.fields)):
-            return _as_protobuf_does
+            return _one_by_one(_WELL_KNOWN.get(descriptor.full_name, _as_protobuf_does))
         return _regular(_Fields(self))
 
     def field(self, field: FieldDescriptor) -> tuple[str, Convert]:
@@ -70,10 +75,7 @@ class _DictCompiler:
         return name, conversion.many if field.is_repeated else conversion.one
 
     def _conversion(self, field: FieldDescriptor) -> _Conversion:
-        if field.message_type is None:
-            return _scalar(field)
-        convert = self.message(field.message_type)
-        return _Conversion(convert, _values) if convert is _value else _one_by_one(convert)
+        return _scalar(field) if field.message_type is None else self.message(field.message_type)
 
 
 class _Fields(dict[FieldDescriptor, tuple[str, Convert]]):
@@ -88,27 +90,26 @@ class _Fields(dict[FieldDescriptor, tuple[str, Convert]]):
         return self[field]
 
 
-def _regular(fields: _Fields) -> Convert:
-    def convert(message: Any) -> dict[str, Any]:
-        found = {}
-        for field, value in message.ListFields():
-            name, convert_value = fields[field]
-            try:
-                found[name] = convert_value(value)
-            except ValueError as error:
-                raise SerializeToJsonError(f"Failed to serialize {field.name} field: {error}.") from error
-        return found
+def _regular(fields: _Fields) -> _Conversion:
+    def many(messages: Any) -> list[dict[str, Any]]:
+        """Convert many in one call: those of two bytes each would take longer to call for than to convert."""
+        converted = []
+        for message in messages:
+            found: dict[str, Any] = {}
+            for field, value in message.ListFields():
+                name, convert = fields[field]
+                try:
+                    found[name] = convert(value)
+                except ValueError as error:
+                    raise SerializeToJsonError(f"Failed to serialize {field.name} field: {error}.") from error
+            converted.append(found)
+        return converted
 
-    return convert
+    return _Conversion(lambda message: many((message,))[0], many)
 
 
 def _as_protobuf_does(message: Any) -> Any:
     return MessageToDict(message, preserving_proto_field_name=True)
-
-
-def _has_enum_options(field: FieldDescriptor) -> bool:
-    """Return whether a value of a field's enum has options, one of which gives it another name in JSON."""
-    return field.enum_type is not None and any(value.has_options for value in field.enum_type.values)
 
 
 def _map(key: FieldDescriptor, convert: Convert) -> Convert:
@@ -125,12 +126,6 @@ def _unchanged(value: Any) -> Any:
     return value
 
 
-def _float(number: float) -> Any:
-    if isfinite(number):
-        return number
-    return "NaN" if number != number else "Infinity" if number > 0 else "-Infinity"
-
-
 def listed_of(values: Any) -> list[Any]:
     """Return the values of a repeated field; some at a time, so that other threads run meanwhile."""
     listed: list[Any] = []
@@ -143,13 +138,8 @@ def listed_of(values: Any) -> list[Any]:
 _AT_ONCE = 100_000
 
 
-def _doubles(numbers: Any) -> list[Any]:
-    listed = listed_of(numbers)
-    return listed if isfinite(sum(listed)) else [_float(number) for number in listed]
-
-
 def _short_float(number: float) -> Any:
-    return ToShortestFloat(number) if isfinite(number) else _float(number)
+    return ToShortestFloat(number) if isfinite(number) else number
 
 
 #: Integers from 0 on whose texts are shared: of one or two bytes each, they would take fifty as texts.
@@ -175,11 +165,23 @@ def _enum(field: FieldDescriptor) -> _Conversion:
     if field.enum_type.full_name == "google.protobuf.NullValue":
         return _one_by_one(lambda _: None)
     values = field.enum_type.values_by_number  # its items hold each alias, a look-up finds the first
-    names: dict[int, str] = {number: values[number].name for number in values}
+    names: dict[int, str] = {number: _name_in_json(values[number]) for number in values}
     get = names.get
     return _one_by_one(lambda number: get(number, number))._replace(
         many=lambda numbers: [get(number, number) for number in numbers]
     )
+
+
+def _name_in_json(value: EnumValueDescriptor) -> str:
+    """Return the name of an enum's value, or the other one that an option gives it."""
+    if not value.has_options:
+        return value.name
+    try:
+        option: Any = descriptor_pool.Default().FindExtensionByName("pb.enumvalue.json")
+    except KeyError:  # nobody has imported the file that declares it
+        return value.name
+    options = value.GetOptions()
+    return str(options.Extensions[option].string if options.HasExtension(option) else value.name)
 
 
 def _scalar(field: FieldDescriptor) -> _Conversion:
@@ -199,7 +201,7 @@ _CONVERSIONS = {
     FieldDescriptor.CPPTYPE_STRING: _AS_IT_IS,
     FieldDescriptor.CPPTYPE_INT64: _LONG,
     FieldDescriptor.CPPTYPE_UINT64: _LONG,
-    FieldDescriptor.CPPTYPE_DOUBLE: _Conversion(_float, _doubles),
+    FieldDescriptor.CPPTYPE_DOUBLE: _AS_IT_IS,
     FieldDescriptor.CPPTYPE_FLOAT: _one_by_one(_short_float),
 }
 
@@ -238,15 +240,30 @@ _KINDS: dict[str, Convert] = {
 
 
 def _timestamp(message: Any) -> Any:
-    seconds = message.seconds
-    if message.nanos:
-        return _as_protobuf_does(message)
-    if not seconds:
+    seconds, nanos = message.seconds, message.nanos
+    if not seconds and not nanos:
         return "1970-01-01T00:00:00Z"
     try:
-        return (_EPOCH + timedelta(0, seconds)).isoformat() + "Z"
+        text = (_EPOCH + timedelta(0, seconds)).isoformat()
     except OverflowError:
         return _as_protobuf_does(message)  # which raises
+    return f"{text}{_fraction(nanos)}Z" if 0 <= nanos < _SECOND else _as_protobuf_does(message)
+
+
+def _duration(message: Any) -> Any:
+    seconds, nanos = message.seconds, message.nanos
+    if 0 <= seconds <= _LONGEST and 0 <= nanos < _SECOND:
+        return f"{seconds}{_fraction(nanos)}s"
+    return _as_protobuf_does(message)  # which may raise
+
+
+def _fraction(nanos: int) -> str:
+    """Return the digits of a second's part with its point, of which there are 3, 6 or 9, or none at all."""
+    if not nanos:
+        return ""
+    if not nanos % 1_000_000:
+        return f".{nanos // 1_000_000:03}"
+    return f".{nanos:09}" if nanos % 1000 else f".{nanos // 1000:06}"
 
 
 def _any(message: Any) -> Any:
@@ -255,8 +272,8 @@ def _any(message: Any) -> Any:
 
 _WELL_KNOWN: dict[str, Convert] = {
     "google.protobuf.Any": _any,
+    "google.protobuf.Duration": _duration,
     "google.protobuf.ListValue": _list_value,
     "google.protobuf.Struct": _struct,
     "google.protobuf.Timestamp": _timestamp,
-    "google.protobuf.Value": _value,
 }

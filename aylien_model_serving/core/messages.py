@@ -10,12 +10,16 @@ import random
 import re
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
+
+from aylien_model_serving.core.call_scope import CallScope
 
 REQUEST_ID_HEADER = "X-Request-ID"
+
+Buffer = bytes | bytearray | memoryview
 
 #: Key of a request's start time, id and caller in a WSGI environ.
 REQUEST_INFO = "model_serving.request_info"
@@ -63,6 +67,46 @@ def choose_request_id(offered: str | None) -> str:
     return f"{random.getrandbits(128):032x}"
 
 
+Send = Callable[[list[Buffer]], None]
+
+
+class InputStream(Protocol):
+    """An argument whose items its caller makes while the call runs.
+
+    `number` names it on a connection; once it `has_begun`, its call can't be sent again; `error` is what the
+    caller's iterator has raised.
+    """
+
+    number: int
+    has_begun: bool
+    error: BaseException | None
+
+    def attach(self, send: Send, detach: Callable[[], object]) -> None:
+        """Have items sent by a connection, in place of the one before."""
+
+    def grant(self, items: int) -> None:
+        """Send so many further items."""
+
+    def close(self) -> None:
+        """Make no further items; a second call does nothing."""
+
+
+class InnerCall(NamedTuple):
+    """What belongs to a call that one process of a service makes of another.
+
+    Args:
+        models: those whose handlers wait for it, the outermost first.
+        parts: buffers that follow the body.
+        scope: of the code that makes the call; with its own call, this one is abandoned.
+        inputs: the arguments that are streams.
+    """
+
+    models: tuple[str, ...] = ()
+    parts: Sequence[Buffer] = ()
+    scope: CallScope = CallScope()
+    inputs: Sequence[InputStream] = ()
+
+
 @dataclass(slots=True)
 class Call:
     """One request for one route.
@@ -77,6 +121,10 @@ class Call:
         request_id: the id that every log line and the response carry.
         deadline: `time.monotonic()` seconds after which nobody waits for the response.
         caller: the name of the API key's owner; "" where the service has no keys.
+        content_coding: the value of Content-Encoding, as long as the body has it.
+        body_limit: bytes that the body may have without its coding; None for no limit.
+        parameters: the texts of the headers and cookies that the handler takes, by its parameters' names.
+        inner: what else there is to a call of a model, which code of the service makes; None for a request.
     """
 
     method: str
@@ -88,6 +136,10 @@ class Call:
     request_id: str
     deadline: float | None = None
     caller: str = ""
+    content_coding: str | None = None
+    body_limit: int | None = None
+    parameters: Mapping[str, str] | None = None
+    inner: InnerCall | None = None
 
 
 class Chunks(Protocol):
@@ -112,6 +164,7 @@ class Reply:
         headers: further headers, in order.
         chunks: the body in chunks, sent as they are produced.
         varies_by: what the handler has read beside its fields, as `core.reads` names it.
+        parts: buffers that follow the body, between processes of one service.
         after: called by whoever sends the response when that is done, also if nobody received it; is quick.
     """
 
@@ -122,3 +175,4 @@ class Reply:
     chunks: Chunks | None = None
     after: Callable[[], None] | None = None
     varies_by: tuple[str, ...] = ()
+    parts: Sequence[Buffer] = ()

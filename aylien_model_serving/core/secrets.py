@@ -33,14 +33,20 @@ _USER_INFO = re.compile(r"(?<=://)[^\s\"'<>]{0,1000}@")
 _PLAIN_USER_INFO = re.compile(r"(?<=://)[^\s\"'<>/?#\\]{0,1000}@")
 
 
+#: A password among the parameters of a URL, as libpq and Redis take one there.
+_PARAMETER = re.compile(r"(?<=[?&])((?:ssl)?password=)[^&\s\"'<>]{1,1000}", re.IGNORECASE)
+
+
 def without_passwords(text: str) -> str:
     """Return a text with the user and the password of each URL in it hidden."""
-    return _USER_INFO.sub(f"{HIDDEN}@", text)
+    return _PARAMETER.sub(rf"\1{HIDDEN}", _USER_INFO.sub(f"{HIDDEN}@", text))
 
 
 def without_user_info(text: str) -> str:
     """Return a line of the log with the user and the password of each URL in it hidden."""
-    return _PLAIN_USER_INFO.sub(f"{HIDDEN}@", text) if "://" in text else text
+    if "://" not in text:
+        return text
+    return _PARAMETER.sub(rf"\1{HIDDEN}", _PLAIN_USER_INFO.sub(f"{HIDDEN}@", text))
 
 
 def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
@@ -49,7 +55,7 @@ def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
         variable: value
         for variable, value in environ.items()
         if variable not in _SECRET_VARIABLES
-        and not (variable.startswith(_PREFIX) and _USER_INFO.search(value))
+        and not (variable.startswith(_PREFIX) and (_USER_INFO.search(value) or _PARAMETER.search(value)))
     }
 
 

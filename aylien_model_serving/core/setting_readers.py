@@ -15,7 +15,10 @@ from aylien_model_serving.egress import allow_list
 from aylien_model_serving.errors import ConfigurationError
 
 #: What `MODEL_SERVING_OPEN` may open to clients without a key.
-OPENABLE = ("metrics", "runners", "openapi", "docs", "dashboard")
+OPENABLE = ("metrics", "runners", "openapi", "docs", "dashboard", "reload")
+
+#: What of a service with jobs a process may be.
+ROLES = ALL, WEB, WORKER = "all", "web", "worker"
 
 #: Bytes of a log line in which its time, names and id have room, and some of its message.
 _SHORTEST_LINE = 1024
@@ -169,7 +172,15 @@ def _allowed_host(text: str) -> str:
     return text
 
 
+def _ray_address(text: str) -> str:
+    """Return "auto", or a host and a port: Ray's own handles don't work through the clients of "ray://"."""
+    if text == "auto" or re.fullmatch(r"[\w.-]+:[0-9]{1,5}", text):
+        return text
+    raise ValueError("expected 'auto', or the host and port of a Ray head as in 10.0.0.5:6379")
+
+
 READERS: dict[str, Callable[[str], Any]] = {
+    "config": lambda text: text or None,
     "max_body_mb": _positive,
     "max_json_items": _whole,
     "max_waiters": _whole,
@@ -198,7 +209,10 @@ READERS: dict[str, Callable[[str], Any]] = {
     "jobs_url": lambda text: text or None,
     "jobs_max_ended": _whole,
     "jobs_max_mb": _positive,
+    "role": _one_of(*ROLES),
     "service_name": lambda text: text or None,
+    "version": lambda text: text or None,
+    "ray_address": _ray_address,
     "webhook_allow": _hosts,
     "webhook_secret": lambda text: text or None,
     "url_fetch": _switch,
@@ -212,4 +226,12 @@ READERS: dict[str, Callable[[str], Any]] = {
 }
 
 #: Names that other tools, and version 2 of this library, use for the same setting.
-OTHER_NAMES = {"log_level": "LOG_LEVEL", "metrics_dir": "PROMETHEUS_MULTIPROC_DIR"}
+OTHER_NAMES = {
+    "host": "FTAPI_HOST",
+    "log_level": "LOG_LEVEL",
+    "metrics_dir": "PROMETHEUS_MULTIPROC_DIR",
+    "port": "FTAPI_PORT",
+}
+
+#: Variables of another system that ask for what is not there, unless they have one of these values.
+WITHOUT_EFFECT = {"FTAPI_BACKEND": ("fastapi",), "FTAPI_DEPLOYMENT": ("localhost",)}

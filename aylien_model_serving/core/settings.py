@@ -16,7 +16,7 @@ from typing import Any
 from aylien_model_serving.core import secrets
 from aylien_model_serving.core.api_keys import ApiKey
 from aylien_model_serving.core.secret_files import files
-from aylien_model_serving.core.setting_readers import OTHER_NAMES, read
+from aylien_model_serving.core.setting_readers import OTHER_NAMES, WITHOUT_EFFECT, read
 from aylien_model_serving.errors import ConfigurationError
 
 PREFIX = "MODEL_SERVING_"
@@ -35,6 +35,7 @@ class Settings:
     """The settings of one process; each field is the variable of the same name in upper case.
 
     Args:
+        config: file of what is set for single routes, which `core.operator_options` reads; none when absent.
         max_body_mb: largest accepted request body in MiB, of all routes; what each route says when absent.
         max_json_items: arrays, objects and texts that a JSON body may have, and messages that of protobuf.
         max_waiters: clients of one process that may wait for the end of a job, or follow a stream, at a time;
@@ -64,12 +65,18 @@ class Settings:
         reload: whether replicas are loaded again with a new worker when what they import has changed.
         background_threads: responses whose background tasks one process runs at a time.
         background_wait: seconds that a process waits for its background tasks at shutdown.
-        jobs_url: where jobs are stored: "sqlite:///" and a path, or "memory://" for tests; a file in Flask's
-            project's folder when absent.
+        jobs_url: where jobs are stored: "sqlite:///" and a path, "postgresql://…" for several machines, or
+            "memory://" for tests; a file in the project's folder when absent.
         jobs_max_ended: ended jobs that a store keeps at most; those that would expire first go first.
         jobs_max_mb: MiB that a store of jobs may take; then ended jobs go early, and new ones are refused.
+        role: "all", or which part of a service with jobs this process is: "web" keeps jobs and runs none,
+            "worker" runs them and answers no routes.
         service_name: by which the service owns the store of its jobs; the first handler's module when
             absent.
+        version: of the service's code, by which processes on other machines know it; when absent, that of the
+            installed distribution that a handler comes from.
+        ray_address: of the Ray cluster that hosts models: "auto" for the one of this machine's own node, else
+            the host and port of its head.
         webhook_allow: hosts that webhooks may be sent to, separated by commas, by https and its own port
             unless an entry says otherwise; none means none.
         webhook_secret: key of the signature that webhooks carry.
@@ -83,6 +90,7 @@ class Settings:
         decode_timeout: seconds that decoding one file may take, for a request without a deadline.
     """
 
+    config: str | None = None
     max_body_mb: float | None = None
     max_json_items: int = 1_000_000
     max_waiters: int | None = None
@@ -111,7 +119,10 @@ class Settings:
     jobs_url: str | None = None
     jobs_max_ended: int = 100_000
     jobs_max_mb: float = 4096
+    role: str = "all"
     service_name: str | None = None
+    version: str | None = None
+    ray_address: str = "auto"
     webhook_allow: tuple[str, ...] = ()
     webhook_secret: str | None = None
     url_fetch: bool = False
@@ -210,6 +221,11 @@ def _given(setting: str, environ: Mapping[str, str]) -> tuple[str, str] | None:
     return None
 
 
+def variables(prefix: str) -> dict[str, str]:
+    """Return the variables whose names begin so, with their values."""
+    return {variable: text for variable, text in os.environ.items() if variable.startswith(prefix)}
+
+
 def slips(environ: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the variables that nobody reads, and for each the one that is not set and was probably meant."""
     given = os.environ if environ is None else environ
@@ -222,3 +238,13 @@ def slips(environ: Mapping[str, str] | None = None) -> dict[str, str]:
         if near and name not in known and PREFIX + near[0] not in given:
             found[variable] = PREFIX + near[0]
     return found
+
+
+def without_effect(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the variables of another system, with their values, that ask for what is not there."""
+    given = os.environ if environ is None else environ
+    return {
+        variable: given[variable]
+        for variable, usual in WITHOUT_EFFECT.items()
+        if given.get(variable, "").strip().lower() not in ("", *usual)
+    }

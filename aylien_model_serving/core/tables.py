@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -20,8 +21,20 @@ def columns(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def route_lines(routes: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Return a line for each route: methods, path, how it runs, what it takes."""
-    return columns([_cells(route) for route in routes])
+    """Return a line for each route: methods, path, how it runs, what it takes.
+
+    Below it, indented, is what the operator has set for it, and where.
+    """
+    listed = list(routes)
+    lines: list[str] = []
+    for route, line in zip(listed, columns([_cells(route) for route in listed]), strict=True):
+        lines.append(line)
+        lines += columns([_option_cells(option) for option in route.get("set_by_operator", ())])
+    return lines
+
+
+def _option_cells(option: Mapping[str, Any]) -> tuple[str, ...]:
+    return ("", f"{option['option']} = {json.dumps(option['value'])}", f"from {option['from']}")
 
 
 def _cells(route: Mapping[str, Any]) -> tuple[str, ...]:

@@ -7,10 +7,10 @@ import time
 
 import msgspec
 
-from aylien_model_serving.decoding.messages import MAX_HEADER, PREFIX, Request, Response, pack
+from aylien_model_serving.decoding.messages import MAX_HEADER, PREFIX, DecodeRequest, DecodeResponse, pack
 from aylien_model_serving.process import readiness
 
-_decode = msgspec.msgpack.Decoder(Response).decode
+_decode = msgspec.msgpack.Decoder(DecodeResponse).decode
 
 
 class ChannelClosed(Exception):
@@ -35,7 +35,7 @@ class Channel:
         if descriptor >= 0:
             os.close(descriptor)
 
-    def send(self, request: Request, content: bytes) -> None:
+    def send(self, request: DecodeRequest, content: bytes) -> None:
         """Send a request.
 
         Raises:
@@ -47,7 +47,7 @@ class Channel:
             while view:
                 view = view[self._write(view) :]
 
-    def receive(self, max_bytes: int) -> tuple[Response, bytearray]:
+    def receive(self, max_bytes: int) -> tuple[DecodeResponse, bytearray]:
         """Return the next response and its body.
 
         Args:

@@ -13,7 +13,7 @@ from typing import Any
 
 from aylien_model_serving.decoding import packages
 from aylien_model_serving.decoding.errors import BadFile, TooLarge
-from aylien_model_serving.decoding.messages import DecodeLimits, Request, Response
+from aylien_model_serving.decoding.messages import DecodeLimits, DecodeRequest, DecodeResponse
 
 #: FFmpeg's demuxers.
 _FORMATS = {
@@ -81,12 +81,12 @@ def load(_: str) -> None:
     packages.numpy()
 
 
-def parts(request: Request, content: bytes) -> Iterator[tuple[Response, Any]]:
+def parts(request: DecodeRequest, content: bytes) -> Iterator[tuple[DecodeResponse, Any]]:
     """Yield the frames of a video, each as rows x columns x 3 (RGB) bytes."""
     with _opened(content, request.media_type, request.limits) as stream:
         rate = float(stream.average_rate or 0)
         if request.want == "header":
-            yield Response(rate=rate), b""
+            yield DecodeResponse(rate=rate), b""
             return
         frames = _frames(stream, request.limits)
         if request.want == "check":
@@ -97,7 +97,7 @@ def parts(request: Request, content: bytes) -> Iterator[tuple[Response, Any]]:
             yield from _together(frames, request.limits)
         else:
             yield from _in_batches(frames)
-    yield Response(rate=rate), b""
+    yield DecodeResponse(rate=rate), b""
 
 
 def _check_together(size: int, limits: DecodeLimits) -> None:
@@ -105,7 +105,7 @@ def _check_together(size: int, limits: DecodeLimits) -> None:
         raise TooLarge(f"the video has more than the {limits.bytes:,} bytes that are decoded here")
 
 
-def _together(frames: Iterator[Any], limits: DecodeLimits) -> Iterator[tuple[Response, Any]]:
+def _together(frames: Iterator[Any], limits: DecodeLimits) -> Iterator[tuple[DecodeResponse, Any]]:
     """Yield frames that make one array."""
     size = 0
     shape: tuple[int, ...] = ()
@@ -114,17 +114,17 @@ def _together(frames: Iterator[Any], limits: DecodeLimits) -> Iterator[tuple[Res
         _check_together(size, limits)
         if frame.shape != (shape := shape or frame.shape):
             raise BadFile("the frames of the video differ in size")
-        yield Response(is_last=False, shape=shape), memoryview(frame).cast("B")
+        yield DecodeResponse(is_last=False, shape=shape), memoryview(frame).cast("B")
 
 
-def _in_batches(frames: Iterator[Any]) -> Iterator[tuple[Response, Any]]:
+def _in_batches(frames: Iterator[Any]) -> Iterator[tuple[DecodeResponse, Any]]:
     """Yield frames, and say after so many bytes that the next ones have to be asked for."""
     size = 0
     for frame in frames:
         size += frame.nbytes
         is_full = size >= _BATCH
         size = 0 if is_full else size
-        yield Response(is_last=is_full, is_end=False, shape=frame.shape), memoryview(frame).cast("B")
+        yield DecodeResponse(is_last=is_full, is_end=False, shape=frame.shape), memoryview(frame).cast("B")
 
 
 @contextmanager

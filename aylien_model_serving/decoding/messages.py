@@ -36,7 +36,7 @@ class DecodeLimits(msgspec.Struct, frozen=True):
     seconds: float
 
 
-class Request(msgspec.Struct, frozen=True):
+class DecodeRequest(msgspec.Struct, frozen=True):
     """A file to decode, or more of the one that was asked for before.
 
     Args:
@@ -57,7 +57,7 @@ class Request(msgspec.Struct, frozen=True):
     mode: str | None = None
 
 
-class Response(msgspec.Struct, frozen=True):
+class DecodeResponse(msgspec.Struct, frozen=True):
     """A part of what a file is decoded to, or why it is not.
 
     Args:
@@ -84,7 +84,7 @@ class Response(msgspec.Struct, frozen=True):
     picture: dict[str, Any] = {}
 
 
-def pack(header: Request | Response, body_length: int) -> bytes:
+def pack(header: DecodeRequest | DecodeResponse, body_length: int) -> bytes:
     """Return prefix and header of a message."""
     encoded = msgspec.msgpack.encode(header)
     return PREFIX.pack(len(encoded), body_length) + encoded

@@ -13,7 +13,7 @@ from typing import Any
 
 from aylien_model_serving.decoding import jpeg, packages, sizes, tiff
 from aylien_model_serving.decoding.errors import BadFile, TooLarge
-from aylien_model_serving.decoding.messages import DecodeLimits, Request, Response
+from aylien_model_serving.decoding.messages import DecodeLimits, DecodeRequest, DecodeResponse
 
 #: Pillow's classes, by module and name: what is read here and nothing else.
 _CLASSES = {
@@ -55,18 +55,18 @@ def load(media_type: str) -> None:
         _module("image/jpeg")
 
 
-def parts(request: Request, content: bytes) -> Iterator[tuple[Response, Any]]:
+def parts(request: DecodeRequest, content: bytes) -> Iterator[tuple[DecodeResponse, Any]]:
     """Yield the pixels of an image."""
     image = _decode(content, request.media_type, request.limits)
     if request.want == "check":
-        yield Response(), b""
+        yield DecodeResponse(), b""
         return
     packages.pillow().ImageOps.exif_transpose(image, in_place=True)
     if request.mode is not None and image.mode != request.mode:
         image = image.convert(request.mode)
     columns, rows = image.size
     description = {} if request.mode is not None else _description(image)
-    yield Response(shape=(rows, columns, len(image.getbands())), picture=description), _Rows(image)
+    yield DecodeResponse(shape=(rows, columns, len(image.getbands())), picture=description), _Rows(image)
 
 
 class _Rows:

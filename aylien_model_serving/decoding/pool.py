@@ -14,7 +14,7 @@ from contextlib import contextmanager
 
 from aylien_model_serving.decoding.channel import ChannelClosed
 from aylien_model_serving.decoding.errors import BadFile, TooLarge
-from aylien_model_serving.decoding.messages import Request, Response
+from aylien_model_serving.decoding.messages import DecodeRequest, DecodeResponse
 from aylien_model_serving.decoding.processes import DecoderProcess, Keeper
 from aylien_model_serving.decoding.slots import DecodeSlots
 from aylien_model_serving.errors import Unavailable
@@ -175,8 +175,8 @@ def _places() -> int:
 
 
 def responses(
-    pool: DecoderPool, decoder: DecoderProcess, request: Request, content: bytes, until: float
-) -> Generator[tuple[Response, bytearray], None, None]:
+    pool: DecoderPool, decoder: DecoderProcess, request: DecodeRequest, content: bytes, until: float
+) -> Generator[tuple[DecodeResponse, bytearray], None, None]:
     """Ask a decoder, and yield its responses.
 
     Raises:

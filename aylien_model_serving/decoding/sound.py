@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from aylien_model_serving.decoding import packages
 from aylien_model_serving.decoding.errors import BadFile, TooLarge
-from aylien_model_serving.decoding.messages import DecodeLimits, Request, Response
+from aylien_model_serving.decoding.messages import DecodeLimits, DecodeRequest, DecodeResponse
 
 #: What libsndfile calls the formats that are read, by media type.
 _FORMATS = {
@@ -47,16 +47,16 @@ def load(_: str) -> None:
     packages.numpy()
 
 
-def parts(request: Request, content: bytes) -> Iterator[tuple[Response, Any]]:
+def parts(request: DecodeRequest, content: bytes) -> Iterator[tuple[DecodeResponse, Any]]:
     """Yield the samples of an audio file in blocks."""
     file = _opened(content, request.media_type)
     with file:
         if request.want != "header":
             for block in _blocks(file, request.media_type, request.limits):
                 if request.want == "all":
-                    yield Response(is_last=False, shape=block.shape), memoryview(block).cast("B")
+                    yield DecodeResponse(is_last=False, shape=block.shape), memoryview(block).cast("B")
         shape = () if file.channels == 1 else (file.channels,)
-        yield Response(shape=shape, rate=float(file.samplerate), frames=file.frames), b""
+        yield DecodeResponse(shape=shape, rate=float(file.samplerate), frames=file.frames), b""
 
 
 def _opened(content: bytes, media_type: str) -> Any:

@@ -22,9 +22,9 @@ import msgspec
 
 from aylien_model_serving.decoding import film, pictures, sound
 from aylien_model_serving.decoding.errors import BadFile, TooLarge
-from aylien_model_serving.decoding.messages import PREFIX, Request, Response, pack
+from aylien_model_serving.decoding.messages import PREFIX, DecodeRequest, DecodeResponse, pack
 
-Part = tuple[Response, Any]
+Part = tuple[DecodeResponse, Any]
 
 _SOCKET = 0
 
@@ -48,7 +48,7 @@ _MAX_DETAIL = 500
 
 _PAGE = resource.getpagesize()
 
-_decode = msgspec.msgpack.Decoder(Request).decode
+_decode = msgspec.msgpack.Decoder(DecodeRequest).decode
 
 #: What decodes the files of each family.
 _FAMILIES = {"image": pictures, "audio": sound, "video": film}
@@ -58,7 +58,7 @@ def main() -> None:
     """Answer requests until nobody is there."""
     _end_with_parent(int(sys.argv[1]))
     _renounce()
-    _send(Response(), b"")
+    _send(DecodeResponse(), b"")
     _silence()
     parts = _nothing()
     while True:
@@ -71,7 +71,7 @@ def main() -> None:
         del content
 
 
-def _answer(request: Request, parts: Generator[Part, None, None]) -> None:
+def _answer(request: DecodeRequest, parts: Generator[Part, None, None]) -> None:
     """Send the parts of a file, or as many as a message may have."""
     size = 0
     try:
@@ -83,21 +83,21 @@ def _answer(request: Request, parts: Generator[Part, None, None]) -> None:
                     parts.close()
                 break
         else:
-            _send(Response(), b"")
+            _send(DecodeResponse(), b"")
     except (TooLarge, MemoryError) as error:
-        _send(Response(problem="large", message=str(error) or _no_memory(request)), b"")
+        _send(DecodeResponse(problem="large", message=str(error) or _no_memory(request)), b"")
     except BadFile as error:
-        _send(Response(problem="bad", message=str(error)), b"")
+        _send(DecodeResponse(problem="bad", message=str(error)), b"")
     except ImportError as error:
-        _send(Response(problem="missing", message=str(error)), b"")
+        _send(DecodeResponse(problem="missing", message=str(error)), b"")
     except Exception as error:  # of a library, at a file that it does not expect
         message = f"the {request.media_type} is broken, or has a form that is not read here"
-        _send(Response(problem="bad", message=message, detail=_place_of(error)), b"")
+        _send(DecodeResponse(problem="bad", message=message, detail=_place_of(error)), b"")
     if size > _LARGE or not size:
         _return_freed()
 
 
-def _parts(request: Request, content: bytes) -> Generator[Part, None, None]:
+def _parts(request: DecodeRequest, content: bytes) -> Generator[Part, None, None]:
     family = _FAMILIES[request.family]
     family.load(request.media_type)
     _limit_memory(request.limits.bytes + 2 * len(content))
@@ -114,7 +114,7 @@ def _place_of(error: Exception) -> str:
     return f"{frame.filename}:{frame.lineno}: {error!r}"[:_MAX_DETAIL]
 
 
-def _no_memory(request: Request) -> str:
+def _no_memory(request: DecodeRequest) -> str:
     return f"the {request.media_type} takes more memory to decode than it may"
 
 
@@ -133,7 +133,7 @@ def _limit_time(seconds: float) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.RLIM_INFINITY))
 
 
-def _receive() -> tuple[Request, bytes]:
+def _receive() -> tuple[DecodeRequest, bytes]:
     header_length, body_length = PREFIX.unpack(_read(PREFIX.size))
     return _decode(_read(header_length)), _read(body_length)
 
@@ -149,7 +149,7 @@ def _read(count: int) -> bytes:
     return bytes(data)
 
 
-def _send(response: Response, body: Any) -> None:
+def _send(response: DecodeResponse, body: Any) -> None:
     """Send a response; its body is bytes, or has a length and yields them piece by piece."""
     parts = [body] if isinstance(body, (bytes, memoryview)) else body
     try:

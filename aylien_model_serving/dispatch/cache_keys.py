@@ -10,7 +10,7 @@ from collections.abc import Set as AbstractSet
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
-from aylien_model_serving.codecs import json
+from aylien_model_serving.codecs import json_keys
 from aylien_model_serving.core import reads
 from aylien_model_serving.core.messages import Call, Reply
 
@@ -52,7 +52,7 @@ def varied_key(key: str, names: frozenset[str], call: Call) -> str:
 
 
 def _digest(parts: list[Any]) -> str:
-    return blake2b(json.encode_canonical(parts), digest_size=20).hexdigest()
+    return blake2b(json_keys.encode_canonical(parts), digest_size=20).hexdigest()
 
 
 def with_caller(names: AbstractSet[str], call: Call) -> frozenset[str]:

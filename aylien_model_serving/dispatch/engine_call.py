@@ -9,13 +9,14 @@ from __future__ import annotations
 from contextvars import Token
 from typing import Any
 
-from aylien_model_serving.core import callers
+from aylien_model_serving.core import call_scope, callers
+from aylien_model_serving.core.call_scope import CallScope
 from aylien_model_serving.core.callers import Caller
 from aylien_model_serving.core.messages import Call, Reply, current_request_id
 from aylien_model_serving.dispatch.pipeline import Endpoint, answer
-from aylien_model_serving.dispatch.steps import Execute
+from aylien_model_serving.dispatch.steps import Execute, Steps
 from aylien_model_serving.executors.engine import QueuedCall
-from aylien_model_serving.executors.generators import STREAMS, GeneratorItems
+from aylien_model_serving.executors.generators import DATA, GeneratorItems, is_stream
 
 
 class EngineCall(QueuedCall):
@@ -28,6 +29,7 @@ class EngineCall(QueuedCall):
         endpoint: answers it.
         deadline: `time.monotonic()` seconds after which nobody waits for the result.
         suspect: whether a process died while it ran this call.
+        steps: of the pipeline, where they are not those of a request.
     """
 
     __slots__ = ("_steps", "call", "endpoint")
@@ -39,13 +41,15 @@ class EngineCall(QueuedCall):
         deadline: float | None,
         *,
         suspect: bool = False,
+        steps: Steps | None = None,
     ) -> None:
         super().__init__({}, deadline, call.request_id, suspect=suspect)
         self.caller = callers.named(call.caller)
         self.read = None if self.caller is callers.NOBODY else set()
         self.call = call
         self.endpoint = endpoint
-        self._steps = answer(endpoint, call)
+        self.models = (endpoint.name,) if call.inner is None else (*call.inner.models, endpoint.name)
+        self._steps = answer(endpoint, call) if steps is None else steps
 
     def _enter(self) -> tuple[Token[str], Token[Caller]]:
         """Have log lines belong to this call, until `_leave`."""
@@ -80,8 +84,9 @@ class EngineCall(QueuedCall):
 
     def encode(self, result: Any, error: Exception | None) -> Reply:
         """Return the reply for what the handler returned or raised."""
-        if type(result) in STREAMS:
-            result = GeneratorItems(result, _nothing, in_native_thread=False)
+        if type(result) not in DATA and is_stream(result):
+            with call_scope.within(CallScope(self.deadline, self.models, (self,))):
+                result = GeneratorItems(result, _nothing, in_native_thread=False)
         tokens = self._enter()
         try:
             self._steps.send(result) if error is None else self._steps.throw(error)

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from aylien_model_serving.codecs import json, preferred_media_types
+from aylien_model_serving.core.cancellation import Cancelled
 from aylien_model_serving.core.messages import Call, Reply
 from aylien_model_serving.errors import InvalidAnswer, ServingError, reason
+from aylien_model_serving.metrics.failures import FailedRequest
 
 logger = logging.getLogger(__name__)
 
@@ -30,23 +32,33 @@ class ErrorResponses:
         expose: whether a client sees the text of an unexpected exception.
         count: called with method and status for every exception that the service is to blame for.
         show: called with every exception of a call that is a failure of the service's, before it is logged.
+        record: keeps every failure of the service's for the dashboard.
+        route: the name of the route whose errors these are; empty for those of all others.
     """
 
     expose: bool
     count: Callable[[str, int], None]
     show: Callable[[Exception], None] | None = None
+    record: Callable[[Exception, FailedRequest], None] | None = None
+    route: str = ""
+
+    def of_route(self, name: str) -> ErrorResponses:
+        """Return what makes the error responses of one route."""
+        return replace(self, route=name)
 
     def reply(self, error: Exception, call: Call) -> Reply:
         """Show and log an error of a call and return its error reply."""
-        if self.show is not None and _is_failure(self._safe(error).status):
+        if self.show is not None and _is_failure(error, self._safe(error).status):
             self.show(error)
         return self.respond(error, call.method, call.path, call.request_id, call.headers.get("accept", ""))
 
     def respond(self, error: Exception, method: str, path: str, request_id: str, accept: str) -> Reply:
         """Log an error and return its error reply."""
         safe = self._safe(error)
-        if safe.status >= 500:
+        if safe.status >= 500 and not _is_cancelled(error):
             self.count(method, safe.status)
+        if self.record is not None and _is_failure(error, safe.status):
+            self.record(error, FailedRequest(self.route, method, safe.status, request_id))
         _log(error, safe.status, method, path)
         return Reply(
             safe.status,
@@ -78,14 +90,19 @@ def error_body(status: int, message: str, code: str, request_id: str, accept: st
     return json.encode({**problem, **body}), PROBLEM_JSON
 
 
-def _is_failure(status: int) -> bool:
-    """Return whether a status tells of a failure, and not of a want of time or capacity."""
-    return status >= 500 and status not in (503, 504)
+def _is_cancelled(error: Exception) -> bool:
+    """Return whether a handler was stopped since nobody waits for its call."""
+    return isinstance(error.__cause__, Cancelled)
+
+
+def _is_failure(error: Exception, status: int) -> bool:
+    """Return whether an error is a failure, and no want of time, capacity or anybody who waits."""
+    return status >= 500 and status not in (503, 504) and not _is_cancelled(error)
 
 
 def _log(error: Exception, status: int, method: str, path: str) -> None:
     """Log an error of the service with its traceback, an error of the client in one line."""
-    if _is_failure(status):
+    if _is_failure(error, status):
         logger.error("%s %s failed: %s", method, path[:200], error, exc_info=error)
     else:
         logger.info("%s %s refused with %d: %s", method, path[:200], status, error)

@@ -11,15 +11,16 @@ import contextvars
 import time
 from collections.abc import Generator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from aylien_model_serving import codecs
 from aylien_model_serving.background.pool import BackgroundBatch
 from aylien_model_serving.background.tasks import TaskResponse, without_tasks
-from aylien_model_serving.codecs import streaming
+from aylien_model_serving.codecs import content_codings, streaming
 from aylien_model_serving.core import reads
 from aylien_model_serving.core.messages import Call, Reply
+from aylien_model_serving.dispatch import answers, page_policy, query_values
 from aylien_model_serving.dispatch.body_limit import BY_CONFIGURATION, BodyLimit
 from aylien_model_serving.dispatch.cache import CACHE_HEADER, FlightEnd, Personal, ReplyCache
 from aylien_model_serving.dispatch.cache_keys import NO_NAMES, Variant, cache_key, varied_key, with_caller
@@ -27,7 +28,7 @@ from aylien_model_serving.dispatch.error_responses import ErrorResponses
 from aylien_model_serving.dispatch.steps import Execute, FlightWait, Step, Steps
 from aylien_model_serving.errors import DeadlineExceeded, Unavailable
 from aylien_model_serving.executors import Executor
-from aylien_model_serving.executors.generators import GeneratorItems
+from aylien_model_serving.executors.generators import DATA, GeneratorItems
 from aylien_model_serving.executors.waiters import Waiters
 from aylien_model_serving.limiting.limiter import Limiter
 from aylien_model_serving.metrics.instruments import Instruments
@@ -78,15 +79,24 @@ def answer(endpoint: Endpoint, call: Call) -> Steps:
     """
     try:
         if endpoint.remote:
+            call = _with_parameters(call, endpoint.schema)
             reply: Reply = yield Execute(endpoint.executor, {}, call, endpoint.schema)
-            return reply
+            return page_policy.apply(endpoint.content_policy, reply)
+        if call.content_coding is not None:
+            call = _without_coding(call, call.content_coding)
         if len(call.body) > LARGE:
             arguments = _large_arguments(endpoint.schema, call)
             encoder = endpoint.schema.encoder(call.headers.get("accept", "")).in_parts()
         else:
             fields = codecs.decode(call, endpoint.schema.decoders)
-            arguments = endpoint.schema.arguments(fields, call.path_values)
+            arguments = endpoint.schema.arguments(
+                fields,
+                query_values.beside_body(call, endpoint.schema, fields) if call.query else call.path_values,
+            )
             encoder = endpoint.schema.encoder(call.headers.get("accept", ""))
+        if endpoint.schema.parameters is not None:
+            call = _with_parameters(call, endpoint.schema)
+            arguments |= endpoint.schema.parameters.values(call.parameters or {})
         if call.deadline is not None:
             endpoint.schema.set_deadline(arguments, call.deadline)
         if endpoint.reply_cache is not None:
@@ -97,13 +107,31 @@ def answer(endpoint: Endpoint, call: Call) -> Steps:
         return endpoint.error_responses.reply(error, call)
 
 
+def _with_parameters(call: Call, schema: Schema) -> Call:
+    """Return a call with the texts of the headers and cookies that its handler takes.
+
+    One that comes from another process has them already, and no other headers.
+    """
+    if schema.parameters is None or call.parameters is not None:
+        return call
+    return replace(call, parameters=schema.parameters.texts(call.headers))
+
+
+def _without_coding(call: Call, coding: str) -> Call:
+    """Return a call whose body is unpacked; who reads the request itself finds it as it was sent."""
+    body = content_codings.unpacked(call.body, coding, call.body_limit) if call.body else b""
+    return replace(call, body=body, content_coding=None)
+
+
 def _large_arguments(schema: Schema, call: Call) -> dict[str, Any]:
     """Decode and validate the fields of a large body, few at once where greenlets take turns."""
     left = _LONGEST_TURN if call.deadline is None else call.deadline - time.monotonic()
     with large_work.turn(max(0.0, left)) as has_turn, collector.resting():
         if not has_turn:
             raise Unavailable("Too many large bodies are read at the moment")
-        return schema.large_arguments(codecs.decode(call, schema.decoders), call.path_values)
+        fields = codecs.decode(call, schema.decoders)
+        beside = query_values.beside_body(call, schema, fields) if call.query else call.path_values
+        return schema.large_arguments(fields, beside)
 
 
 #: Seconds that a large body waits for those before it, where its call has no deadline.
@@ -112,23 +140,23 @@ _LONGEST_TURN = 30.0
 
 def _encode(endpoint: Endpoint, call: Call, encoder: codecs.Encoder, result: Any) -> Reply:
     """Check what the handler returned, and encode it."""
-    if isinstance(result, _SPECIAL_RESULTS):
-        return _encode_special(endpoint, call, encoder, result)
-    return encoder.reply(endpoint.schema.check_result(result))
+    if type(result) in DATA:
+        return encoder.reply(endpoint.schema.check_result(result))
+    return _encode_any(endpoint, call, encoder, result)
 
 
-_SPECIAL_RESULTS = (Reply, GeneratorItems, TaskResponse)
-
-
-def _encode_special(endpoint: Endpoint, call: Call, encoder: codecs.Encoder, result: Any) -> Reply:
-    """Return the reply of a result that is a reply itself, a stream, or comes with background tasks."""
-    if isinstance(result, Reply):
-        return result
+def _encode_any(endpoint: Endpoint, call: Call, encoder: codecs.Encoder, result: Any) -> Reply:
+    """Return the reply of a result that may be a stream or a response, or come with background tasks."""
     if isinstance(result, GeneratorItems):
         return _stream(endpoint, call, result)
-    reply = _encode(endpoint, call, encoder, result.result)
-    reply.after = BackgroundBatch(result.tasks, call.request_id)
-    return reply
+    if isinstance(result, TaskResponse):
+        reply = _encode(endpoint, call, encoder, result.result)
+        reply.after = BackgroundBatch(result.tasks, call.request_id)
+        return reply
+    made = answers.reply_of(result, endpoint.schema, encoder, call.request_id)
+    if made is None:
+        return encoder.reply(endpoint.schema.check_result(result))
+    return page_policy.apply(endpoint.content_policy, made)
 
 
 def _stream(endpoint: Endpoint, call: Call, items: GeneratorItems) -> Reply:
@@ -149,7 +177,12 @@ def check_result(schema: Schema, result: Any) -> None:
     if isinstance(result, GeneratorItems):
         with closing(result):
             result = next(result, None)
-    schema.check_result(without_tasks(result))
+    result = without_tasks(result)
+    reply = answers.reply_of(result, schema, codecs.JSON, "")
+    if reply is None:
+        schema.check_result(result)
+    elif reply.chunks is not None:
+        reply.chunks.close()
 
 
 def _answer_from_cache(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from aylien_model_serving.core import reads
+from aylien_model_serving.core import call_scope, reads
 from aylien_model_serving.core.messages import Call, Reply
 from aylien_model_serving.dispatch.cache import FlightEnd
 from aylien_model_serving.errors import DeadlineExceeded
@@ -38,19 +39,25 @@ class Execute:
     read: set[str] | None = None
 
     def wait(self) -> Any:
-        if self.read is None:
+        if self.read is None and self.call.deadline is None:
             return self.executor.run(self.arguments, self.call)
-        with reads.recorded(self.read):
+        with self._scope():
             return self.executor.run(self.arguments, self.call)
+
+    @contextmanager
+    def _scope(self) -> Iterator[None]:
+        recorded = nullcontext() if self.read is None else reads.recorded(self.read)
+        with recorded, call_scope.until(self.call.deadline):
+            yield
 
     def is_immediate(self) -> bool:
         return self.executor.is_immediate() and not self.schema.may_wait(self.arguments)
 
     async def wait_async(self) -> Any:
         beside_loop = len(self.call.body) > LARGE or self.schema.may_wait(self.arguments)
-        if self.read is None:
+        if self.read is None and self.call.deadline is None:
             return await self.executor.run_async(self.arguments, self.call, beside_loop=beside_loop)
-        with reads.recorded(self.read):
+        with self._scope():
             return await self.executor.run_async(self.arguments, self.call, beside_loop=beside_loop)
 
 

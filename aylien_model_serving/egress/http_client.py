@@ -2,7 +2,7 @@
 
 On the standard library's `http.client`: `httpx` and `requests` limit each wait and not the whole request, so
 that a server which sends a byte at a time holds them for ever, and they resolve a name again after it was
-checked; `ssrfguard` (https://pypi.org/project/ssrfguard/) closes the second gap alone, on top of either.
+checked; the package `ssrfguard` closes the second gap alone, on top of either.
 Redirects are not followed, and proxies of the environment are not used: they would resolve the name again.
 """
 

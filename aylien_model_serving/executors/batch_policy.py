@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from statistics import median
+from typing import Any
 
 import msgspec
 
@@ -36,10 +37,19 @@ class BatchOptions(msgspec.Struct, frozen=True):
     Args:
         max_size: items in a batch.
         max_wait: seconds that an item may wait for further ones while the model is idle.
+        max_total: the most that the sizes of a batch's items add up to; None for any sum.
+        group_by: returns the group of an item from its fields, and only items of one group share a batch;
+            where the options cross to another process, the import name of the function.
+        size_of: returns the size of an item from its fields; likewise.
+        split: the field of a call whose items join batches one by one; None where each call is one item.
     """
 
     max_size: int = 32
     max_wait: float = 0.005
+    max_total: float | None = None
+    group_by: Any = None
+    size_of: Any = None
+    split: str | None = None
 
 
 class BatchPolicy:

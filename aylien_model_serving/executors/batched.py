@@ -14,13 +14,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from aylien_model_serving.background import pool
-from aylien_model_serving.core import callers, reads
+from aylien_model_serving.core import call_scope, callers, reads
 from aylien_model_serving.core.messages import Call
 from aylien_model_serving.errors import DeadlineExceeded
 from aylien_model_serving.executors import Observer
 from aylien_model_serving.executors.batch_policy import BatchOptions
 from aylien_model_serving.executors.engine import Engine, QueuedCall
+from aylien_model_serving.executors.generators import GeneratorItems
 from aylien_model_serving.executors.queue import FinishCallback
+from aylien_model_serving.executors.step_items import StepItems
 from aylien_model_serving.executors.waiters import Waiters
 from aylien_model_serving.handlers.signatures import Signature
 
@@ -40,6 +42,7 @@ class BatchedExecutor:
         max_queue: calls that may wait; None for no limit.
         native: whether the handler runs on native threads where gevent has patched the process.
         waiters: have places for callers that wait on a server's threads.
+        streaming: whether the handler yields a list for each step.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class BatchedExecutor:
         max_queue: int | None = None,
         native: bool = False,
         waiters: Waiters | None = None,
+        streaming: bool = False,
     ) -> None:
         self._handler = handler
         self._signature = signature
@@ -61,6 +65,7 @@ class BatchedExecutor:
         self._max_queue = max_queue
         self._native = native
         self._waiters = waiters or Waiters()
+        self._streaming = streaming
         self._lock = threading.Lock()
         self._started: tuple[int, Engine, LoopNotifier] | None = None
 
@@ -90,12 +95,9 @@ class BatchedExecutor:
             if not done.acquire(timeout=_left(call.deadline)):
                 raise DeadlineExceeded
         except BaseException:
-            queued.abandoned = True
+            queued.abandon()
             raise
-        result, error = outcome[0]
-        if error is not None:
-            raise error
-        return result
+        return _taken(queued, *outcome[0])
 
     async def run_async(self, arguments: dict[str, Any], call: Call, *, beside_loop: bool = False) -> Any:
         loop = asyncio.get_running_loop()
@@ -111,14 +113,12 @@ class BatchedExecutor:
         try:
             result, error = await future
         except BaseException:
-            queued.abandoned = True
+            queued.abandon()
             raise
         finally:
             if timer is not None:
                 timer.cancel()
-        if error is not None:
-            raise error
-        return result
+        return _taken(queued, result, error)
 
     def _engine_of_process(self) -> tuple[Engine, LoopNotifier]:
         """Return this process's engine, started at its first use: threads do not survive a fork."""
@@ -140,6 +140,7 @@ class BatchedExecutor:
             max_queue=self._max_queue,
             observer=notifier,
             native=self._native,
+            streaming=self._streaming,
         )
         engine.start()
         return os.getpid(), engine, notifier
@@ -161,6 +162,9 @@ class LoopNotifier:
 
     def starts(self, calls: Sequence[QueuedCall]) -> None:
         """A run is recorded at its end."""
+
+    def steps(self, calls: Sequence[QueuedCall], joined: Sequence[QueuedCall]) -> None:
+        """A step is recorded at its end."""
 
     def ended(self, calls: Sequence[QueuedCall], seconds: float) -> None:
         self._observer.ran(seconds)
@@ -192,6 +196,16 @@ def _queued(arguments: dict[str, Any], call: Call, finish: FinishCallback) -> Qu
         caller=callers.named(call.caller),
         read=reads.current.get(),
     )
+
+
+def _taken(call: QueuedCall, result: Any, error: Exception | None) -> Any:
+    """Return the result of a call, or raise its error; a stream that is closed abandons the call."""
+    if error is not None:
+        raise error
+    if type(result) is not StepItems:
+        return result
+    with call_scope.within(call_scope.current.get()._replace(calls=(call,))):
+        return GeneratorItems(result, result.close, in_native_thread=False)
 
 
 def _deliver(deliveries: list[_Delivery]) -> None:

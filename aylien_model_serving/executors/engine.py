@@ -13,11 +13,16 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from aylien_model_serving.errors import DeadlineExceeded, HandlerFailed, Unavailable
+from aylien_model_serving.errors import DeadlineExceeded, TooManyItems, Unavailable
 from aylien_model_serving.executors.batch_policy import BatchOptions, BatchPolicy
-from aylien_model_serving.executors.batches import CallOutcome, EngineObserver, HandlerInvoker
+from aylien_model_serving.executors.batch_streams import StreamInvoker
+from aylien_model_serving.executors.batches import CallOutcome, EngineObserver, HandlerInvoker, failure_of
+from aylien_model_serving.executors.grouping import Grouping
 from aylien_model_serving.executors.latency import RunTime
+from aylien_model_serving.executors.memory_ceiling import MemoryCeiling
 from aylien_model_serving.executors.queue import CallQueue, QueuedCall
+from aylien_model_serving.executors.senders import Senders, deliver
+from aylien_model_serving.executors.splitting import split
 from aylien_model_serving.handlers.signatures import Signature
 
 __all__ = ["Engine", "EngineObserver", "QueuedCall"]
@@ -33,9 +38,12 @@ class Engine:
         signature: what it takes.
         batching: the limits of a batch; None for a handler that takes one call at a time.
         threads: how many runs may be under way at once.
-        max_queue: calls that may wait; None for no limit.
+        max_queue: calls that may wait, or items where calls are split; None for no limit.
         observer: records what happens.
         native: whether the handler runs on native threads where gevent has patched the process.
+        on_exhausted: called when a GPU's memory has run out several times within a minute.
+        streaming: whether a batched handler yields a list for each step.
+        senders: on whose threads calls send their items; None where calls take them on threads of their own.
     """
 
     def __init__(
@@ -48,14 +56,26 @@ class Engine:
         max_queue: int | None,
         observer: EngineObserver,
         native: bool = False,
+        on_exhausted: Callable[[], None] | None = None,
+        streaming: bool = False,
+        senders: Senders | None = None,
     ) -> None:
-        self._invoker = HandlerInvoker(handler, signature, batching is not None, observer, native)
-        self._max_batch = batching.max_size if batching else 1
+        self._memory = MemoryCeiling(batching.max_size if batching else 1, on_exhausted)
+        self._invoker = (
+            StreamInvoker(
+                handler, signature, observer, senders.send if senders else deliver, native, self._memory
+            )
+            if streaming
+            else HandlerInvoker(handler, signature, batching is not None, observer, native, self._memory)
+        )
+        self._streaming = streaming
         self._policy = BatchPolicy(batching) if batching else None
+        self._split = batching.split if batching else None
+        self._grouping = Grouping(batching) if batching and (batching.group_by or batching.size_of) else None
         self._threads = threads
         self._max_queue = max_queue
         self._observer = observer
-        self._queue = CallQueue()
+        self._queue = CallQueue(batching.max_total or math.inf if batching else math.inf)
         self._run_time = RunTime()
         self._running = 0
         self._sleeps_until = -math.inf  # of the thread at the queue, while it sleeps
@@ -69,12 +89,16 @@ class Engine:
         """Return the number of calls that wait for a run."""
         return len(self._queue)
 
+    def max_batch(self) -> int:
+        """Return how many calls a batch may have, as far as memory is known to have room for them."""
+        return self._memory.size
+
     def running(self) -> int:
         """Return the number of calls whose run is under way."""
         return self._running
 
     def check_room(self) -> None:
-        """Raise what `submit` would raise.
+        """Refuse a call before it is read.
 
         Raises:
             Unavailable: as many calls wait as may, or the engine is closed.
@@ -87,25 +111,44 @@ class Engine:
 
         Raises:
             Unavailable: as many calls wait as may, or the engine is closed.
+            BadRequest: a function that groups or measures calls refuses this one.
+            HandlerFailed: such a function has failed.
+            TooManyItems: the call has more items than may ever wait.
         """
+        if self._split is None:
+            self._enqueue([call])
+            return
+        items = split(call, self._split)
+        if self._max_queue is not None and len(items) > self._max_queue:
+            raise TooManyItems(
+                f"{self._split}: there are {len(items)} items, and up to {self._max_queue} may be"
+            )
+        if items:
+            self._enqueue(items)
+        else:
+            self._finish([CallOutcome(call, [])])
+
+    def _enqueue(self, calls: Sequence[QueuedCall]) -> None:
+        if self._grouping is not None:
+            for call in calls:
+                self._grouping.apply(call)
         now = time.monotonic()
-        call.arrived = now
         with self._changed:
-            self._refuse_overflow(now)
-            self._queue.append(call)
-            if self._policy is not None:
-                self._policy.arrived(now, len(self._queue))
+            self._refuse_overflow(now, len(calls))
+            for call in calls:
+                call.arrived = now
+                self._queue.append(call)
+                if self._policy is not None:
+                    self._policy.arrived(now, len(self._queue))
             if self._sleeps_until > now and self._due(now) < self._sleeps_until:
                 self._sleeps_until = now
                 self._changed.notify()
 
-    def _refuse_overflow(self, now: float) -> None:
+    def _refuse_overflow(self, now: float, further: int = 1) -> None:
         if self._closed:
             raise Unavailable
-        if self._max_queue is not None and len(self._queue) >= self._max_queue:
-            self._queue.set_stale_aside(now)
-            if len(self._queue) >= self._max_queue:
-                raise Unavailable(f"{len(self._queue)} requests wait already, and no more may")
+        if self._max_queue is not None:
+            self._queue.refuse_overflow(self._max_queue, now, further)
 
     def start(self) -> None:
         """Start the engine's threads."""
@@ -137,7 +180,7 @@ class Engine:
                 if due > now:
                     self._sleep(due)
                     continue
-                batch = self._queue.take(self._max_batch, now, self._threads, self._run_time.expected())
+                batch = self._queue.take(self._memory.size, now, self._threads, self._run_time.expected())
                 if self._queue.has_stale():
                     self._run_time.doubt()
                 if not batch:
@@ -152,9 +195,12 @@ class Engine:
         self._sleeps_until = -math.inf
 
     def _due(self, now: float) -> float:
-        if self._policy is None or self._closed:
+        if self._policy is None or self._closed or self._is_batch_full():
             return now
         return self._policy.due(now, len(self._queue), self._queue.first.arrived)
+
+    def _is_batch_full(self) -> bool:
+        return len(self._queue) >= self._memory.size or self._queue.reaches_total()
 
     def _run(self, batch: list[QueuedCall], stale: list[QueuedCall]) -> None:
         start = time.monotonic()
@@ -162,7 +208,7 @@ class Engine:
         try:
             outcomes += self._invoker.run(batch)
         except BaseException as error:
-            outcomes += [CallOutcome(call, None, _failed(error)) for call in batch]
+            outcomes += [CallOutcome(call, None, failure_of(error)) for call in batch]
             raise
         finally:
             self._update_policy(len(batch), start)
@@ -174,19 +220,17 @@ class Engine:
         now = time.monotonic()
         if size:
             with self._changed:
-                self._run_time.ran(now - start)
+                if not self._streaming:  # a call is in time that begins in time
+                    self._run_time.ran(now - start)
                 if self._policy is not None:
                     self._policy.ran(size, now - start, now)
 
     def _finish(self, outcomes: Sequence[CallOutcome]) -> None:
         for call, result, error in outcomes:
-            try:
-                if error is None and call.is_late(time.monotonic()):
-                    call.finish(None, DeadlineExceeded())
-                else:
-                    call.finish(result, error)
-            except Exception:
-                logger.exception("the outcome of request %s could not be delivered", call.request_id)
+            if error is None and call.is_late(time.monotonic()):
+                deliver(call, None, DeadlineExceeded())
+            else:
+                deliver(call, result, error)
         try:
             self._observer.settled()
         except Exception:
@@ -211,9 +255,3 @@ class Engine:
 
     def _is_empty(self) -> bool:
         return not (self._queue or self._queue.has_stale() or self._running)
-
-
-def _failed(error: BaseException) -> HandlerFailed:
-    failed = HandlerFailed()
-    failed.__cause__ = error
-    return failed

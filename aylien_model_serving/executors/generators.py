@@ -1,4 +1,4 @@
-"""The items that a generator handler makes, one at a time, for callers that block and for event loops.
+"""The items that a handler makes one at a time, for callers that block and for event loops.
 
 The handler's slot stays taken until the last item is made or the stream is closed, whichever comes first.
 """
@@ -7,41 +7,67 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
+import io
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
-from types import AsyncGeneratorType, GeneratorType
 from typing import Any
 
+from aylien_model_serving.core import call_scope
 from aylien_model_serving.handlers import exits
 from aylien_model_serving.process import native_threads
 
 _END: Any = object()
 
+_Generator = Generator[Any, None, None] | AsyncGenerator[Any, None]
 
-#: Types of a handler's result that is made item by item.
-STREAMS = (GeneratorType, AsyncGeneratorType)
+
+#: Types of most results, which need not be looked at any closer.
+DATA = frozenset({dict, list, str, int, float, bool, bytes, type(None)})
+
+
+def is_stream(result: Any) -> bool:
+    """Return whether a result is made item by item: a generator or another iterator, but no open file."""
+    return isinstance(result, (Iterator, AsyncIterator)) and not isinstance(result, io.IOBase)
+
+
+def _as_generator(items: Iterator[Any] | AsyncIterator[Any]) -> _Generator:
+    """Return an iterator as a generator, which can be closed."""
+    if isinstance(items, (Generator, AsyncGenerator)):
+        return items
+    return _each(items) if isinstance(items, Iterator) else _each_async(items)
+
+
+def _each(items: Iterator[Any]) -> Generator[Any, None, None]:
+    yield from items
+
+
+async def _each_async(items: AsyncIterator[Any]) -> AsyncGenerator[Any, None]:
+    async for item in items:
+        yield item
 
 
 class GeneratorItems:
     """Iterates a generator, each step of it within the context of the request.
 
     Args:
-        generator: what the handler returned.
+        items: what the handler returned.
         release: gives the handler's slot back; called once.
         in_native_thread: whether the generator of a blocking caller, a greenlet, runs on a native thread.
     """
 
     def __init__(
         self,
-        generator: Generator[Any, None, None] | AsyncGenerator[Any, None],
+        items: Iterator[Any] | AsyncIterator[Any],
         release: Callable[[], None],
         in_native_thread: bool,
     ) -> None:
-        self._generator = generator
+        self._generator = _as_generator(items)
         self._release = release
-        is_async = isinstance(generator, AsyncGenerator)  # runs on an event loop's thread anyway
+        is_async = isinstance(self._generator, AsyncGenerator)  # runs on an event loop's thread anyway
         self._in_native_thread = in_native_thread and not is_async
         self._context = contextvars.copy_context()
+        self._call = self._context.run(call_scope.adopt)
+        self._has_ended = False
         self._closed = False
 
     def __iter__(self) -> GeneratorItems:
@@ -52,10 +78,12 @@ class GeneratorItems:
             raise StopIteration
         try:
             item = self._run(self._next_item)
-        except BaseException:
+        except BaseException as error:
+            self._has_ended = isinstance(error, Exception)
             self.close()
             raise
         if item is _END:
+            self._has_ended = True
             self.close()
             raise StopIteration
         return item
@@ -69,12 +97,17 @@ class GeneratorItems:
         try:
             while True:
                 if isinstance(self._generator, AsyncGenerator):
-                    item = await _next_item_async(self._generator)
+                    with call_scope.within(self._context[call_scope.current]):  # the task is the server's
+                        item = await _next_item_async(self._generator)
                 else:
                     item = await self._on(thread, self._next_item)
                 if item is _END:
+                    self._has_ended = True
                     return
                 yield item
+        except Exception:
+            self._has_ended = True
+            raise
         finally:
             await self._close_async(thread)
             thread.shutdown(wait=False)
@@ -102,10 +135,16 @@ class GeneratorItems:
         if self._closed:
             return
         self._closed = True
+        self._abandon_unfinished()
         try:
             self._run(self._close_generator)
         finally:
             self._release()
+
+    def _abandon_unfinished(self) -> None:
+        """Tell a generator that is closed before its end, and what works for it, that nobody waits."""
+        if not self._has_ended:
+            self._call.abandon()
 
     def _close_generator(self) -> None:
         if isinstance(self._generator, AsyncGenerator):
@@ -122,6 +161,7 @@ class GeneratorItems:
         if self._closed:
             return
         self._closed = True
+        self._abandon_unfinished()
         try:
             if isinstance(self._generator, AsyncGenerator):
                 await _close_async(self._generator)

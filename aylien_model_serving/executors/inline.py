@@ -17,11 +17,13 @@ from functools import cached_property, partial
 from typing import Any
 
 from aylien_model_serving.background import pool
-from aylien_model_serving.core import abandoned_runs
+from aylien_model_serving.core import abandoned_runs, call_scope
+from aylien_model_serving.core.call_scope import CallScope
+from aylien_model_serving.core.cancellation import Cancellable
 from aylien_model_serving.core.messages import Call
 from aylien_model_serving.errors import DeadlineExceeded
 from aylien_model_serving.executors import Observer
-from aylien_model_serving.executors.generators import STREAMS, GeneratorItems
+from aylien_model_serving.executors.generators import DATA, GeneratorItems, is_stream
 from aylien_model_serving.executors.hub_watch import HOLD_SECONDS, HubWatch
 from aylien_model_serving.executors.latency import LatencyTracker
 from aylien_model_serving.executors.slots import Slots
@@ -100,7 +102,9 @@ class InlineExecutor:
             return native_threads.run_coroutine(self._await(arguments, deadline))
         if self._slots is None:
             result = self._call(arguments, deadline, self._handler)
-            return GeneratorItems(result, _nothing, self._leaves_hub) if type(result) in STREAMS else result
+            if type(result) in DATA or not is_stream(result):
+                return result
+            return GeneratorItems(result, _nothing, self._leaves_hub)
         self._slots.take(deadline)
         handler = self._next_handler() if self._latency.quick else self._handler
         return self._run_in_slot(self._slots.give_back, arguments, deadline, handler)
@@ -126,12 +130,24 @@ class InlineExecutor:
         except BaseException:
             give_back()
             raise
-        if type(result) in STREAMS:
-            return GeneratorItems(result, give_back, self._leaves_hub)
-        give_back()
-        return result
+        if type(result) in DATA or not is_stream(result):
+            give_back()
+            return result
+        return GeneratorItems(result, give_back, self._leaves_hub)
 
     async def run_async(self, arguments: dict[str, Any], call: Call, *, beside_loop: bool = False) -> Any:
+        waited_for = Cancellable()
+        scope = call_scope.current.get()
+        token = call_scope.current.set(CallScope(scope.deadline, scope.models, (waited_for,)))
+        try:
+            return await self._run_async(arguments, call, beside_loop)
+        except (asyncio.CancelledError, DeadlineExceeded):
+            waited_for.abandon()
+            raise
+        finally:
+            call_scope.current.reset(token)
+
+    async def _run_async(self, arguments: dict[str, Any], call: Call, beside_loop: bool) -> Any:
         if self._is_async:
             return await self._await(arguments, call.deadline)
         give_back = _nothing
@@ -172,7 +188,7 @@ class InlineExecutor:
         future.add_done_callback(lambda done: give_back() if done.cancelled() else None)
         return future
 
-    def _watched(self, *positional: Any, **named: Any) -> Any:
+    def _watched(self, /, *positional: Any, **named: Any) -> Any:
         """Call the handler, and see whether its thread waits for anything meanwhile."""
         before = native_threads.waits()
         try:
@@ -186,9 +202,12 @@ class InlineExecutor:
             raise DeadlineExceeded  # a coroutine that is made now would never be awaited
         start = time.perf_counter()
         try:
-            return await _within(exits.awaited(self._signature.call(self._handler, arguments)), deadline)
+            result = await _within(exits.awaited(self._signature.call(self._handler, arguments)), deadline)
         finally:
             self._observer.ran(time.perf_counter() - start)
+        if type(result) in DATA or not is_stream(result):
+            return result
+        return GeneratorItems(result, _nothing, in_native_thread=False)
 
     def _call(self, arguments: dict[str, Any], deadline: float | None, handler: Callable[..., Any]) -> Any:
         if deadline is not None and time.monotonic() > deadline:

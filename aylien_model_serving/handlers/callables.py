@@ -43,9 +43,7 @@ def build(target: Any, binding: ContextBinding = UNBOUND) -> Callable[..., Any]:
     if not inspect.isclass(target) and not callable(target):
         raise ConfigurationError(f"{target!r} can't be called")
     if inspect.isclass(target) and not _instances_are_callable(target):
-        raise ConfigurationError(
-            f"instances of the class {target.__name__} can't be called: give it a __call__"
-        )
+        raise _not_callable(target)
     binding.prepare(_DEFAULT_DEVICE)
     if not inspect.isclass(target):
         return binding.bind(target)
@@ -98,9 +96,7 @@ def build_placeholder(
             raise ConfigurationError(f"{target!r} can't be called")
         return binding.bind(target)
     if not _instances_are_callable(target):
-        raise ConfigurationError(
-            f"instances of the class {target.__name__} can't be called: give it a __call__"
-        )
+        raise _not_callable(target)
     signature = Signature.of(target)
     missing = signature.required - set(given) - {DEVICE} - binding.init(target, given).keys()
     if missing:
@@ -115,6 +111,16 @@ def build_placeholder(
     return binding.bind(uninitialized)
 
 
+def _not_callable(target: type) -> ConfigurationError:
+    """Return the error for a class without a call, which says how to give it one by what it has."""
+    cure = "give it a __call__"
+    if hasattr(target, "predict"):
+        cure += ", in one line: __call__ = predict"
+        loads = next((name for name in ("setup", "load", "load_context") if hasattr(target, name)), None)
+        cure += f", and call self.{loads}() in its __init__" if loads else ""
+    return ConfigurationError(f"instances of the class {target.__name__} can't be called: {cure}")
+
+
 def _instances_are_callable(target: type) -> bool:
     return any("__call__" in kind.__dict__ for kind in target.__mro__)
 
@@ -122,13 +128,14 @@ def _instances_are_callable(target: type) -> bool:
 def is_view(target: Any, path_names: frozenset[str]) -> bool:
     """Return whether Flask itself should call this: it takes nothing but what Flask passes to a view.
 
-    A function that calls `process_json`, or takes no argument beyond the path's values, is a view.
+    A function that calls `process_json`, or takes no argument beyond the path's values, is a view. A
+    coroutine function is a handler, which needs no further package to be awaited.
     """
     if inspect.isclass(target):
         return False
     if calls_process_json(target):
         return True
-    if not (inspect.isroutine(target) or isinstance(target, functools.partial)):
+    if not (inspect.isroutine(target) or isinstance(target, functools.partial)) or is_async(target):
         return False
     signature = Signature.of(target)
     return not signature.open and set(signature.known) <= path_names
@@ -164,6 +171,15 @@ def _named(target: Any) -> Any:
     """Return what has a module and a qualified name: the callable, what a partial calls, or its class."""
     inner = target.func if isinstance(target, functools.partial) else target
     return inner if hasattr(inner, "__qualname__") else type(inner)
+
+
+def is_generator(target: Any) -> bool:
+    """Return whether calling this makes a generator, an async one included."""
+    if isinstance(target, functools.partial):
+        return is_generator(target.func)
+    target = inspect.unwrap(target)
+    called = target if inspect.isroutine(target) else type(target).__call__
+    return inspect.isgeneratorfunction(called) or inspect.isasyncgenfunction(called)
 
 
 def is_async(target: Any) -> bool:

@@ -9,15 +9,19 @@ from __future__ import annotations
 import functools
 import inspect
 import threading
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_origin
 
 from aylien_model_serving.errors import FieldMismatch
+from aylien_model_serving.handlers.json_request import Request
 from aylien_model_serving.handlers.signatures import Signature
 
 #: Name of the parameter that receives the context.
 PARAMETER = "context"
+
+#: Name of the second parameter of a handler that gets the fields as `request.json`.
+REQUEST = "request"
 
 #: Name of the argument that passes the device of the model to an init or a class.
 DEVICE = "device"
@@ -61,7 +65,8 @@ class ContextBinding:
 
     Args:
         context: of the service; None for the handler of a plain route dict, which gets none.
-        takes_body: whether it is called as `handler(context, fields)`.
+        takes_body: whether it is called as `handler(context, fields)` or `handler(context, request)`, or with
+            the body's value where the second parameter has a type.
     """
 
     context: Context | None = None
@@ -106,10 +111,43 @@ UNBOUND = ContextBinding()
 
 
 def _with_body(handler: Callable[..., Any], context: Context) -> Callable[..., Any]:
-    def call(**json_in: Any) -> Any:
-        return handler(context.value, json_in)
+    taken = _second_parameter(handler)
+    if taken.annotation not in _OF_ANY_FIELDS and get_origin(taken.annotation) not in _OF_ANY_FIELDS:
+        return _with_value(handler, context, taken)
+    if taken.name == REQUEST or taken.annotation is Request:
 
-    return _wrapped_like(call, handler, inspect.signature(call))
+        def call(**json_in: Any) -> Any:
+            return handler(context.value, Request(json_in))
+    else:
+
+        def call(**json_in: Any) -> Any:
+            return handler(context.value, json_in)
+
+    return wrapped_like(call, handler, inspect.signature(call))
+
+
+#: Hints of a second parameter that gets the fields as they are; one of any other type gets the body's value.
+_OF_ANY_FIELDS = (inspect.Parameter.empty, Any, object, dict, Mapping, Request)
+
+
+def _second_parameter(handler: Callable[..., Any]) -> inspect.Parameter:
+    """Return the second parameter of a handler; a hint that can't be resolved is text."""
+    try:
+        parameters = inspect.signature(handler, eval_str=True).parameters
+    except (NameError, TypeError, AttributeError, SyntaxError):
+        parameters = inspect.signature(handler).parameters
+    several = inspect.Parameter("json_in", inspect.Parameter.VAR_POSITIONAL)
+    return [*parameters.values(), several][1]
+
+
+def _with_value(
+    handler: Callable[..., Any], context: Context, parameter: inspect.Parameter
+) -> Callable[..., Any]:
+    def call(value: Any, /) -> Any:
+        return handler(context.value, value)
+
+    taken = parameter.replace(kind=inspect.Parameter.POSITIONAL_ONLY)
+    return wrapped_like(call, handler, inspect.Signature([taken]))
 
 
 def _with_context(handler: Callable[..., Any], context: Context) -> Callable[..., Any]:
@@ -125,17 +163,23 @@ def _with_context(handler: Callable[..., Any], context: Context) -> Callable[...
             return handler(*positional[:index], context.value, *positional[index:], **fields)
         return handler(*positional, **fields, **{PARAMETER: context.value})
 
-    return _wrapped_like(call, handler, signature.replace(parameters=rest))
+    return wrapped_like(call, handler, signature.replace(parameters=rest))
 
 
-def _wrapped_like(
-    call: Callable[..., Any], handler: Callable[..., Any], signature: inspect.Signature
+def wrapped_like(
+    call: Callable[..., Any], handler: Callable[..., Any], signature: inspect.Signature | None = None
 ) -> Callable[..., Any]:
-    """Give a function the name, type hints, signature and `close` of the handler that it calls."""
+    """Return a function with the name, type hints, signature and `close` of the handler that it calls.
+
+    Args:
+        call: calls the handler.
+        handler: the handler.
+        signature: that of the function, where it is not the handler's.
+    """
     called = _called(handler)
     wrapper = _as_coroutine_function(call) if inspect.iscoroutinefunction(called) else call
     functools.update_wrapper(wrapper, called, updated=())
-    vars(wrapper)["__signature__"] = signature
+    vars(wrapper)["__signature__"] = inspect.signature(handler) if signature is None else signature
     close = getattr(handler, "close", None)
     if close is not None:
         vars(wrapper)["close"] = close

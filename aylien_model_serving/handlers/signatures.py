@@ -7,7 +7,7 @@ the handler stays an error of the handler.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,6 +60,10 @@ class Signature:
             required=self.required - {name} if name is not None else self.required,
             open=self.open,
         )
+
+    def with_optional(self, names: Collection[str]) -> Signature:
+        """Return the signature in which these may be left out."""
+        return Signature(self.positional, self.known, self.required - set(names), self.open)
 
     def check(self, values: Mapping[str, object]) -> None:
         """Raise an error for values that the handler can't be called with.

@@ -9,11 +9,11 @@ from aylien_model_serving.errors import IdempotencyKeyReused
 from aylien_model_serving.jobs import transitions
 from aylien_model_serving.jobs.errors import LeaseLost
 from aylien_model_serving.jobs.job import JobRecord, NewJob
-from aylien_model_serving.jobs.sqlite import SqliteRepository
+from aylien_model_serving.jobs.unit_of_work import Repository
 
 
 def of_service(
-    repository: SqliteRepository, service: str, job_id: str, now: float, caller: str | None = None
+    repository: Repository, service: str, job_id: str, now: float, caller: str | None = None
 ) -> JobRecord | None:
     """Return a job of a service, if this caller made it; None as the caller is anybody."""
     job = repository.find(job_id) if job_id.isascii() else None  # a client may ask for anything
@@ -22,7 +22,7 @@ def of_service(
     return None if transitions.is_expired(job, now) else job
 
 
-def of_key(repository: SqliteRepository, new: NewJob, now: float) -> JobRecord | None:
+def of_key(repository: Repository, new: NewJob, now: float) -> JobRecord | None:
     """Return the job that is kept under a new one's idempotency key.
 
     Raises:
@@ -43,7 +43,7 @@ def of_key(repository: SqliteRepository, new: NewJob, now: float) -> JobRecord |
     return None
 
 
-def of_owner(repository: SqliteRepository, job_id: str, owner: str) -> JobRecord:
+def of_owner(repository: Repository, job_id: str, owner: str) -> JobRecord:
     """Return a job whose lease this owner holds.
 
     Raises:

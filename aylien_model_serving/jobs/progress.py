@@ -5,13 +5,13 @@ A handler gets its `JobProgress` by naming a parameter `job_progress`, or by the
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import threading
 import time
 from collections.abc import Callable
 from typing import Any, get_type_hints
 
+from aylien_model_serving.core.cancellation import Cancelled
 from aylien_model_serving.handlers.signatures import Signature
 
 #: Name of the parameter that receives the reporter.
@@ -23,7 +23,7 @@ _PAUSE = 0.05
 Write = Callable[[float, "str | None"], bool]
 
 
-class JobCancelled(asyncio.CancelledError):
+class JobCancelled(Cancelled):
     """The job is to stop; raised in its handler, which may clean up and lets it pass."""
 
 

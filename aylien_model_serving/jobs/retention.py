@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 
 from aylien_model_serving.jobs.errors import StoreFull
-from aylien_model_serving.jobs.sqlite import SqliteRepository
+from aylien_model_serving.jobs.unit_of_work import Repository
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class Retention:
         self._removed = 0
         self._logged_at = -_LOG_INTERVAL
 
-    def make_room(self, repository: SqliteRepository, limit: int) -> None:
+    def make_room(self, repository: Repository, limit: int) -> None:
         """Remove so many ended jobs at most if the store is full, before another one is added.
 
         Raises:
@@ -53,12 +53,12 @@ class Retention:
         if self._is_full(repository) and not self.trim(repository, limit):
             raise StoreFull
 
-    def remove_surplus(self, repository: SqliteRepository, limit: int) -> int:
+    def remove_surplus(self, repository: Repository, limit: int) -> int:
         """Remove so many ended jobs at most, and return how many; 0 when there is not too much."""
         surplus = repository.count_ended(self._limits.max_ended + limit) - self._limits.max_ended
         return self.trim(repository, limit, surplus)
 
-    def trim(self, repository: SqliteRepository, limit: int, surplus: int = 0) -> int:
+    def trim(self, repository: Repository, limit: int, surplus: int = 0) -> int:
         """Remove so many ended jobs at most while there is a surplus of them, or the store is too large."""
         removed = 0
         while removed < limit and (removed < surplus or self._is_full(repository)):
@@ -70,7 +70,7 @@ class Retention:
             self._log(removed)
         return removed
 
-    def _is_full(self, repository: SqliteRepository) -> bool:
+    def _is_full(self, repository: Repository) -> bool:
         return repository.used_bytes() > self._limits.max_bytes
 
     def _log(self, removed: int) -> None:

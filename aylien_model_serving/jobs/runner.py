@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import re
 import uuid
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -18,34 +18,18 @@ from aylien_model_serving.jobs.job import NewJob
 from aylien_model_serving.jobs.store import Store
 from aylien_model_serving.jobs.view import show
 from aylien_model_serving.rpc import protocol
-from aylien_model_serving.rpc.control_messages import Replica
+from aylien_model_serving.rpc.hosted import Hosted
 
 #: What a job's call accepts: JSON, or events where the reply is a stream.
 _ACCEPT = "application/json, text/event-stream"
 
-#: Headers that say how to read the body.
-_KEPT = ("content-type", "content-encoding")
+#: Headers that say how to read the body, which has been unpacked by then.
+_KEPT = ("content-type",)
 
 _WHOLE = re.compile(r"-?[0-9]{1,7}", re.ASCII)
 
 #: Characters of a client's own name for its job.
 _LONGEST_KEY = 256
-
-
-class JobWorkerHost(Protocol):
-    """Hosts the workers of a route's jobs, in replicas or in this process."""
-
-    def ready(self) -> bool:
-        """Return whether a job would be claimed."""
-
-    def wake(self) -> None:
-        """Have the workers poll the store."""
-
-    def describe(self, *, with_errors: bool) -> list[dict[str, Any]]:
-        """Return what is known of each replica."""
-
-    def replicas(self) -> Sequence[Replica]:
-        """Return the replicas as they were last announced."""
 
 
 class EnqueueExecutor:
@@ -55,7 +39,7 @@ class EnqueueExecutor:
         store: where they are kept.
         template: what all jobs of the route have in common.
         check_webhook: returns the URL that the end may be sent to, or raises what is wrong with it.
-        workers: run the jobs.
+        workers: the processes that run the jobs.
     """
 
     def __init__(
@@ -63,11 +47,12 @@ class EnqueueExecutor:
         store: Store,
         template: Callable[..., NewJob],
         check_webhook: Callable[[str | None], str | None],
-        workers: JobWorkerHost,
+        workers: Hosted,
     ) -> None:
         self._store = store
         self._template = template
         self._check_webhook = check_webhook
+        self.workers = workers
         self.ready = workers.ready
         self.wake = workers.wake
         self.describe = workers.describe
@@ -132,4 +117,5 @@ def _stored_call(call: Call) -> Call:
         call.path_values,
         call.request_id,
         caller=call.caller,
+        parameters=call.parameters,
     )

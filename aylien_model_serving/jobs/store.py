@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from aylien_model_serving.core.secrets import without_passwords
-from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.jobs import lookups, saving, tracing, transitions
 from aylien_model_serving.jobs.clock import Clock, wall_ahead
 from aylien_model_serving.jobs.errors import QueueFull
 from aylien_model_serving.jobs.job import ClaimedJob, JobRecord, NewJob
 from aylien_model_serving.jobs.retention import Limits, Retention
-from aylien_model_serving.jobs.sqlite import SqliteUnitOfWork, open_file, open_memory
 from aylien_model_serving.jobs.states import IllegalTransition, Status
+from aylien_model_serving.jobs.unit_of_work import UnitOfWork
 from aylien_model_serving.rpc.headers import ReplyHeader
 
 #: Jobs that one transaction brings back from a pause or an expired lease, or removes, at most.
@@ -38,7 +36,7 @@ class Store:
 
     def __init__(
         self,
-        unit_of_work: SqliteUnitOfWork,
+        unit_of_work: UnitOfWork,
         clock: Clock | None = None,
         limits: Limits | None = None,
     ) -> None:
@@ -46,6 +44,8 @@ class Store:
         self._clock = clock or unit_of_work.now
         self.limits = limits or Limits()
         self._retention = Retention(self.limits)
+        self.is_remote = unit_of_work.is_remote
+        self.listen = unit_of_work.listen
 
     def now(self) -> float:
         """Return the time of the store's clock: what is passed to the other methods."""
@@ -138,15 +138,15 @@ class Store:
         Args:
             lease: seconds that the job belongs to the owner without a heartbeat.
         """
-        due = self.next_due(service, routes, now)  # reading first spares the one lock for writing
-        if due is None or due > now:
+        with self._unit_of_work.read() as repository:  # reading first spares the one lock for writing
+            is_ready, due = repository.outlook(service, routes)
+        is_over = due is not None and due <= now
+        if not is_ready and not is_over:
             return None
-        with self._unit_of_work.write() as repository:
-            lost = [job for route in routes for job in saving.requeue(repository, service, route, now, BATCH)]
-            ready = [job for route in routes if (job := repository.first_ready(service, route))]
+        with self._unit_of_work.write(lasting=False) as repository:
+            lost = saving.requeue(repository, service, routes, now, BATCH) if is_over else []
             claimed = None
-            if ready:
-                first = min(ready, key=lambda job: (-job.priority, job.number))
+            if first := repository.first_ready(service, routes):
                 job = saving.keep(repository, first, transitions.claimed(first, owner, lease, now))
                 claimed = ClaimedJob(job, repository.call(job))
         for job in lost:
@@ -156,15 +156,13 @@ class Store:
     def next_due(self, service: str, routes: Sequence[str], now: float) -> float | None:
         """Return when the next claim may find a job: `now` if one is ready, None if none is in sight."""
         with self._unit_of_work.read() as repository:
-            if any(repository.first_ready(service, route) for route in routes):
-                return now
-            times = [repository.next_due(service, route) for route in routes]
-        return min((time for time in times if time is not None), default=None)
+            is_ready, due = repository.outlook(service, routes)
+        return now if is_ready else due
 
     def heartbeat(self, job_id: str, owner: str, lease: float, now: float) -> bool:
         """Keep the lease for as many seconds from here on, and return whether the job is to be stopped."""
         return self._transition(
-            job_id, owner, lambda job: transitions.extended(job, lease, now)
+            job_id, owner, lambda job: transitions.extended(job, lease, now), lasting=False
         ).cancel_requested
 
     def report(self, job_id: str, owner: str, fraction: float, message: str | None, now: float) -> bool:
@@ -174,7 +172,7 @@ class Store:
             message: the handler's words; None leaves the last ones.
         """
         return self._transition(
-            job_id, owner, lambda job: transitions.reported(job, fraction, message)
+            job_id, owner, lambda job: transitions.reported(job, fraction, message), lasting=False
         ).cancel_requested
 
     def streaming(self, job_id: str, owner: str, now: float) -> bool:
@@ -259,8 +257,10 @@ class Store:
         """Note that a job's webhook was not delivered: it is due again after a pause, or given up."""
         self._update_webhook(job_id, lambda job: transitions.webhook_failed(job, now))
 
-    def _transition(self, job_id: str, owner: str, event: Callable[[JobRecord], JobRecord]) -> JobRecord:
-        with self._unit_of_work.write() as repository:
+    def _transition(
+        self, job_id: str, owner: str, event: Callable[[JobRecord], JobRecord], *, lasting: bool = True
+    ) -> JobRecord:
+        with self._unit_of_work.write(lasting=lasting) as repository:
             job = lookups.of_owner(repository, job_id, owner)
             return saving.keep(repository, job, event(job))
 
@@ -269,31 +269,3 @@ class Store:
             job = repository.find(job_id)
             if job is not None and job.webhook_due is not None:
                 saving.keep(repository, job, event(job))
-
-
-_memory = open_memory()
-
-
-def open_store(url: str, limits: Limits | None = None, service: str | None = None) -> Store:
-    """Return a store; one that does not work at the moment is opened when it does.
-
-    Args:
-        url: "sqlite:///" and a path (which begins with a fourth slash when it is absolute), a plain path, or
-            "memory://", which is one store of each process and forgets all jobs when it is closed.
-        limits: what is kept.
-        service: the one that the store belongs to, if it is to be no other's.
-
-    Raises:
-        ConfigurationError: there is no such store, no file can be there, or it is another's.
-    """
-    scheme, separator, rest = url.partition("://")
-    if not separator:
-        return Store(open_file(url, service), limits=limits)
-    if scheme == "sqlite" and rest.startswith("/") and rest != "/":
-        return Store(open_file(rest[1:], service), limits=limits)
-    if url == "memory://":
-        return Store(_memory, limits=limits)
-    raise ConfigurationError(
-        f"MODEL_SERVING_JOBS_URL={without_passwords(repr(url))}: this is no store of jobs; expected a path, "
-        "'sqlite:///' and a path, or 'memory://'"
-    )

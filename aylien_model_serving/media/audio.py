@@ -6,7 +6,7 @@ import io
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from aylien_model_serving.decoding import packages
-from aylien_model_serving.decoding.messages import Family, Response
+from aylien_model_serving.decoding.messages import DecodeResponse, Family
 from aylien_model_serving.decoding.sound import MEDIA_TYPES
 from aylien_model_serving.media.errors import as_request_error
 from aylien_model_serving.media.files import MediaFile
@@ -75,7 +75,7 @@ class AudioFile(MediaFile):
         self._is_verified = True
         return numpy.frombuffer(samples, numpy.float32).reshape(-1, *responses[-1].shape)
 
-    def _header(self) -> Response:
+    def _header(self) -> DecodeResponse:
         content = self._raw_content()
         with as_request_error(self._field):
             return self._decode(content).whole("header")[0][0]

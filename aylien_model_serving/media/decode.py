@@ -9,7 +9,7 @@ from typing import Literal
 
 from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.decoding import pool
-from aylien_model_serving.decoding.messages import DecodeLimits, Family, Request, Response, Want
+from aylien_model_serving.decoding.messages import DecodeLimits, DecodeRequest, DecodeResponse, Family, Want
 from aylien_model_serving.decoding.pool import DecodeTimeout
 from aylien_model_serving.decoding.processes import DecoderProcess
 from aylien_model_serving.errors import DeadlineExceeded
@@ -43,7 +43,7 @@ class Decode:
 
     def whole(
         self, want: Literal["all", "check", "header"], mode: str | None = None
-    ) -> tuple[list[Response], bytearray]:
+    ) -> tuple[list[DecodeResponse], bytearray]:
         """Decode the file, and return the responses and their bodies as one.
 
         Args:
@@ -58,7 +58,7 @@ class Decode:
         """
         until = self._until()
         request = self._request(want, until, mode)
-        found: list[Response] = []
+        found: list[DecodeResponse] = []
         data = bytearray()
         with (
             self._in_time(),
@@ -74,7 +74,7 @@ class Decode:
                     data = body
         return found, data
 
-    def batches(self) -> Generator[tuple[Response, bytearray], None, None]:
+    def batches(self) -> Generator[tuple[DecodeResponse, bytearray], None, None]:
         """Yield the frames of a video; its decoder waits where the caller does, and is ended with it.
 
         Raises:
@@ -92,7 +92,7 @@ class Decode:
                 if not is_end:
                     self._pool.end(decoder)
 
-    def _batch(self, decoder: DecoderProcess, content: bytes) -> list[tuple[Response, bytearray]]:
+    def _batch(self, decoder: DecoderProcess, content: bytes) -> list[tuple[DecodeResponse, bytearray]]:
         """Return the first frames of the content, or the next ones without it."""
         until = self._until()
         request = self._request("batch" if content else "more", until)
@@ -102,9 +102,9 @@ class Decode:
         ):
             return list(parts)
 
-    def _request(self, want: Want, until: float, mode: str | None = None) -> Request:
+    def _request(self, want: Want, until: float, mode: str | None = None) -> DecodeRequest:
         seconds = max(0.0, until - time.monotonic())
-        return Request(self._family, self._media_type, want, self._limits, seconds, mode)
+        return DecodeRequest(self._family, self._media_type, want, self._limits, seconds, mode)
 
     def _until(self) -> float:
         return time.monotonic() + self._settings.decode_timeout if self._deadline is None else self._deadline

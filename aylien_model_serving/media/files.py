@@ -201,6 +201,15 @@ class MediaFile:
             return None
         return self._content, media_type
 
+    @property
+    def field(self) -> str | None:
+        """The field in which a client sent this file."""
+        return self._field
+
+    def body_is_elsewhere(self) -> bool:
+        """Return whether the content has still to be fetched from a URL."""
+        return self._content is None
+
     def may_wait(self) -> bool:
         """Return whether the content has to be fetched, or to be decoded by another process."""
         return self._content is None or bool(self.decoded)

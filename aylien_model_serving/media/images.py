@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
+import sys
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from aylien_model_serving.decoding import packages
-from aylien_model_serving.decoding.messages import Family, Response
+from aylien_model_serving.decoding.messages import DecodeResponse, Family
 from aylien_model_serving.decoding.pictures import MEDIA_TYPES
 from aylien_model_serving.media.errors import as_request_error
 from aylien_model_serving.media.files import MediaFile
@@ -19,6 +20,30 @@ _NOT_IN_JPEG = frozenset({"RGBA", "LA", "PA", "P"})
 
 #: Pillow's colour modes whose pixels are bytes.
 _BYTE_MODES = frozenset({"L", "LA", "RGB", "RGBA", "CMYK", "YCbCr", "HSV", "LAB"})
+
+
+#: Formats in which a picture is answered that was read in them; others become PNG.
+_KEPT_FORMATS = frozenset({"PNG", "JPEG", "WEBP"})
+
+#: Pillow's colour modes that PNG has; a picture of another becomes one of red, green and blue.
+_IN_PNG = frozenset({"1", "L", "LA", "I;16", "P", "RGB", "RGBA"})
+
+
+def is_picture_type(kind: Any) -> bool:
+    """Return whether a type is that of Pillow's images, without importing Pillow."""
+    pillow = sys.modules.get("PIL.Image")
+    return pillow is not None and kind is pillow.Image
+
+
+def file_of(value: Any) -> Any:
+    """Return the file of a Pillow image, or any other value as it is."""
+    pillow = sys.modules.get("PIL.Image")
+    if pillow is None or not isinstance(value, pillow.Image):
+        return value
+    kept = value.format if value.format in _KEPT_FORMATS else "PNG"
+    if kept == "PNG" and value.mode not in _IN_PNG:
+        value = value.convert("I;16" if value.mode == "I" else "RGB")  # a grey of 32 bits is written as 16
+    return ImageFile.from_image(value, kept)
 
 
 class ImageFile(MediaFile):
@@ -117,7 +142,7 @@ class ImageFile(MediaFile):
         return numpy.frombuffer(pixels, numpy.uint8).reshape(shape)
 
 
-def _image_of(response: Response, pixels: bytearray) -> Any:
+def _image_of(response: DecodeResponse, pixels: bytearray) -> Any:
     """Return the Pillow image that a decoder has described."""
     rows, columns = response.shape[:2]
     image = packages.pillow().Image.frombytes(response.picture["mode"], (columns, rows), bytes(pixels))

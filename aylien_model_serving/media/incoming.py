@@ -76,7 +76,8 @@ def read(value: Any) -> IncomingFile:
         BadFile: it is in none of the forms.
     """
     if isinstance(value, IncomingFile):
-        return value
+        url = _url_in(value)
+        return value if url is None else _read_text(url)
     if isinstance(value, str):
         return _read_text(value)
     if isinstance(value, (bytes, bytearray, memoryview)):
@@ -84,6 +85,20 @@ def read(value: Any) -> IncomingFile:
     if isinstance(value, Mapping):
         return _read_object(value)
     raise BadFile(f"expected a file: base64, a data URL, a URL or an object with {_LISTED}")
+
+
+def _url_in(sent: IncomingFile) -> str | None:
+    """Return the URL that a part of a form is in place of a file: clients name such a part after its field.
+
+    A file that holds a URL is a file where its name has an ending, as in links.txt.
+    """
+    content = sent.content or b""
+    if "." in (sent.file_name or "") or not _URL.fullmatch(content):
+        return None
+    return content.decode("ascii")
+
+
+_URL = re.compile(rb"https?://[\x21-\x7e]{1,%d}" % urls.MAX_LENGTH)
 
 
 def _read_text(text: str) -> IncomingFile:

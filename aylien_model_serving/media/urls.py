@@ -17,7 +17,7 @@ from aylien_model_serving.media.errors import BadFile
 NOT_PUBLIC = "the URL leads to an address that is not public"
 
 #: Characters of the longest URL that is taken.
-_MAX_LENGTH = 8000
+MAX_LENGTH = 8000
 
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\\ud800-\udfff]")
 
@@ -29,7 +29,7 @@ def parse(url: str) -> ParsedURL:
         BadFile: it is no URL of http or https, it holds a password, or its host is an address that is not
             public.
     """
-    if len(url) > _MAX_LENGTH or _FORBIDDEN.search(url):
+    if len(url) > MAX_LENGTH or _FORBIDDEN.search(url):
         raise BadFile("the URL is too long, or holds blanks or backslashes")
     try:
         parts = urlsplit(url)

@@ -23,6 +23,9 @@ from aylien_model_serving.metrics.scrape import SERVICE
 
 logger = logging.getLogger(__name__)
 
+#: The gauge of jobs, which is the same in all processes that share a store.
+JOBS = "model_serving_jobs"
+
 #: Values of the labels → number.
 Numbers = Mapping[tuple[str, ...], float]
 
@@ -37,6 +40,9 @@ _POLL_SECONDS = 0.01
 
 #: Seconds that a reading waits for the replicas, all of them together.
 _REPLICAS_SECONDS = 1.0
+
+#: Seconds that a scrape waits for the number of jobs, and for which the last ones are shown where it is late.
+_JOBS_SECONDS, _LAST_JOBS_SECONDS = 1.0, 120.0
 
 #: Replicas that are asked at the same time.
 _MAX_THREADS = 32
@@ -106,6 +112,9 @@ class ScrapedGauge(Collector):
 class JobsGauge(ScrapedGauge):
     """The jobs that are kept, by route and status.
 
+    They are counted on a thread: a store that hangs, on another machine say, delays a scrape by a second, and
+    its last numbers are shown for two minutes. Those of a store that fails are not shown.
+
     Args:
         routes: names of the routes whose calls are kept as jobs.
         statuses: of jobs; each is shown, at zero too.
@@ -122,18 +131,42 @@ class JobsGauge(ScrapedGauge):
         statuses: Iterable[str],
         count: Callable[[], Mapping[str, Mapping[Any, int]]],
     ) -> None:
-        super().__init__("model_serving_jobs", "Jobs that are kept, by route and status", ("route", "status"))
+        super().__init__(JOBS, "Jobs that are kept, by route and status", ("route", "status"))
         statuses = tuple(statuses)
         self._zeros: Numbers = {(route, status): 0.0 for route in routes for status in statuses}
         self._count = count
+        self._thread: threading.Thread | None = None
+        self._error: Exception | None = None
+        self._counted: Numbers = {}
+        self._counted_at = -math.inf
 
     def read(self) -> Numbers:
-        kept: Numbers = {
-            (route, status): number
-            for route, numbers in self._count().items()
-            for status, number in numbers.items()
-        }
-        return {**self._zeros, **kept}
+        """Return the numbers, or the last ones where counting takes long.
+
+        Raises:
+            TimeoutError: it takes too long, and the last ones are too old.
+        """
+        if self._thread is None or not self._thread.is_alive():
+            self._error = None
+            self._thread = threading.Thread(target=self._run, name="model-serving-jobs-gauge", daemon=True)
+            self._thread.start()
+        self._thread.join(_JOBS_SECONDS)
+        if self._error is not None:
+            raise self._error
+        if self._thread.is_alive() and time.monotonic() > self._counted_at + _LAST_JOBS_SECONDS:
+            raise TimeoutError(f"the store has not answered within {_JOBS_SECONDS:g} s")
+        return {**self._zeros, **self._counted}
+
+    def _run(self) -> None:
+        try:
+            self._counted = {
+                (route, status): number
+                for route, numbers in self._count().items()
+                for status, number in numbers.items()
+            }
+            self._counted_at = time.monotonic()
+        except Exception as error:
+            self._error = error
 
 
 class RunnerReplicasGauge(ScrapedGauge):

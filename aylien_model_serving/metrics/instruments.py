@@ -201,9 +201,9 @@ class Instruments:
         """Add a collector that the process which answers a scrape reads for the whole service."""
         self._scraped.register(scraped)
 
-    def samples(self) -> Iterator[Sample]:
-        """Yield the samples of all processes of the service, as in a scrape."""
-        for metric in Scrape(self._registry, self.number, frozenset()).collect():
+    def samples(self, names: frozenset[str]) -> Iterator[Sample]:
+        """Yield the samples of some series, of all processes of the service, as in a scrape."""
+        for metric in Scrape(self._registry, self.number, names).collect():
             yield from metric.samples
 
     def scrape(self, accept: str, names: list[str] | None = None) -> tuple[bytes, str]:

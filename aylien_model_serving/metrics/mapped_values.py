@@ -23,6 +23,7 @@ from typing import Any
 from prometheus_client.mmap_dict import mmap_key
 from prometheus_client.samples import Exemplar
 
+from aylien_model_serving.metrics import metric_files
 from aylien_model_serving.metrics.mapped_file import Cell, MappedFile
 from aylien_model_serving.process.native_threads import native_lock
 
@@ -173,7 +174,7 @@ class _Files:
 
     def _cell(self, kind: str, key: str) -> Cell:
         if kind not in self._open:
-            self._open[kind] = MappedFile(self._folder / f"{kind}_{self._number()}.db")
+            self._open[kind] = MappedFile(metric_files.path_of(self._folder, kind, self._number()))
         return self._open[kind].cell(key)
 
     def move_to_files(self) -> None:

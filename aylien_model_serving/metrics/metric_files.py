@@ -1,7 +1,8 @@
 """The files of metrics in a folder, which others may use too: which are the service's own, and how they open.
 
-No Flask. A file is its own that has the name of one, is no link, and belongs to this process's user; before
-it is read or removed, it also has to have the form of prometheus_client's mmap_dict.py.
+No Flask. A file is its own that has the name of one, which none of prometheus_client's has, is no link, and
+belongs to this process's user; before it is read or removed, it also has to have the form of
+prometheus_client's mmap_dict.py.
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ from aylien_model_serving.process import allocation
 
 #: What prometheus_client's multi-process mode has files for.
 _GAUGES = "all|liveall|min|livemin|max|livemax|sum|livesum|mostrecent|livemostrecent"
-_NAME = re.compile(rf"(?:counter|histogram|summary|gauge_(?:{_GAUGES}))_\d+\.db")
+
+#: A name of ours ends with the number of a slot, where prometheus_client's have a process id.
+_OWN = re.compile(rf"(?:counter|histogram|summary|gauge_(?:{_GAUGES}))_slot(\d{{1,9}})\.db")
+_PLAIN_COUNTS = re.compile(r"(?:counter|histogram|summary)_\d+\.db")
 
 #: Bytes in use, four that are left free, and the length of the first key, which is an array in JSON.
 _HEAD = struct.Struct("i4xi")
@@ -80,19 +84,44 @@ def open_metrics(path: Path) -> int:
     return descriptor
 
 
+def path_of(folder: Path, kind: str, slot: int) -> Path:
+    """Return the path of the service's file for a kind of metric, as "counter" or "gauge_all"."""
+    return folder / f"{kind}_slot{slot}.db"
+
+
+def slot_of(name: str) -> int | None:
+    """Return the number of the slot in the name of a file of the service's; None in any other name."""
+    found = _OWN.fullmatch(name)
+    return None if found is None else int(found[1])
+
+
 def find(folder: Path) -> Iterator[Path]:
     """Yield the service's files of metrics, none where there is no folder."""
+    yield from (path for path in _named(folder, _OWN) if _is_metric_file(path))
+
+
+def find_plain_counts(folder: Path) -> Iterator[Path]:
+    """Yield the counts of processes in which prometheus_client keeps its files itself, which are theirs.
+
+    Of their gauges nobody knows whether the process still lives.
+    """
+    yield from (path for path in _named(folder, _PLAIN_COUNTS) if _is_metric_file(path))
+
+
+def spoilt_slots(folder: Path) -> set[int]:
+    """Return the slots that can't be used: something of their files' names is no file of metrics."""
+    spoilt = (path for path in _named(folder, _OWN) if not _is_metric_file(path) and os.path.lexists(path))
+    return {slot for path in spoilt if (slot := slot_of(path.name)) is not None}
+
+
+def _named(folder: Path, pattern: re.Pattern[str]) -> list[Path]:
     try:
-        found = os.scandir(folder)
+        return [folder / name for name in os.listdir(folder) if pattern.fullmatch(name)]
     except FileNotFoundError:
-        return
-    with found:
-        for entry in found:
-            if _NAME.fullmatch(entry.name) and _is_metric_file(entry.path):
-                yield Path(entry.path)
+        return []
 
 
-def _is_metric_file(path: str) -> bool:
+def _is_metric_file(path: Path) -> bool:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:  # a link, another user's, or removed by another process

@@ -1,9 +1,9 @@
 """Multi-process metrics: the files of all processes of a service, and their sum.
 
 No Flask. prometheus_client names the files of its multi-process mode after the process id, so that their
-number grows with every worker that was ever started. Here they are named after a slot: a process owns its
-slot by a file lock, and the next owner of a free slot continues its counts. Counters never go back, and there
-are as many files as there were processes at one time.
+number grows with every worker that was ever started. Here they are named after a slot, as "counter_slot0.db":
+a process owns its slot by a file lock, and the next owner of a free slot continues its counts. Counters never
+go back, and there are as many files as there were processes at one time.
 """
 
 from __future__ import annotations
@@ -38,6 +38,9 @@ _VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 #: The folder of the files within that of the service's owner.
 _NAME = "metrics"
+
+#: Slots that a warning names.
+_NAMED = 5
 
 #: Attempts of a scrape while processes start and end.
 _ATTEMPTS = 10
@@ -116,8 +119,12 @@ class Slot:
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
+        spoilt = metric_files.spoilt_slots(self._folder)
+        if spoilt:
+            names = ", ".join(f"slot{number}" for number in sorted(spoilt)[:_NAMED])
+            logger.warning("%s: files of %s hold no metrics, and are passed over", self._folder, names)
         number = 0
-        while (lock := _try_lock(self._folder, number)) is None:
+        while number in spoilt or (lock := _try_lock(self._folder, number)) is None:
             number += 1
         self._lock, self._number, self._pid = lock, number, os.getpid()
         for file in metric_files.find(self._folder):
@@ -147,6 +154,7 @@ def collect(folder: Path, names: frozenset[str] = frozenset()) -> Iterable[Metri
         values.ValueClass.move_to_files()
     for attempt in range(_ATTEMPTS):
         files = [file for file in metric_files.find(folder) if not (_is_gauge(file) and _is_free(file))]
+        files += metric_files.find_plain_counts(folder)
         try:
             return _merge(files, names)
         except FileNotFoundError:  # a process took over a slot and removed its gauges in between
@@ -173,7 +181,7 @@ def _merge(files: Iterable[Path], names: frozenset[str]) -> Iterable[Metric]:
             elif (found := _metric(metrics, kind, key, names)) is not None:
                 found._multiprocess_mode = mode[0]  # type: ignore[attr-defined]
                 name, labels = _parsed(key)[1:3]
-                _add(found, name, (*labels, ("pid", number)), value, timestamp)
+                _add(found, name, (*labels, ("pid", number.removeprefix("slot"))), value, timestamp)
     for (kind, key), value in counts.items():
         if (found := _metric(metrics, kind, key, names)) is not None:
             _add(found, *_parsed(key)[1:3], value)
@@ -217,7 +225,9 @@ def clear(folder: Path) -> None:
 
 
 def _number_of(file: Path) -> int:
-    return int(file.stem.rpartition("_")[2])
+    number = metric_files.slot_of(file.name)
+    assert number is not None
+    return number
 
 
 def _is_gauge(file: Path) -> bool:

@@ -12,6 +12,9 @@ from prometheus_client import Counter, Gauge
 from aylien_model_serving.metrics.instruments import FastHistogram, Instruments
 from aylien_model_serving.metrics.scrape import SERVICE
 
+#: The gauge of calls that run.
+IN_FLIGHT = "model_serving_runner_in_flight"
+
 #: Seconds; a call that waits for a batch waits for a few milliseconds.
 _WAITS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
@@ -44,7 +47,7 @@ class RunnerInstruments:
             registry=None,
         ).labels(*values)
         self._in_flight = Gauge(
-            "model_serving_runner_in_flight",
+            IN_FLIGHT,
             "Calls that handlers are running",
             labels,
             registry=None,
@@ -56,6 +59,13 @@ class RunnerInstruments:
             labels,
             registry=None,
         ).labels(*values)
+        self._healthy = Gauge(
+            "model_serving_runner_healthy",
+            "Replicas whose handlers have said that they are well, where they have a health()",
+            labels,
+            registry=None,
+            multiprocess_mode="livesum",
+        )
         self._dropped = Counter(
             "model_serving_runner_dropped_total",
             "Calls that nobody waited for any more when their turn came",
@@ -78,9 +88,20 @@ class RunnerInstruments:
         self._sizes.observe(size)
         self._handler.ran(seconds)
 
+    def told(self, waits: Sequence[float], runs: Sequence[tuple[int, float]]) -> None:
+        """Record what a replica on another machine tells of its calls' waits and of its runs that ended."""
+        self._waits.observe_all(waits)
+        for size, seconds in runs:
+            self._sizes.observe(size)
+            self._handler.ran(seconds)
+
     def dropped(self, reason: str) -> None:
         """Count a call that was "expired" or "abandoned"."""
         self._dropped.labels(reason, *self._values).inc()
+
+    def set_healthy(self, healthy: bool) -> None:
+        """Record whether the handler has said that it is well."""
+        self._healthy.labels(*self._values).set(healthy)
 
     def restarted(self) -> None:
         """Count a restart."""

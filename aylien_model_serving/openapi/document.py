@@ -2,7 +2,7 @@
 
 Pure. The format is https://spec.openapis.org/oas/v3.1.1. Clients of APIPod recognize by the component
 `FileModel` that jobs and files have the form that they know, and by the path `/status` that there are jobs.
-Written here since `apispec` (https://pypi.org/project/apispec/) takes marshmallow schemas and YAML in
+Written here since the package `apispec` takes marshmallow schemas and YAML in
 docstrings, where a route has protobuf messages, type hints or pydantic models.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from aylien_model_serving.codecs import QUERY_METHODS
@@ -93,6 +94,9 @@ def _describe(described: DescribedRoute) -> Description:
     if described.schema is None:
         return Description({"type": "object"})
     own = described.schema.describe("" if described.is_own else f"{_identifier(described.route.name)}.")
+    if described.schema.parameters is not None:
+        documented = docstrings.of(described.route.callable).arguments
+        own = replace(own, parameters=described.schema.parameters.described(documented))
     return operations.with_docs(described.route, own)
 
 

@@ -19,7 +19,7 @@ from aylien_model_serving.codecs import DECODERS, JSON, QUERY_METHODS
 from aylien_model_serving.handlers import docstrings
 from aylien_model_serving.openapi.responses import DescribedRoute
 from aylien_model_serving.routing.routes import Route
-from aylien_model_serving.schemas.description import Description, JSONSchema
+from aylien_model_serving.schemas.description import BINARY, Description, JSONSchema, WholeBody
 
 _PATH_VALUE = re.compile(r"<(?:[^<>]*:)?(\w+)>")
 
@@ -110,7 +110,7 @@ def parameters(route: Route, description: Description, method: str) -> list[dict
             for name, schema in known.items()
             if name not in route.path_names
         ]
-    return shown + (_JOB_HEADERS if route.job is not None else [])
+    return [*shown, *description.parameters, *(_JOB_HEADERS if route.job is not None else [])]
 
 
 def _parameter(route: Route, location: str, name: str, schema: JSONSchema) -> dict[str, Any]:
@@ -130,16 +130,40 @@ def body(described: DescribedRoute, description: Description) -> dict[str, Any]:
     """Return the request bodies; files are shown as a form, the most efficient way to send them."""
     route = described.route
     fields = _without(description.fields, route.path_names)
-    examples = {name: value for name, value in _examples(route).items() if name not in route.path_names}
+    elsewhere = route.path_names
+    if described.schema is not None and described.schema.parameters is not None:
+        elsewhere |= described.schema.parameters.names
+    examples = {name: value for name, value in _examples(route).items() if name not in elsewhere}
     content: dict[str, Any]
     if description.files:
         encoding = {name: {"contentType": kind} for name, kind in description.files.items()}
         content = {"multipart/form-data": {"schema": _form(fields, examples), "encoding": encoding}}
+    elif description.body is not None:
+        content = _whole_body(description.body, examples)
     else:
         content = {JSON.media_type: {"schema": fields, **({"example": examples} if examples else {})}}
     known = described.schema.decoders if described.schema is not None else {}
-    content.update({name: {} for name in known if name not in DECODERS})
-    return {"required": bool(fields.get("required")), "content": content}
+    raw = {} if described.schema is None else described.schema.raw
+    content.update({name: {} for name in known if name not in DECODERS and name not in raw})
+    content.update({name: {"schema": _raw(name)} for name in raw})
+    if description.body is None:
+        return {"required": bool(fields.get("required")), "content": content}
+    text = docstrings.of(route.callable).arguments.get(description.body.parameter)
+    shown = {"description": text} if text else {}
+    return {**shown, "required": description.body.required, "content": content}
+
+
+def _whole_body(body: WholeBody, examples: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the content of a body of JSON that is one value; a bare file is sent as it is."""
+    if body.schema == BINARY:
+        return {}
+    example = examples.get(body.parameter) if body.is_bare else examples
+    return {JSON.media_type: {"schema": body.schema, **({"example": example} if examples else {})}}
+
+
+def _raw(media_type: str) -> JSONSchema:
+    """Return the schema of a body that is taken as it is."""
+    return {"type": "string"} if media_type.startswith("text/") else BINARY
 
 
 def _form(fields: JSONSchema, examples: Mapping[str, Any]) -> JSONSchema:

@@ -23,14 +23,14 @@ from aylien_model_serving.schemas.description import Description, JSONSchema, Re
 
 _MEDIA_TYPES: Mapping[ResponseForm, tuple[str, ...]] = {
     "value": (JSON.media_type,),
-    "image": (JSON.media_type, "image/*"),
+    "file": (JSON.media_type,),
     "items": (LINES, EVENT_STREAM),
     "events": (EVENT_STREAM,),
 }
 
 _DESCRIPTIONS: Mapping[ResponseForm, str] = {
     "value": "The result",
-    "image": "The image: its bytes for clients that accept images, else a file object",
+    "file": "The file: its bytes for clients that accept them, else a file object",
     "items": "The items as they are yielded, each as a line of JSON or an event. An error is the last item",
     "events": "The items as they are yielded, each as an event",
 }
@@ -88,12 +88,17 @@ HEADERS: dict[str, Any] = {
         "schema": {"type": "string"},
     },
     "WWW-Authenticate": {"description": "How to send an API key", "schema": {"type": "string"}},
+    "Accept-Encoding": {
+        "description": "The content codings that are understood, where the body has another one",
+        "schema": {"type": "string"},
+    },
     "Allow": {"description": "The methods that the path accepts", "schema": {"type": "string"}},
 }
 
 _HEADERS_OF_STATUS: Mapping[int, tuple[str, ...]] = {
     401: ("WWW-Authenticate",),
     405: ("Allow",),
+    415: ("Accept-Encoding",),
     429: ("Retry-After", POLICY_HEADER, LIMIT_HEADER),
     503: ("Retry-After",),
 }
@@ -141,8 +146,12 @@ def _success(described: DescribedRoute, description: Description, docstring: Doc
     shown = {"description": text, "headers": headers}
     if described.schema is None:
         return shown
-    content = {name: _media_type_object(name, description) for name in _MEDIA_TYPES[description.form]}
-    content |= {other.media_type: {} for other in described.schema.encoders if other != JSON}
+    content: dict[str, Any] = {}
+    if description.result_range is not None:
+        content[description.result_range] = {}  # the first is what `/docs` asks for, and shows
+    content |= {name: _media_type_object(name, description) for name in _MEDIA_TYPES[description.form]}
+    if description.form == "value":
+        content |= {other.media_type: {} for other in described.schema.encoders if other != JSON}
     return {**shown, "content": content}
 
 
@@ -151,8 +160,6 @@ def _headers(*names: str) -> dict[str, Any]:
 
 
 def _media_type_object(media_type: str, description: Description) -> dict[str, Any]:
-    if media_type.startswith("image/"):
-        return {}
     return {"schema": _event(description) if media_type == EVENT_STREAM else description.result}
 
 
@@ -238,7 +245,7 @@ def _example(kind: type[errors.ServingError]) -> dict[str, str]:
     return {"error": kind.message, "code": kind.code, "request_id": "5f1c0a"}
 
 
-_STATUSES = (400, 401, 403, 404, 405, 413, 414, 415, 422, 429, 500, 503, 504)
+_STATUSES = (400, 401, 403, 404, 405, 409, 413, 414, 415, 422, 429, 500, 503, 504)
 
 #: The errors of every route by status; 414 comes from the server, which limits the length of a query.
 ERROR_RESPONSES = {str(status): _error_response(status) for status in _STATUSES}

@@ -16,24 +16,36 @@ import termios
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from typing import Any, Protocol
 
 #: `struct tcp_info` of linux/tcp.h up to tcpi_last_data_recv, and where its two ages are, in milliseconds.
+#: A listening socket has the connections that wait to be accepted in tcpi_unacked.
 _TCP_INFO = struct.Struct("=8x12I")
-_LAST_SENT, _LAST_RECEIVED = 9, 11
+_LAST_SENT, _LAST_RECEIVED, _UNACKED = 9, 11, 4
 
 #: A `_socket.socket` of this type leaves a descriptor's mode as it is, whatever the default timeout.
 _AS_IT_IS = socket.SOCK_STREAM | getattr(socket, "SOCK_NONBLOCK", 0)
+
+
+class ListeningSocket(Protocol):
+    """A listening socket, or Gunicorn's wrapper of one."""
+
+    def fileno(self) -> int: ...
+
+    def getsockname(self) -> Any: ...
 
 
 class AcceptedConnections:
     """The connections to some listening sockets.
 
     Args:
-        listening: names of the sockets, as `getsockname` returns them.
+        listening: the sockets.
     """
 
-    def __init__(self, listening: Iterable[object]) -> None:
-        self._places = {_place(name) for name in listening}
+    def __init__(self, listening: Iterable[ListeningSocket]) -> None:
+        found = list(listening)
+        self._places = {_place(listener.getsockname()) for listener in found}
+        self._listening = {os.fstat(listener.fileno()).st_ino for listener in found}
         self._since: dict[int, float] = {}
 
     def end_quiet(self, seconds: float) -> None:
@@ -45,6 +57,8 @@ class AcceptedConnections:
         now, before = time.monotonic(), self._since
         self._since = {}
         for descriptor in _descriptors():
+            if _inode(descriptor) in self._listening:
+                continue  # a second descriptor, however short, may outlive the close of the first
             with _opened(descriptor) as found:
                 if found is None or not self._is_accepted(found):
                     continue
@@ -71,8 +85,7 @@ def quiet_seconds(connection: _socket.socket) -> float | None:
     try:
         if _waiting_bytes(connection):
             return 0.0
-        info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
-        ages = _TCP_INFO.unpack(info)
+        ages = _tcp_info(connection)
     except (AttributeError, OSError, struct.error):
         return None
     return float(min(ages[_LAST_SENT], ages[_LAST_RECEIVED])) / 1000
@@ -82,6 +95,18 @@ def quiet_seconds_of(descriptor: int) -> float | None:
     """Return the same for a descriptor; 0 if it is none of a connection."""
     with _opened(descriptor) as found:
         return 0.0 if found is None else quiet_seconds(found)
+
+
+def unaccepted_connections(listener: _socket.socket) -> int | None:
+    """Return how many connections a listening socket has that nobody has accepted; None if unknown."""
+    try:
+        return _tcp_info(listener)[_UNACKED]
+    except (AttributeError, OSError, struct.error):
+        return None
+
+
+def _tcp_info(of: _socket.socket) -> tuple[int, ...]:
+    return _TCP_INFO.unpack(of.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size))
 
 
 def _waiting_bytes(connection: _socket.socket) -> int:
@@ -99,6 +124,13 @@ def _descriptors() -> list[int]:
         return [int(name) for name in os.listdir("/proc/self/fd")]
     except OSError:
         return []
+
+
+def _inode(descriptor: int) -> int:
+    try:
+        return os.fstat(descriptor).st_ino
+    except OSError:
+        return -1
 
 
 @contextmanager

@@ -74,6 +74,16 @@ def remove(folder: Path) -> None:
     shutil.rmtree(removed, ignore_errors=True)
 
 
+def let_go(folder: Path) -> None:
+    """Remove a folder that this process holds, and let its lock go."""
+    descriptor = _held.pop(folder, None)
+    try:
+        remove(folder)
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
 def remove_held() -> None:
     """Remove all folders that this process holds."""
     for folder in list(_held):

@@ -80,10 +80,11 @@ def turn(seconds: float) -> Iterator[bool]:
 
 def is_large(value: object, levels: int = 4) -> bool:
     """Return whether writing a value down makes about `LARGE` bytes or more; a guess from its first items."""
-    return _size(value, levels) >= LARGE
+    return size_of(value, levels) >= LARGE
 
 
-def _size(value: object, levels: int) -> int:
+def size_of(value: object, levels: int = 4) -> int:
+    """Return how many bytes writing a value down makes, about; a guess from its first items."""
     if isinstance(value, (str, bytes, bytearray)):
         return len(value)
     if isinstance(size := getattr(value, "nbytes", None), int):  # of numpy, torch, a memoryview
@@ -92,8 +93,8 @@ def _size(value: object, levels: int) -> int:
         return _SCALAR
     items = list(value.values()) if isinstance(value, dict) else value
     if isinstance(value, dict) and len(items) <= _FIELDS:
-        return sum(_size(item, levels - 1) for item in items)
-    return len(items) * max(_size(items[0], levels - 1), _size(items[-1], levels - 1))
+        return sum(size_of(item, levels - 1) for item in items)
+    return len(items) * max(size_of(items[0], levels - 1), size_of(items[-1], levels - 1))
 
 
 #: Bytes that anything else is taken for.

@@ -6,14 +6,27 @@ Standard library only. A server's integration sets the state; readiness and the 
 from __future__ import annotations
 
 import gc
+import weakref
 from collections.abc import Callable
+from types import MethodType
 
 from aylien_model_serving.process import memory
 
 _drain_checks: list[Callable[[], bool]] = []
 
+_when_serving: list[weakref.WeakMethod[Callable[[], None]]] = []
+
 #: Whether this process hosts a handler: it imports the service's modules, and serves none of their routes.
 is_replica = False
+
+#: Whether this process is a worker of jobs: it answers no routes, and owns the replicas that run its jobs.
+is_job_worker = False
+
+#: The runner whose handler this process, a replica, is about to load; empty once it takes calls.
+loads = ""
+
+#: Has other replicas load while this one still does: it calls a model that may have to be loaded first.
+let_others_load: Callable[[], object] = bool
 
 #: Whether this process only inspects a service's routes: it builds no handler and starts nothing.
 is_inspecting = False
@@ -31,6 +44,20 @@ def loaded() -> None:
     gc.collect()
     gc.freeze()
     memory.keep_freed()
+
+
+def when_serving(method: Callable[[], None]) -> None:
+    """Have a bound method called once this process serves, if its object is still in use by then."""
+    assert isinstance(method, MethodType)
+    _when_serving.append(weakref.WeakMethod(method, _when_serving.remove))
+
+
+def serving() -> None:
+    """Call what waits for this process to serve; a server's integration does, for each process that does."""
+    for reference in _when_serving:
+        method = reference()
+        if method is not None:
+            method()
 
 
 def reload() -> None:

@@ -16,6 +16,7 @@ import time
 from _thread import LockType
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
 
 _T = TypeVar("_T")
@@ -106,11 +107,19 @@ def _run(
         future.set_exception(error)
 
 
-def run_coroutine(coroutine: Coroutine[Any, Any, _T]) -> _T:
-    """Run a coroutine on this process's event loop, and wait for its result."""
-    return asyncio.run_coroutine_threadsafe(
-        _in_context(coroutine, contextvars.copy_context()), _loop()
-    ).result()
+def run_coroutine(
+    coroutine: Coroutine[Any, Any, _T],
+    cancelling: Callable[[Callable[[], object]], AbstractContextManager[None]] | None = None,
+) -> _T:
+    """Run a coroutine on this process's event loop, and wait for its result.
+
+    Args:
+        coroutine: what to run.
+        cancelling: has a function called that cancels it, when that is due while a block runs.
+    """
+    future = asyncio.run_coroutine_threadsafe(_in_context(coroutine, contextvars.copy_context()), own_loop())
+    with nullcontext() if cancelling is None else cancelling(future.cancel):
+        return future.result()
 
 
 async def _in_context(coroutine: Coroutine[Any, Any, _T], context: contextvars.Context) -> _T:
@@ -145,7 +154,7 @@ _lock = ProcessLock()
 _loops: dict[int, asyncio.AbstractEventLoop] = {}
 
 
-def _loop() -> asyncio.AbstractEventLoop:
+def own_loop() -> asyncio.AbstractEventLoop:
     """Return this process's loop, started at its first use: a thread does not survive a fork."""
     process = os.getpid()
     if (known := _loops.get(process)) is not None:

@@ -90,11 +90,15 @@ def folder(pid: int) -> Path:
     temporary folder, can't be seen here, so its id says nothing. An owner that is seen keeps its folder while
     none of its workers is there to hold it, since the owner need not have loaded this library.
     """
-    shared = home()
-    for other in shared.iterdir():
+    remove_unheld_folders()
+    return held_folders.hold(home() / name_of(pid))
+
+
+def remove_unheld_folders() -> None:
+    """Remove what processes have left that were killed, so that nobody holds it."""
+    for other in home().iterdir():
         if other.is_dir() and not is_alive(other.name):
             held_folders.remove_unheld(other)
-    return held_folders.hold(shared / name_of(pid))
 
 
 def find_folder(pid: int) -> Path | None:

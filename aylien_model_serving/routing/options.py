@@ -8,41 +8,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 from werkzeug.routing import Map, Rule
 
 from aylien_model_serving.core.suggest import suggestion
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.executors.batch_policy import BatchOptions
+from aylien_model_serving.handlers import stages, steps
 from aylien_model_serving.limiting import rates
 from aylien_model_serving.limiting.rates import MOST_CONCURRENT, LimitOptions
-from aylien_model_serving.routing import content_policy, values
+from aylien_model_serving.routing import content_policy, runner_options, values
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
-
-
-@dataclass(frozen=True)
-class RunnerOptions:
-    """Options of a handler that runs in replicas; each field is the key of the same name in `runner`.
-
-    Args:
-        replicas: how many processes hold a copy of the model.
-        devices: "auto" for one GPU each in turn where there are any, else the CPU; or the names of devices.
-        init: keyword arguments that the handler's class is built with.
-        start_timeout: seconds that a replica may take to build and warm up its handler.
-        kill_after: seconds after which one run of the handler counts as stuck, and its replica is replaced.
-        unresponsive_after: seconds without a sign of life after which a replica is sent no calls.
-    """
-
-    replicas: int = 1
-    devices: str | tuple[str, ...] = "auto"
-    init: Mapping[str, Any] = field(default_factory=dict)
-    start_timeout: float = 300.0
-    kill_after: float | None = None
-    unresponsive_after: float | None = 10.0
 
 
 @dataclass(frozen=True)
@@ -73,9 +52,16 @@ def parse_rule(endpoint: str) -> Rule:
     return rule
 
 
+#: A variable part as FastAPI and Starlette write it, with its converter behind the name.
+_BRACES = re.compile(r"\{(\w+)(?::(\w+))?\}")
+
+
 def _endpoint(value: Any) -> str:
     if not isinstance(value, str) or not value.startswith("/"):
         raise ConfigurationError(f"a path starts with '/', e.g. '/classify'; this is {value!r}")
+    if _BRACES.search(value):
+        flasks = _BRACES.sub(lambda found: f"<{found[2] + ':' if found[2] else ''}{found[1]}>", value)
+        raise ConfigurationError(f"variable parts are written in angle brackets: {flasks!r}")
     try:
         parse_rule(value)
     except (ValueError, LookupError, SyntaxError) as error:
@@ -85,6 +71,11 @@ def _endpoint(value: Any) -> str:
 
 def _callable(value: Any) -> Any:
     if not callable(value):
+        if stages.is_staged(type(value)) or steps.is_stepped(type(value)):
+            name = type(value).__name__
+            raise ConfigurationError(
+                f"an instance of {name} is made where it is hosted: name the class, {name}"
+            )
         raise ConfigurationError(
             f"{value!r} can't be called: give a function, a class, or an object with __call__"
         )
@@ -123,35 +114,20 @@ def _warmup(value: Any) -> Mapping[str, Any]:
     return value
 
 
-def _runner(value: Any) -> RunnerOptions | None:
-    if isinstance(value, bool):
-        return RunnerOptions() if value else None
-    return RunnerOptions(**values.read_nested(value, _RUNNER_READERS))
-
-
 def _batch(value: Any) -> BatchOptions | None:
     if isinstance(value, bool):
         return BatchOptions() if value else None
     found = values.read_nested(value, _BATCH_READERS)
-    return BatchOptions(**{_BATCH_FIELDS[key]: item for key, item in found.items()})
+    for one, other in (("max_total", "size_of"), ("size_of", "max_total")):
+        if one in found and other not in found:
+            raise ConfigurationError(f"{one!r} is nothing without {other!r}: set both or none")
+    return BatchOptions(**{_BATCH_FIELDS.get(key, key): item for key, item in found.items()})
 
 
 def _job(value: Any) -> JobOptions | None:
     if isinstance(value, bool):
         return JobOptions() if value else None
     return JobOptions(**values.read_nested(value, _JOB_READERS))
-
-
-def _devices(value: Any) -> str | tuple[str, ...]:
-    if value == "auto":
-        return "auto"
-    names = () if isinstance(value, (str, Mapping)) or not isinstance(value, Iterable) else tuple(value)
-    if not names or not all(isinstance(name, str) and _DEVICE.fullmatch(name) for name in names):
-        raise ConfigurationError(f"'auto' or a list like ['cuda:0', 'cpu'] is expected; this is {value!r}")
-    return names
-
-
-_DEVICE = re.compile(r"cpu|cuda:[0-9]{1,3}")
 
 
 def _limit(value: Any) -> LimitOptions:
@@ -179,32 +155,11 @@ def _per(value: Any) -> str:
     return str(value)
 
 
-def _init(value: Any) -> Mapping[str, Any]:
-    """Arguments are sent to another process as MessagePack, and have to arrive unchanged."""
-    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
-        raise ConfigurationError(
-            f"the keyword arguments of the class are expected, as a dict; this is {value!r}"
-        )
-    try:
-        same = msgspec.msgpack.decode(msgspec.msgpack.encode(value)) == value
-    except (TypeError, ValueError, OverflowError):
-        same = False
-    if not same:
-        raise ConfigurationError(
-            "it travels to another process: only None, switches, numbers, text, bytes, lists and dicts of "
-            f"them are the same there; this is {value!r}"
-        )
-    return dict(value)
+def _split(value: Any) -> str:
+    if not isinstance(value, str) or not value.isidentifier():
+        raise ConfigurationError(f"the name of a field is expected, e.g. 'items'; this is {value!r}")
+    return value
 
-
-_RUNNER_READERS: dict[str, Callable[[Any], Any]] = {
-    "replicas": values.count,
-    "devices": _devices,
-    "init": _init,
-    "start_timeout": values.seconds,
-    "kill_after": values.optional(values.seconds),
-    "unresponsive_after": values.optional(values.seconds),
-}
 
 _LIMIT_READERS: dict[str, Callable[[Any], Any]] = {
     "rate": rates.parse,
@@ -215,6 +170,10 @@ _LIMIT_READERS: dict[str, Callable[[Any], Any]] = {
 _BATCH_READERS: dict[str, Callable[[Any], Any]] = {
     "max_size": values.count,
     "max_wait_ms": values.milliseconds,
+    "max_total": values.number,
+    "group_by": values.function,
+    "size_of": values.function,
+    "split": _split,
 }
 
 _JOB_READERS: dict[str, Callable[[Any], Any]] = {
@@ -226,7 +185,7 @@ _JOB_READERS: dict[str, Callable[[Any], Any]] = {
     "grace": values.seconds,
 }
 
-_BATCH_FIELDS = {"max_size": "max_size", "max_wait_ms": "max_wait"}
+_BATCH_FIELDS = {"max_wait_ms": "max_wait"}
 
 
 #: The readers of all keys; the names of the keys are those of `Route`.
@@ -238,12 +197,12 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "schema": values.unchanged,
     "cache": _cache,
     "timeout": values.seconds,
-    "threads": values.count,
+    "threads": values.threads,
     "max_queue": values.count,
     "max_body_mb": values.mebibytes,
     "native_threads": values.switch,
     "warmup": _warmup,
-    "runner": _runner,
+    "runner": runner_options.read,
     "batch": _batch,
     "job": _job,
     "limit": _limit,

@@ -9,14 +9,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from aylien_model_serving.core.operator_options import OperatorOption
 from aylien_model_serving.core.suggest import suggestion
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.executors.batch_policy import BatchOptions
-from aylien_model_serving.handlers import callables
+from aylien_model_serving.handlers import callables, stages, steps
 from aylien_model_serving.handlers.context import UNBOUND, ContextBinding
 from aylien_model_serving.limiting.rates import LimitOptions
+from aylien_model_serving.routing import foreign_keys
 from aylien_model_serving.routing.content_policy import SANDBOX
-from aylien_model_serving.routing.options import READERS, JobOptions, RunnerOptions, parse_rule
+from aylien_model_serving.routing.options import READERS, JobOptions, parse_rule
+from aylien_model_serving.routing.runner_options import RunnerOptions
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,8 @@ class Route:
         content_security_policy: of HTML, SVG and XML that it answers with; None for none.
         view: whether Flask calls it as a view.
         binding: what the callable gets in addition to fields; it comes with a `ServiceRouteDict`.
+        model: the handle that its callable was, which calls the same replicas.
+        set_by_operator: what was set at deployment, which the other fields have.
     """
 
     endpoint: str
@@ -64,6 +69,13 @@ class Route:
     content_security_policy: str | None = SANDBOX
     view: bool = False
     binding: ContextBinding = UNBOUND
+    model: Any = None
+    set_by_operator: tuple[OperatorOption, ...] = ()
+
+    @property
+    def target(self) -> Any:
+        """What the handler is, or is built from: the callable, or a class for one with stages or steps."""
+        return steps.adapted(stages.adapted(self.callable, batched=self.batch is not None))
 
     @property
     def path_names(self) -> frozenset[str]:
@@ -105,7 +117,9 @@ def _read_one(position: int, item: Any) -> Route:
     place = f"route {item.get('endpoint', position)!r}"
     for key in item:
         if key not in READERS:
-            raise ConfigurationError(f"{place}: unknown key {key!r}{suggestion(str(key), READERS)}")
+            instead = foreign_keys.instead_of(key, item[key])
+            cure = suggestion(str(key), READERS) if instead is None else f": {instead}"
+            raise ConfigurationError(f"{place}: unknown key {key!r}{cure}")
     for key in ("endpoint", "callable"):
         if key not in item:
             raise ConfigurationError(f"{place}: the key {key!r} is missing")
@@ -135,6 +149,24 @@ _PIPELINE_KEYS = (
 )
 
 
+def refuse_options_of_steps(place: str, route: Route) -> None:
+    """Refuse what says how many calls a class works on at a time that decides this itself.
+
+    Args:
+        place: the beginning of the message.
+        route: a route, or a model as one.
+
+    Raises:
+        ConfigurationError: the class has `start` and `step`, and batches or threads.
+    """
+    if steps.is_stepped(route.callable) and (route.batch is not None or route.threads > 1):
+        key = "batch" if route.batch is not None else "threads"
+        raise ConfigurationError(
+            f"{place}: key {key!r}: a class with 'start' and 'step' works on many calls by itself: leave it "
+            "out, and say how many by the attribute max_active"
+        )
+
+
 def _classified(place: str, route: Route, item: Mapping[str, Any]) -> Route:
     """Mark views; with a key for the pipeline, a callable without fields is a handler."""
     used = [key for key in _PIPELINE_KEYS if key in item]
@@ -143,6 +175,7 @@ def _classified(place: str, route: Route, item: Mapping[str, Any]) -> Route:
             f"{place}: key {used[0]!r} has no effect on a view that calls process_json: "
             "name the handler itself as 'callable', and its schema as 'schema'"
         )
+    refuse_options_of_steps(place, route)
     if route.job is not None:
         route = _with_job(place, route)
     if route.max_queue is not None and route.batch and route.max_queue < route.batch.max_size:
@@ -158,6 +191,21 @@ def _with_job(place: str, route: Route) -> Route:
     for key in ("batch", "cache", "timeout"):
         if getattr(route, key):
             raise ConfigurationError(f"{place}: key {key!r} has no effect beside 'job'")
+    if route.runner is not None and route.runner.ray is not None:
+        raise ConfigurationError(
+            f"{place}: key 'runner': the engine 'ray' can't be used beside 'job': replicas of this machine "
+            "claim jobs. Write a function that calls a Model on Ray, and give that the jobs"
+        )
+    if route.runner is not None and route.runner.idle is not None:
+        raise ConfigurationError(
+            f"{place}: key 'runner': the option 'idle' can't be used beside 'job': a replica that is "
+            "unloaded takes no jobs from the store"
+        )
+    if route.runner is not None and not isinstance(route.runner.replicas, int):
+        raise ConfigurationError(
+            f"{place}: key 'runner': one number of 'replicas' is expected beside 'job': jobs wait in the "
+            "store, not in the queues by which replicas are added"
+        )
     return route if route.runner else _replace(route, runner=RunnerOptions())
 
 

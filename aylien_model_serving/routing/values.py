@@ -5,6 +5,7 @@ A reader takes a value as the user wrote it, and raises ConfigurationError with 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -33,11 +34,36 @@ def switch(value: Any) -> bool:
     return value
 
 
-def count(value: Any) -> int:
+#: Whatever is counted; threads, for each of which there is a place from the start; processes of one machine.
+_MOST, _MOST_THREADS, _MOST_REPLICAS = 1_000_000_000, 10_000, 1_000
+
+
+def count(value: Any, most: int = _MOST) -> int:
     """Return a whole number of 1 or more."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ConfigurationError(f"a number of 1 or more is expected; this is {value!r}")
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
+        raise ConfigurationError(
+            f"a number of 1 or more is expected, up to {most:,}; this is {_shown(value)}"
+        )
     return value
+
+
+def threads(value: Any) -> int:
+    """Return a number of threads."""
+    return count(value, _MOST_THREADS)
+
+
+def replicas(value: Any) -> int:
+    """Return a number of processes."""
+    return count(value, _MOST_REPLICAS)
+
+
+def _shown(value: Any) -> str:
+    """Return a value as messages have it; an integer of thousands of digits is no text at all."""
+    return "one of many digits" if isinstance(value, int) and abs(value) >= _TOO_LONG else repr(value)
+
+
+#: An integer that is not written out.
+_TOO_LONG = 10**30
 
 
 def unchanged(value: Any) -> Any:
@@ -52,10 +78,26 @@ def whole(value: Any) -> int:
     return value
 
 
+def number(value: Any) -> float:
+    """Return a number above 0."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
+        raise ConfigurationError(f"a number above 0 is expected; this is {value!r}")
+    return float(value)
+
+
+def function(value: Any) -> Any:
+    """Return a function, or whatever else can be called."""
+    if not callable(value):
+        raise ConfigurationError(f"a function is expected; this is {value!r}")
+    return value
+
+
 def times(value: Any) -> int:
     """Return a whole number of 0 or more."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ConfigurationError(f"a number of 0 or more is expected; this is {value!r}")
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _MOST:
+        raise ConfigurationError(
+            f"a number of 0 or more is expected, up to {_MOST:,}; this is {_shown(value)}"
+        )
     return value
 
 

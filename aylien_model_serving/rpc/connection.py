@@ -14,7 +14,10 @@ import threading
 import time
 from collections.abc import AsyncIterator, Container, Iterator
 from contextlib import suppress
+from functools import partial
+from typing import NamedTuple
 
+from aylien_model_serving.core.cancellation import Cancelled
 from aylien_model_serving.core.messages import Call, Reply
 from aylien_model_serving.errors import DeadlineExceeded
 from aylien_model_serving.rpc import protocol
@@ -27,10 +30,9 @@ from aylien_model_serving.rpc.in_flight import (
     ReplyStream,
     call_numbers,
 )
-from aylien_model_serving.rpc.protocol import Buffer
 from aylien_model_serving.rpc.send_queue import SendQueue
 
-__all__ = ["Connection", "ReplicaDraining", "ReplicaLost", "ReplicaUnresponsive"]
+__all__ = ["BegunCall", "Connection", "ReplicaDraining", "ReplicaLost", "ReplicaUnresponsive"]
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +60,18 @@ class _ThreadWaiter:
             return self._lock.acquire()
         left = max(0.0, deadline - time.monotonic())
         return self._lock.acquire(timeout=min(left, threading.TIMEOUT_MAX))
+
+
+class BegunCall(NamedTuple):
+    """A call that has been sent.
+
+    Args:
+        number: the call's number.
+        waiter: waits for its reply.
+    """
+
+    number: int
+    waiter: _ThreadWaiter
 
 
 class _BlockingStream(ReplyStream):
@@ -134,6 +148,17 @@ class Connection:
             ReplicaDraining: the replica drains and has not begun the call.
             ReplicaUnresponsive: the replica gives no sign of life and has not begun the call.
             DeadlineExceeded: the deadline passed; the call is cancelled in the replica.
+            Cancelled: nobody waits any more for the call whose handler makes this one.
+            RuntimeError: another process made this connection.
+        """
+        return self.end(self.begin(call, suspect), call)
+
+    def begin(self, call: Call, suspect: bool) -> BegunCall:
+        """Send a call, whose reply `end` waits for.
+
+        Raises:
+            ReplicaLost: the connection has ended.
+            ReplicaUnresponsive: the replica gives no sign of life.
             RuntimeError: another process made this connection.
         """
         if os.getpid() != self._process:
@@ -142,31 +167,49 @@ class Connection:
         buffers = protocol.encode_call(number, call, suspect)
         waiter = _ThreadWaiter()
         self._in_flight.add(number, waiter)
+        if call.inner is not None:
+            self._in_flight.attach(call.inner.inputs, self.send)
         if self._reader is None:
             self._start_reader()
         refusal = self._refusal
         if refusal is not None:
             self.forget(number)
             raise refusal(number)
-        outcome = self._send_and_wait(number, buffers, waiter, call.deadline)
-        if isinstance(outcome, Reply):
-            return outcome
-        raise outcome
-
-    def _send_and_wait(
-        self, number: int, buffers: list[Buffer], waiter: _ThreadWaiter, deadline: float | None
-    ) -> Outcome:
         try:
             self.send(buffers)
-            in_time = waiter.wait(deadline)
         except BaseException:  # a greenlet that is killed, say
+            self._cancel(number)
+            raise
+        return BegunCall(number, waiter)
+
+    def end(self, begun: BegunCall, call: Call) -> Reply:
+        """Wait for the reply of a call that was begun, and raise what `call` raises."""
+        if call.inner is None:
+            return self._end_by(call.deadline, begun)
+        with call.inner.scope.listening(partial(self.abandon, begun)):
+            return self._end_by(call.deadline, begun)
+
+    def abandon(self, begun: BegunCall) -> None:
+        """Cancel a call that was begun, unless its reply has come; who waits for it raises Cancelled."""
+        number, waiter = begun
+        if self._cancel(number):
+            waiter.settle(Cancelled())
+
+    def _end_by(self, deadline: float | None, begun: BegunCall) -> Reply:
+        number, waiter = begun
+        try:
+            in_time = waiter.wait(deadline)
+        except BaseException:
             self._cancel(number)
             raise
         if not in_time:
             if self._cancel(number):
-                return DeadlineExceeded()
-            waiter.wait(None)  # the reader has the reply in hand
-        return waiter.outcome
+                raise DeadlineExceeded
+            waiter.wait(None)  # another thread has the outcome in hand
+        outcome = waiter.outcome
+        if isinstance(outcome, Reply):
+            return outcome
+        raise outcome
 
     def _cancel(self, number: int) -> bool:
         """Cancel the call in the replica, unless its reply has come; return whether it was cancelled."""

@@ -13,6 +13,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Container, Iterator
+from contextlib import suppress
 from typing import cast
 
 from aylien_model_serving.core.messages import Call, Reply
@@ -140,6 +141,8 @@ class AsyncConnection(asyncio.BufferedProtocol):
             raise self._refusal(number)
         future: asyncio.Future[Outcome] = self._loop.create_future()
         self._in_flight.add(number, _TaskWaiter(future))
+        if call.inner is not None:
+            self._in_flight.attach(call.inner.inputs, self._send_from_thread)
         if call.deadline is not None:
             self._expire_at(number, call.deadline, future)
         self.send(buffers)
@@ -207,6 +210,10 @@ class AsyncConnection(asyncio.BufferedProtocol):
             elif not self._is_flush_scheduled:
                 self._is_flush_scheduled = True
                 self._loop.call_soon(self._flush_scheduled)
+
+    def _send_from_thread(self, buffers: list[Buffer]) -> None:
+        with suppress(RuntimeError):  # the loop is closed, and with it this connection
+            self._loop.call_soon_threadsafe(self.send, buffers)
 
     def _flush_scheduled(self) -> None:
         self._is_flush_scheduled = False

@@ -7,11 +7,14 @@ is in `headers`.
 
 from __future__ import annotations
 
+import mmap
 import struct
+from contextlib import suppress
 from io import BytesIO
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
-from aylien_model_serving.rpc.headers import DECODERS, WireError, decode
+from aylien_model_serving.core.messages import Buffer
+from aylien_model_serving.rpc.headers import DECODERS, WireError, decode, holds_value
 
 #: Bytes that a header and a body may have. A body of 1 GiB may carry 64 KiB of its framing.
 MAX_HEADER_SIZE = 1 << 20
@@ -23,9 +26,12 @@ _BUFFER_SIZE = 1 << 18
 #: Bytes from which a body that is still arriving gets a buffer of its own.
 _LARGE_BODY = 1 << 16
 
+#: Bytes from which on memory is mapped: what numpy does it for, two huge pages.
+_HUGE = 1 << 22
+
 PREFIX = struct.Struct("<BIQQ")
 
-Buffer = bytes | bytearray | memoryview
+__all__ = ["MAX_BODY_SIZE", "MAX_HEADER_SIZE", "PREFIX", "Buffer", "Frame", "FrameDecoder"]
 
 
 class Frame(NamedTuple):
@@ -73,6 +79,39 @@ class _LargeBody:
     def frame(self) -> Frame | None:
         """Return the frame once its body is complete."""
         return None if self._missing else self._frame._replace(body=self._memory.getvalue())
+
+
+class _LargeValue(_LargeBody):
+    """A value that arrives in memory of its own, which its arrays then are: they can be written to."""
+
+    __slots__ = ("_view",)
+
+    def __init__(self, frame: Frame, size: int) -> None:
+        super().__init__(frame, 0)
+        self._view = _memory(size)
+        self._size = self._missing = size
+
+    def rest(self) -> memoryview:
+        return self._view[self._size - self._missing : self._size - 1]
+
+    def take(self, data: memoryview) -> int:
+        taken, start = min(len(data), self._missing), self._size - self._missing
+        self._view[start : start + taken] = data[:taken]
+        self._missing -= taken
+        return taken
+
+    def frame(self) -> Frame | None:
+        return None if self._missing else self._frame._replace(body=cast("bytes", self._view))
+
+
+def _memory(size: int) -> memoryview:
+    """Return memory that can be written to; much of it in huge pages, which take a fifth of the time."""
+    if size < _HUGE or not hasattr(mmap, "MADV_HUGEPAGE"):
+        return memoryview(bytearray(size))
+    mapped = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    with suppress(OSError):  # a kernel without huge pages
+        mapped.madvise(mmap.MADV_HUGEPAGE)
+    return memoryview(mapped)
 
 
 class FrameDecoder:
@@ -125,7 +164,7 @@ class FrameDecoder:
                 start = stop
             elif body_at <= end and (body_size > _LARGE_BODY or stop - start > _BUFFER_SIZE):
                 frame = Frame(kind, number, decode(kind, view[header_at:body_at]), b"")
-                self._large = _LargeBody(frame, body_size)
+                self._large = (_LargeValue if holds_value(frame.header) else _LargeBody)(frame, body_size)
                 self._large.take(view[body_at:end])
                 start = end
             else:

@@ -20,6 +20,12 @@ WAKE = 9
 #: Kinds of frames from the replica to the client. REFUSED: the call was not begun, send it elsewhere.
 REPLY, STREAM, ITEM, END, REFUSED = 4, 5, 6, 7, 8
 
+#: The one from a gateway alone: who ran the call on another machine, or made its stream, is gone.
+LOST = 10
+
+#: The method of a call whose body is a value of Python's, and the media type of a reply with such a body.
+VALUES, VALUES_TYPE = "CALL", "application/vnd.model-serving.values"
+
 
 class WireError(Exception):
     """The bytes are not those of a frame; the connection can't go on."""
@@ -36,9 +42,12 @@ class CallHeader(msgspec.Struct, array_like=True):
     accept: str | None
     path_values: dict[str, Any]
     request_id: str
-    deadline: float | None
+    seconds_left: Annotated[float, msgspec.Meta(ge=0)] | None
     suspect: bool
     caller: str = ""
+    body_limit: int | None = None
+    parameters: dict[str, str] | None = None
+    models: tuple[str, ...] = ()
 
 
 class ReplyHeader(msgspec.Struct, array_like=True):
@@ -48,6 +57,13 @@ class ReplyHeader(msgspec.Struct, array_like=True):
     media_type: str
     headers: list[tuple[str, str]]
     varies_by: tuple[str, ...] = ()
+
+
+def holds_value(header: object) -> bool:
+    """Return whether the body that belongs to a header is a value of Python's."""
+    if isinstance(header, CallHeader):
+        return header.method == VALUES
+    return isinstance(header, ReplyHeader) and header.media_type == VALUES_TYPE
 
 
 #: Codes of MessagePack's extension types for path values that it has no type for.
@@ -70,7 +86,7 @@ DECODERS: Mapping[int, msgspec.msgpack.Decoder[Any] | None] = {
     CREDIT: msgspec.msgpack.Decoder(Annotated[int, msgspec.Meta(ge=1, le=1 << 31)]),
     REPLY: _REPLY_DECODER,
     STREAM: _REPLY_DECODER,
-    **dict.fromkeys((CANCEL, ITEM, END, REFUSED, WAKE)),
+    **dict.fromkeys((CANCEL, ITEM, END, REFUSED, WAKE, LOST)),
 }
 
 

@@ -10,14 +10,14 @@ import itertools
 import os
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Container, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Container, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Protocol, TypeVar
 
-from aylien_model_serving.core.messages import Reply
+from aylien_model_serving.core.cancellation import Cancelled
+from aylien_model_serving.core.messages import InputStream, Reply, Send
 from aylien_model_serving.rpc import protocol
-from aylien_model_serving.rpc.protocol import Buffer, Frame, WireError
-
-Send = Callable[[list[Buffer]], None]
+from aylien_model_serving.rpc.protocol import Frame, WireError
 
 _Entry = TypeVar("_Entry")
 
@@ -42,12 +42,12 @@ class ReplicaUnresponsive(Exception):
     """The replica gives no sign of life and has not begun the call; another replica should have it."""
 
 
-Outcome = Reply | Exception
+Outcome = Reply | Exception | Cancelled
 
 
 def call_numbers() -> Iterator[int]:
-    """Return the numbers of a connection's calls: 24 random bits, so that connections differ, and a count."""
-    return itertools.count(int.from_bytes(os.urandom(3), "little") << 40)
+    """Return the numbers of a connection's calls: 23 random bits, so that connections differ, and a count."""
+    return itertools.count((int.from_bytes(os.urandom(3), "little") >> 1) << 40)
 
 
 class ReplyWaiter(Protocol):
@@ -143,12 +143,16 @@ class InFlightTable:
         self._open_stream = open_stream
         self._calls: dict[int, ReplyWaiter] = {}
         self._streams: dict[int, ReplyStream] = {}
+        self._inputs: dict[int, InputStream] = {}
         self._handlers: dict[int, Callable[[Frame], None]] = {
             protocol.REPLY: self._reply,
             protocol.STREAM: self._stream,
             protocol.ITEM: self._item,
             protocol.END: self._end,
+            protocol.LOST: self._lost,
             protocol.REFUSED: self._refused,
+            protocol.CREDIT: self._input_credit,
+            protocol.CANCEL: self._input_cancel,
         }
         self.add = self._calls.__setitem__
 
@@ -160,6 +164,17 @@ class InFlightTable:
         waiter = self._calls.pop(number, None)
         stream = self._streams.pop(number, None)
         return waiter is not None or stream is not None
+
+    def attach(self, inputs: Sequence[InputStream], send: Send) -> None:
+        """Have streams of a call that is sent feed it.
+
+        Args:
+            inputs: the call's arguments that are streams.
+            send: sends buffers to the replica, from any thread.
+        """
+        for stream in inputs:
+            stream.attach(send, partial(self._inputs.pop, stream.number, None))
+            self._inputs[stream.number] = stream
 
     def dispatch(self, frames: Iterable[Frame]) -> None:
         """Give each frame to the call or stream that it belongs to.
@@ -213,6 +228,21 @@ class InFlightTable:
         stream = self._streams.pop(frame.number, None)
         if stream is not None:
             stream.end(None)
+
+    def _lost(self, frame: Frame) -> None:
+        stream = self._streams.pop(frame.number, None)
+        if stream is not None:
+            stream.end(ReplicaLost(frame.number))
+
+    def _input_credit(self, frame: Frame) -> None:
+        stream = self._inputs.get(frame.number)
+        if stream is not None:
+            stream.grant(frame.header)
+
+    def _input_cancel(self, frame: Frame) -> None:
+        stream = self._inputs.get(frame.number)
+        if stream is not None:
+            stream.close()
 
     def _refused(self, frame: Frame) -> None:
         waiter = self._calls.pop(frame.number, None)

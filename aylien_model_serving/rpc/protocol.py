@@ -1,15 +1,26 @@
 """The protocol between a web worker and a replica: calls and replies ↔ frames.
 
-Sans-I/O: no sockets, no clocks, no pickle. The client sends CALL, CANCEL and CREDIT; the replica answers with
-REPLY, with REFUSED, or with STREAM, then ITEMs, then END. A stream may send `STREAM_CREDIT` items before the
-client's first CREDIT, and as many more as each CREDIT grants.
+Sans-I/O: no sockets, no pickle, and the clock is passed in. The client sends CALL, CANCEL and CREDIT; the
+replica answers with REPLY, with REFUSED, or with STREAM, then ITEMs, then END. A stream may send
+`STREAM_CREDIT` items before the client's first CREDIT, and as many more as each CREDIT grants. A gateway
+ends a stream with LOST whose replica on another machine is gone.
+
+A deadline is sent as the seconds that are left, since another machine's clock has another origin. They are
+counted when the call is encoded, so that the deadline of the other side is later by the time that the frame
+waits to be sent and read. A client whose own deadline passes meanwhile sends CANCEL behind the call.
+
+An argument of a call may be a stream, too, with a number of its own: the replica sends CREDIT, then the
+client ITEMs, then END, or CANCEL where it can't make any more. The replica's CANCEL ends the stream.
 """
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Sequence
+
 import msgspec
 
-from aylien_model_serving.core.messages import Call, Reply
+from aylien_model_serving.core.messages import Call, InnerCall, Reply
 from aylien_model_serving.errors import BadRequest, BodyTooLarge
 from aylien_model_serving.rpc.frames import (
     MAX_BODY_SIZE,
@@ -26,6 +37,7 @@ from aylien_model_serving.rpc.headers import (
     DECODERS,
     END,
     ITEM,
+    LOST,
     REFUSED,
     REPLY,
     STREAM,
@@ -43,6 +55,7 @@ __all__ = [
     "CREDIT",
     "END",
     "ITEM",
+    "LOST",
     "MAX_BODY_SIZE",
     "MAX_HEADER_SIZE",
     "REFUSED",
@@ -62,6 +75,7 @@ __all__ = [
     "encode_credit",
     "encode_end",
     "encode_item",
+    "encode_lost",
     "encode_refused",
     "encode_reply",
     "encode_wake",
@@ -73,23 +87,30 @@ STREAM_CREDIT = 16
 #: Bytes up to which a body is copied behind its header, which is quicker than a second buffer.
 _JOINED_BODY = 1 << 14
 
+#: What belongs to a call that is a request.
+_REQUEST = InnerCall()
+
 _ENCODER = msgspec.msgpack.Encoder()
 
 
-def encode_call(number: int, call: Call, suspect: bool) -> list[Buffer]:
+def encode_call(
+    number: int, call: Call, suspect: bool, clock: Callable[[], float] = time.monotonic
+) -> list[Buffer]:
     """Return the buffers of a call, for one vectored write.
 
     Args:
         number: the call's number, 64 bits.
         call: the call; of its headers those are sent that say how to decode the body and encode the response.
         suspect: whether a replica died while it ran this call.
+        clock: that of the call's deadline.
 
     Raises:
         BodyTooLarge: the body is over 1 GiB.
         BadRequest: the path, the query or a header is not text.
         TypeError: a path value is neither str, int, float nor UUID.
     """
-    if len(call.body) > MAX_BODY_SIZE:
+    models, parts = (call.inner or _REQUEST)[:2]
+    if len(call.body) + sum(map(len, parts)) > MAX_BODY_SIZE:
         raise BodyTooLarge(MAX_BODY_SIZE)
     value_of = call.headers.get
     header = CallHeader(
@@ -97,16 +118,19 @@ def encode_call(number: int, call: Call, suspect: bool) -> list[Buffer]:
         call.path,
         call.query,
         value_of("content-type"),
-        value_of("content-encoding"),
+        call.content_coding,
         value_of("accept"),
         to_plain(call.path_values) if call.path_values else {},
         call.request_id,
-        call.deadline,
+        None if call.deadline is None else max(0.0, call.deadline - clock()),
         suspect,
         call.caller,
+        call.body_limit,
+        None if call.parameters is None else dict(call.parameters),
+        models,
     )
     try:
-        return _frame(CALL, number, _ENCODER.encode(header), call.body)
+        return _frame(CALL, number, _ENCODER.encode(header), call.body, parts)
     except UnicodeEncodeError as error:
         raise BadRequest("The path or a header holds half of a surrogate pair") from error
 
@@ -118,7 +142,9 @@ def encode_reply(number: int, reply: Reply, stream: bool = False) -> list[Buffer
         WireError: the header is over 1 MiB or the body over 1 GiB.
     """
     header = _ENCODER.encode(ReplyHeader(reply.status, reply.media_type, reply.headers, reply.varies_by))
-    return _frame(STREAM if stream else REPLY, number, header, b"" if stream else reply.body)
+    if stream:
+        return _frame(STREAM, number, header, b"")
+    return _frame(REPLY, number, header, reply.body, reply.parts)
 
 
 def encode_cancel(number: int) -> list[Buffer]:
@@ -146,28 +172,37 @@ def encode_end(number: int) -> list[Buffer]:
     return [PREFIX.pack(END, 0, number, 0)]
 
 
+def encode_lost(number: int) -> list[Buffer]:
+    """Return the buffers that end a stream of which a part is missing."""
+    return [PREFIX.pack(LOST, 0, number, 0)]
+
+
 def encode_refused(number: int) -> list[Buffer]:
     """Return the buffers that refuse a call, which was not begun and can be sent elsewhere."""
     return [PREFIX.pack(REFUSED, 0, number, 0)]
 
 
-def _frame(kind: int, number: int, header: bytes, body: bytes) -> list[Buffer]:
-    if len(header) > MAX_HEADER_SIZE or len(body) > MAX_BODY_SIZE:
-        raise WireError(f"A frame of {len(header):,} and {len(body):,} bytes is too large")
-    prefix = PREFIX.pack(kind, len(header), number, len(body))
-    if len(body) <= _JOINED_BODY:
-        return [b"".join((prefix, header, body))]
-    return [prefix + header, body]
+def _frame(kind: int, number: int, header: bytes, body: bytes, parts: Sequence[Buffer] = ()) -> list[Buffer]:
+    size = len(body) + sum(map(len, parts)) if parts else len(body)
+    if len(header) > MAX_HEADER_SIZE or size > MAX_BODY_SIZE:
+        raise WireError(f"A frame of {len(header):,} and {size:,} bytes is too large")
+    prefix = PREFIX.pack(kind, len(header), number, size)
+    if size <= _JOINED_BODY:
+        return [b"".join((prefix, header, body, *parts))]
+    return [prefix + header, body, *parts]
 
 
-def decode_call(frame: Frame) -> tuple[Call, bool]:
-    """Return the call in a CALL frame, and whether a replica died while it ran it."""
+def decode_call(frame: Frame, clock: Callable[[], float] = time.monotonic) -> tuple[Call, bool]:
+    """Return the call in a CALL frame, and whether a replica died while it ran it.
+
+    Args:
+        frame: the frame.
+        clock: that of the call's deadline here.
+    """
     header: CallHeader = frame.header
     headers = {}
     if header.content_type is not None:
         headers["content-type"] = header.content_type
-    if header.content_encoding is not None:
-        headers["content-encoding"] = header.content_encoding
     if header.accept is not None:
         headers["accept"] = header.accept
     call = Call(
@@ -178,8 +213,12 @@ def decode_call(frame: Frame) -> tuple[Call, bool]:
         frame.body,
         header.path_values,
         header.request_id,
-        header.deadline,
+        None if header.seconds_left is None else clock() + header.seconds_left,
         header.caller,
+        header.content_encoding,
+        header.body_limit,
+        header.parameters,
+        inner=InnerCall(header.models) if header.models else None,
     )
     return call, header.suspect
 

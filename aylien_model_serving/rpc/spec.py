@@ -12,23 +12,17 @@ import hashlib
 import importlib.machinery
 import importlib.util
 import inspect
-import itertools
 import os
 import sys
-from collections.abc import Iterator
-from types import ModuleType
 from typing import Any
 
 import msgspec
 
+from aylien_model_serving.core.secrets import without_passwords
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.executors.batch_policy import BatchOptions
-
-#: Module name under which a replica loads the script that is `__main__` in the web worker.
-MAIN = "__model_serving_main__"
-
-#: Files of a package whose sizes and times are part of its fingerprint.
-_MAX_FILES = 2000
+from aylien_model_serving.executors.ray_options import RayOptions
+from aylien_model_serving.rpc.fingerprints import MAIN, fingerprint
 
 
 class Spec(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,18 +37,24 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
         context: "module:qualname" of the context that the handler gets from its service.
         takes_body: whether the handler is called as `handler(context, fields)`.
         init: keyword arguments that the class is built with.
-        replicas: how many processes hold a copy.
-        devices: "auto", or the names of devices, assigned in turn.
+        replicas: how many processes hold a copy; or how many at least and at most.
+        devices: "auto", or the names of devices, assigned in turn; those of a group have commas between them.
         max_queue: calls that may wait for one replica.
         start_timeout: seconds that a replica may take to build and warm up its handler.
         kill_after: seconds after which one run of the handler counts as stuck.
         unresponsive_after: seconds without an answer to a heartbeat after which a replica is sent no calls.
+        recycle_after: after how many "calls", or above how many MiB of memory ("mb"), a replica is replaced.
+        idle: seconds without a call after which the replicas are unloaded until the next one.
+        health: "every" how many seconds the handler's `health()` is asked, and after how many "failures" in a
+            row its replica is replaced; None not to ask.
+        env: variables of the replicas' environment.
+        nice: by how much the replicas stand back behind other processes.
         threads: how many calls may run at once in one replica.
         batching: the limits of a batch, for a handler that takes a list of each field.
         warmup: fields of a call that is made before a replica is ready.
         timeout: seconds that a call may take.
         schema: name of a schema module, or of the request's and the response's schema.
-        endpoint: the route's path rule.
+        endpoint: the route's path rule; empty for a model that has none.
         methods: the HTTP methods that are answered.
         service: identifies the service among those of one process.
         jobs: URL of the store from which this route's jobs are claimed, if it has any.
@@ -62,6 +62,10 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
         jobs_grace: seconds that a job has to stop, once it is cancelled.
         webhook_secret: signs the webhooks of this route's jobs; it is part of neither `key` nor `repr`.
         reports_code: whether its replicas report what they import.
+        ray: its replicas on a Ray cluster; None where they are processes of this machine.
+        application: the name of its application of Ray Serve.
+        streams: the methods that return streams; "" is the handler itself.
+        generation: how many times the service had reloaded its code.
         version: fingerprint of the code, the generation of the service, and a digest of what has changed.
     """
 
@@ -73,12 +77,17 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     context: str | None = None
     takes_body: bool = False
     init: dict[str, Any] = {}
-    replicas: int = 1
+    replicas: int | tuple[int, int] = 1
     devices: str | tuple[str, ...] = "auto"
     max_queue: int = 256
     start_timeout: float = 300.0
     kill_after: float | None = None
     unresponsive_after: float | None = 10.0
+    recycle_after: dict[str, float] = {}
+    idle: float | None = None
+    health: dict[str, float] | None = None
+    env: dict[str, str] = {}
+    nice: int = 0
     threads: int = 1
     batching: BatchOptions | None = None
     warmup: dict[str, Any] | None = None
@@ -92,6 +101,10 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     jobs_grace: float = 10.0
     webhook_secret: str | None = None
     reports_code: bool = False
+    ray: RayOptions | None = None
+    application: str = ""
+    streams: tuple[str, ...] = ()
+    generation: int = 0
     version: str = ""
 
     @classmethod
@@ -113,7 +126,8 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
             changes: a digest of what has changed of the code that replicas have imported; empty for nothing.
             fields: the other fields.
         """
-        names = [target] if context is None else [target, context]
+        batching = fields.get("batching") or BatchOptions()
+        names = [*filter(None, (target, context, batching.group_by, batching.size_of))]
         fingerprints = [
             fingerprint(module) for module in dict.fromkeys(name.partition(":")[0] for name in names)
         ]
@@ -123,24 +137,35 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
             main=next(filter(None, map(main_script_of, names)), None),
             sys_path=tuple(os.path.abspath(entry) for entry in sys.path),
             folder=os.getcwd(),
+            generation=generation,
             version="-".join(filter(None, ("+".join(fingerprints), str(generation), changes))),
             **fields,
         )
+
+    @property
+    def least_replicas(self) -> int:
+        """How many processes hold a copy, at least."""
+        return self.replicas if isinstance(self.replicas, int) else self.replicas[0]
+
+    @property
+    def most_replicas(self) -> int:
+        """How many processes hold a copy, at most."""
+        return self.replicas if isinstance(self.replicas, int) else self.replicas[1]
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(name={self.name!r}, target={self.target!r}, version={self.version!r})"
 
     @property
     def key(self) -> str:
-        """A digest that identifies the spec: equal for equal specs alone.
+        """A digest that identifies the spec: equal for specs that are equal but for what is secret.
 
         Raises:
             ConfigurationError: `init` or `warmup` holds something that MessagePack can't encode.
         """
+        jobs = None if self.jobs is None else without_passwords(self.jobs)
+        public = msgspec.structs.replace(self, webhook_secret=None, jobs=jobs)
         try:
-            encoded = msgspec.msgpack.encode(
-                msgspec.structs.replace(self, webhook_secret=None), order="deterministic"
-            )
+            encoded = msgspec.msgpack.encode(public, order="deterministic")
         except (TypeError, ValueError, OverflowError) as error:
             raise ConfigurationError(
                 f"{self.name}: 'init' and 'warmup' travel to another process, and may hold text, numbers, "
@@ -254,32 +279,3 @@ def find(name: str) -> Any:
     for part in qualname.split(".") if qualname else ():
         found = getattr(found, part)
     return found
-
-
-def fingerprint(module: ModuleType | str) -> str:
-    """Return a digest that changes with a module's code: of the sizes and times of its package's *.py files.
-
-    Args:
-        module: an imported module, or the module of a target's name.
-    """
-    name = module if isinstance(module, str) else module.__name__
-    if name == MAIN and MAIN not in sys.modules:
-        name = "__main__"
-    top = sys.modules.get(name.partition(".")[0])
-    folders = sorted(getattr(top, "__path__", ()))
-    file = getattr(top, "__file__", None)
-    files = itertools.chain.from_iterable(map(_sources, folders)) if folders else iter([file] if file else [])
-    digest = hashlib.sha256(sys.version.encode())
-    for path in itertools.islice(files, _MAX_FILES):
-        try:
-            status = os.stat(path)
-        except OSError:  # removed since it was listed, or part of an archive
-            continue
-        digest.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
-    return digest.hexdigest()[:16]
-
-
-def _sources(folder: str) -> Iterator[str]:
-    for parent, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith((".", "__pycache__")))
-        yield from (os.path.join(parent, file) for file in sorted(files) if file.endswith(".py"))

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Sequence
+from functools import lru_cache
 from types import NoneType
 from typing import Any, NamedTuple, get_args
 
-from aylien_model_serving.schemas import batch_hints
+from aylien_model_serving.errors import ConfigurationError
+from aylien_model_serving.schemas import batch_hints, markers
 
 
 class ArrayHint(NamedTuple):
@@ -26,9 +29,59 @@ class ArrayHint(NamedTuple):
 
 
 def is_array(kind: Any) -> bool:
-    """Return whether a type is an array, with or without a dtype."""
+    """Return whether a type is an array, with or without a dtype and a shape."""
     numpy = sys.modules.get("numpy")
+    kind = markers.kind_of(kind)
     return numpy is not None and getattr(kind, "__origin__", kind) is numpy.ndarray
+
+
+def check_kind(kind: Any) -> None:
+    """Refuse to start where the dtype that is said of an array is none.
+
+    Raises:
+        ConfigurationError: numpy has no such dtype, or the type names another one.
+    """
+    said, named = markers.dtype_name_of(kind), _dtype_of(markers.kind_of(kind))
+    if said is None:
+        return
+    try:
+        dtype = sys.modules["numpy"].dtype(said)
+    except TypeError:
+        raise ConfigurationError(f"numpy has no dtype {said!r}: write one such as 'float32'") from None
+    if dtype.hasobject:
+        raise ConfigurationError("an array of objects can't be sent: name a dtype of numbers or texts")
+    if named is not None and dtype != named:
+        raise ConfigurationError(f"its type names {named.__name__}, and DType {said!r}")
+
+
+def schema_of(kind: Any) -> dict[str, Any]:
+    """Return the JSON Schema of an array: of any number of dimensions, where no shape is said of it."""
+    shape = markers.shape_of(kind)
+    if shape is None:
+        return {}
+    dtype = _dtype_of(kind)
+    item = "f" if dtype is None else sys.modules["numpy"].dtype(dtype).kind
+    return markers.nested(shape, {"type": _JSON_TYPES.get(item, "string")})
+
+
+_JSON_TYPES = {"b": "boolean", "i": "integer", "u": "integer", "f": "number", "c": "number"}
+
+
+def misfit(kind: Any, result: Any) -> str | None:
+    """Return what is wrong with a result that is to be such an array; None where it fits."""
+    shape, dtype = markers.shape_of(kind), _dtype_of(kind)
+    if not isinstance(result, sys.modules["numpy"].ndarray):
+        return f"expected an array, got a {type(result).__name__}"
+    if dtype is not None and result.dtype != dtype:
+        return f"expected items of type {sys.modules['numpy'].dtype(dtype)}, got {result.dtype}"
+    if shape is not None and not shape.fits(result.shape):
+        return f"expected an array of shape {shape}, got {shown(result.shape)}"
+    return None
+
+
+def shown(shape: Sequence[int]) -> str:
+    """Return a shape as messages have it."""
+    return f"({', '.join(map(str, shape))})"
 
 
 def array_hint_of(hint: Any) -> ArrayHint | None:
@@ -46,10 +99,20 @@ def from_json(kind: Any, value: Any) -> Any:
     Raises:
         ValueError: the value is none.
     """
+    if isinstance(value, sys.modules["numpy"].ndarray):  # which a body was, as a whole
+        return _of_array(kind, value)
     if _holds_texts(_dtype_of(kind)):
         return build(kind, value)
-    _refuse_what_is_no_number([value])
+    _refuse_what_is_no_number([value], _dtype_of(kind))
     return _built(kind, value, None)
+
+
+def _of_array(kind: Any, array: Any) -> Any:
+    dtype = _dtype_of(kind)
+    if dtype is not None and not sys.modules["numpy"].can_cast(array.dtype, dtype, "same_kind"):
+        wanted = sys.modules["numpy"].dtype(dtype)
+        raise ValueError(f"Expected items of type {wanted}, got {array.dtype}")
+    return _built(kind, array, array.dtype)
 
 
 def from_text(kind: Any, value: Any) -> Any:
@@ -93,6 +156,9 @@ def _built(kind: Any, value: Any, source: str | None) -> Any:
         raise ValueError(str(error)) from None
     if array.dtype.hasobject:
         raise ValueError(_EXPECTED)
+    shape = markers.shape_of(kind)
+    if shape is not None and not shape.fits(array.shape):
+        raise ValueError(f"Expected an array of shape {shape}, got {shown(array.shape)}")
     return numpy.require(array, array.dtype.newbyteorder("="), _OWN_WRITABLE_MEMORY)
 
 
@@ -113,21 +179,36 @@ def _holds_texts(dtype: Any) -> bool:
     return dtype is not None and sys.modules["numpy"].dtype(dtype).kind not in "biufc"
 
 
-def _refuse_what_is_no_number(items: list[Any]) -> None:
+def _refuse_what_is_no_number(items: list[Any], dtype: Any) -> None:
     """Refuse a list, or a list within, of what numpy would make a number or something else of."""
+    is_whole = dtype is not None and sys.modules["numpy"].dtype(dtype).kind in "iu"
     level = [items]
     while level:
         below: list[Any] = []
         for inner in level:
-            found = set(map(type, inner))
+            found = _types_of(inner)
             if found - _NUMBERS:
                 raise ValueError(_EXPECTED)
+            if is_whole and float in found and not all(map(_is_whole, inner)):
+                raise ValueError("Expected an array of integers")
             if list in found:
                 below += [item for item in inner if type(item) is list]
         level = below
 
 
 _NUMBERS = frozenset({int, float, bool, list})
+
+
+def _types_of(items: list[Any]) -> set[type]:
+    """Return the types of items; some are looked at at a time, so that other threads run meanwhile."""
+    found: set[type] = set()
+    for start in range(0, len(items), _AT_ONCE):
+        found.update(map(type, items[start : start + _AT_ONCE]))
+    return found
+
+
+def _is_whole(item: Any) -> bool:
+    return type(item) is not float or item.is_integer()
 
 
 def _array_of(value: Any, dtype: Any) -> Any:
@@ -174,8 +255,12 @@ _EXPECTED = "Expected an array of numbers"
 _OWN_WRITABLE_MEMORY = ("ALIGNED", "WRITEABLE", "OWNDATA")
 
 
+@lru_cache(maxsize=1024)  # a list of arrays asks for each
 def _dtype_of(kind: Any) -> Any:
     """Return the dtype that a type names; `NDArray[np.floating]` names none."""
+    said = markers.dtype_name_of(kind)
+    if said is not None:
+        return sys.modules["numpy"].dtype(said)
     concrete = set(sys.modules["numpy"].sctypeDict.values())
     named = [name for part in get_args(kind) for name in get_args(part)]
     return next((name for name in named if name in concrete), None)

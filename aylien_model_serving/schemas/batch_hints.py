@@ -8,9 +8,12 @@ from __future__ import annotations
 import functools
 import inspect
 import operator
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from types import NoneType, UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+
+from aylien_model_serving.handlers.steps import Done
+from aylien_model_serving.schemas.hint_parts import ITERATORS
 
 _LIST_TYPES = (list, Sequence, Collection, Iterable)
 
@@ -31,9 +34,15 @@ def item_of(hint: Any) -> Any:
 
 
 def result_of(hint: Any) -> Any:
-    """Return the hint of one result, or None if a hint is not a list; exceptions are not results."""
+    """Return the hint of one result, or None if a hint is not a list; exceptions are not results.
+
+    Of an iterator of lists it is an iterator of items.
+    """
+    if (get_origin(hint) or hint) in ITERATORS:
+        step = (get_args(hint) or (Any,))[0]
+        return Iterator[result_of(step) or Any]  # type: ignore[misc]  # known at run time alone
     item = item_of(hint)
-    results = [part for part in members_of(item) if not _is_exception(part)]
+    results = [part for part in members_of(item) if not _is_no_result(part)]
     return _union(results) if item is not None and results else None
 
 
@@ -69,8 +78,8 @@ def _item_hints(part: Any) -> list[Any]:
     return []
 
 
-def _is_exception(part: Any) -> bool:
-    return isinstance(part, type) and issubclass(part, BaseException)
+def _is_no_result(part: Any) -> bool:
+    return isinstance(part, type) and issubclass(part, (BaseException, Done))
 
 
 def _union(parts: Sequence[Any]) -> Any:

@@ -3,12 +3,14 @@
 Pure. Python hashes an integer to its remainder modulo 2**61 - 1: making a set of n integers of one remainder
 takes n**2 steps. Of those of 64 bits no more than nine have the same one, but integers in JSON may be longer.
 The hashes of tuples, UUIDs, decimals and points in time are made of such remainders, so only few of these are
-taken. Texts and bytes are hashed with a secret of the process.
+taken. Texts and bytes are hashed with a secret of the process, but texts of digits become integers where they
+come from a form, and in a model that is not strict: few are taken that are longer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -48,6 +50,10 @@ class Hashed(NamedTuple):
         """
         if self.integers and _holds_large_integer(value, self.keys):
             raise SchemaMismatch(f"{field}: Integers in sets and keys have at most 64 bits")
+        if self.integers and _large_texts_in(value) > MAX_CHOSEN:
+            raise SchemaMismatch(
+                f"{field}: At most {MAX_CHOSEN:,} texts are accepted that are integers of more than 64 bits"
+            )
         if self.others and _is_longer(value, MAX_CHOSEN):
             raise SchemaMismatch(f"{field}: At most {MAX_CHOSEN:,} items are accepted in each list or object")
 
@@ -149,6 +155,18 @@ def _holds_large_integer(value: Any, keys: bool) -> bool:
             return True
         return any(_holds_large_integer(item, keys) for item in value.values())
     return type(value) is list and any(_holds_large_integer(item, keys) for item in value)
+
+
+def _large_texts_in(value: Any) -> int:
+    """Return how many values there are that become integers of more than 64 bits where one is expected."""
+    kind = type(value)
+    if kind is str:
+        return len(value) >= _DIGITS and _is_large(value)
+    if kind is dict:
+        return sum(map(_large_texts_in, value.values()))
+    if kind is list:
+        return sum(map(_large_texts_in, value))
+    return kind is Decimal and not _SMALLEST <= value <= _LARGEST
 
 
 def _is_large(text: str) -> bool:

@@ -6,18 +6,17 @@ Pure. msgspec and pydantic make the schemas of types; a type without a JSON Sche
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
-from dataclasses import dataclass, field
-from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, get_args, get_origin
 
 import msgspec
 
+from aylien_model_serving.codecs import model_bytes
 from aylien_model_serving.core.messages import Reply
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.media.files import MediaFile
-from aylien_model_serving.media.images import ImageFile
-from aylien_model_serving.schemas import uploads
+from aylien_model_serving.schemas import file_ranges, handler_hints, library_types
 from aylien_model_serving.schemas.models import is_model
 
 if TYPE_CHECKING:
@@ -25,12 +24,15 @@ if TYPE_CHECKING:
 
 JSONSchema = dict[str, Any]
 
-#: How a result is sent: one value, an image as it is or as its file object, items in the form that Accept
+#: How a result is sent: one value, a file as it is or as its file object, items in the form that Accept
 #: prefers, or items as events only.
-ResponseForm = Literal["value", "image", "items", "events"]
+ResponseForm = Literal["value", "file", "items", "events"]
 
 #: The name of the component by which clients of APIPod recognize that files are file objects.
 FILE_NAME = "FileModel"
+
+#: The bytes of a file as they are.
+BINARY: JSONSchema = {"type": "string", "format": "binary"}
 
 #: The JSON file object, which a file becomes in responses.
 FILE: JSONSchema = {
@@ -43,8 +45,6 @@ FILE: JSONSchema = {
     "required": ["content"],
 }
 
-_ITERATORS = (Iterator, Generator, AsyncIterator, AsyncGenerator)
-
 
 @dataclass(frozen=True)
 class Description:
@@ -54,15 +54,38 @@ class Description:
         fields: of an object that holds all fields.
         result: of the result, or of one item of a stream.
         form: how the result is sent.
+        result_range: the media types of a result that is a file, as a range like image/*.
         files: the media types of each field that is a file, as a range like image/*.
         components: the schemas that the others refer to, by name.
+        body: where the body is the value of one parameter; the fields are then those of this value, and of
+            the path.
+        parameters: headers and cookies, in the form of OpenAPI.
     """
 
     fields: JSONSchema
     result: JSONSchema = field(default_factory=dict)
     form: ResponseForm = "value"
+    result_range: str | None = None
     files: Mapping[str, str] = field(default_factory=dict)
     components: Mapping[str, JSONSchema] = field(default_factory=dict)
+    body: WholeBody | None = None
+    parameters: Sequence[JSONSchema] = ()
+
+
+class WholeBody(NamedTuple):
+    """A body that is the value of one parameter.
+
+    Args:
+        parameter: its name.
+        schema: of the value.
+        required: whether there has to be one.
+        is_bare: whether the value has no fields that the route names.
+    """
+
+    parameter: str
+    schema: JSONSchema
+    required: bool
+    is_bare: bool
 
 
 def reference(name: str) -> JSONSchema:
@@ -99,17 +122,66 @@ def of_hints(
     """
     schemas = _SchemaCollector(prefix)
     returns, is_reply = _unwrap_reply(returns)
-    is_stream = get_origin(returns) in _ITERATORS
-    result = schemas.schema_of((get_args(returns) or (Any,))[0] if is_stream else returns, for_response=True)
+    item = handler_hints.item_hint_of(returns)
+    is_stream = item is not None
+    result_range = file_ranges.of_result(returns)
+    result = schemas.schema_of(item if is_stream else returns, for_response=True)
     known = {name: schemas.schema_of(hint) for name, hint in hints.items()}
     known |= {name: schemas.schema_of_field(model, name) for name, model in models.items()}
     return Description(
         fields=fields_of(signature, known),
         result=result,
-        form=_form(returns, is_stream, is_reply),
-        files={name: found for name, hint in hints.items() if (found := _range_of(hint)) is not None},
+        form=_form(is_stream, is_reply, result_range),
+        result_range=result_range,
+        files={
+            name: found for name, hint in hints.items() if (found := file_ranges.of_hint(hint)) is not None
+        },
         components=schemas.components,
     )
+
+
+def with_whole_body(
+    described: Description, parameter: str, files: Mapping[str, Any], *, is_bare: bool
+) -> Description:
+    """Return a description of fields by name as that of a route whose body is the value of one of them.
+
+    Args:
+        described: of all parameters, those of the path included.
+        parameter: the name of the one that is the body.
+        files: the hints of the body's fields that are files, by name.
+        is_bare: whether the value has no fields that the route names.
+    """
+    properties = dict(described.fields["properties"])
+    required = [name for name in described.fields.get("required", ()) if name != parameter]
+    is_required = parameter in described.fields.get("required", ())
+    body = WholeBody(parameter, _not_null(properties.pop(parameter)), is_required, is_bare)
+    shown = {} if is_bare else _resolved(body.schema, described.components)
+    required += shown.get("required", ()) if body.required else ()
+    fields = {**shown, "type": "object", "properties": {**properties, **shown.get("properties", {})}}
+    fields = {key: value for key, value in fields.items() if key != "required"}
+    return replace(
+        described,
+        fields={**fields, "required": required} if required else fields,
+        files={
+            name: found for name, hint in files.items() if (found := file_ranges.of_hint(hint)) is not None
+        },
+        body=body,
+    )
+
+
+def _not_null(schema: JSONSchema) -> JSONSchema:
+    """Return the schema of the values that are not null."""
+    left = [part for part in schema.get("anyOf", ()) if part != {"type": "null"}]
+    if len(left) == len(schema.get("anyOf", ())):
+        return schema
+    rest = {key: value for key, value in schema.items() if key not in ("anyOf", "default")}
+    return {**rest, **left[0]} if len(left) == 1 else {**rest, "anyOf": left}
+
+
+def _resolved(schema: JSONSchema, components: Mapping[str, JSONSchema]) -> JSONSchema:
+    if "$ref" not in schema:
+        return schema
+    return components.get(schema["$ref"].rpartition("/")[2], {})
 
 
 def of_type(kind: Any) -> tuple[JSONSchema, Mapping[str, JSONSchema]]:
@@ -126,8 +198,22 @@ def of_model(
         ref_template=f"#/components/schemas/{prefix}{{model}}",
         mode="serialization" if for_response else "validation",
     )
+    if model_bytes.serializer_of(kind) is not None:
+        shown = _with_base64(shown)
     components = {f"{prefix}{name}": schema for name, schema in shown.pop("$defs", {}).items()}
     return shown, components
+
+
+def _with_base64(schema: Any) -> Any:
+    """Return a schema of pydantic's with Base64 for its bytes."""
+    if isinstance(schema, list):
+        return [_with_base64(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if schema.get("type") == "string" and schema.get("format") == "binary":
+        rest = {key: part for key, part in schema.items() if key != "format"}
+        return {**rest, "contentEncoding": "base64"}
+    return {key: _with_base64(part) for key, part in schema.items()}
 
 
 def _unwrap_reply(returns: Any) -> tuple[Any, bool]:
@@ -137,26 +223,10 @@ def _unwrap_reply(returns: Any) -> tuple[Any, bool]:
     return (Any if returns is Reply else returns), returns is Reply
 
 
-def _form(returns: Any, is_stream: bool, is_reply: bool) -> ResponseForm:
+def _form(is_stream: bool, is_reply: bool, result_range: str | None) -> ResponseForm:
     if is_stream:
         return "events" if is_reply else "items"
-    named = [part for part in _parts(returns) if part is not NoneType]
-    is_image = bool(named) and all(isinstance(part, type) and issubclass(part, ImageFile) for part in named)
-    return "image" if is_image else "value"
-
-
-def _range_of(hint: Any) -> str | None:
-    """Return the media types of a field that is a file, several files, or perhaps none; else None."""
-    parts = [part for part in _parts(hint) if part is not NoneType]
-    items = [item for part in parts for item in (get_args(part) if get_origin(part) is list else (part,))]
-    if not items or not all(map(uploads.is_file, items)):
-        return None
-    families = {item.family for item in items}
-    return f"{families.pop() or '*'}/*" if len(families) == 1 else "*/*"
-
-
-def _parts(hint: Any) -> tuple[Any, ...]:
-    return get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    return "value" if result_range is None else "file"
 
 
 class _SchemaCollector:
@@ -199,10 +269,12 @@ class _SchemaCollector:
 
     def _custom_types(self, kind: Any) -> JSONSchema:
         """Return the schema of a type that msgspec does not know."""
+        if library_types.is_known(kind):
+            return library_types.schema_of(kind, for_response=self._for_response)
         if not isinstance(kind, type):
             return {}
         if issubclass(kind, MediaFile):
-            return reference(FILE_NAME) if self._for_response else {"type": "string", "format": "binary"}
+            return reference(FILE_NAME) if self._for_response else BINARY
         if is_model(kind):
             schema, found = of_model(kind, self._prefix, for_response=self._for_response)
             self.components.update(found)

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterable, Callable, Iterable, Iterator
 from types import SimpleNamespace
-from typing import Any, NamedTuple, get_type_hints
+from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
 
 from aylien_model_serving.errors import ConfigurationError
+from aylien_model_serving.handlers import callables
+from aylien_model_serving.schemas.hint_parts import ITERATORS
 
 
 class HandlerHints(NamedTuple):
@@ -61,6 +63,32 @@ def hints_of(handler: Callable[..., Any]) -> HandlerHints:
         p.name for p in parameters.values() if p.kind is inspect.Parameter.VAR_KEYWORD and p.name in found
     )
     return HandlerHints(found, unresolved, next(rest, None))
+
+
+def item_hint_of(hint: Any) -> Any:
+    """Return the hint of the items that a result is made of one by one; None where it is not, or has none."""
+    if (get_origin(hint) or hint) in ITERATORS:
+        return (get_args(hint) or (Any,))[0]
+    return None
+
+
+def result_hint_of(handler: Callable[..., Any], hint: Any) -> Any:
+    """Return the hint of a result, as that of a stream where the handler is a generator function.
+
+    Args:
+        handler: the callable.
+        hint: that it has; None for none.
+    """
+    if not callables.is_generator(handler) or item_hint_of(hint) is not None:
+        return hint
+    if (get_origin(hint) or hint) in (Iterable, AsyncIterable):
+        return Iterator[(get_args(hint) or (Any,))[0]]  # type: ignore[misc]  # known at run time alone
+    return Iterator[Any] if hint in (None, Any, object) else hint
+
+
+def is_stream(handler: Callable[..., Any]) -> bool:
+    """Return whether a handler is a generator function, or is hinted to return an iterator."""
+    return callables.is_generator(handler) or item_hint_of(hints_of(handler).found.get("return")) is not None
 
 
 def _resolved(target: Any) -> tuple[dict[str, Any], dict[str, str]]:

@@ -17,15 +17,17 @@ from collections.abc import (
     Iterator,
 )
 from pathlib import Path
-from typing import Any, get_origin
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin
 
 import msgspec
 
 from aylien_model_serving.errors import ConfigurationError
-from aylien_model_serving.schemas import arrays, hint_parts, msgspec_types, uploads
+from aylien_model_serving.schemas import hint_parts, library_types, msgspec_types, uploads
 from aylien_model_serving.schemas.hint_parts import Part
 from aylien_model_serving.schemas.models import is_model
 from aylien_model_serving.schemas.pydantic_hints import PydanticHint
+from aylien_model_serving.schemas.structured_hints import is_message
 
 #: Packages whose objects in `Annotated` are constraints and validators that msgspec does not look at.
 _PYDANTICS = ("pydantic", "pydantic_core", "annotated_types")
@@ -76,22 +78,43 @@ _NO_UNION = (
     "a file stands alone, in a list or beside None, as in ImageFile | None; MediaFile takes every kind"
 )
 
-_NO_PATH = "a client must not choose a file of this machine: write MediaFile for a file, PurePath for a name"
+_NO_PATH = (
+    "the path of a client's file is a parameter of its own, or in a list or dict of one, and no field of a "
+    "class: write MediaFile there, or PurePath for a name"
+)
+
+_MESSAGE = (
+    "a protobuf message is the whole body of a request, as the only parameter and with nothing beside its "
+    "class; or it stands in the route's schema, which passes its fields by name"
+)
 
 _NO_META = "pydantic has to check it, which does not know msgspec.Meta: write pydantic.Field"
 
 
-def with_lists(hint: Any) -> Any:
-    """Return a hint with a list for each Iterable, of which pydantic would check an item when it is read."""
-    return hint_parts.replaced(hint, _list_for_iterable)
+def normalized(hint: Any) -> Any:
+    """Return a hint with a list for each Iterable, of which pydantic would check an item when it is read.
+
+    A class of files beside str or bytes, as in `ImageFile | str | bytes`, is the class alone: text and bytes
+    are forms in which files come.
+    """
+    return hint_parts.replaced(hint, _normalized_kind)
 
 
-def _list_for_iterable(kind: Any) -> Any:
+def _normalized_kind(kind: Any) -> Any:
     if kind is Iterable:
         return list
-    if get_origin(kind) is Iterable:
-        return list[with_lists(kind.__args__[0])]  # type: ignore[misc]  # a type that is known at runtime only
+    origin = get_origin(kind)
+    if origin is Iterable:
+        return list[normalized(kind.__args__[0])]  # type: ignore[misc]  # a type that is known at runtime only
+    if origin in (Union, UnionType):
+        files = [member for member in get_args(kind) if uploads.is_file(member)]
+        others = {member for member in get_args(kind) if not uploads.is_file(member)}
+        if len(files) == 1 and others & _FORMS_OF_FILES and others <= {*_FORMS_OF_FILES, NoneType}:
+            return files[0] | None if NoneType in others else files[0]
     return kind
+
+
+_FORMS_OF_FILES = {str, bytes, bytearray}
 
 
 def _message(name: str, hint: Any, reason: str) -> str:
@@ -103,19 +126,19 @@ def _refusal(part: Part) -> str | None:
     kind = get_origin(part.hint) or part.hint
     if kind in _NOT_SENT:
         return _NOT_SENT[kind]
+    if is_message(kind):
+        return _MESSAGE
     if kind is Iterable and part.nested:
         return _LIST_HINT
-    if kind is Path:
-        return _NO_PATH
     names = {getattr(extra, "__name__", type(extra).__name__) for extra in (kind, *part.extras)}
     if getattr(kind, "_name", None) == "Self":
         return "a client can't send the handler"
     if "ImportString" in names:
         return "a client must not choose what is imported"
     if "PathType" in names:
-        return (
-            "a client must not learn which files there are: write a file class such as MediaFile, or PurePath"
-        )
+        return "a client must not learn which files there are: write Path for one that is sent, or PurePath"
+    if kind is Path:
+        return _NO_PATH
     return None
 
 
@@ -128,7 +151,7 @@ def _is_pydantics(part: Part) -> bool:
     kind = part.hint
     if isinstance(kind, dataclasses.InitVar):
         return True
-    if not isinstance(kind, type) or is_model(kind) or arrays.is_array(kind):
+    if not isinstance(kind, type) or is_model(kind) or library_types.is_known(kind):
         return False
     if hasattr(kind, "__get_pydantic_core_schema__") or hasattr(kind, "__pydantic_config__"):
         return True

@@ -8,11 +8,14 @@ from __future__ import annotations
 import dataclasses
 import functools
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
 from types import GenericAlias, UnionType
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 import msgspec
+
+#: What the hint of a handler says that yields its items.
+ITERATORS = (Iterator, Generator, AsyncIterator, AsyncGenerator)
 
 
 class Part(NamedTuple):

@@ -7,32 +7,35 @@ by pydantic, numpy and `media/`. Other hints are checked by pydantic, one by one
 from __future__ import annotations
 
 import inspect
-import math
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, get_args
 
 import msgspec
 
 from aylien_model_serving.background.tasks import hint_without_tasks
-from aylien_model_serving.codecs import JSON, Encoder, decoders_of, image_responses
+from aylien_model_serving.codecs import JSON, Decode, Encoder, decoders_of, file_responses, json
 from aylien_model_serving.codecs.fields import Fields
-from aylien_model_serving.codecs.forms import MAX_PARTS
-from aylien_model_serving.errors import ConfigurationError, InvalidAnswer, SchemaMismatch, TooManyItems
+from aylien_model_serving.errors import ConfigurationError, InvalidAnswer, SchemaMismatch
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.schemas import (
     arrays,
     batch_hints,
     collisions,
+    decimals,
     description,
     form_fields,
+    item_hints,
+    library_types,
     models,
+    opening,
     uploads,
 )
 from aylien_model_serving.schemas.base import Schema, merge
-from aylien_model_serving.schemas.handler_hints import HandlerHints, hints_of
-from aylien_model_serving.schemas.hint_checkers import pydantic_hint, with_lists
+from aylien_model_serving.schemas.handler_hints import HandlerHints, hints_of, result_hint_of
+from aylien_model_serving.schemas.hint_checkers import normalized, pydantic_hint
 from aylien_model_serving.schemas.long_fields import LongFields
-from aylien_model_serving.schemas.msgspec_types import build, build_from_text, custom_types, fault_of
+from aylien_model_serving.schemas.msgspec_types import Builder, build, custom_types, fault_of
 from aylien_model_serving.schemas.pydantic_hints import PydanticHint
 
 
@@ -61,11 +64,11 @@ class TypeHintsSchema(Schema):
     ) -> None:
         self._signature = signature
         hints = _needed_hints(hints_of(handler), signature) if typed else {}
-        self._returns = hints.pop("return", None)
-        self.takes_data = any(map(_names_data, hints.values()))
+        self._returns = result_hint_of(handler, hints.pop("return", None)) if typed else None
+        self.takes_data = any(map(names_data, hints.values()))
         if batched:
             self._returns = batch_hints.result_of(self._returns)
-            hints = {name: _item_hint(name, hint) for name, hint in hints.items()}
+            hints = {name: item_hints.item_hint_of(name, hint) for name, hint in hints.items()}
         self._hints, self._by_pydantic = _checkers(hints)
         self._files = _file_fields(self._hints)
         held = {name: _models_in(hint) for name, hint in self._hints.items()}
@@ -80,14 +83,37 @@ class TypeHintsSchema(Schema):
         }
         self._hashed = {name: hashed for name, hashed in self._hashed.items() if any(hashed)}
         self._returns = hint_without_tasks(self._returns)
-        self._model = self._returns if models.is_model(self._returns) else None
+        self._check_result = _check_of_result(self._returns)
+        if others := library_types.encoders_of(self._returns):
+            self.encoders = (JSON, *others)
         self._may_be_file = uploads.may_be_file(self._returns)
         fields = [(name, hint, msgspec.UNSET) for name, hint in self._hints.items()]
         self._struct = msgspec.defstruct("Fields", fields, kw_only=True) if fields else None
         self._long = LongFields(self._hints, self._files | self._hashed.keys(), build)
 
     def limit_items(self, max_items: int) -> None:
-        self.decoders = decoders_of(max_items, numbers=self._has_models)
+        self.decoders = self._decoders(max_items)
+
+    def _decoders(self, max_items: int, whole: str | None = None) -> Mapping[str, Decode]:
+        """Return the decoders of bodies.
+
+        Args:
+            max_items: see `limit_items`.
+            whole: the name of the parameter that a body of JSON is the value of, where it has no fields.
+        """
+        exact = self._exact_names()
+        return decoders_of(
+            max_items,
+            numbers=self._has_models or bool(exact),
+            exact=exact,
+            whole=whole,
+            raw=self.raw,
+            expected=self.expected,
+        )
+
+    def _exact_names(self) -> frozenset[str]:
+        """Return the names of the fields whose numbers are read digit by digit."""
+        return decimals.names_of(self._all_hints())
 
     def arguments(self, fields: Fields, path_values: Mapping[str, Any]) -> dict[str, Any]:
         values = merge(fields.values, path_values)
@@ -100,15 +126,31 @@ class TypeHintsSchema(Schema):
             self._hashed[name].refuse(name, values[name])
         try:
             found = self._checked(values, fields.textual)
-        except SchemaMismatch:
-            hints = self._hints | {name: checker.hint for name, checker in self._by_pydantic.items()}
-            if not (fields.textual and form_fields.read_as_sent(values, hints)):
+        except SchemaMismatch as fault:
+            if not fields.textual:
                 raise
-            self._signature.check(values)
-            found = self._checked(values, fields.textual)
+            found = form_fields.read_as_sent(values, self._all_hints(), self._checked_as_sent, fault)
         for name in self._files & found.keys():
             uploads.set_file_fields(found[name], name)
         return found
+
+    def read_text(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        read = dict(values)
+        try:
+            found = self._checked(read, textual=True)
+        except SchemaMismatch as fault:
+            check = partial(self._checked, textual=True)
+            found = form_fields.read_as_sent(read, self._all_hints(), check, fault)
+        return {name: json.as_received(value) for name, value in found.items()}
+
+    def _all_hints(self) -> dict[str, Any]:
+        return self._hints | {name: checker.hint for name, checker in self._by_pydantic.items()}
+
+    def _checked_as_sent(self, values: dict[str, Any]) -> dict[str, Any]:
+        self._signature.check(values)
+        for name in self._hashed.keys() & values.keys():
+            self._hashed[name].refuse(name, values[name])
+        return self._checked(values, textual=True)
 
     def _checked(self, values: dict[str, Any], textual: bool) -> dict[str, Any]:
         """Return the values as the hints say."""
@@ -125,7 +167,7 @@ class TypeHintsSchema(Schema):
                 self._struct,
                 strict=not textual,
                 str_keys=True,
-                dec_hook=_Builder(textual).build if textual or self._files else build,
+                dec_hook=Builder(textual).build if textual or self._files else build,
             )
         except msgspec.ValidationError as error:
             raise SchemaMismatch(_client_message(str(error))) from None
@@ -135,14 +177,14 @@ class TypeHintsSchema(Schema):
             name: getattr(typed, name) if name in self._hints else value for name, value in values.items()
         }
         if textual:
-            _refuse_infinite(found, self._hints)
+            form_fields.refuse_infinite(found, self._hints)
         return found
 
     def large_arguments(self, fields: Fields, path_values: Mapping[str, Any]) -> dict[str, Any]:
         return self._long.arguments(self.arguments, fields, path_values)
 
     def encoder(self, accept: str) -> Encoder:
-        return image_responses.encoder_for(accept) if self._may_be_file else JSON
+        return file_responses.encoder_for(accept) if self._may_be_file else super().encoder(accept)
 
     def set_deadline(self, arguments: dict[str, Any], deadline: float) -> None:
         for name in self._files & arguments.keys():
@@ -152,12 +194,7 @@ class TypeHintsSchema(Schema):
         return any(uploads.may_wait(arguments[name]) for name in self._files & arguments.keys())
 
     def check_result(self, result: Any) -> Any:
-        if self._model is None:
-            return result
-        try:
-            return models.validated(self._model, result, from_attributes=True)
-        except models.ModelMismatch as error:
-            raise InvalidAnswer(f"The answer does not fit {self._model.__name__}: {error}") from error
+        return result if self._check_result is None else self._check_result(result)
 
     def describe(self, prefix: str) -> description.Description:
         models = {name: hint.model for name, hint in self._by_pydantic.items()}
@@ -177,12 +214,30 @@ def _needed_hints(hints: HandlerHints, signature: Signature) -> dict[str, Any]:
             f"the fields that **{hints.rest} takes can't be checked: give those of "
             f"{inspect.formatannotation(hints.found[hints.rest])} their names, or write Any"
         )
-    return {name: hints.found[name] for name in ("return", *signature.known) if name in hints.found}
+    found = {name: hints.found[name] for name in ("return", *signature.known) if name in hints.found}
+    return {name: _with_stand_ins(name, hint) for name, hint in found.items()}
+
+
+def _with_stand_ins(name: str, hint: Any) -> Any:
+    whose = "the result" if name == "return" else f"parameter {name!r}"
+    return opening.with_files(library_types.with_stand_ins(whose, hint))
+
+
+def _check_of_result(hint: Any) -> Callable[[Any], Any] | None:
+    """Return the check of a handler's results by their hint, where there is one."""
+    return partial(_validated, hint) if models.is_model(hint) else library_types.check_of_result(hint)
+
+
+def _validated(model: Any, result: Any) -> Any:
+    try:
+        return models.validated(model, result, from_attributes=True)
+    except models.ModelMismatch as error:
+        raise InvalidAnswer(f"The answer does not fit {model.__name__}: {error}") from error
 
 
 def _checkers(hints: dict[str, Any]) -> tuple[dict[str, Any], dict[str, PydanticHint]]:
     """Return the hints that msgspec checks, and pydantic's checks of the others; Any has none."""
-    hints = {name: with_lists(hint) for name, hint in hints.items() if hint not in (Any, object)}
+    hints = {name: normalized(hint) for name, hint in hints.items() if hint not in (Any, object)}
     by_pydantic = {
         name: found for name, hint in hints.items() if (found := pydantic_hint(name, hint)) is not None
     }
@@ -194,23 +249,11 @@ def array_parameters(
 ) -> dict[str, arrays.ArrayHint]:
     """Return the parameters of a handler that take an array, with their hints."""
     hints = hints_of(handler).found
+    hints = {name: _with_stand_ins(name, hints[name]) for name in signature.known if name in hints}
     if batched:
         hints = {name: batch_hints.item_of(hint) for name, hint in hints.items()}
     found = {name: arrays.array_hint_of(hints[name]) for name in signature.known if name in hints}
     return {name: hint for name, hint in found.items() if hint is not None}
-
-
-def _item_hint(name: str, hint: Any) -> Any:
-    """Return the hint of one item of a batched parameter; Any if it is not checked."""
-    item = batch_hints.item_of(hint)
-    if item is not None:
-        return item
-    if batch_hints.accepts_anything(hint) or any(map(arrays.is_array, (hint, *get_args(hint)))):
-        return Any
-    raise ConfigurationError(
-        f"parameter {name!r} of a batched handler gets a list, one value for each call: "
-        f"write {batch_hints.corrected_hint(hint)}, not {inspect.formatannotation(hint)}"
-    )
 
 
 def _file_fields(hints: dict[str, Any]) -> frozenset[str]:
@@ -221,10 +264,10 @@ def _file_fields(hints: dict[str, Any]) -> frozenset[str]:
     return frozenset(name for name, kinds in found.items() if kinds)
 
 
-def _names_data(hint: Any) -> bool:
+def names_data(hint: Any) -> bool:
     """Return whether a hint names data as such: bytes, an array or a file, alone or within."""
-    is_data = hint in _BYTES or arrays.is_array(hint) or uploads.is_file(hint)
-    return is_data or any(map(_names_data, get_args(hint)))
+    is_data = hint in _BYTES or library_types.is_known(hint) or uploads.is_file(hint)
+    return is_data or any(map(names_data, get_args(hint)))
 
 
 _BYTES = (bytes, bytearray, memoryview)
@@ -232,42 +275,6 @@ _BYTES = (bytes, bytearray, memoryview)
 
 def _models_in(hint: Any) -> list[Any]:
     return [kind for kind in custom_types(hint) if models.is_model(kind)]
-
-
-class _Builder:
-    """Builds the values of one call that msgspec does not support, of which so many may be files.
-
-    Each file is an object with a media type and a name; a body may list one for each seven bytes.
-
-    Args:
-        textual: whether numbers are texts, as in a query or a form.
-    """
-
-    __slots__ = ("_build", "_left")
-
-    def __init__(self, textual: bool) -> None:
-        self._build = build_from_text if textual else build
-        self._left = MAX_PARTS
-
-    def build(self, wanted: Any, value: Any) -> Any:
-        if uploads.is_file(wanted):
-            self._left -= 1
-            if self._left < 0:
-                raise TooManyItems(f"There are more than {MAX_PARTS:,} files, as many as are accepted here")
-        return self._build(wanted, value)
-
-
-def _refuse_infinite(values: dict[str, Any], hints: dict[str, Any]) -> None:
-    """Refuse the words nan and inf, which msgspec takes for numbers in text; JSON has none of them.
-
-    Raises:
-        SchemaMismatch: a number of the query or the form is not finite.
-    """
-    for name in values.keys() & hints.keys():
-        given = values[name]
-        for number in given if type(given) in (list, tuple, set, frozenset) else (given,):
-            if type(number) is float and not math.isfinite(number):
-                raise SchemaMismatch(f"{name}: a finite number is expected")
 
 
 def _client_message(message: str) -> str:

@@ -10,6 +10,8 @@ import sys
 from json import JSONDecoder
 from typing import TYPE_CHECKING, Any, TypeGuard
 
+from aylien_model_serving.schemas import model_validators
+
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
 
@@ -24,6 +26,11 @@ def is_model(kind: object) -> TypeGuard[type[BaseModel]]:
     return pydantic is not None and isinstance(kind, type) and issubclass(kind, pydantic.BaseModel)
 
 
+def is_root_model(kind: object) -> bool:
+    """Return whether a class is a pydantic model of one value that has no name."""
+    return is_model(kind) and kind.__pydantic_root_model__
+
+
 #: What the JSON Schema of a model says of bytes.
 BYTES = "'binary'"
 
@@ -34,6 +41,22 @@ def may_hold(model: type[BaseModel], sign: str) -> bool:
         return sign in repr(model.model_json_schema())
     except (sys.modules["pydantic"].PydanticUserError, NameError):  # a type that JSON Schema can't describe
         return True
+
+
+def sent(model: type[BaseModel], value: Any) -> BaseModel:
+    """Return what a client has sent as its model; bytes are Base64.
+
+    Raises:
+        ModelMismatch: the value is not valid; the message names the fields.
+    """
+    validator = model_validators.validator_of(model)
+    if validator is None:
+        return validated(model, value)
+    try:
+        found: BaseModel = validator.validate_python(value)
+    except sys.modules["pydantic"].ValidationError as error:
+        raise mismatch(error) from error
+    return found
 
 
 def validated(model: type[BaseModel], value: Any, *, from_attributes: bool | None = None) -> BaseModel:

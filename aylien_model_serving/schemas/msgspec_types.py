@@ -10,8 +10,10 @@ from typing import Any
 
 import msgspec
 
-from aylien_model_serving.schemas import arrays, uploads
-from aylien_model_serving.schemas.models import is_model, validated
+from aylien_model_serving.codecs.forms import MAX_PARTS
+from aylien_model_serving.errors import TooManyItems
+from aylien_model_serving.schemas import library_types, uploads
+from aylien_model_serving.schemas.models import is_model, sent
 
 
 def is_checkable(hint: Any) -> bool:
@@ -39,21 +41,44 @@ def _custom_types(node: Any, seen: set[int]) -> Iterator[Any]:
 
 
 def _is_buildable(wanted: Any) -> bool:
-    return arrays.is_array(wanted) or uploads.is_file(wanted) or is_model(wanted)
+    return library_types.is_known(wanted) or uploads.is_file(wanted) or is_model(wanted)
 
 
 def build(wanted: Any, value: Any) -> Any:
     """Return a value of a type that msgspec does not support."""
-    if arrays.is_array(wanted):
-        return arrays.from_json(wanted, value)
+    if library_types.is_known(wanted):
+        return library_types.from_json(wanted, value)
     if uploads.is_file(wanted):
         return wanted.from_any(value)
-    return validated(wanted, value)
+    return sent(wanted, value)
 
 
 def build_from_text(wanted: Any, value: Any) -> Any:
     """Return the same of what a query or a form has sent, whose numbers are texts."""
-    return arrays.from_text(wanted, value) if arrays.is_array(wanted) else build(wanted, value)
+    return library_types.from_text(wanted, value) if library_types.is_known(wanted) else build(wanted, value)
+
+
+class Builder:
+    """Builds the values of one call that msgspec does not support, of which so many may be files.
+
+    Each file is an object with a media type and a name; a body may list one for each seven bytes.
+
+    Args:
+        textual: whether numbers are texts, as in a query or a form.
+    """
+
+    __slots__ = ("_build", "_left")
+
+    def __init__(self, textual: bool) -> None:
+        self._build = build_from_text if textual else build
+        self._left = MAX_PARTS
+
+    def build(self, wanted: Any, value: Any) -> Any:
+        if uploads.is_file(wanted):
+            self._left -= 1
+            if self._left < 0:
+                raise TooManyItems(f"There are more than {MAX_PARTS:,} files, as many as are accepted here")
+        return self._build(wanted, value)
 
 
 def fault_of(message: str) -> tuple[str, str]:

@@ -18,6 +18,7 @@ from google.protobuf.message import Message
 
 from aylien_model_serving.codecs import JSON, json, protobuf, protobuf_arrays
 from aylien_model_serving.codecs.fields import Fields
+from aylien_model_serving.codecs.protobuf_values import MessageValues
 from aylien_model_serving.errors import InvalidAnswer, SchemaMismatch
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.schemas import arrays, descriptors
@@ -25,7 +26,7 @@ from aylien_model_serving.schemas.arrays import ArrayHint
 from aylien_model_serving.schemas.base import Schema, merge
 from aylien_model_serving.schemas.compiled import compile_accepts, own_names
 from aylien_model_serving.schemas.compiled_suspects import Suspects
-from aylien_model_serving.schemas.description import Description, JSONSchema, fields_of
+from aylien_model_serving.schemas.description import Description, JSONSchema, ResponseForm, fields_of
 
 
 class ProtobufSchema(Schema):
@@ -61,13 +62,13 @@ class ProtobufSchema(Schema):
         )
         self.limit_items(json.MAX_ITEMS)
         if response:
-            self.encoders = (JSON, protobuf.encoder(response))
+            self.encoders = (JSON, *protobuf.encoders(response))
 
     def limit_items(self, max_items: int) -> None:
         super().limit_items(max_items)
         if self._decode_binary is not None:
             binary = partial(self._decode_binary, max_items=max_items)
-            self.decoders = {**self.decoders, protobuf.MEDIA_TYPE: binary, "application/protobuf": binary}
+            self.decoders = {**self.decoders, **dict.fromkeys(protobuf.MEDIA_TYPES, binary)}
 
     def arguments(self, fields: Fields, path_values: Mapping[str, Any]) -> dict[str, Any]:
         values = merge(fields.values, path_values)
@@ -78,6 +79,9 @@ class ProtobufSchema(Schema):
             self._request.check_fields({n: v for n, v in values.items() if n not in sure} if sure else values)
         self._signature.check(values)
         return {**values, **self._with_arrays(values)} if self._array_hints else values
+
+    def read_text(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        return dict(values) if self._request is None else self._request.coerce(dict(values))
 
     def _with_arrays(self, values: dict[str, Any]) -> dict[str, Any]:
         """Return the arrays that the handler takes."""
@@ -108,7 +112,8 @@ class ProtobufSchema(Schema):
             fields = descriptors.of_message(self._request.descriptor, components)
         if self._response is not None:
             result = descriptors.of_message(self._response.descriptor, components)
-        return Description(fields, result, components=components)
+        form: ResponseForm = "items" if self.streams else "value"
+        return Description(fields, result, form, components=components)
 
 
 class MessageValidator:
@@ -123,6 +128,7 @@ class MessageValidator:
         self.descriptor = cast(Descriptor, message_type.DESCRIPTOR)
         self._accepts = compile_accepts(self.descriptor)
         self._own_names = own_names(self.descriptor)
+        self._values = MessageValues(self.descriptor)
 
     def check_fields(self, values: dict[str, Any]) -> None:
         """Refuse fields that do not fit, with the parser's own message.
@@ -174,12 +180,31 @@ class MessageValidator:
     def _check_without_arrays(self, result: Any) -> Any:
         """Return a result with its arrays as lists, if it fits."""
         result = json.with_lists(result)
-        if not self._accepts(result):
-            try:
-                ParseDict(json.as_received(result), self._message_type())
-            except Exception as error:  # of more kinds than ParseDict declares
-                raise InvalidAnswer(f"The answer does not fit its schema: {error}") from error
+        if self._accepts(result):
+            return result
+        try:
+            ParseDict(json.as_received(result), self._message_type())
+        except Exception as error:  # of more kinds than ParseDict declares
+            return self._with_texts(result, error)
         return result
+
+    def _with_texts(self, result: Any, error: Exception) -> Any:
+        """Return a result with the texts of its durations and points in time, if it fits with them.
+
+        Args:
+            result: does not fit as it is.
+            error: says why.
+
+        Raises:
+            InvalidAnswer: it does not fit either.
+        """
+        try:
+            quoted = self._values.with_texts(result, quoted=True)
+            ParseDict(json.as_received(quoted), self._message_type())
+        except Exception as other:
+            told = error if isinstance(other, InvalidAnswer) else other
+            raise InvalidAnswer(f"The answer does not fit its schema: {told}") from error
+        return self._values.with_texts(result, quoted=False)
 
     def _fitting_arrays(self, result: dict[Any, Any]) -> dict[str, Any]:
         """Return the arrays that fit without a check of each number; not those given by two names."""

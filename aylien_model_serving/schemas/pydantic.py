@@ -12,10 +12,16 @@ from aylien_model_serving.codecs import decoders_of
 from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.errors import InvalidAnswer, SchemaMismatch
 from aylien_model_serving.handlers.signatures import Signature
-from aylien_model_serving.schemas import collisions
+from aylien_model_serving.schemas import collisions, decimals, structured_hints
 from aylien_model_serving.schemas.base import Schema, merge
-from aylien_model_serving.schemas.description import Description, JSONSchema, fields_of, of_model
-from aylien_model_serving.schemas.models import BYTES, ModelMismatch, may_hold, validated
+from aylien_model_serving.schemas.description import (
+    Description,
+    JSONSchema,
+    ResponseForm,
+    fields_of,
+    of_model,
+)
+from aylien_model_serving.schemas.models import BYTES, ModelMismatch, may_hold, sent, validated
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -47,7 +53,9 @@ class PydanticSchema(Schema):
         self.name = "|".join(f"{m.__module__}.{m.__qualname__}" if m else "" for m in (request, response))
 
     def limit_items(self, max_items: int) -> None:
-        self.decoders = decoders_of(max_items, numbers=True)
+        hints = structured_hints.fields_of(self._request) if self._request is not None else {}
+        exact = decimals.names_of(hints)
+        self.decoders = decoders_of(max_items, numbers=True, exact=exact, expected=self.expected)
 
     def arguments(self, fields: Fields, path_values: Mapping[str, Any]) -> dict[str, Any]:
         values = merge(fields.values, path_values)
@@ -73,7 +81,7 @@ class PydanticSchema(Schema):
     def _validate(self, values: dict[str, Any]) -> BaseModel:
         assert self._request is not None
         try:
-            return validated(self._request, values)
+            return sent(self._request, values)
         except ModelMismatch as error:
             raise SchemaMismatch(str(error)) from None
 
@@ -94,4 +102,5 @@ class PydanticSchema(Schema):
         if self._response is not None:
             result, found = of_model(self._response, f"{prefix}answer.", for_response=True)
             components.update(found)
-        return Description(fields, result, components=components)
+        form: ResponseForm = "items" if self.streams else "value"
+        return Description(fields, result, form, components=components)

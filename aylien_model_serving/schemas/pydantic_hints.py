@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 
 from aylien_model_serving.errors import ConfigurationError, SchemaMismatch
-from aylien_model_serving.schemas import arrays, hint_parts
+from aylien_model_serving.schemas import hint_parts, library_types, model_validators
 from aylien_model_serving.schemas.models import mismatch
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ class PydanticHint:
             raise ConfigurationError(f"{_reason(error)}; {_MODEL_OR_ANY}") from error
         if not self.model.model_fields:
             raise ConfigurationError(f"it is not the type of a value; {_MODEL_OR_ANY}")
+        self._validator = model_validators.validator_of(self.model) or self.model.__pydantic_validator__
         self.hint = hint
         self._name = name
 
@@ -62,9 +63,9 @@ class PydanticHint:
 
         try:
             if textual:
-                checked = self.model.model_validate({self._name: given}, strict=False)
+                checked = self._validator.validate_python({self._name: given}, strict=False)
             else:
-                checked = self.model.model_validate_json(_encode({self._name: given}))
+                checked = self._validator.validate_json(_encode({self._name: given}))
         except ValidationError as error:
             raise SchemaMismatch(str(mismatch(error))) from None
         return getattr(checked, "value")  # noqa: B009  # of a model that is made here
@@ -75,17 +76,17 @@ _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 def _known_to_pydantic(kind: Any) -> Any:
     """Return what pydantic takes in the place of a type that it does not know."""
-    if arrays.is_array(kind):
-        return _checked_by(partial(arrays.from_json, kind))
+    if library_types.is_known(kind):
+        return _checked_by(partial(library_types.from_json, kind), library_types.schema_of(kind))
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         return _checked_by(partial(msgspec.convert, type=kind))
     return kind
 
 
-def _checked_by(check: Any) -> Any:
+def _checked_by(check: Any, schema: dict[str, Any] | None = None) -> Any:
     from pydantic import PlainValidator, WithJsonSchema
 
-    return Annotated[Any, PlainValidator(check), WithJsonSchema({})]
+    return Annotated[Any, PlainValidator(check), WithJsonSchema(schema or {})]
 
 
 def _reason(error: Exception) -> str:

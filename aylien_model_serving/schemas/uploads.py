@@ -52,9 +52,14 @@ def replace_uploads(values: dict[str, Any], uploads: Uploads, names: Collection[
 
 
 def set_file_fields(value: Any, label: str) -> None:
-    """Set the field name, as the client knows it, of all files within a value."""
+    """Set the field name, as the client knows it, of all files within a value.
+
+    Args:
+        value: of a field, or fields.
+        label: the field's name; empty for fields that have no name around them.
+    """
     for file, where in _files_in(value, label):
-        file.set_field(where)
+        file.set_field(where.removeprefix("."))
 
 
 def set_deadlines(value: Any, deadline: float) -> None:

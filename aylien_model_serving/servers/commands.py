@@ -47,7 +47,7 @@ class ServerOptions:
         port: of TCP; 0 for any that is free.
         workers: how many processes.
         worker_class: of Gunicorn, one of WORKER_CLASSES or the path of a class; None for DEFAULT_CLASS.
-            granian speaks ASGI with "asgi", and WSGI otherwise.
+            granian speaks WSGI with any but "asgi".
         reload: whether workers start again when a file of the service changes.
         log_level: of the server's own lines.
         certfile: path of a certificate and its chain as PEM, with which the server speaks TLS.
@@ -71,6 +71,11 @@ class ServerOptions:
     def gunicorn_class(self) -> str:
         """The worker class that Gunicorn is given."""
         return self.worker_class or DEFAULT_CLASS
+
+    @property
+    def granian_interface(self) -> str:
+        """The interface that granian is given: by WSGI's, X_API_KEY would be X-API-Key for an app."""
+        return "asgi" if self.gunicorn_class == "asgi" else "wsgi"
 
     def __post_init__(self) -> None:
         if self.server not in _COMMANDS:
@@ -173,7 +178,7 @@ def _granian(target: str, options: ServerOptions, folder: Path) -> list[str]:
         _need("watchfiles", "pip install 'granian[reload]'")
     return [
         "granian",
-        *("--interface", "asgi" if options.worker_class == "asgi" else "wsgi"),
+        *("--interface", options.granian_interface),
         *("--host", options.host),
         *("--port", str(options.port)),
         *("--workers", str(options.workers)),

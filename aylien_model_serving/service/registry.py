@@ -35,6 +35,14 @@ class RouteKeys(TypedDict, total=False):
     content_security_policy: str | None
 
 
+class DecoratorKeys(RouteKeys, total=False):
+    """The same with names from other systems: the path, one method, and `max_body_mb`."""
+
+    route: str
+    method: str
+    max_upload_file_size_mb: float
+
+
 class _RegisteredRoute(NamedTuple):
     keys: ServiceRouteDict
     route: Route
@@ -70,17 +78,23 @@ class RouteRegistry:
 
         Args:
             target: the handler.
-            path: in Flask's rule syntax; "/" and the callable's name for None.
-            keys: further keys of the route dict; one that is None counts as not given.
+            path: in Flask's rule syntax, the slash before it may be missing; "/" and the callable's name for
+                None.
+            keys: those of the decorator; one that is None counts as not given.
             frame: of the decorator's call.
             takes_body: whether the handler is called as `handler(context, fields)`.
 
         Raises:
             ConfigurationError: a key is wrong, or the path is answered already.
         """
-        given = {key: value for key, value in keys.items() if value is not None}
-        path = f"/{callables.name_of(target)}" if path is None else path
-        found = {"endpoint": path, "callable": target, **given}
+        keys = dict(keys)
+        route = keys.pop("route", None)
+        if path is not None and route is not None:
+            raise ConfigurationError(f"route {path!r}: 'route' is another name of the path: keep one")
+        path = next((given for given in (path, route) if given is not None), callables.name_of(target))
+        if isinstance(path, str):
+            path = f"/{path.removeprefix('/')}"
+        found = {"endpoint": path, "callable": target, **_own_keys(path, keys)}
         bound = ServiceRouteDict(found, ContextBinding(self._context, takes_body))
         [route] = routes.read([bound])
         for earlier in self._routes:
@@ -101,8 +115,28 @@ class RouteRegistry:
         self._lines[what] = _line(frame)
 
 
-def check_body_handler(target: Any) -> None:
+def _own_keys(path: Any, keys: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keys of a route dict that a decorator's stand for.
+
+    Raises:
+        ConfigurationError: one of them is given under two names.
+    """
+    given = {key: value for key, value in keys.items() if value is not None}
+    for key, own in (("method", "methods"), ("max_upload_file_size_mb", "max_body_mb")):
+        if key in given:
+            value = given.pop(key)
+            if own in given:
+                raise ConfigurationError(f"route {path!r}: {key!r} is another name of {own!r}: keep one")
+            given[own] = [value] if key == "method" and isinstance(value, str) else value
+    return given
+
+
+def check_body_handler(what: str, target: Any) -> None:
     """Refuse what can't be called as `handler(context, json_in)`.
+
+    Args:
+        what: the name of the decorator.
+        target: the handler.
 
     Raises:
         ConfigurationError: it takes other arguments.
@@ -111,7 +145,9 @@ def check_body_handler(target: Any) -> None:
     try:
         inspect.signature(target.__call__ if is_class else target).bind(*[{}] * (3 if is_class else 2))
     except TypeError:
-        raise ConfigurationError("@handler: it is called with two arguments, (context, json_in)") from None
+        raise ConfigurationError(
+            f"@{what}: it is called with two arguments, (context, json_in) or (context, request)"
+        ) from None
 
 
 def check_init(function: Any, given: str) -> None:

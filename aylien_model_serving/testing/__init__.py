@@ -14,7 +14,7 @@ pytest and httpx are imported where they are used, and are not needed otherwise.
 
 from aylien_model_serving.testing.failures import ServiceFailed
 from aylien_model_serving.testing.fixtures import service_fixture
-from aylien_model_serving.testing.local_app import in_process, stub_runners
+from aylien_model_serving.testing.local_app import in_process, stub, stub_runners
 from aylien_model_serving.testing.running_service import RunningService, launch
 from aylien_model_serving.testing.serve_target import serve
 
@@ -25,5 +25,6 @@ __all__ = [
     "launch",
     "serve",
     "service_fixture",
+    "stub",
     "stub_runners",
 ]

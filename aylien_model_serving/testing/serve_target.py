@@ -40,7 +40,7 @@ def serve(
             is at the top of a module. It is imported in the server's processes.
         workers: the number of web workers.
         worker_class: Gunicorn's worker class, or the one that serves by default; "asgi" means granian's ASGI
-            interface too.
+            interface too, and any other its WSGI.
         server: "gunicorn" or "granian".
         env: variables of the service. From the test's own environment it inherits none that steers services
             (MODEL_SERVING_…, GUNICORN_…, PROMETHEUS_…); its jobs are kept in a folder that is removed.

@@ -5,16 +5,18 @@ Every response, whatever made it, carries its request id and is counted.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from flask import Flask, Request, Response, request
-from werkzeug.exceptions import HTTPException, NotFound
+from werkzeug.exceptions import HTTPException
 
 from aylien_model_serving import codecs, errors
+from aylien_model_serving.codecs.response import Response as ModelResponse
 from aylien_model_serving.core.messages import current_request_id
+from aylien_model_serving.dispatch import answers
 from aylien_model_serving.handlers import exits
 from aylien_model_serving.metrics.instruments import UNMATCHED
 from aylien_model_serving.servers.protocol_mark import mark_as_coroutine_function
@@ -42,8 +44,9 @@ from aylien_model_serving.web.adapters.route_table import RouteMatch, RouteTable
 from aylien_model_serving.web.auth import HeaderLookup
 from aylien_model_serving.web.browser_guard import BrowserGuard
 from aylien_model_serving.web.json_provider import ServingJSON
-from aylien_model_serving.web.mounts.app import MountingFlask
+from aylien_model_serving.web.landing_app import LandingFlask
 from aylien_model_serving.web.mounts.asgi import ASGIMount
+from aylien_model_serving.web.mounts.asgi_middleware import SCOPE
 from aylien_model_serving.web.mounts.wsgi import Mount
 from aylien_model_serving.web.state import EXTENSION, ServiceState
 
@@ -51,11 +54,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 
-#: Methods of the landing page.
-LANDING_METHODS = ("GET", "HEAD")
-
-
-class ServingFlask(MountingFlask):
+class ServingFlask(LandingFlask):
     """A Flask app whose errors are JSON, whose responses carry a request id, and whose requests are counted.
 
     Args:
@@ -66,14 +65,11 @@ class ServingFlask(MountingFlask):
     json_provider_class = ServingJSON
     request_class = ServingRequest
 
-    #: The error handler that answers with the landing page.
-    landing_handler: Callable[[HTTPException], Any] | None = None
-
     def __init__(self, name: str, state: ServiceState) -> None:
         super().__init__(name, state)
         converters.use(self.url_map)
         self.route_table = RouteTable(self.url_map)
-        self._guard = BrowserGuard(state)
+        self._guard = BrowserGuard(state, self.route_table.makes_job)
         self.extensions[EXTENSION] = state
         self.config["MAX_CONTENT_LENGTH"] = state.settings.max_body_bytes
         self.config["MAX_FORM_MEMORY_SIZE"] = state.settings.max_body_bytes
@@ -88,6 +84,8 @@ class ServingFlask(MountingFlask):
         """Answer a request: two arguments are WSGI's, three are ASGI's."""
         if send is not None:
             return self.asgi_app(request, respond, send)
+        if self._asgi_middleware is not None and SCOPE not in request:
+            return self._asgi_middleware.answer_wsgi(request, respond)
         if Flask.__call__ is not observers.FLASK_CALL:
             return self._call_observed(request, respond)
         return self.wsgi_app(request, respond)
@@ -221,30 +219,6 @@ class ServingFlask(MountingFlask):
         """The app behind the ASGI-to-WSGI adapter; created at its first use, on the loop that it serves."""
         return asgi_to_wsgi.FlaskAsASGI(self)
 
-    def is_landing(self) -> bool:
-        """Return whether Flask's current request is for "/", and the service has nothing there."""
-        return (
-            isinstance(request.routing_exception, NotFound)
-            and request.environ.get("PATH_INFO", "") in ("", "/")
-            and not (self.url_map.host_matching or self.subdomain_matching)
-        )
-
-    def _is_public_landing(self) -> bool:
-        """Return whether the landing page answers Flask's current request, and no code of the user's runs.
-
-        Such a request needs no API key. A hook or an error handler of the user's, which would run before the
-        page or in its place, is as protected as it is on every other path.
-        """
-        error = request.routing_exception
-        return (
-            error is not None
-            and self.is_landing()
-            and request.method in LANDING_METHODS
-            and not self.before_request_funcs.get(None)
-            and not self.url_value_preprocessors.get(None)
-            and self._find_error_handler(error, []) is self.landing_handler
-        )
-
     def raise_routing_exception(self, request: Request) -> NoReturn:
         locations.make_relative(request.routing_exception, request.host)
         super().raise_routing_exception(request)
@@ -264,7 +238,9 @@ class ServingFlask(MountingFlask):
         return exits.call(super().full_dispatch_request)
 
     def make_response(self, rv: Any) -> Response:
-        """Let a view return whatever JSON can express, besides the types that Flask converts itself."""
+        """Let a view return whatever JSON can express, besides what Flask converts itself."""
+        if isinstance(rv, ModelResponse):
+            return flask.to_response(answers.reply_of_response(rv))
         if rv is None or callable(rv) or isinstance(rv, _FLASK_TYPES):
             return super().make_response(rv)
         return Response(codecs.JSON.encode(rv), content_type=codecs.JSON.media_type)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, request
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
     from flask.ctx import RequestContext
 
+
+#: Methods that change nothing.
+_READING = ("GET", "HEAD")
 
 #: What the endpoint of an operators' page has before its path.
 _PAGE_PREFIX = "model_serving:"
@@ -42,13 +45,19 @@ class AuthenticatedFlask(ObservedFlask):
         self.public: set[str] = set()
 
     def add_pages(
-        self, views: Mapping[str, Callable[..., Any]], *, opened_by: Collection[str] | None, **options: Any
+        self,
+        views: Mapping[str, Callable[..., Any]],
+        *,
+        opened_by: Collection[str] | None,
+        methods: Sequence[str] = ("GET",),
+        **options: Any,
     ) -> None:
-        """Add GET endpoints of the operators.
+        """Add endpoints of the operators.
 
         Args:
             views: by their paths.
             opened_by: words in `MODEL_SERVING_OPEN` by which they need no key; None where they never do.
+            methods: of HTTP.
             options: of the rules.
         """
         is_open = set(self.state.settings.open)
@@ -57,7 +66,7 @@ class AuthenticatedFlask(ObservedFlask):
             self.untracked.add(endpoint)
             if opened_by is None or not is_open.isdisjoint(opened_by):
                 self.public.add(endpoint)
-            self.add_url_rule(rule, endpoint, view, methods=["GET"], **options)
+            self.add_url_rule(rule, endpoint, view, methods=list(methods), **options)
 
     def _dispatch_recorded(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Have Flask dispatch a request, and record what is read of it: its reply may be kept for others."""
@@ -94,7 +103,7 @@ class AuthenticatedFlask(ObservedFlask):
         if request.endpoint in self.public:
             self._identifies(EnvironHeaders(plain(request.environ)), request_info())
             return
-        is_page = request.endpoint in self.untracked
+        is_page = request.endpoint in self.untracked and request.method in _READING
         try:
             headers = EnvironHeaders(plain(request.environ))
             request_info().set_caller(self._auth.caller_of(headers, is_page=is_page))
@@ -115,7 +124,15 @@ class AuthenticatedFlask(ObservedFlask):
         """
         if self.state.settings.expose_errors:
             return True
+        return self.is_admin()
+
+    def is_admin(self) -> bool:
+        """Return whether Flask's current request carries the key of an admin."""
         return self._auth is not None and self.knows_caller() and request_info().caller.is_admin
+
+    def has_keys(self) -> bool:
+        """Return whether there are API keys."""
+        return self._auth is not None
 
     def knows_caller(self) -> bool:
         """Return whether Flask's current request carries a valid key, or needs none."""

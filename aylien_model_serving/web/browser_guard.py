@@ -33,10 +33,12 @@ class BrowserGuard:
 
     Args:
         state: settings, instruments and error responses of the service.
+        makes_job: whether a request for a path becomes a job, by a method that is to change nothing, too.
     """
 
-    def __init__(self, state: ServiceState) -> None:
+    def __init__(self, state: ServiceState, makes_job: Callable[[str, str], bool]) -> None:
         self._state = state
+        self._makes_job = makes_job
         self._hosts = AllowedHosts(state.settings.allowed_hosts)
         self._origins = CrossOriginPolicy(state.settings.cors_origins)
         self._has_cors = bool(state.settings.cors_origins)
@@ -74,7 +76,7 @@ class BrowserGuard:
         headers = ScopeHeaders(scope["headers"])
         try:
             self._hosts.check(headers.get("host"), Address.of(*(scope.get("server") or ("", 0))))
-            self._origins.check(headers, "GET", is_websocket=True)
+            self._origins.check(headers, "GET", changes=True)
         except ServingError as error:
             self._state.error_responses.respond(error, "GET", scope["path"], "-", "")
             await receive()
@@ -89,7 +91,7 @@ class BrowserGuard:
         try:
             if path not in HEALTH_PATHS:  # probes call a service by its address
                 self._hosts.check(headers.get("host"), server)
-            self._origins.check(headers, method)
+            self._origins.check(headers, method, changes=self._makes_job(path, method))
             reply = self._origins.preflight(headers, method)
         except ServingError as error:
             accept = headers.get("accept") or ""

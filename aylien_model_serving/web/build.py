@@ -5,30 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
-from importlib import metadata
 from inspect import isclass
-from logging import getLogger
 from typing import Any
 
 from flask import Response
 
 from aylien_model_serving import schemas
-from aylien_model_serving.codecs.fields import Fields
-from aylien_model_serving.core import logging, start_log
+from aylien_model_serving.core import logging, operator_options, start_log
 from aylien_model_serving.core.messages import Call
-from aylien_model_serving.core.settings import Settings, slips
 from aylien_model_serving.dispatch import body_limit
 from aylien_model_serving.dispatch.cache import ReplyCache
 from aylien_model_serving.dispatch.pipeline import Endpoint, check_result
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.handlers import callables
-from aylien_model_serving.handlers.signatures import Signature
-from aylien_model_serving.jobs import progress
 from aylien_model_serving.jobs.runner import EnqueueExecutor
 from aylien_model_serving.limiting.limiter import Limiter
+from aylien_model_serving.models.dependencies import models_of
 from aylien_model_serving.openapi.responses import DescribedRoute
 from aylien_model_serving.process import lifecycle, orphans, owner
-from aylien_model_serving.routing import routes
+from aylien_model_serving.routing import deployment, routes
 from aylien_model_serving.routing.routes import Route
 from aylien_model_serving.servers import access_logs
 from aylien_model_serving.web import (
@@ -37,18 +32,21 @@ from aylien_model_serving.web import (
     executor_factory,
     landing,
     limiters,
+    models,
     ops_endpoints,
     overrides,
+    roles,
+    route_schemas,
     scraped_gauges,
+    start_warnings,
 )
 from aylien_model_serving.web import jobs as job_routes
-from aylien_model_serving.web.adapters import lazy_contexts, observers
+from aylien_model_serving.web.adapters import observers
 from aylien_model_serving.web.adapters.flask import answer_request
 from aylien_model_serving.web.app import ServingFlask
 from aylien_model_serving.web.health import HEALTH_PATHS
+from aylien_model_serving.web.job_store import open_jobs
 from aylien_model_serving.web.state import JobStore, ServiceState
-
-logger = getLogger(__name__)
 
 #: The device of a class that is built in the web worker.
 _DEVICE = "cpu"
@@ -82,28 +80,40 @@ def build(
     Raises:
         ConfigurationError: a route is invalid, or its warm-up failed.
     """
-    described = overrides.apply(routes.read(dicts))
+    described = deployment.apply(dicts, operator_options.read(overrides.settings(), "route"))
+    described = overrides.apply(map(models.hosted, described))
     app = bare_app(config, name)
     if lifecycle.is_replica:  # which has imported a module that makes its app at once
         return app
     described = limiters.set_by_operator(app.state.settings, described)
+    models.check_options(app.state.settings)
+    hosted = models_of(route.callable for route in described)
+    models.refuse_calls_from_ray({model.name: model.route for model in hosted})
+    models.refuse_calls_from_ray({f"route {route.endpoint!r}": route for route in described})
     if lifecycle.is_inspecting:
-        app.state.routes += [_inspect(route) for route in described]
+        app.state.routes += [route_schemas.inspect(route) for route in described]
         return app
+    roles.check(app.state.settings, described)
+    described = [route for route in described if roles.answers(app.state.settings, route)]
+    called = models_of(route.callable for route in described if roles.runs(app.state.settings, route))
+    overrides.note_models(model.name for model in called)
     orphans.end_with_parent()
-    _warn_of_slips()
-    _warn_of_closed_fast_path(app.state)
+    start_warnings.log(app.state.settings)
     if _needs_cache(app, described):
         app.state.backend = cache.attach(app)
     if any(route.job for route in described):
-        app.state.jobs = job_routes.open_jobs(app.state.settings, described)
+        app.state.jobs = open_jobs(app.state.settings, described)
+        roles.tell(app.state.settings)
     start_log.begins(filter(None, map(_loads, described)), owner.seconds_since_start())
     taken = (*ops_endpoints.PATHS, *(dashboard.PATHS if app.state.settings.dashboard else ()))
     for route in described:
         _add_route(app, route, taken)
-    if app.state.jobs is not None:
+    if app.state.jobs is not None and not lifecycle.is_job_worker:
         _add_job_endpoints(app, app.state.jobs, described)
+    models.start(app.state, described, called, in_process=overrides.runs_here())
     scraped_gauges.register(app.state)
+    if lifecycle.is_job_worker and described:
+        roles.workers.append(app)
     return app
 
 
@@ -128,6 +138,8 @@ def _add_route(app: ServingFlask, route: Route, taken: Iterable[str]) -> None:
     app.add_url_rule(route.endpoint, route.name, view, methods=list(route.methods))
     if route.content_security_policy is not None:
         app.state.content_policies[route.name] = route.content_security_policy
+    if lifecycle.is_job_worker:
+        return
     app.state.instruments.expect(
         route.name,
         route.methods,
@@ -144,23 +156,6 @@ def _needs_cache(app: ServingFlask, described: Iterable[Route]) -> bool:
     return any(route.cache or (counts and route.limit is not None) for route in described)
 
 
-def _warn_of_slips() -> None:
-    for variable, meant in slips().items():
-        logger.warning("%s is no setting and changes nothing; did you mean %s?", variable, meant)
-
-
-def _warn_of_closed_fast_path(state: ServiceState) -> None:
-    missing = lazy_contexts.missing_variables()
-    if state.settings.express and missing:
-        logger.warning(
-            "The fast path is closed: Flask %s has no %s in flask.globals, so every request takes Flask's "
-            "full dispatch, which is several times slower. Install 'Flask>=3.1,<3.2', or accept it by "
-            "setting MODEL_SERVING_EXPRESS=0",
-            metadata.version("flask"),
-            " and ".join(missing),
-        )
-
-
 def _add_job_endpoints(app: ServingFlask, jobs: JobStore, described: Iterable[Route]) -> None:
     runners = [
         endpoint.executor
@@ -173,17 +168,12 @@ def _add_job_endpoints(app: ServingFlask, jobs: JobStore, described: Iterable[Ro
     routes.refuse_collisions([*described, *endpoints.routes()])
     for route in endpoints.routes():
         view = _view(app, route, is_own=True)
-        methods = set(route.methods)
-        if "POST" in methods and not route.path_names:
-            methods.discard("POST")
-            posted = job_routes.without_body(view)
-            app.add_url_rule(route.endpoint, f"{route.name}{job_routes.POSTED}", posted, methods=["POST"])
-        app.add_url_rule(route.endpoint, route.name, view, methods=list(methods))
+        app.add_url_rule(route.endpoint, route.name, view, methods=list(route.methods))
 
 
 def _flask_view(app: ServingFlask, route: Route, limiter: Limiter | None) -> Any:
     app.state.routes.append(DescribedRoute(route, None))
-    return limiters.limited(callables.build(route.callable, route.binding), limiter, app.state)
+    return limiters.limited(callables.build(route.target, route.binding), limiter, app.state)
 
 
 def _view(
@@ -204,52 +194,9 @@ def _view(
     return view
 
 
-def _inspect(route: Route) -> DescribedRoute:
-    """Return the description of a route whose handler is neither built nor called.
-
-    Raises:
-        ConfigurationError: it can't be served.
-    """
-    if route.view:
-        return DescribedRoute(route, None)
-    try:
-        given = route.runner.init if route.runner is not None else {}
-        return DescribedRoute(
-            route,
-            _signature_and_schema(route, callables.build_placeholder(route.callable, given, route.binding))[
-                1
-            ],
-        )
-    except ConfigurationError as error:
-        raise ConfigurationError(f"route {route.endpoint!r}: {error}") from error
-
-
-def _signature_and_schema(
-    route: Route, handler: Callable[..., Any], max_items: int = Settings.max_json_items
-) -> tuple[Signature, schemas.Schema]:
-    """Return a handler's signature, and the schema that validates its input and output."""
-    signature = Signature.of(handler)
-    if route.job is not None:
-        signature = signature.without(progress.parameter_of(handler))
-    _refuse_stray_path_values(route, signature)
-    try:
-        schema = schemas.choose(
-            route.schema,
-            handler,
-            signature,
-            route.path_names,
-            batched=route.batch is not None,
-            max_items=max_items,
-        )
-    except ConfigurationError as error:
-        key = "schema" if route.schema is not None or route.batch is None else "batch"
-        raise ConfigurationError(f"key '{key}': {error}") from error
-    return signature, schema
-
-
 def _endpoint(state: ServiceState, route: Route, limiter: Limiter | None) -> Endpoint:
-    handler = _handler(state, route)
-    signature, schema = _signature_and_schema(route, handler, state.settings.max_json_items)
+    handler = schemas.opened_for(_handler(state, route))
+    signature, schema = route_schemas.signature_and_schema(route, handler, state.settings.max_json_items)
     name = route.name
     return Endpoint(
         name=name,
@@ -257,7 +204,7 @@ def _endpoint(state: ServiceState, route: Route, limiter: Limiter | None) -> End
         schema=schema,
         executor=executor_factory.choose(state, route, handler, signature, schema),
         instruments=state.instruments,
-        error_responses=state.error_responses,
+        error_responses=state.error_responses.of_route(route.name),
         waiters=state.waiters,
         reply_cache=ReplyCache(state.backend, state.single_flight, _cache_seconds(route))
         if route.cache and state.backend is not None
@@ -273,20 +220,13 @@ def _endpoint(state: ServiceState, route: Route, limiter: Limiter | None) -> End
 def _handler(state: ServiceState, route: Route) -> Callable[..., Any]:
     """Return what answers; of what others host its signature alone is real."""
     if route.runner is None:
-        return callables.build(route.callable, route.binding)
-    unbuilt = callables.build_placeholder(route.callable, route.runner.init, route.binding)
+        built = callables.build(route.target, route.binding)
+        state.add_health(route.name, built)
+        return built
+    unbuilt = callables.build_placeholder(route.target, route.runner.init, route.binding)
     if route.job is not None and state.jobs is not None and state.jobs.is_memory:
-        return callables.build_with(route.callable, route.runner.init, _DEVICE, route.binding)
+        return callables.build_with(route.target, route.runner.init, _DEVICE, route.binding)
     return unbuilt
-
-
-def _refuse_stray_path_values(route: Route, signature: Signature) -> None:
-    stray = () if signature.open else route.path_names - set(signature.known)
-    if stray:
-        raise ConfigurationError(
-            f"key 'endpoint': the path has <{min(stray)}>, and the callable takes no such field; "
-            f"it takes {', '.join(signature.known) or 'none'}"
-        )
 
 
 def _cache_seconds(route: Route) -> int | None:
@@ -301,7 +241,7 @@ def _warm_up(endpoint: Endpoint, fields: Mapping[str, Any]) -> None:
     """
     try:
         call = Call("POST", "", "", {}, b"", {}, "warmup")
-        arguments = endpoint.schema.arguments(Fields(dict(fields)), {})
+        arguments = endpoint.schema.warmup_arguments(fields)
         check_result(endpoint.schema, endpoint.executor.run(arguments, call))
     except Exception as error:
         raise ConfigurationError(f"key 'warmup': the call failed: {error}") from error

@@ -11,13 +11,13 @@ from typing import Any
 from flask import Flask
 
 from aylien_model_serving.executors.batch_policy import BatchOptions
+from aylien_model_serving.models.dependencies import models_of
 from aylien_model_serving.openapi.responses import DescribedRoute
-from aylien_model_serving.routing.options import RunnerOptions
 from aylien_model_serving.routing.routes import Route
-from aylien_model_serving.schemas.description import JSONSchema
-from aylien_model_serving.web import docs
+from aylien_model_serving.routing.runner_options import RunnerOptions
+from aylien_model_serving.schemas.description import Description, JSONSchema
 from aylien_model_serving.web.app import ServingFlask
-from aylien_model_serving.web.jobs import place_of_jobs
+from aylien_model_serving.web.job_store import place_of_jobs
 
 #: Pages for people, of which a service may have some switched off.
 PAGES = ("/docs", "/__dashboard", "/openapi.json")
@@ -42,10 +42,8 @@ def describe_app(app: Any) -> dict[str, Any]:
     routes = app.state.routes if isinstance(app, ServingFlask) else []
     own = [_described_route(route) for route in routes if not route.is_own]
     pages = {rule.rule for rule in app.url_map.iter_rules()}.intersection(PAGES)
-    if docs.installed() is None:
-        pages.discard("/docs")  # it would say how to install what is missing
     return {
-        "routes": [*own, *_views(app), *_mounts(app)],
+        "routes": [*own, *_models(routes), *_views(app), *_mounts(app)],
         "pages": [page for page in PAGES if page in pages],
         "jobs": _place_of_jobs(app, routes),
     }
@@ -62,6 +60,27 @@ def _mounts(app: Flask) -> Iterator[dict[str, Any]]:
     for mount in app.mounts if isinstance(app, ServingFlask) else ():
         name = type(getattr(mount, "app", mount)).__name__
         yield {"path": f"{mount.path}/", "methods": ["*"], "name": name, "fields": [], "runs": "mounted"}
+
+
+def _models(routes: Iterable[DescribedRoute]) -> Iterator[dict[str, Any]]:
+    """Yield the models that handlers call, which have no path."""
+    for model in models_of(described.route.callable for described in routes if not described.is_own):
+        if not any(described.route.name == model.name for described in routes):
+            yield {
+                "path": "",
+                "methods": ["model"],
+                "name": model.name,
+                "fields": [],
+                "runs": "; ".join(_runs(model.route)),
+                "set_by_operator": _set_by_operator(model.route),
+            }
+
+
+def _set_by_operator(route: Route) -> list[dict[str, Any]]:
+    return [
+        {"option": ".".join(one.path), "value": one.value, "from": one.origin}
+        for one in route.set_by_operator
+    ]
 
 
 def _views(app: Flask) -> Iterator[dict[str, Any]]:
@@ -86,13 +105,17 @@ def _described_route(described: DescribedRoute) -> dict[str, Any]:
         "path": route.endpoint,
         "methods": list(route.methods),
         "name": route.name,
-        "fields": [] if described.schema is None else list(_fields(described.schema.describe("").fields)),
+        "fields": [] if described.schema is None else list(_fields(described.schema.describe(""))),
         "runs": _VIEW if route.view else "; ".join(_runs(route)),
+        "set_by_operator": _set_by_operator(route),
     }
 
 
-def _fields(schema: JSONSchema) -> Iterator[str]:
-    """Yield each field as `name: type`, with a question mark where it may be left out."""
+def _fields(description: Description) -> Iterator[str]:
+    """Yield each field as `name: type`, with a question mark where it may be left out; so a bare body."""
+    schema, body = description.fields, description.body
+    if body is not None and body.is_bare:
+        yield f"body{'' if body.required else '?'}: {kind_of(body.schema)}"
     required = schema.get("required", ())
     for name, field in schema.get("properties", {}).items():
         yield f"{name}{'' if name in required else '?'}: {kind_of(field)}"
@@ -129,12 +152,19 @@ def _runs(route: Route) -> Iterator[str]:
 
 
 def _hosting(hosting: RunnerOptions) -> str:
+    if hosting.ray is not None:
+        least, most = hosting.ray.replicas
+        number = f"{least} to {most}" if least < most else f"{most}"
+        return f"{number} replica{'s' if most > 1 else ''} on Ray"
     devices = "" if hosting.devices == "auto" else f" on {_listed(hosting.devices)}"
+    if not isinstance(hosting.replicas, int):
+        return f"{hosting.replicas[0]} to {hosting.replicas[1]} replicas{devices}"
     return f"{hosting.replicas} replica{'s' if hosting.replicas > 1 else ''}{devices}"
 
 
 def _batching(batching: BatchOptions) -> str:
-    return f"batches of up to {batching.max_size}"
+    total = "" if batching.max_total is None else f", of {batching.max_total:g} in total"
+    return f"batches of up to {batching.max_size}{total}"
 
 
 def _listed(words: Iterable[str]) -> str:

@@ -22,9 +22,8 @@ from aylien_model_serving.web.app import ServingFlask
 #: Paths with a GET endpoint in every service.
 PATHS = ("/docs", "/docs/", "/docs/<name>")
 
-#: The distribution that has Swagger UI among its files, and how it is installed.
-PACKAGE = "flask-openapi3-swagger"
-COMMAND = "pip install 'model-serving[swagger]'"
+#: The distribution that has Swagger UI among its files.
+_PACKAGE = "flask-openapi3-swagger"
 
 _FOREIGN = ("swagger-ui.css", "swagger-ui-bundle.js")
 _OWN = ("docs.css", "docs.js")
@@ -52,15 +51,11 @@ class Swagger(NamedTuple):
 
 
 @cache
-def installed() -> Swagger | None:
-    """Return the installed Swagger UI, or None where it is missing or incomplete."""
-    try:
-        found = metadata.distribution(PACKAGE)
-    except metadata.PackageNotFoundError:
-        return None
+def installed() -> Swagger:
+    """Return the installed Swagger UI."""
+    found = metadata.distribution(_PACKAGE)
     files = {file.name: Path(str(file.locate())) for file in found.files or () if file.name in _FOREIGN}
-    is_whole = len(files) == len(_FOREIGN) and all(path.is_file() for path in files.values())
-    return Swagger(found.version, files) if is_whole else None
+    return Swagger(found.version, files)
 
 
 def register(app: ServingFlask) -> None:
@@ -68,10 +63,7 @@ def register(app: ServingFlask) -> None:
 
     def docs() -> Response:
         title = f"{app.state.settings.service_name or 'model-serving'}: routes"
-        swagger = installed()
-        if swagger is None:
-            return pages.page("docs_missing.html", 501, title=title, command=COMMAND)
-        return pages.page("docs.html", policy=_POLICY, title=title, version=swagger.version)
+        return pages.page("docs.html", policy=_POLICY, title=title, version=installed().version)
 
     def slashed() -> WerkzeugResponse:
         return redirect("../docs", 308)
@@ -90,7 +82,7 @@ def _file(name: str) -> Response:
     cache_control = "no-cache"
     if name in _OWN:
         content = pages.text(name).encode()
-    elif swagger is not None and name in swagger.files:
+    elif name in swagger.files:
         content = _read(swagger.files[name])
         if request.args.get("v") == swagger.version:
             cache_control = _IMMUTABLE

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeAlias
 
+from aylien_model_serving.core.setting_readers import WEB
 from aylien_model_serving.dispatch.pipeline import Endpoint
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.executors import Executor
@@ -15,23 +16,22 @@ from aylien_model_serving.executors.inline import MAX_QUEUE, InlineExecutor
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.jobs import webhooks
 from aylien_model_serving.jobs.job import NewJob
-from aylien_model_serving.jobs.runner import EnqueueExecutor, JobWorkerHost
+from aylien_model_serving.jobs.runner import EnqueueExecutor
+from aylien_model_serving.jobs.worker.elsewhere import ElsewhereWorkers
 from aylien_model_serving.jobs.worker.in_process import InProcessWorker
-from aylien_model_serving.process import lifecycle
+from aylien_model_serving.models import hosting
 from aylien_model_serving.replicas.client import hosted_code
 from aylien_model_serving.replicas.client.remote_executor import RemoteExecutor
-from aylien_model_serving.routing.options import JobOptions, RunnerOptions
+from aylien_model_serving.routing.options import JobOptions
 from aylien_model_serving.routing.routes import Route
 from aylien_model_serving.rpc import spec
+from aylien_model_serving.rpc.hosted import Hosted
 from aylien_model_serving.schemas import Schema
 from aylien_model_serving.servers import import_paths
-from aylien_model_serving.web.adapters.flask import accept_flask_responses
+from aylien_model_serving.web.adapters.flask import accept_aborts
 from aylien_model_serving.web.state import ServiceState
 
-#: Calls that may wait for an engine, a replica's or that of batches in a web worker, where a route does not
-#: say how many, and the batches that may wait where these are large.
-_ENGINE_QUEUE = 256
-_BATCHES_WAITING = 4
+_SchemaNames: TypeAlias = str | tuple[str | None, str | None] | None
 
 
 def choose(
@@ -49,13 +49,16 @@ def choose(
     Raises:
         ConfigurationError: another process can't find the handler or its schema by name.
     """
+    if route.job is not None and state.settings.role == WEB:
+        import_names(route)  # the workers will: a mistake shows here as it does there
+        return _job_executor(state, route, route.job, ElsewhereWorkers())
     if route.job is not None and state.jobs is not None and state.jobs.is_memory:
         return _job_executor(
             state, route, route.job, _in_process_worker(state, route, route.job, handler, signature, schema)
         )
     if route.runner is not None:
         hosted = RemoteExecutor(
-            _spec(state, route, route.runner),
+            _spec(state, route),
             state.instruments.waiting_for_replica(route.name),
             state.waiters,
         )
@@ -69,12 +72,13 @@ def choose(
             route.batch,
             route.threads,
             observer,
-            _engine_queue(route),
+            hosting.engine_queue(route),
             route.native_threads,
             state.waiters,
+            schema.streams,
         )
     return InlineExecutor(
-        accept_flask_responses(handler, state.error_responses, route.content_security_policy),
+        accept_aborts(handler, state.error_responses),
         signature,
         route.threads,
         observer,
@@ -82,12 +86,6 @@ def choose(
         waiters=state.waiters,
         native=route.native_threads,
     )
-
-
-def _engine_queue(route: Route) -> int:
-    """Return how many calls may wait for an engine: by default at least four of its batches."""
-    largest = route.batch.max_size if route.batch else 1
-    return route.max_queue or max(_ENGINE_QUEUE, _BATCHES_WAITING * largest)
 
 
 def _in_process_worker(
@@ -120,9 +118,7 @@ def _in_process_worker(
     )
 
 
-def _job_executor(
-    state: ServiceState, route: Route, options: JobOptions, workers: JobWorkerHost
-) -> EnqueueExecutor:
+def _job_executor(state: ServiceState, route: Route, options: JobOptions, workers: Hosted) -> EnqueueExecutor:
     """Return the executor that stores calls as jobs for workers."""
     assert state.jobs is not None
     template = partial(
@@ -139,41 +135,48 @@ def _job_executor(
     return EnqueueExecutor(state.jobs.store, template, check, workers)
 
 
-def _spec(state: ServiceState, route: Route, hosting: RunnerOptions) -> spec.Spec:
-    try:
-        target = spec.import_name_of(route.callable)
-        context = _context_name(route)
-    except ConfigurationError as error:
-        raise ConfigurationError(f"key 'callable': {error}") from error
-    try:
-        schema = _schema_names(route.schema)
-    except ConfigurationError as error:
-        raise ConfigurationError(f"key 'schema': {error}") from error
+def _spec(state: ServiceState, route: Route) -> spec.Spec:
     if state.settings.reload:
         hosted_code.begin()
-    return spec.Spec.of_process(
-        name=route.name,
+    return spec_of(state, route)
+
+
+def spec_of(state: ServiceState, route: Route) -> spec.Spec:
+    """Return what the replicas of a route host.
+
+    Raises:
+        ConfigurationError: another process can't find something of it by name.
+    """
+    target, context, schema = import_names(route)
+    return hosting.spec_of(
+        route,
+        state.instruments.number,
         target=target,
+        service_name=state.settings.service_name,
         context=context,
         takes_body=route.binding.takes_body,
-        **vars(hosting),
-        threads=route.threads,
-        max_queue=_engine_queue(route),
-        batching=route.batch,
-        warmup=None if route.warmup is None else dict(route.warmup),
-        timeout=route.timeout,
         schema=schema,
-        endpoint=route.endpoint,
-        methods=route.methods,
-        service=state.instruments.number,
         jobs=state.jobs.url if route.job is not None and state.jobs is not None else None,
         jobs_service=state.jobs.service if state.jobs is not None else "",
         jobs_grace=JobOptions.grace if route.job is None else route.job.grace,
         webhook_secret=None if route.job is None else state.settings.webhook_secret,
-        generation=lifecycle.generation,
-        reports_code=hosted_code.is_reloading,
-        changes=hosted_code.digest_of_changes(state.instruments.number, route.name),
     )
+
+
+def import_names(route: Route) -> tuple[str, str | None, _SchemaNames]:
+    """Return the names by which a replica imports a route's handler, its service's context and its schema.
+
+    Raises:
+        ConfigurationError: another process can't find one of them.
+    """
+    try:
+        target, context = spec.import_name_of(route.callable), _context_name(route)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"key 'callable': {error}") from error
+    try:
+        return target, context, _schema_names(route.schema)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"key 'schema': {error}") from error
 
 
 def _context_name(route: Route) -> str | None:
@@ -184,7 +187,7 @@ def _context_name(route: Route) -> str | None:
     return f"{import_paths.importable_name(context.owner)}.{context.attribute}"
 
 
-def _schema_names(schema: Any) -> str | tuple[str | None, str | None] | None:
+def _schema_names(schema: Any) -> _SchemaNames:
     """Return the import names of a schema's messages."""
     if schema is None:
         return None

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from aylien_model_serving.jobs.runner import EnqueueExecutor
-from aylien_model_serving.replicas.client.remote_executor import RemoteExecutor
 from aylien_model_serving.rpc.control_messages import Replica
+from aylien_model_serving.rpc.hosted import Hosted
 from aylien_model_serving.web.state import ServiceState
 
 #: Lines of an error that are shown: the place that raised, and the exception's message.
 _MAX_LINES = 6
 
 
-def executors(state: ServiceState) -> dict[str, RemoteExecutor | EnqueueExecutor]:
-    """Return the executors whose handlers run in replicas or as jobs, by the route's name."""
-    return {
+def executors(state: ServiceState) -> dict[str, Hosted]:
+    """Return the executors whose handlers run in replicas or as jobs, by the name of the route or model."""
+    of_routes = {
         endpoint.name: endpoint.executor
         for endpoint in state.endpoints
-        if isinstance(endpoint.executor, (RemoteExecutor, EnqueueExecutor))
+        if isinstance(endpoint.executor, Hosted)
     }
+    return {**of_routes, **state.models}
 
 
 def troubles(state: ServiceState, *, with_errors: bool) -> list[str]:
@@ -33,7 +33,7 @@ def troubles(state: ServiceState, *, with_errors: bool) -> list[str]:
         "\n".join(_lines(name, replica, with_errors))
         for name, executor in executors(state).items()
         for replica in executor.replicas()
-        if replica.state != "ready"
+        if replica.state not in ("ready", "idle")
     ]
 
 

@@ -17,9 +17,10 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from aylien_model_serving import codecs
 from aylien_model_serving.handlers import docstrings
 from aylien_model_serving.openapi.responses import DescribedRoute
-from aylien_model_serving.web import docs, ops_endpoints, pages
+from aylien_model_serving.web import ops_endpoints, pages
 from aylien_model_serving.web.adapters import flask, lazy_contexts
-from aylien_model_serving.web.app import LANDING_METHODS, ServingFlask
+from aylien_model_serving.web.app import ServingFlask
+from aylien_model_serving.web.landing_app import LANDING_METHODS
 
 
 class Link(NamedTuple):
@@ -125,12 +126,11 @@ def _encodable(text: str) -> str:
 
 def _links(app: ServingFlask) -> list[Link]:
     """Return the links, relative to the URL that the client has requested."""
-    swagger = (_DOCS,) if docs.installed() is not None else ()
     dashboard = (_DASHBOARD,) if app.state.settings.dashboard else ()
     folder, prefix = "", request.environ.get("SCRIPT_NAME", "")
     if prefix and not prefix.endswith("/") and not request.environ.get("PATH_INFO"):
         folder = f"./{quote(request.script_root.rpartition('/')[2], safe='')}/"
-    return [link._replace(path=folder + link.path) for link in (*swagger, *dashboard, *_LINKS)]
+    return [link._replace(path=folder + link.path) for link in (_DOCS, *dashboard, *_LINKS)]
 
 
 def _table(routes: list[RouteSummary]) -> Markup:

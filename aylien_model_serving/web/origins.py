@@ -57,18 +57,18 @@ class CrossOriginPolicy:
         self._allowed = frozenset(allowed)
         self._patterns = [_pattern(origin) for origin in allowed if "://*." in origin]
 
-    def check(self, headers: HeaderLookup, method: str, *, is_websocket: bool = False) -> None:
+    def check(self, headers: HeaderLookup, method: str, *, changes: bool = False) -> None:
         """Refuse a request that changes something, and that a page of a foreign origin has made.
 
         Args:
             headers: of the request.
             method: its own.
-            is_websocket: whether it opens a websocket, which may change anything.
+            changes: whether it changes something whatever its method: it becomes a job, or opens a websocket.
 
         Raises:
             CrossOriginRefused: the message names the setting.
         """
-        if (method in _SAFE and not is_websocket) or self._any:
+        if (method in _SAFE and not changes) or self._any:
             return
         site, origin = headers.get("sec-fetch-site"), headers.get("origin")
         if site in _OWN or self._names(origin):

@@ -13,13 +13,14 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+from aylien_model_serving.core.setting_readers import ALL
 from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.handlers import callables as handlers
 from aylien_model_serving.handlers.context import UNBOUND
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.routing.routes import Route
-from aylien_model_serving.web.jobs import MEMORY
+from aylien_model_serving.web.job_store import MEMORY
 
 #: The device of a class that a replica would build on its own device.
 _DEVICE = "cpu"
@@ -32,10 +33,12 @@ class Overrides:
     Args:
         callables: by the name of the route.
         names: of all routes of the apps that were built meanwhile, without Flask's views.
+        models: the names of the models that their handlers call.
     """
 
     callables: Mapping[str, Callable[..., Any]]
     names: set[str] = dataclasses.field(default_factory=set)
+    models: set[str] = dataclasses.field(default_factory=set)
 
 
 _current: ContextVar[Overrides | None] = ContextVar("overrides", default=None)
@@ -59,7 +62,19 @@ def overriding(callables: Mapping[str, Callable[..., Any]]) -> Iterator[Override
 def settings() -> Settings:
     """Return the settings for an app that is being built."""
     loaded = Settings.load()
-    return loaded if _current.get() is None else dataclasses.replace(loaded, jobs_url=MEMORY)
+    return loaded if _current.get() is None else dataclasses.replace(loaded, jobs_url=MEMORY, role=ALL)
+
+
+def runs_here() -> bool:
+    """Return whether an app that is being built is to start no replicas."""
+    return _current.get() is not None
+
+
+def note_models(names: Iterable[str]) -> None:
+    """Keep the names of the models that an app's handlers call, which are no routes."""
+    overrides = _current.get()
+    if overrides is not None:
+        overrides.models.update(names)
 
 
 def apply(routes: Iterable[Route]) -> list[Route]:
@@ -81,11 +96,11 @@ def _override(overrides: Overrides, route: Route) -> Route:
         return route
     init = {} if route.runner is None else route.runner.init
     try:
-        real = handlers.build_placeholder(route.callable, init, route.binding)
+        real = handlers.build_placeholder(route.target, init, route.binding)
         if callable_ is not None:
             real = _described_as(real, handlers.build(callable_))
         elif route.job is None:
-            real = handlers.build_with(route.callable, init, _DEVICE, route.binding)
+            real = handlers.build_with(route.target, init, _DEVICE, route.binding)
         else:
             return route  # jobs of a store in memory run in this process
     except ConfigurationError as error:

@@ -8,8 +8,8 @@ from typing import get_args
 
 from aylien_model_serving.jobs.states import STATUSES
 from aylien_model_serving.metrics.gauges import JobsGauge, RunnerQueuesGauge, RunnerReplicasGauge
-from aylien_model_serving.replicas.client.remote_executor import RemoteExecutor
 from aylien_model_serving.rpc.control_messages import Replica, State
+from aylien_model_serving.rpc.hosted import HostedExecutor
 from aylien_model_serving.web import hosted
 from aylien_model_serving.web.state import ServiceState
 
@@ -17,9 +17,9 @@ from aylien_model_serving.web.state import ServiceState
 def register(state: ServiceState) -> None:
     """Have scrapes show them, for what the service has by now."""
     runners = {
-        endpoint.name: endpoint.executor.status_calls
-        for endpoint in state.endpoints
-        if isinstance(endpoint.executor, RemoteExecutor)
+        name: executor.status_calls
+        for name, executor in hosted.executors(state).items()
+        if isinstance(executor, HostedExecutor)
     }
     if runners:
         state.instruments.add(RunnerQueuesGauge(state.instruments.number, runners))

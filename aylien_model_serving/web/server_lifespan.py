@@ -9,6 +9,7 @@ import asyncio
 
 from aylien_model_serving.background import pool
 from aylien_model_serving.errors import Unavailable
+from aylien_model_serving.process import lifecycle
 from aylien_model_serving.web.adapters.asgi_to_wsgi import Receive, Scope, Send
 from aylien_model_serving.web.mounts.table import Mounts
 
@@ -30,6 +31,7 @@ async def answer(scope: Scope, receive: Receive, send: Send, mounts: Mounts) -> 
         except Unavailable as error:
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
+        lifecycle.serving()
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await mounts.stop()

@@ -3,18 +3,14 @@
 The data are the 1,797 images inside scikit-learn, of which a fifth is held out as a test set.
 """
 
-import fcntl
-import logging
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from math import ceil
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import nn
+
+from examples.weights import load_or_train, seeded_single_thread
 
 SIDE = 8  # pixels
 BRIGHTEST = 16.0
@@ -22,8 +18,6 @@ BRIGHTEST = 16.0
 EPOCHS = 15
 BATCH_SIZE = 64
 LEARNING_RATE = 0.01
-
-_log = logging.getLogger(__name__)
 
 
 class Digits(NamedTuple):
@@ -57,51 +51,8 @@ def to_tensor(images: Any) -> torch.Tensor:
 
 
 def load_network() -> nn.Module:
-    """Return the trained network: loaded from the cache folder, or trained and saved there.
-
-    Processes that start together take a lock in turn: one of them trains, and the others load its weights.
-    """
-    folder = cache_folder()
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    folder.chmod(0o700)
-    with _file_lock(folder / "lock"):
-        return _load_weights(folder / "weights.pt") or _train_and_save(folder / "weights.pt")
-
-
-def cache_folder() -> Path:
-    """Return the folder of the weights, which only its user may read."""
-    caches = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(caches) / "model-serving-digits"
-
-
-@contextmanager
-def _file_lock(path: Path) -> Iterator[None]:
-    """Hold a lock on a file, which the system releases when the process ends."""
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def _load_weights(path: Path) -> nn.Module | None:
-    network = build_network()
-    try:
-        network.load_state_dict(torch.load(path, weights_only=True))
-    except FileNotFoundError:
-        return None
-    except Exception as error:  # what torch raises for a broken file depends on where it is broken
-        _log.warning("%s can't be loaded, so the network is trained again: %r", path, error)
-        return None
-    return network
-
-
-def _train_and_save(path: Path) -> nn.Module:
-    training, _ = load_data()
-    network = train_network(training)
-    part = path.with_suffix(".part")
-    torch.save(network.state_dict(), part)
-    part.replace(path)
-    _log.info("the network is trained and saved to %s", path)
-    return network
+    """Return the trained network, from the cache folder where it is there."""
+    return load_or_train("model-serving-digits", build_network, lambda: train_network(load_data()[0]))
 
 
 def build_network() -> nn.Module:
@@ -122,8 +73,7 @@ def build_network() -> nn.Module:
 
 def train_network(digits: Digits) -> nn.Module:
     """Return a trained network: always the same one on one machine."""
-    with torch.random.fork_rng(devices=[]), _single_thread():
-        torch.manual_seed(0)
+    with seeded_single_thread():
         network = build_network()
         images, labels = to_tensor(digits.images), torch.as_tensor(digits.labels)
         steps = EPOCHS * ceil(len(labels) / BATCH_SIZE)
@@ -137,17 +87,6 @@ def train_network(digits: Digits) -> nn.Module:
                 optimizer.step()
                 schedule.step()
     return network
-
-
-@contextmanager
-def _single_thread() -> Iterator[None]:
-    """Compute on one core: so small a network is hardly faster on two, and far slower if one is busy."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _randomly_shifted(images: torch.Tensor) -> torch.Tensor:

@@ -85,9 +85,9 @@ def finish(pool: BackgroundPool) -> int:
 def test_tasks_are_called_with_their_arguments_in_the_order_in_which_they_were_added() -> None:
     recorder = Recorder()
     tasks = BackgroundTasks()
-    tasks.add(recorder.note, "first")
-    tasks.add(recorder.note_async, text="second")
-    tasks.add(BackgroundTask(recorder.note, "third"))
+    tasks.add_task(recorder.note, "first")
+    tasks.add_task(recorder.note_async, text="second")
+    tasks.add_task(BackgroundTask(recorder.note, "third"))
 
     BackgroundBatch(TaskResponse("", tasks).tasks, "id")()
     background.finish()
@@ -115,7 +115,7 @@ def test_any_callable_without_arguments_is_a_task() -> None:
 def test_a_task_that_cant_be_called_is_refused_where_it_is_created(what: Any) -> None:
     for make in (
         lambda: BackgroundTask(what),
-        lambda: BackgroundTasks().add(what),
+        lambda: BackgroundTasks().add_task(what),
         lambda: TaskResponse("", what),
     ):
         with pytest.raises(TypeError, match="callable"):

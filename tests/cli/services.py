@@ -2,9 +2,9 @@
 
 import time
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from aylien_model_serving import MediaFile
+from aylien_model_serving import Body, MediaFile
 from aylien_model_serving.app_factory import InvalidRequest
 from aylien_model_serving.jobs.progress import JobProgress
 from aylien_model_serving.service import Service
@@ -24,6 +24,16 @@ def add(
     if a < 0:
         raise InvalidRequest("a is below zero")
     return {"sum": a + b, "on": on, "tag": tag, "kind": kind, "many": many}
+
+
+@app.endpoint("/total")
+def total(numbers: Annotated[list[int], Body()]) -> int:
+    return sum(numbers)
+
+
+@app.endpoint("/measure")
+def measure(file: Annotated[MediaFile, Body()]) -> int:
+    return len(file.content)
 
 
 @app.endpoint("/users/<int:user>/greet", methods=["GET"])
@@ -67,5 +77,8 @@ def bake(job_progress: JobProgress, name: str) -> str:
         raise InvalidRequest(UNSAFE)
     if name == "stone":
         raise InvalidRequest("nobody eats stones")
+    while name == "slow":  # until it is cancelled
+        job_progress.set_status(0.7, "slowly")
+        time.sleep(0.02)
     time.sleep(0.1)
     return f"{name} is done"

@@ -3,6 +3,8 @@
 import json
 import os
 import pty
+import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Invoke, one_line
+from tests.cli.conftest import SECONDS, Invoke, one_line
 from tests.cli.services import UNSAFE
+from tests.services.hosts import wait_until
 from tests.services.serving import PROJECT, clean_environment, free_port, launch
 
 pytestmark = pytest.mark.processes
@@ -56,6 +59,14 @@ def test_fields_come_from_standard_input_and_those_of_the_command_line_go_before
     result = invoke("call", f"{url}/add", "-", "a=5", input='{"a": 1, "b": 1}')
 
     assert json.loads(result.stdout)["sum"] == 6.0
+
+
+def test_a_whole_body_is_typed_or_comes_from_standard_input(url: str, folder: Path, invoke: Invoke) -> None:
+    (folder / "in.txt").write_text("four")
+
+    assert invoke("call", f"{url}/total", ":=[1, 2]").stdout == "3\n"
+    assert invoke("call", f"{url}/total", "-", input="[1, 2]").stdout == "3\n"
+    assert invoke("call", f"{url}/measure", "@in.txt").stdout == "4\n"
 
 
 def test_fields_may_stand_in_the_path_and_in_the_query(url: str, invoke: Invoke) -> None:
@@ -171,6 +182,57 @@ def test_jobs_are_listed_the_last_one_first(url: str, invoke: Invoke) -> None:
     assert {job["error"] for job in failed} - {UNSAFE} == {"nobody eats stones"}
 
 
+def test_a_job_is_met_again_after_an_interrupt_and_cancelled(url: str, invoke: Invoke) -> None:
+    command = [sys.executable, "-m", "aylien_model_serving", "call", f"{url}/bake", "name=slow"]
+    variables = clean_environment() | {"PYTHONPATH": os.pathsep.join([str(PROJECT), *sys.path])}
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
+    try:
+        called = subprocess.Popen(command, env=variables, stderr=subprocess.PIPE, text=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    try:
+        wait_until(lambda: "slowly" in invoke("jobs", url, "--status", "processing").stdout)
+        called.send_signal(signal.SIGINT)
+        _, told = called.communicate(timeout=SECONDS)
+    finally:
+        called.kill()
+
+    [wait_for_it, stop_it] = [shlex.split(line)[1:] for line in told.split("`")[1::2]]
+    assert (called.returncode, wait_for_it) == (130, ["jobs", url, "result", stop_it[-1]])
+    stopped = invoke(*stop_it)
+    assert stopped.exit_code == 0
+    assert ("It is asked to stop" in stopped.stderr) == (" cancelled" not in stopped.stdout)
+    assert "was cancelled" in one_line(invoke(*wait_for_it))
+    state = json.loads(invoke("jobs", url, "status", stop_it[-1], "--json").stdout)
+    assert [job["status"] for job in state] == ["cancelled"]
+
+
+def test_the_result_of_a_job_can_be_had_later(url: str, folder: Path, invoke: Invoke) -> None:
+    job_id = invoke("call", f"{url}/bake", "name=pie", "--no-wait").stdout.strip()
+
+    assert invoke("jobs", url, "result", job_id).stdout == "pie is done\n"
+    assert invoke("jobs", url, "result", job_id, "-o", "pie.txt").exit_code == 0
+    assert (folder / "pie.txt").read_text() == "pie is done\n"
+    assert invoke("jobs", url, "cancel", job_id).stdout.split()[:2] == [job_id, "finished"]
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "expected"),
+    [
+        (["cancel"], 2, "Of which job? cancel is followed by an id"),
+        (["cancle", "a"], 2, "'cancle' is nothing that can be done with a job; did you mean 'cancel'?"),
+        (["status", "nobody"], 1, "The service answered 404 not_found: "),
+    ],
+)
+def test_what_can_not_be_done_with_a_job_is_reported_in_one_line(
+    url: str, invoke: Invoke, words: list[str], status: int, expected: str
+) -> None:
+    result = invoke("jobs", url, *words)
+
+    assert expected in one_line(result)
+    assert result.exit_code == status
+
+
 def test_a_file_is_sent_and_one_that_comes_back_is_saved(url: str, folder: Path, invoke: Invoke) -> None:
     (folder / "in.txt").write_text("text")
 
@@ -236,6 +298,9 @@ def test_a_file_goes_where_the_caller_says(url: str, folder: Path, invoke: Invok
         (["/add", "a=1", "on=maybe"], 2, "on=maybe: true or false is expected"),
         (["/add", "a:=x"], 2, "a:=x: not JSON"),
         (["/add", "aa=1"], 2, "The route has no field 'aa'; did you mean 'a'?"),
+        (["/total", ":=[1"], 2, ":=[1: not JSON"),
+        (["/total", ":=[1]", "more:=1"], 2, "total() got a body, and 'more' beside it, a field of one"),
+        (["/total", ":=[1]", ":=[2]"], 2, "total() takes one body, and 2 were given"),
         (["/add", "one"], 2, "'one' is no field: a field is name=value, name:=json or name@path"),
         (["/copy", "file@int.txt"], 2, "file@int.txt: there is no such file; did you mean 'in.txt'?"),
         (["/ad", "a=1"], 2, "The service has no route /ad; did you mean '/add'?"),

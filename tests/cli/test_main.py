@@ -40,7 +40,11 @@ def test_every_command_has_a_help(invoke: Invoke, name: str) -> None:
     ("words", "expected"),
     [
         (["rnu"], "There is no command 'rnu'; did you mean 'run'?"),
-        (["zzz"], "There is no command 'zzz'; known are run, routes, call, jobs, hash-key, new, completion"),
+        (
+            ["zzz"],
+            "There is no command 'zzz'; known are "
+            "run, worker, routes, call, jobs, reload, deploy, ray, hash-key, new, completion",
+        ),
         (["--vresion"], "No such option '--vresion'"),
         (["run"], "Missing argument 'TARGET'"),
         (["run", "app.py", "--port", "http"], "'http' is not a valid integer"),
@@ -74,7 +78,7 @@ def test_the_completion_offers_commands(tmp_path: Path) -> None:
 
     offered = program(cwd=tmp_path, **asked).stdout.splitlines()
 
-    assert offered == ["plain,run", "plain,routes"]
+    assert offered == ["plain,run", "plain,routes", "plain,reload", "plain,ray"]
 
 
 @pytest.mark.processes

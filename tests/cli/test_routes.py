@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from aylien_model_serving.app_factory import FlaskAppWrapper
-from aylien_model_serving.web import docs
 from aylien_model_serving.web.description import describe_app
 from tests.cli.conftest import SECONDS, Invoke, one_line
 from tests.services.serving import PROJECT
@@ -68,6 +67,20 @@ def test_an_app_is_found_by_each_of_its_names(words: Path, invoke: Invoke, targe
     assert [line.split() for line in result.stdout.splitlines()] == [line.split() for line in LINES]
 
 
+def test_what_the_operator_sets_is_shown_with_its_place(words: Path, invoke: Invoke, folder: Path) -> None:
+    (folder / "serving.toml").write_text("[routes.later.job]\nqueue_size = 5\n")
+    given = {"MODEL_SERVING_CONFIG": "serving.toml", "MODEL_SERVING_ROUTE_COUNT__TIMEOUT": "2"}
+
+    shown = invoke("routes", "words.py", env=given).stdout.splitlines()
+
+    assert [" ".join(line.split()) for line in shown] == [
+        "POST /count cached for 60 s; 2 s at most Count(text: string, least?: integer)",
+        "timeout = 2 from MODEL_SERVING_ROUTE_COUNT__TIMEOUT",
+        "POST /later as jobs, 5 may wait; 1 replica later(text: string, least?: integer)",
+        "job.queue_size = 5 from [routes.later.job] of serving.toml",
+    ]
+
+
 def test_a_service_that_forks_when_it_is_imported_is_not_waited_for(folder: Path, invoke: Invoke) -> None:
     gate, fork = folder / "gate", "import os\nif os.fork() == 0:\n    open('gate').read()\n    os._exit(0)\n"
     os.mkfifo(gate)
@@ -108,6 +121,7 @@ def test_a_file_of_a_package_is_imported_as_a_part_of_it(invoke: Invoke) -> None
             "name": "make_fries",
             "fields": ["fries_name: string", "amount?: integer"],
             "runs": "as jobs, 100 may wait; 1 replica",
+            "set_by_operator": [],
         }
     ]
 
@@ -184,6 +198,11 @@ def test_a_wrong_target_is_reported_with_the_nearest_right_one(
             "bad.py, line 2: ConfigurationError: ",
         ),
         (f"{HEAD}app = FlaskAppWrapper.create_app([{{'endpont': '/'}}])", "did you mean 'endpoint'?"),
+        (
+            "from aylien_model_serving import Service\napp = Service()\n"
+            "app.endpoint('/p', runner=True)(lambda text: text)\n",
+            "ConfigurationError: route '/p': key 'callable': <lambda> can't run in a process of its own",
+        ),
         (f"{HEAD}def run_app():\n    return 1 / 0\n", "bad.py, line 3: ZeroDivisionError: division by zero"),
         (f"{HEAD}def run_app():\n    pass\n", "bad:run_app() is of type NoneType, and no app"),
     ],
@@ -215,12 +234,7 @@ def test_a_missing_extra_is_reported_with_what_brings_it(folder: Path, invoke: I
     assert "pip install 'model-serving[media]' brings it" in one_line(result)
 
 
-@pytest.mark.parametrize(("found", "pages"), [(None, []), ("5.31.0", ["/docs"])])
-def test_the_page_that_describes_the_routes_is_named_where_it_is_installed(
-    monkeypatch: pytest.MonkeyPatch, found: str | None, pages: list[str]
-) -> None:
-    monkeypatch.setattr(docs, "installed", lambda: found)
-
+def test_the_pages_of_a_service_are_named() -> None:
     described = describe_app(FlaskAppWrapper.create_app([]))
 
-    assert described["pages"] == [*pages, "/__dashboard", "/openapi.json"]
+    assert described["pages"] == ["/docs", "/__dashboard", "/openapi.json"]

@@ -3,13 +3,14 @@
 import os
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from flask import Flask, Response, redirect, request
 
 import examples.example_schema_pb2 as schema
-from aylien_model_serving import FlaskAppWrapper, InvalidRequest, JobProgress, MediaFile
+from aylien_model_serving import Body, FlaskAppWrapper, InvalidRequest, JobProgress, MediaFile
 from aylien_model_serving.errors import NotFound, Unavailable
 
 
@@ -27,6 +28,30 @@ def classify(text: str, top: int = 3) -> dict[str, Any]:
     if text == "break":
         raise ValueError("a secret")
     return {"text": text, "top": top}
+
+
+@dataclass
+class Flower:
+    """A flower.
+
+    Args:
+        petal: in centimetres.
+    """
+
+    petal: float
+    kind: str = "iris"
+
+
+def measure_flower(flower: Flower) -> str:
+    return f"{flower.kind}: {flower.petal}"
+
+
+def total(lang: str, numbers: Annotated[list[int], Body()]) -> list[Any]:
+    return [lang, sum(numbers)]
+
+
+def look(file: Annotated[MediaFile, Body()]) -> list[Any]:
+    return [file.content_type, len(file.content)]
 
 
 def translate(lang: str, text: str) -> list[str]:
@@ -107,6 +132,9 @@ def make_app() -> Flask:
         [
             {"endpoint": "/classify", "callable": classify, "methods": both},
             {"endpoint": "/v1/<lang>/translate", "callable": translate, "methods": both},
+            {"endpoint": "/flower", "callable": measure_flower, "name": "flower", "methods": both},
+            {"endpoint": "/<lang>/total", "callable": total},
+            {"endpoint": "/look", "callable": look},
             {"endpoint": "/measure", "callable": measure},
             {"endpoint": "/give-back", "callable": give_back},
             {"endpoint": "/view-files", "callable": view_files, "methods": ["POST"]},

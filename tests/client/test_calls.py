@@ -2,8 +2,10 @@
 
 import inspect
 import io
+import pickle
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -63,8 +65,75 @@ def test_a_method_says_what_it_takes(caller: Caller) -> None:
     assert str(caller.client.routes["translate"]) == "(*, lang: str, text: str) -> list[str]"
 
 
+def test_a_client_is_printed_with_its_routes(caller: Caller) -> None:
+    told = str(caller.client)
+
+    assert told.startswith(f"{caller.client!r}, with the routes\n")
+    assert "\n  translate(*, lang: str, text: str) -> list[str]\n" in told
+    assert caller.client._repr_mimebundle_(include=None, exclude=None) == {"text/plain": told}
+
+
+def test_a_mistake_with_a_field_is_one_line_in_a_notebook(caller: Caller) -> None:
+    with pytest.raises(FieldMismatch) as refused:
+        caller.run(caller.client.classify(txt="a"))
+    with pytest.raises(UnknownRoute) as unknown:
+        caller.client.clasify(text="a")
+
+    again = pickle.loads(pickle.dumps(refused.value))
+
+    [line] = refused.value._render_traceback_()  # type: ignore[attr-defined]  # what IPython calls
+    assert line.startswith(
+        "FieldMismatch: Unexpected field 'txt': expected are text, top (optional) (request "
+    )
+    assert again._render_traceback_() == [line]
+    assert unknown.value._render_traceback_() == [f"UnknownRoute: {unknown.value}"]
+
+
 def test_tab_completion_finds_the_routes(caller: Caller) -> None:
     assert {"classify", "translate", "fry", "call", "jobs"} <= set(dir(caller.client))
+
+
+def test_fields_of_a_structured_body_are_fields(caller: Caller) -> None:
+    assert caller.run(caller.client.flower(petal=1.5)) == "iris: 1.5"
+    assert caller.run(caller.client.flower_get(petal=1.5, kind="rose")) == "rose: 1.5"
+    parameters = inspect.signature(caller.client.flower).parameters
+    assert {name: (one.annotation, one.default) for name, one in parameters.items()} == {
+        "petal": (float, inspect.Parameter.empty),
+        "kind": (str, "iris"),
+    }
+
+
+def test_a_body_without_fields_is_given_by_position(caller: Caller, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(PNG)
+
+    assert caller.run(caller.client.total([1, 2], lang="en")) == ["en", 3]
+    assert caller.run(caller.client.call("/{lang}/total", (1, 2), lang="en")) == ["en", 3]
+    assert caller.run(caller.client.look(tmp_path / "a.png")) == ["image/png", len(PNG)]
+    assert caller.run(caller.client.look(PNG)) == ["image/png", len(PNG)]
+    assert str(inspect.signature(caller.client.total)) == "(body: list[int], /, *, lang: str) -> list"
+
+
+def test_a_structured_body_may_be_given_as_a_whole(caller: Caller) -> None:
+    for flower in (apps.Flower(1.5), {"petal": 1.5}):
+        assert caller.run(caller.client.flower(flower)) == "iris: 1.5"
+
+
+@pytest.mark.parametrize(
+    ("body", "fields", "message"),
+    [
+        (([1], [2]), {"lang": "en"}, "takes one body, and 2 were given"),
+        (([1],), {"lang": "en", "more": 1}, "got a body, and 'more' beside it"),
+        (([1],), {}, "needs 'lang'"),
+    ],
+)
+def test_a_body_stands_alone(caller: Caller, body: Any, fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        caller.run(caller.client.total(*body, **fields))
+
+
+def test_a_query_has_no_body(caller: Caller) -> None:
+    with pytest.raises(TypeError, match="GET has no body: give the fields of flower_get"):
+        caller.run(caller.client.flower_get({"petal": 1.5}))
 
 
 def test_values_of_the_path_are_fields(caller: Caller) -> None:

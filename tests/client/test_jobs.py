@@ -68,6 +68,13 @@ def test_a_job_that_takes_longer_than_the_timeout_is_reported_with_its_state() -
     assert script.time <= 1006
 
 
+def test_a_service_that_notices_the_end_of_the_time_first_is_reported_as_a_job_that_goes_on() -> None:
+    at_the_deadline = Script(status_response("processing"), ApiResponse(504), seconds=2.5)
+
+    with pytest.raises(TimedOut, match=r"j is processing.* after 5 s; it goes on"):
+        at_the_deadline.run(jobs.wait_for_end("j", 5, OPTIONS, at_the_deadline.clock, show_progress=False))
+
+
 def test_a_service_without_long_polls_is_polled_with_pauses() -> None:
     script = Script(*[status_response("queued")] * 100)
 

@@ -274,7 +274,7 @@ class Array:
 
 
 class Model:
-    def model_dump(self) -> dict[str, int]:
+    def model_dump(self, by_alias: bool) -> dict[str, int]:
         return {"a": 1}
 
 

@@ -41,11 +41,11 @@ def test_a_refusal_is_raised_as_the_class_that_it_had_in_the_service(kind: type[
 def test_a_code_of_the_services_own_is_found_by_its_status_and_kept() -> None:
     gone, stale = (
         error_from_response(refused(404, "no_article")),
-        error_from_response(refused(409, "stale_model")),
+        error_from_response(refused(410, "stale_model")),
     )
 
     assert (type(gone), gone.status, gone.code) == (errors.NotFound, 404, "no_article")
-    assert (type(stale), stale.status, stale.code) == (errors.ServingError, 409, "stale_model")
+    assert (type(stale), stale.status, stale.code) == (errors.ServingError, 410, "stale_model")
 
 
 def test_the_headers_of_a_refusal_are_attributes_of_the_error() -> None:
@@ -140,6 +140,7 @@ def test_file_objects_within_an_answer_are_files() -> None:
 @pytest.mark.parametrize(
     ("disposition", "name"),
     [
+        ("inline; filename=\"_.png\"; filename*=UTF-8''%C3%A4.png", "ä.png"),
         ('attachment; filename="cat.png"', "cat.png"),
         ("attachment; filename*=UTF-8''k%C3%A4tzchen.png", "kätzchen.png"),
         ('attachment; filename="../../etc/passwd"', "passwd"),
@@ -164,3 +165,13 @@ def test_a_file_is_saved_under_its_name_or_another(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="has no name"):
         ReceivedFile(b"picture").save(tmp_path)
     assert "picture" not in repr(file)
+
+
+@pytest.mark.parametrize(
+    ("media_type", "shown"),
+    [("image/png", {"image/png": "cGljdHVyZQ=="}), ("image/svg+xml", {}), ("audio/wav", {})],
+)
+def test_a_picture_is_shown_in_a_notebook(media_type: str, shown: dict[str, str]) -> None:
+    file = ReceivedFile(b"picture", media_type)
+
+    assert file._repr_mimebundle_(include=None, exclude=None) == {"text/plain": repr(file), **shown}

@@ -1,5 +1,6 @@
 """JSON bodies, compared with Python's own parser as the oracle."""
 
+import gzip
 import json
 import math
 from typing import Any
@@ -116,6 +117,10 @@ def numbers_of(body: bytes) -> list[float]:
         (b'{"a": 01}', "not valid JSON"),
         (b"{'a': 1}", "not valid JSON"),
         (b'{"a": 1,}', "trailing comma"),
+        (
+            gzip.compress(b'{"a": 1}', mtime=0),
+            "it is compressed: say so by the header Content-Encoding: gzip",
+        ),
         (b'{"a": 1} {}', "trailing characters"),
         (b'{"a": "\xff"}', "not UTF-8"),
         (b'{"a": "\xed\xa0\x80"}', "not UTF-8"),

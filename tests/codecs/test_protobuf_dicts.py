@@ -3,11 +3,25 @@
 from collections.abc import Iterator
 from random import Random
 from typing import cast
+from unittest.mock import patch
 
 import pytest
-from google.protobuf import any_pb2, struct_pb2, timestamp_pb2, wrappers_pb2
+from google.protobuf import (
+    any_pb2,
+    descriptor_pool,
+    duration_pb2,
+    json_enumvalue_options_pb2,
+    json_format,
+    struct_pb2,
+    timestamp_pb2,
+    wrappers_pb2,
+)
+from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorProto
 from google.protobuf.json_format import Error, MessageToDict, ParseDict
 from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+from hypothesis import given
+from hypothesis import strategies as st
 
 from aylien_model_serving.codecs.protobuf_dicts import compile_to_dict
 from tests.schemas.proto_files import descriptor_of
@@ -19,8 +33,11 @@ MESSAGES_PER_TYPE = 25
 
 
 def written_by_protobuf(message: Message) -> object:
+    """Return what protobuf writes, but for NaN and infinities, which stay numbers here."""
+    numbers = {"_NAN": float("nan"), "_INFINITY": float("inf"), "_NEG_INFINITY": float("-inf")}
     try:
-        return MessageToDict(message, preserving_proto_field_name=True)
+        with patch.multiple(json_format, **numbers):
+            return MessageToDict(message, preserving_proto_field_name=True)
     except (Error, TypeError, ValueError) as error:
         return str(error)
 
@@ -82,4 +99,51 @@ def packed(message: Message) -> any_pb2.Any:
     ids=repr,
 )
 def test_a_well_known_type_becomes_what_protobuf_itself_makes_of_it(message: Message) -> None:
+    assert written_here(message) == written_by_protobuf(message)
+
+
+def type_with_options() -> type[Message]:
+    """Return a type with an enum, one of whose values is deprecated and one has another name in JSON."""
+    pool = descriptor_pool.Default()  # where protobuf itself looks for options
+    file = FileDescriptorProto(name="tests/options.proto", package="tests.options", syntax="proto3")
+    file.dependency.append(json_enumvalue_options_pb2.DESCRIPTOR.name)
+    colour = file.enum_type.add(name="Colour")
+    for number, name in enumerate(("RED", "GREEN", "BLUE")):
+        colour.value.add(name=name, number=number)
+    colour.value[1].options.deprecated = True
+    colour.value[2].options.Extensions[json_enumvalue_options_pb2.json].string = "azure"
+    kind = file.message_type.add(name="Kind")
+    for number, name in enumerate(("one", "many"), 1):
+        label = FieldDescriptorProto.LABEL_REPEATED if name == "many" else FieldDescriptorProto.LABEL_OPTIONAL
+        kind.field.add(
+            name=name,
+            number=number,
+            label=label,
+            type=FieldDescriptorProto.TYPE_ENUM,
+            type_name=".tests.options.Colour",
+        )
+    pool.AddSerializedFile(file.SerializeToString())
+    return GetMessageClass(pool.FindMessageTypeByName("tests.options.Kind"))
+
+
+def test_the_value_of_an_enum_has_the_name_that_its_option_gives_it() -> None:
+    message = type_with_options()(one=2, many=[0, 1, 2, 2, 7])
+
+    assert written_here(message) == {"one": "azure", "many": ["RED", "GREEN", "azure", "azure", 7]}
+    assert written_here(message) == written_by_protobuf(message)
+
+
+@given(
+    kind=st.sampled_from([duration_pb2.Duration, timestamp_pb2.Timestamp]),
+    seconds=st.integers(-400_000_000_000, 400_000_000_000) | st.integers(-100, 100),
+    nanos=st.one_of(
+        st.integers(-(2**31), 2**31 - 1),
+        st.builds(int.__mul__, st.integers(0, 999), st.sampled_from([1, 1000, 1_000_000])),
+    ),
+)
+def test_points_in_time_and_durations_are_written_as_protobuf_writes_them(
+    kind: type[duration_pb2.Duration | timestamp_pb2.Timestamp], seconds: int, nanos: int
+) -> None:
+    message = kind(seconds=seconds, nanos=nanos)
+
     assert written_here(message) == written_by_protobuf(message)

@@ -49,9 +49,9 @@ def answer_batch(text: list[str]) -> list[Any]:
 
 def answer_with_several(text: str) -> TaskResponse[str]:
     tasks = BackgroundTasks([BackgroundTask(note, "first")])
-    tasks.add(fail, "second")
-    tasks.add(note_async, "third")
-    tasks.add(BackgroundTask(note, "last"))
+    tasks.add_task(fail, "second")
+    tasks.add_task(note_async, "third")
+    tasks.add_task(BackgroundTask(note, "last"))
     return TaskResponse(text, tasks)
 
 

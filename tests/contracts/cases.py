@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -72,6 +73,8 @@ def flask_only(status: int, request: Request, **keys: Any) -> Case:
 
 
 HELLO = {"text": "hello"}
+PACKED = gzip.compress(b'{"text": "hello"}', mtime=0)
+PACKED_LARGE = gzip.compress(b'{"text": "%b"}' % bytes(b"a" * 300_000), mtime=0)
 
 KINDS = {
     "a function": one(200, post("/echo", HELLO)),
@@ -140,6 +143,15 @@ CODECS = {
     "raw bytes in a query": one(200, get("/search?q=\u00c3\u00bc")),
     "raw bytes in a query to Flask": flask_only(404, get("/none?q=\u00c3\u00bc")),
     "no body of a GET": one(400, get("/search")),
+    "a query beside a body": one(200, post("/echo?times=2", HELLO)),
+    "a query beside a form": one(200, send("/echo?times=2", b"text=a", FORM)),
+    "a query beside a protobuf body": one(
+        200, send("/detect?title=en", example_schema_pb2.Request(body="b").SerializeToString(), PROTOBUF)
+    ),
+    "a query beside values of a path": one(200, post("/greet/en/7?polite=true", {})),
+    "a query in place of a body": one(200, send("/echo?text=a&times=2", b"")),
+    "a query beside the body of a view": flask_only(200, post("/view-with-schema?title=en", {"body": "b"})),
+    "a query beside a body of any fields": one(200, post("/open?b=1&b=2", {"a": 1})),
     "a form": one(200, send("/echo", b"text=a+b&times=2", FORM)),
     "JSON under a form's type": one(200, send("/echo", b'{"text": "a"}', FORM)),
     "JSON under no type": one(200, send("/echo", b'{"text": "a"}')),
@@ -149,6 +161,14 @@ CODECS = {
     ),
     "JSON in chunks": one(200, post("/echo", {"text": "ä" * 50}, chunked=True)),
     "nothing in chunks": one(400, send("/echo", b"", JSON, chunked=True)),
+    "compressed JSON": one(200, send("/echo", PACKED, JSON, ("content-encoding", "gzip"))),
+    "compressed JSON in chunks": one(
+        200, send("/echo", PACKED, JSON, ("content-encoding", "gzip"), chunked=True)
+    ),
+    "compressed JSON of a view": flask_only(200, send("/view", PACKED, ("content-encoding", "gzip"))),
+    "JSON that is not compressed": one(200, post("/echo", HELLO, ("content-encoding", "identity"))),
+    "a large body that was small": one(200, send("/open", PACKED_LARGE, ("content-encoding", "gzip"))),
+    "a query of a client that would compress": one(200, get("/search?q=a", ("content-encoding", "gzip"))),
     "multipart": one(200, send("/upload", MULTIPART, MULTIPART_TYPE)),
     "multipart in chunks": one(200, send("/upload", MULTIPART, MULTIPART_TYPE, chunked=True)),
     "protobuf": one(
@@ -171,6 +191,10 @@ REFUSALS = {
     "a key twice": one(400, send("/echo", b'{"text": "a", "text": "b"}', JSON)),
     "a missing field": one(400, post("/echo")),
     "an unexpected field": one(400, post("/echo", {"text": "a", "more": 1})),
+    "an unexpected name in the query": one(400, post("/echo?more=1", HELLO)),
+    "a name in the body and in the query": one(400, post("/echo?text=a", HELLO)),
+    "a name in the path and in the query": one(400, post("/greet/en/7?lang=de", {})),
+    "a wrong type in the query": one(400, post("/echo?times=many", HELLO)),
     "a wrong type": one(400, post("/echo", {"text": 1})),
     "a schema's mismatch": one(400, post("/detect", {"title": 1})),
     "a multipart body without its boundary": one(
@@ -179,7 +203,16 @@ REFUSALS = {
     "a handler's refusal": one(400, post("/refuse", HELLO)),
     "a surrogate": one(400, send("/refuse", b'{"text": "\\ud800"}', JSON)),
     "a media type": one(415, send("/echo", b"\x89PNG", ("content-type", "image/png"))),
-    "a compressed body": one(415, send("/echo", b"\x1f\x8b", ("content-encoding", "gzip"))),
+    "a compressed body that is damaged": one(400, send("/echo", b"\x1f\x8b", ("content-encoding", "gzip"))),
+    "a compressed body of a coding that nobody knows": one(
+        415, send("/echo", b"\x1f\x8b", ("content-encoding", "compress"))
+    ),
+    "a compressed body that is too large": one(
+        413, send("/echo", PACKED_LARGE, ("content-encoding", "gzip")), environ=SMALL_LIMIT
+    ),
+    "a compressed body of a view that is too large": flask_only(
+        413, send("/view", PACKED_LARGE, ("content-encoding", "gzip")), environ=SMALL_LIMIT
+    ),
     "a large body": one(413, send("/echo", bytes(KIBIBYTE + 1), JSON), environ=SMALL_LIMIT),
     "a large body in chunks": one(
         413, send("/echo", bytes(KIBIBYTE + 1), JSON, chunked=True), environ=SMALL_LIMIT

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from tests.contracts.adapters import ADAPTERS, ServiceByAdapter
+from tests.contracts.adapters import ADAPTERS, Outcome, ServiceByAdapter
 from tests.contracts.cases import Case
 
 
-def assert_equal_responses(by_adapter: ServiceByAdapter, case: Case) -> None:
-    """Send a case through every adapter, and compare responses and side effects with the Flask adapter's."""
+def assert_equal_responses(by_adapter: ServiceByAdapter, case: Case) -> Outcome:
+    """Send a case through every adapter, and compare responses and side effects with the Flask adapter's.
+
+    Returns:
+        What the Flask adapter's were.
+    """
     found = {name: by_adapter.send_all(name, case.requests) for name in ADAPTERS}
 
     reference = found["flask"]
@@ -17,6 +21,7 @@ def assert_equal_responses(by_adapter: ServiceByAdapter, case: Case) -> None:
         assert outcome.counted == reference.counted, name
         assert outcome.seen == reference.seen, name
         assert outcome.path == [path_of(name, case)] * len(case.requests), name
+    return reference
 
 
 def path_of(name: str, case: Case) -> tuple[str, ...]:

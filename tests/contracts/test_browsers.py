@@ -204,6 +204,46 @@ def test_a_refusal_is_counted_and_reaches_nothing(adapter: str) -> None:
     assert not any("echo" in series for series in outcome.counted)
 
 
+def with_jobs() -> ServingFlask:
+    """Return a service whose GET makes a job, at a path of its own and with a variable."""
+    keys = {"callable": echo, "job": True, "methods": ["GET"]}
+    return FlaskAppWrapper.create_app(
+        [
+            {"endpoint": "/work", **keys},
+            {"endpoint": "/work/<text>", "name": "named", **keys},
+            {"endpoint": "/echo", "name": "quick", "callable": echo, "methods": ["GET"]},
+        ]
+    )
+
+
+@pytest.mark.parametrize("adapter", ADAPTERS)
+@pytest.mark.parametrize("evidence", [("origin", EVIL), ("sec-fetch-site", "cross-site")])
+def test_a_page_of_a_foreign_origin_makes_no_job_by_a_get_either(
+    adapter: str, evidence: tuple[str, str]
+) -> None:
+    service = ServiceByAdapter(with_jobs, {"MODEL_SERVING_JOBS_URL": "memory://"})
+    for method in ("GET", "HEAD"):
+        for target in ("/work?text=a", "/work/a"):
+            assert service.send(adapter, Request(method, target, headers=(evidence,))).status == 403
+            assert service.send(adapter, Request(method, target)).status == 202
+
+    assert service.send(adapter, Request("GET", "/echo?text=a", headers=(evidence,))).status == 200
+    assert service.send(adapter, Request("GET", "/jobs", headers=(evidence,))).status == 200
+
+
+@pytest.mark.parametrize("adapter", ADAPTERS)
+@pytest.mark.parametrize(
+    "evidence", [(("origin", APP), ("sec-fetch-site", "cross-site")), (("sec-fetch-site", "same-origin"),)]
+)
+def test_a_page_of_a_named_origin_makes_jobs_by_a_get(
+    adapter: str, evidence: tuple[tuple[str, str], ...]
+) -> None:
+    environ = {"MODEL_SERVING_JOBS_URL": "memory://", "MODEL_SERVING_CORS_ORIGINS": APP}
+    service = ServiceByAdapter(with_jobs, environ)
+
+    assert service.send(adapter, Request("GET", "/work?text=a", headers=evidence)).status == 202
+
+
 def with_own_cors() -> ServingFlask:
     """Return a service that answers CORS itself, as Flask-Cors does."""
     app = build()

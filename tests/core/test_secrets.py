@@ -8,7 +8,7 @@ import pytest
 from aylien_model_serving.core import secrets
 from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.errors import ConfigurationError
-from aylien_model_serving.jobs.store import open_store
+from aylien_model_serving.jobs.opening import open_store
 
 HELD = Settings(
     api_keys=("alpha-key", "beta-key"),
@@ -83,6 +83,8 @@ def test_the_refusal_of_a_store_shows_no_password() -> None:
         ("redis://:password@host:1/0", "redis://***@host:1/0"),
         ("redis://user:pass@word@host", "redis://***@host"),
         ("postgres://u:a/b@h/d and http://x", "postgres://***@h/d and http://x"),
+        ("postgresql://h/d?user=u&password=a%2Fb&x=1", "postgresql://h/d?user=u&password=***&x=1"),
+        ("postgresql://h/d?sslPassword=key", "postgresql://h/d?sslPassword=***"),
         ("http://host/path", "http://host/path"),
         ("mail@example.org", "mail@example.org"),
     ],
@@ -99,6 +101,7 @@ def test_a_child_process_gets_no_secret_variable() -> None:
         "MODEL_SERVING_API_KEYS_FILE": "/run/keys",
         "MODEL_SERVING_WEBHOOK_SECRET": "beta",
         "MODEL_SERVING_JOBS_URL": "redis://:gamma@host",
+        "MODEL_SERVING_CACHE_URL": "redis://host?password=epsilon",
         "THEIR_OWN_URL": "redis://:delta@host",
     }
 

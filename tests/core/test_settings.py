@@ -194,6 +194,15 @@ def test_variables_of_a_kubernetes_service_and_of_others_are_no_slips() -> None:
     assert slips({**{f"MODEL_SERVING_{name}": "x" for name in ours}, "API_KEY": "x", "PATH": "x"}) == {}
 
 
+def test_host_and_port_of_a_service_of_fast_task_api_are_read_where_there_are_no_own() -> None:
+    theirs = {"FTAPI_HOST": "0.0.0.0", "FTAPI_PORT": "8080"}
+
+    assert (Settings.load(theirs).host, Settings.load(theirs).port) == ("0.0.0.0", 8080)
+    assert Settings.load({**theirs, "MODEL_SERVING_PORT": "9000"}).port == 9000
+    with pytest.raises(ConfigurationError, match="FTAPI_PORT='http': expected a port"):
+        Settings.load({"FTAPI_PORT": "http"})
+
+
 def test_settings_can_not_be_changed_later() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         Settings().expose_errors = True  # type: ignore[misc]  # that it is frozen is the point

@@ -5,15 +5,24 @@ A new codec, checker or reader of headers gets its rows here.
 
 from __future__ import annotations
 
+import datetime as dt
+import gzip
+import random
+import uuid
+import zlib
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, NamedTuple
+from decimal import Decimal
+from functools import partial
+from ipaddress import IPv4Address
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 import pydantic
 
-from aylien_model_serving import MediaFile, codecs, schemas
-from aylien_model_serving.codecs import image_responses, protobuf
+from aylien_model_serving import Body, MediaFile, codecs, schemas
+from aylien_model_serving.codecs import content_codings, file_responses, protobuf
 from aylien_model_serving.core.messages import Call, deadline_of
+from aylien_model_serving.dispatch.page_policy import needs_policy
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.schemas import Schema
 from aylien_model_serving.web.adapters.asgi_to_wsgi import environ_of
@@ -21,7 +30,8 @@ from aylien_model_serving.web.adapters.request_info import RequestInfo, ScopeHea
 from tests.costs.measuring import Work
 from tests.costs.messages import ITEM, REPEATED, record
 
-FORM, MULTIPART, PROTOBUF = (
+TEXT, FORM, MULTIPART, PROTOBUF = (
+    "text/plain",
     "application/x-www-form-urlencoded",
     "multipart/form-data; boundary=xx",
     "application/x-protobuf",
@@ -46,6 +56,31 @@ class Texts(pydantic.BaseModel):
     a: list[str]
 
 
+class Distinct(pydantic.BaseModel):
+    a: set[int]
+
+
+class Row(pydantic.BaseModel):
+    name: str
+    first: int
+    second: int
+    third: float
+    fourth: float
+    other: str
+
+
+class Rows(pydantic.BaseModel):
+    a: list[Row]
+
+
+class Mixed(pydantic.BaseModel):
+    a: list[int | float | bool | dt.date | dt.datetime | uuid.UUID | Decimal | IPv4Address]
+
+
+class Tree(pydantic.BaseModel):
+    a: list[int | float | str | Tree]
+
+
 class Closed(pydantic.BaseModel, extra="forbid"):
     a: int = 0
 
@@ -60,7 +95,7 @@ def _schema(declared: Any, hint: Any = None) -> Schema:
     return schemas.choose(declared, chosen, Signature.of(chosen))
 
 
-OPEN, MESSAGES = _schema(None), _schema((ITEM, None))
+OPEN, MESSAGES, TEXT_SCHEMA = _schema(None), _schema((ITEM, None)), _schema(None, str)
 
 
 def _answered(schema: Schema, body: bytes, media_type: str, method: str = "POST", query: str = "") -> Work:
@@ -125,15 +160,24 @@ JSON_SHAPES = [
     _json("white space", lambda size: b" " * size + b"{}"),
 ]
 
+
+def colliding(size: int, head: bytes, tail: bytes) -> bytes:
+    """Return an array of so many bytes of integers that have one hash, each between a head and a tail."""
+    return b"[" + b",".join(head + b"%d" % (n * (2**61 - 1)) + tail for n in range(1, size // 24)) + b"]"
+
+
 JSON_HINTS = [
     _json("unexpected fields", lambda size: b"{" + numbered('"%05x":0', size) + b"}", int),
     _json("a text that is no choice", lambda size: b'{"a":"' + b"x" * size + b'"}', Literal["b", "c"]),
     _json(
         "a set of integers that collide",
-        lambda size: (
-            b'{"a":[' + b",".join(b"%d" % (number * (2**61 - 1)) for number in range(1, size // 24)) + b"]}"
-        ),
+        lambda size: b'{"a":' + colliding(size, b"", b"") + b"}",
         set[int],
+    ),
+    _json(
+        "a model's set of texts that collide as integers",
+        lambda size: b'{"a":' + colliding(size, b'"', b'"') + b"}",
+        declared=(Distinct, None),
     ),
     _json(
         "a set of integers",
@@ -171,6 +215,10 @@ JSON_HINTS = [
         lambda size: repeated(b"[],", size, b'{"a":"{\\"content\\":[', b'0]}"}'),
         MediaFile,
     ),
+    _json("items that fit no type of a union", _listed(b"[]"), declared=(Mixed, None)),
+    _json("items of a tree that fit no type of a union", _listed(b"[]"), declared=(Tree, None)),
+    _json("items that lack all fields", _listed(b"{}"), declared=(Rows, None)),
+    _json("items of a hint that fit no type of a union", _listed(b"[]"), list[int | float | IPv4Address]),
     _json("a model's texts that are none", _listed(b"0"), declared=(Texts, None)),
     _json(
         "a model's unexpected fields",
@@ -187,6 +235,12 @@ FORMS = [
     _body("form: ampersands", lambda size: b"&" * size, FORM),
     _body("form: one name again and again", lambda size: b"a=1&" * (size // 4), FORM),
     _body("form: letters that are not ASCII", lambda size: b"a=" + "é%C3%A9".encode() * (size // 8), FORM),
+    _body(
+        "form: a set of texts that collide as integers",
+        lambda size: b"a=" + colliding(size, b'"', b'"'),
+        FORM,
+        _schema(None, set[int]),
+    ),
     Input("query: escapes", lambda size: _answered(OPEN, b"", "", "GET", "a=" + "%41" * (size // 3))),
     Input(
         "query: 999 fields",
@@ -228,6 +282,14 @@ MULTIPARTS = [
     _parts("boundaries that are none", _disposition, lambda size: b"\r\n--x" * (size // 5)),
     _parts("boundaries within lines", _disposition, lambda size: b" --xx" * (size // 5)),
     _parts("not UTF-8", _disposition, lambda size: "é".encode() * (size // 2) + b"\xff"),
+    _body(
+        "multipart: a set of texts that collide as integers",
+        lambda size: (
+            b"--xx\r\n" + _DISPOSITION + b"\r\n\r\n" + colliding(size, b'"', b'"') + b"\r\n--xx--\r\n"
+        ),
+        MULTIPART,
+        _schema(None, set[int]),
+    ),
     _body("multipart: a long preamble", lambda size: b"\r\n--x" * (size // 5), MULTIPART),
     _body("multipart: no boundary", lambda size: b"x" * size, MULTIPART),
 ]
@@ -311,6 +373,9 @@ _WIRE: Mapping[str, tuple[str, Callable[[str, int], bytes]]] = {
     "values": ("values", _single(b"\x32\x00")),
     "any": ("anys", _single(b"")),
     "times": ("times", _single(b"\x08\x01")),
+    "times and nanoseconds": ("times", _single(b"\x08\x01\x10\x01")),
+    "durations": ("spans", _single(b"\x08\x01")),
+    "durations and nanoseconds": ("spans", _single(b"\x08\x01\x10\x01")),
     "a map": ("map", _single(b"\x0a\x01k\x10\x01")),
 }
 
@@ -331,14 +396,42 @@ def _accept(header: str) -> Work:
     encoders = (codecs.JSON, protobuf.encoder(ITEM))
 
     def work() -> object:
-        image_responses.encoder_for.cache_clear()
+        file_responses.encoder_for.cache_clear()
         return (
             codecs.choose_encoder(header, encoders),
             codecs.preferred_media_types(header),
-            image_responses.encoder_for(header),
+            file_responses.encoder_for(header),
         )
 
     return work
+
+
+def _shown(unit: str, size: int) -> Work:
+    return lambda: needs_policy({"content-type": f"a/b{unit * (size // len(unit))},"})
+
+
+def _packed(body: bytes, coding: str) -> Work:
+    return lambda: content_codings.unpacked(body, coding, None)
+
+
+def _members(size: int) -> bytes:
+    """Return as many members of gzip as may be, each with its part of a size."""
+    return gzip.compress(bytes(size // content_codings.MAX_MEMBERS)) * content_codings.MAX_MEMBERS
+
+
+CODINGS = [
+    Input("gzip: noise", lambda size: _packed(gzip.compress(random.Random(0).randbytes(size)), "gzip")),
+    Input("gzip: zeros", lambda size: _packed(gzip.compress(bytes(20 * size)), "gzip")),
+    Input("gzip: members", lambda size: _packed(_members(100 * size), "gzip")),
+    Input("deflate: blocks of nothing", lambda size: _packed(_empty_blocks(size), "deflate")),
+    Input("Content-Encoding: commas", lambda size: _packed(b"", "," * size)),
+]
+
+
+def _empty_blocks(size: int) -> bytes:
+    packer = zlib.compressobj()
+    flushed = b"\x00\x00\x00\xff\xff"
+    return packer.flush(zlib.Z_SYNC_FLUSH) + flushed * (size // 5) + packer.flush()
 
 
 HEADERS = [
@@ -359,6 +452,10 @@ HEADERS = [
     Input(
         "X-Request-Timeout: digits", lambda size: lambda: deadline_of(None, {"x-request-timeout": "9" * size})
     ),
+    *(
+        Input(f"Content-Type of an answer: {unit!r}", partial(_shown, unit))
+        for unit in ("; ", "; a=b", '; a="', " ")
+    ),
     Input("Content-Type: parameters", lambda size: _answered(OPEN, b"x", MULTIPART + "; a=b" * (size // 5))),
     Input(
         "Content-Type: quoted pairs",
@@ -366,6 +463,29 @@ HEADERS = [
     ),
 ]
 
-INPUTS = [*JSON_SHAPES, *JSON_HINTS, *FORMS, *MULTIPARTS, *MESSAGES_AS_JSON, *MESSAGES_ON_WIRE, *HEADERS]
+#: Bodies that are the value of one parameter.
+VALUES = [
+    _body("text: letters", lambda size: "é".encode() * (size // 2), TEXT, TEXT_SCHEMA),
+    _body("text: a field as JSON", lambda size: repeated(b"\\n", size, b'{"a":"', b'"}'), TEXT, TEXT_SCHEMA),
+    _body("text: many keys", lambda size: b"{" + numbered('"%05x":0', size) + b"}", TEXT, TEXT_SCHEMA),
+    _body(
+        "JSON: an array as the body",
+        lambda size: repeated(b"1", size, b"[", b"]", b","),
+        "application/json",
+        _schema(None, Annotated[list[int], Body()]),
+    ),
+]
+
+INPUTS = [
+    *VALUES,
+    *JSON_SHAPES,
+    *JSON_HINTS,
+    *FORMS,
+    *MULTIPARTS,
+    *MESSAGES_AS_JSON,
+    *MESSAGES_ON_WIRE,
+    *CODINGS,
+    *HEADERS,
+]
 
 assert set(_ITEMS) <= set(REPEATED)

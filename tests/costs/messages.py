@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from google.protobuf import any_pb2, struct_pb2, timestamp_pb2
+from google.protobuf import any_pb2, duration_pb2, struct_pb2, timestamp_pb2
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorProto
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import Message
@@ -26,13 +26,14 @@ REPEATED = {
     "anys": (_KIND.TYPE_MESSAGE, ".google.protobuf.Any"),
     "times": (_KIND.TYPE_MESSAGE, ".google.protobuf.Timestamp"),
     "map": (_KIND.TYPE_MESSAGE, ".costs.Item.MapEntry"),
+    "spans": (_KIND.TYPE_MESSAGE, ".google.protobuf.Duration"),
 }
 
 
 def _item() -> type[Message]:
     pool = DescriptorPool()
     file = FileDescriptorProto(name="costs.proto", package="costs", syntax="proto3")
-    for known in (any_pb2, struct_pb2, timestamp_pb2):
+    for known in (any_pb2, duration_pb2, struct_pb2, timestamp_pb2):
         pool.AddSerializedFile(known.DESCRIPTOR.serialized_pb)
         file.dependency.append(known.DESCRIPTOR.name)
     colour = file.enum_type.add(name="Colour")

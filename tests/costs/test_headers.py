@@ -10,11 +10,13 @@ import pytest
 from aylien_model_serving.app_factory import FlaskAppWrapper
 from aylien_model_serving.web.app import ServingFlask
 from tests.contracts.adapters import Answer, Request, send_asgi, send_wsgi
+from tests.costs import reference
 
 SIZE = 64 * 1024
 
-#: Seconds of CPU for one request: thrice of what the rule allows for 64 kB, since all threads are measured.
-LONGEST = 0.06
+#: Seconds of CPU for one request on the machine that limits are written for: twice of what the rule allows
+#: for 64 kB, since all threads are measured.
+LONGEST = 0.04
 
 KEY = ("authorization", "Bearer secret")
 
@@ -88,9 +90,10 @@ def seconds_of(send: Send, app: ServingFlask, request: Request) -> float:
     """Return the CPU time of a request, the least of some where the first is long; it is never a 5xx."""
     times: list[float] = []
     while len(times) < 5 and (not times or min(times) > LONGEST):
+        slowness = reference.slowness() if times else 1.0
         start = time.process_time()
         answer = send(app, request)
-        times.append(time.process_time() - start)
+        times.append((time.process_time() - start) / slowness)
         assert answer.status < 500
     return min(times)
 

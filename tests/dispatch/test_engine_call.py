@@ -1,8 +1,14 @@
 """A call that the engine executes: prepared, run and encoded by others."""
 
 import dataclasses
+import gzip
 from collections.abc import Sequence
+from typing import Any
 
+import flask
+import pytest
+
+from aylien_model_serving.codecs.response import Response
 from aylien_model_serving.core.callers import current_caller
 from aylien_model_serving.core.messages import current_request_id
 from aylien_model_serving.core.reads import CALLER
@@ -12,6 +18,7 @@ from aylien_model_serving.errors import Unavailable
 from aylien_model_serving.executors.batches import HandlerInvoker
 from aylien_model_serving.executors.queue import QueuedCall
 from aylien_model_serving.handlers.signatures import Signature
+from aylien_model_serving.rpc import protocol
 from tests.dispatch.pipelines import Service, call, decoded
 
 
@@ -32,11 +39,45 @@ def test_a_call_is_prepared_run_elsewhere_and_encoded() -> None:
     assert queued.encode(2, None).body == b"2"
 
 
+def test_a_compressed_body_is_unpacked_where_it_is_decoded_up_to_the_limit_that_came_along() -> None:
+    for limit, status in ((8, None), (7, 413)):
+        packed = call(gzip.compress(b'{"n": 1}'))
+        packed.content_coding, packed.body_limit = "gzip", limit
+        received, _ = protocol.decode_call(
+            protocol.decode_frame(b"".join(protocol.encode_call(1, packed, False)))
+        )
+        queued = EngineCall(received, engine_call(b"", []).endpoint, None)
+
+        refusal = queued.prepare()
+
+        assert (refusal and refusal.status) == status
+        assert status or queued.arguments == {"n": 1}
+
+
 def test_a_body_that_cant_be_decoded_is_refused_at_once() -> None:
     refusal = engine_call(b"{", []).prepare()
 
     assert refusal is not None
     assert decoded(refusal)["code"] == "malformed_body"
+
+
+@pytest.mark.parametrize(
+    ("result", "status", "body"),
+    [
+        (Response({"a": 1}, status=201), 201, b'{"a":1}'),
+        (flask.Response("text", 203), 203, b"text"),
+        (({"error": "no"}, 404), 404, b'{"error":"no"}'),
+    ],
+)
+def test_a_response_is_encoded_without_a_request_of_flasks(result: Any, status: int, body: bytes) -> None:
+    def undecided(n: int) -> Any: ...
+
+    queued = EngineCall(call(b'{"n": 1}'), Service(undecided).endpoint, None)
+    queued.prepare()
+
+    reply = queued.encode(result, None)
+
+    assert (reply.status, reply.body) == (status, body)
 
 
 def test_whatever_fails_is_logged_under_the_requests_id() -> None:
@@ -60,6 +101,8 @@ class Observer:
     def ended(self, calls: Sequence[QueuedCall], seconds: float) -> None: ...
 
     def dropped(self, reason: str) -> None: ...
+
+    def steps(self, calls: Any, joined: Any) -> None: ...
 
     def settled(self) -> None: ...
 

@@ -7,6 +7,7 @@ already; nothing else of a command is changed.
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -55,6 +56,9 @@ class PageRunner:
         if command.starts_server:
             self._start(command.line)
             return False
+        if command.starts_worker:
+            self._start_beside(f"{command.line} --health-port {{port}}", {})
+            return False
         if command.is_compared:
             output = self._output_of(command.line)
             assert _matches(output, command.output), f"$ {command.line}\n{output}\nand not\n{command.output}"
@@ -64,7 +68,6 @@ class PageRunner:
 
     def _start(self, line: str) -> None:
         self._servers.close()
-        cwd = self.folder if self._modules and "examples." not in line and "make" not in line else PROJECT
         port = "{port}"  # `launch` fills it in
         variables = {
             "PORT": port,
@@ -74,15 +77,19 @@ class PageRunner:
             "GRANIAN_PORT": port,
             "MODEL_SERVING_HOST": "127.0.0.1",
             "MODEL_SERVING_PORT": port,
-            "XDG_CACHE_HOME": self.folder / "cache",
-            "PATH": f"{self._programs}:$PATH",
         }
-        exports = " ".join(f"{name}={value}" for name, value in variables.items())
+        self._service = self._start_beside(line, variables)
+
+    def _start_beside(self, line: str, variables: Mapping[str, object]) -> Service:
+        """Start a program, beside those that run already."""
+        cwd = self.folder if self._modules and "examples." not in line and "make" not in line else PROJECT
+        own = {"XDG_CACHE_HOME": self.folder / "cache", "PATH": f"{self._programs}:$PATH"}
+        exports = " ".join(f"{name}={value}" for name, value in {**variables, **own}.items())
         command = ["bash", "-c", f"export {exports}; exec env {line}"]
         server = launch(
             command, cwd=cwd, ready="/readyz", stop_seconds=BRIEF_SECONDS, start_seconds=COMMAND_SECONDS
         )
-        self._service = self._servers.enter_context(server)
+        return self._servers.enter_context(server)
 
     def _output_of(self, line: str) -> str:
         for name, text in self._modules.items():

@@ -25,6 +25,7 @@ _SERVER = re.compile(
     r"(?:\w+=\S+ )*(?:newrelic-admin run-program )?"
     r"(?:make (?:.* )?example-service|gunicorn |uvicorn |granian |model-serving run )"
 )
+_WORKER = re.compile(r"(?:\w+=\S+ )*model-serving worker ")
 _MODULE = re.compile(r"# (?P<name>\w+\.py)\n")
 
 
@@ -63,8 +64,17 @@ class Command:
         return _SERVER.match(self.line) is not None or (is_script and not self.output)
 
     @property
+    def starts_worker(self) -> bool:
+        """Return whether it runs jobs beside the server that runs already."""
+        return _WORKER.match(self.line) is not None
+
+    @property
     def is_compared(self) -> bool:
-        return not self.starts_server and self.line.startswith(("curl ", "model-serving ", "python "))
+        return (
+            not self.starts_server
+            and not self.starts_worker
+            and self.line.startswith(("curl ", "model-serving ", "python "))
+        )
 
 
 def read(page: str) -> str:
@@ -146,13 +156,21 @@ def anchors(page: str) -> set[str]:
 
 def needs_torch(page: str) -> bool:
     """Return whether the blocks of a page use torch, directly or through the example that does."""
-    uses = re.compile(r"^(?:import|from) torch\b|\bexamples\.digits\b", re.MULTILINE)
+    uses = re.compile(r"^(?:import|from) torch\b|\bexamples\.(?:digits|characters)\b", re.MULTILINE)
     return any(uses.search(block.text) for block in blocks(page, "python", "console"))
 
 
 def needs_media(page: str) -> bool:
     """Return whether the blocks of a page decode files."""
-    return any(re.search(r"\b(?:Image|Audio|Video)File\b", block.text) for block in blocks(page, "python"))
+    return any(
+        re.search(r"\b(?:(?:Image|Audio|Video)File|PIL)\b", block.text) for block in blocks(page, "python")
+    )
+
+
+def needs_frames(page: str) -> bool:
+    """Return whether the blocks of a page use frames."""
+    uses = re.compile(r"^(?:import|from) (?:pandas|polars|pyarrow)\b", re.MULTILINE)
+    return any(uses.search(block.text) for block in blocks(page, "python"))
 
 
 def table(page: str, heading: str) -> list[list[str]]:

@@ -53,7 +53,8 @@ def test_the_commands_of_a_section_print_what_the_page_says(
 
 @full
 def test_a_page_that_says_something_else_fails(page_runner: PageRunner) -> None:
-    [start, *_] = blocks("README.md", "console")
+    [service, *_], [start, *_] = blocks("README.md", "python"), blocks("README.md", "console")
+    page_runner.run(service)
     page_runner.run(start)
     lie = type(start)("console", "$ curl localhost:8000/__ping\nFailure\n", start.line)
 

@@ -12,13 +12,14 @@ import pytest
 from aylien_model_serving import errors
 from aylien_model_serving.app_factory import FlaskAppWrapper
 from aylien_model_serving.cli.service_client import KEY_VARIABLE
+from aylien_model_serving.core.operator_options import PREFIXES
 from aylien_model_serving.core.secrets import FILE_SETTINGS, FILE_SUFFIX
 from aylien_model_serving.core.settings import PREFIX, Settings
 from aylien_model_serving.routing.routes import Route
 from tests.docs.pages import PAGES, PROJECT, anchors, blocks, commands, links, names, prose, read, table
 from tests.services.serving import clean_environment
 
-ROUTE_TABLES = [("README.md", "Route keys"), ("docs/guide/routes.md", "The keys")]
+ROUTE_KEYS = ("docs/guide/routes.md", "The keys")
 
 #: Programs whose commands a page may show without output.
 PROGRAMS = {"pip", "python"}
@@ -28,20 +29,22 @@ def half(number: int) -> float:
     return 1 / number
 
 
+#: Fields of a route that its dict does not have.
+_NO_KEYS = ("view", "binding", "model", "set_by_operator")
+
+
 def route_keys() -> list[str]:
-    return [field.name for field in dataclasses.fields(Route) if field.name not in ("view", "binding")]
+    return [field.name for field in dataclasses.fields(Route) if field.name not in _NO_KEYS]
 
 
-@pytest.mark.parametrize(("page", "heading"), ROUTE_TABLES)
-def test_the_table_of_route_keys_has_every_key_in_the_order_of_the_code(page: str, heading: str) -> None:
-    listed = [names(row[0])[0] for row in table(page, heading)]
+def test_the_table_of_route_keys_has_every_key_in_the_order_of_the_code() -> None:
+    listed = [names(row[0])[0] for row in table(*ROUTE_KEYS)]
 
     assert listed == route_keys()
 
 
-@pytest.mark.parametrize(("page", "heading"), ROUTE_TABLES)
-def test_the_table_of_route_keys_has_the_defaults_of_the_code(page: str, heading: str) -> None:
-    listed = {names(row[0])[0]: row[2] for row in table(page, heading)}
+def test_the_table_of_route_keys_has_the_defaults_of_the_code() -> None:
+    listed = {names(row[0])[0]: row[2] for row in table(*ROUTE_KEYS)}
 
     assert listed["methods"] == f"`{list(Route('/', print).methods)}`".replace("'", '"')
     assert listed["threads"] == f"`{Route('/', print).threads}`"
@@ -80,7 +83,8 @@ def test_a_page_names_no_setting_that_does_not_exist(page: str) -> None:
     real |= {PREFIX + name.upper() + FILE_SUFFIX for name in FILE_SETTINGS & settings}
     real |= {KEY_VARIABLE}
 
-    assert set(re.findall(rf"{PREFIX}[A-Z][A-Z_]+", read(page))) <= real
+    found = set(re.findall(rf"{PREFIX}[A-Z][A-Z_]+", read(page)))
+    assert {name for name in found if not name.startswith(tuple(PREFIXES.values()))} <= real
 
 
 def test_the_table_of_errors_has_every_class_with_its_status_and_code() -> None:
@@ -121,6 +125,14 @@ def test_the_changelog_begins_with_the_version_of_the_distribution() -> None:
 
     [latest, *_] = re.findall(r"^## (\S+) - ", read("CHANGELOG.md"), re.MULTILINE)
     assert latest == setup["metadata"]["version"]
+
+
+def test_the_readme_fits_three_screens_with_what_is_looked_at() -> None:
+    pictures = [target for target in links("README.md") if target.endswith((".png", ".svg"))]
+
+    assert len(read("README.md").splitlines()) <= 150
+    assert len(pictures) == 3
+    assert all((PROJECT / picture).stat().st_size < 150_000 for picture in pictures)
 
 
 def test_the_readme_shows_two_commands_to_start_with() -> None:

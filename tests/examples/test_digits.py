@@ -38,14 +38,6 @@ def held_out(model: Any) -> Any:
 
 
 @pytest.fixture(scope="module")
-def caches(model: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    folder = tmp_path_factory.mktemp("caches")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(folder))
-        yield folder
-
-
-@pytest.fixture(scope="module")
 def digits(caches: Path) -> Digits:
     return Digits()
 

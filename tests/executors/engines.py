@@ -28,6 +28,9 @@ class RecordingEngineObserver:
     def starts(self, calls: Sequence[QueuedCall]) -> None:
         self.events.append(("starts", len(calls)))
 
+    def steps(self, calls: Sequence[QueuedCall], joined: Sequence[QueuedCall]) -> None:
+        self.events.append(("steps", len(calls)))
+
     def ended(self, calls: Sequence[QueuedCall], seconds: float) -> None:
         assert 0 <= seconds < TIMEOUT
         self.events.append(("ended", len(calls)))
@@ -49,13 +52,14 @@ class EngineHarness:
         max_size: int | None = 32,
         max_queue: int | None = None,
         threads: int = 1,
+        batching: BatchOptions | None = None,
     ) -> None:
         self.observer = RecordingEngineObserver()
         self.outcomes: dict[str, Any] = {}
         self.engine = Engine(
             handler,
             Signature.of(handler),
-            batching=None if max_size is None else BatchOptions(max_size),
+            batching=None if max_size is None else batching or BatchOptions(max_size),
             threads=threads,
             max_queue=max_queue,
             observer=self.observer,

@@ -1,4 +1,4 @@
-"""Every fault under every worker class: `python -m tests.faults` writes the table of the guide.
+"""Every fault under every server: `python -m tests.faults` writes the table of the guide.
 
 With a choice of either, it prints what comes of them and writes nothing. The exit status is 1 where a fault
 costs more than is promised.
@@ -15,7 +15,7 @@ from bench.results import machine
 from tests.faults import table
 from tests.faults.faults import FAULTS
 from tests.faults.measuring import Outcome, breaches, outcomes
-from tests.faults.targets import WORKER_CLASSES
+from tests.faults.targets import SERVERS
 
 #: Seconds that a busy machine gets on top of what is promised.
 _MARGIN = 3.0
@@ -28,17 +28,17 @@ def say(line: str) -> None:
 
 def main(words: Sequence[str] | None = None) -> int:
     options = _read(words)
-    worker_classes, names = options.worker_class or WORKER_CLASSES, options.fault or FAULTS
+    servers, names = options.server or SERVERS, options.fault or FAULTS
     found: dict[str, dict[str, Outcome | None]] = {}
     worse = 0
-    for worker_class in worker_classes:
-        found[worker_class] = {}
-        for fault, outcome in outcomes(worker_class, [FAULTS[name] for name in names]):
-            found[worker_class][fault.name] = outcome
-            broken = breaches(outcome, fault, _MARGIN) if outcome else []
+    for server in servers:
+        found[server] = {}
+        for fault, outcome in outcomes(server, [FAULTS[name] for name in names]):
+            found[server][fault.name] = outcome
+            broken = breaches(server, outcome, fault, _MARGIN) if outcome else []
             worse += len(broken)
-            say(f"{worker_class:8} {fault.name:45} {_told(outcome)} {'; '.join(broken)}".rstrip())
-    if not (options.worker_class or options.fault):
+            say(f"{server:8} {fault.name:45} {_told(outcome)} {'; '.join(broken)}".rstrip())
+    if not (options.server or options.fault):
         table.write(found, f"Measured on {datetime.date.today()}: {machine()}.")
     return 1 if worse else 0
 
@@ -49,7 +49,7 @@ def _told(outcome: Outcome | None) -> str:
 
 def _read(words: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
-    parser.add_argument("--worker-class", action="append", choices=WORKER_CLASSES, help="repeatable; all")
+    parser.add_argument("--server", action="append", choices=SERVERS, help="repeatable; all")
     parser.add_argument("--fault", action="append", choices=list(FAULTS), help="repeatable; all")
     return parser.parse_args(words)
 

@@ -7,12 +7,15 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from flask import Flask
 
 from aylien_model_serving.app_factory import FlaskAppWrapper
+from tests.services import stepped_clock
+
+stepped_clock.install()  # in replicas too, which import this
 
 RUN_SECONDS = 0.005
 REPLICAS = 2
@@ -33,8 +36,13 @@ def segfault() -> None:
     ctypes.string_at(0)
 
 
+#: Seconds that a job takes that rests, and items of a stream, with the characters of each.
+_REST_SECONDS = 1.0
+ITEMS, _ITEM_LENGTH = 200, 20_000
+
 #: What a call can have the handler do.
 DEEDS: dict[str, Callable[[], object]] = {
+    "rest": lambda: time.sleep(_REST_SECONDS),
     "sys.exit": lambda: sys.exit(3),
     "MemoryError": lambda: bytearray(_TOO_MANY),
     "os._exit": lambda: os._exit(3),
@@ -44,7 +52,7 @@ DEEDS: dict[str, Callable[[], object]] = {
 
 def one(deed: str = "") -> int:
     time.sleep(RUN_SECONDS)
-    if deed:
+    if deed in DEEDS:
         DEEDS[deed]()
     return os.getpid()
 
@@ -54,6 +62,12 @@ def many(deed: list[str]) -> list[int]:
     for name in filter(None, deed):
         DEEDS[name]()
     return [os.getpid()] * len(deed)
+
+
+def streamed() -> Iterator[str]:
+    for _ in range(ITEMS):
+        time.sleep(RUN_SECONDS)
+        yield "x" * _ITEM_LENGTH
 
 
 def app() -> Flask:
@@ -67,6 +81,13 @@ def app() -> Flask:
             {"endpoint": "/batched", **batched},
             {"endpoint": "/hosted", **batched, "name": "hosted", "runner": runner},
             {"endpoint": "/job", "name": "job", "callable": one, "job": True},
+            {
+                "endpoint": "/streamed",
+                "name": "streamed",
+                "callable": streamed,
+                "methods": ["GET"],
+                "runner": True,
+            },
         ]
     )
     (Path(os.environ["LOADED"]) / str(os.getpid())).touch()

@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import sqlite3
-import time
 from collections.abc import Callable
-from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import Literal
 
+from tests.faults import job_strikes, stream_strikes, strikes
+from tests.faults.strikes import LONG_SECONDS, Strike, ask
 from tests.faults.targets import Target
-from tests.services.hosts import supervisor
 
 CLIENTS = 8
 
 #: Seconds until a process that has ended is replaced, models loaded, on a busy machine.
 _REPLACED_SECONDS = 40.0
 
+#: Connections that are being made while the last worker closes its socket, once in many stops.
+_AT_THE_CLOSE = 1
 
-#: Seconds for which a disk is full or a file locked.
-_LONG_SECONDS = 3.0
+#: Seconds for which a file is locked for longer than any lease or patience lasts.
+_LONGER_SECONDS = 20.0
 
-
-class Strike(NamedTuple):
-    """What a fault did: who has to be gone before all is well, and what the guilty call got."""
-
-    victims: set[int]
-    guilty: str = ""
+#: Seconds by which an operator, or a virtual machine that wakes up, steps the wall clock.
+_STEP_SECONDS = 7200.0
 
 
 @dataclass(frozen=True)
@@ -42,9 +36,10 @@ class Fault:
         paths: what the clients ask meanwhile.
         guilty: what the guilty call may get.
         lost: how many other calls may fail.
+        granian_lost: how many may under granian, which closes connections of clients that keep them.
         seconds: until all has to be well, and gone where the service ends.
         ends: whether the service is gone afterwards.
-        on_small_disk: whether the service's TMPDIR is a small file system of its own.
+        on_small_disk: what of the service is on a small file system of its own, if anything is.
     """
 
     name: str
@@ -52,81 +47,10 @@ class Fault:
     paths: tuple[str, ...] = ("/inline", "/hosted")
     guilty: tuple[str, ...] = ("",)
     lost: int = 0
+    granian_lost: int = 0
     seconds: float = _REPLACED_SECONDS
     ends: bool = False
-    on_small_disk: bool = False
-
-
-def ask(path: str, deed: str, target: Target) -> Strike:
-    return Strike(set(), target.ask(path, deed))
-
-
-def kill_a_worker(target: Target) -> Strike:
-    return _signalled(signal.SIGKILL, target.service.workers()[0])
-
-
-def kill_a_replica(target: Target) -> Strike:
-    return _signalled(signal.SIGKILL, min(target.replicas()))
-
-
-def kill_the_supervisor(target: Target) -> Strike:
-    replicas = target.replicas()
-    return Strike(_signalled(signal.SIGKILL, supervisor(target.service)).victims | replicas)
-
-
-def _signalled(number: signal.Signals, pid: int) -> Strike:
-    os.kill(pid, number)
-    return Strike({pid})
-
-
-def freeze_a_replica(target: Target) -> Strike:
-    return _signalled(signal.SIGSTOP, min(target.replicas()))
-
-
-def hang_up(target: Target) -> Strike:
-    victims = {*target.service.workers(), *target.replicas()}
-    target.service.process.send_signal(signal.SIGHUP)
-    return Strike(victims)
-
-
-def terminate(target: Target) -> Strike:
-    target.service.process.terminate()
-    return Strike(set())
-
-
-def kill_the_master(target: Target) -> Strike:
-    target.service.process.kill()
-    return Strike(set())
-
-
-def fill_the_disk(target: Target) -> Strike:
-    """Leave no byte in TMPDIR for a while, in which a replica is to start."""
-    filler = target.temporary / "filler"
-    with filler.open("wb", 0) as file:
-        for size in (1 << 16, 1):
-            with suppress(OSError):
-                while file.write(bytes(size)):
-                    pass
-    strike = kill_a_replica(target)
-    time.sleep(_LONG_SECONDS)
-    filler.unlink()
-    return strike
-
-
-def lock_the_jobs(target: Target) -> Strike:
-    """Keep the file of the jobs locked for a while, in which one is to be made."""
-    with closing(sqlite3.connect(target.jobs, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        strike = ask("/job", "", target)
-        time.sleep(_LONG_SECONDS)
-        other.execute("ROLLBACK")
-    return strike
-
-
-def damage_the_jobs(target: Target) -> Strike:
-    with target.jobs.open("r+b") as file:
-        file.write(os.urandom(8192))
-    return ask("/job", "", target)
+    on_small_disk: Literal["", "TMPDIR", "jobs"] = ""
 
 
 def _deeds() -> list[Fault]:
@@ -144,19 +68,55 @@ def _deeds() -> list[Fault]:
     return found
 
 
+def _faults_of_jobs() -> list[Fault]:
+    """Return those of the store, whose guilty call is for a job, and of the clock, which jobs outlive."""
+    locked, either = job_strikes.lock_the_jobs, ("202", "503")
+    ahead, back = (
+        partial(job_strikes.step_the_clock, seconds) for seconds in (_STEP_SECONDS, -_STEP_SECONDS)
+    )
+    return [
+        Fault("the file of jobs locked for 3 s", partial(locked, LONG_SECONDS), guilty=("503",)),
+        Fault("the file of jobs locked for 20 s", partial(locked, _LONGER_SECONDS), guilty=("503",)),
+        Fault("the file of jobs damaged", job_strikes.damage_the_jobs, guilty=either),
+        Fault("the file of jobs cut in half", job_strikes.truncate_the_jobs, guilty=either),
+        Fault("the file of jobs gone for 3 s", job_strikes.delete_the_jobs, guilty=("503",)),
+        Fault("the file of jobs read-only for 3 s", job_strikes.make_the_jobs_read_only, guilty=("503",)),
+        Fault(
+            "the disk of jobs full for 3 s",
+            job_strikes.fill_the_jobs_disk,
+            guilty=("503",),
+            on_small_disk="jobs",
+        ),
+        Fault("the wall clock stepped 2 h ahead under a job", ahead, guilty=("finished",)),
+        Fault("the wall clock stepped 2 h back under a job", back, guilty=("finished",)),
+    ]
+
+
+def _faults_of_streams() -> list[Fault]:
+    return [
+        Fault("a client leaves its stream", stream_strikes.leave_a_stream, guilty=("whole",)),
+        Fault("a client reads its stream after 3 s", stream_strikes.read_a_stream_slowly, guilty=("whole",)),
+        Fault(
+            "SIGKILL of the replica of a stream",
+            stream_strikes.kill_the_replica_of_a_stream,
+            guilty=("cut off", "ends early"),  # granian's WSGI ends it as if it were whole
+        ),
+    ]
+
+
 FAULTS = {
     fault.name: fault
     for fault in (
         *_deeds(),
-        Fault("SIGKILL of a worker", kill_a_worker, lost=CLIENTS),
-        Fault("SIGKILL of a replica", kill_a_replica),
-        Fault("SIGKILL of the supervisor", kill_the_supervisor),
-        Fault("SIGSTOP of a replica", freeze_a_replica),
-        Fault("`TMPDIR` full for 3 s, SIGKILL of a replica", fill_the_disk, on_small_disk=True),
-        Fault("the file of jobs locked for 3 s", lock_the_jobs, guilty=("503",)),
-        Fault("the file of jobs damaged", damage_the_jobs, guilty=("202", "503")),
-        Fault("SIGHUP", hang_up),
-        Fault("SIGTERM", terminate, lost=CLIENTS, seconds=2.0, ends=True),
-        Fault("SIGKILL of the master", kill_the_master, lost=2 * CLIENTS, seconds=2.0, ends=True),
+        Fault("SIGKILL of a worker", strikes.kill_a_worker, lost=CLIENTS),
+        Fault("SIGKILL of a replica", strikes.kill_a_replica),
+        Fault("SIGKILL of the supervisor", strikes.kill_the_supervisor),
+        Fault("SIGSTOP of a replica", strikes.freeze_a_replica),
+        Fault("`TMPDIR` full for 3 s, SIGKILL of a replica", strikes.fill_the_disk, on_small_disk="TMPDIR"),
+        *_faults_of_jobs(),
+        *_faults_of_streams(),
+        Fault("SIGHUP", strikes.hang_up, granian_lost=2 * CLIENTS),
+        Fault("SIGTERM", strikes.terminate, lost=_AT_THE_CLOSE, granian_lost=CLIENTS, seconds=2.0, ends=True),
+        Fault("SIGKILL of the master", strikes.kill_the_master, lost=2 * CLIENTS, seconds=2.0, ends=True),
     )
 }

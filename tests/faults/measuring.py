@@ -23,6 +23,12 @@ _BEFORE, _AFTER = 40, 60
 #: Seconds that anything here is waited for.
 _PATIENCE = 60.0
 
+#: Seconds within which what belonged to the victims is gone.
+_LEAVING_SECONDS = 15.0
+
+#: Seconds between two faults: granian ends when a worker dies within 5.5 seconds of its start.
+_APART_SECONDS = {"granian": 6.0}
+
 #: Seconds between two looks at whether all is well, which is work for a service too.
 _LOOK_SECONDS = 0.1
 
@@ -45,7 +51,7 @@ class Outcome(NamedTuple):
     left: Counter[str]
 
 
-def outcomes(worker_class: str, faults: Iterable[Fault]) -> Iterator[tuple[Fault, Outcome | None]]:
+def outcomes(server: str, faults: Iterable[Fault]) -> Iterator[tuple[Fault, Outcome | None]]:
     """Yield what comes of each fault; of one that can't be had on this machine, None.
 
     Those that a service outlives happen to one service, one after the other.
@@ -54,23 +60,31 @@ def outcomes(worker_class: str, faults: Iterable[Fault]) -> Iterator[tuple[Fault
     alone = [fault for fault in chosen if fault.ends or fault.on_small_disk]
     shared = deque(fault for fault in chosen if fault not in alone)
     while shared:
-        with target(worker_class) as started:
+        with target(server) as started:
             is_well = True
             while shared and is_well:
-                outcome = measure(shared[0], started)
+                outcome = _possible(shared[0], started)
                 yield shared.popleft(), outcome
-                is_well = outcome.seconds < math.inf
+                is_well = outcome is None or outcome.seconds < math.inf
+                time.sleep(_APART_SECONDS.get(server, 0.0))
     for fault in alone:
-        yield fault, _alone(worker_class, fault)
+        yield fault, _alone(server, fault)
 
 
-def _alone(worker_class: str, fault: Fault) -> Outcome | None:
+def _possible(fault: Fault, struck: Target) -> Outcome | None:
+    try:
+        return measure(fault, struck)
+    except PermissionError:
+        return None
+
+
+def _alone(server: str, fault: Fault) -> Outcome | None:
     with ExitStack() as stack:
         try:
-            disk = stack.enter_context(small_disk()) if fault.on_small_disk else None
+            disks = {name: stack.enter_context(small_disk()) for name in filter(None, [fault.on_small_disk])}
         except PermissionError:
             return None
-        return measure(fault, stack.enter_context(target(worker_class, disk)))
+        return measure(fault, stack.enter_context(target(server, disks)))
 
 
 def measure(fault: Fault, struck: Target) -> Outcome:
@@ -90,8 +104,16 @@ def measure(fault: Fault, struck: Target) -> Outcome:
     failed = [failure for failure in failures(clients) if not (fault.ends and failure.how == "no connection")]
     last = max([well, *(failure.at for failure in failed)])
     calls = answered(clients) - answers + len(failed)
-    left = struck.holds() - before
-    return Outcome(strike.guilty, calls, Counter(failure.how for failure in failed), last - start, left)
+    how = Counter(failure.how for failure in failed)
+    return Outcome(strike.guilty, calls, how, last - start, _left(struck, before))
+
+
+def _left(struck: Target, before: Counter[str]) -> Counter[str]:
+    """Return what is held that was not before, once that is nothing or stays."""
+    deadline = time.monotonic() + _LEAVING_SECONDS
+    while (left := struck.holds() - before) and time.monotonic() < deadline:
+        time.sleep(_LOOK_SECONDS)
+    return left
 
 
 def _wait_for_answers(clients: Sequence[Client], further: int) -> None:
@@ -120,10 +142,11 @@ def _when(condition: Callable[[], bool]) -> float:
     return time.monotonic()
 
 
-def breaches(outcome: Outcome, fault: Fault, margin: float) -> list[str]:
+def breaches(server: str, outcome: Outcome, fault: Fault, margin: float) -> list[str]:
     """Return in what an outcome is worse than it was promised.
 
     Args:
+        server: under which it was.
         outcome: what came of the fault.
         fault: the fault.
         margin: seconds that a busy machine gets on top.
@@ -132,7 +155,8 @@ def breaches(outcome: Outcome, fault: Fault, margin: float) -> list[str]:
     if outcome.guilty not in fault.guilty:
         found.append(f"the guilty call got {outcome.guilty}")
     refused = outcome.failed["503"] if fault.ends else 0  # as a service that ends should
-    if outcome.failed.total() - refused > fault.lost:
+    lost = max(fault.lost, fault.granian_lost if server == "granian" else 0)
+    if outcome.failed.total() - refused > lost:
         found.append(f"others failed: {dict(outcome.failed)}")
     if outcome.seconds > fault.seconds + margin:
         found.append(f"it took {outcome.seconds:.1f} s")

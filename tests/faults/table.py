@@ -1,4 +1,4 @@
-"""The table of the guide: faults down, worker classes across."""
+"""The table of the guide: faults down, servers across."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 
 from tests.faults.faults import FAULTS
 from tests.faults.measuring import Outcome
-from tests.faults.targets import WORKER_CLASSES
+from tests.faults.targets import SERVERS
 from tests.services.serving import PROJECT
 
 PAGE = PROJECT / "docs/guide/operations.md"
 BEGIN, END = "<!-- faults: begin -->", "<!-- faults: end -->"
 
-#: What came of each fault under each worker class; None where this machine can't have it.
+#: What came of each fault under each server; None where this machine can't have it.
 Found = Mapping[str, Mapping[str, Outcome | None]]
 
 
@@ -30,8 +30,8 @@ def write(found: Found, machine: str, path: Path = PAGE) -> None:
 
 def table(found: Found) -> str:
     """Return the table in Markdown."""
-    head = ["fault", *(f"`{worker_class}`" for worker_class in WORKER_CLASSES), "left behind"]
-    rows = [_row(name, [found[worker_class].get(name) for worker_class in WORKER_CLASSES]) for name in FAULTS]
+    head = ["fault", *(f"`{server}`" for server in SERVERS), "left behind"]
+    rows = [_row(name, [found[server].get(name) for server in SERVERS]) for name in FAULTS]
     return "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows))
 
 

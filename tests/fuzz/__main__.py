@@ -23,7 +23,7 @@ from tests.schemas import fuzz_compiled
 _REQUESTS = 100_000
 
 #: Requests after which everything that a service makes at first use is there.
-_WARM_UP = 20_000
+_WARM_UP = 60_000
 
 
 def say(line: str) -> None:

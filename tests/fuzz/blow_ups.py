@@ -79,7 +79,7 @@ _BODIES: tuple[tuple[Callable[[int], bytes], tuple[bytes, bytes]], ...] = (
     (_repeated(b"", b" ", b"{}"), _JSON),
     (_repeated(b'{"text":', b"9", b"}"), _JSON),
     (_repeated(b'{"box":{"points":[', b'{"x":1,"tags":{"a":1}},', b'{"x":1}]}}'), _JSON),
-    (_repeated(b'{"order":{"name":"a","parts":[', b'{"name":"a"},', b'{"name":"b"}]}}'), _JSON),
+    (_repeated(b'{"name":"a","parts":[', b'{"name":"a"},', b'{"name":"b"}]}'), _JSON),
     (_repeated(b'{"any":{"@type":"x","a":[', b"1,", b"1]}}"), _JSON),
     (_base64, _JSON),
     (_repeated(b"text=", b"%41", b""), _FORM),

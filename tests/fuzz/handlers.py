@@ -20,6 +20,7 @@ from typing_extensions import TypedDict
 from aylien_model_serving import (
     AudioFile,
     BackgroundTask,
+    Body,
     ImageFile,
     JobProgress,
     MediaFile,
@@ -139,12 +140,37 @@ def order(order: Order) -> Order:
     return order
 
 
+def whole(boxes: Annotated[list[Box], Body()]) -> int:
+    return len(boxes)
+
+
+def any_value(value: Any, /) -> Any:
+    return value
+
+
+def shout(text: str) -> str:
+    return text.upper()
+
+
+def size(data: bytes) -> int:
+    return len(data)
+
+
+def message(request: example_schema_pb2.Request) -> example_schema_pb2.Response:
+    return example_schema_pb2.Response(language=request.title)
+
+
 def numbers(values: np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, Any]:
     return {"values": np.nan_to_num(values), "count": int(values.size)}
 
 
 def batched(text: list[str], times: list[int]) -> list[Any]:
     return [{"text": one, "times": each} for one, each in zip(text, times, strict=True)]
+
+
+def batched_stream(text: list[str], times: list[int]) -> Iterator[list[str]]:
+    for _ in range(min(MOST_ITEMS, max(times))):
+        yield text
 
 
 def picture(image: ImageFile) -> dict[str, Any]:

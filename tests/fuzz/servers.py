@@ -27,7 +27,7 @@ APP = "tests.fuzz.service:service"
 HOSTED_APP = "tests.fuzz.service:hosted_service"
 
 #: Requests after which everything that a worker makes at first use is there.
-_WARM_UP = 150
+_WARM_UP = 250
 
 #: Clients that send at the same time.
 _CLIENTS = 4

@@ -12,9 +12,12 @@ from tests.services.raw_http import ask, get, post
 
 pytestmark = pytest.mark.processes
 
-REQUESTS = 400
-QUICK_REQUESTS = 200
+REQUESTS = 500
+QUICK_REQUESTS = 300
 SEED = 13
+
+#: In uvicorn's own traceback, where h11 refuses its 400 to a HEAD whose chunks are broken.
+OF_UVICORN = "in send_400_response"
 
 
 @pytest.mark.parametrize(
@@ -33,7 +36,7 @@ def test_a_server_answers_and_lives_on(name: str, requests: int) -> None:
 
         answer = ask(service.port, post({"text": "hello"}, path="/echo"))
         hosted = ask(service.port, get("/__runners")).json()
-        log = service.log()
+        log = "\n".join(line for line in service.log().splitlines() if OF_UVICORN not in line)
     assert not campaign.findings, "\n\n".join(map(str, campaign.findings.values()))
     assert not left
     assert not [replica for copies in hosted.values() for replica in copies if replica["restarts"]]

@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from aylien_model_serving.errors import ConfigurationError
-from aylien_model_serving.jobs import availability, connections, store_file
+from aylien_model_serving.jobs import availability
 from aylien_model_serving.jobs.errors import StoreUnavailable
-from aylien_model_serving.jobs.store import Store, open_store
+from aylien_model_serving.jobs.opening import open_store
+from aylien_model_serving.jobs.sqlite import connections, store_file
+from aylien_model_serving.jobs.store import Store
 from tests.jobs.stores import NOW, claim, claimed_id, enqueue, get, raw
 from tests.jobs.test_faults import limit_pages
 

@@ -18,7 +18,8 @@ from aylien_model_serving.executors.inline import InlineExecutor
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.jobs.errors import StoreUnavailable
 from aylien_model_serving.jobs.job import JobRecord
-from aylien_model_serving.jobs.store import BATCH, Store, open_store
+from aylien_model_serving.jobs.opening import open_store
+from aylien_model_serving.jobs.store import BATCH, Store
 from aylien_model_serving.jobs.worker import claimer as claiming
 from aylien_model_serving.jobs.worker import lease
 from aylien_model_serving.jobs.worker.in_process import InProcessWorker
@@ -110,7 +111,7 @@ def test_a_job_that_another_has_taken_over_is_left_to_it(
     assert scene.entered.wait(SOON)
     owner = get(scene.store, job_id).lease_owner
     assert owner is not None
-    with mock.patch.object(scene.store, "next_due", return_value=None):  # so that it is not claimed again
+    with mock.patch.object(scene.store, "claim", return_value=None):  # so that it is not claimed again
         scene.store.lost(job_id, owner, time.time())
         scene.wait_until(lambda: "this run does not count" in caplog.text)
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from aylien_model_serving.jobs import schema
-from aylien_model_serving.jobs.store import Store, open_store
+from aylien_model_serving.jobs.opening import open_store
+from aylien_model_serving.jobs.sqlite import schema
+from aylien_model_serving.jobs.store import Store
 from aylien_model_serving.jobs.view import show
 from aylien_model_serving.process import boot
 from tests.jobs.stores import LEASE, REPLY, claim, enqueue, get, raw

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from aylien_model_serving.jobs import connections
 from aylien_model_serving.jobs.errors import LeaseLost, StoreUnavailable
+from aylien_model_serving.jobs.sqlite import connections
 from aylien_model_serving.jobs.store import Store
 from tests.jobs.stores import LEASE, NOW, REPLY, claim, claimed_id, enqueue, new_job, raw
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from aylien_model_serving.jobs import database
 from aylien_model_serving.jobs.errors import LeaseLost
-from aylien_model_serving.jobs.store import Store, _memory, open_store
+from aylien_model_serving.jobs.opening import _memory, open_store
+from aylien_model_serving.jobs.sqlite import database
+from aylien_model_serving.jobs.store import Store
 from aylien_model_serving.process import native_threads
 from tests.jobs.stores import LEASE, NOW, claimed_id, enqueue, get
 

@@ -1,4 +1,4 @@
-"""One file and many processes: none takes another's job, and none leaves a broken file behind."""
+"""One store and many processes: none takes another's job, and none leaves a broken file behind."""
 
 import os
 import sqlite3
@@ -20,10 +20,10 @@ pytestmark = pytest.mark.processes
 PRELUDE = """
 import sys, uuid
 from aylien_model_serving.jobs.job import NewJob
-from aylien_model_serving.jobs.store import open_store
+from aylien_model_serving.jobs.opening import open_store
 from aylien_model_serving.rpc.headers import ReplyHeader
-path, service, owner = sys.argv[1:]
-store = open_store(path)
+url, service, owner = sys.argv[1:]
+store = open_store(url)
 print("ready", flush=True)
 sys.stdin.readline()
 """
@@ -48,10 +48,10 @@ while True:
 class Program:
     """A process with the store open, which begins when it is asked to."""
 
-    def __init__(self, text: str, path: Path, service: str, owner: str) -> None:
+    def __init__(self, text: str, url: str | Path, service: str, owner: str) -> None:
         self.owner = owner
         self.process = subprocess.Popen(
-            [sys.executable, "-c", PRELUDE + text, str(path), service, owner],
+            [sys.executable, "-c", PRELUDE + text, str(url), service, owner],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -92,10 +92,12 @@ def programs() -> Iterator[list[Program]]:
         program.kill()
 
 
-def test_many_processes_take_each_job_once(file_store: Store, path: Path, programs: list[Program]) -> None:
-    jobs = [enqueue(file_store, queue_size=200) for _ in range(200)]
+def test_many_processes_take_each_job_once(
+    shared_store: Store, shared_url: str, programs: list[Program]
+) -> None:
+    jobs = [enqueue(shared_store, queue_size=200) for _ in range(200)]
 
-    programs += [Program(TAKE_ALL, path, "s", f"owner {number}") for number in range(4)]
+    programs += [Program(TAKE_ALL, shared_url, "s", f"owner {number}") for number in range(4)]
     start(*programs)
     taken = {program.owner: program.wait() for program in programs}
 
@@ -103,25 +105,27 @@ def test_many_processes_take_each_job_once(file_store: Store, path: Path, progra
     assert sum(bool(ids) for ids in taken.values()) > 1
     for owner, ids in taken.items():
         for job_id in ids:
-            job = file_store.get("s", job_id)
+            job = shared_store.get("s", job_id)
             assert job is not None
             assert (job.status, job.attempts) == ("finished", 1)
-            assert file_store.result("s", job_id) == (ReplyHeader(200, "text/plain", []), owner.encode())
+            assert shared_store.result("s", job_id) == (ReplyHeader(200, "text/plain", []), owner.encode())
 
 
-def test_services_that_share_a_file_take_their_own_jobs_alone(
-    file_store: Store, path: Path, programs: list[Program]
+def test_services_that_share_a_store_take_their_own_jobs_alone(
+    shared_store: Store, shared_url: str, programs: list[Program]
 ) -> None:
-    jobs = {service: [enqueue(file_store, service=service) for _ in range(50)] for service in "st"}
+    jobs = {service: [enqueue(shared_store, service=service) for _ in range(50)] for service in "st"}
 
-    programs += [Program(TAKE_ALL, path, service, service) for service in jobs]
+    programs += [Program(TAKE_ALL, shared_url, service, service) for service in jobs]
     start(*programs)
 
     assert {program.owner: program.wait() for program in programs} == jobs
 
 
-def test_processes_that_make_the_file_at_the_same_time_make_one(path: Path, programs: list[Program]) -> None:
-    programs += [Program(TAKE_ALL, path, "s", "me") for _ in range(4)]
+def test_processes_that_make_the_store_at_the_same_time_make_one(
+    shared_url: str, programs: list[Program]
+) -> None:
+    programs += [Program(TAKE_ALL, shared_url, "s", "me") for _ in range(4)]
 
     start(*programs)
 
@@ -185,13 +189,13 @@ def test_a_child_of_a_fork_holds_locks_of_its_own(file_store: Store, path: Path)
     assert file_store.get("s", job_id).lease_owner == "child"  # type: ignore[union-attr]
 
 
-def test_threads_of_a_process_take_each_job_once(file_store: Store) -> None:
-    jobs = [enqueue(file_store) for _ in range(100)]
+def test_threads_of_a_process_take_each_job_once(shared_store: Store) -> None:
+    jobs = [enqueue(shared_store) for _ in range(100)]
     taken: list[str] = []
 
     def take_all(owner: str) -> None:
-        while (job_id := claimed_id(file_store, NOW, owner)) is not None:
-            file_store.finish(job_id, owner, REPLY, b"", NOW)
+        while (job_id := claimed_id(shared_store, NOW, owner)) is not None:
+            shared_store.finish(job_id, owner, REPLY, b"", NOW)
             taken.append(job_id)
 
     threads = [threading.Thread(target=take_all, args=(f"thread {number}",)) for number in range(8)]

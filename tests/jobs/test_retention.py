@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from aylien_model_serving.jobs.errors import StoreUnavailable
+from aylien_model_serving.jobs.postgres.repository import open_database
 from aylien_model_serving.jobs.retention import Limits
-from aylien_model_serving.jobs.sqlite import open_file, open_memory
+from aylien_model_serving.jobs.sqlite.repository import open_file, open_memory
 from aylien_model_serving.jobs.store import BATCH, Store
+from aylien_model_serving.jobs.unit_of_work import UnitOfWork
 from tests.jobs.stores import NOW, REPLY, claim, enqueue
 
 MEBIBYTE = 1024 * 1024
@@ -19,11 +21,15 @@ MEBIBYTE = 1024 * 1024
 LimitedStore = Callable[[Limits], Store]
 
 
-@pytest.fixture(params=["file", "memory"])
+@pytest.fixture(params=["file", "memory", "postgres"])
 def limited(request: pytest.FixtureRequest, tmp_path: Path) -> LimitedStore:
+    def unit_of_work() -> UnitOfWork:
+        if request.param == "postgres":
+            return open_database(request.getfixturevalue("postgres_url"))
+        return open_memory() if request.param == "memory" else open_file(str(tmp_path / "jobs.db"))
+
     def make(limits: Limits) -> Store:
-        unit_of_work = open_memory() if request.param == "memory" else open_file(str(tmp_path / "jobs.db"))
-        store = Store(unit_of_work, limits=limits)
+        store = Store(unit_of_work(), limits=limits)
         request.addfinalizer(store.close)
         return store
 

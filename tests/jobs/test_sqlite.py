@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from aylien_model_serving.errors import ConfigurationError
-from aylien_model_serving.jobs import file_connection
-from aylien_model_serving.jobs.connections import Connections
-from aylien_model_serving.jobs.sqlite import SqliteRepository
-from aylien_model_serving.jobs.store import Store, open_store
+from aylien_model_serving.jobs.opening import open_store
+from aylien_model_serving.jobs.sqlite import file_connection
+from aylien_model_serving.jobs.sqlite.connections import Connections
+from aylien_model_serving.jobs.sqlite.repository import SqliteRepository
+from aylien_model_serving.jobs.store import Store
 from tests.jobs.stores import NOW, REPLY, claim, enqueue, modes, raw
 
 
@@ -96,7 +97,7 @@ QUERIES: dict[str, tuple[Callable[[SqliteRepository], object], str]] = {
         lambda repository: repository.lease_expired("s", "r", NOW, 9),
         "service=? AND route=? AND lease_until<?",
     ),
-    "next": (lambda repository: repository.next_due("s", "r"), "service=? AND route=? AND not_before>?"),
+    "next": (lambda repository: repository.outlook("s", ["r"]), "service=? AND route=? AND not_before>?"),
     "webhooks": (lambda repository: repository.webhook_due("s", NOW, 9), "service=? AND webhook_due<?"),
     "counts": (
         lambda repository: repository.counts("s", NOW),

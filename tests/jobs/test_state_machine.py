@@ -1,7 +1,7 @@
 """Whatever happens in whatever order, the store does what the model does, and a job ends once."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -11,9 +11,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from aylien_model_serving.errors import IdempotencyKeyReused
 from aylien_model_serving.jobs.errors import LeaseLost, QueueFull
-from aylien_model_serving.jobs.sqlite import open_memory
+from aylien_model_serving.jobs.postgres.repository import open_database
+from aylien_model_serving.jobs.sqlite.repository import open_memory
 from aylien_model_serving.jobs.states import IllegalTransition
 from aylien_model_serving.jobs.store import Store
+from aylien_model_serving.jobs.unit_of_work import UnitOfWork
 from tests.jobs.store_model import KEEP, REUSED, RUNNING, Model, ModelJob
 from tests.jobs.stores import LAST_CHANCE, LEASE, NOW, REPLY, new_job
 from tests.selection import examples
@@ -35,10 +37,14 @@ class Machine(RuleBasedStateMachine):
 
     @initialize()
     def open(self) -> None:
-        self.store = Store(open_memory(), lambda: self.now)
+        self.store = Store(self.unit_of_work(), lambda: self.now)
         self.model = Model()
         self.now = NOW
         self.store.enqueue(new_job(id="f" * 32, service="another", route="a"), NOW)
+
+    def unit_of_work(self) -> UnitOfWork:
+        """Return an empty place for jobs."""
+        return open_memory()
 
     def teardown(self) -> None:
         if hasattr(self, "store"):
@@ -197,5 +203,27 @@ class Machine(RuleBasedStateMachine):
         assert result == ((REPLY, b"body") if is_seen and job.status == "finished" else None)
 
 
+class PostgresMachine(Machine):
+    """The same on a database, which is emptied each time."""
+
+    database: UnitOfWork
+
+    def unit_of_work(self) -> UnitOfWork:
+        with self.database.write() as repository:
+            for service in ("s", "another"):
+                for job in repository.page(service, None, None, None, 10_000, None, 0.0):
+                    repository.remove(job)
+        return self.database
+
+
+@pytest.fixture
+def on_postgres(postgres_url: str) -> Iterator[None]:
+    PostgresMachine.database = open_database(postgres_url)
+    yield
+    PostgresMachine.database.close()
+
+
 Machine.TestCase.settings = settings(max_examples=examples(60), stateful_step_count=60)
+PostgresMachine.TestCase.settings = settings(max_examples=examples(12), stateful_step_count=50)
 test_the_store_does_what_the_model_does = Machine.TestCase
+test_the_store_does_the_same_on_postgres = pytest.mark.usefixtures("on_postgres")(PostgresMachine.TestCase)

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from aylien_model_serving.errors import ConfigurationError
-from aylien_model_serving.jobs import schema
 from aylien_model_serving.jobs.errors import StoreUnavailable
-from aylien_model_serving.jobs.store import Store, open_store
+from aylien_model_serving.jobs.opening import open_store
+from aylien_model_serving.jobs.sqlite import schema
+from aylien_model_serving.jobs.store import Store
 from tests.jobs.stores import claim, enqueue, get, raw
 
 VERSION_1 = """

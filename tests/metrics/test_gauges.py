@@ -89,6 +89,75 @@ def test_a_store_that_can_not_be_read_leaves_the_other_metrics(caplog: pytest.Lo
     assert "model_serving_jobs can't be read: The job store is busy" in caplog.text
 
 
+class HangingStore:
+    """A store that answers while it `is_there`, and hangs else."""
+
+    def __init__(self) -> None:
+        self.is_there = threading.Event()
+        self.counts = 0
+
+    def count(self) -> Mapping[str, Mapping[str, int]]:
+        self.counts += 1
+        assert self.is_there.wait(20)
+        return {"fries": {"queued": self.counts}}
+
+
+@pytest.fixture
+def hanging() -> Iterator[HangingStore]:
+    store = HangingStore()
+    yield store
+    store.is_there.set()
+
+
+def test_a_store_that_hangs_delays_a_scrape_for_a_bounded_time(
+    hanging: HangingStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gauges, "_JOBS_SECONDS", 0.05)
+    gauge = JobsGauge(["fries"], ["queued"], hanging.count)
+
+    since = time.monotonic()
+    for _ in range(3):
+        with pytest.raises(TimeoutError, match=r"the store has not answered within 0\.05 s"):
+            gauge.read()
+
+    assert time.monotonic() - since < 5
+    assert hanging.counts == 1  # nobody asks it again meanwhile
+
+
+def test_the_last_numbers_are_shown_for_two_minutes_where_counting_takes_long(
+    hanging: HangingStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 100.0
+    monkeypatch.setattr(gauges.time, "monotonic", lambda: now)
+    gauge = JobsGauge(["fries"], ["queued"], hanging.count)
+    hanging.is_there.set()
+    assert gauge.read() == {("fries", "queued"): 1}
+
+    hanging.is_there.clear()
+    monkeypatch.setattr(gauges, "_JOBS_SECONDS", 0.05)
+    now += 120
+    assert gauge.read() == {("fries", "queued"): 1}
+    now += 1
+    with pytest.raises(TimeoutError):
+        gauge.read()
+
+
+def test_a_store_that_is_there_again_is_counted_again(
+    hanging: HangingStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gauge = JobsGauge(["fries"], ["queued"], hanging.count)
+    with monkeypatch.context() as patch:
+        patch.setattr(gauges, "_JOBS_SECONDS", 0.05)
+        with pytest.raises(TimeoutError):
+            gauge.read()
+
+    hanging.is_there.set()
+    assert gauge._thread is not None
+    gauge._thread.join(5)
+
+    assert gauge.read() == {("fries", "queued"): 2}
+
+
 def test_calls_that_wait_for_a_replica_and_in_its_queue_are_added_up() -> None:
     instruments = Instruments()
     found = replicas(pid1={"waiting": 2}, pid2={"waiting": 3}, pid3={})

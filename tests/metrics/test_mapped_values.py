@@ -88,9 +88,9 @@ def test_prometheus_client_reads_the_files(tmp_path: Path, made: type[Value]) ->
 
     assert merged(tmp_path) == {"calls_total": 3, "sizes_sum": 0.25, "busy": 2}
     assert {file.name for file in tmp_path.iterdir()} == {
-        "counter_0.db",
-        "histogram_0.db",
-        "gauge_livesum_0.db",
+        "counter_slot0.db",
+        "histogram_slot0.db",
+        "gauge_livesum_slot0.db",
     }
 
 
@@ -111,7 +111,7 @@ def test_the_files_are_those_of_prometheus_client_byte_by_byte(
     theirs.close()
 
     if written:
-        assert (tmp_path / "counter_0.db").read_bytes() == (tmp_path / "theirs.db").read_bytes()
+        assert (tmp_path / "counter_slot0.db").read_bytes() == (tmp_path / "theirs.db").read_bytes()
 
 
 def test_the_next_process_counts_on_from_where_the_last_one_stopped(tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_a_file_grows_and_older_numbers_stay_good(tmp_path: Path, made: type[Val
         value.inc(number)
 
     found = merged(tmp_path)
-    assert (tmp_path / "counter_0.db").stat().st_size > 1 << 17
+    assert (tmp_path / "counter_slot0.db").stat().st_size > 1 << 17
     assert [found[f"n{number}_total_{'x' * 500}"] for number in range(500)] == list(range(500))
 
 
@@ -193,7 +193,7 @@ def test_a_forked_child_counts_in_files_of_its_own(tmp_path: Path) -> None:
     made = mapped_value_class(tmp_path, os.getpid)
     value, idle = value_of(made), value_of(made, "idle_total")
     value.inc(3)
-    parent = tmp_path / f"counter_{os.getpid()}.db"
+    parent = tmp_path / f"counter_slot{os.getpid()}.db"
     before = parent.read_bytes()
 
     in_child(lambda: value.inc(4))
@@ -237,7 +237,7 @@ def test_files_that_were_removed_are_created_anew_with_all_values_at_0(
 ) -> None:
     value, idle = value_of(made), value_of(made, "idle_total")
     value.inc(3)
-    (tmp_path / "counter_0.db").unlink()
+    (tmp_path / "counter_slot0.db").unlink()
 
     made.recreate_files()
 

@@ -98,11 +98,11 @@ def test_there_are_as_many_slots_as_there_were_processes_at_one_time(
 
 def test_the_gauges_of_the_last_process_go_and_its_counters_stay(tmp_path: Path) -> None:
     for name in (
-        "gauge_livesum_0.db",
-        "gauge_all_0.db",
-        "gauge_livesum_1.db",
-        "counter_0.db",
-        "histogram_0.db",
+        "gauge_livesum_slot0.db",
+        "gauge_all_slot0.db",
+        "gauge_livesum_slot1.db",
+        "counter_slot0.db",
+        "histogram_slot0.db",
     ):
         (tmp_path / name).touch()
 
@@ -111,7 +111,7 @@ def test_the_gauges_of_the_last_process_go_and_its_counters_stay(tmp_path: Path)
 
         left = {file.name for file in tmp_path.glob("*.db")}
 
-    assert left == {"gauge_livesum_1.db", "counter_0.db", "histogram_0.db"}
+    assert left == {"gauge_livesum_slot1.db", "counter_slot0.db", "histogram_slot0.db"}
 
 
 def test_a_process_on_its_own_keeps_its_metrics_in_memory() -> None:
@@ -251,8 +251,8 @@ def folder_of_three_processes(tmp_path: Path) -> Path:
             check=True,
             timeout=60,
         )
-        for file in tmp_path.glob("*_0.db"):
-            file.rename(file.with_stem(f"{file.stem[:-2]}_{len(list(tmp_path.glob('counter_*.db'))) + 4}"))
+        for file in tmp_path.glob("*_slot0.db"):
+            file.rename(file.with_stem(f"{file.stem[:-1]}{len(list(tmp_path.glob('counter_*.db'))) + 4}"))
     return tmp_path
 
 
@@ -263,14 +263,15 @@ def test_files_are_added_up_as_prometheus_client_does(folder_of_three_processes:
     found = samples_by_metric(multiprocess._merge(files, frozenset()))
 
     merge: Any = MultiProcessCollector.merge
-    assert found == samples_by_metric(merge([str(file) for file in files]))
+    theirs = [file.rename(file.with_name(file.name.replace("slot", ""))) for file in files]
+    assert found == samples_by_metric(merge([str(file) for file in theirs]))
     assert found["shared"][2] == [("shared_total", [], 6.0)]
 
 
 @pytest.mark.processes
 def test_a_file_that_a_process_is_making_has_no_values_yet(folder_of_three_processes: Path) -> None:
     before = list(multiprocess.collect(folder_of_three_processes))
-    (folder_of_three_processes / "counter_9.db").touch(mode=0o600)
+    (folder_of_three_processes / "counter_slot9.db").touch(mode=0o600)
 
     assert list(multiprocess.collect(folder_of_three_processes)) == before
 

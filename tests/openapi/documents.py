@@ -1,12 +1,12 @@
 """Handlers of all kinds, and the OpenAPI document of a route with one of them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel
 
-from aylien_model_serving import schemas
+from aylien_model_serving import Body, schemas
 from aylien_model_serving.handlers import callables
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.media import AudioFile, ImageFile, MediaFile
@@ -50,8 +50,44 @@ def measure(text: str, boxes: list[Box], limit: int = 5, hint=None) -> dict[str,
     return {}
 
 
+def enclose(number: int, box: Box) -> None:
+    """Put boxes within.
+
+    Args:
+        box: what is within.
+    """
+
+
+def enclose_or_not(box: Box | None = None) -> None: ...
+
+
+def add(numbers: Annotated[list[int], Body()]) -> int:
+    """Add numbers.
+
+    Args:
+        numbers: all of them.
+    """
+    return sum(numbers)
+
+
+def shout(text: str) -> str:
+    return text
+
+
+def look(file: Annotated[MediaFile, Body()]) -> str:
+    return ""
+
+
 def many(text: list[str]) -> list[int]:
     return []
+
+
+def spell_unhinted(text: str):  # type: ignore[no-untyped-def]  # a stream of anything
+    yield from text
+
+
+def spell_iterable(text: str) -> Iterable[str]:
+    yield from text
 
 
 def picture(image: ImageFile, others: list[ImageFile] | None = None, level: int = 1) -> ImageFile:
@@ -60,6 +96,9 @@ def picture(image: ImageFile, others: list[ImageFile] | None = None, level: int 
 
 def sound(audio: AudioFile, anything: MediaFile | None = None) -> AudioFile:
     return audio
+
+
+def anything_kept(text: str) -> MediaFile | None: ...
 
 
 def spell(text: str, count: int = 1) -> Iterator[Box]:

@@ -9,15 +9,20 @@ from aylien_model_serving.openapi.operations import path_of
 from tests.openapi.documents import (
     Order,
     Receipt,
+    add,
     anything,
     body,
     described,
     document,
+    enclose,
+    enclose_or_not,
+    look,
     many,
     measure,
     operation,
     order,
     picture,
+    shout,
     spell,
     view,
 )
@@ -125,6 +130,62 @@ def test_files_are_parts_of_a_form_and_say_what_they_may_be() -> None:
         "level": {"type": "integer", "default": 1, "examples": [3]},
     }
     assert form["encoding"] == {"image": {"contentType": "image/*"}, "others": {"contentType": "image/*"}}
+
+
+def test_a_structured_body_is_described_by_its_type() -> None:
+    shown = operation(endpoint="/<int:number>", callable=enclose, warmup={"width": 1})["requestBody"]
+
+    assert shown == {
+        "description": "what is within.",
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {"$ref": "#/components/schemas/enclose.Box"},
+                "example": {"width": 1},
+            }
+        },
+    }
+
+
+def test_the_fields_of_a_structured_query_are_its_parameters() -> None:
+    shown = operation("get", endpoint="/<int:number>", callable=enclose, methods=["GET"])["parameters"]
+
+    assert [(one["name"], one["in"], one["required"]) for one in shown] == [
+        ("number", "path", True),
+        ("width", "query", True),
+        ("inner", "query", False),
+    ]
+
+
+def test_a_bare_body_is_described_as_the_value_it_is() -> None:
+    assert operation(callable=add, warmup={"numbers": [1]})["requestBody"] == {
+        "description": "all of them.",
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {"type": "array", "items": {"type": "integer"}},
+                "example": [1],
+            }
+        },
+    }
+
+
+def test_bodies_that_are_taken_as_they_are_are_named() -> None:
+    content = operation(callable=shout)["requestBody"]["content"]
+
+    assert content.keys() == {"application/json", "text/plain"}
+    assert content["text/plain"] == {"schema": {"type": "string"}}
+    assert operation(callable=look)["requestBody"]["content"] == {
+        "*/*": {"schema": FILE},
+        "application/octet-stream": {"schema": FILE},
+    }
+
+
+def test_a_structured_body_that_may_be_left_out_is_not_required() -> None:
+    shown = operation(callable=enclose_or_not)
+
+    assert shown["requestBody"]["required"] is False
+    assert body(shown) == {"$ref": "#/components/schemas/enclose_or_not.Box"}
 
 
 def test_values_of_the_path_are_no_part_of_the_body() -> None:

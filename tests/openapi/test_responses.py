@@ -15,6 +15,7 @@ from tests.openapi.documents import (
     Receipt,
     answer,
     anything,
+    anything_kept,
     described,
     document,
     many,
@@ -25,6 +26,8 @@ from tests.openapi.documents import (
     references,
     sound,
     spell,
+    spell_iterable,
+    spell_unhinted,
     view,
 )
 from tests.with_media import need_media
@@ -47,20 +50,46 @@ def test_an_image_is_answered_as_it_is_or_as_a_file_object() -> None:
     content = operation(callable=picture)["responses"]["200"]["content"]
 
     file = {"$ref": "#/components/schemas/FileModel"}
-    assert content == {"application/json": {"schema": file}, "image/*": {}}
+    assert content == {"image/*": {}, "application/json": {"schema": file}}
+    assert next(iter(content)) == "image/*"
 
 
-def test_another_file_is_answered_as_a_file_object_alone() -> None:
+def test_a_file_of_no_kind_is_answered_as_a_file_object_alone() -> None:
+    assert operation(callable=anything_kept)["responses"]["200"]["content"].keys() == {"application/json"}
+
+
+def test_another_file_is_described_by_its_kind() -> None:
     need_media()
 
     shown = operation(callable=sound)
 
-    assert shown["responses"]["200"]["content"].keys() == {"application/json"}
+    assert list(shown["responses"]["200"]["content"]) == ["audio/*", "application/json"]
     encoding = shown["requestBody"]["content"]["multipart/form-data"]["encoding"]
     assert {name: kind["contentType"] for name, kind in encoding.items()} == {
         "audio": "audio/*",
         "anything": "*/*",
     }
+
+
+@pytest.mark.parametrize(
+    ("handler", "item"),
+    [(spell_unhinted, {}), (spell_iterable, {"type": "string"})],
+    ids=["no hint", "items"],
+)
+def test_a_generator_function_is_described_as_a_stream_whatever_its_hint(handler: Any, item: Any) -> None:
+    content = operation(callable=handler)["responses"]["200"]["content"]
+
+    assert list(content) == ["application/x-ndjson", "text/event-stream"]
+    assert content["application/x-ndjson"]["schema"] == item
+
+
+def test_a_stream_of_messages_is_described_by_its_items() -> None:
+    content = operation(callable=spell_unhinted, schema=(None, example_schema.Response))["responses"]["200"][
+        "content"
+    ]
+
+    assert list(content) == ["application/x-ndjson", "text/event-stream"]
+    assert "language" in content["application/x-ndjson"]["schema"]["properties"]
 
 
 def test_a_stream_is_described_by_its_items_in_both_forms() -> None:

@@ -91,10 +91,10 @@ def test_the_metadata_names_the_versions_of_python_and_the_extras(metadata: emai
         "docs",
         "examples",
         "fast",
+        "frames",
         "granian",
         "media",
         "redis",
-        "swagger",
         "testing",
         "torch",
     }
@@ -108,7 +108,7 @@ def test_the_pinned_set_has_what_the_package_and_its_extras_ask_for(
 ) -> None:
     pinned = pins(python)
 
-    for extra in ("", "client", "docs", "examples", "granian", "media", "redis", "swagger", "testing", "dev"):
+    for extra in ("", "client", "docs", "examples", "granian", "media", "redis", "testing", "dev"):
         for asked in map(Requirement, metadata.get_all("Requires-Dist", [])):
             environment = {"extra": extra, "python_version": python}
             if asked.name == "model-serving" or (asked.marker and not asked.marker.evaluate(environment)):

@@ -106,7 +106,7 @@ def test_port_workers_worker_class_and_log_level_reach_gunicorn(echo: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("worker_class", "interface"), [("gevent", "wsgi"), ("sync", "wsgi"), ("asgi", "asgi")]
+    ("worker_class", "interface"), [("gevent", "wsgi"), ("sync", "wsgi"), ("asgi", "asgi"), ("", "asgi")]
 )
 def test_port_workers_interface_and_log_level_reach_granian(
     echo: Path, worker_class: str, interface: str
@@ -173,7 +173,10 @@ def test_granian_is_installed_when_it_is_asked_for(echo: Path) -> None:
     assert "pip install" not in not_asked
 
 
-@pytest.mark.parametrize("command", ["examples.digits.app:run_app()", "examples.digits.app.run_app()"])
+@pytest.mark.parametrize(
+    "command",
+    ["examples.digits.app:run_app()", "examples.digits.app.run_app()", "examples.characters.app:run_app()"],
+)
 def test_torch_is_installed_when_the_example_that_needs_it_is_asked_for(echo: Path, command: str) -> None:
     (echo / ".torch").unlink()
 

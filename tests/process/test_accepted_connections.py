@@ -16,6 +16,7 @@ from aylien_model_serving.process.accepted_connections import (
     AcceptedConnections,
     quiet_seconds,
     quiet_seconds_of,
+    unaccepted_connections,
 )
 
 SECONDS = 0.1
@@ -33,7 +34,7 @@ class Pair:
         self.accepted = stack.enter_context(self.listening.accept()[0])
         for one in (self.client, self.accepted):
             one.settimeout(5)
-        self.connections = AcceptedConnections([self.listening.getsockname()])
+        self.connections = AcceptedConnections([self.listening])
 
     def end_quiet(self) -> None:
         """Look twice, with a pause in which the connection has been quiet for long enough."""
@@ -131,3 +132,30 @@ def test_looking_leaves_no_descriptor_open_and_a_socket_in_its_mode(
 def test_a_descriptor_of_no_connection_is_never_quiet() -> None:
     assert quiet_seconds_of(0) == 0.0
     assert quiet_seconds_of(10**6) == 0.0
+
+
+def test_connections_that_nobody_has_accepted_are_counted() -> None:
+    with ExitStack() as stack:
+        pair = Pair(stack, socket.AF_INET, ("127.0.0.1", 0))
+        before = unaccepted_connections(pair.listening)
+        stack.enter_context(socket.create_connection(pair.listening.getsockname()))
+
+        assert (before, unaccepted_connections(pair.listening)) == (0, 1)
+
+
+def test_of_what_is_no_tcp_socket_the_unaccepted_are_unknown() -> None:
+    with socket.socket(socket.AF_UNIX) as listening:
+        assert unaccepted_connections(listening) is None
+
+
+def test_a_listening_socket_gets_no_second_descriptor(monkeypatch: pytest.MonkeyPatch) -> None:
+    duplicated: list[int] = []
+    real = os.dup
+    with ExitStack() as stack:
+        pair = Pair(stack, socket.AF_INET, ("127.0.0.1", 0))
+        monkeypatch.setattr(os, "dup", lambda descriptor: duplicated.append(descriptor) or real(descriptor))
+
+        pair.connections.end_quiet(10)
+
+        assert pair.accepted.fileno() in duplicated
+        assert pair.listening.fileno() not in duplicated

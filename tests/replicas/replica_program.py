@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from aylien_model_serving.rpc.control_framing import MessageDecoder, encode
-from aylien_model_serving.rpc.control_messages import Command, Status
+from aylien_model_serving.rpc.control_messages import Command, Load, Status
 from aylien_model_serving.rpc.flight_recorder import FlightRecorder
 
 LONG = 3000
@@ -43,6 +43,8 @@ def main(descriptor: int) -> None:
                 return
             if later.heartbeat:
                 supervisor.sendall(encode(Status(heartbeat=True)))
+            if later.load:
+                supervisor.sendall(encode(Status(load=Load())))
 
 
 def serve(supervisor: socket.socket, command: Command) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from aylien_model_serving.replicas.client import supervisor_start
 from aylien_model_serving.replicas.client.supervisor_client import SupervisorClient
-from aylien_model_serving.rpc.control_messages import Replica
+from aylien_model_serving.rpc.control_messages import Replica, followed
 from aylien_model_serving.rpc.spec import Spec
 
 PROJECT = Path(__file__).parents[2]
@@ -79,6 +79,12 @@ class StubWorker:
         updates = self.updates.setdefault(spec.key, [])
         self.client.host(spec, updates.append)
         return spec.key
+
+    def follow(self, spec: Spec) -> str:
+        """Call the replicas of a runner that others may host, and return the key of its updates."""
+        key = followed(spec.name)
+        self.client.follow(spec, self.updates.setdefault(key, []).append)
+        return key
 
     def replicas(self, key: str) -> list[Replica]:
         updates = self.updates[key]

@@ -1,5 +1,6 @@
 """Which GPUs are visible, which replica gets which, and what it sees of them."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -52,11 +53,35 @@ def test_a_machine_without_a_driver_has_no_gpu(tmp_path: Path) -> None:
 def test_devices_are_assigned_in_turn(
     wanted: str | tuple[str, ...], replicas: int, gpus: int, assigned: list[str]
 ) -> None:
-    assert list(devices.assign(wanted, replicas, gpus, {})) == assigned
+    taken: list[str] = []
+    for number in range(replicas):
+        taken.append(devices.choose(wanted, number, gpus, taken))
+
+    assert taken == assigned
 
 
 def test_the_gpu_with_the_fewest_replicas_is_next() -> None:
-    assert devices.assign("auto", 3, 3, {"cuda:0": 2, "cuda:2": 1}) == ("cuda:1", "cuda:1", "cuda:2")
+    taken = ["cuda:0", "cuda:0", "cuda:2"]
+
+    assert devices.choose("auto", 7, 3, taken) == "cuda:1"
+    assert devices.choose("auto", 8, 3, [*taken, "cuda:1", "cuda:1"]) == "cuda:2"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "gpus", "room"),
+    [
+        ("auto", 0, math.inf),
+        ("auto", 2, 2),
+        ("cpu", 2, math.inf),
+        (("cpu", "cpu"), 2, math.inf),
+        (("cuda:0", "cuda:0", "cuda:1"), 2, 3),
+        (("cuda:0", "cpu"), 2, 2),
+    ],
+)
+def test_each_gpu_has_room_for_the_replicas_that_are_named_for_it(
+    wanted: str | tuple[str, ...], gpus: int, room: float
+) -> None:
+    assert devices.room(wanted, gpus) == room
 
 
 @pytest.mark.parametrize(
@@ -65,10 +90,11 @@ def test_the_gpu_with_the_fewest_replicas_is_next() -> None:
         ("cpu", {"CUDA_VISIBLE_DEVICES": ""}, "cpu"),
         ("cuda:1", {"CUDA_VISIBLE_DEVICES": MIG}, "cuda:0"),
         ("cuda", {"CUDA_VISIBLE_DEVICES": GPU}, "cuda:0"),
+        ("cuda:1,cuda:0", {"CUDA_VISIBLE_DEVICES": f"{MIG},{GPU}"}, "cuda:0"),
         ("mps", {}, "mps"),
     ],
 )
-def test_a_replica_sees_its_own_gpu_alone(
+def test_a_replica_sees_its_own_gpus_alone(
     device: str, variables: dict[str, str], name_in_replica: str
 ) -> None:
     assert devices.environment(device, (GPU, MIG)) == variables
@@ -78,3 +104,9 @@ def test_a_replica_sees_its_own_gpu_alone(
 def test_a_gpu_that_is_not_there_is_refused() -> None:
     with pytest.raises(ConfigurationError, match=r"'cuda:2' is not there: 2 GPUs are visible here \(0, 1\)"):
         devices.environment("cuda:2", ("0", "1"))
+    with pytest.raises(ConfigurationError, match=r"'cuda:2' is not there"):
+        devices.environment("cuda:0,cuda:2", ("0", "1"))
+
+
+def test_a_group_takes_each_of_its_gpus() -> None:
+    assert devices.choose("auto", 0, 3, ["cuda:0,cuda:1"]) == "cuda:2"

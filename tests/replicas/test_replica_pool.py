@@ -1,6 +1,7 @@
 """The pool of one process: which replicas get calls, as the supervisor announces them."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -8,10 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from aylien_model_serving.core.call_scope import CallScope
+from aylien_model_serving.core.cancellation import Cancellable, Cancelled
 from aylien_model_serving.core.messages import Reply
 from aylien_model_serving.errors import DeadlineExceeded, Unavailable
 from aylien_model_serving.process import native_threads
 from aylien_model_serving.replicas.client.replica_pool import ReplicaPool
+from aylien_model_serving.replicas.client.supervisor_client import SupervisorClient
 from aylien_model_serving.rpc.connection import ReplicaUnresponsive
 from aylien_model_serving.rpc.connection_async import AsyncConnection
 from aylien_model_serving.rpc.control_messages import Replica, State
@@ -113,6 +117,15 @@ def test_a_call_waits_for_the_next_start_of_an_unresponsive_replica_that_was_los
         announced.pool.acquire(time.monotonic() + 0.05)
 
 
+def test_a_call_that_is_abandoned_waits_for_no_replica(announced: Announced) -> None:
+    waited_for = Cancellable()
+    announced.announce("starting", "failed")
+    threading.Timer(0.02, waited_for.abandon).start()
+
+    with pytest.raises(Cancelled):
+        announced.pool.acquire(time.monotonic() + 30, CallScope(calls=(waited_for,)))
+
+
 def test_calls_that_an_unresponsive_replica_has_not_begun_are_given_back(
     announced: Announced, stubs: tuple[StubReplica, StubReplica], tmp_path: Path
 ) -> None:
@@ -166,3 +179,35 @@ def test_the_connections_of_a_loop_are_suspended_and_resumed_on_it(
 
     assert type(given_back) is ReplicaUnresponsive
     assert (other, body) == (1, b"text")
+
+
+def test_calls_that_meet_an_idle_runner_have_it_loaded_once(
+    announced: Announced, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    woken: list[str] = []
+    monkeypatch.setattr(SupervisorClient, "wake", lambda self, key: woken.append(key))
+    announced.announce("idle", "idle")
+
+    for _ in range(3):
+        with pytest.raises(DeadlineExceeded):
+            announced.pool.acquire(time.monotonic() + 0.02)
+
+    assert len(woken) == 1
+
+
+def test_a_call_that_has_a_runner_loaded_gets_its_replica(
+    announced: Announced, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The announcement comes before the call waits for it."""
+    monkeypatch.setattr(SupervisorClient, "wake", lambda self, key: announced.announce("idle", "ready"))
+    announced.announce("idle", "idle")
+
+    async def number() -> int:
+        connection, replica = await announced.pool.acquire_async(None)
+        connection.close()
+        return replica.number
+
+    assert announced.number() == 1
+    if not native_threads.is_patched():  # a service under gevent has no event loop of asyncio's
+        announced.announce("idle", "idle")
+        assert asyncio.run(number()) == 1

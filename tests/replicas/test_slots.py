@@ -3,6 +3,7 @@
 import pytest
 
 from aylien_model_serving.errors import ConfigurationError
+from aylien_model_serving.executors.ray_options import RayOptions
 from aylien_model_serving.replicas.supervisor.slots import ReplicaSlot
 from aylien_model_serving.rpc.spec import Spec
 
@@ -22,6 +23,9 @@ class StubProcess:
     def ask(self) -> None:
         self.done.append("ask")
 
+    def ask_load(self) -> None:
+        self.done.append("ask load")
+
     def drain(self, until: float) -> None:
         self.done.append("drain")
 
@@ -32,7 +36,7 @@ class StubProcess:
 class SlotScene:
     """A slot, the processes that were started for it, and what its flight recorder says."""
 
-    def __init__(self, **fields: float | None) -> None:
+    def __init__(self, **fields: object) -> None:
         self.processes: list[StubProcess] = []
         self.running_since: float | None = None
         self.error: Exception | None = None
@@ -244,9 +248,20 @@ def test_a_silent_replica_is_not_killed_before_it_counts_as_unresponsive() -> No
     assert scene.processes[0].done == ["ask", "kill"]
 
 
+def test_an_unresponsive_replica_without_a_run_has_nothing_to_finish() -> None:
+    scene = SlotScene(unresponsive_after=10.0)
+    scene.ready_at(100.0)
+    beat_until(scene, 1000.0)
+
+    scene.slot.drain(until=1030.0)
+
+    assert (scene.slot.state, scene.processes[0].done) == ("draining", ["ask", "kill"])
+
+
 def test_an_unresponsive_replica_may_finish_its_run_when_it_is_drained() -> None:
     scene = SlotScene(unresponsive_after=10.0)
     scene.ready_at(100.0)
+    scene.running_since = 100.0
     beat_until(scene, 1000.0)
 
     scene.slot.drain(until=1030.0)
@@ -277,10 +292,20 @@ def test_a_drained_replica_that_does_not_exit_is_killed() -> None:
     scene.ready_at(0.0)
     scene.slot.drain(until=30.0)
 
+    scene.slot.run_due(30.0)
+
+    assert scene.processes[0].done == ["drain", "kill"]
+
+
+def test_a_draining_replica_is_told_when_it_has_less_time_for_it_may_have_jobs_to_give_back() -> None:
+    scene = SlotScene()
+    scene.ready_at(0.0)
+    scene.slot.drain(until=30.0)
+
     scene.slot.drain(until=1.5)
     scene.slot.run_due(1.5)
 
-    assert scene.processes[0].done == ["drain", "kill"]
+    assert scene.processes[0].done == ["drain", "drain", "kill"]
 
 
 def test_a_replica_that_is_not_ready_has_nothing_to_finish() -> None:
@@ -300,3 +325,18 @@ def test_a_slot_without_a_process_is_finished_when_it_is_drained() -> None:
 
     assert scene.slot.is_finished
     assert scene.processes == []
+
+
+def test_a_gateway_whose_cluster_is_gone_is_announced_as_failed_until_it_is_ready() -> None:
+    scene = SlotScene(ray=RayOptions())
+    scene.slot.run_due(0.0)
+    first = scene.slot.replica().state
+    scene.slot.on_ready(1.0)
+    scene.slot.on_failed("the head is gone", 2.0)
+    scene.slot.on_exit("ended with status 1", 2.5)
+    scene.slot.run_due(scene.slot.due or 0.0)
+    again = scene.slot.replica()
+    scene.slot.on_ready(60.0)
+
+    assert (first, again.state, again.error) == ("starting", "failed", "the head is gone")
+    assert (scene.slot.replica().state, scene.slot.replica().error) == ("ready", "")

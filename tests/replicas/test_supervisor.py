@@ -313,3 +313,17 @@ def test_a_process_that_exits_before_its_supervisor_gets_no_warning() -> None:
 
     assert done.stdout == "200\n"
     assert "ResourceWarning" not in done.stderr
+
+
+def test_an_idle_runner_is_loaded_by_whoever_calls_it_by_its_name(service: StubService) -> None:
+    hosting, other = service.worker(), service.worker()
+    key = hosting.host(spec(name="rank", idle=0.2))
+    hosting.wait_for(key, "idle")
+    followed = other.follow(spec(name="rank"))
+    other.wait_for(followed, "idle")
+    wait_until(lambda: not hosting.replicas(key)[0].pid)
+
+    other.client.wake(followed)
+
+    wait_until(lambda: "ready" in [update[0].state for update in other.updates[followed][-2:] if update])
+    hosting.wait_for(key, "idle")

@@ -68,3 +68,25 @@ def test_a_released_version_can_be_hosted_again(worker: StubWorker) -> None:
     worker.host(spec())
 
     wait_until(lambda: worker.states(key) == ["ready"] and worker.replicas(key)[0].pid != replica.pid)
+
+
+def test_who_calls_a_runner_by_its_name_has_it_hosted_if_nobody_has(service: StubService) -> None:
+    first, second = service.worker(), service.worker()
+    key = first.follow(spec(name="rank"))
+    replicas = first.wait_for(key, "ready")
+
+    second.follow(spec(name="rank", timeout=3.0))
+
+    assert second.wait_for(key, "ready") == replicas
+
+
+def test_who_calls_a_runner_by_its_name_hosts_the_code_of_a_later_generation(service: StubService) -> None:
+    old, new = service.worker(), service.worker()
+    key = old.follow(spec(name="rank", version="0"))
+    (replica,) = old.wait_for(key, "ready")
+
+    new.follow(spec(name="rank", version="1", generation=1))
+    old.client.close()
+
+    wait_until(lambda: [each.version for each in new.replicas(key)] == ["1"])
+    wait_until(lambda: not exists(replica.pid))

@@ -13,6 +13,9 @@ import pytest
 from aylien_model_serving import codecs
 from aylien_model_serving.core.messages import Call
 from aylien_model_serving.errors import Unavailable
+from aylien_model_serving.handlers.hinted_values import HintedValues
+from aylien_model_serving.models import hosting
+from aylien_model_serving.models.calls import prepare
 from aylien_model_serving.process import native_threads
 from aylien_model_serving.process.large_work import LARGE
 from aylien_model_serving.replicas.replica.request import ReplicaRequest
@@ -42,9 +45,9 @@ class Scene:
     def __init__(self, worker: socket.socket, replica: socket.socket) -> None:
         self.worker = worker
         self.engine = Submitted()
-        endpoint = Service(double).endpoint
+        endpoint, hints = Service(double).endpoint, lambda method: HintedValues(double)
         self.connection = WorkerConnection(
-            replica, endpoint, self.engine, None, lambda _: None, lambda: None, lambda: None
+            replica, endpoint, self.engine, None, hints, lambda _: None, lambda: None, lambda: None
         )
         for number in (1, 2):
             worker.sendmsg(protocol.encode_call(number, call(b'{"n": 1}'), False))
@@ -169,3 +172,48 @@ def test_a_call_that_was_decoded_for_a_replica_that_drains_is_passed_on(
     scene.worker.settimeout(TIMEOUT)
     frame = protocol.decode_frame(scene.worker.recv(65536))
     assert (frame.kind, frame.number) == (protocol.REFUSED, 3)
+
+
+def test_a_model_without_room_refuses_a_handlers_call_with_its_name(scene: Scene) -> None:
+    def refuse(_: ReplicaRequest) -> None:
+        raise Unavailable("256 requests wait already, and no more may", 7)
+
+    scene.engine.submit = refuse
+    route = hosting.route_of(double, runner=True)
+    made = prepare(route, hosting.Signatures(route), "", (1,), {})
+
+    scene.worker.sendmsg(protocol.encode_call(3, made, False))
+    assert scene.connection.receive()
+
+    refusal = scene.worker.recv(1 << 16)
+    assert f"The model {scene.engine.calls[0].endpoint.name} is busy: 256 requests wait".encode() in refusal
+
+
+def test_what_is_put_while_a_write_is_prepared_disturbs_nobody(scene: Scene) -> None:
+    sent: list[int] = []
+
+    def put_another(phase: str, info: dict[str, int]) -> None:
+        if len(sent) < 100:
+            sent.append(len(sent) + 1)
+            scene.connection.put(protocol.encode_end(sent[-1]))
+
+    thresholds = gc.get_threshold()
+    put_another("start", {})
+    gc.callbacks.append(put_another)  # as another thread may, while the collector runs code
+    try:
+        gc.enable()  # it may rest from the large body of another test
+        gc.set_threshold(1)
+        for made in range(20):
+            kept: list[list[int]] = [[] for _ in range(made)]  # so that the collector runs at another moment
+            scene.connection.flush()
+            del kept
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.callbacks.remove(put_another)
+    scene.connection.flush()
+
+    decoder, ended = protocol.FrameDecoder(), list[int]()
+    while len(ended) < len(sent):
+        received = scene.worker.recv_into(decoder.get_buffer())
+        ended += [frame.number for frame in decoder.buffer_updated(received)]
+    assert ended == sent

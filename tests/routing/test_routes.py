@@ -4,6 +4,7 @@ import dataclasses
 import functools
 from typing import Any
 
+import msgspec
 import pytest
 
 from aylien_model_serving.app_factory import FlaskAppWrapper
@@ -11,8 +12,9 @@ from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.executors.batch_policy import BatchOptions
 from aylien_model_serving.limiting.rates import LimitOptions, Rate
 from aylien_model_serving.routing import routes
-from aylien_model_serving.routing.options import RunnerOptions
 from aylien_model_serving.routing.routes import Route
+from aylien_model_serving.routing.runner_options import RunnerOptions
+from aylien_model_serving.rpc import batch_functions
 
 
 def predict(text: str) -> str:
@@ -122,6 +124,9 @@ def test_every_key_is_a_field_of_the_route() -> None:
         ({"endpoint": "/p", "callable": predict, "timeout": float("nan")}, "key 'timeout': seconds above 0"),
         ({"endpoint": "/p", "callable": predict, "threads": 0}, "key 'threads': a number of 1 or more"),
         ({"endpoint": "/p", "callable": predict, "threads": 1.5}, "key 'threads': a number of 1 or more"),
+        ({"endpoint": "/p", "callable": predict, "threads": 10**6}, "up to 10,000; this is 1000000"),
+        ({"endpoint": "/p", "callable": predict, "max_queue": 10**9999}, "this is one of many digits"),
+        ({"endpoint": "/p", "callable": predict, "job": {"retries": 2**63}}, "key 'retries': a number of 0"),
         (
             {"endpoint": "/p", "callable": predict, "warmup": [1]},
             "key 'warmup': the fields of an example call",
@@ -144,25 +149,67 @@ def test_every_key_is_a_field_of_the_route() -> None:
                 (1, "True, False or a dict of replicas, devices, init, start_timeout, kill_after"),
                 ({"replica": 2}, "unknown key 'replica'; did you mean 'replicas'?"),
                 ({"replicas": 0}, "key 'replicas': a number of 1 or more"),
-                ({"devices": "cuda:0"}, "key 'devices': 'auto' or a list like ['cuda:0', 'cpu']"),
-                ({"devices": []}, "key 'devices': 'auto' or a list like"),
-                ({"devices": ["gpu"]}, "key 'devices': 'auto' or a list like"),
+                ({"replicas": [2, 1]}, "key 'replicas': a number of 1 or more, or the least and the most"),
+                ({"replicas": [1, 2, 3]}, "key 'replicas': a number of 1 or more, or the least and the most"),
+                ({"replicas": "12"}, "key 'replicas': a number of 1 or more, or the least and the most"),
+                ({"replicas": 1001}, "key 'replicas': a number of 1 or more is expected, up to 1,000"),
+                ({"devices": "cuda:0"}, "key 'devices': 'auto', a list like ['cuda:0', 'cpu']"),
+                ({"devices": []}, "key 'devices': 'auto', a list like"),
+                ({"devices": ["gpu"]}, "key 'devices': 'auto', a list like"),
                 ({"init": ["a"]}, "key 'init': the keyword arguments of the class are expected"),
                 ({"init": {"a": object()}}, "key 'init': it travels to another process"),
                 ({"init": {"a": (1, 2)}}, "key 'init': it travels to another process"),
                 ({"max_queue": 8}, "unknown key 'max_queue'"),
                 ({"start_timeout": 0}, "key 'start_timeout': seconds above 0"),
                 ({"kill_after": -1}, "key 'kill_after': seconds above 0"),
+                ({"devices": [["cuda:0"]]}, "key 'devices': 'auto', a list like"),
+                ({"devices": [["cuda:0", "cpu"]]}, "key 'devices': 'auto', a list like"),
+                ({"devices": [["cuda:0", "cuda:0"]]}, "key 'devices': 'auto', a list like"),
+                ({"devices": {}}, "key 'devices': a dict like {'cuda:0': 2}"),
+                ({"devices": {"gpu": 2}}, "key 'devices': a device like 'cuda:0' or 'cpu' is expected"),
+                ({"devices": {"cuda:0": 0.5}}, "key 'devices': 'cuda:0': how many replicas share it"),
+                ({"devices": {"cuda:0": 2}, "replicas": 3}, "key 'devices': there are places for 2 replicas"),
+                ({"env": ["A"]}, "key 'env': a dict of names and texts"),
+                ({"env": {"A B": "1"}}, "key 'env': a variable's name has letters"),
+                ({"env": {"A": 1}}, "key 'env': A: a text is expected"),
+                (
+                    {"env": {"CUDA_VISIBLE_DEVICES": "1"}},
+                    "key 'env': CUDA_VISIBLE_DEVICES: say with",
+                ),
+                (
+                    {"env": {"MODEL_SERVING_X": "1"}},
+                    "key 'env': MODEL_SERVING_X: it is a setting of",
+                ),
+                ({"nice": -1}, "key 'nice': a whole number from 0 to 19"),
+                ({"idle": 0}, "key 'idle': seconds above 0"),
+                ({"recycle_after": 1000}, "key 'recycle_after': a dict of 'calls', 'mb' or both"),
+                ({"recycle_after": {}}, "key 'recycle_after': a dict of 'calls', 'mb' or both"),
+                (
+                    {"recycle_after": {"call": 1}},
+                    "key 'recycle_after': unknown key 'call'; did you mean",
+                ),
+                ({"health": 3}, "key 'health': "),
+                ({"health": {"evry": 3}}, "key 'health': unknown key 'evry'; did you mean 'every'?"),
+                ({"health": {"failures": 0}}, "key 'health': key 'failures': a number of 1 or more"),
+                ({"recycle_after": {"mb": 0}}, "key 'recycle_after': key 'mb': a number of 1 or more"),
             )
         ),
         *(
             ({"endpoint": "/p", "callable": Model, "batch": value}, f"route '/p': key 'batch': {message}")
             for value, message in (
-                ("yes", "True, False or a dict of max_size, max_wait_ms is expected"),
+                (
+                    "yes",
+                    "True, False or a dict of max_size, max_wait_ms, max_total, group_by, size_of, split is",
+                ),
                 ({"max_wait": 1}, "unknown key 'max_wait'; did you mean 'max_wait_ms'?"),
                 ({"max_size": True}, "key 'max_size': a number of 1 or more"),
                 ({"max_wait_ms": -1}, "key 'max_wait_ms': milliseconds from 0 to 60000"),
                 ({"max_wait_ms": "5"}, "key 'max_wait_ms': milliseconds from 0 to 60000"),
+                ({"group_by": "language"}, "key 'group_by': a function is expected; this is 'language'"),
+                ({"size_of": len, "max_total": 0}, "key 'max_total': a number above 0 is expected"),
+                ({"split": True}, "key 'split': the name of a field is expected, e.g. 'items'; this is True"),
+                ({"max_total": 4096}, "'max_total' is nothing without 'size_of': set both or none"),
+                ({"size_of": len}, "'size_of' is nothing without 'max_total'"),
             )
         ),
         *(
@@ -209,6 +256,30 @@ def test_the_options_of_runner_and_batch_have_defaults() -> None:
     assert (plain.runner, plain.batch) == (RunnerOptions(), BatchOptions())
     assert full.runner == RunnerOptions(replicas=2, devices=("cuda:0", "cpu"), init={"a": [1]})
     assert full.batch == BatchOptions(max_size=8, max_wait=0.0025)
+
+
+def test_the_options_of_a_batch_are_the_same_in_another_process() -> None:
+    batch = {"max_size": 8, "max_wait_ms": 3, "size_of": predict, "max_total": 4096}
+    [route] = read({"endpoint": "/p", "callable": Model, "batch": batch})
+
+    sent = msgspec.msgpack.encode(batch_functions.named(route.batch))
+
+    assert msgspec.msgpack.encode(msgspec.msgpack.decode(sent, type=BatchOptions)) == sent
+
+
+@pytest.mark.parametrize(
+    ("devices", "found"),
+    [
+        (["mps"], ("mps",)),
+        ([["cuda:0", "cuda:1"], ["cuda:2", "cuda:3"]], ("cuda:0,cuda:1", "cuda:2,cuda:3")),
+        ({"cuda:0": 2, "cuda:1": 1}, ("cuda:0", "cuda:1", "cuda:0")),
+    ],
+)
+def test_devices_are_groups_or_places_as_well(devices: Any, found: tuple[str, ...]) -> None:
+    [route] = read({"endpoint": "/p", "callable": predict, "runner": {"devices": devices}})
+
+    assert route.runner is not None
+    assert route.runner.devices == found
 
 
 @pytest.mark.parametrize("dicts", [{"endpoint": "/p", "callable": predict}, 3])

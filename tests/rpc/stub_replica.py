@@ -132,7 +132,7 @@ class StubConnection:
         elif call.path == "/garbage":
             self._send([b"no frame at all, and longer than a prefix"])
         elif call.path == "/wrong":
-            self._send(protocol.encode_cancel(number))
+            self._send(protocol.encode_wake())
         else:
             self._stream(number, call)
 

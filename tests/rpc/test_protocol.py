@@ -1,6 +1,7 @@
 """Frames: calls and replies come back from their bytes, however these are cut."""
 
 import contextlib
+import dataclasses
 import random
 import struct
 import tracemalloc
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 from aylien_model_serving.core.messages import Call, Reply
 from aylien_model_serving.errors import BadRequest, BodyTooLarge
 from aylien_model_serving.rpc import protocol
-from aylien_model_serving.rpc.headers import decode
+from aylien_model_serving.rpc.headers import CallHeader, decode
 from aylien_model_serving.rpc.protocol import Frame, FrameDecoder, WireError
 
 PREFIX = struct.Struct("<BIQQ")
@@ -28,11 +29,12 @@ bodies = st.binary(max_size=40) | st.integers(1, 200_000).map(lambda size: b"b" 
 path_values = st.dictionaries(
     texts, texts | st.integers() | st.floats(allow_nan=False) | st.uuids(), max_size=3
 )
-headers = st.fixed_dictionaries(
-    {}, optional={"content-type": texts, "content-encoding": texts, "accept": texts}
-)
+headers = st.fixed_dictionaries({}, optional={"content-type": texts, "accept": texts})
 deadlines = st.none() | st.floats(allow_nan=False)
-calls = st.builds(Call, texts, texts, texts, headers, bodies, path_values, texts, deadlines, texts)
+codings, limits = st.none() | texts, st.none() | st.integers(0, 2**40)
+calls = st.builds(
+    Call, texts, texts, texts, headers, bodies, path_values, texts, deadlines, texts, codings, limits
+)
 replies = st.builds(
     Reply,
     st.integers(100, 599),
@@ -98,11 +100,39 @@ def test_small_frames_come_out_when_every_byte_comes_alone() -> None:
 
 @given(call_numbers, calls, st.booleans())
 def test_a_call_comes_back(number: int, call: Call, suspect: bool) -> None:
-    frame = one(protocol.encode_call(number, call, suspect))
+    frame = one(protocol.encode_call(number, call, suspect, clock=lambda: 0.0))
 
     assert frame.kind == protocol.CALL
     assert frame.number == number
-    assert protocol.decode_call(frame) == (call, suspect)
+    expected = call if call.deadline is None else dataclasses.replace(call, deadline=max(0.0, call.deadline))
+    assert protocol.decode_call(frame, clock=lambda: 0.0) == (expected, suspect)
+
+
+#: Seconds since a machine was started, by which the monotonic clocks of two machines differ.
+uptimes = st.floats(0, 1e9)
+
+
+@given(uptimes, uptimes, uptimes, st.floats(-100, 1e6), st.floats(0, 100))
+def test_a_deadline_is_no_later_on_another_clock_than_by_the_time_on_the_way(
+    now: float, sender: float, receiver: float, left: float, on_the_way: float
+) -> None:
+    call = dataclasses.replace(a_call(), deadline=now + sender + left)
+
+    frame = one(protocol.encode_call(1, call, False, clock=lambda: now + sender))
+    arrived, _ = protocol.decode_call(frame, clock=lambda: now + on_the_way + receiver)
+
+    assert arrived.deadline is not None
+    arrived_at, due = arrived.deadline - receiver, now + max(0.0, left)
+    rounding = 1e-5  # of times up to 2e9, of which doubles keep 2.4e-7
+    assert due - rounding <= arrived_at <= due + on_the_way + rounding
+
+
+@pytest.mark.parametrize("seconds", [-1.0, -0.001, float("-inf"), float("nan")])
+def test_seconds_that_no_sender_counts_are_refused(seconds: float) -> None:
+    header = CallHeader("POST", "/", "", None, None, None, {}, "id", seconds, False)
+
+    with pytest.raises(WireError):
+        decode(protocol.CALL, memoryview(msgspec.msgpack.encode(header)))
 
 
 @given(call_numbers, replies)

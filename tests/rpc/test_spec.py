@@ -253,3 +253,13 @@ def test_a_secret_is_part_of_neither_the_key_nor_what_is_shown() -> None:
 
     assert held.key == msgspec.structs.replace(held, webhook_secret=None).key
     assert "sign-with-this" not in repr(held)
+
+
+def test_the_password_of_the_store_of_jobs_is_no_part_of_a_specs_key() -> None:
+    specs = [
+        Spec(name="model", target="module:handler", jobs=f"postgresql://me:{password}@{host}/jobs")
+        for password, host in (("one", "a"), ("two", "a"), ("one", "b"))
+    ]
+
+    assert specs[0].key == specs[1].key != specs[2].key
+    assert not any(password in repr(specs) for password in ("one", "two"))

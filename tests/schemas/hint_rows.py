@@ -10,6 +10,7 @@ import collections
 import dataclasses
 import datetime as dt
 import enum
+import importlib
 import ipaddress
 import json
 import re
@@ -27,6 +28,8 @@ import numpy as np
 import numpy.typing as npt
 import pydantic
 from typing_extensions import TypedDict
+
+from aylien_model_serving import DType, Shape
 
 UserId = NewType("UserId", int)
 Number = TypeVar("Number", bound=float)
@@ -108,6 +111,22 @@ class Record(msgspec.Struct):
     a: int
 
 
+#: The names of packages that some rows alone need.
+NAMES = {"torch": "torch", "pandas": "pd", "polars": "pl"}
+
+
+class Made(NamedTuple):
+    """A value of a package that not everybody has.
+
+    Args:
+        package: the package.
+        code: makes the value.
+    """
+
+    package: str
+    code: str
+
+
 @dataclasses.dataclass(frozen=True)
 class Row:
     """One hint.
@@ -128,11 +147,24 @@ class Row:
 
     @property
     def type(self) -> Any:
-        return eval(self.hint, globals())  # a row of this file
+        return eval(self.hint, {**globals(), **self._modules()})  # a row of this file
+
+    @property
+    def arrived(self) -> Any:
+        """What the handler gets, as a value."""
+        if not isinstance(self.arrives, Made):
+            return self.arrives
+        return eval(self.arrives.code, {**globals(), **self._modules()})
+
+    def _modules(self) -> dict[str, Any]:
+        """Return the packages that this row alone needs, by the names that it has for them."""
+        package = self.arrives.package if isinstance(self.arrives, Made) else ""
+        return {NAMES[package]: importlib.import_module(package)} if package else {}
 
 
 _TEXT = {"type": "string"}
 _INT = {"type": "integer"}
+_NUMBER = {"type": "number"}
 _INTS = {"type": "array", "items": _INT}
 _UUID = "2b0e3a4e-6c9a-4a55-9b8e-6d8a1f0d5f11"
 
@@ -188,6 +220,7 @@ ROWS = [
     Row("dt.timedelta", "PT90S", dt.timedelta(seconds=90), 90, _TEXT | {"format": "duration"}),
     Row("uuid.UUID", _UUID, uuid.UUID(_UUID), "1", _TEXT | {"format": "uuid"}),
     Row("Decimal", "1.10", Decimal("1.10"), "a", _TEXT | {"format": "decimal"}),
+    Row("Decimal | None", 1.5, Decimal("1.5"), "a", {}),
     Row("Fraction", "1/3", Fraction(1, 3), "a", {}),
     Row("complex", "1+2j", 1 + 2j, "a", _TEXT),
     Row("PurePath", "a/b", PurePath("a/b"), 3, _TEXT | {"format": "path"}),
@@ -219,6 +252,26 @@ ROWS = [
     Row("Person | list[int]", [3], [3], ["3"], {}),
     Row("np.ndarray", [[1, 2]], np.array([[1, 2]]), ["1"], {}),
     Row("npt.NDArray[np.float32]", [1, 2], np.array([1, 2], np.float32), [None], {}),
+    Row("npt.NDArray[np.int8]", [1, 2.0], np.array([1, 2], np.int8), [1.5], {}),
+    Row(
+        "Annotated[np.ndarray, Shape(None, 2), DType('float32')]",
+        [[1, 2]],
+        np.array([[1, 2]], np.float32),
+        [[1, 2, 3]],
+        {"type": "array", "items": {"type": "array", "items": _NUMBER, "minItems": 2, "maxItems": 2}},
+    ),
+    Row("torch.Tensor", [1, 2.5], Made("torch", "torch.tensor([1, 2.5])"), ["1"], {}),
+    Row(
+        "Annotated[torch.Tensor, Shape(2), DType('int8')]",
+        [1, 2],
+        Made("torch", "torch.tensor([1, 2], dtype=torch.int8)"),
+        [1, 2, 3],
+        {"type": "array", "items": _INT, "minItems": 2, "maxItems": 2},
+    ),
+    Row("pd.DataFrame", [{"a": 1}], Made("pandas", "pd.DataFrame({'a': [1]})"), [{"a": [1]}], {}),
+    Row("pd.Series", [1, 2], Made("pandas", "pd.Series([1, 2])"), [1, "a"], {"type": "array"}),
+    Row("pl.DataFrame", {"a": [1]}, Made("polars", "pl.DataFrame({'a': [1]})"), {"a": 1}, {}),
+    Row("pl.Series", ["a"], Made("polars", "pl.Series(['a'])"), {"a": 1}, {"type": "array"}),
     Row("npt.NDArray[np.float32] | Circle", {"radius": 1}, Circle(1.0), {"a": 1}, {}),
     Row("Annotated[int, msgspec.Meta(le=5)]", 5, 5, 6, _INT | {"maximum": 5}),
     Row("Annotated[int, at.Le(5)]", 5, 5, 6, _INT | {"maximum": 5}),
@@ -267,6 +320,8 @@ def table_of_hints() -> str:
 
 
 def _arrived(row: Row) -> str:
+    if isinstance(row.arrives, Made):
+        return _code(row.arrives.code)
     if isinstance(row.arrives, OrderedDict):  # whose repr is another one from Python 3.12 on
         return _code(f"OrderedDict({dict(row.arrives)})")
     return _code(re.sub(r"<(\w+\.\w+)[^<>]*: .*?>", r"\1", repr(row.arrives)))

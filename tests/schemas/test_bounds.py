@@ -1,10 +1,12 @@
 """Values that would cost more than in proportion to their length are refused."""
 
 import datetime as dt
+import json
 import uuid
 from collections import OrderedDict, deque
+from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
+from typing import Any, get_origin
 
 import numpy as np
 import numpy.typing as npt
@@ -49,6 +51,50 @@ def test_integers_that_may_collide_as_keys_are_refused(hint: Any, key: str) -> N
 
     with pytest.raises(SchemaMismatch, match="x: Integers in sets and keys have at most 64 bits"):
         given(taking(hint), [value] if "list" in repr(hint) else value)
+
+
+@pytest.mark.parametrize(
+    ("hint", "nest"),
+    [
+        (set[int], lambda texts: texts),
+        (set[Any], lambda texts: texts),
+        (set[int] | None, lambda texts: texts),
+        (list[set[int]], lambda texts: [texts[:600], texts[600:]]),
+        (dict[str, set[int]], lambda texts: {"a": texts}),
+        (dict[int, list[str]], lambda texts: {"1": texts}),
+        (Numbers, lambda texts: {"inner": {"a": texts}}),
+    ],
+    ids=["items", "anything", "optional", "nested", "values", "keys", "model"],
+)
+def test_few_texts_are_taken_that_may_collide_as_integers(hint: Any, nest: Callable[[Any], Any]) -> None:
+    schema, texts = taking(hint), [str(number << 64) for number in range(1, 1002)]
+
+    with pytest.raises(SchemaMismatch, match="x: At most 1,000 texts are accepted that are integers"):
+        schema.arguments(Fields({"x": nest(texts)}, textual=True), {})
+    assert schema.arguments(Fields({"x": nest(texts[:1000])}, textual=True), {})
+
+
+@pytest.mark.parametrize("hint", [set[int], list[set[int]], dict[str, set[int]]], ids=str)
+def test_few_texts_are_taken_from_the_json_of_a_form_either(hint: Any) -> None:
+    texts = [str(number << 64) for number in range(1, 1002)]
+    sent = json.dumps({set: texts, list: [texts], dict: {"a": texts}}[get_origin(hint)])
+
+    with pytest.raises(SchemaMismatch, match="x: At most 1,000 texts are accepted that are integers"):
+        taking(hint).arguments(Fields({"x": sent}, textual=True), {})
+
+
+def test_a_models_set_takes_few_decimals_that_are_long_integers() -> None:
+    decimals = [Decimal(number << 64) for number in range(1, 1002)]
+
+    with pytest.raises(SchemaMismatch, match="x: At most 1,000 texts"):
+        given(taking(Numbers), {"inner": {"a": decimals}})
+
+
+def test_account_numbers_may_be_as_many_as_one_likes_beside_no_integers() -> None:
+    numbers = [str(10**25 + number) for number in range(2000)]
+
+    assert given(taking(list[str]), numbers) == numbers
+    assert len(given(taking(set[str]), numbers)) == 2000
 
 
 def test_keys_that_are_texts_may_be_long_numbers() -> None:

@@ -1,6 +1,6 @@
 """Type hints of batched handlers: the fields and the result of a call are checked as items."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -13,7 +13,9 @@ from aylien_model_serving import schemas
 from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.errors import ConfigurationError, FieldMismatch, InvalidAnswer, SchemaMismatch
 from aylien_model_serving.handlers.signatures import Signature
+from aylien_model_serving.handlers.steps import Done
 from aylien_model_serving.schemas import Schema
+from aylien_model_serving.schemas.hints import TypeHintsSchema
 
 
 class Person(pydantic.BaseModel):
@@ -28,7 +30,7 @@ T = TypeVar("T")
 
 
 def schema_of(handler: Callable[..., Any]) -> Schema:
-    return schemas.choose(None, handler, Signature.of(handler), batched=True)
+    return TypeHintsSchema(handler, Signature.of(handler), batched=True)
 
 
 def taking(hint: Any, *default: Any) -> Schema:
@@ -204,3 +206,27 @@ def test_without_batches_a_list_is_a_list() -> None:
     schema = schemas.choose(None, handler, Signature.of(handler))
 
     assert schema.arguments(Fields({"x": [1]}), {}) == {"x": [1]}
+
+
+@pytest.mark.parametrize(
+    "hint",
+    [
+        Iterator[list[int | Done]],
+        AsyncIterator[Sequence[int]],
+        Generator[list[int | Done | Exception], None, None],
+    ],
+    ids=str,
+)
+def test_a_stream_of_lists_is_described_by_an_item_of_a_list(hint: Any) -> None:
+    described = returning(hint).describe("")
+
+    assert (described.form, described.result) == ("items", {"type": "integer"})
+
+
+@pytest.mark.parametrize(
+    "hint", [Iterator, Iterator[list[Any]], Iterator[list[Done]], Iterator[Any]], ids=str
+)
+def test_a_stream_of_lists_of_anything_is_described_as_that(hint: Any) -> None:
+    described = returning(hint).describe("")
+
+    assert (described.form, described.result) == ("items", {})

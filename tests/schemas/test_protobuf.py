@@ -182,6 +182,7 @@ def test_a_protobuf_route_speaks_protobuf() -> None:
     assert [encoder.media_type for encoder in schema.encoders] == [
         "application/json",
         "application/x-protobuf",
+        "application/protobuf",
     ]
 
 

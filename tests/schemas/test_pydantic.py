@@ -3,10 +3,12 @@
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pydantic
 import pytest
 
 from aylien_model_serving import schemas
+from aylien_model_serving.codecs import json
 from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.errors import FieldMismatch, InvalidAnswer, SchemaMismatch
 from aylien_model_serving.handlers.signatures import Signature
@@ -151,3 +153,31 @@ def test_schemas_are_identified_by_the_names_of_their_models() -> None:
     names = {schema_of().name, schema_of(Strict).name, schema_of(response=None).name, schema_of(None).name}
 
     assert len(names) == 4
+
+
+class Measured(pydantic.BaseModel):
+    score: float
+    counts: list[int] = []
+    extra: Any = None
+
+
+@pytest.mark.parametrize(
+    ("result", "expected"),
+    [
+        ({"score": np.float32(0.5)}, {"score": 0.5, "counts": [], "extra": None}),
+        (
+            {"score": np.array(0.5), "counts": np.array([1, 2])},
+            {"score": 0.5, "counts": [1, 2], "extra": None},
+        ),
+        ({"score": 1, "counts": [np.int64(3)]}, {"score": 1, "counts": [3], "extra": None}),
+        (
+            {"score": 1, "extra": {"a": np.float32(2), "b": np.array([1])}},
+            {"score": 1, "counts": [], "extra": {"a": 2, "b": [1]}},
+        ),
+    ],
+    ids=repr,
+)
+def test_numbers_of_numpy_are_those_of_a_model(result: Any, expected: Any) -> None:
+    checked = schemas.choose((None, Measured), handler, Signature.of(handler)).check_result(result)
+
+    assert json.as_received(checked) == expected

@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_origin
 
 import pytest
 
 from aylien_model_serving import AudioFile, ImageFile, MediaFile
-from aylien_model_serving.codecs import JSON, forms, json
+from aylien_model_serving.codecs import JSON, forms, json, json_keys
 from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.core.messages import Call
 from aylien_model_serving.decoding import packages
@@ -188,10 +188,19 @@ def test_errors_of_decoding_name_the_field_too(hint: Any, value: Any, find: Any,
         _ = found.content
 
 
-@pytest.mark.parametrize("hint", [ImageFile | str, ImageFile | AudioFile, list[ImageFile | str]])
+@pytest.mark.parametrize("hint", [ImageFile | int, ImageFile | AudioFile | str, list[ImageFile | AudioFile]])
 def test_a_file_that_shares_its_hint_stops_the_service(hint: Any) -> None:
     with pytest.raises(ConfigurationError, match=r"parameter 'x' can't be checked .*: a file stands alone"):
         taking(hint)
+
+
+@pytest.mark.parametrize(
+    "hint", [ImageFile | str, ImageFile | str | bytes | None, list[str | bytes | ImageFile]]
+)
+def test_text_and_bytes_beside_a_file_are_forms_in_which_it_comes(hint: Any) -> None:
+    found = given(taking(hint), [TEXT] if get_origin(hint) is list else TEXT)
+
+    assert [type(file) for file in (found if isinstance(found, list) else [found])] == [ImageFile]
 
 
 def test_a_missing_package_stops_the_service_with_the_command_that_installs_it(
@@ -233,6 +242,33 @@ class TestUrls:
         assert found.content_type == "image/png"
         assert found.to_json()["content"] == TEXT
         assert fetches == [URL]
+
+    @pytest.mark.parametrize("name", ["upload", "x"])
+    def test_a_part_of_a_form_may_be_a_url_in_place_of_a_file(self, name: str, fetches: list[str]) -> None:
+        found = taking(ImageFile).arguments(form(part("x", URL.encode(), name)), {})["x"]
+
+        assert found.content_type == "image/png"
+        assert fetches == [URL]
+
+    @pytest.mark.parametrize(
+        ("content", "name"),
+        [
+            (URL.encode(), "links.txt"),
+            (f"{URL}\n{URL}".encode(), "upload"),
+            (b"http://" + b"a" * 9000, "upload"),
+        ],
+    )
+    def test_a_file_that_holds_urls_is_a_file(self, content: bytes, name: str, fetches: list[str]) -> None:
+        found = taking(MediaFile).arguments(form(part("x", content, name)), {})["x"]
+
+        assert found.content == content
+        assert fetches == []
+
+    def test_such_a_part_is_refused_where_urls_are_not_fetched(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("MODEL_SERVING_URL_FETCH")
+
+        with pytest.raises(SchemaMismatch, match=r"^x: files are not fetched from URLs here"):
+            taking(ImageFile).arguments(form(part("x", URL.encode(), "upload")), {})
 
     def test_what_is_fetched_has_to_be_of_the_kind(self) -> None:
         found = given(taking(list[ImageFile]), ["https://files.example/page"], textual=True)
@@ -280,7 +316,7 @@ def test_equal_files_have_equal_keys_and_others_have_not() -> None:
         base64.b64encode(png_of(3, 2)).decode(),
     ]
 
-    keys = [json.encode_canonical({"x": given(taking(ImageFile), value)}) for value in values]
+    keys = [json_keys.encode_canonical({"x": given(taking(ImageFile), value)}) for value in values]
 
     assert keys[0] == keys[1]
     assert len(set(keys)) == 3

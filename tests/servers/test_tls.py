@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 import ssl
 import subprocess
 import sys
@@ -16,7 +17,8 @@ import pytest
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.servers import tls
 from tests.selection import matrix
-from tests.services.serving import PROJECT, Service, launch
+from tests.services.raw_http import get
+from tests.services.serving import PROJECT, Service, launch, serve
 from tests.with_packages import lack
 
 SERVICE = """
@@ -85,6 +87,34 @@ def test_a_service_is_served_with_tls(certificate: Certificate, tmp_path: Path, 
 
     assert f"https://127.0.0.1:{service.port}/openapi.json" in log
     assert f"listens on https://127.0.0.1:{service.port}" in log
+
+
+@pytest.mark.processes
+def test_a_client_of_gevent_whose_handshake_is_under_way_at_a_stop_is_answered(
+    certificate: Certificate, tmp_path: Path
+) -> None:
+    (tmp_path / "encrypted.py").write_text(SERVICE)
+    args = ("--certfile", str(certificate.certfile), "--keyfile", str(certificate.keyfile))
+    serving = serve("encrypted:app", worker_class="gevent", workers=1, args=args, cwd=tmp_path, ready=None)
+    trusted = ssl.create_default_context(cafile=str(certificate.certfile))
+    with serving as service:
+        service.wait_until(lambda: answers(service, certificate))
+        with socket.create_connection(("127.0.0.1", service.port), timeout=30) as connection:
+            service.process.terminate()
+            service.wait_until(lambda: is_refused(service))
+            with trusted.wrap_socket(connection, server_hostname="127.0.0.1") as client:
+                client.sendall(get("/__ping"))
+                answer = client.recv(1000)
+
+    assert answer.startswith(b"HTTP/1.1 200")
+
+
+def is_refused(service: Service) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", service.port)).close()
+    except ConnectionRefusedError:
+        return True
+    return False
 
 
 def refusal(certfile: Path | None, keyfile: Path | None, *, needs_pkcs8: bool = False) -> str:

@@ -109,7 +109,7 @@ def test_a_handler_may_put_another_context_in_place() -> None:
         lambda text, context: [context, text],
         lambda text, *, context: [context, text],
         lambda context, /, text: [context, text],
-        lambda text, context, /: [context, text],
+        lambda text, context, /, more=1: [context, text],
         functools.partial(lambda more, context, text: [context, text], 1),
         lambda context, **fields: [context, fields["text"]],
     ],

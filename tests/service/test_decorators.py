@@ -147,7 +147,14 @@ def test_a_coroutine_function_is_awaited_and_a_generator_streams() -> None:
 def test_the_keys_of_the_decorators_are_those_of_route_dicts() -> None:
     keys = set(get_type_hints(RouteKeys))
 
-    assert keys == set(Route.__dataclass_fields__) - {"endpoint", "callable", "view", "binding"}
+    assert keys == set(Route.__dataclass_fields__) - {
+        "endpoint",
+        "callable",
+        "view",
+        "binding",
+        "model",
+        "set_by_operator",
+    }
 
 
 @pytest.mark.parametrize(
@@ -155,7 +162,7 @@ def test_the_keys_of_the_decorators_are_those_of_route_dicts() -> None:
     [
         ({"metods": ["GET"]}, "unknown key 'metods'; did you mean 'methods'"),
         ({"methods": "GET"}, "methods are a list"),
-        ({"batch": {"size": 3}}, "did you mean 'max_size'"),
+        ({"batch": {"max_sizes": 3}}, "did you mean 'max_size'"),
     ],
 )
 def test_a_wrong_key_is_refused_where_it_stands(keys: Any, message: str) -> None:

@@ -216,9 +216,12 @@ def test_a_service_within_a_function_can_not_be_served() -> None:
 
 
 @pytest.mark.parametrize(
-    ("worker_class", "interface"), [("gevent", "wsgi"), ("gthread", "wsgi"), ("asgi", "asgi")]
+    ("worker_class", "interface"),
+    [("gevent", "wsgi"), ("gthread", "wsgi"), ("asgi", "asgi"), (None, "asgi")],
 )
-def test_granian_speaks_what_the_worker_class_says(worker_class: str, interface: str, tmp_path: Path) -> None:
+def test_granian_speaks_what_the_worker_class_says(
+    worker_class: str | None, interface: str, tmp_path: Path
+) -> None:
     pytest.importorskip("granian")
     options = ServerOptions(server="granian", worker_class=worker_class, port=8123)
 

@@ -44,7 +44,7 @@ def wait_at_gate(folder: str) -> dict[str, Any]:
     return {"worker": os.getpid()}
 
 
-def complain(text: str) -> dict[str, Any]:
+def complain(text: str, a: str = "") -> dict[str, Any]:
     logger.warning("complaining about %s", text)
     raise ValueError(f"no way with {text}")
 

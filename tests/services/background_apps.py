@@ -32,7 +32,7 @@ def fail() -> None:
 def answer(gate: str = "") -> Any:
     tasks = BackgroundTasks([BackgroundTask(fail)])
     if gate:
-        tasks.add(work, gate)
+        tasks.add_task(work, gate)
     return TaskResponse({"pid": os.getpid()}, tasks)
 
 

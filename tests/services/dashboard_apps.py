@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Flask
 
-from aylien_model_serving import FlaskAppWrapper, InvalidRequest, JobProgress
+from aylien_model_serving import FlaskAppWrapper, InvalidRequest, JobProgress, Model
 from tests.services.hosted_apps import wait_at
 
 
@@ -14,6 +14,8 @@ class Batched:
     """Takes long enough for a batch to gather behind it."""
 
     def __call__(self, text: list[str]) -> list[int]:
+        if "fail" in text:
+            raise ValueError("the secret of the model")
         time.sleep(0.05)
         return [len(item) for item in text]
 
@@ -48,6 +50,31 @@ def showing() -> Flask:
                 "batch": {"max_size": 8, "max_wait_ms": 20},
             },
             {"endpoint": "/render", "callable": render, "job": True},
+        ]
+    )
+
+
+embed = Model(Batched, name="embed", batch={"max_size": 8})
+
+
+def rank(query: str) -> int:
+    found: int = embed(text=query)
+    return found
+
+
+rank_model = Model(rank, name="a model with a name for which a node has no room")
+
+
+def search(query: str) -> list[int]:
+    return [embed(text=query), rank_model(query=query)]
+
+
+def composed() -> Flask:
+    """A route that calls two models, of which one calls the other, and one that calls none."""
+    return FlaskAppWrapper.create_app(
+        [
+            {"endpoint": "/search", "callable": search},
+            {"endpoint": "/detect", "callable": detect},
         ]
     )
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 TARGET = "tests.services.dashboard_apps:showing()"
 
 
+COMPOSED = "tests.services.dashboard_apps:composed()"
+
+
 PLAIN = "tests.services.dashboard_apps:plain()"
 
 

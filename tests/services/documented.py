@@ -5,7 +5,6 @@ from typing import Any
 from aylien_model_serving import ImageFile
 from aylien_model_serving.app_factory import FlaskAppWrapper
 from aylien_model_serving.jobs.progress import JobProgress
-from aylien_model_serving.web import docs
 
 
 def measure(text: str, limit: int = 5) -> dict[str, int]:
@@ -66,8 +65,3 @@ class BelowPrefix:
 
 def below_prefix() -> Any:
     return BelowPrefix(run_app())
-
-
-def without_swagger() -> Any:
-    docs.PACKAGE = "a-package-that-nobody-has"
-    return run_app()

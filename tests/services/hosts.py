@@ -32,28 +32,28 @@ POLL_SECONDS = 0.01
 #: What Python writes of failures that nobody handles.
 UNHEARD = ("Exception in thread", "Exception ignored", "was never retrieved", "Greenlet at")
 
-Start = Callable[[int, Mapping[str, str]], AbstractContextManager[Service]]
+Start = Callable[[int, Mapping[str, str], str], AbstractContextManager[Service]]
 
 
 def gunicorn(worker_class: str, *args: str) -> Start:
-    def start(workers: int, env: Mapping[str, str]) -> AbstractContextManager[Service]:
-        return serve(f"{APP}()", worker_class=worker_class, workers=workers, env=env, args=args)
+    def start(workers: int, env: Mapping[str, str], app: str) -> AbstractContextManager[Service]:
+        return serve(f"{app}()", worker_class=worker_class, workers=workers, env=env, args=args)
 
     return start
 
 
 def granian(interface: str, *args: str) -> Start:
-    def start(workers: int, env: Mapping[str, str]) -> AbstractContextManager[Service]:
-        words = ("--interface", interface, "--port", "{port}", "--workers", str(workers), "--factory", APP)
+    def start(workers: int, env: Mapping[str, str], app: str) -> AbstractContextManager[Service]:
+        words = ("--interface", interface, "--port", "{port}", "--workers", str(workers), "--factory", app)
         command = [sys.executable, "-m", "granian", *args, *words]
         return launch(command, env=env, stop_seconds=BRIEF_SECONDS)
 
     return start
 
 
-def uvicorn(workers: int, env: Mapping[str, str]) -> AbstractContextManager[Service]:
+def uvicorn(workers: int, env: Mapping[str, str], app: str) -> AbstractContextManager[Service]:
     """Start it as one process, which serves by itself."""
-    command = [sys.executable, "-m", "uvicorn", "--factory", APP, "--port", "{port}"]
+    command = [sys.executable, "-m", "uvicorn", "--factory", app, "--port", "{port}"]
     return launch(command, env=env, stop_seconds=BRIEF_SECONDS)
 
 
@@ -68,17 +68,20 @@ SERVERS: dict[str, Start] = {
 
 
 @contextmanager
-def host(server: str, *, workers: int = 2, ready: bool = True, **variables: object) -> Iterator[Service]:
-    """Serve the hosted app until the block ends, and see that nothing of it is left then.
+def host(
+    server: str, *, workers: int = 2, ready: bool = True, app: str = APP, **variables: object
+) -> Iterator[Service]:
+    """Serve the hosted app, or another one, until the block ends, and see that nothing of it is left then.
 
     Args:
         server: a key of SERVERS.
         workers: the number of worker processes.
         ready: whether to wait until the runners are ready.
+        app: the function that makes it.
         variables: of the app's environment, in lower case.
     """
     env = {name.upper(): str(value) for name, value in variables.items()}
-    with gone_in_the_end(SERVERS[server](workers, env)) as service:
+    with gone_in_the_end(SERVERS[server](workers, env, app)) as service:
         if ready:
             service.wait_until(lambda: service.status("/readyz") == 200)
         yield service

@@ -76,6 +76,16 @@ def fail(text: str) -> Iterator[str]:
     raise ValueError("the secret of the model")
 
 
+class Broken:
+    """A model that can't be loaded."""
+
+    def __init__(self) -> None:
+        raise RuntimeError("no weights")
+
+    def __call__(self, text: str) -> str:
+        return text
+
+
 def working() -> Flask:
     """Return a service of the routes that ROUTES names, separated by commas."""
     several = {"replicas": int(os.environ.get("REPLICAS", "1")), "devices": ["cpu"]}
@@ -90,6 +100,7 @@ def working() -> Flask:
         "hasty": {"callable": work, "job": {"timeout": 0.5, "grace": 0.3, "retries": 3}},
         "fail": {"callable": fail, "job": True},
         "count": {"callable": count_up, "job": True},
+        "broken": {"callable": Broken, "job": True},
         "echo": {"callable": echo},
     }
     chosen = os.environ["ROUTES"].split(",")

@@ -8,22 +8,16 @@ from typing import Any
 from flask import Flask
 
 from aylien_model_serving import FlaskAppWrapper
+from tests.services import stepped_clock
 from tests.services.hosted_apps import wait_at
 
-#: The file whose seconds the wall clock is ahead; what the module does to it is done in replicas, too.
-_STEP = Path(os.environ.get("CLOCK_STEP", os.devnull))
-
-_true_time = time.time
-
-
-def _stepped_time() -> float:
-    return _true_time() + float(_STEP.read_text() or 0)
+stepped_clock.install()  # in replicas too, which import this
 
 
 def work(gate: str = "") -> dict[str, Any]:
     if gate:
         wait_at(Path(gate))
-    return {"pid": os.getpid(), "wall_clock_ahead": round(time.time() - _true_time())}
+    return {"pid": os.getpid(), "wall_clock_ahead": round(time.time() - stepped_clock.true_time())}
 
 
 def working() -> Flask:
@@ -32,7 +26,3 @@ def working() -> Flask:
     return FlaskAppWrapper.create_app(
         [{"endpoint": "/work", "callable": work, "job": options, "runner": runner}]
     )
-
-
-if "CLOCK_STEP" in os.environ:
-    time.time = _stepped_time

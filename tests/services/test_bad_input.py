@@ -95,11 +95,9 @@ REFUSED = {
         request(b"text=a&" * 1001, "Content-Type: application/x-www-form-urlencoded"),
     ),
     "an undeclared gzip body": malformed(gzip.compress(b'{"text": "hello"}'), "JSON"),
-    "a gzip body": Refused(
-        415,
-        "unsupported_media_type",
-        "Compressed",
-        request(gzip.compress(b'{"text": "hello"}'), "Content-Encoding: gzip"),
+    "a body that is no gzip": malformed(b'{"text": "hello"}', "no gzip", "Content-Encoding: gzip"),
+    "an unknown coding": Refused(
+        415, "unsupported_coding", "compress", request(b"{}", "Content-Encoding: compress")
     ),
     "an unknown media type": Refused(
         415, "unsupported_media_type", "image/png", request(b"\x89PNG\r\n", "Content-Type: image/png")

@@ -93,6 +93,42 @@ def test_the_whole_service_is_shown_whichever_worker_answers(service: Service) -
             service.wait_until(partial(tells, service, counted))
 
 
+def test_the_time_before_a_page_was_opened_is_kept_whichever_worker_answers(service: Service) -> None:
+    assert ask(service.port, post({"text": "hello"}, path="/detect")).status == 200
+
+    def kept() -> list[dict[str, Any]]:
+        past: list[dict[str, Any]] = ask(service.port, get("/__dashboard/history")).json()
+        return past
+
+    def has_counted() -> bool:
+        return any(route["name"] == "detect" for entry in kept()[-1:] for route in entry["routes"])
+
+    service.wait_until(has_counted)
+    for worker in service.workers():
+        with service.alone(worker):
+            past = kept()
+            assert past[0]["at"] <= past[-1]["at"] < shown(service)["at"] + 2
+            assert past[-1]["instance"] == shown(service)["instance"]
+
+
+def test_the_processes_are_shown_and_what_failed_in_a_replica(service: Service) -> None:
+    failed = ask(service.port, post({"text": "fail"}, path="/batched"))
+    request_id = failed.json()["request_id"]
+    found: list[dict[str, Any]] = []
+
+    def is_told() -> bool:
+        found.append(shown(service))  # which is a second old at most, in each worker
+        return any(failure["request_id"] == request_id for failure in found[-1]["failures"])
+
+    service.wait_until(is_told)
+    told = found[-1]
+    [failure] = [each for each in told["failures"] if each["request_id"] == request_id]
+    assert (failure["route"], failure["status"]) == ("batched", failed.status)
+    roles = [process["role"] for process in told["processes"]]
+    assert [roles.count(role) for role in ("server", "worker", "supervisor")] == [1, 2, 1]
+    assert {"batched, replica 0", "batched, replica 1", "render, replica 0"} <= set(roles)
+
+
 def test_batches_and_replicas_are_shown(watched: "Page", service: Service) -> None:
     card = watched.locator("#runners > *", has_text="batched").first
     with load(service, *[post({"text": "hello"}, path="/batched")] * 12):

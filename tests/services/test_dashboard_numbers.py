@@ -4,6 +4,7 @@ import json
 import random
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -214,6 +215,41 @@ def test_a_snapshot_is_held_against_those_that_it_can_follow(
     found = summary_of(modules, [snapshot(100, 50), following])
 
     assert (found["news"][1], found["kept"]) == (news, kept)
+
+
+@pytest.mark.parametrize("early", [True, False], ids=["before the stream", "after it"])
+def test_the_time_before_the_page_was_opened_is_put_before_its_own(modules: Modules, early: bool) -> None:
+    past = [snapshot(at, int(at)) for at in (80.0, 85.0, 90.0)]
+    past += [snapshot(95, 1000), snapshot(97, 3, instance="another"), snapshot(200, 200)]
+    program = """({ History, summary }, past, snapshots, early) => {
+        const history = new History(900);
+        if (early) history.restore(past);
+        for (const snapshot of snapshots) history.add(snapshot);
+        if (!early) history.restore(past);
+        return { ...summary(history, 60), ats: history.entries.map((entry) => entry.at) };
+    }"""
+
+    found = modules.run("history.js", program, past, [snapshot(100, 100), snapshot(102, 104)], early)
+
+    assert found["ats"] == [80, 85, 90, 100, 102]
+    assert found["series"]["rate"] == [[-17, 1], [-12, 1], [-2, 1], [0, 2]]
+    assert [value for _, value in found["series"]["waiting"]] == [None, None, None, 0, 0]
+
+
+def test_what_is_old_is_kept_more_coarsely(modules: Modules) -> None:
+    program = """({ History }, snapshots) => {
+        const history = new History(900);
+        for (const snapshot of snapshots) history.add(snapshot);
+        return history.entries.map((entry) => entry.at);
+    }"""
+
+    ats = modules.run("history.js", program, [snapshot(float(at), at) for at in range(1500)])
+
+    recent = [at for at in ats if at > 1499 - 300]
+    old = ats[: -len(recent)]
+    assert recent == list(range(1200, 1500))
+    assert {later - at for at, later in pairwise(old)} == {5}
+    assert old[0] <= 1499 - 900 < old[1]
 
 
 def test_a_single_snapshot_is_no_measure_of_anything(modules: Modules) -> None:

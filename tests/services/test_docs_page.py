@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aylien_model_serving.web import docs
 from tests.services.serving import Service, serve
 from tests.with_media import need_media
-from tests.with_packages import need
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -23,7 +21,6 @@ IN_MEMORY = {"MODEL_SERVING_JOBS_URL": "memory://"}
 @pytest.fixture(scope="module")
 def service() -> Iterator[Service]:
     need_media()
-    need("flask_openapi3_swagger")
     with serve("tests.services.documented:run_app()", workers=1, env=IN_MEMORY) as service:
         yield service
 
@@ -108,7 +105,6 @@ def test_a_job_is_tried_and_followed(page: "Page", service: Service) -> None:
 @pytest.mark.parametrize("named", [False, True])
 def test_it_works_below_a_prefix_whether_or_not_the_service_knows_of_it(page: "Page", named: bool) -> None:
     need_media()
-    need("flask_openapi3_swagger")
     target = "tests.services.documented:" + ("run_app()" if named else "below_prefix()")
     env = IN_MEMORY | ({"SCRIPT_NAME": "/models/v1"} if named else {})
     ping = "/models/v1/__ping" if named else "/__ping"
@@ -120,7 +116,6 @@ def test_it_works_below_a_prefix_whether_or_not_the_service_knows_of_it(page: "P
 
 def test_behind_an_asgi_server_it_is_the_same(page: "Page") -> None:
     need_media()
-    need("flask_openapi3_swagger")
     with serve(
         "tests.services.documented:run_app()", workers=1, env=IN_MEMORY, worker_class="asgi"
     ) as service:
@@ -147,11 +142,3 @@ def test_the_page_follows_the_colours_of_the_system(page: "Page", service: Servi
 
     page.wait_for_function("before => getComputedStyle(document.body).backgroundColor !== before", arg=dark)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-
-
-def test_a_page_whose_package_is_missing_says_how_to_get_it(page: "Page") -> None:
-    need_media()
-    with serve("tests.services.documented:without_swagger()", workers=1, env=IN_MEMORY) as service:
-        page.goto(f"{service.url}/docs")
-
-        assert docs.COMMAND in page.inner_text("body")

@@ -32,6 +32,19 @@ def slow(seconds: float) -> str:
 app = FlaskAppWrapper.create_app([{{"endpoint": "/slow", "callable": slow, "methods": ["GET"]}}])
 """
 
+UNWINDS = """
+import time
+from pathlib import Path
+
+Path("loading").touch()
+try:
+    time.sleep(60)
+finally:
+    Path("unwinding").touch()
+    while not Path("over").exists():
+        time.sleep(0.01)
+"""
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
@@ -61,6 +74,19 @@ def test_a_worker_that_loads_the_app_goes_at_once(
     assert seconds < 3
     assert "Traceback" not in log
     assert "SIGKILL" not in log
+
+
+def test_a_worker_that_ends_while_it_loads_has_no_client_wait_for_it(tmp_path: Path) -> None:
+    (tmp_path / "unwinds.py").write_text(UNWINDS)
+    with serve("unwinds:app", worker_class="gthread", workers=1, cwd=tmp_path, ready=None) as service:
+        wait_until((tmp_path / "loading").exists)
+        service.process.terminate()
+        wait_until((tmp_path / "unwinding").exists)
+        try:
+            with pytest.raises(ConnectionRefusedError), connect(service.port):
+                pass
+        finally:
+            (tmp_path / "over").touch()
 
 
 @pytest.mark.parametrize("worker_class", matrix(["asgi", "gevent", "gthread"], "gevent"))

@@ -11,11 +11,13 @@ import pytest
 
 from tests.selection import full, matrix
 from tests.services.hosts import (
+    APP,
     LEAVING_SECONDS,
     MARGIN,
     Asking,
     Load,
     gated,
+    gone_in_the_end,
     host,
     metric,
     model_pid,
@@ -25,7 +27,7 @@ from tests.services.hosts import (
     wait_until,
 )
 from tests.services.raw_http import ask, get, post
-from tests.services.serving import Service
+from tests.services.serving import Service, serve
 
 pytestmark = pytest.mark.processes
 
@@ -37,6 +39,9 @@ UNRESPONSIVE_AFTER = 1.5
 CLIENTS = 8
 FURTHER = 64
 QUEUED = 4
+
+#: Seconds that a stop waits for answers.
+GRACEFUL_SECONDS = 3
 
 #: Seconds in which a refusal comes that waits for nothing.
 AT_ONCE = 1.0
@@ -206,3 +211,25 @@ def test_a_service_with_a_frozen_process_ends_in_time(
         service.process.wait(30)
 
         wait_until(lambda: not processes(service), LEAVING_SECONDS + MARGIN)
+
+
+@pytest.mark.parametrize("worker_class", matrix([*SERVERS, "sync"], "asgi", "gthread"))
+def test_a_stop_waits_no_longer_than_it_may_for_a_call_that_a_frozen_replica_runs(
+    worker_class: str, tmp_path: Path
+) -> None:
+    args = ("--graceful-timeout", str(GRACEFUL_SECONDS))
+    env = {"ROUTES": "model"}
+    with gone_in_the_end(serve(f"{APP}()", worker_class=worker_class, args=args, env=env)) as service:
+        service.wait_until(lambda: service.status("/readyz") == 200)
+        pid = model_pid(service)
+        with gated(service, tmp_path / "gate") as running:
+            os.kill(pid, signal.SIGSTOP)
+            since = time.monotonic()
+            service.process.terminate()
+            service.process.wait(30)
+            wait_until(lambda: not processes(service), LEAVING_SECONDS + MARGIN)
+            took = time.monotonic() - since
+            answer = running.answer()
+
+    assert took < GRACEFUL_SECONDS + LEAVING_SECONDS + MARGIN
+    assert answer is None or (answer.status, answer.json()["code"]) == (503, "unavailable")

@@ -69,7 +69,7 @@ def metric_files(service: Service) -> set[Path]:
 
 def slots(service: Service) -> set[str]:
     """Return the numbers of the processes that the files belong to, with which their names end."""
-    return {file.stem.rpartition("_")[2] for file in metric_files(service)}
+    return {file.stem.rpartition("_slot")[2] for file in metric_files(service)}
 
 
 def replace_worker(service: Service, worker: int, how: signal.Signals) -> int:

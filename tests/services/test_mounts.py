@@ -220,11 +220,12 @@ def test_what_has_begun_is_finished_before_the_application_ends(own: Running) ->
     assert not any(cry in own.service.log() for cry in CRIES), own.service.log()
 
 
-def test_middleware_sees_what_is_mounted_too(seen: Running) -> None:
-    assert ask(seen.port, post({"number": 3}, path="/half")).headers["x-seen"] == "yes"
+def test_middleware_of_either_kind_sees_what_is_mounted_too(seen: Running) -> None:
+    headers = ask(seen.port, post({"number": 3}, path="/half")).headers
+    assert (headers["x-seen"], headers["x-passed"]) == ("yes", "yes")
     for place in ("/fast", "/flask"):
         status, headers, _ = read(seen, f"{place}/where")
-        assert (status, headers["x-seen"]) == (200, "yes")
+        assert (status, headers["x-seen"], headers["x-passed"]) == (200, "yes", "yes")
     assert read(seen, "/fast/where")[1]["x-stamp"] == "outer"
     assert read(seen, "/fast/stream")[2] == b"0\n1\n2\n"
     assert seen.notes().count("started") == 1

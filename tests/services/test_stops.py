@@ -8,7 +8,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,7 @@ import pytest
 from tests.selection import full, matrix
 from tests.services.hosts import processes, wait_until
 from tests.services.raw_http import Connection, connect, get, head, post
-from tests.services.serving import BRIEF_SECONDS, Service, launch, serve
+from tests.services.serving import BRIEF_SECONDS, Service, launch, serve, state_of
 from tests.with_packages import need
 
 pytestmark = pytest.mark.processes
@@ -34,6 +34,9 @@ OTHERS = {
     "granian wsgi": ("granian", "--interface", "wsgi"),
     "uvicorn": ("uvicorn",),
 }
+
+#: Connections in the kernel's backlog.
+WAITING = 6
 
 LOADS = """
 import time
@@ -138,6 +141,32 @@ def test_an_answer_in_flight_closes_its_connection(worker_class: str, tmp_path: 
         assert answer is not None
         assert (answer.status, answer.headers["connection"]) == (200, "close")
         assert connection.answer() is None
+
+
+@pytest.mark.parametrize("worker_class", matrix(WORKER_CLASSES, "sync", "gthread"))
+def test_a_request_that_no_worker_has_accepted_yet_is_answered(worker_class: str) -> None:
+    with serve(APP, worker_class=worker_class, workers=1) as service, ExitStack() as stack:
+        [worker] = service.workers()
+        os.kill(worker, signal.SIGSTOP)
+        wait_until(lambda: state_of(worker) == "T")
+        waiting = [stack.enter_context(connect(service.port)) for _ in range(WAITING)]
+        for connection in waiting:
+            connection.send(get("/__ping"))
+        service.process.terminate()
+        wait_until(lambda: not listens(service.pid))
+        os.kill(worker, signal.SIGCONT)
+        answers = [connection.answer() for connection in waiting]
+        service.process.wait(30)
+
+    assert [answer and (answer.status, answer.headers["connection"]) for answer in answers] == [
+        (200, "close")
+    ] * WAITING
+
+
+def listens(pid: int) -> bool:
+    """Return whether a process has a socket, as a master has that listens."""
+    links = Path(f"/proc/{pid}/fd").iterdir()
+    return any(str(link.readlink()).startswith("socket:") for link in links)
 
 
 @pytest.mark.parametrize("worker_class", matrix(["gevent", "gthread", "asgi"], "gevent", "asgi"))

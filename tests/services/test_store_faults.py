@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from aylien_model_serving.jobs.store import open_store
+from aylien_model_serving.jobs.opening import open_store
 from tests.selection import full, matrix
 from tests.services.hosts import wait_until
 from tests.services.job_hosts import end_of, enqueue, entered, host_jobs, look

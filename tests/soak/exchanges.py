@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from tests.services.raw_http import Answer, ask, connect, get, head, post, request
@@ -24,6 +25,9 @@ UPLOAD = request(
     "Content-Type: multipart/form-data; boundary=soak",
     path="/file",
 )
+#: Seconds in which those who have left give their places back, on however busy a machine.
+_PATIENCE_SECONDS = 20.0
+
 #: Items of a stream.
 ITEMS = 20
 
@@ -72,8 +76,18 @@ def abandoned(message: bytes, *, answer_bytes: int = 0) -> Exchange:
 
 
 def stream(port: int) -> None:
-    answer = expect(ask(port, STREAM), 200)
+    answer = expect(ask_patiently(port, STREAM), 200)
     assert len(answer.body.splitlines()) >= ITEMS, answer
+
+
+def ask_patiently(port: int, message: bytes) -> Answer:
+    """Ask again while streams that were abandoned have all places: until their next item can't be sent."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        answer = ask(port, message)
+        if answer.status != 503 or time.monotonic() > deadline:
+            return answer
+        time.sleep(0.1)
 
 
 def job(port: int) -> None:
@@ -84,7 +98,8 @@ def result_of_job(port: int, text: str) -> Any:
     """Have a job made of a text, and wait for its result."""
     told = expect(ask(port, post({"text": text}, path=JOB)), 202).json()
     while told["status"] != "finished":
-        told = expect(ask(port, get(f"/status/{told['job_id']}?wait=5")), 200).json()
+        answer = ask_patiently(port, get(f"/status/{told['job_id']}?wait=5"))
+        told = expect(answer, 200).json()
         assert told["status"] in ("queued", "processing", "finished"), told
     return told["result"]
 

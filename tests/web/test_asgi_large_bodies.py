@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import threading
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from aylien_model_serving.core.messages import current_request_id
 from aylien_model_serving.process import large_work
 from aylien_model_serving.process.large_work import LARGE
 from tests.contracts.adapters import REQUEST_ID
-from tests.contracts.cases import post
+from tests.contracts.cases import post, send
 from tests.web.asgi_client import (
     NEEDS_A_LOOP,
     PATIENCE_SECONDS,
@@ -74,6 +75,21 @@ def test_a_large_body_is_decoded_beside_the_loop_within_its_request(decode: Watc
     assert [name.startswith("model-serving-large") for name in decode.threads] == [True, False]
     assert decode.ids == [REQUEST_ID, REQUEST_ID]
     assert counted(app, 200) == 2
+
+
+def test_a_small_body_that_is_compressed_is_unpacked_beside_the_loop(decode: Watched) -> None:
+    app = service(count)
+    packed = gzip.compress(json.dumps(LARGE_FIELDS).encode())
+
+    async def scenario() -> None:
+        answer = await send_request(app, send("/", packed, ("content-encoding", "gzip")))
+
+        assert (answer.status, json.loads(answer.body)) == (200, {"rows": len(LARGE_FIELDS["rows"])})
+
+    run(scenario())
+
+    assert len(packed) < LARGE
+    assert [name.startswith("model-serving-large") for name in decode.threads] == [True]
 
 
 def test_others_are_answered_while_a_large_body_is_decoded(decode: Watched) -> None:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -169,3 +170,39 @@ def test_the_names_of_version_2_are_where_they_were() -> None:
     assert aylien_model_serving.FlaskAppWrapper.metrics is FlaskAppWrapper.metrics
     assert callable(FlaskAppWrapper.metrics.do_not_track)
     assert CachedFlaskAppWrapper.cache is not None
+
+
+def spell(text: list[str]) -> Any:
+    yield text
+    yield text
+
+
+async def spell_async(text: list[str]) -> Any:
+    yield text
+    yield text
+
+
+def iterate(text: list[str]) -> Iterator[list[str]]:
+    return iter([text, text])
+
+
+async def iterate_later(text: list[str]) -> AsyncIterator[list[str]]:
+    return spell_async(text)
+
+
+class Speller:
+    def __call__(self, text: list[str]) -> Any:
+        yield text
+        yield text
+
+
+@pytest.mark.parametrize("handler", [spell, spell_async, iterate, iterate_later, Speller])
+def test_a_batch_is_streamed_by_whatever_yields_lists(handler: Any) -> None:
+    client = serve(route(handler, batch=True))
+
+    assert post(client, {"text": "a"}).text == '"a"\n"a"\n'
+
+
+def test_what_yields_lists_can_not_be_split() -> None:
+    with pytest.raises(ConfigurationError, match=r"route '/p': key 'batch': .* takes no 'split'"):
+        FlaskAppWrapper.create_app([route(spell, batch={"split": "text"})])

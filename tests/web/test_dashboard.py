@@ -1,6 +1,7 @@
 """The dashboard's endpoints: their data, their authentication, and their security headers."""
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from typing import Any
@@ -99,9 +100,13 @@ class TestKeys:
         return serve(route(predict))
 
     def test_data_needs_a_right_key(self, client: FlaskClient) -> None:
-        statuses = [client.get(EVENTS, headers=headers).status_code for headers in ({}, {"X-API-Key": "two"})]
+        statuses = [
+            client.get(path, headers=headers).status_code
+            for path in (EVENTS, "/__dashboard/history")
+            for headers in ({}, {"X-API-Key": "two"})
+        ]
 
-        assert statuses == [401, 403]
+        assert statuses == [401, 403, 401, 403]
         assert client.get(EVENTS, headers={"X-API-Key": "one"}).status_code == 200
 
     @pytest.mark.parametrize("path", ["/__dashboard", "/__dashboard/main.js", EVENTS])
@@ -190,6 +195,35 @@ class TestSnapshot:
             "sum": 0,
         }
 
+    @pytest.mark.parametrize("exposed", [False, True])
+    def test_a_failure_has_its_request_id_and_nothing_that_the_client_sent(
+        self, monkeypatch: pytest.MonkeyPatch, exposed: bool
+    ) -> None:
+        def fail(text: str) -> None:
+            raise ValueError(text)
+
+        monkeypatch.setenv("MODEL_SERVING_EXPOSE_ERRORS", str(int(exposed)))
+        client = serve(route(fail))
+        for number in range(30):
+            client.post("/p", json={"text": "secret"}, headers={"X-Request-ID": f"call-{number}"})
+        post(client, {"txt": "refused"})
+
+        shown = snapshot(client)["failures"]
+
+        assert len(shown) == 20
+        assert [failure["request_id"] for failure in shown[:2]] == ["call-29", "call-28"]
+        assert (shown[0]["route"], shown[0]["method"], shown[0]["status"]) == ("fail", "POST", 500)
+        assert "secret" not in str(shown)
+        assert ("kind" in shown[0]) is ("place" in shown[0]) is exposed
+        assert shown[0].get("kind", "ValueError") == "ValueError"
+
+    def test_the_process_is_shown_with_what_it_uses(self) -> None:
+        [process] = [each for each in snapshot(serve())["processes"] if each["pid"] == os.getpid()]
+
+        assert process["role"] == "server"
+        assert process["memory"] > 10 << 20
+        assert process["cpu"] > 0
+
     @pytest.mark.usefixtures("in_memory")
     def test_a_job_is_shown_without_its_result(self) -> None:
         client = jobs(echo)
@@ -216,7 +250,7 @@ class TestSnapshot:
 
         asked = [known for known in snapshot(client)["routes"] if known["statuses"]]
 
-        assert [known["statuses"] for known in asked] == [{"404": 1}, {"404": 1}]
+        assert [known["statuses"] for known in asked] == [{"404": 2}]
         assert all(known["own"] for known in asked)
 
     @pytest.mark.usefixtures("in_memory")

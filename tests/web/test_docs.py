@@ -21,10 +21,7 @@ def client() -> Any:
 
 @pytest.fixture
 def version() -> str:
-    swagger = docs.installed()
-    if swagger is None:
-        pytest.skip(f"Swagger UI is not installed: {docs.COMMAND}")
-    return swagger.version
+    return docs.installed().version
 
 
 def test_the_page_loads_only_files_of_its_own_service(client: Any, version: str) -> None:
@@ -75,29 +72,6 @@ def test_a_slash_at_the_end_leads_to_the_page_below_any_prefix(client: Any) -> N
     response = client.get("/docs/")
 
     assert (response.status_code, response.headers["Location"]) == (308, "../docs")
-
-
-@pytest.mark.parametrize("files", [(), ("swagger-ui.css",)])
-def test_a_page_whose_package_is_missing_says_how_to_get_it(
-    client: Any, monkeypatch: pytest.MonkeyPatch, files: tuple[str, ...]
-) -> None:
-    class Distribution:
-        version = "5"
-        files = ()
-
-    def distribution(name: str) -> Any:
-        if files:
-            return Distribution
-        raise docs.metadata.PackageNotFoundError(name)
-
-    monkeypatch.setattr(docs.metadata, "distribution", distribution)
-    docs.installed.cache_clear()
-    response, file = client.get("/docs"), client.get("/docs/swagger-ui.css")
-    docs.installed.cache_clear()
-
-    assert response.status_code == 501
-    assert "pip install &#x27;model-serving[swagger]&#x27;" in response.text
-    assert error(file)[0] == 404
 
 
 def test_the_page_is_no_request_that_counts() -> None:

@@ -1,5 +1,6 @@
 """The endpoints of jobs, over a store in this process's memory: no other process is needed."""
 
+import gzip
 import threading
 import time
 from datetime import datetime
@@ -48,6 +49,14 @@ def test_a_finished_job_has_its_result_and_its_times() -> None:
     assert times == sorted(times, key=datetime.fromisoformat)
     assert 0 <= metrics["execution_time_s"] < LONG
     assert metrics["attempts"] == 1
+
+
+def test_a_job_of_a_compressed_call_runs() -> None:
+    client = jobs(echo)
+
+    response = post(client, gzip.compress(b'{"text": "a"}'), "/p", content_encoding="gzip")
+
+    assert end_of(client, response.get_json()["job_id"])["result"] == {"text": "a"}
 
 
 def test_a_result_of_null_is_dropped_and_other_false_ones_are_not() -> None:

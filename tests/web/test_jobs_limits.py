@@ -10,7 +10,7 @@ from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.jobs.retention import Limits
 from aylien_model_serving.routing import routes
-from aylien_model_serving.web.jobs import open_jobs
+from aylien_model_serving.web.job_store import open_jobs
 from tests.jobs.webhook_receiver import SECRET, receiving
 from tests.web.jobs import LONG, JobGate, begin, count, echo, end_of, jobs
 from tests.web.requests import error, post, route, serve
@@ -55,7 +55,7 @@ def test_an_idempotency_key_of_another_body_path_or_query_is_a_422() -> None:
     refused = [
         post(client, {"text": "b"}, Idempotency_Key="k"),
         post(client, {"number": 1}, "/count", Idempotency_Key="k"),
-        post(client, {"text": "a"}, "/p?more=1", Idempotency_Key="k"),
+        post(client, None, "/p?text=a", Idempotency_Key="k"),
         post(client, None, "/p/b", Idempotency_Key="in"),
     ]
 
@@ -124,7 +124,10 @@ def test_jobs_of_one_route_go_in_their_order(job_gate: JobGate) -> None:
     ("options", "message"),
     [
         ({"queue": 1}, "unknown key 'queue'; did you mean 'queue_size'?"),
-        ({"retries": -1}, "key 'retries': a number of 0 or more is expected; this is -1"),
+        (
+            {"retries": -1},
+            "a number of 0 or more is expected, up to 1,000,000,000; this is -1",
+        ),
         ({"timeout": 0}, "key 'timeout': seconds above 0 are expected; this is 0"),
         ({"priority": "high"}, "key 'priority': a whole number is expected; this is 'high'"),
     ],

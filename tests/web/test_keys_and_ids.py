@@ -90,6 +90,17 @@ class TestKeys:
         assert client.get(path, headers=link, auth=("", "one")).status_code == status
         assert client.get(path, headers=frame, auth=("", "one")).status_code == 401
 
+    def test_no_other_site_has_a_runner_loaded_again_with_the_password_that_a_browser_keeps(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("MODEL_SERVING_API_KEYS", "admin:boss:one")
+        client = serve(route(predict))
+        link = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+        path = "/__runners/predict/reload"
+
+        assert error(client.post(path, headers=link, auth=("", "one")))[:2] == (403, "cross_origin_refused")
+        assert error(client.post(path, auth=("", "one")))[:2] == (404, "not_found")  # it has no runner
+
 
 class TestPages:
     """Operators' pages with API keys set."""
@@ -130,6 +141,7 @@ class TestPages:
             "/metrics",
             "/__metrics",
             "/__runners",
+            "/__runners/<path:name>/reload",
             "/openapi.json",
             "/docs",
             "/docs/",
@@ -137,6 +149,7 @@ class TestPages:
             "/__dashboard",
             "/__dashboard/",
             "/__dashboard/events",
+            "/__dashboard/history",
             "/__dashboard/<name>",
         }
 

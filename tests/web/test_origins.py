@@ -11,13 +11,9 @@ from aylien_model_serving.web.origins import CrossOriginPolicy
 APP = "https://app.example.com"
 
 
-def is_allowed(
-    headers: dict[str, str], *allowed: str, method: str = "POST", is_websocket: bool = False
-) -> bool:
+def is_allowed(headers: dict[str, str], *allowed: str, method: str = "POST", changes: bool = False) -> bool:
     try:
-        CrossOriginPolicy(allowed).check(
-            {"host": "api.example.com", **headers}, method, is_websocket=is_websocket
-        )
+        CrossOriginPolicy(allowed).check({"host": "api.example.com", **headers}, method, changes=changes)
     except CrossOriginRefused:
         return False
     return True
@@ -84,8 +80,8 @@ def test_what_changes_nothing_is_not_refused(headers: dict[str, str], method: st
 
 @pytest.mark.parametrize("headers", FOREIGN)
 def test_a_websocket_may_change_anything(headers: dict[str, str]) -> None:
-    assert not is_allowed(headers, method="GET", is_websocket=True)
-    assert is_allowed({}, method="GET", is_websocket=True)
+    assert not is_allowed(headers, method="GET", changes=True)
+    assert is_allowed({}, method="GET", changes=True)
 
 
 @pytest.mark.parametrize("headers", FOREIGN)

@@ -196,3 +196,16 @@ def test_a_message_is_written_as_json() -> None:
 
 def test_a_ping_is_a_success() -> None:
     assert FlaskAppWrapper.ping() == ("Success", 200)
+
+
+@pytest.mark.parametrize("wrapper", [FlaskAppWrapper, CachedFlaskAppWrapper])
+def test_without_a_request_it_is_a_decorator_that_makes_the_view(wrapper: Any) -> None:
+    @wrapper.process_json
+    def greet(name: str = "you") -> dict[str, str]:
+        return {"hello": name}
+
+    app = wrapper.create_app([{"endpoint": "/greet", "callable": greet}])
+
+    assert greet.__name__ == "greet"
+    assert app.test_client().post("/greet", json={"name": "Ada"}).json == {"hello": "Ada"}
+    assert app.test_client().post("/greet", json={"nome": "Ada"}).status_code == 400

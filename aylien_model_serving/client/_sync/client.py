@@ -11,17 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from aylien_model_serving.client import transport
+from aylien_model_serving.client import display, transport
 from aylien_model_serving.client._sync.backend import SyncBackend
 from aylien_model_serving.client._sync.bases import ClientBase
 from aylien_model_serving.client._sync.driver import Driver
 from aylien_model_serving.client._sync.handles import Job, Stream
 from aylien_model_serving.client.effects import ApiResponse
+from aylien_model_serving.client.errors import ClientError
 from aylien_model_serving.client.jobs import JobState
 from aylien_model_serving.client.methods import as_method, signature_of
 from aylien_model_serving.client.operations import ClientCore
 from aylien_model_serving.client.options import Options
+from aylien_model_serving.client.reloads import RunnerReload
 from aylien_model_serving.client.streams import stream_items
+from aylien_model_serving.errors import ServingError
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -81,8 +84,8 @@ class Client(ClientBase):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         operation = self._known_operation(name)
 
-        def route(**fields: Any) -> Any:
-            return self.call(name, **fields)
+        def route(*body: Any, **fields: Any) -> Any:
+            return self.call(name, *body, **fields)
 
         return as_method(route, operation, job=Job, stream=Stream)
 
@@ -96,11 +99,13 @@ class Client(ClientBase):
         document = self._document()
         return {name: signature_of(document.find(name), Job, Stream) for name in document.names()}
 
-    def call(self, name: str, /, **fields: Any) -> Any:
+    def call(self, name: str, /, *body: Any, **fields: Any) -> Any:
         """Call a route by its name or its path.
 
         Args:
             name: "classify", "/v1/{lang}/classify", or "GET /v1/{lang}/classify".
+            body: a single value that the whole body is, a file being sent as it is; the fields are then those
+                of the path.
             fields: what the route takes, values of the path included.
 
         Returns:
@@ -111,7 +116,7 @@ class Client(ClientBase):
             ServingError: the service refused or failed; of the class that it is there.
             ClientError: no answer came.
         """
-        found = self._driver.run(self._core.call(name, fields))
+        found = self._driver.run(self._core.call(name, fields, body))
         if isinstance(found, JobState):
             return Job(self._core, self._driver, found)
         if isinstance(found, ApiResponse):
@@ -147,6 +152,22 @@ class Client(ClientBase):
         states = self._driver.run(self._core.jobs(status, limit))
         return [Job(self._core, self._driver, state) for state in states]
 
+    def reload_runner(self, name: str) -> RunnerReload:
+        """Have a runner load its weights again: its replicas are replaced, one after the other.
+
+        Args:
+            name: of the route or the model.
+
+        Returns:
+            How it ended: a replica whose successor can't be loaded goes on, and `error` says why.
+
+        Raises:
+            ServingError: the key is no admin's, there is no such runner, or it is being loaded again.
+            TimedOut: it was not over within the client's `timeout`, and goes on.
+        """
+        found: RunnerReload = self._driver.run(self._core.reload_runner(name))
+        return found
+
     def with_options(self, **changes: Any) -> Self:
         """Return a client of the same service and connections with another `timeout` or other `retries`."""
         other = copy.copy(self)
@@ -163,6 +184,16 @@ class Client(ClientBase):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def __str__(self) -> str:
+        try:
+            return display.client_text(repr(self), self.routes)
+        except (ClientError, ServingError) as error:
+            return f"{self!r}: {error}"
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        """Return what IPython shows: the routes."""
+        return {"text/plain": str(self)}
 
     def __repr__(self) -> str:
         return f"<Client of {self.url}>"

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 
 from aylien_model_serving.dispatch.pipeline import Endpoint
-from aylien_model_serving.executors.engine import Engine
+from aylien_model_serving.executors.queue import CallEngine
 from aylien_model_serving.jobs import tracing
 from aylien_model_serving.jobs.errors import LeaseLost, StoreUnavailable
 from aylien_model_serving.jobs.job import ClaimedJob
@@ -54,7 +54,7 @@ class Claimer:
         self,
         leases: JobLeases,
         endpoint: Endpoint,
-        engine: Engine,
+        engine: CallEngine,
         slots: int,
         parameter: str | None,
         *,

@@ -16,11 +16,12 @@ from typing import Any, Literal
 
 import msgspec
 
+from aylien_model_serving.codecs import json
 from aylien_model_serving.core.messages import Chunks, Reply
 from aylien_model_serving.dispatch.engine_call import EngineCall
 from aylien_model_serving.dispatch.pipeline import Endpoint
 from aylien_model_serving.errors import ServingError
-from aylien_model_serving.executors.engine import Engine
+from aylien_model_serving.executors.queue import CallEngine
 from aylien_model_serving.jobs import tracing
 from aylien_model_serving.jobs.errors import LeaseLost
 from aylien_model_serving.jobs.job import ClaimedJob
@@ -34,6 +35,11 @@ logger = logging.getLogger(__name__)
 _LARGEST_RESULT = 16 * 1024 * 1024
 
 _ITEM, _ERROR = b"data: ", b"event: error\ndata: "
+
+#: What a job may answer with: `jobs.runner` asks for no more.
+_KEPT = ("application/json", "text/event-stream")
+
+_NO_JSON = "The handler's answer is no JSON, which is what a job keeps"
 
 Reason = Literal["cancelled", "timeout"]
 
@@ -81,7 +87,7 @@ class JobExecution(EngineCall):
         self._parameter = parameter
         self._done = done
 
-    def start(self, engine: Engine) -> None:
+    def start(self, engine: CallEngine) -> None:
         """Decode the call's fields and submit it to the engine."""
         try:
             with tracing.log_lines_of(self.job):
@@ -112,6 +118,11 @@ class JobExecution(EngineCall):
             self.reason = reason
             self.stopped_at = time.monotonic()
             self.progress.stop()
+            self.abandon()
+
+    def is_stale(self, now: float) -> bool:
+        """Return False: the end of a job is written, whether it has begun or not."""
+        return False
 
     def release(self) -> None:
         """Put the job back into the queue; the attempt is not counted."""
@@ -131,6 +142,11 @@ class JobExecution(EngineCall):
                 self._end(self.encode(result, error))
 
     def _end(self, reply: Reply) -> None:
+        if reply.status < 400 and reply.media_type not in _KEPT:
+            logger.error("Job %s answers with %s, and a job keeps JSON", self.job.id, reply.media_type)
+            if reply.chunks is not None:
+                reply.chunks.close()
+            reply = Reply(400, json.encode({"error": _NO_JSON}), after=reply.after)
         if reply.chunks is not None:
             reply = self._stream(reply.chunks)
         self._conclude(lambda: self._save_end(reply))
@@ -168,7 +184,7 @@ class JobExecution(EngineCall):
             self.progress.flush()
             self._leases.finish(self.job, reply)
         elif reply is not None:
-            self._fail(_error_of(reply.body), again=reply.status >= 500)
+            self._fail(_error_of(reply), again=reply.status >= 500)
         else:
             self._leases.release(self.job)
 
@@ -201,8 +217,8 @@ def _is_cancellation(error: Exception) -> bool:
     return isinstance(error.__cause__, asyncio.CancelledError)
 
 
-def _error_of(body: bytes) -> str:
+def _error_of(reply: Reply) -> str:
     try:
-        return str(msgspec.json.decode(body)["error"])
+        return str(msgspec.json.decode(reply.body)["error"])
     except (msgspec.MsgspecError, KeyError, TypeError):
-        return "The job failed"
+        return f"The handler answered with the status {reply.status}"

@@ -113,6 +113,9 @@ class _NullObserver:
     def starts(self, calls: Sequence[QueuedCall]) -> None:
         """Ignore it."""
 
+    def steps(self, calls: Sequence[QueuedCall], joined: Sequence[QueuedCall]) -> None:
+        """Ignore it."""
+
     def ended(self, calls: Sequence[QueuedCall], seconds: float) -> None:
         """Ignore it."""
 

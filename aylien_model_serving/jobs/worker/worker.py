@@ -7,7 +7,7 @@ from typing import Any
 
 from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.dispatch.pipeline import Endpoint
-from aylien_model_serving.executors.engine import Engine
+from aylien_model_serving.executors.queue import CallEngine
 from aylien_model_serving.jobs import progress
 from aylien_model_serving.jobs.store import Store
 from aylien_model_serving.jobs.webhook_sender import WebhookSender
@@ -36,14 +36,17 @@ class JobWorker:
         service: str,
         endpoint: Endpoint,
         handler: Callable[..., Any],
-        engine: Engine,
+        engine: CallEngine,
         *,
         slots: int,
         grace: float,
         settings: Settings,
         kill: Callable[[], None] | None,
     ) -> None:
-        leases = JobLeases(store, service, (endpoint.name,))
+        self._store = store
+        self._topic = service, (endpoint.name,)
+        self._stop_listening: Callable[[], None] | None = None
+        leases = JobLeases(store, *self._topic)
         self._claimer = Claimer(
             leases, endpoint, engine, slots, progress.parameter_of(handler), grace=grace, kill=kill
         )
@@ -56,6 +59,7 @@ class JobWorker:
     def start(self) -> None:
         """Start the threads."""
         self._claimer.start()
+        self._stop_listening = self._store.listen(*self._topic, self._claimer.wake)
         if self._webhook_sender is not None:
             self._webhook_sender.start()
 
@@ -66,6 +70,8 @@ class JobWorker:
     def close(self) -> None:
         """Claim no more jobs."""
         self._claimer.close()
+        if self._stop_listening is not None:
+            self._stop_listening()
         if self._webhook_sender is not None:
             self._webhook_sender.close()
 

@@ -11,15 +11,19 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from aylien_model_serving.core.call_scope import NOBODY, CallScope
 from aylien_model_serving.core.messages import Call
-from aylien_model_serving.errors import DeadlineExceeded, ServingError, Unavailable
+from aylien_model_serving.errors import ServingError
 from aylien_model_serving.executors import STATUS
+from aylien_model_serving.process import lifecycle
+from aylien_model_serving.replicas.client import connection_acts as acts
+from aylien_model_serving.replicas.client.patience import check_is_loaded, longest_wait
 from aylien_model_serving.replicas.client.supervisor_client import Replica, SupervisorClient
 from aylien_model_serving.replicas.client.waiting_calls import WaitingCalls
 from aylien_model_serving.rpc import flight_recorder, protocol
@@ -30,18 +34,13 @@ from aylien_model_serving.rpc.connection import (
     ReplicaUnresponsive,
 )
 from aylien_model_serving.rpc.connection_async import AsyncConnection
+from aylien_model_serving.rpc.control_messages import followed
 
 if TYPE_CHECKING:
     from aylien_model_serving.rpc.spec import Spec
 
-#: Seconds that a call waits for a replica that died right after its start; its next start may be far off.
-_CRASH_LOOP_WAIT = 2.0
-
 #: States of replicas that take calls, or may do so again.
 _BUILT = ("ready", "unresponsive")
-
-#: What is done with a connection.
-_Act = Callable[[Connection | AsyncConnection], None]
 
 
 class ReplicaPool:
@@ -53,10 +52,12 @@ class ReplicaPool:
     """
 
     def __init__(self, spec: Spec, on_waiting: Callable[[int], None]) -> None:
-        self.pid = os.getpid()
+        self.pid, self.was_ready = os.getpid(), False
         self._name = spec.name
+        self._key = followed(spec.name) if lifecycle.is_replica else spec.key
+        self._woken: Sequence[Replica] | None = None
         self._start_timeout = spec.start_timeout
-        self._waiting = WaitingCalls(spec.name, spec.max_queue * spec.replicas, on_waiting)
+        self._waiting = WaitingCalls(spec.name, spec.max_queue * spec.most_replicas, on_waiting)
         self._replicas: Sequence[Replica] | None = None
         self._ready: Sequence[Replica] = ()
         self._lost: set[str] = set()
@@ -68,7 +69,13 @@ class ReplicaPool:
         self._async_waiters: set[asyncio.Future[None]] = set()
 
     def host(self, spec: Spec) -> None:
-        """Have the replicas hosted; this pool is updated for as long as something refers to it."""
+        """Have the replicas hosted; this pool is updated for as long as something refers to it.
+
+        In a replica, only if no process of the service has.
+
+        Raises:
+            ConfigurationError: this process is a replica of the runner, and still loads it.
+        """
         reference = weakref.ref(self)
 
         def on_update(replicas: list[Replica]) -> None:
@@ -76,13 +83,18 @@ class ReplicaPool:
             if pool is not None:
                 pool.update(replicas)
 
-        SupervisorClient.of_process().host(spec, on_update)
+        if lifecycle.is_replica:
+            check_is_loaded(spec.name)
+            lifecycle.let_others_load()
+            SupervisorClient.of_process().follow(spec, on_update)
+        else:
+            SupervisorClient.of_process().host(spec, on_update)
 
     def update(self, replicas: Sequence[Replica]) -> None:
         """Take over the replicas as the supervisor announces them."""
         unresponsive = {replica.socket: replica for replica in replicas if replica.state == "unresponsive"}
         for path in self._suspended - unresponsive.keys():
-            self._with_connections(path, _resume)  # before any call is sent there
+            self._with_connections(path, acts.resume)  # before any call is sent there
         with self._changed:
             silenced = unresponsive.keys() - self._suspended
             self._suspended = set(unresponsive)
@@ -97,12 +109,12 @@ class ReplicaPool:
             loop, waiters = self._loop, list(self._async_waiters)
         for path in silenced:  # when no call is sent there any more
             self._with_connections(
-                path, partial(_suspend, flight_recorder.running(unresponsive[path].record))
+                path, partial(acts.suspend, flight_recorder.running(unresponsive[path].record))
             )
         if loop is not None and waiters and not loop.is_closed():
             loop.call_soon_threadsafe(_wake, waiters)
 
-    def _with_connections(self, path: str, act: _Act) -> None:
+    def _with_connections(self, path: str, act: acts.Act) -> None:
         """Do something with this process's connections to a replica: with the loop's own, on the loop."""
         connection, loop = self._connections.get(path), self._loop
         if connection is not None:
@@ -110,10 +122,10 @@ class ReplicaPool:
         if loop is not None and not loop.is_closed():
             loop.call_soon_threadsafe(self._with_async_connection, path, act)
 
-    def _with_async_connection(self, path: str, act: _Act) -> None:
+    def _with_async_connection(self, path: str, act: acts.Act) -> None:
         connecting = self._async_connections.get(path)
         if connecting is not None:
-            connecting.add_done_callback(partial(_act_if_open, act))
+            connecting.add_done_callback(partial(acts.act_if_open, act))
 
     def replicas(self) -> Sequence[Replica]:
         """Return the replicas as they were last announced."""
@@ -123,12 +135,17 @@ class ReplicaPool:
         """Return the replicas that take calls."""
         return self._ready
 
+    def is_on_demand(self) -> bool:
+        """Return whether replicas are idle, or are being loaded for a call that has met them so."""
+        return any(replica.is_on_demand for replica in self.replicas())
+
     def _refresh_ready(self) -> None:
         self._ready = [
             replica
             for replica in self._replicas or ()
             if replica.state == "ready" and replica.socket not in self._lost
         ]
+        self.was_ready = self.was_ready or bool(self._ready)
 
     def _mark_lost(self, replica: Replica) -> None:
         self._lost.add(replica.socket)
@@ -164,10 +181,15 @@ class ReplicaPool:
         except (ServingError, ReplicaLost, ReplicaDraining, ReplicaUnresponsive):
             return {}
 
-    def acquire(self, deadline: float | None) -> tuple[Connection, Replica]:
+    def acquire(self, deadline: float | None, scope: CallScope = NOBODY) -> tuple[Connection, Replica]:
         """Return a connection to the replica with the fewest calls in flight, waiting for one that starts.
 
+        Args:
+            deadline: `time.monotonic()` seconds after which nobody waits for the call.
+            scope: of the code that makes it.
+
         Raises:
+            Cancelled: the call of that code has been abandoned.
             Unavailable: none is ready or starting, or too many calls wait already.
             DeadlineExceeded: none was ready in time.
         """
@@ -176,9 +198,15 @@ class ReplicaPool:
             found = self._least_busy()
             if found is not None:
                 return found
-            with self._changed, self._waiting:
-                if not self.ready():
-                    self._changed.wait(self._max_wait(since, deadline))
+            seen = self._wake()
+            with scope.listening(self._wake_waiting), self._changed, self._waiting:
+                scope.check()
+                if not self.ready() and self._replicas is seen:
+                    self._changed.wait(self._longest_wait(since, deadline))
+
+    def _wake_waiting(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
 
     def _least_busy(self) -> tuple[Connection, Replica] | None:
         best: tuple[Connection, Replica] | None = None
@@ -210,15 +238,16 @@ class ReplicaPool:
             found = await self._least_busy_async()
             if found is not None:
                 return found
+            seen = self._wake()
             with self._waiting:
-                await self._wait_async(self._max_wait(since, deadline))
+                await self._wait_async(self._longest_wait(since, deadline), seen)
 
     async def _least_busy_async(self) -> tuple[AsyncConnection, Replica] | None:
         self._bind_to(asyncio.get_running_loop())
         best: tuple[AsyncConnection, Replica] | None = None
         for replica in self.ready():
             connecting = self._async_connections.get(replica.socket)
-            if connecting is None or (connecting.done() and not _is_open(connecting)):
+            if connecting is None or (connecting.done() and not acts.is_open(connecting)):
                 if replica.socket in self._suspended:
                     continue
                 connecting = asyncio.ensure_future(AsyncConnection.connect(replica.socket))
@@ -232,6 +261,11 @@ class ReplicaPool:
                 best = connection, replica
         return best
 
+    def _longest_wait(self, since: float, deadline: float | None) -> float:
+        return longest_wait(
+            self._name, self._replicas or (), self._lost, since + self._start_timeout, since, deadline
+        )
+
     def _bind_to(self, loop: asyncio.AbstractEventLoop) -> None:
         """Connections belong to the loop that made them; a process serves from one at a time."""
         if self._loop is not loop:
@@ -239,54 +273,23 @@ class ReplicaPool:
             self._async_connections = {}
             self._async_waiters = set()
 
-    async def _wait_async(self, seconds: float) -> None:
-        """Wait for the next announcement."""
+    def _wake(self) -> Sequence[Replica] | None:
+        """Have idle replicas loaded, and return the announcement that says whether they are idle."""
+        seen = self._replicas
+        if seen is not self._woken and any(replica.state == "idle" for replica in seen or ()):
+            self._woken = seen
+            SupervisorClient.of_process().wake(self._key)
+        return seen
+
+    async def _wait_async(self, seconds: float, seen: Sequence[Replica] | None) -> None:
+        """Wait for the announcement after one that was seen."""
         waiter = asyncio.get_running_loop().create_future()
         self._async_waiters.add(waiter)
         try:
-            if not self.ready():  # announced between the caller's check and this line
+            if not self.ready() and self._replicas is seen:  # else announced since the caller's check
                 await asyncio.wait([waiter], timeout=seconds)
         finally:
             self._async_waiters.discard(waiter)
-
-    def _max_wait(self, since: float, deadline: float | None) -> float:
-        """Return the seconds that a call may wait for a replica from here on.
-
-        Raises:
-            Unavailable: no replica is starting, or the wait has lasted too long.
-            DeadlineExceeded: the deadline has passed.
-        """
-        states = {
-            replica.state
-            for replica in self._replicas or ()
-            if replica.state != "unresponsive" or replica.socket in self._lost  # it is about to be replaced
-        }
-        if not self._replicas:
-            states = {"starting"}
-        until = since + (_CRASH_LOOP_WAIT if states <= {"waiting", "draining"} else self._start_timeout)
-        is_hopeless = states <= {"failed"} or SupervisorClient.of_process().is_owner_gone
-        if is_hopeless or time.monotonic() >= until:
-            raise Unavailable(f"{self._name} has no live replica at the moment")
-        if deadline is not None and time.monotonic() >= deadline:
-            raise DeadlineExceeded
-        return (until if deadline is None else min(until, deadline)) - time.monotonic()
-
-
-def _is_open(connecting: asyncio.Future[AsyncConnection]) -> bool:
-    return not connecting.cancelled() and connecting.exception() is None and connecting.result().is_open
-
-
-def _suspend(begun: Container[int], connection: Connection | AsyncConnection) -> None:
-    connection.suspend(begun)
-
-
-def _resume(connection: Connection | AsyncConnection) -> None:
-    connection.resume()
-
-
-def _act_if_open(act: _Act, connecting: asyncio.Future[AsyncConnection]) -> None:
-    if _is_open(connecting):
-        act(connecting.result())
 
 
 def _wake(waiters: Sequence[asyncio.Future[None]]) -> None:

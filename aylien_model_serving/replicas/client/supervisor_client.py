@@ -23,7 +23,7 @@ from aylien_model_serving.process import owner
 from aylien_model_serving.process.backoff import Backoff
 from aylien_model_serving.replicas.client import supervisor_start
 from aylien_model_serving.rpc.control_framing import MessageDecoder, MessageError, encode
-from aylien_model_serving.rpc.control_messages import HostRequest, Replica, ReplicaUpdate
+from aylien_model_serving.rpc.control_messages import HostRequest, Replica, ReplicaUpdate, followed
 from aylien_model_serving.rpc.spec import Spec
 
 __all__ = ["Replica", "SupervisorClient"]
@@ -38,9 +38,18 @@ _CHUNK = 65536
 OnUpdate = Callable[[list[Replica]], None]
 
 
-class _HostedSpec(NamedTuple):
+class _Hosted(NamedTuple):
+    """A runner whose replicas this process calls.
+
+    Args:
+        spec: what they host.
+        on_update: called with all replicas.
+        follows: whether any replicas of the runner's name will do, which others may have had hosted.
+    """
+
     spec: Spec
     on_update: OnUpdate
+    follows: bool = False
 
 
 class SupervisorClient:
@@ -50,19 +59,26 @@ class SupervisorClient:
         home: the owner's folder; that of this process's owner when omitted.
         owner_pid: the process with which the supervisor exits; this process's owner when omitted.
         replica_command: starts a replica, the number of its descriptor appended; the real one when empty.
+        may_start: whether to start a supervisor where there is none.
     """
 
     _current: ClassVar[SupervisorClient | None] = None
     _lock: ClassVar[threading.Lock] = threading.Lock()
 
     def __init__(
-        self, home: Path | None = None, owner_pid: int | None = None, replica_command: Sequence[str] = ()
+        self,
+        home: Path | None = None,
+        owner_pid: int | None = None,
+        replica_command: Sequence[str] = (),
+        *,
+        may_start: bool = True,
     ) -> None:
         self._home = home
         self._owner_pid = owner_pid
         self._replica_command = tuple(replica_command)
+        self._may_start = may_start
         self._since = time.monotonic()
-        self._hosted: dict[str, _HostedSpec] = {}
+        self._hosted: dict[str, _Hosted] = {}
         self._latest: dict[str, list[Replica]] = {}
         self._requests: deque[HostRequest] = deque()
         self._send_lock = threading.Lock()
@@ -78,6 +94,16 @@ class SupervisorClient:
         """Return this process's own client; a forked child has another than its parent."""
         current = cls._current
         return current if current is not None else cls._create_current()
+
+    @classmethod
+    def join(cls, home: Path, owner_pid: int) -> None:
+        """Have this process, which a supervisor has started, call replicas of the same service.
+
+        Args:
+            home: the owner's folder.
+            owner_pid: the owner.
+        """
+        cls._current = cls(home, owner_pid, may_start=False)
 
     @classmethod
     def _create_current(cls) -> SupervisorClient:
@@ -99,23 +125,43 @@ class SupervisorClient:
             ConfigurationError: the spec can't be encoded, or the temporary folder has too long a path.
             OSError: the temporary folder can't be used.
         """
-        key = spec.key
-        address = self._address()
+        self._add(spec.key, _Hosted(spec, on_update))
+
+    def follow(self, spec: Spec, on_update: OnUpdate) -> None:
+        """Call the replicas of a runner that any process of the service has hosted, or else this one.
+
+        Args:
+            spec: what they host, unless somebody has hosted a runner of its name.
+            on_update: as `host` has it.
+        """
+        self._add(followed(spec.name), _Hosted(spec, on_update, follows=True))
+
+    def _add(self, key: str, hosted: _Hosted) -> None:
+        address = self.address()
         address.create_folder()
-        self._hosted[key] = _HostedSpec(spec, on_update)
+        self._hosted[key] = hosted
         latest = self._latest.get(key)
         if latest is not None:
-            on_update(latest)
-        self._requests.append(HostRequest(host=spec, since=self._since))
+            hosted.on_update(latest)
+        self._requests.append(self._request(hosted))
         if not _is_gunicorn_master(address.owner):
             self.start()
         self._flush()
 
-    def release(self, key: str) -> None:
-        """Release what this process hosts under a key."""
+    def _request(self, hosted: _Hosted) -> HostRequest:
+        spec = hosted.spec
+        return HostRequest(host=spec, since=self._since, follow=spec.name if hosted.follows else None)
+
+    def wake(self, key: str) -> None:
+        """Have the replicas loaded that this process hosts or follows under a key, if they are idle."""
+        self._requests.append(HostRequest(wake=key))
+        self._flush()
+
+    def release(self, key: str, within: float | None = None) -> None:
+        """Release what this process hosts under a key; `within` says how many seconds the replicas have."""
         if self._hosted.pop(key, None) is not None:
             self._latest.pop(key, None)
-            self._requests.append(HostRequest(release=key))
+            self._requests.append(HostRequest(release=key, within=within))
             self._flush()
 
     def start(self) -> None:
@@ -125,7 +171,7 @@ class SupervisorClient:
         with self._lock:
             is_first, self._is_started = not self._is_started, True
         if is_first:
-            address = self._address()
+            address = self.address()
             self._thread = threading.Thread(
                 target=self._run, args=(address,), name="model-serving-supervisor-client", daemon=True
             )
@@ -141,10 +187,11 @@ class SupervisorClient:
         if self._thread is not None:
             self._thread.join()
 
-    def _address(self) -> supervisor_start.SupervisorAddress:
+    def address(self) -> supervisor_start.SupervisorAddress:
+        """Return where the supervisor is."""
         pid = self._owner_pid or owner.find()
         home = owner.folder(pid) if self._home is None else self._home
-        return supervisor_start.SupervisorAddress(home, pid, self._replica_command)
+        return supervisor_start.SupervisorAddress(home, pid, self._replica_command, self._may_start)
 
     def _run(self, address: supervisor_start.SupervisorAddress) -> None:
         backoff = Backoff(_LONGEST_PAUSE)
@@ -175,9 +222,7 @@ class SupervisorClient:
         """Request everything that is hosted, and receive updates until the connection ends."""
         decoder = MessageDecoder(ReplicaUpdate)
         self._requests.clear()
-        self._requests.extend(
-            HostRequest(host=hosted.spec, since=self._since) for hosted in self._hosted_specs()
-        )
+        self._requests.extend(map(self._request, self._all_hosted()))
         self._socket = sock
         try:
             self._flush()
@@ -193,7 +238,7 @@ class SupervisorClient:
         if not self._is_closed:
             self._publish(ReplicaUpdate({key: [] for key in list(self._hosted)}))
 
-    def _hosted_specs(self) -> list[_HostedSpec]:
+    def _all_hosted(self) -> list[_Hosted]:
         return list(self._hosted.values())
 
     def _publish(self, update: ReplicaUpdate) -> None:

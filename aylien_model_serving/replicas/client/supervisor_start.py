@@ -49,11 +49,13 @@ class SupervisorAddress(NamedTuple):
         home: the owner's folder.
         owner: the process with which the supervisor exits.
         replica_command: starts a replica; empty for the real one.
+        may_start: whether to start a supervisor where there is none.
     """
 
     home: Path
     owner: int
     replica_command: tuple[str, ...] = ()
+    may_start: bool = True
 
     @property
     def folder(self) -> Path:
@@ -110,6 +112,8 @@ def connect(address: SupervisorAddress) -> socket.socket:
         found = _try_connect(address)
         if found is not None:
             return found
+        if not address.may_start:
+            raise StartError("the supervisor that started this process is gone")
         with _start_lock(address) as is_held:
             if is_held:
                 return _try_connect(address) or _start(address)

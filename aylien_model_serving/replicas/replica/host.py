@@ -10,36 +10,33 @@ import math
 import os
 import re
 import signal
+import socket
 import threading
 import time
 import traceback
 from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import replace
-from typing import Any, NoReturn
+from pathlib import Path
+from typing import NoReturn
 
 from aylien_model_serving import codecs
 from aylien_model_serving.background import pool
-from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.core.messages import Reply
 from aylien_model_serving.core.settings import Settings
-from aylien_model_serving.dispatch.pipeline import check_result
-from aylien_model_serving.executors.engine import Engine, QueuedCall
-from aylien_model_serving.executors.generators import STREAMS, GeneratorItems
-from aylien_model_serving.jobs import progress
+from aylien_model_serving.jobs.opening import open_store
 from aylien_model_serving.jobs.retention import Limits
-from aylien_model_serving.jobs.store import open_store
+from aylien_model_serving.jobs.service_identity import ServiceIdentity
 from aylien_model_serving.jobs.worker.worker import JobWorker
 from aylien_model_serving.metrics.runners import RunnerInstruments
 from aylien_model_serving.process import large_work, lifecycle
-from aylien_model_serving.replicas.replica import loader, owner_watch
-from aylien_model_serving.replicas.replica.observer import RunObserver
-from aylien_model_serving.replicas.replica.request import OutcomeBuffer
+from aylien_model_serving.replicas.replica import owner_watch
+from aylien_model_serving.replicas.replica.frame_socket import WantWrite
+from aylien_model_serving.replicas.replica.hosted_engine import HostedEngine
 from aylien_model_serving.replicas.replica.server import ReplicaServer
 from aylien_model_serving.replicas.replica.supervisor_channel import SupervisorChannel
+from aylien_model_serving.replicas.replica.worker_connection import WorkerConnection
 from aylien_model_serving.rpc import code_files
-from aylien_model_serving.rpc.control_messages import Command, Status
-from aylien_model_serving.rpc.flight_recorder import FlightRecorder
+from aylien_model_serving.rpc.control_messages import Command, Load, Status
 from aylien_model_serving.rpc.spec import Spec
 
 logger = logging.getLogger(__name__)
@@ -66,29 +63,35 @@ class HostedHandler:
     def __init__(self, spec: Spec, command: Command, settings: Settings) -> None:
         self._spec = spec
         self._command = command
-        self._handler = loader.build(spec, command.device)
-        self._endpoint = loader.endpoint_of(spec, self._handler, settings)
-        instruments = RunnerInstruments(spec.name, self._endpoint.instruments)
+        home = Path(command.socket).parents[1]
+        self._hosted = HostedEngine(
+            spec,
+            settings,
+            command.device,
+            home,
+            command.record,
+            self._settled,
+            self._report_exhausted,
+        )
         if command.restarts:
-            instruments.restarted()
-        self._outcomes = OutcomeBuffer() if spec.batching is not None else None
-        recorder = FlightRecorder(
-            command.record, spec.threads, spec.batching.max_size if spec.batching else 1
-        )
-        if recorder.error is not None:
-            logger.warning("Which calls of %s run is not recorded: %s", spec.name, recorder.error)
-        self._observer = RunObserver(recorder, instruments, self._settled)
-        self._engine = Engine(
-            self._handler,
-            loader.signature_of(self._handler, spec),
-            batching=spec.batching,
-            threads=spec.threads,
-            max_queue=spec.max_queue,
-            observer=self._observer,
-        )
+            RunnerInstruments(spec.name, self._hosted.endpoint.instruments).restarted()
+        self._supervisor: SupervisorChannel | None = None
         self._until = math.inf
         self._job_worker = self._open_job_worker(settings)
-        self._server = ReplicaServer(self._endpoint, self._engine, self._outcomes, self._status, self._wake)
+        self._server = ReplicaServer(self._connect)
+
+    def _connect(self, sock: socket.socket, want_write: WantWrite) -> WorkerConnection:
+        hosted = self._hosted
+        return WorkerConnection(
+            sock,
+            hosted.endpoint,
+            hosted.engine,
+            hosted.outcomes,
+            hosted.hints,
+            want_write,
+            self._status,
+            self._wake,
+        )
 
     def _open_job_worker(self, settings: Settings) -> JobWorker | None:
         spec = self._spec
@@ -96,12 +99,14 @@ class HostedHandler:
             return None
         return JobWorker(
             open_store(
-                spec.jobs, Limits(settings.jobs_max_ended, settings.jobs_max_bytes), spec.jobs_service
+                spec.jobs,
+                Limits(settings.jobs_max_ended, settings.jobs_max_bytes),
+                ServiceIdentity(spec.jobs_service),
             ),
             spec.jobs_service,
-            self._endpoint,
-            self._handler,
-            self._engine,
+            self._hosted.endpoint,
+            self._hosted.handler,
+            self._hosted.engine,
             slots=spec.threads,
             grace=spec.jobs_grace,
             settings=replace(settings, webhook_secret=spec.webhook_secret),
@@ -119,65 +124,43 @@ class HostedHandler:
             supervisor: gets the replica's status.
             on_built: called when the model is loaded and warmed up.
         """
+        self._supervisor = supervisor
         self._server.watch(supervisor.sock, lambda: self._on_commands(supervisor))
         if self._command.owner:
             owner_watch.begin(self._command.owner, self._server.watch, self._server.forget)
         self._server.start()
         threading.Thread(target=self._start_serving, args=(supervisor, on_built), daemon=True).start()
         for _ in range(self._spec.threads - 1):
-            threading.Thread(target=self._engine.work, name="model-serving-handler", daemon=True).start()
-        self._engine.work()
-        self._engine.close(None)
+            threading.Thread(
+                target=self._hosted.engine.work, name="model-serving-handler", daemon=True
+            ).start()
+        self._hosted.engine.work()
+        self._hosted.engine.close(None)
+        self._hosted.close_senders()
         self._server.end()
         pool.finish(self._until - time.monotonic() - _GIVE_BACK_SECONDS)
-        close = getattr(self._handler, "close", None)
-        if callable(close):
-            close()
+        self._hosted.close_handler()
 
     def _start_serving(self, supervisor: SupervisorChannel, on_built: Callable[[], None]) -> None:
         try:
-            self._warm_up()
+            self._hosted.warm_up()
         except BaseException as error:
             fail(supervisor, self._spec, error)
         lifecycle.loaded()
         on_built()
         self._server.listen(self._command.socket)
         supervisor.report(Status(state="ready"))
+        if self._hosted.health is not None:
+            self._hosted.health.start(lambda error: supervisor.report(Status(unhealthy=error)))
         if self._job_worker is not None:
             self._job_worker.start()
-
-    def _warm_up(self) -> None:
-        """Make the warm-up call, so that no client waits for what is loaded lazily."""
-        fields = self._spec.warmup
-        if fields is None:
-            return
-        schema = self._endpoint.schema
-        done: Future[None] = Future()
-
-        def finish(result: Any, error: Exception | None) -> None:
-            try:
-                if error is not None:
-                    raise error
-                is_stream = type(result) in STREAMS
-                check_result(
-                    schema,
-                    GeneratorItems(result, lambda: None, in_native_thread=False) if is_stream else result,
-                )
-                done.set_result(None)
-            except Exception as wrong:
-                done.set_exception(wrong)
-
-        arguments = schema.arguments(Fields(dict(fields)), {})
-        parameter = progress.parameter_of(self._handler) if self._job_worker is not None else None
-        if parameter is not None:
-            arguments[parameter] = progress.JobProgress(lambda fraction, message: False)
-        self._engine.submit(QueuedCall(arguments, None, "warmup", on_finish=finish))
-        done.result()
 
     def _on_commands(self, supervisor: SupervisorChannel) -> None:
         for command in supervisor.receive():
             if command.heartbeat:
                 supervisor.report(Status(heartbeat=True))
+            if command.load:
+                supervisor.report(Status(load=self._load()))
             if command.drain is not None:
                 self._until = command.drain
                 self._server.drain()
@@ -185,31 +168,38 @@ class HostedHandler:
 
     def _close(self, until: float) -> None:
         """Take no more work; give back the jobs that will not be done in time."""
+        if self._hosted.health is not None:
+            self._hosted.health.end()
         if self._job_worker is not None:
             self._job_worker.close()
             rest = max(0.0, until - time.monotonic() - _GIVE_BACK_SECONDS)
             timer = threading.Timer(rest, self._job_worker.release)
             timer.daemon = True
             timer.start()
-        self._engine.close(0)
+        self._hosted.engine.close(0)
 
     def _settled(self) -> None:
         """Have the server's thread send the replies of a batch, while the handler runs the next one."""
-        if self._outcomes is None:
+        outcomes = self._hosted.outcomes
+        if outcomes is None:
             return
-        if self._outcomes.take_has_large():
-            large_work.hand_over(self._outcomes.send_replies)
+        if outcomes.take_has_large():
+            large_work.hand_over(outcomes.send_replies)
         else:
-            self._server.post(self._outcomes.send_replies)
+            self._server.post(outcomes.send_replies)
+
+    def _report_exhausted(self) -> None:
+        """Ask to be replaced: what is left of a GPU's memory is not enough, or in too small pieces."""
+        if self._supervisor is not None:
+            self._supervisor.report(
+                Status(unhealthy="its GPU's memory ran out several times within a minute")
+            )
+
+    def _load(self) -> Load:
+        return self._hosted.observer.load(self._hosted.engine.waiting(), self._hosted.engine.running())
 
     def _status(self) -> Reply:
-        status = {
-            "waiting": self._engine.waiting(),
-            "running": self._engine.running(),
-            "tasks": pool.counts(),
-            "batch_sizes": {str(size): times for size, times in sorted(self._observer.sizes.items())},
-        }
-        return Reply(200, codecs.JSON.encode(status))
+        return Reply(200, codecs.JSON.encode({"tasks": pool.counts(), **self._hosted.status()}))
 
 
 def _end_process() -> None:

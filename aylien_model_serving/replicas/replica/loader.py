@@ -5,7 +5,10 @@ Knows the spec and how a handler is built; nothing of sockets, the engine and th
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from typing import Any, NoReturn
 
 from aylien_model_serving import schemas
@@ -13,12 +16,16 @@ from aylien_model_serving.core.messages import Call
 from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.dispatch.error_responses import ErrorResponses
 from aylien_model_serving.dispatch.pipeline import Endpoint
-from aylien_model_serving.handlers import callables
+from aylien_model_serving.executors.batch_policy import BatchOptions
+from aylien_model_serving.handlers import callables, stages, steps
 from aylien_model_serving.handlers.context import ContextBinding
+from aylien_model_serving.handlers.hinted_values import HintedValues
 from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.jobs import progress
+from aylien_model_serving.metrics.failures import FailureLog
 from aylien_model_serving.metrics.instruments import Instruments
 from aylien_model_serving.routing.options import parse_rule
+from aylien_model_serving.rpc import batch_functions
 from aylien_model_serving.rpc import spec as specs
 from aylien_model_serving.rpc.spec import Spec
 
@@ -30,11 +37,18 @@ def build(spec: Spec, device: str) -> Callable[..., Any]:
         spec: names the handler and what it is built with.
         device: what an argument `device` of the class gets.
     """
-    target = specs.find(spec.target)
-    if spec.context is None:
+    target = steps.adapted(stages.adapted(specs.find(spec.target), batched=spec.batching is not None))
+    if not spec.endpoint:
         return callables.build_with(target, spec.init, device)
+    if spec.context is None:
+        return schemas.opened_for(callables.build_with(target, spec.init, device), device)
     binding = ContextBinding(specs.find(spec.context), spec.takes_body)
-    return callables.build_with(target, spec.init, device, binding)
+    return schemas.opened_for(callables.build_with(target, spec.init, device, binding), device)
+
+
+def batching_of(spec: Spec) -> BatchOptions | None:
+    """Return the limits of a handler's batches, and the functions that they name."""
+    return batch_functions.found(spec.batching)
 
 
 def signature_of(handler: Callable[..., Any], spec: Spec) -> Signature:
@@ -43,8 +57,14 @@ def signature_of(handler: Callable[..., Any], spec: Spec) -> Signature:
     return signature.without(progress.parameter_of(handler)) if spec.jobs is not None else signature
 
 
-def endpoint_of(spec: Spec, handler: Callable[..., Any], settings: Settings) -> Endpoint:
+def endpoint_of(spec: Spec, handler: Callable[..., Any], settings: Settings, home: Path) -> Endpoint:
     """Return the endpoint whose steps a replica runs itself: it has an engine in place of an executor.
+
+    Args:
+        spec: what is hosted.
+        handler: what it names, built.
+        settings: of the service.
+        home: the folder of the service's owner.
 
     Raises:
         ConfigurationError: the schema's names are not found.
@@ -56,16 +76,37 @@ def endpoint_of(spec: Spec, handler: Callable[..., Any], settings: Settings) -> 
         identity=spec.key,
         schema=schemas.choose(
             _schema(spec.schema),
-            handler,
-            signature,
-            frozenset(parse_rule(spec.endpoint).arguments),
-            batched=spec.batching is not None,
+            handler if spec.endpoint else _anything,
+            signature if spec.endpoint else Signature.of(_anything),
+            frozenset(parse_rule(spec.endpoint).arguments) if spec.endpoint else frozenset(),
+            batched=spec.batching is not None and bool(spec.endpoint),
+            split=None if spec.batching is None else spec.batching.split,
             max_items=settings.max_json_items,
         ),
         executor=_NoExecutor(),
         instruments=instruments,
-        error_responses=ErrorResponses(settings.expose_errors, instruments.count_exception),
+        error_responses=ErrorResponses(
+            settings.expose_errors,
+            instruments.count_exception,
+            record=FailureLog(spec.service, home).add,
+            route=spec.name,
+        ),
     )
+
+
+def _anything(**fields: Any) -> Any:
+    """What a model without a path takes, as far as a schema would say."""
+
+
+def hints_of_methods(handler: Callable[..., Any], spec: Spec) -> Callable[[str], HintedValues]:
+    """Return what says, by the name of a handler's method, what is made of the values that it gets."""
+    whole = HintedValues(handler, batched=spec.batching is not None)
+
+    @cache
+    def of_method(name: str) -> HintedValues:
+        return HintedValues(getattr(inspect.unwrap(handler), name))
+
+    return lambda name: of_method(name) if name else whole
 
 
 class _NoExecutor:

@@ -17,14 +17,16 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 from aylien_model_serving.core import logging as logs
 from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.process import interpreter, lifecycle, owner, standard_output
+from aylien_model_serving.replicas.client.supervisor_client import SupervisorClient
 from aylien_model_serving.replicas.replica.host import HostedHandler, fail
 from aylien_model_serving.replicas.replica.imported_code import ImportedCode
 from aylien_model_serving.replicas.replica.supervisor_channel import SupervisorChannel
-from aylien_model_serving.rpc.control_messages import Command, Status
+from aylien_model_serving.rpc.control_messages import Status
 from aylien_model_serving.rpc.spec import Spec, load_main
 
 logger = logging.getLogger(__name__)
@@ -45,9 +47,16 @@ def main(descriptor: int) -> None:
     supervisor = SupervisorChannel(socket.socket(fileno=descriptor))
     settings = Settings.load()
     logs.configure(settings)
-    spec, command = _first_command(supervisor)
+    spec, command = supervisor.first_command()
+    lifecycle.generation = spec.generation  # that of models which its handler is the first to call
+    SupervisorClient.join(Path(command.socket).parents[1], command.owner)
+    lifecycle.loads = spec.name
     loading = contextlib.ExitStack()
-    loading.enter_context(_loading_lock(settings))
+    loading.callback(setattr, lifecycle, "loads", "")
+    lock = contextlib.ExitStack()
+    lock.enter_context(_loading_lock(settings))
+    loading.callback(lock.close)
+    lifecycle.let_others_load = lock.close
     supervisor.report(Status(state="loading"))
     if spec.reports_code:
         code = ImportedCode(lambda stamps: supervisor.report(Status(code=stamps)))
@@ -63,13 +72,6 @@ def main(descriptor: int) -> None:
 
 def _ignore_signal(number: int, _: object) -> None:
     """Ignore it: a replica exits on its supervisor's command. What a handler starts does not inherit this."""
-
-
-def _first_command(supervisor: SupervisorChannel) -> tuple[Spec, Command]:
-    while True:
-        for command in supervisor.receive():
-            if command.spec is not None:
-                return command.spec, command
 
 
 @contextlib.contextmanager

@@ -6,7 +6,6 @@ known; its reply goes back over the connection that the call came by. Knows fram
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
@@ -14,10 +13,14 @@ from typing import Any, Protocol
 from aylien_model_serving.core.messages import Call, Chunks, Reply
 from aylien_model_serving.dispatch.engine_call import EngineCall
 from aylien_model_serving.dispatch.pipeline import Endpoint
-from aylien_model_serving.errors import InvalidAnswer, ServingError
-from aylien_model_serving.executors.engine import Engine
+from aylien_model_serving.dispatch.steps import Steps
+from aylien_model_serving.errors import InvalidAnswer, ServingError, Unavailable
+from aylien_model_serving.executors.queue import CallEngine
 from aylien_model_serving.process import large_work
+from aylien_model_serving.replicas.replica.input_items import InputItems
 from aylien_model_serving.rpc import protocol
+from aylien_model_serving.rpc.headers import VALUES
+from aylien_model_serving.rpc.stream_credit import StreamCredit
 
 Buffers = Sequence[protocol.Buffer]
 AfterSend = Callable[[], None]
@@ -46,9 +49,10 @@ class ReplicaRequest(EngineCall):
         endpoint: decodes the call and encodes its reply.
         sink: takes the reply.
         outcomes: collects its outcome until those of the whole batch are sent; None to send it at once.
+        steps: of the pipeline, where they are not those of a request.
     """
 
-    __slots__ = ("_credit", "_outcomes", "number", "sink")
+    __slots__ = ("_credit", "_outcomes", "inputs", "number", "sink")
 
     def __init__(
         self,
@@ -58,10 +62,12 @@ class ReplicaRequest(EngineCall):
         endpoint: Endpoint,
         sink: ReplySink,
         outcomes: OutcomeBuffer | None,
+        steps: Steps | None = None,
     ) -> None:
-        super().__init__(call, endpoint, call.deadline, suspect=suspect)
+        super().__init__(call, endpoint, call.deadline, suspect=suspect, steps=steps)
         self.number = number
         self.sink = sink
+        self.inputs: list[InputItems] = []
         self._credit: StreamCredit | None = None
         self._outcomes = outcomes
 
@@ -72,7 +78,7 @@ class ReplicaRequest(EngineCall):
         else:
             self._outcomes.add(self, result, error)
 
-    def submit(self, engine: Engine, drains: Callable[[], bool] = bool) -> None:
+    def submit(self, engine: CallEngine, drains: Callable[[], bool] = bool) -> None:
         """Decode the call's fields and submit them to the engine; an error is the reply at once.
 
         Args:
@@ -89,15 +95,21 @@ class ReplicaRequest(EngineCall):
             if drains():  # since it was read; another replica takes it
                 self._pass_on()
                 return
-            refusal = self.refuse(error)
+            refusal = self.refuse(self._named(error))
         self._reply(refusal)
+
+    def _named(self, error: ServingError) -> ServingError:
+        """Return an error with the model's name, for a handler that may call several."""
+        if self.call.method != VALUES or not isinstance(error, Unavailable):
+            return error
+        return Unavailable(f"The model {self.endpoint.name} is busy: {error}", error.retry_after)
 
     def _pass_on(self) -> None:
         self.discard()
         self.sink.put(protocol.encode_refused(self.number))
         self.sink.forget(self.number)
 
-    def submit_and_flush(self, engine: Engine, drains: Callable[[], bool]) -> None:
+    def submit_and_flush(self, engine: CallEngine, drains: Callable[[], bool]) -> None:
         """Do so on another thread than the one that reads calls, and flushes what they put."""
         self.submit(engine, drains)
         self.sink.flush()
@@ -121,6 +133,8 @@ class ReplicaRequest(EngineCall):
             self._stream(reply, reply.chunks)
         else:
             self.sink.put(self._encoded(reply))
+        for items in self.inputs:
+            items.close()
         self.sink.forget(self.number)
         return reply.after
 
@@ -132,7 +146,7 @@ class ReplicaRequest(EngineCall):
 
     def _stream(self, reply: Reply, chunks: Chunks) -> None:
         """Send a body as it is made, no faster than the client takes it, until it ends or is abandoned."""
-        credit = self._credit = StreamCredit()
+        credit = self._credit = StreamCredit(protocol.STREAM_CREDIT)
         self.sink.put(protocol.encode_reply(self.number, reply, stream=True))
         self.sink.flush()
         try:
@@ -152,7 +166,9 @@ class ReplicaRequest(EngineCall):
 
     def abandon(self) -> None:
         """Stop a cancelled call: before the handler, or at the next item of its stream."""
-        self.abandoned = True
+        super().abandon()
+        for items in self.inputs:
+            items.abandon()
         if self._credit is not None:
             self._credit.end()
 
@@ -194,29 +210,3 @@ class OutcomeBuffer:
             return self._outcomes.popleft()
         except IndexError:
             return None
-
-
-class StreamCredit:
-    """The flow control of a stream: how many items the client still takes."""
-
-    def __init__(self) -> None:
-        self._left = protocol.STREAM_CREDIT
-        self._ended = False
-        self._changed = threading.Condition()
-
-    def take(self) -> bool:
-        """Wait for the credit of one item, and return whether there is one; there is none after `end`."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._left > 0 or self._ended)
-            self._left -= 1
-            return not self._ended
-
-    def grant(self, items: int) -> None:
-        with self._changed:
-            self._left += items
-            self._changed.notify()
-
-    def end(self) -> None:
-        with self._changed:
-            self._ended = True
-            self._changed.notify()

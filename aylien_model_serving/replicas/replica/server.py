@@ -1,7 +1,7 @@
 """A replica's server: one thread that accepts connections, reads calls, and runs what other threads post.
 
-Knows sockets and when they are ready; what a call is and how it is answered is in `worker_connection` and
-`request`.
+Knows sockets and when they are ready; what becomes of what comes in is its connections' to say, of a
+replica `worker_connection`.
 """
 
 from __future__ import annotations
@@ -16,11 +16,7 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 
-from aylien_model_serving.core.messages import Reply
-from aylien_model_serving.dispatch.pipeline import Endpoint
-from aylien_model_serving.executors.engine import Engine
-from aylien_model_serving.replicas.replica.request import OutcomeBuffer
-from aylien_model_serving.replicas.replica.worker_connection import WorkerConnection
+from aylien_model_serving.replicas.replica.frame_socket import FrameSocket, WantWrite
 from aylien_model_serving.rpc.protocol import WireError
 
 #: Seconds that a replica that exits waits for clients to receive their last replies.
@@ -31,28 +27,14 @@ class ReplicaServer:
     """Accepts web workers' connections and reads their calls.
 
     Args:
-        endpoint: decodes the calls and encodes their replies.
-        engine: runs the handler.
-        outcomes: collects those of a batch until they are sent together.
-        get_status: returns the reply to a call for the replica's own status.
-        wake: called when jobs may wait.
+        connect: makes the connection of an accepted socket, and is given what that calls when the socket
+            takes no more at the moment.
     """
 
-    def __init__(
-        self,
-        endpoint: Endpoint,
-        engine: Engine,
-        outcomes: OutcomeBuffer | None,
-        get_status: Callable[[], Reply],
-        wake: Callable[[], None],
-    ) -> None:
-        self._endpoint = endpoint
-        self._engine = engine
-        self._outcomes = outcomes
-        self._get_status = get_status
-        self._wake_job_worker = wake
+    def __init__(self, connect: Callable[[socket.socket, WantWrite], FrameSocket]) -> None:
+        self._connect = connect
         self._selector = selectors.DefaultSelector()
-        self._connections: set[WorkerConnection] = set()
+        self._connections: set[FrameSocket] = set()
         self._tasks: deque[Callable[[], None]] = deque()
         self._waker, self._woken = socket.socketpair()
         self._waker.setblocking(False)
@@ -133,20 +115,12 @@ class ReplicaServer:
         with contextlib.suppress(BlockingIOError):
             sock, _ = listener.accept()
             sock.setblocking(False)
-            connection = WorkerConnection(
-                sock,
-                self._endpoint,
-                self._engine,
-                self._outcomes,
-                self._want_write,
-                self._get_status,
-                self._wake_job_worker,
-            )
+            connection = self._connect(sock, self._want_write)
             connection.drains = self._drains
             self._connections.add(connection)
             self.watch(sock, partial(self._receive, connection))
 
-    def _receive(self, connection: WorkerConnection) -> None:
+    def _receive(self, connection: FrameSocket) -> None:
         try:
             is_connected = connection.receive()
         except WireError:
@@ -154,18 +128,18 @@ class ReplicaServer:
         if not is_connected:
             self._close(connection)
 
-    def _close(self, connection: WorkerConnection) -> None:
+    def _close(self, connection: FrameSocket) -> None:
         self._connections.discard(connection)
         self._selector.unregister(connection.sock)
         connection.close()
 
-    def _want_write(self, connection: WorkerConnection) -> None:
+    def _want_write(self, connection: FrameSocket) -> None:
         self.post(partial(self._listen_for, connection, selectors.EVENT_READ | selectors.EVENT_WRITE))
 
-    def _listen_for(self, connection: WorkerConnection, events: int) -> None:
+    def _listen_for(self, connection: FrameSocket, events: int) -> None:
         if connection in self._connections:
             self._selector.modify(connection.sock, events, partial(self._receive, connection))
 
-    def _write(self, connection: WorkerConnection) -> None:
+    def _write(self, connection: FrameSocket) -> None:
         self._listen_for(connection, selectors.EVENT_READ)
         connection.flush()

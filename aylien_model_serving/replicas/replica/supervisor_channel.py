@@ -8,6 +8,7 @@ import threading
 
 from aylien_model_serving.rpc import control_framing
 from aylien_model_serving.rpc.control_messages import Command, Status
+from aylien_model_serving.rpc.spec import Spec
 
 
 class SupervisorChannel:
@@ -21,6 +22,13 @@ class SupervisorChannel:
         self.sock = sock
         self._lock = threading.Lock()
         self._decoder = control_framing.MessageDecoder(Command)
+
+    def first_command(self) -> tuple[Spec, Command]:
+        """Wait for the command that says what to host, and return that and the command."""
+        while True:
+            for command in self.receive():
+                if command.spec is not None:
+                    return command.spec, command
 
     def receive(self) -> list[Command]:
         """Wait for data, and return the commands in it; without a supervisor the process exits."""

@@ -1,29 +1,30 @@
-"""A replica's end of one web worker's connection: calls come in as frames, replies go out, many in one write.
+"""A replica's end of one web worker's connection: calls come in as frames, replies go out.
 
-Knows the socket and the frames; how a call is answered is in `request`, which sockets are ready in `server`.
+Knows the frames; how a call is answered is in `request`, how frames are received and sent in `frame_socket`.
 """
 
 from __future__ import annotations
 
-import itertools
 import socket
-import threading
-from collections import deque
+import weakref
 from collections.abc import Callable, Sequence
+from functools import partial
 
-from aylien_model_serving.core.messages import Reply
+from aylien_model_serving.core.messages import Call, Reply
+from aylien_model_serving.dispatch import values_answer
 from aylien_model_serving.dispatch.pipeline import Endpoint
 from aylien_model_serving.executors import STATUS
-from aylien_model_serving.executors.engine import Engine
+from aylien_model_serving.executors.queue import CallEngine
+from aylien_model_serving.handlers.hinted_values import HintedValues
 from aylien_model_serving.process import large_work
+from aylien_model_serving.replicas.replica.frame_socket import FrameSocket, WantWrite
+from aylien_model_serving.replicas.replica.input_items import InputItems
 from aylien_model_serving.replicas.replica.request import OutcomeBuffer, ReplicaRequest
 from aylien_model_serving.rpc import protocol
-
-#: Buffers that one system call takes; IOV_MAX of Linux is 1024.
-_VECTOR = 512
+from aylien_model_serving.rpc.headers import VALUES
 
 
-class WorkerConnection:
+class WorkerConnection(FrameSocket):
     """Reads calls on the server's thread, and writes replies on whichever thread has them.
 
     Args:
@@ -31,6 +32,7 @@ class WorkerConnection:
         endpoint: decodes the calls and encodes their replies.
         engine: runs the handler.
         outcomes: collects those of a batch until they are sent together.
+        hints: returns what is made of the values that a method of the handler gets, by the method's name.
         want_write: called when the socket takes no more at the moment.
         get_status: returns the reply to a call for the replica's own status.
         wake: called when jobs may wait.
@@ -40,48 +42,22 @@ class WorkerConnection:
         self,
         sock: socket.socket,
         endpoint: Endpoint,
-        engine: Engine,
+        engine: CallEngine,
         outcomes: OutcomeBuffer | None,
-        want_write: Callable[[WorkerConnection], None],
+        hints: Callable[[str], HintedValues],
+        want_write: WantWrite,
         get_status: Callable[[], Reply],
         wake: Callable[[], None],
     ) -> None:
-        self.sock = sock
+        super().__init__(sock, want_write)
         self._endpoint = endpoint
         self._engine = engine
         self._outcomes = outcomes
-        self._want_write = want_write
+        self._hints = hints
         self._get_status = get_status
         self._wake = wake
-        self._decoder = protocol.FrameDecoder()
         self._calls: dict[int, ReplicaRequest] = {}
-        self._unsent: deque[protocol.Buffer] = deque()
-        self._lock = threading.Lock()
-        self._is_closed = False
-        self.drains = False
-
-    def receive(self) -> bool:
-        """Receive what has come, and return whether the other end is still connected.
-
-        Raises:
-            WireError: it violates the protocol.
-        """
-        while True:
-            buffer = self._decoder.get_buffer()
-            try:
-                size = self.sock.recv_into(buffer)
-            except BlockingIOError:
-                break
-            except OSError:
-                return False
-            if not size:
-                return False
-            for frame in self._decoder.buffer_updated(size):
-                self._dispatch(frame)
-            if size < len(buffer):
-                break
-        self.flush()
-        return True
+        self._inputs: weakref.WeakValueDictionary[int, InputItems] = weakref.WeakValueDictionary()
 
     def _dispatch(self, frame: protocol.Frame) -> None:
         if frame.kind == protocol.CALL:
@@ -93,6 +69,8 @@ class WorkerConnection:
                 self._calls.pop(frame.number).abandon()
             elif frame.kind == protocol.CREDIT:
                 self._calls[frame.number].grant(frame.header)
+        elif (items := self._inputs.get(frame.number)) is not None:
+            items.receive(frame)
 
     def _answer(self, frame: protocol.Frame) -> None:
         if self.drains:
@@ -102,51 +80,44 @@ class WorkerConnection:
         if call.method == STATUS:
             self.put(protocol.encode_reply(frame.number, self._get_status()))
             return
-        request = ReplicaRequest(frame.number, call, suspect, self._endpoint, self, self._outcomes)
+        request = self._request(frame.number, call, suspect)
         self._calls[frame.number] = request
-        if len(call.body) > large_work.LARGE:
+        is_large = len(call.body) > large_work.LARGE or call.content_coding is not None
+        if is_large and call.method != VALUES:
             large_work.hand_over(request.submit_and_flush, self._engine, lambda: self.drains)
         else:
             request.submit(self._engine)
 
-    def put(self, buffers: Sequence[protocol.Buffer]) -> None:
-        self._unsent.extend(buffers)
+    def _request(self, number: int, call: Call, suspect: bool) -> ReplicaRequest:
+        if call.method != VALUES:
+            return ReplicaRequest(number, call, suspect, self._endpoint, self, self._outcomes)
+        inputs: list[InputItems] = []
+        steps = values_answer.answer(self._endpoint, self._hints, call, partial(self._open_input, inputs))
+        request = ReplicaRequest(number, call, suspect, self._endpoint, self, self._outcomes, steps)
+        request.method = call.path
+        request.inputs = inputs
+        return request
+
+    def _open_input(self, inputs: list[InputItems], number: int) -> InputItems:
+        """Return the items of a stream among the arguments of a call, and add them to the call's."""
+        items = self._inputs[number] = InputItems(number, self._send)
+        inputs.append(items)
+        return items
+
+    def _send(self, buffers: Sequence[protocol.Buffer]) -> None:
+        self.put(buffers)
+        self.flush()
 
     def forget(self, number: int) -> None:
         self._calls.pop(number, None)
 
-    def flush(self) -> None:
-        """Send what was put, as far as the socket takes it; the rest is sent when it takes more."""
-        with self._lock:
-            while self._unsent and not self._is_closed:
-                vector = list(itertools.islice(self._unsent, _VECTOR))
-                try:
-                    sent = self.sock.sendmsg(vector)
-                except BlockingIOError:
-                    self._want_write(self)
-                    return
-                except OSError:
-                    self._unsent.clear()
-                    return
-                self._drop(vector, sent)
-
-    def _drop(self, vector: Sequence[protocol.Buffer], sent: int) -> None:
-        for buffer in vector:
-            if sent < len(buffer):
-                self._unsent[0] = memoryview(buffer)[sent:]
-                return
-            sent -= len(buffer)
-            self._unsent.popleft()
-
     @property
     def is_idle(self) -> bool:
         """Whether every call has its reply, and every reply has been sent."""
-        return not self._calls and not self._unsent
+        return not self._calls and self.is_sent
 
     def close(self) -> None:
         """Abandon the calls in flight, and close the socket."""
         for call in list(self._calls.values()):
             call.abandon()
-        with self._lock:
-            self._is_closed = True
-            self.sock.close()
+        super().close()

@@ -42,6 +42,9 @@ class ReplicaProcess(Protocol):
     def ask(self) -> None:
         """Ask it for a sign of life."""
 
+    def ask_load(self) -> None:
+        """Ask it for its load."""
+
     def drain(self, until: float) -> None:
         """Ask it to finish its calls and to exit by a time."""
 
@@ -56,6 +59,7 @@ class ChildProcess:
         loop: watches its socket and its exit.
         argv: starts it; the number of its descriptor is appended.
         environ: its environment.
+        nice: by how much it stands back behind other processes.
         command: the first command: what it hosts, and where.
         on_message: called with each status that it sends.
         on_exit: called once it has exited, with a description of how.
@@ -69,6 +73,7 @@ class ChildProcess:
         loop: EventLoop,
         argv: Sequence[str],
         environ: Mapping[str, str],
+        nice: int,
         command: Command,
         on_message: Callable[[Status], None],
         on_exit: Callable[[str], None],
@@ -78,7 +83,7 @@ class ChildProcess:
         ours, theirs = socket.socketpair()
         try:
             with theirs:
-                self._process = _spawn(argv, theirs.fileno(), environ)
+                self._process = _spawn(argv, theirs.fileno(), environ, nice)
         except BaseException:
             ours.close()
             raise
@@ -98,6 +103,9 @@ class ChildProcess:
 
     def ask(self) -> None:
         self._peer.send(Command(heartbeat=True))
+
+    def ask_load(self) -> None:
+        self._peer.send(Command(load=True))
 
     def drain(self, until: float) -> None:
         self._peer.send(Command(drain=until))
@@ -120,14 +128,21 @@ class ChildProcess:
         if self._pidfd is not None:
             self._loop.forget(self._pidfd)
             os.close(self._pidfd)
+        with contextlib.suppress(
+            OSError
+        ):  # where the folder of all services can't be had, nothing is left in it
+            owner.remove_unheld_folders()
         self._on_exit(_describe_exit(status))
 
 
-def _spawn(argv: Sequence[str], descriptor: int, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def _spawn(
+    argv: Sequence[str], descriptor: int, environ: Mapping[str, str], nice: int
+) -> subprocess.Popen[bytes]:
     parent = os.getpid()
 
-    def end_with_parent() -> None:
+    def prepare() -> None:
         """Run between fork and exec, which is safe in a parent that has one thread."""
+        os.nice(nice)
         with contextlib.suppress(
             AttributeError
         ):  # no prctl, as on macOS: there the end of its socket ends it
@@ -141,7 +156,7 @@ def _spawn(argv: Sequence[str], descriptor: int, environ: Mapping[str, str]) -> 
         pass_fds=(descriptor,),
         env=environ,
         start_new_session=True,
-        preexec_fn=end_with_parent,
+        preexec_fn=prepare,
     )
 
 

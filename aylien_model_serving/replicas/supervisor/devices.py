@@ -5,9 +5,11 @@ Pure but for listing /dev. CUDA is never touched: a process that has touched it 
 
 from __future__ import annotations
 
+import itertools
+import math
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from aylien_model_serving.errors import ConfigurationError
@@ -39,35 +41,41 @@ def _entries(text: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def assign(
-    wanted: str | Sequence[str], replicas: int, gpus: int, taken: Mapping[str, int]
-) -> tuple[str, ...]:
-    """Return the device of each replica.
+def choose(wanted: str | Sequence[str], number: int, gpus: int, taken: Iterable[str]) -> str:
+    """Return the device of a replica.
 
     Args:
         wanted: "auto" for one GPU each in turn, or the devices to assign in turn.
-        replicas: how many devices are needed.
+        number: the replica's among those of its runner.
         gpus: how many GPUs are visible.
-        taken: how many replicas each device has already.
+        taken: the device of each other replica.
     """
     if wanted != "auto":
         named = [wanted] if isinstance(wanted, str) else wanted
-        return tuple(named[number % len(named)] for number in range(replicas))
-    if not gpus:
-        return (_CPU,) * replicas
-    load, found = Counter(taken), []
-    for _ in range(replicas):
-        device = min((f"cuda:{index}" for index in range(gpus)), key=load.__getitem__)
-        load[device] += 1
-        found.append(device)
-    return tuple(found)
+        return named[number % len(named)]
+    load = Counter(itertools.chain.from_iterable(device.split(",") for device in taken))
+    return min((f"cuda:{index}" for index in range(gpus)), key=load.__getitem__, default=_CPU)
+
+
+def room(wanted: str | Sequence[str], gpus: int) -> float:
+    """Return how many replicas the devices have room for: one on each GPU, and any number on a CPU alone.
+
+    Args:
+        wanted: as in `choose`.
+        gpus: how many GPUs are visible.
+    """
+    if wanted == "auto":
+        return gpus or math.inf
+    named = [wanted] if isinstance(wanted, str) else wanted
+    return math.inf if set(named) == {_CPU} else len(named)
 
 
 def environment(device: str, entries: Sequence[str]) -> dict[str, str]:
-    """Return the variables by which a replica sees its own GPU and no other.
+    """Return the variables by which a replica sees its own GPUs and no other.
 
     Args:
-        device: "cpu", "cuda:<index among the entries>", or the name of a device that is not CUDA's.
+        device: "cpu", "cuda:<index among the entries>", several of these with commas between them, or the
+            name of a device that is not CUDA's.
         entries: what is visible.
 
     Raises:
@@ -75,20 +83,26 @@ def environment(device: str, entries: Sequence[str]) -> dict[str, str]:
     """
     if device == _CPU:
         return {_VARIABLE: ""}
+    found = [_entry(name, entries) for name in device.split(",")]
+    return {_VARIABLE: ",".join(filter(None, found))} if all(found) else {}
+
+
+def _entry(device: str, entries: Sequence[str]) -> str | None:
+    """Return what is visible of a device; None where it is not CUDA's."""
     index = _index(device)
     if index is None:
-        return {}
+        return None
     if index >= len(entries):
         raise ConfigurationError(
             f"the device {device!r} is not there: {len(entries)} GPUs are visible here "
             f"({', '.join(entries) or 'none'})"
         )
-    return {_VARIABLE: entries[index]}
+    return entries[index]
 
 
 def device_in_replica(device: str) -> str:
-    """Return the name of a replica's device within the replica: the only GPU that it sees is the first."""
-    return device if _index(device) is None else "cuda:0"
+    """Return the name of a replica's device within the replica: the first of the GPUs that it sees."""
+    return device if _index(device.partition(",")[0]) is None else "cuda:0"
 
 
 def _index(device: str) -> int | None:

@@ -10,11 +10,13 @@ import itertools
 import logging
 import os
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from aylien_model_serving.core import secrets
 from aylien_model_serving.process import interpreter
+from aylien_model_serving.replicas.cluster.ray_client import VARIABLES
 from aylien_model_serving.replicas.supervisor import cpus, devices
 from aylien_model_serving.replicas.supervisor.child_process import ChildProcess
 from aylien_model_serving.replicas.supervisor.event_loop import EventLoop
@@ -39,6 +41,7 @@ class Launcher:
         loop: the supervisor's event loop.
         folder: for sockets and flight recorders.
         argv: starts a replica.
+        gateway_argv: starts the gateway to replicas on other machines.
         environ: the environment of the service.
         metrics: folder of the service's metric files.
         owner: the process that owns the service.
@@ -50,6 +53,7 @@ class Launcher:
         loop: EventLoop,
         folder: Path,
         argv: Sequence[str],
+        gateway_argv: Sequence[str],
         environ: Mapping[str, str],
         metrics: str,
         owner: int,
@@ -58,6 +62,7 @@ class Launcher:
         self._loop = loop
         self._folder = folder
         self._argv = argv
+        self._gateway_argv = gateway_argv
         self._environ = environ
         self._metrics = metrics
         self._owner = owner
@@ -67,20 +72,30 @@ class Launcher:
         self._code = KnownFiles(code)
         self._records: deque[str] = deque()
 
-    def create_slots(self, spec: Spec, others: Iterable[ReplicaSlot], now: float) -> list[ReplicaSlot]:
+    def create_slots(self, spec: Spec, others: Sequence[ReplicaSlot]) -> list[ReplicaSlot]:
         """Return the slots of a runner, each with its device.
 
         Args:
             spec: what they host.
             others: the existing slots, whose devices are taken.
-            now: `time.monotonic()` seconds.
         """
-        taken = Counter(slot.device for slot in others)
-        assigned = devices.assign(spec.devices, spec.replicas, len(self._gpus), taken)
-        return [
-            ReplicaSlot(spec, number, device, self._launch, running_since, now)
-            for number, device in enumerate(assigned)
-        ]
+        slots: list[ReplicaSlot] = []
+        for number in range(spec.least_replicas):
+            slots.append(self.create_slot(spec, number, self.choose_device(spec, number, [*others, *slots])))
+        return slots
+
+    def most_replicas(self, spec: Spec) -> int:
+        """Return how many replicas a runner may have: no more than its devices have room for."""
+        room = devices.room(spec.devices, len(self._gpus))
+        return max(spec.least_replicas, int(min(spec.most_replicas, room)))
+
+    def choose_device(self, spec: Spec, number: int, others: Iterable[ReplicaSlot]) -> str:
+        """Return the device of a further replica, beside all others."""
+        return devices.choose(spec.devices, number, len(self._gpus), [slot.device for slot in others])
+
+    def create_slot(self, spec: Spec, number: int, device: str) -> ReplicaSlot:
+        """Return a slot with a number of its runner, on a device."""
+        return ReplicaSlot(spec, number, device, self._launch, running_since, time.monotonic())
 
     def _launch(self, slot: ReplicaSlot) -> ChildProcess:
         variables = self._variables(slot)
@@ -105,7 +120,8 @@ class Launcher:
             self._remove_files(slot)
             slot.on_exit(how, time.monotonic())
 
-        return ChildProcess(self._loop, self._argv, variables, command, on_message, on_exit)
+        argv = self._argv if slot.spec.ray is None else self._gateway_argv
+        return ChildProcess(self._loop, argv, variables, slot.spec.nice, command, on_message, on_exit)
 
     def _add_code(self, spec: Spec, stamps: Stamps) -> None:
         try:
@@ -114,9 +130,16 @@ class Launcher:
             logger.warning("A change of the code of %s may go unnoticed: %s", spec.name, error)
 
     def _variables(self, slot: ReplicaSlot) -> dict[str, str]:
+        if slot.spec.ray is not None:
+            return {
+                **interpreter.environment(secrets.without_secrets(self._environ)),
+                **VARIABLES,
+                _METRICS: self._metrics,
+            }
+        environ = {**self._environ, **slot.spec.env}
         return {
-            **interpreter.environment(self._environ),
-            **cpus.thread_variables(self._environ, self._cpus, slot.spec.replicas),
+            **interpreter.environment(environ),
+            **cpus.thread_variables(environ, self._cpus, slot.spec.most_replicas),
             **devices.environment(slot.device, self._gpus),
             _METRICS: self._metrics,
         }
@@ -139,6 +162,10 @@ def _apply_status(status: Status, slot: ReplicaSlot) -> None:
         slot.on_ready(now)
     elif status.heartbeat:
         slot.on_heartbeat()
+    elif status.load is not None:
+        slot.on_load(status.load)
+    elif status.unhealthy is not None:
+        slot.on_unhealthy(status.unhealthy)
 
 
 def _remove(path: str) -> None:

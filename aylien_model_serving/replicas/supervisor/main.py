@@ -17,7 +17,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from aylien_model_serving.core import logging as logs
@@ -32,7 +32,13 @@ from aylien_model_serving.replicas.supervisor.event_loop import EventLoop, liste
 from aylien_model_serving.replicas.supervisor.launcher import Launcher
 from aylien_model_serving.replicas.supervisor.slots import ReplicaSlot
 from aylien_model_serving.replicas.supervisor.web_worker import WebWorker
-from aylien_model_serving.rpc.control_messages import HostRequest, Replica
+from aylien_model_serving.rpc.control_messages import (
+    HostRequest,
+    ReloadAnswer,
+    ReloadRequest,
+    Replica,
+    followed,
+)
 from aylien_model_serving.rpc.spec import Spec
 
 logger = logging.getLogger("aylien_model_serving.replicas.supervisor.main")
@@ -61,6 +67,7 @@ class Supervisor:
         self._deployments: dict[str, Deployment] = {}
         self._draining: list[Deployment] = []
         self._workers: set[WebWorker] = set()
+        self._followed: dict[str, str] = {}
         self._ends_at: float | None = None
         self._listener = listen(loop, address.socket, self._accept)
         self._owner: int | None = None
@@ -72,6 +79,8 @@ class Supervisor:
             self._loop.wait(self._timeout())
             self._poll()
             now = time.monotonic()
+            for deployment in self._deployments.values():
+                deployment.run_due(now)
             for slot in self._slots():
                 slot.run_due(now)
             self._roll_out(now)
@@ -86,6 +95,7 @@ class Supervisor:
     def _timeout(self) -> float | None:
         """Return the seconds until something is due; None when only an event can make it so."""
         due = [slot.due for slot in self._slots() if slot.due is not None]
+        due += [deployment.due for deployment in self._deployments.values() if deployment.due is not None]
         if self._ends_at is not None:
             due.append(self._ends_at)
         now = time.monotonic()
@@ -133,22 +143,58 @@ class Supervisor:
     def _on_request(self, worker: WebWorker, request: HostRequest) -> None:
         if self._ends_at is not None:
             return
-        if request.host is not None:
+        if request.follow is not None:
+            self._follow(worker, request.follow, request)
+        elif request.host is not None:
             self._host(worker, request.host, request.since)
+            worker.subscribe(request.host.key)
+        if request.wake is not None:
+            self._wake(request.wake)
+        if request.reload is not None:
+            worker.send_answer(self._reload(request.reload))
         if request.release is not None:
             worker.unsubscribe(request.release)
             if request.release in self._deployments:
-                self._deployments[request.release].release(worker)
+                self._deployments[request.release].release(worker, request.within)
 
     def _host(self, worker: WebWorker, spec: Spec, since: float) -> None:
         key = spec.key
         if key not in self._deployments:
-            slots = self._launcher.create_slots(spec, self._slots(), time.monotonic())
-            self._deployments[key] = Deployment(spec, slots)
+            slots = self._launcher.create_slots(spec, self._slots())
+            most = self._launcher.most_replicas(spec)
+            self._deployments[key] = Deployment(spec, slots, self._create_slot, most, time.monotonic())
             devices = ", ".join(slot.device for slot in slots)
             start_log.logger.info("The runner of %s loads on %s", spec.name, devices)
         self._deployments[key].add_worker(worker, since)
-        worker.subscribe(key)
+
+    def _follow(self, worker: WebWorker, name: str, request: HostRequest) -> None:
+        """Have a worker told of a runner's replicas; host what it sends if nobody has done so."""
+        newest = max(
+            (each.spec.generation for each in self._deployments.values() if each.spec.name == name),
+            default=-1,
+        )
+        if request.host is not None and request.host.generation > newest:
+            self._host(worker, request.host, request.since)
+        self._followed[followed(name)] = name
+        worker.subscribe(followed(name))
+
+    def _create_slot(self, spec: Spec, number: int, device: str | None) -> ReplicaSlot:
+        if device is None:
+            device = self._launcher.choose_device(spec, number, self._slots())
+        return self._launcher.create_slot(spec, number, device)
+
+    def _wake(self, key: str) -> None:
+        found = self._latest(self._followed[key]) if key in self._followed else key
+        if found in self._deployments:
+            self._deployments[found].wake(time.monotonic())
+
+    def _reload(self, request: ReloadRequest) -> ReloadAnswer:
+        asked = self._deployments.get(request.key)
+        if asked is None:
+            return ReloadAnswer()
+        group = asked.version_status().group
+        latest = self._deployments[self._latest_key(lambda each: each.version_status().group == group) or ""]
+        return latest.begin_reload(time.monotonic()) if request.begin else latest.last_reload()
 
     def _on_worker_lost(self, worker: WebWorker) -> None:
         self._workers.discard(worker)
@@ -160,7 +206,7 @@ class Supervisor:
         for key in rollout.versions_to_retire(statuses):
             deployment = self._deployments.pop(key)
             logger.info("Version %s of %s is retired", deployment.spec.version, deployment.spec.name)
-            deployment.drain(now)
+            deployment.drain(now, deployment.drains_within)
             self._draining.append(deployment)
         self._draining = [
             deployment
@@ -170,10 +216,21 @@ class Supervisor:
 
     def _replicas_of(self, key: str) -> list[Replica]:
         """Return what is announced to a worker for a key: its replicas, and its fallback's ready ones."""
+        if key in self._followed:
+            latest = self._latest(self._followed[key])
+            return [] if latest is None else self._replicas_of(latest)
         statuses = {key: deployment.version_status() for key, deployment in self._deployments.items()}
         fallback = rollout.fallback_version(key, statuses)
         ready = [] if fallback is None else self._deployments[fallback].ready()
         return self._deployments[key].replicas() + ready
+
+    def _latest(self, name: str) -> str | None:
+        """Return the key of a runner's latest version."""
+        return self._latest_key(lambda deployment: deployment.spec.name == name)
+
+    def _latest_key(self, is_meant: Callable[[Deployment], bool]) -> str | None:
+        keys = [key for key, deployment in self._deployments.items() if is_meant(deployment)]
+        return max(keys, key=lambda key: self._deployments[key].version_status().since, default=None)
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -193,6 +250,7 @@ def main(arguments: Sequence[str]) -> None:
             loop,
             address.folder,
             address.replica_command or interpreter.command("aylien_model_serving.replicas.replica.main"),
+            address.replica_command or interpreter.command("aylien_model_serving.replicas.gateway.main"),
             os.environ,
             settings.metrics_dir or str(address.home / "metrics"),
             address.owner,

@@ -12,16 +12,20 @@ from collections.abc import Callable
 
 from aylien_model_serving.core import start_log
 from aylien_model_serving.errors import ConfigurationError
-from aylien_model_serving.process.backoff import Backoff
+from aylien_model_serving.process.backoff import LONGEST_PAUSE, Backoff
 from aylien_model_serving.replicas.supervisor.child_process import ReplicaProcess
 from aylien_model_serving.replicas.supervisor.heartbeat import Heartbeat
-from aylien_model_serving.rpc.control_messages import Replica, State
+from aylien_model_serving.replicas.supervisor.scaling import Activity, activity
+from aylien_model_serving.rpc.control_messages import Load, Replica, State
 from aylien_model_serving.rpc.spec import Spec
 
 logger = logging.getLogger(__name__)
 
 #: Seconds that a replica which could not be built has to exit by itself.
 _EXIT_SECONDS = 1.0
+
+#: Seconds of the longest pause before a gateway is started again, which costs little.
+_LONGEST_OF_A_GATEWAY = 3.0
 
 #: States of a replica that has been built.
 _BUILT = ("ready", "unresponsive")
@@ -58,22 +62,34 @@ class ReplicaSlot:
         self.socket = ""
         self.record = ""
         self.restarts = -1
+        self.load: Load | None = None
+        self.loaded_mib: float | None = None
+        self.unhealthy = ""
         self.process: ReplicaProcess | None = None
         self.state: State = "starting"
         self._launch = launch
         self._running_since = running_since
-        self._backoff = Backoff()
+        self._backoff = Backoff(LONGEST_PAUSE if spec.ray is None else _LONGEST_OF_A_GATEWAY)
         self._error = ""
+        self._has_failed = False
         self._reason = ""
         self._ready_at: float | None = None
         self._loads_since = now
         self._heartbeat = Heartbeat(None)
+        self._is_load_asked = False
+        self._activity: Activity | None = None
+        self._is_woken = False
         self.due: float | None = now
 
     @property
     def is_finished(self) -> bool:
         """Whether it was drained, and its process has exited."""
         return self.state == "draining" and self.process is None
+
+    @property
+    def is_built(self) -> bool:
+        """Whether it takes calls, or may do so again."""
+        return self.state in _BUILT
 
     def replica(self) -> Replica:
         """Return the replica as it is announced to workers."""
@@ -84,11 +100,17 @@ class ReplicaSlot:
             record=self.record,
             pid=0 if self.process is None else self.process.pid,
             device=self.device,
-            state=self.state,
+            state="failed" if self._is_tried_again else self.state,
             restarts=max(0, self.restarts),
             error=self._error,
             version=self.spec.version,
+            is_on_demand=self.state == "idle" or (self.state == "starting" and self._is_woken),
         )
+
+    @property
+    def _is_tried_again(self) -> bool:
+        """Whether a gateway starts that could not reach its cluster before: nobody should wait for it."""
+        return self.spec.ray is not None and self.state == "starting" and self._has_failed
 
     def run_due(self, now: float) -> None:
         """Do what is due."""
@@ -97,7 +119,7 @@ class ReplicaSlot:
         self.due = None
         if self.process is None:
             self._start(now)
-        elif self.state in _BUILT:
+        elif self.is_built:
             self._check(now)
         elif self.state == "starting":
             self._fail(f"It was not ready within {self.spec.start_timeout:g} seconds")
@@ -106,8 +128,11 @@ class ReplicaSlot:
             self.process.kill()
 
     def _start(self, now: float) -> None:
-        self.restarts += 1
+        self.restarts = 0 if self._is_woken else self.restarts + 1
         self.state = "starting"
+        self.load = self.loaded_mib = self._activity = None
+        self._is_load_asked = False
+        self.unhealthy = ""
         self._ready_at = None
         self._loads_since = now
         self._reason = ""
@@ -165,6 +190,7 @@ class ReplicaSlot:
         """Announce that the replica takes calls."""
         if self.state == "starting":
             self.state = "ready"
+            self._is_woken = self._has_failed = False
             self._error = ""
             self._ready_at = now
             self._heartbeat = Heartbeat(self.spec.unresponsive_after)
@@ -183,14 +209,38 @@ class ReplicaSlot:
             self._error = ""
             logger.warning("Replica %d of %s answers again", self.number, self.spec.name)
 
+    def ask_load(self) -> None:
+        """Ask a ready replica for its load, unless it still owes an answer."""
+        if self.state == "ready" and self.process is not None and not self._is_load_asked:
+            self._is_load_asked = True
+            self.process.ask_load()
+
+    def on_load(self, load: Load) -> None:
+        """Take over the load that it has told."""
+        self._is_load_asked = False
+        self._activity = activity(self.load, load)
+        self.load = load
+
+    def take_activity(self) -> Activity | None:
+        """Return what it has done between its last two answers; None without one since the last time."""
+        found, self._activity = self._activity, None
+        return found
+
+    def on_unhealthy(self, reason: str) -> None:
+        """Note why its handler has not been well for too long: it is to be replaced."""
+        if self.is_built:
+            self.unhealthy = reason
+
     def on_failed(self, text: str, now: float) -> None:
-        """Announce that the replica could not be built; it is about to exit."""
-        if self.state == "starting":
+        """Announce that the replica could not be built, or that a gateway's cluster is gone; it will exit."""
+        if self.state == "starting" or (self.spec.ray is not None and self.is_built):
             self._fail(text)
             self.due = now + _EXIT_SECONDS
 
     def _fail(self, text: str) -> None:
         self.state = "failed"
+        self._has_failed = True
+        self._is_woken = False
         self._error = text[-_MAX_ERROR:]
         last_line = text.strip().rpartition("\n")[2]
         logger.error("Replica %d of %s can't be built: %s", self.number, self.spec.name, last_line)
@@ -198,9 +248,10 @@ class ReplicaSlot:
     def on_exit(self, how: str, now: float) -> None:
         """Announce that the process has exited, and schedule the next start unless this slot was drained."""
         self.process = None
-        if self.state == "draining":
-            self.due = None
+        if self.state in ("draining", "idle"):
+            self.due = now if self._is_woken else None
             return
+        self._is_woken = False
         if self.state != "failed":
             how = self._error = self._reason or how
             self.state = "waiting"
@@ -213,14 +264,34 @@ class ReplicaSlot:
 
     def drain(self, until: float) -> None:
         """Have the replica finish its calls and exit, by this time at the latest; none follows."""
-        is_first, was_built = self.state != "draining", self.state in _BUILT
+        is_first, has_calls = self.state not in ("draining", "idle"), self._may_have_calls()
+        is_sooner = self.due is not None and until < self.due
         self.state = "draining"
+        self._is_woken = False
         self.due = None
         if self.process is None:
             return
-        if not was_built and is_first:
-            self.process.kill()  # it has nothing to finish
+        if not has_calls and is_first:
+            self.process.kill()
             return
-        if is_first:
+        if is_first or is_sooner:  # for a job to be given back in time
             self.process.drain(until)
         self.due = until
+
+    def _may_have_calls(self) -> bool:
+        """Return whether there may be calls to finish; an unresponsive replica has at most those that run."""
+        if self.state == "unresponsive":
+            return self._running_since(self.record) is not None
+        return self.is_built
+
+    def unload(self, until: float) -> None:
+        """Have a replica that nobody calls exit, by this time at the latest, until it is woken."""
+        self.drain(until)
+        self.state = "idle"
+
+    def wake(self, now: float) -> None:
+        """Have an idle replica loaded: at once, or when its process has exited."""
+        if self.state == "idle":
+            self._is_woken = True
+            if self.process is None:
+                self.due = now

@@ -9,7 +9,7 @@ import socket
 from collections.abc import Callable
 
 from aylien_model_serving.replicas.supervisor.event_loop import EventLoop, PeerSocket
-from aylien_model_serving.rpc.control_messages import HostRequest, Replica, ReplicaUpdate
+from aylien_model_serving.rpc.control_messages import HostRequest, ReloadAnswer, Replica, ReplicaUpdate
 
 
 class WebWorker:
@@ -45,6 +45,10 @@ class WebWorker:
     def unsubscribe(self, key: str) -> None:
         """Send it the replicas of a spec no longer."""
         self._sent.pop(key, None)
+
+    def send_answer(self, answer: ReloadAnswer) -> None:
+        """Answer what it has asked about a reload."""
+        self._peer.send(ReplicaUpdate({}, answer))
 
     def send_updates(self, replicas_of: Callable[[str], list[Replica]]) -> None:
         """Send it what has changed; a worker that is slow to read gets the latest state once it has read."""

@@ -8,16 +8,23 @@ says so.
 
 from __future__ import annotations
 
+import os
+import socket
 import sys
 import time
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from aylien_model_serving.process.accepted_connections import quiet_seconds_of
+from aylien_model_serving.servers.gunicorn.close_sockets import SocketCloser
 
 #: Seconds between two looks at whether the worker stops, and at the connections of one that does.
 _PAUSE_SECONDS, _TICK_SECONDS = 1.0, 0.1
+
+#: Seconds for a request that crosses the end of its idle connection; a stop waits for them.
+_LINGER_SECONDS = 0.2
 
 #: What is used of `gunicorn.asgi.protocol.ASGIProtocol` and of its `BodyReceiver`.
 _OF_PROTOCOL = (
@@ -72,6 +79,7 @@ class AsgiStop:
         self._protocols: weakref.WeakSet[Any] = weakref.WeakSet()
         self._since: weakref.WeakKeyDictionary[Any, float] = weakref.WeakKeyDictionary()
         self._served: ServedWorker | None = None
+        self._closer = SocketCloser()
 
     def tracked(self, factory: Callable[[], Any]) -> Callable[[], Any]:
         """Return a factory of protocols that are looked at when the worker stops."""
@@ -125,11 +133,18 @@ class AsgiStop:
         if protocol._closed:  # and its client does not close its side, as TLS would have it do
             transport.abort()
         elif protocol._awaiting_request and not protocol._finishing_calls:
+            self._linger(transport)
             transport.abort()
             protocol._request_ready.set()
         elif is_known and body is not None and not (body._complete or body.expect_continue or body.buffered):
             body._body_wait_expired = True
             body._wake_waiter()
+
+    def _linger(self, transport: Any) -> None:
+        """Have a client whose next request arrives just then meet the end of its connection, and no reset."""
+        sock = transport.get_extra_info("socket")
+        with suppress(OSError):  # the client has gone, or no descriptor is left
+            self._closer.close(socket.socket(fileno=os.dup(sock.fileno())), _LINGER_SECONDS)
 
     def _quiet(self, transport: Any) -> float | None:
         sock = transport.get_extra_info("socket")

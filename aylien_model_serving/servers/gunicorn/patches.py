@@ -139,6 +139,8 @@ def _install_handlers(worker: Any) -> None:
 def _handle_exit(worker: Any, original: Any, number: int, frame: FrameType | None) -> None:
     if not worker.booted:
         worker.alive = False  # checked once the app is loaded, should that swallow the exit
+        for listener in getattr(worker, "sockets", ()):
+            listener.close()  # what it has not accepted is for the workers that can answer
         sys.exit(0)
     if number == signal.SIGTERM:
         _stop(worker)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from aylien_model_serving.servers.gunicorn import asgi_stop, checks, stops
+from aylien_model_serving.servers.gunicorn import asgi_stop, backlogs, checks, stops
 from aylien_model_serving.servers.gunicorn.worker_watch import WorkerWatch
 
 #: The attributes of a worker that keep its watch, and an asgi worker's stop.
@@ -17,8 +17,12 @@ _WATCH, _STOP = "model_serving_watch", "model_serving_stop"
 #: Modules of the worker classes whose connections are read by whoever answers them.
 _WSGI_WORKERS = {f"gunicorn.workers.{name}" for name in ("sync", "gthread", "ggevent")}
 
+#: What is used of `gevent.server.StreamServer`.
+_OF_GEVENT_SERVER = ("close", "do_handle", "do_read", "full", "stop_accepting")
+
 #: What follows without these patches.
 _WAITS = "a worker's stop waits for idle connections"
+_LOSES = "connections that no worker has accepted yet end without an answer at a stop"
 
 
 def _modules(worker: Any) -> set[str]:
@@ -68,6 +72,8 @@ def patch_stops(worker: Any) -> None:
         watch.take_signals(_wsgi_stop(worker).tick)
     if "gunicorn.workers.ggevent" in modules:
         _wake_gevent(worker)
+        _drain_gevent(worker)
+    _drain_backlogs(worker, modules)
     if stop is not None:
         _watch_connections(worker, stop)
     worker.notify = partial(_notify, worker, watch, worker.notify)
@@ -94,7 +100,38 @@ def _wsgi_stop(worker: Any) -> stops.WsgiStop:
         name = "gunicorn.http.wsgi.Response.should_close(self)"
         checks.warn(name, "answers of a stop keep connections alive")
         response = None
-    return stops.WsgiStop([sock.getsockname() for sock in worker.sockets], response)
+    return stops.WsgiStop(worker.sockets, response)
+
+
+def _drain_backlogs(worker: Any, modules: set[str]) -> None:
+    """Have sync and gthread workers take what nobody has accepted when they stop."""
+    members: tuple[str, ...]
+    parameters: tuple[str, ...]
+    if "gunicorn.workers.gthread" in modules:
+        members, parameters = ("set_accept_enabled", "accept", "nr_conns", "worker_connections"), ("enabled",)
+        replacement: Any = backlogs.drain_gthread
+    elif "gunicorn.workers.sync" in modules:
+        members, parameters, replacement = ("run", "handle"), (), backlogs.drain_sync
+    else:
+        return
+    missing = [member for member in members if not hasattr(worker, member)]
+    if missing or checks.parameters_of(getattr(worker, members[0])) != parameters:
+        checks.warn(checks.members(worker, missing or [members[0]]), _LOSES)
+    else:
+        setattr(worker, members[0], partial(replacement, worker, getattr(worker, members[0])))
+
+
+def _drain_gevent(worker: Any) -> None:
+    """Have a gevent worker do the same, whose connections may also wait for their greenlet's first turn."""
+    module: Any = sys.modules["gunicorn.workers.ggevent"]
+    kind = getattr(module, "StreamServer", None)
+    missing = [name for name in _OF_GEVENT_SERVER if not hasattr(kind, name)]
+    if missing or checks.parameters_of(getattr(worker, "handle", None)) != ("listener", "client", "addr"):
+        name = f"StreamServer.{missing[0]}" if missing else "handle(listener, client, addr)"
+        checks.warn(f"GeventWorker's {name}", _LOSES)
+        return
+    module.StreamServer = backlogs.drained_gevent_server(kind, worker)
+    worker.handle = backlogs.with_names(worker.handle, worker.sockets)
 
 
 def _wake_gevent(worker: Any) -> None:
@@ -112,7 +149,14 @@ def _watch_connections(worker: Any, stop: asgi_stop.AsgiStop) -> None:
     if loop is None or create_server is None:
         checks.warn("ASGIWorker.loop", _WAITS)
         return
-    loop.create_server = lambda factory, *args, **options: create_server(
-        stop.tracked(factory), *args, **options
-    )
+
+    async def create(factory: Callable[[], Any], **options: Any) -> Any:
+        tracked, listener = stop.tracked(factory), options.get("sock")
+        server = await create_server(tracked, **options)
+        if listener is None or not hasattr(worker, "nr_conns"):
+            return server
+        connect = partial(loop.connect_accepted_socket, tracked, ssl=options.get("ssl"))
+        return backlogs.DrainedServer(worker, server, listener, connect)
+
+    loop.create_server = create
     loop.call_soon(stop.watch)

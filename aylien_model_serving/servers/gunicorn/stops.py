@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from types import ModuleType
 from typing import Any
 
-from aylien_model_serving.process.accepted_connections import AcceptedConnections
+from aylien_model_serving.process.accepted_connections import AcceptedConnections, ListeningSocket
 
 #: Seconds without a byte in either direction after which a stop ends a connection that has no whole request.
 #: A client that has just had an answer may be sending its next request (RFC 9112, section 9.6).
@@ -25,11 +25,11 @@ class WsgiStop:
     """What a worker does from its stop on; for a thread of its own, beside the worker's.
 
     Args:
-        listening: names of the sockets that the worker listens on.
+        listening: the sockets that the worker listens on.
         response: the class of its responses, `gunicorn.http.wsgi.Response`; None to leave it as it is.
     """
 
-    def __init__(self, listening: Iterable[object], response: Any) -> None:
+    def __init__(self, listening: Iterable[ListeningSocket], response: Any) -> None:
         self._connections = AcceptedConnections(listening)
         self._response = response
 

@@ -15,6 +15,7 @@ from flask import Flask, Response, request
 
 from aylien_model_serving.core import abandoned_runs
 from aylien_model_serving.core.messages import REQUEST_ID_HEADER, Call, Chunks, Reply, deadline_of
+from aylien_model_serving.dispatch import foreign_responses
 from aylien_model_serving.dispatch.async_driver import run_large_steps_async, run_steps_async
 from aylien_model_serving.dispatch.pipeline import Endpoint
 from aylien_model_serving.dispatch.pipeline import answer as answer_steps
@@ -30,7 +31,7 @@ from aylien_model_serving.web.adapters.connection import (
     cancel_on_disconnect,
     read_body,
 )
-from aylien_model_serving.web.adapters.flask import finish, to_reply
+from aylien_model_serving.web.adapters.flask import finish
 from aylien_model_serving.web.adapters.lazy_contexts import LazyContexts
 from aylien_model_serving.web.adapters.request_info import BODILESS, RequestInfo
 from aylien_model_serving.web.adapters.response_headers import NO_SNIFFING
@@ -126,11 +127,12 @@ async def _respond(
 ) -> _ASGIResponse:
     try:
         limit = endpoint.body_limit.of(contexts.app.config["MAX_CONTENT_LENGTH"])
+        call.body_limit = limit
         call.body = await read_body(connection, limit)
     except ServingError as error:
         return _response_of_reply(endpoint.error_responses.reply(error, call), call)
     with contexts:
-        is_small = len(call.body) <= LARGE or endpoint.remote
+        is_small = (len(call.body) <= LARGE and call.content_coding is None) or endpoint.remote
         run = run_steps_async if is_small else run_large_steps_async
         reply = await run(answer_steps(endpoint, call), lambda work: cancel_on_disconnect(work, connection))
         if reply.chunks is not None:
@@ -195,6 +197,7 @@ def call_of(match: RouteMatch, path: str, connection: ASGIConnection, info: Requ
         request_id=info.request_id,
         deadline=deadline_of(match.endpoint.timeout, connection.headers),
         caller=info.caller.name,
+        content_coding=connection.headers.get("content-encoding"),
     )
 
 
@@ -217,7 +220,7 @@ def _headers_of(reply: Reply, request_id: str) -> list[tuple[bytes, bytes]]:
 
 def _response_of_flask(response: Response, reply: Reply) -> _ASGIResponse:
     """Return a Flask response in ASGI's terms; the reply's chunks, if they are still its body, are kept."""
-    given: Reply = to_reply(response)
+    given = foreign_responses.of_werkzeug(response)
     chunks = reply.chunks if response.response is reply.chunks else given.chunks
     headers = _encoded(response.get_wsgi_headers(request.environ))
     return _ASGIResponse(response.status_code, headers, given.body, chunks, reply.after)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from concurrent.futures import Executor
 from typing import Any, TypeVar
 
 from a2wsgi import WSGIMiddleware
@@ -43,10 +44,17 @@ _CLIENT = "model_serving.client"
 
 
 def asgi_of(
-    wsgi: Callable[[Any, Any], Any], threads: int | None = None
+    wsgi: Callable[[Any, Any], Any], threads: int | None = None, executor: Executor | None = None
 ) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
-    """Return an ASGI application that runs a WSGI application on so many threads, or `FLASK_THREADS`."""
+    """Return an ASGI application that runs a WSGI application on threads.
+
+    Args:
+        wsgi: the application.
+        threads: how many; `FLASK_THREADS` when omitted.
+        executor: has the threads, if any.
+    """
     middleware: Any = WSGIMiddleware(_stop_on_disconnect(wsgi), workers=threads or FLASK_THREADS)
+    middleware.executor = executor or middleware.executor
     tasks: set[asyncio.Future[None]] = set()  # the loop itself holds its tasks weakly
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:

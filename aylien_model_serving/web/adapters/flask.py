@@ -17,16 +17,13 @@ from werkzeug.exceptions import (
     MethodNotAllowed,
     RequestEntityTooLarge,
 )
-from werkzeug.wrappers import Response as WerkzeugResponse
 
 from aylien_model_serving import codecs, errors
-from aylien_model_serving.background.tasks import TaskResponse
 from aylien_model_serving.core.messages import REQUEST_ID_HEADER, Call, Reply, deadline_of
-from aylien_model_serving.dispatch.body_limit import BodyLimit
+from aylien_model_serving.dispatch import foreign_responses
 from aylien_model_serving.dispatch.error_responses import ErrorResponses, error_body
 from aylien_model_serving.dispatch.pipeline import Endpoint, answer, run_steps
 from aylien_model_serving.dispatch.streams import admitted
-from aylien_model_serving.executors.generators import GeneratorItems
 from aylien_model_serving.handlers import callables
 from aylien_model_serving.web import pages
 from aylien_model_serving.web.adapters.lazy_contexts import LazyContexts
@@ -36,7 +33,7 @@ from aylien_model_serving.web.adapters.request_info import (
     EnvironHeaders,
     RequestInfo,
 )
-from aylien_model_serving.web.adapters.response_headers import POLICY_HEADER, complete, needs_policy
+from aylien_model_serving.web.adapters.response_headers import complete
 
 _BY_STATUS = {
     kind.status: kind
@@ -143,16 +140,19 @@ def _call_on_close(after: Callable[[], None], response: Response) -> Response:
 
 def _call(endpoint: Endpoint, path_values: Mapping[str, Any]) -> Call:
     headers, info = EnvironHeaders(plain(request.environ)), request_info()
+    limit = endpoint.body_limit.of(request.max_content_length)
     return Call(
         method=request.method,
         path=request.path,
         query=request.environ.get("QUERY_STRING", ""),
         headers=headers,
-        body=_body(endpoint.body_limit),
+        body=_body(limit),
         path_values=path_values,
         request_id=info.request_id,
         deadline=deadline_of(endpoint.timeout, headers),
         caller=info.caller.name,
+        content_coding=headers.get("content-encoding"),
+        body_limit=limit,
     )
 
 
@@ -164,14 +164,16 @@ def request_info() -> RequestInfo:
     return info
 
 
-def _body(body_limit: BodyLimit) -> bytes:
+def _body(limit: int | None) -> bytes:
     """Return the whole body.
+
+    Args:
+        limit: the largest accepted body in bytes.
 
     Raises:
         BodyTooLarge: its declared or real length is over the limit; a declared one is refused unread.
         MalformedBody: it ends before its declared length, or its framing is broken.
     """
-    limit = body_limit.of(request.max_content_length)
     request.max_content_length = request.max_form_memory_size = limit
     try:
         body = request.get_data(parse_form_data=False)
@@ -217,49 +219,13 @@ def finish(contexts: LazyContexts, reply: Reply, endpoint: Endpoint, call: Call)
     return response if reply.after is None else _call_on_close(reply.after, response)
 
 
-def to_reply(result: Any, policy: str | None = None) -> Any:
-    """Return a response that a handler made as a reply, and any other result as it is.
-
-    Args:
-        result: of the handler.
-        policy: the Content-Security-Policy of a response that browsers would open as a page.
-    """
-    if not isinstance(result, _UNWRAPPED):
-        return result
-    if isinstance(result, TaskResponse):
-        result.result = to_reply(result.result, policy)
-        return result
-    chunks = None
-    if result.is_streamed:
-        chunks = GeneratorItems(
-            (chunk for chunk in result.iter_encoded()), result.close, in_native_thread=False
-        )
-    own_headers = _ADAPTER_HEADERS if chunks is None else _ADAPTER_HEADERS - {"content-length"}
-    given = result.get_wsgi_headers(request.environ if result.autocorrect_location_header else {})
-    headers = [(name, value) for name, value in given if name.lower() not in own_headers]
-    if policy is not None and needs_policy(given):
-        headers.append((POLICY_HEADER, policy))
-    body = b"" if chunks is not None else result.get_data()
-    return Reply(result.status_code, body, given.get("Content-Type", ""), headers, chunks)
-
-
-_UNWRAPPED = (WerkzeugResponse, TaskResponse)
-
-#: Headers that the adapters write themselves.
-_ADAPTER_HEADERS = frozenset(
-    {"content-type", "content-length", REQUEST_ID_HEADER.lower(), "x-content-type-options"}
-)
-
-
-def accept_flask_responses(
-    handler: Callable[..., Any], error_responses: ErrorResponses, policy: str | None = None
-) -> Callable[..., Any]:
-    """Wrap a handler so that it may return a Flask response, or call Flask's `abort`; see `to_reply`."""
+def accept_aborts(handler: Callable[..., Any], error_responses: ErrorResponses) -> Callable[..., Any]:
+    """Wrap a handler so that it may call Flask's `abort`."""
     if callables.is_async(handler):
 
         async def call_async(*positional: Any, **named: Any) -> Any:
             try:
-                return to_reply(await handler(*positional, **named), policy)
+                return await handler(*positional, **named)
             except HTTPException as error:
                 return _abort_reply(error, error_responses)
 
@@ -267,7 +233,7 @@ def accept_flask_responses(
 
     def call(*positional: Any, **named: Any) -> Any:
         try:
-            return to_reply(handler(*positional, **named), policy)
+            return handler(*positional, **named)
         except HTTPException as error:
             return _abort_reply(error, error_responses)
 
@@ -277,6 +243,6 @@ def accept_flask_responses(
 
 def _abort_reply(error: HTTPException, error_responses: ErrorResponses) -> Any:
     response = http_exception_response(error_responses, error)
-    return to_reply(
+    return foreign_responses.of_werkzeug(
         response.get_response(request.environ) if isinstance(response, HTTPException) else response
     )

@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map, RequestRedirect
 
 from aylien_model_serving.dispatch.pipeline import Endpoint
+from aylien_model_serving.jobs.runner import EnqueueExecutor
 from aylien_model_serving.routing.routes import Route
 
 #: Characters and parts of a path that is matched. Werkzeug tries all ways of sharing out a path's parts among
@@ -47,10 +48,12 @@ class RouteTable:
         self._handlers: dict[str, tuple[Endpoint, Callable[..., Any]]] = {}
         self._fixed_paths: set[str] = set()
         self._matches: dict[tuple[str, str], RouteMatch] = {}
+        self._has_jobs = False
 
     def add(self, route: Route, endpoint: Endpoint, view: Callable[..., Any]) -> None:
         """Add a route with a bare handler, and its view function in Flask."""
         self._handlers[endpoint.name] = (endpoint, view)
+        self._has_jobs = self._has_jobs or _makes_jobs(endpoint)
         if "<" not in route.endpoint:
             self._fixed_paths.add(route.endpoint)
 
@@ -76,6 +79,11 @@ class RouteTable:
         match = self.find(path, method)
         return match is not None and match.endpoint.reply_cache is None
 
+    def makes_job(self, path: str, method: str) -> bool:
+        """Return whether a request for the path becomes a job, by whichever method."""
+        match = self.find(path, method) if self._has_jobs else None
+        return match is not None and _makes_jobs(match.endpoint)
+
     def _match(self, path: str, method: str) -> RouteMatch | None:
         if path.startswith("//") or is_too_long(path):  # which Flask merges into one slash, or refuses
             return None
@@ -87,3 +95,7 @@ class RouteTable:
         if bare is None or (method == "OPTIONS" and getattr(rule, "provide_automatic_options", False)):
             return None
         return RouteMatch(bare[0], values, bare[1])
+
+
+def _makes_jobs(endpoint: Endpoint) -> bool:
+    return isinstance(endpoint.executor, EnqueueExecutor)

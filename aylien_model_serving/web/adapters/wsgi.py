@@ -110,6 +110,7 @@ def call_of(
         request_id=info.request_id,
         deadline=deadline_of(match.endpoint.timeout, headers),
         caller=info.caller.name,
+        content_coding=headers.get("content-encoding"),
     )
 
 
@@ -129,6 +130,7 @@ def _reply_within_limits(
 
 def _reply(endpoint: Endpoint, call: Call, environ: WSGIEnvironment, limit: int | None) -> Reply:
     try:
+        call.body_limit = limit
         call.body = read_body(environ, limit)
     except ServingError as error:
         return endpoint.error_responses.reply(error, call)

@@ -5,7 +5,9 @@ Where the service has API keys, browsers ask for one. The page's requests are no
 
 from __future__ import annotations
 
+import os
 import threading
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -14,15 +16,22 @@ from flask import Response, request
 from aylien_model_serving import codecs
 from aylien_model_serving.codecs.streaming import EVENT_STREAM, HEADERS
 from aylien_model_serving.errors import NotFound
-from aylien_model_serving.process import native_threads
+from aylien_model_serving.process import lifecycle, native_threads, owner
 from aylien_model_serving.web import pages
 from aylien_model_serving.web.adapters import flask
 from aylien_model_serving.web.app import ServingFlask
 from aylien_model_serving.web.dashboard import snapshot
 from aylien_model_serving.web.dashboard.feed import MAX_STREAMS, Feed
+from aylien_model_serving.web.dashboard.history import History
 
 #: Paths with a GET endpoint in every service that does not switch the dashboard off.
-PATHS = ("/__dashboard", "/__dashboard/", "/__dashboard/events", "/__dashboard/<name>")
+PATHS = (
+    "/__dashboard",
+    "/__dashboard/",
+    "/__dashboard/events",
+    "/__dashboard/history",
+    "/__dashboard/<name>",
+)
 
 _ASSETS = Path(__file__).parent / "assets"
 
@@ -79,7 +88,27 @@ def register(app: ServingFlask) -> None:
         body = feed.events(feed.latest(), streaming=streaming)
         return Response(body, content_type=EVENT_STREAM, headers=[*HEADERS, *_SECURITY_HEADERS[1:]])
 
-    app.add_pages(dict(zip(PATHS, (page, page_below, events, asset), strict=True)), opened_by=("dashboard",))
+    app.add_pages(
+        dict(zip(PATHS, (page, page_below, events, _history(app), asset), strict=True)),
+        opened_by=("dashboard",),
+    )
+
+
+def _history(app: ServingFlask) -> Callable[[], Response]:
+    """Have the history of an app kept, and return the view that answers with it."""
+    number, state = app.state.instruments.number, app.state
+    history = History(number, lambda: codecs.JSON.encode(snapshot.take_past(state)))
+    lifecycle.when_serving(history.begin)
+    if owner.find() != os.getpid() and not lifecycle.is_inspecting:  # a worker, whose server need not tell
+        history.begin()
+
+    def past() -> Response:
+        history.begin()  # where no server has told that it serves
+        headers = [("Cache-Control", "no-store"), *_SECURITY_HEADERS[1:]]
+        entries = b",".join(history.latest())
+        return Response(b"[%b]" % entries, content_type=codecs.JSON.media_type, headers=headers)
+
+    return past
 
 
 @cache

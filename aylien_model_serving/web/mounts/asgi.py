@@ -44,7 +44,7 @@ class ASGIMount(Mount):
     """An ASGI application below a path.
 
     Args:
-        path: where; also its label in metrics.
+        path: where, without a slash at its end.
         app: the application.
         services: authentication, metrics and error responses.
     """
@@ -54,7 +54,7 @@ class ASGIMount(Mount):
     def __init__(self, path: str, app: Application, services: MountServices) -> None:
         super().__init__(path, services)
         self.app = app
-        self.lifespan = AppLifespan(app, f"The application at {path}")
+        self.lifespan = AppLifespan(app, f"The application at {self.label}")
 
     def _call(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Return the body once its first piece is there, and with it the status and headers."""

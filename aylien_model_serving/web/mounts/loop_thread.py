@@ -14,7 +14,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import Any, Protocol
 
 from aylien_model_serving.process import native_threads
@@ -101,6 +101,11 @@ def _started() -> asyncio.AbstractEventLoop:
     _start_thread(run)
     loop: asyncio.AbstractEventLoop = ready.get()
     return loop
+
+
+def executor() -> Executor | None:
+    """Return what runs blocking calls beside the loop where gevent has patched the process; else None."""
+    return _GreenletExecutor() if native_threads.is_patched() else None
 
 
 class _GreenletExecutor(ThreadPoolExecutor):

@@ -10,10 +10,12 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from werkzeug.exceptions import HTTPException, NotFound
 from werkzeug.routing import Map, Rule
 
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.web.adapters.asgi_to_wsgi import Application
+from aylien_model_serving.web.adapters.route_table import is_too_long
 from aylien_model_serving.web.mounts.asgi import ASGIMount
 from aylien_model_serving.web.mounts.wsgi import Mount, MountServices, WSGIMount
 
@@ -38,11 +40,23 @@ class Mounts:
         return len(self._mounts)
 
     def find(self, path: str) -> Mount | None:
-        """Return what is mounted at a decoded path or above it."""
+        """Return what is mounted at a decoded path or above it; what is at "/" comes after all rules."""
         for mount in self._mounts:
             if mount.takes(path):
-                return mount
+                return mount if mount.path or not self._has_rule(path) else None
         return None
+
+    def _has_rule(self, path: str) -> bool:
+        """Return whether a rule answers a path by some method; Flask's own of static files counts as none."""
+        if is_too_long(path):
+            return True
+        try:
+            endpoint, _ = self._rules.bind("").match(path, method="GET")
+        except NotFound:
+            return False
+        except HTTPException:  # another method, or a redirect to the rule
+            return True
+        return str(endpoint) != "static"
 
     def add(self, mount: Mount) -> None:
         """Add a mount.
@@ -51,7 +65,7 @@ class Mounts:
             ConfigurationError: it would hide a route, or its path is taken.
         """
         if any(mount.path == other.path for other in self._mounts):
-            raise ConfigurationError(f"mount {mount.path!r}: something is mounted there already")
+            raise ConfigurationError(f"mount {mount.label!r}: something is mounted there already")
         for rule in self._rules.iter_rules():
             _refuse_hiding(mount, rule)
         self._mounts = sorted([*self._mounts, mount], key=lambda each: -len(each.path))
@@ -85,16 +99,18 @@ class Mounts:
 
 
 def path_of(path: Any) -> str:
-    """Return a mount's path without a slash at its end.
+    """Return a mount's path without a slash at its end, so that the one of "/" is empty.
 
     Raises:
         ConfigurationError: nothing can be mounted there.
     """
+    if path == "/":
+        return ""
     shown = path.rstrip("/") if isinstance(path, str) else ""
     if not _PATH.fullmatch(shown) or {".", ".."} & set(shown.split("/")):
         raise ConfigurationError(
-            f"mount {path!r}: a path like '/admin' is expected, without variable parts; "
-            "the service itself is at '/'"
+            f"mount {path!r}: a path like '/admin' is expected, without variable parts, or '/' for all that "
+            "no route answers"
         )
     return shown
 
@@ -105,10 +121,10 @@ def mount_wsgi(path: Any, app: Any, services: MountServices) -> Mount:
     Raises:
         ConfigurationError: nothing can be mounted there, or it is none.
     """
-    path = path_of(path)
+    shown, path = path, path_of(path)
     if not _takes(app, 2):
         hint = ": it is an ASGI application, for mount_asgi" if _takes(app, 3) else ""
-        raise ConfigurationError(f"mount {path!r}: {app!r} can't be called as a WSGI application{hint}")
+        raise ConfigurationError(f"mount {shown!r}: {app!r} can't be called as a WSGI application{hint}")
     return WSGIMount(path, app, services)
 
 
@@ -124,11 +140,11 @@ def mount_asgi(path: Any, app: Any, services: MountServices, middleware: Iterabl
     Raises:
         ConfigurationError: nothing can be mounted there, or it is none.
     """
-    path = path_of(path)
+    shown, path = path, path_of(path)
     if not _takes(app, 3):
         hint = ": it is a WSGI application, for mount_wsgi" if _takes(app, 2) else ""
-        raise ConfigurationError(f"mount {path!r}: {app!r} can't be called as an ASGI application{hint}")
-    return ASGIMount(path, _wrapped(path, app, list(middleware)), services)
+        raise ConfigurationError(f"mount {shown!r}: {app!r} can't be called as an ASGI application{hint}")
+    return ASGIMount(path, _wrapped(shown, app, list(middleware)), services)
 
 
 def _wrapped(path: str, app: Application, middleware: list[Any]) -> Application:
@@ -154,9 +170,19 @@ def build(label: str, kind: Any, app: Any, options: Any) -> Any:
 def refuse_asgi(kind: Any, layer: Any) -> None:
     """Raise ConfigurationError where a middleware object is no WSGI application."""
     if not _takes(layer, 2):
-        hint = ": it is ASGI middleware, for mount_asgi(..., middleware=[...])" if _takes(layer, 3) else ""
+        hint = ": it is ASGI middleware, for add_asgi_middleware" if _takes(layer, 3) else ""
         name = getattr(kind, "__name__", repr(kind))
         raise ConfigurationError(f"middleware {name}: its result can't be called as a WSGI application{hint}")
+
+
+def refuse_wsgi(kind: Any, layer: Any) -> None:
+    """Raise ConfigurationError where a middleware object is no ASGI application."""
+    if not _takes(layer, 3):
+        hint = ": it is WSGI middleware, for add_middleware" if _takes(layer, 2) else ""
+        name = getattr(kind, "__name__", repr(kind))
+        raise ConfigurationError(
+            f"middleware {name}: its result can't be called as an ASGI application{hint}"
+        )
 
 
 def _takes(app: Any, count: int) -> bool:
@@ -173,7 +199,10 @@ def _takes(app: Any, count: int) -> bool:
 
 
 def _refuse_hiding(mount: Mount, rule: Rule) -> None:
-    if _may_meet(rule, mount.path):
+    if not mount.path:
+        if _takes_every_path(rule):
+            raise ConfigurationError(f"mount '/': the route {rule.rule!r} leaves it no path")
+    elif _may_meet(rule, mount.path):
         own = "the operators' own" if str(rule.endpoint).startswith("model_serving:") else "a route"
         raise ConfigurationError(f"mount {mount.path!r}: it would hide {rule.rule!r}, which is {own}")
 
@@ -196,6 +225,11 @@ def _may_meet(rule: Rule, path: str) -> bool:
         if not re.fullmatch(pattern, segment):
             return False
     return True
+
+
+def _takes_every_path(rule: Rule) -> bool:
+    found = re.fullmatch(_VARIABLE, rule.rule.removeprefix("/"))
+    return found is not None and not rule._converters[found[1]].part_isolating
 
 
 #: The segments of a rule; what is in angle brackets may hold a slash.

@@ -61,7 +61,7 @@ class Mount:
     """An application below a path.
 
     Args:
-        path: where; also its label in metrics.
+        path: where, without a slash at its end.
         services: authentication, metrics and error responses.
     """
 
@@ -70,6 +70,8 @@ class Mount:
 
     def __init__(self, path: str, services: MountServices) -> None:
         self.path = path
+        #: The path in metrics and messages.
+        self.label = path or "/"
         self.services = services
 
     def takes(self, path: str) -> bool:
@@ -118,14 +120,14 @@ class Mount:
 
     def count(self, method: str, status: int, info: RequestInfo) -> None:
         """Count a response when it starts."""
-        self.services.instruments.count_request(method, status, self.path, info.seconds())
+        self.services.instruments.count_request(method, status, self.label, info.seconds())
 
 
 class WSGIMount(Mount):
     """A WSGI application below a path.
 
     Args:
-        path: where; also its label in metrics.
+        path: where, without a slash at its end.
         app: the application.
         services: authentication, metrics and error responses.
     """

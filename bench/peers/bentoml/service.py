@@ -3,6 +3,7 @@
 A worker holds the model and speaks HTTP, so there is one where one model is batched.
 """
 
+import asyncio
 import os
 import time
 from pathlib import Path
@@ -30,6 +31,7 @@ class Size(BaseModel):
 
 BATCH_SIZE = 64
 BATCH_SECONDS = 0.005
+MODEL_SECONDS = 0.005
 MODELS = 1 if os.environ["BENCH_CASE"] == "batched" else int(os.environ["BENCH_WORKERS"])
 
 Array = Annotated[NDArray[np.float64], DType("float64")]
@@ -73,9 +75,35 @@ class SyncBench:
         return texts
 
 
+class Model:
+    """Returns the request, after the same time."""
+
+    @bentoml.api
+    async def answer(self, text: str) -> str:
+        """Return the request."""
+        await asyncio.sleep(MODEL_SECONDS)
+        return text
+
+
+model = bentoml.service(workers=1, logging={"access": {"enabled": False}})
+First, Second = (model(type(name, (Model,), {})) for name in ("First", "Second"))
+
+
 @served
 class AsyncBench:
-    """The same as coroutines, which skip the thread pool."""
+    """The same as coroutines, which skip the thread pool; its models have processes of their own."""
+
+    if os.environ["BENCH_CASE"] == "composed":
+        first = bentoml.depends(First)
+        second = bentoml.depends(Second)
+
+    @bentoml.api
+    async def composed(self, text: str) -> dict[str, str]:
+        """Call both models at the same time."""
+        of_first, of_second = await asyncio.gather(
+            self.first.answer(text=text), self.second.answer(text=text)
+        )
+        return {"first": of_first, "second": of_second}
 
     @bentoml.api
     async def echo(self, text: str) -> Echo:

@@ -1,5 +1,6 @@
 """The cases on this library, as in its README; a case with a runner has its routes alone."""
 
+import asyncio
 import gc
 import os
 import time
@@ -9,10 +10,13 @@ import floats_pb2
 import numpy as np
 from flask import Flask
 
+from aylien_model_serving import Model
 from aylien_model_serving.app_factory import FlaskAppWrapper
 from examples import example_schema_pb2
 
 BATCH_SECONDS = 0.005
+MODEL_SECONDS = 0.005
+CALLS_AT_ONCE = 64
 BATCH = {"max_size": 64, "max_wait_ms": 5}
 WEIGHTS = 50_000_000  # doubles
 
@@ -80,6 +84,22 @@ class Weights:
         return {"size": self.weights.nbytes}
 
 
+async def slow_echo(text: str) -> str:
+    """Return the request, after the same time."""
+    await asyncio.sleep(MODEL_SECONDS)
+    return text
+
+
+first = Model(slow_echo, name="first", threads=CALLS_AT_ONCE)
+second = Model(slow_echo, name="second", threads=CALLS_AT_ONCE)
+
+
+async def composed(text: str) -> dict[str, str]:
+    """Call both models at the same time."""
+    of_first, of_second = await asyncio.gather(first.call_async(text=text), second.call_async(text=text))
+    return {"first": of_first, "second": of_second}
+
+
 def echo_batch(text: list[str]) -> list[dict[str, str]]:
     """Return the requests of a batch."""
     return [{"text": item} for item in text]
@@ -96,6 +116,7 @@ ROUTES: list[dict[str, Any]] = [
 ROUTES_OF_RUNNERS: dict[str, list[dict[str, Any]]] = {
     "batched": [{"endpoint": "/batched", "callable": Batched, "runner": True, "batch": BATCH}],
     "digits": [{"endpoint": "/digits", "callable": Digits, "runner": True, "batch": BATCH}],
+    "composed": [{"endpoint": "/composed", "callable": composed, "threads": CALLS_AT_ONCE}],
     "overhead": [
         {"endpoint": "/inline", "callable": echo},
         {"endpoint": "/hosted", "callable": echo, "runner": True},

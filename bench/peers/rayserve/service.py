@@ -3,19 +3,29 @@
 import asyncio
 import os
 import signal
+from typing import Any
 
 import numpy as np
 import ray
 from article_models import VERDICT, Article, Echo, Floats, Verdict
 from pydantic import BaseModel
 from ray import serve
+from ray.serve.handle import DeploymentHandle
 from starlette.requests import Request
 from starlette.responses import Response
 
 BATCH_SIZE = 64
 BATCH_SECONDS = 0.005
+MODEL_SECONDS = 0.005
 BATCH_WAIT_SECONDS = 0.005
 MODELS = 1 if os.environ.get("BENCH_CASE") == "batched" else int(os.environ.get("BENCH_WORKERS", "2"))
+
+
+class Both(BaseModel):
+    """What two models return."""
+
+    first: str
+    second: str
 
 
 async def _echo(request: Request) -> Response:
@@ -67,18 +77,51 @@ HANDLERS = {
 }
 
 
-@serve.deployment(
-    num_replicas=MODELS,
-    max_ongoing_requests=300,
-    ray_actor_options={"num_cpus": 0},
-    logging_config={"enable_access_log": False, "log_level": "WARNING"},
-)
+OPTIONS: dict[str, Any] = {
+    "max_ongoing_requests": 300,
+    "ray_actor_options": {"num_cpus": 0},
+    "logging_config": {"enable_access_log": False, "log_level": "WARNING"},
+}
+
+
+@serve.deployment(**OPTIONS)
+class Model:
+    """Returns the request, after the same time."""
+
+    async def __call__(self, text: str) -> str:
+        """Return the request."""
+        await asyncio.sleep(MODEL_SECONDS)
+        return text
+
+
+@serve.deployment(num_replicas=MODELS, **OPTIONS)
+class Composed:
+    """Calls both models at the same time."""
+
+    def __init__(self, first: DeploymentHandle, second: DeploymentHandle) -> None:
+        self.first, self.second = first, second
+
+    async def __call__(self, request: Request) -> Response:
+        """Respond with what both return."""
+        text = Echo.model_validate_json(await request.body()).text
+        of_first, of_second = await asyncio.gather(self.first.remote(text), self.second.remote(text))
+        return _json(Both(first=of_first, second=of_second))
+
+
+@serve.deployment(num_replicas=MODELS, **OPTIONS)
 class Bench:
-    """Every path in one deployment."""
+    """Every other path in one deployment."""
 
     async def __call__(self, request: Request) -> Response:
         """Respond by path."""
         return await HANDLERS[request.url.path](request)
+
+
+def _deployment() -> serve.Application:
+    if os.environ.get("BENCH_CASE") == "composed":
+        first, second = (Model.options(name=name).bind() for name in ("First", "Second"))
+        return Composed.bind(first, second)
+    return Bench.bind()
 
 
 def main() -> None:
@@ -89,7 +132,7 @@ def main() -> None:
         http_options={"host": "127.0.0.1", "port": int(os.environ["BENCH_PORT"])},
         logging_config={"enable_access_log": False, "log_level": "WARNING"},
     )
-    serve.run(Bench.bind(), name="bench", route_prefix="/")
+    serve.run(_deployment(), name="bench", route_prefix="/")
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     signal.sigwait(signals)
     serve.shutdown()

@@ -248,7 +248,7 @@ def test_a_master_that_takes_over_after_sigusr2_counts_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, master_pid: int, is_kept: bool
 ) -> None:
     monkeypatch.setenv("MODEL_SERVING_METRICS_DIR", str(tmp_path))
-    counted = tmp_path / "counter_0.db"
+    counted = tmp_path / "counter_slot0.db"
     counted.write_bytes(b"")
 
     gunicorn_hooks.on_starting(SimpleNamespace(master_pid=master_pid))

@@ -5,12 +5,17 @@ import { minus, plus, quantile, share, sum, total } from "./numbers.js";
 /** Seconds by which a clock may be set back before the past is forgotten. */
 const PATIENCE = 5;
 
+/** Seconds after which not every snapshot is kept, and those between two that are. */
+const RECENT = 300;
+const COARSE = 5;
+
 /** Keeps the snapshots of the last seconds, whichever processes made them. */
 export class History {
   /** @param keep seconds */
   constructor(keep) {
     this.keep = keep;
     this.entries = [];
+    this.past = [];
   }
 
   get newest() {
@@ -27,10 +32,32 @@ export class History {
       if (late >= PATIENCE || entry.instance !== last.instance || entry.requests < last.requests) this.entries = [];
     }
     this.entries.push(entry);
+    this.#complete();
+    this.#thin(entry.at - RECENT);
     const oldest = entry.at - this.keep;
     // One that is older stays, so that the window is whole.
     while (this.entries.length > 2 && this.entries[1].at <= oldest) this.entries.shift();
     return true;
+  }
+
+  /** Takes the counts of the time before the page was opened; those of another instance are left out. */
+  restore(past) {
+    this.past = past.map(digestOfPast);
+    this.#complete();
+  }
+
+  #complete() {
+    const [first] = this.entries;
+    if (!first || !this.past.length) return;
+    const isBefore = (entry) => entry.instance === first.instance && entry.at < first.at && entry.requests <= first.requests;
+    this.entries.unshift(...this.past.filter(isBefore));
+    this.past = [];
+  }
+
+  /** Drops the entry that has just become old, if another one is near. */
+  #thin(since) {
+    const place = this.entries.findLastIndex((entry) => entry.at <= since);
+    if (place > 0 && this.entries[place].at - this.entries[place - 1].at < COARSE) this.entries.splice(place, 1);
   }
 
   /** Returns the entries of the last so many seconds, and the one at which they begin. */
@@ -41,7 +68,12 @@ export class History {
   }
 }
 
-function digest(snapshot) {
+/** Returns the entry of a snapshot that has the counts alone: nothing is known of what waited then. */
+function digestOfPast(snapshot) {
+  return digest({ ...snapshot, runners: snapshot.runners.map((runner) => ({ ...runner, replicas: [] })) }, null);
+}
+
+function digest(snapshot, known = waiting(snapshot)) {
   const routes = new Map(snapshot.routes.map((route) => [route.name, route]));
   const runners = new Map(snapshot.runners.map((runner) => [runner.name, runner]));
   return {
@@ -51,7 +83,7 @@ function digest(snapshot) {
     routes,
     runners,
     requests: sum(snapshot.routes.map((route) => total(route.statuses))),
-    waiting: waiting(snapshot),
+    waiting: known,
   };
 }
 
@@ -137,11 +169,20 @@ export function summary(history, seconds) {
       p95: ticks.map(([entry, tick]) => series(entry, tick.p95?.value ?? null)),
       failures: ticks.map(([entry, tick]) => series(entry, tick.failed)),
       hitRate: ticks.map(([entry, tick]) => series(entry, tick.hitRate)),
-      waiting: entries.map((entry) => series(entry, entry.waiting.calls + entry.waiting.jobs)),
+      waiting: entries.map((entry) => series(entry, entry.waiting && entry.waiting.calls + entry.waiting.jobs)),
     },
     routes: newest.snapshot.routes.map((route) => ofRoute(route, entries, bounds)),
     runners: newest.snapshot.runners.map((runner) => ofRunner(runner, entries)),
+    processes: (newest.snapshot.processes ?? []).map((process) => ofProcess(process, entries)),
   };
+}
+
+/** Returns a process with the share of one CPU that it has used. */
+function ofProcess(process, entries) {
+  const find = (entry) => entry.snapshot.processes?.find(({ pid }) => pid === process.pid);
+  const first = entries.find(find);
+  const newest = entries.at(-1);
+  return { ...process, share: share(process.cpu - find(first).cpu, newest.at - first.at) };
 }
 
 function ofRoute(route, entries, bounds) {
@@ -168,6 +209,7 @@ function ofRunner(runner, entries) {
     ...runner,
     rate: seconds > 0 ? sum(recent) / seconds : null,
     series: steps(entries).map(([newer, older]) => [newer.at - entries.at(-1).at, runs(newer, older, runner.name)]),
+    mean: share(runner.runs.sum - (before?.runs.sum ?? 0), sum(minus(runner.runs.counts, before?.runs.counts))),
     wait: quantile(0.95, bounds.waits, minus(runner.waits.counts, before?.waits.counts)),
     batch: { bounds: bounds.sizes, counts: sizes, mean: share(calls, sum(sizes)), inWindow },
     lost: total(runner.dropped),

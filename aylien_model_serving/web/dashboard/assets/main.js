@@ -3,16 +3,18 @@
 import * as dialogs from "./dialogs.js";
 import { mark, showText, write } from "./dom.js";
 import { Feed } from "./feed.js";
+import { showGraph } from "./graph.js";
 import { History, summary } from "./history.js";
 import { Jobs } from "./jobs.js";
 import { span } from "./numbers.js";
+import { showFailures, showProcesses } from "./processes.js";
 import { showRoutes } from "./routes.js";
 import { showRunners } from "./runners.js";
 import { EVENTS, headers, key, service } from "./service.js";
 import { showTiles } from "./tiles.js";
 
 /** Seconds of the longest window that can be chosen. */
-const LONGEST = 300;
+const LONGEST = 900;
 
 const WRONG_KEY = "This key is not one of the service's.";
 
@@ -53,8 +55,11 @@ function show() {
   write(part("routes-window"), known);
   showTiles(found, snapshot, waiting, seconds);
   showRoutes(found.routes, seconds);
+  showGraph(snapshot.calls, found.routes, found.runners);
   showRunners(found.runners, snapshot.jobs, seconds);
   jobs.show(snapshot.jobs, snapshot.time);
+  showFailures(snapshot.failures, snapshot.time);
+  showProcesses(found.processes);
 }
 
 function onLost(words) {
@@ -86,6 +91,8 @@ function begin() {
   part("pause").hidden = false;
   part("window").hidden = false;
   showState("Connecting", "idle");
+  // Without them the page begins with what comes; the stream tells what is wrong.
+  if (!history.newest) service.history().then((past) => history.restore(past), () => {});
   feed.start();
 }
 

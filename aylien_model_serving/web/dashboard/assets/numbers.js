@@ -80,6 +80,12 @@ export function percent(value) {
   return `${shown.toFixed(digits)}${SPACE}%`;
 }
 
+/** Writes a number of bytes. */
+export function bytes(count) {
+  const place = Math.min(3, Math.floor(Math.log2(Math.max(1, count)) / 10));
+  return `${number(count / 1024 ** place)}${SPACE}${["B", "KiB", "MiB", "GiB"][place]}`;
+}
+
 /** Writes a duration given in seconds. */
 export function duration(seconds) {
   if (seconds === null || !Number.isFinite(seconds)) return NOTHING;

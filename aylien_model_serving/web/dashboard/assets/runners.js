@@ -23,8 +23,9 @@ function update({ slots }, runner, queued, seconds) {
   const all = runner.replicas.length;
   const known = (name) => sum(runner.replicas.map((replica) => replica[name] ?? 0));
   write(slots.name, runner.name);
-  write(slots.ready, `${ready} of ${all} ready`);
-  mark(slots.ready, "data-tone", !all || !ready ? "bad" : ready < all ? "warn" : "good");
+  const idle = runner.replicas.some((replica) => replica.state === "idle");
+  write(slots.ready, idle ? "idle" : `${ready} of ${all} ready`);
+  mark(slots.ready, "data-tone", idle ? "idle" : !all || !ready ? "bad" : ready < all ? "warn" : "good");
   showText(slots.error, runner.error);
   write(slots.waiting, number(known("waiting") + queued));
   write(slots.running, number(known("running")));

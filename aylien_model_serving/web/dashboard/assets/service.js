@@ -31,6 +31,8 @@ async function send(path, method = "GET") {
 const inPath = encodeURIComponent;
 
 export const service = {
+  /** Returns the counts of the last minutes. */
+  history: () => send("__dashboard/history"),
   /** Returns the latest jobs of one state. */
   jobs: async (status) => (await send(`jobs?limit=50&status=${inPath(status)}`)).jobs,
   /** Returns a job with its result. */

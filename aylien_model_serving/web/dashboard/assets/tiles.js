@@ -27,7 +27,7 @@ const TILES = {
     return {
       label: "Failures",
       value: percent(all.failures),
-      unit: all.failures === null ? "" : "of requests",
+      unit: all.failures === null ? "" : "of all",
       more: `${number(all.failed)} failed · ${number(all.refused)} refused`,
       series: series.failures,
       tone: all.failed ? "bad" : "good",

@@ -1,0 +1,1 @@
+"""The repository of jobs in PostgreSQL, which the processes of many machines share."""

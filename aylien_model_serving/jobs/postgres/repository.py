@@ -1,0 +1,279 @@
+"""The repository of jobs: SQL on a PostgreSQL database.
+
+It decides nothing about a job; it finds, adds and replaces. A transaction that writes holds the rows that
+it has found (`FOR UPDATE`), and passes over those of others when it looks for work (`SKIP LOCKED`), so that
+workers do not wait for each other. What no row stands for is held by an advisory lock: a place in a queue,
+and an idempotency key. Locks are taken in one order: key, queue, one job, then only what nobody holds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from msgspec.structs import replace
+
+from aylien_model_serving.jobs import rows
+from aylien_model_serving.jobs.job import JobRecord
+from aylien_model_serving.jobs.postgres import bodies
+from aylien_model_serving.jobs.postgres.bodies import Bodies
+from aylien_model_serving.jobs.postgres.connections import PooledConnections
+from aylien_model_serving.jobs.postgres.notifications import CHANNEL, WorkListener, topic_of
+from aylien_model_serving.jobs.postgres.schema import JOBS
+from aylien_model_serving.jobs.postgres.statements import Statements
+from aylien_model_serving.jobs.postgres.stored_bytes import StoredBytes
+from aylien_model_serving.jobs.service_identity import ServiceIdentity
+from aylien_model_serving.jobs.states import Status
+
+_COLUMNS = ", ".join(rows.COLUMNS)
+_SELECT = f"SELECT {_COLUMNS} FROM {JOBS} "
+_NEW = ", ".join((*rows.COLUMNS[1:], "size"))
+_PLACES = ", ".join(["%s"] * len(rows.COLUMNS))
+_INSERT = f"INSERT INTO {JOBS} ({_NEW}) VALUES ({_PLACES}) RETURNING number"
+
+#: For which `transitions.is_expired`.
+_EXPIRED = "expires_at <= %s AND webhook_due IS NULL"
+
+_RUNNING = "status IN ('processing', 'streaming')"
+_PASS_OVER = " FOR UPDATE SKIP LOCKED"
+
+
+class PostgresRepository:
+    """The kept jobs, for the length of one transaction.
+
+    Args:
+        db: a connection, in a transaction if jobs are to be held.
+        stored: counts the bytes that are kept.
+        holds: whether what is found is held until the end.
+    """
+
+    __slots__ = ("_bodies", "_do", "_holds", "_rows", "_stored")
+
+    def __init__(self, db: Statements, stored: StoredBytes, *, holds: bool) -> None:
+        self._stored = stored
+        self._holds = holds
+        self._bodies = Bodies(db, stored)
+        self._rows, self._do = db.rows, db.do
+
+    def _jobs(self, condition: str, *values: object, passing_over: bool = False) -> list[JobRecord]:
+        lock = "" if not self._holds else _PASS_OVER if passing_over else " FOR UPDATE"
+        return [rows.to_job(row) for row in self._rows(_SELECT + condition + lock, *values)]
+
+    def _lock(self, *name: str) -> None:
+        """Hold what a name stands for until the end of the transaction."""
+        digest = hashlib.sha256("\n".join(name).encode("utf-8", "surrogatepass")).digest()
+        self._do("SELECT pg_advisory_xact_lock(%s)", int.from_bytes(digest[:8], "big", signed=True))
+
+    def find(self, job_id: str) -> JobRecord | None:
+        return _first(self._jobs("WHERE id = %s", job_id))
+
+    def find_keyed(self, service: str, caller: str, key: str) -> list[JobRecord]:
+        self._lock("key", service, caller, key)
+        condition = "WHERE service = %s AND caller = %s AND idempotency_key = %s"
+        return self._jobs(condition, service, caller, key)
+
+    def page(
+        self,
+        service: str,
+        caller: str | None,
+        status: Status | None,
+        route: str | None,
+        limit: int,
+        before: int | None,
+        now: float,
+    ) -> list[JobRecord]:
+        wanted = {"service": service, "caller": caller, "route": route, "status": status}
+        given = {column: value for column, value in wanted.items() if value is not None}
+        conditions = [f"{column} = %s" for column in given] + ["number < %s"] * (before is not None)
+        conditions += ["caller <> ''"] * bool(caller)  # says that the callers' index has them all
+        conditions.append("(expires_at IS NULL OR expires_at > %s OR webhook_due IS NOT NULL)")
+        values = [*given.values(), *([] if before is None else [before]), now, limit]
+        return self._jobs(f"WHERE {' AND '.join(conditions)} ORDER BY number DESC LIMIT %s", *values)
+
+    def counts(self, service: str, now: float) -> dict[str, dict[Status, int]]:
+        found: dict[str, dict[Status, int]] = {}
+        statement = (
+            f"SELECT route, status, count(*) FROM {JOBS} WHERE service = %s"
+            f" AND NOT coalesce({_EXPIRED}, false) GROUP BY route, status"
+        )
+        for route, status, count in self._rows(statement, service, now):
+            found.setdefault(route, {})[status] = count
+        return found
+
+    def has_room(self, service: str, route: str, queue_size: int) -> bool:
+        # Nobody else can fill the last place unseen as long as there are more than connections.
+        queued, connections = self._queued(service, route, queue_size)
+        if queued + connections < queue_size:
+            return True
+        self._lock("queue", service, route)
+        return self._queued(service, route, queue_size)[0] < queue_size
+
+    def _queued(self, service: str, route: str, limit: int) -> tuple[int, int]:
+        some = f"SELECT 1 FROM {JOBS} WHERE service = %s AND route = %s AND status = 'queued' LIMIT %s"
+        statement = f"SELECT count(*), current_setting('max_connections')::int FROM ({some}) AS found"
+        queued, connections = self._rows(statement, service, route, limit)[0]
+        return int(queued), int(connections)
+
+    def first_ready(self, service: str, routes: Sequence[str]) -> JobRecord | None:
+        condition = (
+            "WHERE service = %s AND route = %s AND status = 'queued' AND not_before IS NULL"
+            " ORDER BY priority DESC, number LIMIT 1"
+        )
+        if self._holds and len(routes) > 1:  # hold no more than one job
+            heads = [(route, self._head(service, route)) for route in routes]
+            routes = [route for route, head in sorted(heads, key=lambda each: each[1] or ()) if head]
+        for route in routes:
+            if found := _first(self._jobs(condition, service, route, passing_over=True)):
+                return found
+        return None
+
+    def _head(self, service: str, route: str) -> tuple[int, int] | None:
+        """Return what the first job of a route is ordered by."""
+        statement = (
+            f"SELECT -priority, number FROM {JOBS} WHERE service = %s AND route = %s AND status = 'queued'"
+            " AND not_before IS NULL ORDER BY priority DESC, number LIMIT 1"
+        )
+        found = self._rows(statement, service, route)
+        return found[0] if found else None
+
+    def retry_due(self, service: str, route: str, now: float, limit: int) -> list[JobRecord]:
+        condition = "WHERE service = %s AND route = %s AND not_before <= %s ORDER BY not_before LIMIT %s"
+        return self._jobs(condition, service, route, now, limit, passing_over=True)
+
+    def lease_expired(self, service: str, route: str, now: float, limit: int) -> list[JobRecord]:
+        condition = f"WHERE service = %s AND route = %s AND {_RUNNING} AND lease_until <= %s"
+        condition += " ORDER BY lease_until LIMIT %s"
+        return self._jobs(condition, service, route, now, limit, passing_over=True)
+
+    def outlook(self, service: str, routes: Sequence[str]) -> tuple[bool, float | None]:
+        of_routes = f"FROM {JOBS} WHERE service = %s AND route = ANY(%s)"
+        statement = (
+            f"SELECT EXISTS(SELECT {of_routes} AND status = 'queued' AND not_before IS NULL),"
+            f" least((SELECT min(not_before) {of_routes} AND not_before IS NOT NULL),"
+            f" (SELECT min(lease_until) {of_routes} AND {_RUNNING}))"
+        )
+        is_ready, due = self._rows(statement, *(service, list(routes)) * 3)[0]
+        return is_ready, due
+
+    def webhook_due(self, service: str, now: float, limit: int) -> list[JobRecord]:
+        condition = "WHERE service = %s AND webhook_due <= %s ORDER BY webhook_due, number LIMIT %s"
+        return self._jobs(condition, service, now, limit, passing_over=True)
+
+    def add(self, job: JobRecord, call: bytes) -> JobRecord:
+        numbered = replace(job, number=self._rows(_INSERT, *rows.from_job(job)[1:], bodies.ROW)[0][0])
+        self._stored.add(bodies.ROW)
+        self._bodies.put(numbered, bodies.CALL, call)
+        self._tell(numbered)
+        return numbered
+
+    def save(self, old: JobRecord, new: JobRecord) -> None:
+        changed = rows.changed(old, new)
+        if changed:
+            columns = ", ".join(f"{column} = %s" for column in changed)
+            self._do(f"UPDATE {JOBS} SET {columns} WHERE number = %s", *changed.values(), old.number)
+        if new.status == "queued" and new.not_before is None:
+            self._tell(new)
+
+    def _tell(self, job: JobRecord) -> None:
+        """Wake the workers of a job's route, on all machines, once the transaction is kept."""
+        self._do("SELECT pg_notify(%s, %s)", CHANNEL, topic_of(job.service, job.route))
+
+    def remove(self, job: JobRecord) -> None:
+        self._remove("number = %s", job.number)
+
+    def remove_expired(self, now: float, limit: int) -> int:
+        some = f"SELECT number FROM {JOBS} WHERE {_EXPIRED} LIMIT %s{_PASS_OVER}"
+        return self._remove(f"number IN ({some})", now, limit)
+
+    def _remove(self, condition: str, *values: object) -> int:
+        sizes = self._rows(f"DELETE FROM {JOBS} WHERE {condition} RETURNING size", *values)
+        self._stored.add(-sum(size for (size,) in sizes))
+        return len(sizes)
+
+    def count_ended(self, limit: int) -> int:
+        some = f"SELECT 1 FROM {JOBS} WHERE expires_at >= 0 LIMIT %s"
+        ended: int = self._rows(f"SELECT count(*) FROM ({some}) AS found", limit)[0][0]
+        return ended
+
+    def remove_first_to_expire(self) -> bool:
+        condition = "expires_at >= 0 AND webhook_due IS NULL ORDER BY expires_at, number LIMIT 1"
+        return self._remove(f"number = (SELECT number FROM {JOBS} WHERE {condition}{_PASS_OVER})") > 0
+
+    def used_bytes(self) -> int:
+        return self._stored.bytes(
+            lambda: self._rows(f"SELECT coalesce(sum(size), 0)::bigint FROM {JOBS}")[0][0]
+        )
+
+    def free_pages(self) -> None:
+        """Do nothing: PostgreSQL's autovacuum does it."""
+
+    def call(self, job: JobRecord) -> bytes:
+        return self._bodies.get(job, bodies.CALL) or b""
+
+    def drop_call(self, job: JobRecord) -> None:
+        self._bodies.drop(job, bodies.CALL)
+
+    def body(self, job: JobRecord) -> bytes | None:
+        return self._bodies.get(job, bodies.REPLY)
+
+    def put_body(self, job: JobRecord, body: bytes) -> None:
+        self._bodies.put(job, bodies.REPLY, body)
+
+    def items(self, job: JobRecord, after: int, limit: int) -> list[tuple[int, bytes]]:
+        return self._bodies.items(job, after, limit)
+
+    def put_item(self, job: JobRecord, index: int, body: bytes) -> None:
+        self._bodies.drop(job, bodies.ITEM, index)
+        self._bodies.put(job, bodies.ITEM, body, index)
+
+    def drop_items(self, job: JobRecord) -> None:
+        self._bodies.drop(job, bodies.ITEM)
+
+
+def _first(jobs: list[JobRecord]) -> JobRecord | None:
+    return jobs[0] if jobs else None
+
+
+class PostgresUnitOfWork:
+    """Opens transactions, of which many write at once.
+
+    Args:
+        connections: to the database.
+    """
+
+    is_remote = True
+
+    def __init__(self, connections: PooledConnections) -> None:
+        self._connections = connections
+        self._stored = StoredBytes()
+        self.check = connections.check
+        self.now = connections.now
+        self.close = connections.close
+
+    @contextmanager
+    def read(self) -> Iterator[PostgresRepository]:
+        with self._connections.take() as db:
+            yield PostgresRepository(Statements(db), self._stored, holds=False)
+
+    @contextmanager
+    def write(self, *, lasting: bool = True) -> Iterator[PostgresRepository]:
+        with self._connections.transaction() as db:
+            if not lasting:
+                db.execute("SET LOCAL synchronous_commit = off")
+            yield PostgresRepository(Statements(db), self._stored, holds=True)
+
+    def listen(self, service: str, routes: Sequence[str], wake: Callable[[], None]) -> Callable[[], None]:
+        topics = [topic_of(service, route) for route in routes]
+        listener = WorkListener(self._connections.parameters, topics, wake)
+        listener.start()
+        return listener.close
+
+
+def open_database(url: str, service: ServiceIdentity | None = None) -> PostgresUnitOfWork:
+    """Return the unit of work of a database; one that does not work at the moment is opened when it does.
+
+    Raises:
+        ConfigurationError: the URL is none, psycopg is missing, or another service has the name.
+    """
+    return PostgresUnitOfWork(PooledConnections(url, service))

@@ -1,0 +1,1 @@
+"""The process that stands for replicas on other machines: frames from web workers, messages to a cluster."""

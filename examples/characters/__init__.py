@@ -1,0 +1,1 @@
+"""Text that a recurrent network writes character by character, for many clients in each step."""
