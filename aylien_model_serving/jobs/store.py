@@ -138,9 +138,7 @@ class Store:
         Args:
             lease: seconds that the job belongs to the owner without a heartbeat.
         """
-        with self._unit_of_work.read() as repository:  # reading first spares the one lock for writing
-            is_ready, due = repository.outlook(service, routes)
-        is_over = due is not None and due <= now
+        is_ready, is_over = self._outlook(service, routes, now)
         if not is_ready and not is_over:
             return None
         with self._unit_of_work.write(lasting=False) as repository:
@@ -152,6 +150,27 @@ class Store:
         for job in lost:
             tracing.log_lost(job)
         return claimed
+
+    def restore(self, service: str, routes: Sequence[str], now: float) -> bool:
+        """Put jobs back whose pause or lease is over, as `claim` does, and return whether one is ready."""
+        is_ready, is_over = self._outlook(service, routes, now)
+        if not is_over:
+            return is_ready
+        with self._unit_of_work.write(lasting=False) as repository:
+            lost = saving.requeue(repository, service, routes, now, BATCH)
+            is_ready = repository.first_ready(service, routes) is not None
+        for job in lost:
+            tracing.log_lost(job)
+        return is_ready
+
+    def _outlook(self, service: str, routes: Sequence[str], now: float) -> tuple[bool, bool]:
+        """Return whether a job is ready, and whether a pause or a lease is over.
+
+        Reading first spares the one lock for writing.
+        """
+        with self._unit_of_work.read() as repository:
+            is_ready, due = repository.outlook(service, routes)
+        return is_ready, due is not None and due <= now
 
     def next_due(self, service: str, routes: Sequence[str], now: float) -> float | None:
         """Return when the next claim may find a job: `now` if one is ready, None if none is in sight."""

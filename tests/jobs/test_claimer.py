@@ -21,6 +21,7 @@ from aylien_model_serving.jobs.job import JobRecord
 from aylien_model_serving.jobs.opening import open_store
 from aylien_model_serving.jobs.store import BATCH, Store
 from aylien_model_serving.jobs.worker import claimer as claiming
+from aylien_model_serving.jobs.worker import running
 from aylien_model_serving.jobs.worker import lease
 from aylien_model_serving.jobs.worker.in_process import InProcessWorker
 from aylien_model_serving.jobs.worker.lease import JobLeases
@@ -85,7 +86,8 @@ class Scene:
 
 @pytest.fixture
 def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
-    monkeypatch.setattr(claiming, "_HEARTBEAT_INTERVAL", 0.02)
+    monkeypatch.setattr(running, "HEARTBEAT_INTERVAL", 0.02)
+    monkeypatch.setattr(claiming, "HEARTBEAT_INTERVAL", 0.02)
     monkeypatch.setattr(claiming, "_POLL_INTERVAL", 0.05)
     store = open_store(str(tmp_path / "jobs"))
     scene = Scene(store)
@@ -212,7 +214,7 @@ def test_other_jobs_of_a_process_that_is_killed_are_released(scene: Scene) -> No
     assert scene.entered.wait(SOON)
     assert scene.worker._running is not None
     claimer = scene.worker._running[1]._claimer
-    claimer._kill = killed
+    claimer._running._kill = killed
     claimer._slots = 2
     other = scene.begin()
     scene.wait_until(lambda: get(scene.store, other).status == "processing")
