@@ -21,8 +21,7 @@ from aylien_model_serving.jobs.job import JobRecord
 from aylien_model_serving.jobs.opening import open_store
 from aylien_model_serving.jobs.store import BATCH, Store
 from aylien_model_serving.jobs.worker import claimer as claiming
-from aylien_model_serving.jobs.worker import running
-from aylien_model_serving.jobs.worker import lease
+from aylien_model_serving.jobs.worker import lease, running
 from aylien_model_serving.jobs.worker.in_process import InProcessWorker
 from aylien_model_serving.jobs.worker.lease import JobLeases
 from aylien_model_serving.metrics.instruments import Instruments
