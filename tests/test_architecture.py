@@ -55,6 +55,9 @@ OPTIONAL = {
     "httpx",
     "pytest",
     "ray",
+    "celery",
+    "kombu",
+    "billiard",
     "grpc",  # comes with Ray
     "yaml",
 }

@@ -15,7 +15,7 @@ SECRET_SETTINGS = frozenset({"api_keys", "webhook_secret"})
 HIDDEN = "***"
 
 #: Settings that may be read from the file that a variable with `FILE_SUFFIX` names.
-FILE_SETTINGS = SECRET_SETTINGS | {"jobs_url"}
+FILE_SETTINGS = SECRET_SETTINGS | {"jobs_url", "jobs_broker"}
 FILE_SUFFIX = "_FILE"
 
 _PREFIX = "MODEL_SERVING_"

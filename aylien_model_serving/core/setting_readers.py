@@ -179,6 +179,13 @@ def _ray_address(text: str) -> str:
     raise ValueError("expected 'auto', or the host and port of a Ray head as in 10.0.0.5:6379")
 
 
+def _broker(text: str) -> str | None:
+    """Return the URL of a broker of Celery's; it is not repeated, for its password."""
+    if not text or re.fullmatch(r"(amqps?|rediss?)://[^\s]+", text):
+        return text or None
+    raise ValueError("expected amqp://user:password@host/, amqps://…, redis://host:6379/0 or rediss://…")
+
+
 READERS: dict[str, Callable[[str], Any]] = {
     "config": lambda text: text or None,
     "max_body_mb": _positive,
@@ -207,6 +214,7 @@ READERS: dict[str, Callable[[str], Any]] = {
     "background_threads": _whole,
     "background_wait": _positive,
     "jobs_url": lambda text: text or None,
+    "jobs_broker": _broker,
     "jobs_max_ended": _whole,
     "jobs_max_mb": _positive,
     "role": _one_of(*ROLES),
@@ -233,5 +241,8 @@ OTHER_NAMES = {
     "port": "FTAPI_PORT",
 }
 
+#: The value of the variable of another system by which jobs are Celery's.
+CELERY, CELERY_ASKED_BY = "celery", "FTAPI_BACKEND"
+
 #: Variables of another system that ask for what is not there, unless they have one of these values.
-WITHOUT_EFFECT = {"FTAPI_BACKEND": ("fastapi",), "FTAPI_DEPLOYMENT": ("localhost",)}
+WITHOUT_EFFECT = {"FTAPI_BACKEND": ("fastapi", CELERY), "FTAPI_DEPLOYMENT": ("localhost",)}

@@ -16,7 +16,15 @@ from typing import Any
 from aylien_model_serving.core import secrets
 from aylien_model_serving.core.api_keys import ApiKey
 from aylien_model_serving.core.secret_files import files
-from aylien_model_serving.core.setting_readers import OTHER_NAMES, WITHOUT_EFFECT, read
+from aylien_model_serving.core.setting_readers import (
+    ALL,
+    CELERY,
+    CELERY_ASKED_BY,
+    OTHER_NAMES,
+    WITHOUT_EFFECT,
+    WORKER,
+    read,
+)
 from aylien_model_serving.errors import ConfigurationError
 
 PREFIX = "MODEL_SERVING_"
@@ -67,6 +75,8 @@ class Settings:
         background_wait: seconds that a process waits for its background tasks at shutdown.
         jobs_url: where jobs are stored: "sqlite:///" and a path, "postgresql://…" for several machines, or
             "memory://" for tests; a file in the project's folder when absent.
+        jobs_broker: URL of the broker by which workers of Celery are told of jobs: "amqp://…" or "redis://…";
+            the service's own replicas run them when absent.
         jobs_max_ended: ended jobs that a store keeps at most; those that would expire first go first.
         jobs_max_mb: MiB that a store of jobs may take; then ended jobs go early, and new ones are refused.
         role: "all", or which part of a service with jobs this process is: "web" keeps jobs and runs none,
@@ -117,6 +127,7 @@ class Settings:
     background_threads: int = 1
     background_wait: float = 20
     jobs_url: str | None = None
+    jobs_broker: str | None = None
     jobs_max_ended: int = 100_000
     jobs_max_mb: float = 4096
     role: str = "all"
@@ -138,6 +149,11 @@ class Settings:
         """Show all settings but secrets, of which it says whether they are set."""
         shown = (f"{each.name}={secrets.shown(each.name, getattr(self, each.name))}" for each in fields(self))
         return f"{type(self).__name__}({', '.join(shown)})"
+
+    @property
+    def runs_jobs(self) -> bool:
+        """Whether replicas of this process run the jobs of its routes; else others do, elsewhere."""
+        return self.role == WORKER or (self.role == ALL and self.jobs_broker is None)
 
     @property
     def state_home(self) -> Path:
@@ -192,11 +208,21 @@ class Settings:
     @classmethod
     def _load(cls, environ: Mapping[str, str], names: Iterable[str]) -> Settings:
         found: dict[str, Any] = {}
+        names = list(names)
         for name in names:
             given = _given(name, environ)
             if given is not None:
                 found[name] = read(name, *given)
-        return cls(**found)
+        settings = cls(**found)
+        if "jobs_broker" in names and settings.jobs_broker is None and _asks_for_celery(environ):
+            raise ConfigurationError(
+                f"{CELERY_ASKED_BY}={CELERY}: name the broker by {PREFIX}JOBS_BROKER, as in amqp://… or redis://…"
+            )
+        return settings
+
+
+def _asks_for_celery(environ: Mapping[str, str]) -> bool:
+    return environ.get(CELERY_ASKED_BY, "").strip().lower() == CELERY
 
 
 def _is_public(setting: str) -> bool:

@@ -7,7 +7,6 @@ from functools import partial
 from types import ModuleType
 from typing import Any, TypeAlias
 
-from aylien_model_serving.core.setting_readers import WEB
 from aylien_model_serving.dispatch.pipeline import Endpoint
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.executors import Executor
@@ -17,6 +16,7 @@ from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.jobs import webhooks
 from aylien_model_serving.jobs.job import NewJob
 from aylien_model_serving.jobs.runner import EnqueueExecutor
+from aylien_model_serving.jobs.worker.celery_workers import CeleryWorkers
 from aylien_model_serving.jobs.worker.elsewhere import ElsewhereWorkers
 from aylien_model_serving.jobs.worker.in_process import InProcessWorker
 from aylien_model_serving.models import hosting
@@ -49,9 +49,9 @@ def choose(
     Raises:
         ConfigurationError: another process can't find the handler or its schema by name.
     """
-    if route.job is not None and state.settings.role == WEB:
+    if route.job is not None and not state.settings.runs_jobs:
         import_names(route)  # the workers will: a mistake shows here as it does there
-        return _job_executor(state, route, route.job, ElsewhereWorkers())
+        return _job_executor(state, route, route.job, _workers_elsewhere(state, route))
     if route.job is not None and state.jobs is not None and state.jobs.is_memory:
         return _job_executor(
             state, route, route.job, _in_process_worker(state, route, route.job, handler, signature, schema)
@@ -86,6 +86,12 @@ def choose(
         waiters=state.waiters,
         native=route.native_threads,
     )
+
+
+def _workers_elsewhere(state: ServiceState, route: Route) -> Hosted:
+    assert state.jobs is not None
+    sender = state.jobs.sender
+    return ElsewhereWorkers() if sender is None else CeleryWorkers(sender, route.name)
 
 
 def _in_process_worker(

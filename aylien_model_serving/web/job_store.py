@@ -8,9 +8,11 @@ from dataclasses import replace
 
 from aylien_model_serving.core import start_log
 from aylien_model_serving.core.secrets import without_passwords
+from aylien_model_serving.core.setting_readers import WORKER
 from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.handlers import callables
+from aylien_model_serving.jobs.broker.sender import MessageSender
 from aylien_model_serving.jobs.default_place import default_file, expected_file
 from aylien_model_serving.jobs.opening import is_shared, open_store
 from aylien_model_serving.jobs.retention import Limits
@@ -59,7 +61,10 @@ def open_jobs(settings: Settings, routes: Iterable[Route]) -> JobStore:
         return JobStore(url, open_store(url, limits), f"{service} {next(_numbers)}", is_memory=True)
     handlers = tuple(f"{route.name}={callables.identity(route.callable)}" for route in with_jobs)
     store = open_store(url, limits, ServiceIdentity(service, handlers))
-    return JobStore(url, store, service, is_memory=False)
+    sender = None
+    if settings.jobs_broker is not None and settings.role != WORKER:
+        sender = MessageSender(settings.jobs_broker, service)
+    return JobStore(url, store, service, is_memory=False, sender=sender)
 
 
 def place_of_jobs(settings: Settings, routes: Sequence[Route]) -> str | None:

@@ -62,7 +62,9 @@ def overriding(callables: Mapping[str, Callable[..., Any]]) -> Iterator[Override
 def settings() -> Settings:
     """Return the settings for an app that is being built."""
     loaded = Settings.load()
-    return loaded if _current.get() is None else dataclasses.replace(loaded, jobs_url=MEMORY, role=ALL)
+    if _current.get() is None:
+        return loaded
+    return dataclasses.replace(loaded, jobs_url=MEMORY, jobs_broker=None, role=ALL)
 
 
 def runs_here() -> bool:

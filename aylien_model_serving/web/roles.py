@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from aylien_model_serving.core import start_log
+from aylien_model_serving.core.secrets import without_passwords
 from aylien_model_serving.core.setting_readers import ALL, WEB, WORKER
 from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.errors import ConfigurationError
+from aylien_model_serving.jobs.opening import is_shared
 from aylien_model_serving.process import lifecycle, owner
 from aylien_model_serving.routing.routes import Route
 from aylien_model_serving.web.app import ServingFlask
@@ -36,7 +38,10 @@ def check(settings: Settings, routes: Iterable[Route]) -> None:
             f"MODEL_SERVING_ROLE={WORKER}: a server can't be a worker of jobs: start one by `model-serving "
             f"worker`, which sets it, and servers with {WEB!r} or {ALL!r}"
         )
-    if settings.role != ALL and settings.jobs_url == MEMORY and any(route.job for route in routes):
+    if not any(route.job for route in routes):
+        return
+    _check_broker(settings)
+    if settings.role != ALL and settings.jobs_url == MEMORY:
         raise ConfigurationError(
             f"MODEL_SERVING_JOBS_URL={MEMORY} keeps jobs in the memory of one process, and in the role "
             f"{settings.role!r} another one needs them: name a file or a database that both reach, or leave "
@@ -44,10 +49,24 @@ def check(settings: Settings, routes: Iterable[Route]) -> None:
         )
 
 
+def _check_broker(settings: Settings) -> None:
+    """Refuse a store that workers of Celery may not reach."""
+    if settings.jobs_broker is not None and not is_shared(settings.jobs_url or ""):
+        raise ConfigurationError(
+            "MODEL_SERVING_JOBS_BROKER: workers of Celery may be on any machine, so jobs have to be in a "
+            "database: set MODEL_SERVING_JOBS_URL=postgresql://…, the same for them and for the service"
+        )
+
+
 def tell(settings: Settings) -> None:
     """Log once for the service that its jobs wait for others."""
-    if settings.role == WEB and owner.is_first(_ROLE):
+    if settings.runs_jobs or not owner.is_first(_ROLE):
+        return
+    if settings.jobs_broker is None:
         start_log.logger.info("Jobs are kept and not run here: `model-serving worker` runs them")
+    else:
+        place = without_passwords(settings.jobs_broker)
+        start_log.logger.info("Jobs are kept and not run here: workers of Celery are told at %s", place)
 
 
 def answers(settings: Settings, route: Route) -> bool:
@@ -58,5 +77,5 @@ def answers(settings: Settings, route: Route) -> bool:
 def runs(settings: Settings, route: Route) -> bool:
     """Return whether this process, or replicas of it, run a route's handler."""
     if route.job is not None:
-        return settings.role != WEB
+        return settings.runs_jobs
     return settings.role != WORKER

@@ -16,6 +16,7 @@ from aylien_model_serving.executors.waiters import Waiters
 from aylien_model_serving.handlers import callables, health
 from aylien_model_serving.handlers.health import HealthCheck
 from aylien_model_serving.handlers.signatures import Signature
+from aylien_model_serving.jobs.broker.sender import MessageSender
 from aylien_model_serving.jobs.store import Store
 from aylien_model_serving.limiting.limiter import LimitStores
 from aylien_model_serving.metrics.failures import FailureLog
@@ -42,12 +43,14 @@ class JobStore(NamedTuple):
         store: the same, opened.
         service: the service's name there.
         is_memory: whether it belongs to this process alone.
+        sender: tells workers of Celery of its jobs, if these run them.
     """
 
     url: str
     store: Store
     service: str
     is_memory: bool
+    sender: MessageSender | None = None
 
 
 @dataclass

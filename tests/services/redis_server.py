@@ -19,12 +19,18 @@ from tests.with_packages import lack
 class RedisServer:
     """A Redis that keeps nothing on disk, and a client of it."""
 
-    def __init__(self, program: str, folder: Path) -> None:
+    def __init__(self, program: str, folder: Path, password: str | None) -> None:
         self._program = program
         self._folder = folder
         self.port = free_port()
-        self.client = redis.Redis(port=self.port, retry=Retry(NoBackoff(), 0))
+        self._password = password
+        self.client = redis.Redis(port=self.port, password=password, retry=Retry(NoBackoff(), 0))
         self.start()
+
+    @property
+    def url(self) -> str:
+        user = "" if self._password is None else f":{self._password}@"
+        return f"redis://{user}127.0.0.1:{self.port}/0"
 
     def start(self) -> None:
         """Start it, empty, and return once it answers."""
@@ -34,6 +40,7 @@ class RedisServer:
             "dir": self._folder,
             "save": "",
             "appendonly": "no",
+            "requirepass": self._password or "",
         }
         words = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
         with (self._folder / "log").open("ab") as log:
@@ -69,13 +76,13 @@ class RedisServer:
 
 
 @contextmanager
-def redis_server() -> Iterator[RedisServer]:
+def redis_server(password: str | None = None) -> Iterator[RedisServer]:
     """Run a Redis until the block ends; without the program the test is skipped, and fails under CI."""
     program = shutil.which("redis-server")
     if program is None:
         lack("redis-server is not installed")
     folder = Path(tempfile.mkdtemp(prefix="redis-"))
-    server = RedisServer(program, folder)
+    server = RedisServer(program, folder, password)
     try:
         yield server
     finally:

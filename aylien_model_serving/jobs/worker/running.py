@@ -89,10 +89,11 @@ class RunningJobs:
             if execution.reason is not None and now > execution.stopped_at + self._grace:
                 self._end_stuck(execution)
 
-    def release(self) -> None:
-        """Put running jobs back into the queue: this process ends before they do."""
+    def release(self, job_id: str | None = None) -> None:
+        """Put a running job back into the queue, or all: this process ends before they do."""
         for execution in list(self._executions.values()):
-            execution.release()
+            if job_id in (None, execution.job.id):
+                execution.release()
 
     def _forget(self, execution: JobExecution) -> None:
         self._executions.pop(execution.job.id, None)

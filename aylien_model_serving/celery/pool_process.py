@@ -1,0 +1,141 @@
+"""The handlers of one process of Celery's pool, each loaded once and run by a thread of this process."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Collection
+from pathlib import Path
+
+from aylien_model_serving.core import logging as logs
+from aylien_model_serving.jobs import progress
+from aylien_model_serving.jobs.broker import messages
+from aylien_model_serving.jobs.errors import StoreUnavailable
+from aylien_model_serving.jobs.opening import open_store
+from aylien_model_serving.jobs.retention import Limits
+from aylien_model_serving.jobs.service_identity import ServiceIdentity
+from aylien_model_serving.jobs.worker.lease import JobLeases
+from aylien_model_serving.jobs.worker.on_demand import OnDemandWorker
+from aylien_model_serving.process import lifecycle, owner
+from aylien_model_serving.replicas.replica.hosted_engine import HostedEngine
+from aylien_model_serving.replicas.supervisor import devices
+from aylien_model_serving.rpc.spec import Spec
+from aylien_model_serving.web.hosted_jobs import HostedJobs
+
+logger = logging.getLogger(__name__)
+
+#: Seconds before a process whose handler can't be loaded ends, and Celery starts another.
+_PAUSE_AFTER_FAILURE = 5.0
+
+
+class PoolProcess:
+    """Runs jobs in this process, whose handlers are loaded at their first use.
+
+    Args:
+        jobs: of the service.
+    """
+
+    def __init__(self, jobs: HostedJobs) -> None:
+        self._jobs = jobs
+        self._pid = os.getpid()
+        self._home = owner.folder(self._pid)
+        self._lock = threading.Lock()
+        self._workers: dict[str, OnDemandWorker] = {}
+        logs.configure(jobs.settings)
+        lifecycle.is_inspecting = False
+
+    @property
+    def is_this(self) -> bool:
+        """Whether the current process is the one that this was made in."""
+        return self._pid == os.getpid()
+
+    def load(self, queues: Collection[str]) -> None:
+        """Load the handlers of some queues; where one can't be, this process of a pool ends.
+
+        Args:
+            queues: names of those from which it gets messages.
+        """
+        for spec in self._jobs.specs:
+            if messages.task_name(self._jobs.service, spec.name) in queues:
+                try:
+                    self._worker_of(spec)
+                except BaseException:
+                    logger.exception("%s can't be built", spec.name)
+                    if _is_of_prefork():
+                        time.sleep(_PAUSE_AFTER_FAILURE)
+                        os._exit(1)
+        lifecycle.loaded()
+
+    def run_next(self, route: str) -> str | None:
+        """Run the next job of a route, and return its id; None where none waits, or the store is away."""
+        spec = next(each for each in self._jobs.specs if each.name == route)
+        try:
+            return self._worker_of(spec).run_next()
+        except StoreUnavailable:  # which the log has; the steward finds the job when the store is back
+            return None
+
+    def _worker_of(self, spec: Spec) -> OnDemandWorker:
+        with self._lock:
+            if spec.name not in self._workers:
+                self._workers[spec.name] = self._built(spec)
+            return self._workers[spec.name]
+
+    def _built(self, spec: Spec) -> OnDemandWorker:
+        settings = self._jobs.settings
+        hosted = HostedEngine(
+            spec,
+            settings,
+            _device_of(spec),
+            self._home,
+            str(Path(self._home) / f"{spec.key[:16]}.runs"),
+            _nothing,
+            _nothing,
+        )
+        for _ in range(spec.threads):
+            threading.Thread(target=hosted.engine.work, name="model-serving-handler", daemon=True).start()
+        hosted.warm_up()
+        limits = Limits(settings.jobs_max_ended, settings.jobs_max_bytes)
+        store = open_store(self._jobs.url, limits, ServiceIdentity(self._jobs.service))
+        return OnDemandWorker(
+            JobLeases(store, self._jobs.service, (spec.name,)),
+            hosted.endpoint,
+            hosted.engine,
+            spec.threads,
+            progress.parameter_of(hosted.handler),
+            grace=spec.jobs_grace,
+            kill=_end_process if _is_of_prefork() else None,
+        )
+
+
+def _device_of(spec: Spec) -> str:
+    """Return the device of this process of a pool: the GPUs, or those that are named, in turn."""
+    gpus = len(devices.visible(os.environ))
+    number = _number_in_pool()
+    if spec.devices == "auto":
+        return f"cuda:{number % gpus}" if gpus else "cpu"
+    return devices.choose(spec.devices, number, gpus, ())
+
+
+def _number_in_pool() -> int:
+    from billiard import current_process
+
+    return getattr(current_process(), "index", None) or 0
+
+
+def _is_of_prefork() -> bool:
+    """Return whether this process is one that Celery replaces when it ends."""
+    from billiard import current_process
+
+    return getattr(current_process(), "index", None) is not None
+
+
+def _end_process() -> None:
+    """Kill this process, for a job that can't be stopped otherwise; Celery starts another."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _nothing() -> None:
+    """Nobody waits for a batch, which jobs have not."""

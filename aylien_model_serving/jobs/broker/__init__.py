@@ -1,0 +1,1 @@
+"""Messages by which Celery's workers learn that jobs wait in the store."""

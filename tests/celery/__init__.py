@@ -1,0 +1,1 @@
+"""Tests of the workers of Celery, in process."""
