@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 from collections.abc import Callable
 from functools import partial
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from aylien_model_serving.celery.pool_process import PoolProcess
@@ -14,7 +15,7 @@ from aylien_model_serving.celery.steward import Steward
 from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.jobs.broker import messages
-from aylien_model_serving.process import lifecycle, native_threads
+from aylien_model_serving.process import lifecycle, native_threads, owner
 from aylien_model_serving.service import Service
 from aylien_model_serving.web.app import ServingFlask
 from aylien_model_serving.web.hosted_jobs import HostedJobs, hosted_jobs
@@ -40,7 +41,7 @@ _OPTIONS: dict[str, Any] = {
 def _is_celery_command() -> bool:
     """Return whether this process is one of Celery's commands, which serves nothing."""
     main = getattr(sys.modules["__main__"], "__spec__", None)
-    return PurePath(sys.argv[0]).name == "celery" or getattr(main, "name", "").startswith("celery.")
+    return PurePath("".join(sys.argv[:1])).name == "celery" or getattr(main, "name", "").startswith("celery.")
 
 
 # Modules that make their app when they are imported import this before.
@@ -84,6 +85,7 @@ class _Worker:
         self._app = app
         self._source = source
         self._jobs: HostedJobs | None = None
+        self._home: Path | None = None
         self._steward: Steward | None = None
         self._process: PoolProcess | None = None
 
@@ -108,6 +110,9 @@ class _Worker:
                 raise ConfigurationError("MODEL_SERVING_JOBS_BROKER: Celery's workers need its URL")
         except ConfigurationError as error:
             raise SystemExit(f"The jobs can't be worked on: {error}") from None
+        self._home = owner.folder(os.getpid())
+        if os.getcwd() not in sys.path:  # where Celery finds modules, and replicas of models have to
+            sys.path.insert(0, os.getcwd())
         service = self._jobs.service
         conf.broker_transport_options = {
             **messages.transport_options(broker),
@@ -118,14 +123,19 @@ class _Worker:
             run = partial(self._run, spec.name)
             self._app.task(name=messages.task_name(service, spec.name))(_named(run, spec.name))
 
-    def _begin(self, **_: Any) -> None:
+    def _begin(self, sender: Any, **_: Any) -> None:
+        from celery.concurrency.prefork import TaskPool
+
         if self._jobs is not None:
             self._steward = Steward(self._jobs, self._app)
             self._steward.start()
+            if not isinstance(sender.pool, TaskPool):  # no process of a pool has loaded anything
+                self._load()
 
     def _end(self, **_: Any) -> None:
         if self._steward is not None:
             self._steward.close()
+            owner.remove_folder(os.getpid())
 
     def _load(self, **_: Any) -> None:
         """Load the handlers of those queues that this worker consumes, in each process of its pool."""
@@ -137,8 +147,9 @@ class _Worker:
 
     def _of_this_process(self) -> PoolProcess:
         assert self._jobs is not None
+        assert self._home is not None
         if self._process is None or not self._process.is_this:
-            self._process = PoolProcess(self._jobs)
+            self._process = PoolProcess(self._jobs, self._home)
         return self._process
 
 

@@ -17,9 +17,11 @@ from aylien_model_serving.jobs.errors import StoreUnavailable
 from aylien_model_serving.jobs.opening import open_store
 from aylien_model_serving.jobs.retention import Limits
 from aylien_model_serving.jobs.service_identity import ServiceIdentity
+from aylien_model_serving.jobs.store import Store
+from aylien_model_serving.jobs.webhook_sender import WebhookSender
 from aylien_model_serving.jobs.worker.lease import JobLeases
 from aylien_model_serving.jobs.worker.on_demand import OnDemandWorker
-from aylien_model_serving.process import lifecycle, owner
+from aylien_model_serving.process import lifecycle
 from aylien_model_serving.replicas.replica.hosted_engine import HostedEngine
 from aylien_model_serving.replicas.supervisor import devices
 from aylien_model_serving.rpc.spec import Spec
@@ -36,12 +38,13 @@ class PoolProcess:
 
     Args:
         jobs: of the service.
+        home: the folder of the worker's main process.
     """
 
-    def __init__(self, jobs: HostedJobs) -> None:
+    def __init__(self, jobs: HostedJobs, home: Path) -> None:
         self._jobs = jobs
         self._pid = os.getpid()
-        self._home = owner.folder(self._pid)
+        self._home = home
         self._lock = threading.Lock()
         self._workers: dict[str, OnDemandWorker] = {}
         logs.configure(jobs.settings)
@@ -68,6 +71,19 @@ class PoolProcess:
                         time.sleep(_PAUSE_AFTER_FAILURE)
                         os._exit(1)
         lifecycle.loaded()
+        self._send_webhooks()
+
+    def _send_webhooks(self) -> None:
+        settings = self._jobs.settings
+        if settings.webhook_allow and settings.webhook_secret:
+            WebhookSender(
+                self._store(), self._jobs.service, settings.webhook_allow, settings.webhook_secret
+            ).start()
+
+    def _store(self) -> Store:
+        settings = self._jobs.settings
+        limits = Limits(settings.jobs_max_ended, settings.jobs_max_bytes)
+        return open_store(self._jobs.url, limits, ServiceIdentity(self._jobs.service))
 
     def run_next(self, route: str) -> str | None:
         """Run the next job of a route, and return its id; None where none waits, or the store is away."""
@@ -90,17 +106,15 @@ class PoolProcess:
             settings,
             _device_of(spec),
             self._home,
-            str(Path(self._home) / f"{spec.key[:16]}.runs"),
+            str(self._home / f"{spec.key[:16]}-{_number_in_pool()}.runs"),
             _nothing,
             _nothing,
         )
         for _ in range(spec.threads):
             threading.Thread(target=hosted.engine.work, name="model-serving-handler", daemon=True).start()
         hosted.warm_up()
-        limits = Limits(settings.jobs_max_ended, settings.jobs_max_bytes)
-        store = open_store(self._jobs.url, limits, ServiceIdentity(self._jobs.service))
         return OnDemandWorker(
-            JobLeases(store, self._jobs.service, (spec.name,)),
+            JobLeases(self._store(), self._jobs.service, (spec.name,)),
             hosted.endpoint,
             hosted.engine,
             spec.threads,

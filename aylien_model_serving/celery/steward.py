@@ -1,7 +1,7 @@
 """What no message is for, done by a thread of a worker's main process.
 
-Jobs go back into the queue whose processes are gone or whose pause is over, expired ones are removed, and
-webhooks are sent. Where a job waits and no message does, since one was lost, another is sent.
+Jobs go back into the queue whose processes are gone or whose pause is over, and expired ones are removed.
+Where a job waits and no message does, since one was lost, another is sent.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from aylien_model_serving.jobs.errors import StoreUnavailable
 from aylien_model_serving.jobs.opening import open_store
 from aylien_model_serving.jobs.retention import Limits
 from aylien_model_serving.jobs.service_identity import ServiceIdentity
-from aylien_model_serving.jobs.webhook_sender import WebhookSender
 from aylien_model_serving.jobs.worker.lease import JobLeases
 from aylien_model_serving.process.fork_gate import ForkGate
 from aylien_model_serving.web.hosted_jobs import HostedJobs
@@ -61,28 +60,19 @@ class Steward:
         self._sweep_due = -math.inf
         self._closed = threading.Event()
         self._gate = ForkGate()
-        self._webhook_sender = (
-            WebhookSender(self._store, jobs.service, settings.webhook_allow, settings.webhook_secret)
-            if settings.webhook_allow and settings.webhook_secret
-            else None
-        )
 
     def start(self) -> None:
-        """Start the threads; processes that Celery forks later find no lock of theirs held."""
+        """Start the thread; processes that Celery forks later find no lock of theirs held."""
         os.register_at_fork(
             before=lambda: self._gate.close(_FORK_PATIENCE),
             after_in_parent=self._gate.open,
             after_in_child=self._gate.begin_in_child,
         )
         threading.Thread(target=self._run, name="model-serving-steward", daemon=True).start()
-        if self._webhook_sender is not None:
-            self._webhook_sender.start()
 
     def close(self) -> None:
-        """End the threads."""
+        """End the thread."""
         self._closed.set()
-        if self._webhook_sender is not None:
-            self._webhook_sender.close()
 
     def _run(self) -> None:
         while not self._closed.wait(_INTERVAL):

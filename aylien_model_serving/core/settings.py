@@ -208,21 +208,11 @@ class Settings:
     @classmethod
     def _load(cls, environ: Mapping[str, str], names: Iterable[str]) -> Settings:
         found: dict[str, Any] = {}
-        names = list(names)
         for name in names:
             given = _given(name, environ)
             if given is not None:
                 found[name] = read(name, *given)
-        settings = cls(**found)
-        if "jobs_broker" in names and settings.jobs_broker is None and _asks_for_celery(environ):
-            raise ConfigurationError(
-                f"{CELERY_ASKED_BY}={CELERY}: name the broker by {PREFIX}JOBS_BROKER, as in amqp://… or redis://…"
-            )
-        return settings
-
-
-def _asks_for_celery(environ: Mapping[str, str]) -> bool:
-    return environ.get(CELERY_ASKED_BY, "").strip().lower() == CELERY
+        return cls(**found)
 
 
 def _is_public(setting: str) -> bool:
@@ -264,6 +254,12 @@ def slips(environ: Mapping[str, str] | None = None) -> dict[str, str]:
         if near and name not in known and PREFIX + near[0] not in given:
             found[variable] = PREFIX + near[0]
     return found
+
+
+def asks_for_celery(environ: Mapping[str, str] | None = None) -> bool:
+    """Return whether the variable of another system says that jobs are Celery's."""
+    given = os.environ if environ is None else environ
+    return given.get(CELERY_ASKED_BY, "").strip().lower() == CELERY
 
 
 def without_effect(environ: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -11,11 +11,12 @@ from collections.abc import Iterable
 from aylien_model_serving.core import start_log
 from aylien_model_serving.core.secrets import without_passwords
 from aylien_model_serving.core.setting_readers import ALL, WEB, WORKER
-from aylien_model_serving.core.settings import Settings
+from aylien_model_serving.core.settings import Settings, asks_for_celery
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.jobs.opening import is_shared
 from aylien_model_serving.process import lifecycle, owner
 from aylien_model_serving.routing.routes import Route
+from aylien_model_serving.web import overrides
 from aylien_model_serving.web.app import ServingFlask
 from aylien_model_serving.web.job_store import MEMORY
 
@@ -50,7 +51,11 @@ def check(settings: Settings, routes: Iterable[Route]) -> None:
 
 
 def _check_broker(settings: Settings) -> None:
-    """Refuse a store that workers of Celery may not reach."""
+    """Refuse Celery without a broker, and a store that its workers may not reach."""
+    if settings.jobs_broker is None and asks_for_celery() and not overrides.runs_here():
+        raise ConfigurationError(
+            "FTAPI_BACKEND=celery: name the broker by MODEL_SERVING_JOBS_BROKER, as in amqp://… or redis://…"
+        )
     if settings.jobs_broker is not None and not is_shared(settings.jobs_url or ""):
         raise ConfigurationError(
             "MODEL_SERVING_JOBS_BROKER: workers of Celery may be on any machine, so jobs have to be in a "

@@ -89,4 +89,4 @@ def test_celery_as_a_backend_needs_a_broker(monkeypatch: pytest.MonkeyPatch) -> 
     )
 
     with pytest.raises(ConfigurationError, match=f"^{re.escape(sentence)}$"):
-        routes()
+        routes(job=True)

@@ -50,8 +50,8 @@ class Scene:
         }
 
     @contextmanager
-    def web(self) -> Iterator[Service]:
-        with serve(f"{APP}()", worker_class="asgi", workers=1, env=self.env, ready="/readyz") as service:
+    def web(self, server: str = "asgi") -> Iterator[Service]:
+        with serve(f"{APP}()", worker_class=server, workers=1, env=self.env, ready="/readyz") as service:
             yield service
 
     @contextmanager
@@ -66,11 +66,12 @@ def scene_of(
     return Scene(broker, postgres.new_database(), folder, routes)
 
 
+@pytest.mark.parametrize("server", matrix(["asgi", "gevent", "gthread"], "asgi"))
 def test_a_worker_of_celery_runs_jobs_whose_progress_items_and_ends_are_those_of_any_job(
-    broker: RabbitServer | RedisServer, postgres: PostgresServer, tmp_path: Path
+    server: str, broker: RabbitServer | RedisServer, postgres: PostgresServer, tmp_path: Path
 ) -> None:
     scene = scene_of(broker, postgres, tmp_path, "fries,count,report,work,echo")
-    with scene.web() as service, scene.worker() as worker:
+    with scene.web(server) as service, scene.worker() as worker:
         fries = end_of(service, enqueue(service, "/fries", fries_name="curly"))
         assert (fries["result"], fries["message"]) == (
             "Your fries curly are ready",
