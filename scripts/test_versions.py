@@ -23,7 +23,7 @@ THIS = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 #: What the in-process tests import.
 NEEDED = (
-    "--editable=.[client,fast,granian,media,postgres,redis,testing]",
+    "--editable=.[celery,client,fast,granian,media,postgres,redis,testing]",
     "fastapi",
     "flask-cors",
     "flask-limiter",
@@ -36,7 +36,21 @@ NEEDED = (
 )
 
 #: Pinned packages whose version follows from one of the package's own.
-FOLLOWING = {"fastapi", "pydantic-core", "starlette"}
+FOLLOWING = {
+    "fastapi",
+    "pydantic-core",
+    "starlette",
+    # click's lowest version has an older Celery, which has older ones of these
+    "amqp",
+    "billiard",
+    "celery",
+    "click-didyoumean",
+    "click-plugins",
+    "click-repl",
+    "kombu",
+    "redis",
+    "vine",
+}
 
 #: Tests that start programs, need torch, frames or the tools of a checkout, hold for one set of versions
 #: alone, or take long and look for what depends on no version.
