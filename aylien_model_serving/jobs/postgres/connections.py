@@ -140,7 +140,7 @@ class PooledConnections:
             self._prepare()
         if not self._availability.is_well:
             patience = AWAY_PATIENCE
-        with self._open_pool().connection(patience) as connection:
+        with self._replaced_when_full(self._open_pool()) as pool, pool.connection(patience) as connection:
             connection.answer_within = answer_within
             try:
                 self._clock.follow(partial(_time_of, connection))
@@ -151,6 +151,23 @@ class PooledConnections:
                 raise
             finally:
                 connection.used_at = time.monotonic()
+
+    @contextmanager
+    def _replaced_when_full(self, pool: ConnectionPool[Any]) -> Iterator[ConnectionPool[Any]]:
+        """Leave a pool that nobody can ask any more, since those who gave up waiting keep their places.
+
+        It would not try to connect either: it does so when it is asked.
+        """
+        import psycopg_pool
+
+        try:
+            yield pool
+        except psycopg_pool.TooManyRequests:
+            with self._lock:
+                if self._pool is pool:
+                    self._pool = None
+            pool.close(0)
+            raise
 
     def _prepare(self) -> None:
         """Make the tables, or bring them to their last version, however long that takes."""

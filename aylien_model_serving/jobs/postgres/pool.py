@@ -25,6 +25,9 @@ _TRUSTED_SECONDS, _IDLE_SECONDS = 1.0, 60.0
 #: PooledConnections of one process at once.
 MAX_CONNECTIONS = 4
 
+#: Callers that may wait for a connection. Those who gave up keep their places until there is one.
+MAX_WAITING = 1000
+
 #: Seconds between two log lines of the pool.
 _LOG_INTERVAL = 60.0
 
@@ -83,7 +86,7 @@ def open_pool(parameters: dict[str, Any], patience: float) -> ConnectionPool[Any
         connection_class=_connection_class(),
         min_size=0,
         max_size=MAX_CONNECTIONS,
-        max_waiting=1000,
+        max_waiting=MAX_WAITING,
         max_idle=_IDLE_SECONDS,
         reconnect_timeout=patience,
         num_workers=1,
