@@ -1,4 +1,4 @@
-"""What `make test` leaves to `make test-all`: the marker `full`, the option --full, the line about it."""
+"""What `make test` leaves to `make test-all`, and this to a run by hand: the marker `full`, both options."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ _LEFT_OUT = pytest.StashKey[int]()
 _SHORTER = 3
 
 _is_full = False
+_is_long = False
 
 
 def examples(number: int) -> int:
@@ -23,10 +24,15 @@ def examples(number: int) -> int:
     return number if _is_full else number // _SHORTER
 
 
+def longer(usual: float, long: float) -> float:
+    """Return how much of a load or a fault a test has: `long` of it where a run by hand asks, by --long."""
+    return long if _is_long else usual
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Settle how long properties are tried, before a module of tests asks."""
-    global _is_full
-    _is_full = config.getoption("--full")
+    global _is_full, _is_long
+    _is_full, _is_long = config.getoption("--full"), config.getoption("--long")
     # A shared machine makes single examples slow: how many there are bounds the time, not how long one takes.
     hypothesis.settings.register_profile("patient", deadline=None, max_examples=examples(100))
     hypothesis.settings.load_profile("patient")
@@ -53,6 +59,9 @@ def matrix(values: Iterable[Any], *quick: Any, rows: bool = False) -> list[Any]:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="run the tests that are marked `full` too")
+    parser.addoption(
+        "--long", action="store_true", help="have tests of faults last as long as a run by hand may"
+    )
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m looks at the marks

@@ -1,14 +1,7 @@
 """Jobs in PostgreSQL, on two machines: seen and cancelled on either, and finished by whoever is left."""
 
-import json
-import os
-import random
-import signal
-import threading
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +10,12 @@ import pytest
 from psycopg.rows import dict_row
 
 from tests.selection import full, matrix
-from tests.services.hosts import replicas, wait_until
 from tests.services.job_hosts import end_of, enqueue, entered, events
 from tests.services.machines import balancer, machine, pull_the_plug
 from tests.services.postgres_server import PostgresServer, postgres_server
-from tests.services.raw_http import ask, connect, get, post
-from tests.services.serving import Service
+from tests.services.raw_http import ask, get, post
 
 pytestmark = pytest.mark.processes
-
-JOBS, KILLS = 600, 10
-
-#: How many of these are the database's own: it may forget a claim then, and no end.
-CRASHES = 2
 
 
 @pytest.fixture(scope="module")
@@ -108,74 +94,3 @@ def test_a_machine_that_goes_out_with_jobs_running_leaves_them_to_the_other_whic
     assert [end["status"] for end in ends] == ["finished"] * 6
     assert [end["metrics"]["attempts"] for end in ends] == [2, 1, 1, 1, 1, 1]
     assert len((tmp_path / "diary").read_text().splitlines()) == 2
-
-
-class Producer(threading.Thread):
-    """Has jobs kept by whichever machine answers, with the same key until one has."""
-
-    def __init__(self, ports: list[int], number: int, diary: Path) -> None:
-        super().__init__(daemon=True)
-        self._ports = ports
-        self._number = number
-        self._diary = diary
-        self.ids: dict[str, str] = {}
-
-    def run(self) -> None:
-        for number in range(JOBS // 4):
-            key = f"{self._number}-{number}"
-            fields = {"text": key, "sleep": 0.01, "diary": str(self._diary)}
-            self.ids[key] = wait_until(partial(self._ask, self._ports[number % 2], key, fields), 120)
-
-    def _ask(self, port: int, key: str, fields: dict[str, Any]) -> str | None:
-        try:
-            with connect(port) as connection:
-                answer = connection.ask(post(fields, f"Idempotency-Key: {key}", path="/work"))
-        except OSError:
-            return None
-        return str(answer.json()["job_id"]) if answer is not None and answer.status == 202 else None
-
-
-@full
-def test_hundreds_of_jobs_survive_kills_of_replicas_workers_and_the_database(
-    postgres: PostgresServer, url: str, tmp_path: Path
-) -> None:
-    chance = random.Random(7)
-    diary = tmp_path / "diary"
-    acts = ["replica"] * (KILLS - 2 - CRASHES) + ["worker"] * 2 + ["database"] * CRASHES
-    with (
-        machine("first", url, "work", retries=KILLS, replicas=2) as first,
-        machine("second", url, "work", retries=KILLS, replicas=2) as second,
-    ):
-        services = [first, second]
-        producers = [Producer([each.port for each in services], number, diary) for number in range(4)]
-        for producer in producers:
-            producer.start()
-        for act in chance.sample(acts, KILLS):
-            threading.Event().wait(chance.uniform(0.2, 0.8))  # anywhere in the life of a job
-            service = chance.choice(services)
-            if act == "database":
-                postgres.kill()
-                postgres.start()
-                continue
-            found = service.workers() if act == "worker" else living(service)
-            if found:
-                os.kill(chance.choice(found), signal.SIGKILL)
-        for producer in producers:
-            producer.join(240)
-        wait_until(lambda: all(row["finished_at"] is not None for row in rows(url)), 120)
-        kept = rows(url)
-
-    ids = {job_id: key for producer in producers for key, job_id in producer.ids.items()}
-    assert [row["error"] for row in kept if row["status"] != "finished"] == []
-    assert {row["id"] for row in kept} == set(ids)
-    assert len(ids) == JOBS
-    runs = Counter(diary.read_text().split())
-    assert runs.keys() == set(ids.values())
-    assert all(runs[ids[row["id"]]] <= row["attempts"] + CRASHES for row in kept)
-
-
-def living(service: Service) -> list[int]:
-    try:
-        return [replica["pid"] for replica in replicas(service, "work") if replica["state"] == "ready"]
-    except (OSError, AssertionError, json.JSONDecodeError):
-        return []
