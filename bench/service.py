@@ -34,14 +34,21 @@ class Service(NamedTuple):
     mark: str
 
 
+#: Has a command run under a host name of its own, in the same process.
+_NAMED = ("unshare", "--uts", "sh", "-c", 'hostname "$0" && exec "$@"')
+
+
 @contextmanager
-def serving(app: str, args: Sequence[str], environ: Mapping[str, str] | None = None) -> Iterator[Service]:
+def serving(
+    app: str, args: Sequence[str], environ: Mapping[str, str] | None = None, *, host: str = ""
+) -> Iterator[Service]:
     """Serve an app by Gunicorn until the block ends.
 
     Args:
         app: as Gunicorn takes it.
         args: of Gunicorn.
         environ: further variables; "{folder}" in one is replaced by a folder of the service's own.
+        host: its machine's name, where that is not this one's.
     """
     with closing(socket.create_server(("127.0.0.1", 0))) as probe:
         port: int = probe.getsockname()[1]
@@ -51,6 +58,8 @@ def serving(app: str, args: Sequence[str], environ: Mapping[str, str] | None = N
         own |= {"PYTHONPATH": str(ROOT), "TMPDIR": folder, processes.MARK: mark}
         command = [sys.executable, "-m", "gunicorn", "--config", str(ROOT / "gunicorn.conf.py"), *args]
         command += ["--bind", f"127.0.0.1:{port}", "--log-level", "error", app]
+        if host:
+            command = [*_NAMED, host, *command]
         server = subprocess.Popen(command, cwd=folder, env=os.environ | own, start_new_session=True)
         try:
             _wait_until_ready(port)
