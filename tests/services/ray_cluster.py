@@ -32,7 +32,40 @@ _PORTS = (
 _WORKER_PORTS = 60
 
 #: Where ports of heads, and of nodes, are looked for: below those that the system gives to anybody.
-_FIRST_HEAD_PORT, _FIRST_NODE_PORT = 20_000, 21_000
+_HEAD_PORTS, _NODE_PORTS = range(20_000, 21_000), range(21_000, 32_000)
+
+
+#: Patience of Ray's own parts with each other while a busy machine starts them, and no workers made for jobs
+#: that only look at the cluster: each is a Python with Ray, on the cores that the node starts on.
+_VARIABLES = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_prestart_worker_first_driver": "0",
+    "RAY_raylet_start_wait_time_s": str(int(START_SECONDS)),
+    "RAY_agent_register_timeout_ms": str(int(START_SECONDS * 1000)),
+    "RAY_worker_register_timeout_seconds": str(int(START_SECONDS)),
+    "RAY_NUM_REDIS_GET_RETRIES": str(int(START_SECONDS)),
+}
+
+#: How often a node is started that loses patience with parts of its own: some of that can't be configured.
+_MOST_STARTS = 3
+
+#: Ends with 0 once a head knows so many nodes that are well. It joins none, so that it costs them nothing.
+_WAIT_FOR_NODES = """
+import sys, time
+from ray._raylet import GcsClient
+
+address, number, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
+deadline = time.monotonic() + seconds
+while time.monotonic() < deadline:
+    try:
+        nodes = GcsClient(address=address).get_all_node_info(timeout=5).values()
+    except Exception:  # of several kinds, while it starts
+        nodes = ()
+    if sum(node.state == node.ALIVE for node in nodes) >= number:
+        sys.exit(0)
+    time.sleep(0.1)
+sys.exit(1)
+"""
 
 
 class RayNode:
@@ -40,7 +73,7 @@ class RayNode:
 
     def __init__(self, cluster: "RayCluster", address: str, cpus: int, port: int | None) -> None:
         self.address = address
-        base = _free_ports(address, len(_PORTS) + _WORKER_PORTS)
+        base = _free_ports(address, len(_PORTS) + _WORKER_PORTS, _NODE_PORTS)
         options = {
             "node-ip-address": address,
             "num-cpus": cpus,
@@ -55,14 +88,21 @@ class RayNode:
             options |= {"port": port, "ray-client-server-port": port + 1}
             options |= {"include-dashboard": "false", "temp-dir": cluster.folder}
         words = [f"--{name}={value}" for name, value in options.items()]
-        program = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", *words]
-        with (cluster.folder / f"{address}.log").open("ab") as log:
+        self._command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", *words]
+        if port is not None:
+            self._command.append("--head")
+        self._manager = address, base
+        self._log = cluster.folder / f"{address}.log"
+        self._environment = cluster.environment()
+        self.starts = 0
+        self.start()
+
+    def start(self) -> None:
+        """Start its first process, which starts the others."""
+        self.starts += 1
+        with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*program, *(["--head"] if port is not None else [])],
-                env=cluster.environment(),
-                stdout=log,
-                stderr=log,
-                stdin=subprocess.DEVNULL,
+                self._command, env=self._environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL
             )
         self._known: set[int] = {self._process.pid}
 
@@ -86,6 +126,12 @@ class RayNode:
         """Whether its first process, which starts the others, has not ended."""
         return self._process.poll() is None
 
+    def listens(self) -> bool:
+        """Return whether it takes work: a head with a memory may still know the node before it."""
+        with suppress(OSError), socket.create_connection(self._manager, 1):
+            return True
+        return False
+
     def kill(self) -> None:
         """Kill all of its processes at once, as the end of a machine does."""
         for pid in self.note_processes():
@@ -104,7 +150,7 @@ class RayCluster:
     def __init__(self, folder: Path, cpus: int, redis: int | None = None) -> None:
         self.folder = folder
         self._redis = redis
-        self.port = _free_ports(HEAD, 2, _FIRST_HEAD_PORT)
+        self.port = _free_ports(HEAD, 2, _HEAD_PORTS)
         self.address = f"{HEAD}:{self.port}"
         self.nodes: dict[str, RayNode] = {}
         self.start_head(cpus)
@@ -114,9 +160,8 @@ class RayCluster:
         return {
             **clean_environment(),
             **memory,
+            **_VARIABLES,
             "PYTHONPATH": str(PROJECT),
-            "RAY_USAGE_STATS_ENABLED": "0",
-            "RAY_raylet_start_wait_time_s": str(int(START_SECONDS)),
         }
 
     def start_head(self, cpus: int) -> None:
@@ -131,30 +176,23 @@ class RayCluster:
         return node
 
     def _wait_for_nodes(self, number: int) -> None:
-        question = (
-            "import ray, sys\n"
-            "ray.init(address=sys.argv[1], log_to_driver=False, configure_logging=False)\n"
-            "sys.exit(sum(node['Alive'] for node in ray.nodes()) < int(sys.argv[2]))\n"
-        )
+        """Return once so many nodes are well; one that has lost patience with its own parts starts again."""
+        words = [sys.executable, "-c", _WAIT_FOR_NODES, self.address, str(number), str(START_SECONDS)]
+        asking = subprocess.Popen(words, env=self.environment(), stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + START_SECONDS
-        while not self._listens() or not self._says_yes(question, str(number)):
-            assert all(node.is_running for node in self.nodes.values()), self.log()
-            assert time.monotonic() < deadline, self.log()
-            time.sleep(POLL_SECONDS)
-
-    def _listens(self) -> bool:
-        with suppress(OSError), socket.create_connection((HEAD, self.port), 1):
-            return True
-        return False
-
-    def _says_yes(self, program: str, *arguments: str) -> bool:
-        asked = subprocess.run(
-            [sys.executable, "-c", program, self.address, *arguments],
-            env=self.environment(),
-            capture_output=True,
-            timeout=START_SECONDS,
-        )
-        return asked.returncode == 0
+        try:
+            while asking.poll() is None or not all(node.listens() for node in self.nodes.values()):
+                for node in self.nodes.values():
+                    if not node.is_running:
+                        assert node.starts < _MOST_STARTS, self.log()
+                        node.kill()
+                        node.start()
+                assert time.monotonic() < deadline, self.log()
+                time.sleep(POLL_SECONDS)
+        finally:
+            asking.kill()
+            asking.wait()
+        assert asking.returncode == 0, self.log()
 
     def log(self) -> str:
         """Return what its processes have logged, the end of each."""
@@ -205,15 +243,17 @@ def ray_cluster(cpus: int = 4, redis: int | None = None) -> Iterator[RayCluster]
         yield cluster
 
 
-def _free_ports(address: str, number: int, first: int = _FIRST_NODE_PORT) -> int:
-    """Return the first of so many ports in a row that are free at an address."""
-    for base in range(first + os.getpid() % 97 * 10, 32_000, number):
-        with ExitStack() as held:
-            try:
-                for port in range(base, base + number):
-                    held.enter_context(socket.create_server((address, port)))
-            except OSError:
-                continue
+def _free_ports(address: str, number: int, among: range) -> int:
+    """Return the first of so many ports in a row that are free at an address.
+
+    They are taken some seconds later: processes that look at the same time begin at different places.
+    """
+    places = len(among) // number
+    for place in range(os.getpid(), os.getpid() + places):
+        base = among.start + place % places * number
+        with ExitStack() as held, suppress(OSError):
+            for port in range(base, base + number):
+                held.enter_context(socket.create_server((address, port)))
             return base
     raise AssertionError(f"{number} ports in a row are not free at {address}")
 
