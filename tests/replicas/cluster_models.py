@@ -34,10 +34,13 @@ def unhinted(n: int) -> object:
 
 
 class Model:
-    """Tells which process answers, and of which version it is."""
+    """Tells which process answers, and of which version it is; a diary gets the name of each run."""
 
-    def __call__(self, seconds: float = 0.0, ends: bool = False) -> dict:
+    def __call__(self, seconds: float = 0.0, ends: bool = False, name: str = "", diary: str = "") -> dict:
         if ends:
             os._exit(9)
+        if diary:
+            with open(diary, "a") as file:
+                file.write(f"{name}\n")
         time.sleep(seconds)
         return {"pid": os.getpid(), "version": os.environ.get("OF_THE_MODEL", "")}

@@ -200,7 +200,7 @@ class Load:
     def __init__(self, service: Service, clients: int, *, keep: bool = True, **fields: object) -> None:
         self._port = service.port
         self._keep = keep
-        self._body = json.dumps(fields)
+        self._fields = fields
         self._ends = threading.Event()
         self._threads = [threading.Thread(target=self._ask_on, daemon=True) for _ in range(clients)]
         self.answers: list[tuple[float, Any]] = []
@@ -230,13 +230,18 @@ class Load:
                 time.sleep(POLL_SECONDS)
 
     def _ask(self, connection: http.client.HTTPConnection) -> None:
-        connection.request("POST", "/model", self._body, {} if self._keep else {"Connection": "close"})
+        body = json.dumps(self.next_fields())
+        connection.request("POST", "/model", body, {} if self._keep else {"Connection": "close"})
         response = connection.getresponse()
-        body = response.read()
+        content = response.read()
         if response.status == 200:
-            self.answers.append((time.monotonic(), json.loads(body)))
+            self.answers.append((time.monotonic(), json.loads(content)))
         else:
-            self.failures.append((response.status, body))
+            self.failures.append((response.status, content))
+
+    def next_fields(self) -> dict[str, Any]:
+        """Return the fields of one request."""
+        return self._fields
 
     def wait_for(self, further: int) -> None:
         """Return once so many further answers have come."""

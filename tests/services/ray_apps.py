@@ -47,7 +47,7 @@ def one() -> Flask:
                 "name": "model",
                 "callable": cluster_models.Model,
                 "runner": runner,
-                "threads": 2,
+                "threads": int(os.environ.get("THREADS", "2")),
             },
         ]
     )

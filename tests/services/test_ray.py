@@ -1,25 +1,21 @@
 """Models on a Ray cluster, which the test starts: calls of all kinds, roll-outs, and what dies."""
 
 import json
-import os
-import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from http.client import HTTPConnection
 from typing import Any
 
 import pytest
 
 from tests.selection import full
-from tests.services.hosts import Load, gone_in_the_end, processes, wait_until
-from tests.services.ray_cluster import HEAD, SECOND, RayCluster, ray_cluster
+from tests.services.hosts import Load, processes, wait_until
+from tests.services.ray_cluster import HEAD, RayCluster, ray_cluster
+from tests.services.ray_services import ONE, deploy, serving
 from tests.services.redis_server import redis_server
-from tests.services.serving import Service, serve
+from tests.services.serving import Service
 
 pytestmark = [pytest.mark.processes, full, pytest.mark.timeout(400)]
-
-APP, ONE = "tests.services.ray_apps:on_ray()", "tests.services.ray_apps:one()"
 
 CLIENTS = 8
 
@@ -28,23 +24,6 @@ CLIENTS = 8
 def cluster() -> Iterator[RayCluster]:
     with ray_cluster() as cluster:
         yield cluster
-
-
-@contextmanager
-def serving(
-    cluster: RayCluster, app: str = APP, version: str = "1", ready: bool = True, **env: str
-) -> Iterator[Service]:
-    """Serve an app whose models are on a cluster, until the block ends."""
-    variables = {**cluster.settings(version), "MODEL_SERVING_SERVICE_NAME": "tests", **env}
-    started = serve(app, worker_class="gthread", workers=2, env=variables, args=("--threads", "16"))
-    with gone_in_the_end(started) as service:
-        if ready:
-            service.wait_until(lambda: service.status("/readyz") == 200)
-        yield service
-
-
-def deploy(cluster: RayCluster, app: str = APP, version: str = "1", **env: str) -> str:
-    return cluster.command("deploy", app, version=version, env={"MODEL_SERVING_SERVICE_NAME": "tests", **env})
 
 
 class Answer:
@@ -124,18 +103,6 @@ def test_a_version_that_is_not_deployed_is_a_503_until_it_is(cluster: RayCluster
     assert refused.headers["Retry-After"]
 
 
-def test_a_replica_that_is_killed_under_load_fails_no_call(cluster: RayCluster) -> None:
-    deploy(cluster, ONE, "1", RUNNER=json.dumps({"replicas": 2}))
-    started = serving(cluster, ONE, "1", RUNNER=json.dumps({"replicas": 2}))
-    with started as service, Load(service, CLIENTS).running() as load:
-        for _ in range(2):
-            load.wait_for(2 * CLIENTS)
-            os.kill(load.answers[-1][1]["pid"], signal.SIGKILL)
-        load.wait_for(4 * CLIENTS)
-
-    assert load.failures == []
-
-
 def test_a_call_that_ends_its_replicas_is_a_500_and_harms_no_other(cluster: RayCluster) -> None:
     deploy(cluster, ONE, "1", RUNNER=json.dumps({"replicas": 2}))
     started = serving(cluster, ONE, "1", RUNNER=json.dumps({"replicas": 2}))
@@ -146,21 +113,6 @@ def test_a_call_that_ends_its_replicas_is_a_500_and_harms_no_other(cluster: RayC
 
     assert poison.status == 500
     assert load.failures == []
-
-
-def test_a_gateway_that_is_killed_under_load_fails_no_call(cluster: RayCluster) -> None:
-    deploy(cluster, ONE, "1", RUNNER="{}")
-    with serving(cluster, ONE, "1", RUNNER="{}") as service, Load(service, CLIENTS).running() as load:
-        load.wait_for(2 * CLIENTS)
-        os.kill(gateway(service), signal.SIGKILL)
-        load.wait_for(4 * CLIENTS)
-
-    assert load.failures == []
-
-
-def gateway(service: Service) -> int:
-    [pid] = [pid for pid, command in processes(service).items() if "gateway.main" in command]
-    return pid
 
 
 def test_replicas_come_with_the_load_and_go_without_it() -> None:
@@ -186,19 +138,6 @@ def replicas_of(cluster: RayCluster, env: dict[str, str]) -> int:
     told = cluster.command("status", "--json", ONE, env={"MODEL_SERVING_SERVICE_NAME": "tests", **env})
     [application] = json.loads(told)["applications"]
     return int(application["replicas"])
-
-
-def test_a_node_that_is_killed_under_load_fails_no_call() -> None:
-    env = {"RUNNER": json.dumps({"replicas": 2, "num_cpus": 1})}
-    with ray_cluster(cpus=2) as cluster:
-        cluster.add(SECOND, 2)
-        deploy(cluster, ONE, "1", **env)
-        with serving(cluster, ONE, "1", **env) as service, Load(service, CLIENTS).running() as load:
-            load.wait_for(4 * CLIENTS)
-            cluster.nodes[SECOND].kill()
-            load.wait_for(4 * CLIENTS)
-
-    assert load.failures == []
 
 
 def test_a_head_that_is_gone_is_a_503_within_two_seconds_until_it_is_back() -> None:
