@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Collection
+from functools import cached_property
 from pathlib import Path
 
 from aylien_model_serving.core import logging as logs
@@ -45,8 +46,9 @@ class PoolProcess:
         self._jobs = jobs
         self._pid = os.getpid()
         self._home = home
-        self._lock = threading.Lock()
+        self._hosted: list[HostedEngine] = []
         self._workers: dict[str, OnDemandWorker] = {}
+        self._is_well = True
         logs.configure(jobs.settings)
         lifecycle.is_inspecting = False
 
@@ -56,7 +58,7 @@ class PoolProcess:
         return self._pid == os.getpid()
 
     def load(self, queues: Collection[str]) -> None:
-        """Load the handlers of some queues; where one can't be, this process of a pool ends.
+        """Load the handlers of some queues; where one can't be, this process ends after a pause.
 
         Args:
             queues: names of those from which it gets messages.
@@ -67,61 +69,80 @@ class PoolProcess:
                     self._worker_of(spec)
                 except BaseException:
                     logger.exception("%s can't be built", spec.name)
-                    if _is_of_prefork():
-                        time.sleep(_PAUSE_AFTER_FAILURE)
-                        os._exit(1)
+                    time.sleep(_PAUSE_AFTER_FAILURE)
+                    os._exit(1)
         lifecycle.loaded()
-        self._send_webhooks()
-
-    def _send_webhooks(self) -> None:
         settings = self._jobs.settings
         if settings.webhook_allow and settings.webhook_secret:
             WebhookSender(
-                self._store(), self._jobs.service, settings.webhook_allow, settings.webhook_secret
+                self._store, self._jobs.service, settings.webhook_allow, settings.webhook_secret
             ).start()
-
-    def _store(self) -> Store:
-        settings = self._jobs.settings
-        limits = Limits(settings.jobs_max_ended, settings.jobs_max_bytes)
-        return open_store(self._jobs.url, limits, ServiceIdentity(self._jobs.service))
 
     def run_next(self, route: str) -> str | None:
         """Run the next job of a route, and return its id; None where none waits, or the store is away."""
+        from billiard.exceptions import SoftTimeLimitExceeded
+
+        if not self._is_well:
+            _end_process()
         spec = next(each for each in self._jobs.specs if each.name == route)
         try:
             return self._worker_of(spec).run_next()
         except StoreUnavailable:  # which the log has; the steward finds the job when the store is back
             return None
+        except SoftTimeLimitExceeded:
+            logger.error("Celery's time limit ends a process, and its job runs again: give it a 'timeout'")
+            _end_process()
+            raise
+
+    def close(self) -> None:
+        """Close the handlers, as this process ends."""
+        for hosted in self._hosted:
+            if hosted.health is not None:
+                hosted.health.end()
+            hosted.close_handler()
+
+    @cached_property
+    def _store(self) -> Store:
+        settings = self._jobs.settings
+        limits = Limits(settings.jobs_max_ended, settings.jobs_max_bytes)
+        return open_store(self._jobs.url, limits, ServiceIdentity(self._jobs.service))
 
     def _worker_of(self, spec: Spec) -> OnDemandWorker:
-        with self._lock:
-            if spec.name not in self._workers:
-                self._workers[spec.name] = self._built(spec)
-            return self._workers[spec.name]
+        if spec.name not in self._workers:
+            self._workers[spec.name] = self._built(spec)
+        return self._workers[spec.name]
 
     def _built(self, spec: Spec) -> OnDemandWorker:
-        settings = self._jobs.settings
+        record = str(self._home / f"{spec.key[:16]}-{_number_in_pool()}.runs")
         hosted = HostedEngine(
             spec,
-            settings,
+            self._jobs.settings,
             _device_of(spec),
             self._home,
-            str(self._home / f"{spec.key[:16]}-{_number_in_pool()}.runs"),
+            record,
             _nothing,
-            _nothing,
+            lambda: self._report_unwell("what is left of its GPU's memory is not enough"),
         )
+        self._hosted.append(hosted)
         for _ in range(spec.threads):
             threading.Thread(target=hosted.engine.work, name="model-serving-handler", daemon=True).start()
         hosted.warm_up()
+        if hosted.health is not None:
+            hosted.health.start(self._report_unwell)
         return OnDemandWorker(
-            JobLeases(self._store(), self._jobs.service, (spec.name,)),
+            JobLeases(self._store, self._jobs.service, (spec.name,)),
             hosted.endpoint,
             hosted.engine,
             spec.threads,
             progress.parameter_of(hosted.handler),
             grace=spec.jobs_grace,
-            kill=_end_process if _is_of_prefork() else None,
+            kill=_end_process,
         )
+
+    def _report_unwell(self, reason: str) -> None:
+        """Have this process end in place of its next job."""
+        logger.error("A process of the pool ends before its next job: %s", reason)
+        self._is_well = False
 
 
 def _device_of(spec: Spec) -> str:
@@ -139,15 +160,8 @@ def _number_in_pool() -> int:
     return getattr(current_process(), "index", None) or 0
 
 
-def _is_of_prefork() -> bool:
-    """Return whether this process is one that Celery replaces when it ends."""
-    from billiard import current_process
-
-    return getattr(current_process(), "index", None) is not None
-
-
 def _end_process() -> None:
-    """Kill this process, for a job that can't be stopped otherwise; Celery starts another."""
+    """Kill this process, whose job can't be stopped otherwise; Celery starts another."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 

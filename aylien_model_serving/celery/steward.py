@@ -60,6 +60,7 @@ class Steward:
         self._sweep_due = -math.inf
         self._closed = threading.Event()
         self._gate = ForkGate()
+        self._is_told = False
 
     def start(self) -> None:
         """Start the thread; processes that Celery forks later find no lock of theirs held."""
@@ -109,5 +110,8 @@ class Steward:
                     return
                 for _ in range(min(waiting, _MOST_MESSAGES)):
                     messages.publish(self._celery, channel, service, route)
-        except Exception as error:  # of many classes; Celery itself tells that the broker is away
-            logger.debug("Messages about %s can't be sent: %s", route, error)
+            self._is_told = False
+        except Exception as error:  # of many classes
+            if not self._is_told:
+                logger.warning("Lost messages about jobs can't be sent again at the moment: %s", error)
+            self._is_told = True

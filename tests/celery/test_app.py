@@ -8,7 +8,7 @@ import pytest
 
 from aylien_model_serving import FlaskAppWrapper, Service
 from aylien_model_serving.celery import create_celery_app
-from aylien_model_serving.celery.app import _inspected
+from aylien_model_serving.celery.worker import _inspected, _refuse_other_brokers
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.web.hosted_jobs import hosted_jobs
 
@@ -90,3 +90,32 @@ def test_celery_as_a_backend_needs_a_broker(monkeypatch: pytest.MonkeyPatch) -> 
 
     with pytest.raises(ConfigurationError, match=f"^{re.escape(sentence)}$"):
         routes(job=True)
+
+
+@pytest.mark.parametrize(
+    ("conf", "environ", "culprit"),
+    [
+        ({"broker_url": "redis://other/0"}, {}, "the configuration of Celery names another broker"),
+        ({"broker_read_url": "redis://other/0"}, {}, "the configuration of Celery names another broker"),
+        ({}, {"CELERY_BROKER_URL": "redis://other/0"}, "CELERY_BROKER_URL names another broker"),
+        ({"broker_transport_options": {"global_keyprefix": "x"}}, {}, "broker_transport_options: "),
+    ],
+)
+def test_a_worker_that_would_listen_elsewhere_is_refused(
+    conf: dict[str, Any], environ: dict[str, str], culprit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker = "redis://:secret@127.0.0.1/0"
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    plain = {"broker_url": broker, "broker_read_url": None, "broker_transport_options": {}}
+
+    with pytest.raises(ConfigurationError, match=f"^{culprit}") as refusal:
+        _refuse_other_brokers(broker, mock.Mock(**{**plain, **conf}))
+    assert "secret" not in str(refusal.value)
+
+
+def test_a_worker_of_the_same_broker_is_not_refused() -> None:
+    broker = "redis://127.0.0.1/0"
+    conf = mock.Mock(broker_url=broker, broker_read_url=broker, broker_transport_options={})
+
+    _refuse_other_brokers(broker, conf)

@@ -178,16 +178,39 @@ def test_a_worker_that_is_told_to_end_at_once_gives_its_job_back(
     assert job["metrics"]["attempts"] == 0
 
 
-@full
-@pytest.mark.parametrize("pool", ["solo", "threads"])
-def test_other_pools_run_jobs_too(pool: str, postgres: PostgresServer, tmp_path: Path) -> None:
+def test_a_handler_that_does_not_stop_ends_with_its_process_and_the_next_job_runs_in_another(
+    postgres: PostgresServer, tmp_path: Path
+) -> None:
     with broker_of("redis") as broker:
-        scene = scene_of(broker, postgres, tmp_path, "work,hasty")
-        with scene.web() as service, scene.worker("--pool", pool) as worker:
-            job = end_of(service, enqueue(service, "/work"))
-            assert job["result"]["pid"] == worker.process.pid
-            late = end_of(service, enqueue(service, "/hasty", sleep=1.5))
+        scene = scene_of(broker, postgres, tmp_path, "hasty")
+        with scene.web() as service, scene.worker():
+            late = end_of(service, enqueue(service, "/hasty", sleep=60))
             assert (late["status"], late["error"]) == ("failed", "It took longer than 0.5 seconds")
+            assert end_of(service, enqueue(service, "/hasty"))["status"] == "finished"
+
+
+@full
+@pytest.mark.parametrize(
+    ("words", "routes", "sentence"),
+    [
+        (["--pool", "threads"], "work", "start the worker with --pool prefork"),
+        (["--queues", "work"], "work", "--queues: none of them has jobs: these are "),
+        ([], "echo", "no route has the key 'job'"),
+        ([], "unknown", "The jobs can't be worked on: 'unknown'"),
+    ],
+)
+def test_a_worker_that_would_run_no_job_says_so_and_ends(
+    words: list[str], routes: str, sentence: str, postgres: PostgresServer, tmp_path: Path
+) -> None:
+    with broker_of("redis") as broker:
+        scene = scene_of(broker, postgres, tmp_path, routes)
+        worker = CeleryWorker(scene.env, tmp_path / "log", *words)
+        try:
+            assert worker.process.wait(60) == 1
+        finally:
+            worker.kill()
+
+    assert sentence in worker.log()
 
 
 @full

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 #: Seconds that one waits for a connection to the broker, and for each of its answers.
 CONNECT_SECONDS, ANSWER_SECONDS = 3.0, 5.0
 
+#: Seconds for which RabbitMQ keeps a message that nobody takes; a job that still waits then gets another.
+KEPT_SECONDS = 3600
+
 #: How a broker's URL may begin, and what libraries that needs beside Celery.
 SCHEMES = ("amqp", "amqps", "redis", "rediss")
 
@@ -38,7 +41,7 @@ def create_celery(**options: Any) -> Celery:
             "pip install 'model-serving[celery]'"
         ) from None
     app = Celery("model-serving", set_as_current=False)
-    app.conf.update(task_serializer="json", accept_content=["json"], task_ignore_result=True, **options)
+    app.conf.update(task_serializer="json", accept_content=["json"], **options)
     return app
 
 
@@ -93,4 +96,6 @@ def publish(app: Celery, channel: Any, service: str, route: str) -> None:
         queue=queue_of(service, route),
         producer=app.amqp.Producer(channel, auto_declare=False),
         retry=False,
+        ignore_result=True,
+        expiration=KEPT_SECONDS,
     )
