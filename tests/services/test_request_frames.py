@@ -39,7 +39,8 @@ SERVERS: dict[str, Start] = {
     "gevent": gunicorn("gevent"),
     "asgi": gunicorn("asgi"),
     "asgi in Python": gunicorn("asgi", "--http-parser", "python"),
-    "uvicorn": program("uvicorn", "--factory", APP),
+    # Its parser in C, which comes with some packages, refuses a URL that ends with the host by itself.
+    "uvicorn": program("uvicorn", "--http", "h11", "--factory", APP),
     "granian wsgi": program("granian", "--interface", "wsgi", "--factory", APP),
     "granian asgi": program("granian", "--interface", "asgi", "--factory", APP),
     "flask": program("flask", "--app", f"{APP}()", "run"),
