@@ -160,7 +160,7 @@ def _add_job_endpoints(app: ServingFlask, jobs: JobStore, described: Iterable[Ro
     runners = [
         endpoint.executor
         for endpoint in app.state.endpoints
-        if isinstance(endpoint.executor, EnqueueExecutor)
+        if isinstance(endpoint.executor, EnqueueExecutor) and jobs.sender is None
     ]
     endpoints = job_routes.JobEndpoints(
         jobs.store, jobs.service, [runner.wake for runner in runners], app.state.waiters
