@@ -38,3 +38,7 @@ class QueueFull(TooManyRequests):
 
 class LeaseLost(Exception):
     """The job is not the caller's any more: it has ended, or another process runs it."""
+
+
+class JobChanged(Exception):
+    """A job is not what it was when it was found, or takes more than one statement to save."""

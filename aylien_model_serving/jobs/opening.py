@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aylien_model_serving.core.secrets import without_passwords
 from aylien_model_serving.errors import ConfigurationError
-from aylien_model_serving.jobs.postgres.repository import open_database
+from aylien_model_serving.jobs.postgres.opened_database import open_database
 from aylien_model_serving.jobs.retention import Limits
 from aylien_model_serving.jobs.service_identity import ServiceIdentity
 from aylien_model_serving.jobs.sqlite.repository import open_file, open_memory

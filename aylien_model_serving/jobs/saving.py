@@ -35,11 +35,16 @@ def requeue(
     return [job for job in expired if job.lease_owner is None]
 
 
-def keep(repository: Repository, old: JobRecord, new: JobRecord) -> JobRecord:
-    """Save a job, and drop its call at its end, or its items before another attempt makes them again."""
-    repository.save(old, new)
+def keep(repository: Repository, old: JobRecord, new: JobRecord, body: bytes | None = None) -> JobRecord:
+    """Save a job, and drop its call at its end, or its items before another attempt makes them again.
+
+    Args:
+        body: of the reply with which it ends.
+    """
     if new.status in ENDED and old.status not in ENDED:
-        repository.drop_call(new)
-    elif new.status == "queued" and old.status == "streaming":
+        repository.save_ended(old, new, body)
+        return new
+    repository.save(old, new)
+    if new.status == "queued" and old.status == "streaming":
         repository.drop_items(new)
     return new

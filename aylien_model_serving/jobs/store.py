@@ -7,18 +7,22 @@ as `now`. What becomes of a job is decided in `transitions`; how it is kept is t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from aylien_model_serving.jobs import lookups, saving, tracing, transitions
 from aylien_model_serving.jobs.clock import Clock, wall_ahead
-from aylien_model_serving.jobs.errors import QueueFull
+from aylien_model_serving.jobs.errors import JobChanged, QueueFull
 from aylien_model_serving.jobs.job import ClaimedJob, JobRecord, NewJob
+from aylien_model_serving.jobs.outlooks import Outlooks
 from aylien_model_serving.jobs.retention import Limits, Retention
 from aylien_model_serving.jobs.states import IllegalTransition, Status
-from aylien_model_serving.jobs.unit_of_work import UnitOfWork
+from aylien_model_serving.jobs.unit_of_work import Repository, UnitOfWork
 from aylien_model_serving.rpc.headers import ReplyHeader
 
 #: Jobs that one transaction brings back from a pause or an expired lease, or removes, at most.
 BATCH = 100
+
+_T = TypeVar("_T")
 
 
 class Store:
@@ -44,6 +48,7 @@ class Store:
         self._clock = clock or unit_of_work.now
         self.limits = limits or Limits()
         self._retention = Retention(self.limits)
+        self._outlooks = Outlooks()
         self.is_remote = unit_of_work.is_remote
         self.listen = unit_of_work.listen
 
@@ -71,11 +76,12 @@ class Store:
             kept = lookups.of_key(repository, new, now)
             if kept is not None:
                 return kept, False
-            if not repository.has_room(new.service, new.route, new.queue_size):
-                raise QueueFull(new.queue_size)
             self._retention.make_room(repository, BATCH)
             job = transitions.created(new, now, wall_ahead(self._clock()))
-            return repository.add(job, new.call), True
+            added = repository.add_if_room(job, new.call, new.queue_size)
+            if added is None:
+                raise QueueFull(new.queue_size)
+            return added, True
 
     def get(self, service: str, job_id: str, caller: str | None = None) -> JobRecord | None:
         """Return a job, if this service has it and this caller made it; None is anybody, here and below."""
@@ -138,39 +144,42 @@ class Store:
         Args:
             lease: seconds that the job belongs to the owner without a heartbeat.
         """
-        is_ready, is_over = self._outlook(service, routes, now)
-        if not is_ready and not is_over:
-            return None
+        if not self._outlooks.is_busy(service, routes, now):
+            with self._unit_of_work.read() as repository:  # reading first spares the one lock for writing
+                is_ready, due = repository.outlook(service, routes)
+            if due is not None and due <= now:
+                self._requeue(service, routes, now)
+            elif not is_ready:
+                return None
+            self._outlooks.note(service, routes, now, due)
+
+        def claim_next(repository: Repository) -> ClaimedJob | None:
+            found = repository.next_ready(service, routes)
+            if found is None:
+                return None
+            job = saving.keep(repository, found.job, transitions.claimed(found.job, owner, lease, now))
+            return found._replace(job=job)
+
+        claimed = self._change_one(claim_next, lasting=False)
+        if claimed is None:
+            self._outlooks.forget(service, routes)
+        return claimed
+
+    def _requeue(self, service: str, routes: Sequence[str], now: float) -> None:
         with self._unit_of_work.write(lasting=False) as repository:
-            lost = saving.requeue(repository, service, routes, now, BATCH) if is_over else []
-            claimed = None
-            if first := repository.first_ready(service, routes):
-                job = saving.keep(repository, first, transitions.claimed(first, owner, lease, now))
-                claimed = ClaimedJob(job, repository.call(job))
+            lost = saving.requeue(repository, service, routes, now, BATCH)
         for job in lost:
             tracing.log_lost(job)
-        return claimed
 
     def restore(self, service: str, routes: Sequence[str], now: float) -> bool:
         """Put jobs back whose pause or lease is over, as `claim` does, and return whether one is ready."""
-        is_ready, is_over = self._outlook(service, routes, now)
-        if not is_over:
-            return is_ready
-        with self._unit_of_work.write(lasting=False) as repository:
-            lost = saving.requeue(repository, service, routes, now, BATCH)
-            is_ready = repository.first_ready(service, routes) is not None
-        for job in lost:
-            tracing.log_lost(job)
-        return is_ready
-
-    def _outlook(self, service: str, routes: Sequence[str], now: float) -> tuple[bool, bool]:
-        """Return whether a job is ready, and whether a pause or a lease is over.
-
-        Reading first spares the one lock for writing.
-        """
         with self._unit_of_work.read() as repository:
             is_ready, due = repository.outlook(service, routes)
-        return is_ready, due is not None and due <= now
+        if due is None or due > now:
+            return is_ready
+        self._requeue(service, routes, now)
+        with self._unit_of_work.read() as repository:
+            return repository.outlook(service, routes)[0]
 
     def next_due(self, service: str, routes: Sequence[str], now: float) -> float | None:
         """Return when the next claim may find a job: `now` if one is ready, None if none is in sight."""
@@ -214,12 +223,13 @@ class Store:
 
     def finish(self, job_id: str, owner: str, reply: ReplyHeader, body: bytes, now: float) -> JobRecord:
         """End a job with its reply, and return it."""
-        with self._unit_of_work.write() as repository:
+
+        def end(repository: Repository) -> JobRecord:
             job = lookups.of_owner(repository, job_id, owner)
             self._retention.trim(repository, BATCH)
-            done = saving.keep(repository, job, transitions.finished(job, reply, now))
-            repository.put_body(done, body)
-            return done
+            return saving.keep(repository, job, transitions.finished(job, reply, now), body)
+
+        return self._change_one(end)
 
     def fail(self, job_id: str, owner: str, error: str, now: float, *, again: bool) -> JobRecord:
         """End a job as failed, or put it back while it has retries left, and return it.
@@ -279,9 +289,20 @@ class Store:
     def _transition(
         self, job_id: str, owner: str, event: Callable[[JobRecord], JobRecord], *, lasting: bool = True
     ) -> JobRecord:
-        with self._unit_of_work.write(lasting=lasting) as repository:
+        def change(repository: Repository) -> JobRecord:
             job = lookups.of_owner(repository, job_id, owner)
             return saving.keep(repository, job, event(job))
+
+        return self._change_one(change, lasting=lasting)
+
+    def _change_one(self, change: Callable[[Repository], _T], *, lasting: bool = True) -> _T:
+        """Do what changes one job: in the short way, or with a hold on it if another one was quicker."""
+        try:
+            with self._unit_of_work.write(lasting=lasting, holding=False) as repository:
+                return change(repository)
+        except JobChanged:
+            with self._unit_of_work.write(lasting=lasting) as repository:
+                return change(repository)
 
     def _update_webhook(self, job_id: str, event: Callable[[JobRecord], JobRecord]) -> None:
         with self._unit_of_work.write() as repository:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from aylien_model_serving.jobs.job import JobRecord
+from aylien_model_serving.jobs.job import ClaimedJob, JobRecord
 from aylien_model_serving.jobs.states import Status
 
 
@@ -41,10 +41,7 @@ class Repository(Protocol):
     def counts(self, service: str, now: float) -> dict[str, dict[Status, int]]:
         """Return how many jobs there are of each route and state, without those that have expired."""
 
-    def has_room(self, service: str, route: str, queue_size: int) -> bool:
-        """Return whether fewer jobs than `queue_size` are queued; nobody else fills the place meanwhile."""
-
-    def first_ready(self, service: str, routes: Sequence[str]) -> JobRecord | None:
+    def next_ready(self, service: str, routes: Sequence[str]) -> ClaimedJob | None:
         """Return the queued job of these routes that is next: of the highest priority, then the oldest."""
 
     def retry_due(self, service: str, route: str, now: float, limit: int) -> list[JobRecord]:
@@ -59,11 +56,17 @@ class Repository(Protocol):
     def webhook_due(self, service: str, now: float, limit: int) -> list[JobRecord]:
         """Return jobs whose webhook is due, the longest due first."""
 
-    def add(self, job: JobRecord, call: bytes) -> JobRecord:
-        """Keep a job that comes, and return it with its number."""
+    def add_if_room(self, job: JobRecord, call: bytes, queue_size: int) -> JobRecord | None:
+        """Keep a job that comes, and return it with its number; None if as many of its route are queued.
+
+        The last thing that is done in a transaction: where it is the only one, it may be kept at once.
+        """
 
     def save(self, old: JobRecord, new: JobRecord) -> None:
         """Write what differs alone, so that other columns' indexes stay as they are."""
+
+    def save_ended(self, old: JobRecord, new: JobRecord, body: bytes | None = None) -> None:
+        """Do what `save` does for a job that has ended, forget its call, and keep the body of its reply."""
 
     def remove(self, job: JobRecord) -> None:
         """Forget a job and all its bodies."""
@@ -83,17 +86,8 @@ class Repository(Protocol):
     def free_pages(self) -> None:
         """Give the space of removed jobs back to the file system, some of it at a time."""
 
-    def call(self, job: JobRecord) -> bytes:
-        """Return the call of a job that has not ended."""
-
-    def drop_call(self, job: JobRecord) -> None:
-        """Forget the call of a job that has ended."""
-
     def body(self, job: JobRecord) -> bytes | None:
         """Return the body of the reply."""
-
-    def put_body(self, job: JobRecord, body: bytes) -> None:
-        """Keep the body of the reply."""
 
     def items(self, job: JobRecord, after: int, limit: int) -> list[tuple[int, bytes]]:
         """Return the items whose index is higher than `after`, in order."""
@@ -117,11 +111,13 @@ class UnitOfWork(Protocol):
     def read(self) -> AbstractContextManager[Repository]:
         """Open a repository for reading; what several queries find may be of different moments."""
 
-    def write(self, *, lasting: bool = True) -> AbstractContextManager[Repository]:
+    def write(self, *, lasting: bool = True, holding: bool = True) -> AbstractContextManager[Repository]:
         """Open a transaction; an exception leaves no trace of it.
 
         Args:
             lasting: whether it has to outlive a crash of the database right after its end.
+            holding: whether what it finds stays as it is until its end. Where it may not, one job can be
+                saved, as the last thing, which raises `JobChanged` if it is to be tried again holding it.
         """
 
     def check(self) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from aylien_model_serving.jobs.errors import StoreUnavailable
-from aylien_model_serving.jobs.postgres.repository import open_database
+from aylien_model_serving.jobs.postgres.opened_database import open_database
 from aylien_model_serving.jobs.retention import Limits
 from aylien_model_serving.jobs.sqlite.repository import open_file, open_memory
 from aylien_model_serving.jobs.store import BATCH, Store

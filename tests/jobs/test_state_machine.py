@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from aylien_model_serving.errors import IdempotencyKeyReused
 from aylien_model_serving.jobs.errors import LeaseLost, QueueFull
-from aylien_model_serving.jobs.postgres.repository import open_database
+from aylien_model_serving.jobs.postgres.opened_database import open_database
 from aylien_model_serving.jobs.sqlite.repository import open_memory
 from aylien_model_serving.jobs.states import IllegalTransition
 from aylien_model_serving.jobs.store import Store

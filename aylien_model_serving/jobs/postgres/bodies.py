@@ -17,6 +17,11 @@ ROW = 2048
 PART = 1024 * 1024
 
 
+def parts(body: bytes) -> list[bytes]:
+    """Return the parts of a body; one that is empty has one, too."""
+    return [body[start : start + PART] for start in range(0, max(1, len(body)), PART)]
+
+
 class Bodies:
     """Keeps bodies, and counts their bytes.
 
@@ -34,8 +39,8 @@ class Bodies:
     def get(self, job: JobRecord, kind: str) -> bytes | None:
         """Return the one body of a kind; None where there is none."""
         statement = f"SELECT body FROM {PARTS} WHERE number = %s AND kind = %s ORDER BY position, part"
-        parts = self._db.rows(statement, job.number, kind)
-        return b"".join(body for (body,) in parts) if parts else None
+        found = self._db.rows(statement, job.number, kind)
+        return b"".join(body for (body,) in found) if found else None
 
     def items(self, job: JobRecord, after: int, limit: int) -> list[tuple[int, bytes]]:
         """Return the items whose index is higher than `after`, in order."""
@@ -45,18 +50,21 @@ class Bodies:
         )
         return [(index, body) for index, body in self._db.rows(statement, job.number, ITEM, after, limit)]
 
-    def put(self, job: JobRecord, kind: str, body: bytes, position: int = 0) -> None:
-        """Keep a body."""
-        view = memoryview(body)
-        for part, start in enumerate(range(0, max(1, len(body)), PART)):
-            piece = bytes(view[start : start + PART])
+    def put(self, job: JobRecord, kind: str, body: bytes, position: int = 0, *, first: int = 0) -> None:
+        """Keep a body.
+
+        Args:
+            first: the number of the first part that is not kept yet.
+        """
+        pieces = parts(body)[first:]
+        for part, piece in enumerate(pieces, first):
             statement = (
                 f"WITH new AS (INSERT INTO {PARTS} VALUES (%s, %s, %s, %s, %s))"
                 f" UPDATE {JOBS} SET size = size + %s WHERE number = %s"
             )
             values = (job.number, kind, position, part, piece, len(piece), job.number)
             self._db.do(statement, *values)
-        self._stored.add(len(body))
+        self._stored.add(sum(map(len, pieces)))
 
     def drop(self, job: JobRecord, kind: str, position: int | None = None) -> None:
         """Forget the bodies of a kind, or the one of an index."""

@@ -73,13 +73,10 @@ class PooledConnections:
             yield connection
 
     @contextmanager
-    def transaction(
+    def take_for_writing(
         self, patience: float = PATIENCE, answer_within: float = ANSWER_SECONDS
     ) -> Iterator[Connection]:
-        """Lend a connection in a transaction; it is kept unless an exception comes.
-
-        A statement that is not asked for rows is sent with what comes next, and the last with the end: over a
-        network it is the round trips that take time.
+        """Lend a connection on which each statement is a transaction, and which is to write.
 
         Args:
             patience: seconds to wait for a connection.
@@ -89,8 +86,6 @@ class PooledConnections:
             self._noted(writing=True),
             errors_for_clients(),
             self._lent(patience, answer_within) as connection,
-            connection.pipeline(),
-            connection.transaction(),
         ):
             yield connection
 
@@ -100,7 +95,7 @@ class PooledConnections:
         if known.is_fresh:
             known.raise_error()
             return
-        with self.transaction(PROBE_TIMEOUT, PROBE_TIMEOUT) as db:
+        with self.take_for_writing(PROBE_TIMEOUT, PROBE_TIMEOUT) as db:
             database_errors.refuse_read_only(db)
             if not known.is_well:  # reading alone proves nothing where writing failed
                 db.execute(f"UPDATE {schema.SERVICES} SET seen_at = seen_at")

@@ -9,28 +9,26 @@ and an idempotency key. Locks are taken in one order: key, queue, one job, then 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from typing import Any
 
 from msgspec.structs import replace
 
 from aylien_model_serving.jobs import rows
-from aylien_model_serving.jobs.job import JobRecord
-from aylien_model_serving.jobs.postgres import bodies
+from aylien_model_serving.jobs.job import ClaimedJob, JobRecord
+from aylien_model_serving.jobs.postgres import bodies, joined
 from aylien_model_serving.jobs.postgres.bodies import Bodies
-from aylien_model_serving.jobs.postgres.connections import PooledConnections
-from aylien_model_serving.jobs.postgres.notifications import CHANNEL, WorkListener, topic_of
+from aylien_model_serving.jobs.postgres.notifications import CHANNEL, topic_of
 from aylien_model_serving.jobs.postgres.schema import JOBS
-from aylien_model_serving.jobs.postgres.statements import Statements
+from aylien_model_serving.jobs.postgres.statements import Statement, Statements
 from aylien_model_serving.jobs.postgres.stored_bytes import StoredBytes
-from aylien_model_serving.jobs.service_identity import ServiceIdentity
 from aylien_model_serving.jobs.states import Status
 
 _COLUMNS = ", ".join(rows.COLUMNS)
 _SELECT = f"SELECT {_COLUMNS} FROM {JOBS} "
-_NEW = ", ".join((*rows.COLUMNS[1:], "size"))
-_PLACES = ", ".join(["%s"] * len(rows.COLUMNS))
-_INSERT = f"INSERT INTO {JOBS} ({_NEW}) VALUES ({_PLACES}) RETURNING number"
+
+#: Places of a queue up to which each addition holds its lock: PostgreSQL has as many connections by default.
+_SHORT_QUEUE = 100
 
 #: For which `transitions.is_expired`.
 _EXPIRED = "expires_at <= %s AND webhook_due IS NULL"
@@ -48,28 +46,23 @@ class PostgresRepository:
         holds: whether what is found is held until the end.
     """
 
-    __slots__ = ("_bodies", "_do", "_holds", "_rows", "_stored")
+    __slots__ = ("_bodies", "_do", "_holds", "_rows", "_stored", "_together")
 
     def __init__(self, db: Statements, stored: StoredBytes, *, holds: bool) -> None:
         self._stored = stored
         self._holds = holds
         self._bodies = Bodies(db, stored)
-        self._rows, self._do = db.rows, db.do
+        self._rows, self._do, self._together = db.rows, db.do, db.together
 
     def _jobs(self, condition: str, *values: object, passing_over: bool = False) -> list[JobRecord]:
         lock = "" if not self._holds else _PASS_OVER if passing_over else " FOR UPDATE"
         return [rows.to_job(row) for row in self._rows(_SELECT + condition + lock, *values)]
 
-    def _lock(self, *name: str) -> None:
-        """Hold what a name stands for until the end of the transaction."""
-        digest = hashlib.sha256("\n".join(name).encode("utf-8", "surrogatepass")).digest()
-        self._do("SELECT pg_advisory_xact_lock(%s)", int.from_bytes(digest[:8], "big", signed=True))
-
     def find(self, job_id: str) -> JobRecord | None:
         return _first(self._jobs("WHERE id = %s", job_id))
 
     def find_keyed(self, service: str, caller: str, key: str) -> list[JobRecord]:
-        self._lock("key", service, caller, key)
+        self._do(*_lock("key", service, caller, key))
         condition = "WHERE service = %s AND caller = %s AND idempotency_key = %s"
         return self._jobs(condition, service, caller, key)
 
@@ -101,41 +94,26 @@ class PostgresRepository:
             found.setdefault(route, {})[status] = count
         return found
 
-    def has_room(self, service: str, route: str, queue_size: int) -> bool:
-        # Nobody else can fill the last place unseen as long as there are more than connections.
-        queued, connections = self._queued(service, route, queue_size)
-        if queued + connections < queue_size:
-            return True
-        self._lock("queue", service, route)
-        return self._queued(service, route, queue_size)[0] < queue_size
-
-    def _queued(self, service: str, route: str, limit: int) -> tuple[int, int]:
-        some = f"SELECT 1 FROM {JOBS} WHERE service = %s AND route = %s AND status = 'queued' LIMIT %s"
-        statement = f"SELECT count(*), current_setting('max_connections')::int FROM ({some}) AS found"
-        queued, connections = self._rows(statement, service, route, limit)[0]
-        return int(queued), int(connections)
-
-    def first_ready(self, service: str, routes: Sequence[str]) -> JobRecord | None:
-        condition = (
-            "WHERE service = %s AND route = %s AND status = 'queued' AND not_before IS NULL"
-            " ORDER BY priority DESC, number LIMIT 1"
-        )
-        if self._holds and len(routes) > 1:  # hold no more than one job
-            heads = [(route, self._head(service, route)) for route in routes]
-            routes = [route for route, head in sorted(heads, key=lambda each: each[1] or ()) if head]
+    def next_ready(self, service: str, routes: Sequence[str]) -> ClaimedJob | None:
+        if len(routes) > 1:  # hold no more than one job
+            heads = [(head, route) for route in routes for head in self._rows(joined.HEAD, service, route)]
+            routes = [route for _, route in sorted(heads)]
         for route in routes:
-            if found := _first(self._jobs(condition, service, route, passing_over=True)):
+            if found := self._next_ready(service, route):
                 return found
         return None
 
-    def _head(self, service: str, route: str) -> tuple[int, int] | None:
-        """Return what the first job of a route is ordered by."""
-        statement = (
-            f"SELECT -priority, number FROM {JOBS} WHERE service = %s AND route = %s AND status = 'queued'"
-            " AND not_before IS NULL ORDER BY priority DESC, number LIMIT 1"
-        )
-        found = self._rows(statement, service, route)
-        return found[0] if found else None
+    def _next_ready(self, service: str, route: str) -> ClaimedJob | None:
+        for *row, _, first in self._rows(joined.NEXT_READY + _PASS_OVER, service, route):
+            job = rows.to_job(row)
+            return ClaimedJob(job, self._call(job, first))
+        return None
+
+    def _call(self, job: JobRecord, first: bytes | None) -> bytes:
+        """Return a job's call, of which the first part is known."""
+        if first is not None and len(first) < bodies.PART:
+            return first
+        return self._bodies.get(job, bodies.CALL) or b""
 
     def retry_due(self, service: str, route: str, now: float, limit: int) -> list[JobRecord]:
         condition = "WHERE service = %s AND route = %s AND not_before <= %s ORDER BY not_before LIMIT %s"
@@ -160,12 +138,30 @@ class PostgresRepository:
         condition = "WHERE service = %s AND webhook_due <= %s ORDER BY webhook_due, number LIMIT %s"
         return self._jobs(condition, service, now, limit, passing_over=True)
 
-    def add(self, job: JobRecord, call: bytes) -> JobRecord:
-        numbered = replace(job, number=self._rows(_INSERT, *rows.from_job(job)[1:], bodies.ROW)[0][0])
-        self._stored.add(bodies.ROW)
-        self._bodies.put(numbered, bodies.CALL, call)
-        self._tell(numbered)
+    def add_if_room(self, job: JobRecord, call: bytes, queue_size: int) -> JobRecord | None:
+        first, *others = bodies.parts(call)
+        size = bodies.ROW + len(first)
+        numbers = self._add(job, size, first, queue_size, is_whole=not others)
+        if not numbers:
+            return None
+        numbered = replace(job, number=numbers[0][0])
+        self._stored.add(size)
+        if others:
+            self._bodies.put(numbered, bodies.CALL, call, first=1)
         return numbered
+
+    def _add(
+        self, job: JobRecord, size: int, call: bytes, queue_size: int, *, is_whole: bool
+    ) -> list[tuple[Any, ...]]:
+        """Return the number of a job that was added, or nothing; nobody fills the last place unseen."""
+        before = (joined.ADD, job.service, job.route, queue_size, *rows.from_job(job)[1:], size)
+        after = (queue_size, call, CHANNEL, topic_of(job.service, job.route))
+        if queue_size > _SHORT_QUEUE:
+            found = self._together((*before, False, *after), is_whole=is_whole)
+            if found:
+                return found
+        lock = _lock("queue", job.service, job.route)
+        return self._together(lock, (*before, True, *after), is_whole=is_whole)
 
     def save(self, old: JobRecord, new: JobRecord) -> None:
         changed = rows.changed(old, new)
@@ -174,6 +170,23 @@ class PostgresRepository:
             self._do(f"UPDATE {JOBS} SET {columns} WHERE number = %s", *changed.values(), old.number)
         if new.status == "queued" and new.not_before is None:
             self._tell(new)
+
+    def save_ended(self, old: JobRecord, new: JobRecord, body: bytes | None = None) -> None:
+        self._save_ended(old, new, body, None)
+        if body is not None:
+            self._bodies.put(new, bodies.REPLY, body, first=1)
+
+    def _save_ended(self, old: JobRecord, new: JobRecord, body: bytes | None, version: str | None) -> bool:
+        """Save a job's end with the first part of its reply; return whether it is of the version, if any."""
+        changed = rows.changed(old, new)
+        reply = [] if body is None else bodies.parts(body)[:1]
+        size = sum(map(len, reply))
+        statement = joined.end(changed, with_reply=body is not None, of_version=version is not None)
+        self._stored.add(size)
+        if version is None:
+            self._do(statement, new.number, *reply, *changed.values(), size)
+            return True
+        return bool(self._rows(statement, new.number, version, *reply, *changed.values(), size))
 
     def _tell(self, job: JobRecord) -> None:
         """Wake the workers of a job's route, on all machines, once the transaction is kept."""
@@ -208,17 +221,8 @@ class PostgresRepository:
     def free_pages(self) -> None:
         """Do nothing: PostgreSQL's autovacuum does it."""
 
-    def call(self, job: JobRecord) -> bytes:
-        return self._bodies.get(job, bodies.CALL) or b""
-
-    def drop_call(self, job: JobRecord) -> None:
-        self._bodies.drop(job, bodies.CALL)
-
     def body(self, job: JobRecord) -> bytes | None:
         return self._bodies.get(job, bodies.REPLY)
-
-    def put_body(self, job: JobRecord, body: bytes) -> None:
-        self._bodies.put(job, bodies.REPLY, body)
 
     def items(self, job: JobRecord, after: int, limit: int) -> list[tuple[int, bytes]]:
         return self._bodies.items(job, after, limit)
@@ -231,49 +235,11 @@ class PostgresRepository:
         self._bodies.drop(job, bodies.ITEM)
 
 
+def _lock(*name: str) -> Statement:
+    """Return what holds what a name stands for until the end of the transaction."""
+    digest = hashlib.sha256("\n".join(name).encode("utf-8", "surrogatepass")).digest()
+    return "SELECT pg_advisory_xact_lock(%s)", int.from_bytes(digest[:8], "big", signed=True)
+
+
 def _first(jobs: list[JobRecord]) -> JobRecord | None:
     return jobs[0] if jobs else None
-
-
-class PostgresUnitOfWork:
-    """Opens transactions, of which many write at once.
-
-    Args:
-        connections: to the database.
-    """
-
-    is_remote = True
-
-    def __init__(self, connections: PooledConnections) -> None:
-        self._connections = connections
-        self._stored = StoredBytes()
-        self.check = connections.check
-        self.now = connections.now
-        self.close = connections.close
-
-    @contextmanager
-    def read(self) -> Iterator[PostgresRepository]:
-        with self._connections.take() as db:
-            yield PostgresRepository(Statements(db), self._stored, holds=False)
-
-    @contextmanager
-    def write(self, *, lasting: bool = True) -> Iterator[PostgresRepository]:
-        with self._connections.transaction() as db:
-            if not lasting:
-                db.execute("SET LOCAL synchronous_commit = off")
-            yield PostgresRepository(Statements(db), self._stored, holds=True)
-
-    def listen(self, service: str, routes: Sequence[str], wake: Callable[[], None]) -> Callable[[], None]:
-        topics = [topic_of(service, route) for route in routes]
-        listener = WorkListener(self._connections.parameters, topics, wake)
-        listener.start()
-        return listener.close
-
-
-def open_database(url: str, service: ServiceIdentity | None = None) -> PostgresUnitOfWork:
-    """Return the unit of work of a database; one that does not work at the moment is opened when it does.
-
-    Raises:
-        ConfigurationError: the URL is none, psycopg is missing, or another service has the name.
-    """
-    return PostgresUnitOfWork(PooledConnections(url, service))

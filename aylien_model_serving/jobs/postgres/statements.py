@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from psycopg import Connection
+    from psycopg import Connection, Cursor
+
+#: A statement, and its values.
+Statement = tuple[Any, ...]
 
 _ESCAPED = re.compile(r"\\([0\\])")
 
@@ -25,12 +29,30 @@ class Statements:
 
     def rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         """Return the rows that a statement finds or changes."""
-        found = self._db.execute(statement, [_stored(value) for value in values], binary=True).fetchall()
-        return [tuple(map(_read, row)) for row in found]
+        return read(self._execute(statement, values, binary=True))
 
     def do(self, statement: str, *values: object) -> None:
         """Run a statement whose rows are not needed: within a transaction it is not waited for."""
-        self._db.execute(statement, [_stored(value) for value in values])
+        self._execute(statement, values)
+
+    def together(self, *steps: Statement, is_whole: bool) -> list[tuple[Any, ...]]:
+        """Run statements, and return the rows of the last.
+
+        Args:
+            is_whole: whether they are a transaction by themselves, unless one has begun.
+        """
+        *before, (last, *values) = steps
+        for statement, *of_statement in before:
+            self.do(statement, *of_statement)
+        return self.rows(last, *values)
+
+    def _execute(self, statement: str, values: Sequence[object], *, binary: bool = False) -> Cursor[Any]:
+        return self._db.execute(statement, [_stored(value) for value in values], binary=binary)
+
+
+def read(cursor: Cursor[Any]) -> list[tuple[Any, ...]]:
+    """Return all rows of a cursor."""
+    return [tuple(map(_read, row)) for row in cursor.fetchall()]
 
 
 def _stored(value: object) -> object:

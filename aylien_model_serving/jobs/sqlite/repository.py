@@ -15,7 +15,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from aylien_model_serving.jobs import rows
-from aylien_model_serving.jobs.job import JobRecord
+from aylien_model_serving.jobs.job import ClaimedJob, JobRecord
 from aylien_model_serving.jobs.sqlite.connections import Connections
 from aylien_model_serving.jobs.sqlite.database import Database
 from aylien_model_serving.jobs.sqlite.memory_connection import MemoryConnection
@@ -127,7 +127,15 @@ class SqliteRepository:
         condition = "WHERE service = ? AND webhook_due <= ? ORDER BY webhook_due, number LIMIT ?"
         return self._jobs(condition, service, now, limit)
 
-    def add(self, job: JobRecord, call: bytes) -> JobRecord:
+    def next_ready(self, service: str, routes: Sequence[str]) -> ClaimedJob | None:
+        job = self.first_ready(service, routes)
+        if job is None:
+            return None
+        return ClaimedJob(job, self._value("SELECT body FROM calls WHERE number = ?", job.number))
+
+    def add_if_room(self, job: JobRecord, call: bytes, queue_size: int) -> JobRecord | None:
+        if not self.has_room(job.service, job.route, queue_size):
+            return None
         values = [None, *rows.from_job(job)[1:]]
         numbered = replace(job, number=self._db.execute(_INSERT, values).lastrowid)
         self._db.execute("INSERT INTO calls VALUES (?, ?)", (numbered.number, call))
@@ -138,6 +146,12 @@ class SqliteRepository:
         if changed:
             columns = ", ".join(f"{column} = ?" for column in changed)
             self._db.execute(f"UPDATE jobs SET {columns} WHERE number = ?", (*changed.values(), old.number))
+
+    def save_ended(self, old: JobRecord, new: JobRecord, body: bytes | None = None) -> None:
+        self.save(old, new)
+        self._db.execute("DELETE FROM calls WHERE number = ?", (new.number,))
+        if body is not None:
+            self._db.execute("INSERT INTO bodies VALUES (?, ?)", (new.number, body))
 
     def remove(self, job: JobRecord) -> None:
         self._db.execute("DELETE FROM jobs WHERE number = ?", (job.number,))
@@ -170,19 +184,9 @@ class SqliteRepository:
             # The pragma frees a page at each step, of which Python takes one for a statement without columns.
             self._db.execute("PRAGMA incremental_vacuum(1)")
 
-    def call(self, job: JobRecord) -> bytes:
-        body: bytes = self._value("SELECT body FROM calls WHERE number = ?", job.number)
-        return body
-
-    def drop_call(self, job: JobRecord) -> None:
-        self._db.execute("DELETE FROM calls WHERE number = ?", (job.number,))
-
     def body(self, job: JobRecord) -> bytes | None:
         body: bytes | None = self._value("SELECT body FROM bodies WHERE number = ?", job.number)
         return body
-
-    def put_body(self, job: JobRecord, body: bytes) -> None:
-        self._db.execute("INSERT INTO bodies VALUES (?, ?)", (job.number, body))
 
     def items(self, job: JobRecord, after: int, limit: int) -> list[tuple[int, bytes]]:
         return self._db.execute(
@@ -222,7 +226,7 @@ class SqliteUnitOfWork:
             yield SqliteRepository(db)
 
     @contextmanager
-    def write(self, *, lasting: bool = True) -> Iterator[SqliteRepository]:
+    def write(self, *, lasting: bool = True, holding: bool = True) -> Iterator[SqliteRepository]:
         with self._database.transaction() as db:
             yield SqliteRepository(db)
 
