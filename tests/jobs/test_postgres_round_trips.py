@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+import psycopg
 import pytest
 from msgspec.structs import replace
 
@@ -51,6 +52,21 @@ def test_a_job_of_a_long_queue_is_five_statements_while_one_follows_the_other(
     assert len(statements) == 3
     store.finish(job_id, "me", REPLY, b"null", NOW)
     assert len(statements) == 5
+
+
+def test_a_job_is_kept_whose_notification_fails(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    execute = psycopg.Connection.execute
+
+    def failing(self: psycopg.Connection, statement: Any, *arguments: Any, **options: Any) -> Any:
+        if "pg_notify" in statement:
+            raise psycopg.OperationalError("the connection is gone")
+        return execute(self, statement, *arguments, **options)
+
+    monkeypatch.setattr(psycopg.Connection, "execute", failing)
+
+    job_id = enqueue(store)
+
+    assert claimed_id(store) == job_id
 
 
 def test_a_job_of_a_short_queue_is_added_with_the_lock_of_the_queue(

@@ -13,14 +13,14 @@ VERSION = "xmin::text"
 _NEW = ", ".join((*rows.COLUMNS[1:], "size"))
 _PLACES = ", ".join(["%s"] * len(rows.COLUMNS))
 
-#: Adds a job with the first part of its call and wakes the workers of its route, on all machines, unless its
-#: queue is full. Without the lock of the queue others may fill it meanwhile, at most as many as can connect.
+#: Adds a job with the first part of its call, unless its queue is full. Without the lock of the queue others
+#: may fill it meanwhile, at most as many as can connect.
 ADD = (
     f"WITH queued AS (SELECT 1 FROM {JOBS} WHERE service = %s AND route = %s AND status = 'queued' LIMIT %s),"
     f" new AS (INSERT INTO {JOBS} ({_NEW}) SELECT {_PLACES} WHERE (SELECT count(*) FROM queued)"
     " + CASE WHEN %s THEN 0 ELSE current_setting('max_connections')::int END < %s RETURNING number),"
     f" call AS (INSERT INTO {PARTS} SELECT number, 'call', 0, 0, %s FROM new)"
-    " SELECT number, pg_notify(%s, %s) FROM new"
+    " SELECT number FROM new"
 )
 
 _READY = "service = %s AND route = %s AND status = 'queued' AND not_before IS NULL"

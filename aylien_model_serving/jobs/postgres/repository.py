@@ -46,13 +46,13 @@ class PostgresRepository:
         holds: whether what is found is held until the end.
     """
 
-    __slots__ = ("_bodies", "_do", "_holds", "_rows", "_stored", "_together")
+    __slots__ = ("_afterwards", "_bodies", "_do", "_holds", "_rows", "_stored", "_together")
 
     def __init__(self, db: Statements, stored: StoredBytes, *, holds: bool) -> None:
         self._stored = stored
         self._holds = holds
         self._bodies = Bodies(db, stored)
-        self._rows, self._do, self._together = db.rows, db.do, db.together
+        self._rows, self._do, self._together, self._afterwards = db.rows, db.do, db.together, db.afterwards
 
     def _jobs(self, condition: str, *values: object, passing_over: bool = False) -> list[JobRecord]:
         lock = "" if not self._holds else _PASS_OVER if passing_over else " FOR UPDATE"
@@ -148,6 +148,7 @@ class PostgresRepository:
         self._stored.add(size)
         if others:
             self._bodies.put(numbered, bodies.CALL, call, first=1)
+        self._tell(numbered)
         return numbered
 
     def _add(
@@ -155,7 +156,7 @@ class PostgresRepository:
     ) -> list[tuple[Any, ...]]:
         """Return the number of a job that was added, or nothing; nobody fills the last place unseen."""
         before = (joined.ADD, job.service, job.route, queue_size, *rows.from_job(job)[1:], size)
-        after = (queue_size, call, CHANNEL, topic_of(job.service, job.route))
+        after = (queue_size, call)
         if queue_size > _SHORT_QUEUE:
             found = self._together((*before, False, *after), is_whole=is_whole)
             if found:
@@ -190,7 +191,7 @@ class PostgresRepository:
 
     def _tell(self, job: JobRecord) -> None:
         """Wake the workers of a job's route, on all machines, once the transaction is kept."""
-        self._do("SELECT pg_notify(%s, %s)", CHANNEL, topic_of(job.service, job.route))
+        self._afterwards("SELECT pg_notify(%s, %s)", CHANNEL, topic_of(job.service, job.route))
 
     def remove(self, job: JobRecord) -> None:
         self._remove("number = %s", job.number)

@@ -46,6 +46,10 @@ class Statements:
             self.do(statement, *of_statement)
         return self.rows(last, *values)
 
+    def afterwards(self, statement: str, *values: object) -> None:
+        """Run a statement once what is done here is kept, which its failure does not change."""
+        self._execute(statement, values)
+
     def _execute(self, statement: str, values: Sequence[object], *, binary: bool = False) -> Cursor[Any]:
         return self._db.execute(statement, [_stored(value) for value in values], binary=binary)
 

@@ -33,16 +33,18 @@ def transaction(db: Connection[Any], *, lasting: bool) -> Iterator[Statements]:
         opened = _Transaction(db, ending, lasting)
         yield opened
         opened.commit()
+    opened.conclude()
 
 
 class _Transaction(Statements):
-    __slots__ = ("_ending", "_has_begun", "_is_lasting")
+    __slots__ = ("_afterwards", "_ending", "_has_begun", "_is_lasting")
 
     def __init__(self, db: Connection[Any], ending: ExitStack, lasting: bool) -> None:
         super().__init__(db)
         self._ending = ending
         self._is_lasting = lasting
         self._has_begun = False
+        self._afterwards: list[Statement] = []
 
     def together(self, *steps: Statement, is_whole: bool) -> list[tuple[Any, ...]]:
         if self._has_begun or not self._is_lasting or not is_whole:
@@ -57,6 +59,24 @@ class _Transaction(Statements):
         """Keep what was done, once the pipeline ends."""
         if self._has_begun:
             self._db.execute("COMMIT")
+
+    def afterwards(self, statement: str, *values: object) -> None:
+        if (statement, *values) not in self._afterwards:
+            self._afterwards.append((statement, *values))
+
+    def conclude(self) -> None:
+        """Run what comes afterwards, on a connection that is given up if that fails.
+
+        Transactions with notifications end one after the other, each with the disk's delay, and others can't
+        share it: so a notification is a transaction of its own, which waits for no disk.
+        """
+        import psycopg
+
+        try:
+            for statement, *values in self._afterwards:
+                self._db.execute(statement, values)
+        except psycopg.Error:
+            self._db.close()
 
     def _execute(self, statement: str, values: Sequence[object], *, binary: bool = False) -> Cursor[Any]:
         if not self._has_begun:
