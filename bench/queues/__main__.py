@@ -7,6 +7,7 @@ begins that would end later than nine minutes after the first, if it took as lon
 
 import argparse
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -35,6 +36,7 @@ def main() -> None:
     installed = {each.name: versions(prepare(each.peer, options.envs)) for each in systems}
     speeds: dict[str, list[measures.Speed]] = {each.name: [] for each in systems}
     losses: dict[str, measures.Loss] = {}
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started ends, too
     with ExitStack() as stack:
         urls = _start_servers(stack, systems)
         begin = time.monotonic()
