@@ -17,7 +17,7 @@ GIVES_UP_SECONDS = 2 * PATIENCE
 
 def is_answered(connections: PooledConnections) -> bool:
     try:
-        with connections.transaction() as db:
+        with connections.take_for_writing() as db:
             return db.execute("SELECT 1").fetchone() == (1,)
     except StoreUnavailable:
         return False
