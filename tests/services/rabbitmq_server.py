@@ -3,6 +3,7 @@
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -70,7 +71,12 @@ class RabbitServer:
         """Start it, with the messages that it had, and return once it answers."""
         with (self._folder / "output").open("ab") as log:
             self._process = subprocess.Popen(
-                [str(_PROGRAM)], env=self._environ, cwd=self._folder, stdout=log, stderr=log
+                [str(_PROGRAM)],
+                env=self._environ,
+                cwd=self._folder,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
         deadline = time.monotonic() + _START_SECONDS
         while not self._answers():
@@ -91,12 +97,13 @@ class RabbitServer:
         return (self._folder / "output").read_text()
 
     def kill(self) -> None:
-        """End it without a word."""
-        self._process.kill()
+        """End it, which is a shell's child, without a word."""
+        os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
     def close(self) -> None:
-        self.kill()
+        if self._process.poll() is None:
+            self.kill()
         self._epmd.kill()
         self._epmd.wait()
 
