@@ -30,6 +30,7 @@ def files(plan: Plan) -> dict[str, list[Document]]:
     }
     if worker is not None:
         found["worker.yaml"] = [deployment(plan, worker)]
+        found["service-monitor.yaml"].append(_pod_monitor(plan, worker))
         found["keda.yaml"] = [scaled_object(plan, worker)]
     return found
 
@@ -70,24 +71,32 @@ def _network_policy(plan: Plan, tier: Tier) -> Document:
 
 
 def _service_monitor(plan: Plan) -> Document:
+    return _monitor(plan, plan.web, "ServiceMonitor", "endpoints")
+
+
+def _pod_monitor(plan: Plan, tier: Tier) -> Document:
+    """Return what has a tier read that is behind no Service."""
+    return _monitor(plan, tier, "PodMonitor", "podMetricsEndpoints")
+
+
+def _monitor(plan: Plan, tier: Tier, kind: str, endpoints: str) -> Document:
     key = {
         "authorization": {"type": "Bearer", "credentials": {"name": plan.name, "key": METRICS_KEY}},
     }
+    endpoint = {
+        "port": "http",
+        "path": "/metrics",
+        "interval": f"{_SCRAPE_SECONDS}s",
+        **({} if plan.has_open_metrics else key),
+    }
     return {
         "apiVersion": "monitoring.coreos.com/v1",
-        "kind": "ServiceMonitor",
+        "kind": kind,
         "metadata": metadata(plan, plan.name),
         "spec": {
             "jobLabel": "app.kubernetes.io/name",
-            "selector": {"matchLabels": labels(plan, "web")},
-            "endpoints": [
-                {
-                    "port": "http",
-                    "path": "/metrics",
-                    "interval": f"{_SCRAPE_SECONDS}s",
-                    **({} if plan.has_open_metrics else key),
-                }
-            ],
+            "selector": {"matchLabels": labels(plan, tier.name)},
+            endpoints: [endpoint],
         },
     }
 

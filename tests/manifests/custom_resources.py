@@ -66,26 +66,23 @@ SCALED_OBJECT = resource(
     ),
 )
 
-#: The Prometheus Operator's.
-SERVICE_MONITOR = resource(
-    "monitoring.coreos.com/v1",
-    "ServiceMonitor",
-    record(
-        "selector",
-        "endpoints",
-        jobLabel=TEXT,
-        selector=record(matchLabels=TEXTS),
-        endpoints=listed(
-            record(
-                port=TEXT,
-                path={"type": "string", "pattern": "^/"},
-                interval={"type": "string", "pattern": "^[0-9]+(ms|s|m)$"},
-                authorization=record(
-                    type=TEXT, credentials=record("key", name=TEXT, key=TEXT, optional={"type": "boolean"})
-                ),
-            )
-        ),
-    ),
-)
 
-SCHEMAS = {"ScaledObject": SCALED_OBJECT, "ServiceMonitor": SERVICE_MONITOR}
+def monitor(kind: str, endpoints: str) -> Schema:
+    """Return the schema of what the Prometheus Operator has read."""
+    endpoint = record(
+        port=TEXT,
+        path={"type": "string", "pattern": "^/"},
+        interval={"type": "string", "pattern": "^[0-9]+(ms|s|m)$"},
+        authorization=record(
+            type=TEXT, credentials=record("key", name=TEXT, key=TEXT, optional={"type": "boolean"})
+        ),
+    )
+    fields = {"jobLabel": TEXT, "selector": record(matchLabels=TEXTS), endpoints: listed(endpoint)}
+    return resource("monitoring.coreos.com/v1", kind, record("selector", endpoints, **fields))
+
+
+SCHEMAS = {
+    "ScaledObject": SCALED_OBJECT,
+    "ServiceMonitor": monitor("ServiceMonitor", "endpoints"),
+    "PodMonitor": monitor("PodMonitor", "podMetricsEndpoints"),
+}

@@ -96,6 +96,19 @@ def test_selectors_find_the_pods_of_their_tier_alone(plan: Plan) -> None:
         assert found(made["spec"]["podSelector"]["matchLabels"]) == [name.removeprefix(f"{plan.name}-")]
     selected = one(plan, "ServiceMonitor")["spec"]["selector"]["matchLabels"]
     assert selected.items() <= one(plan, "Service")["metadata"]["labels"].items()
+    for made in of_kind(plan, "PodMonitor").values():
+        assert found(made["spec"]["selector"]["matchLabels"]) == ["worker"]
+
+
+def test_the_metrics_of_each_tier_are_read_at_its_own_port(plan: Plan) -> None:
+    tiers = {name.removeprefix(f"{plan.name}-") for name in of_kind(plan, "Deployment")}
+    monitors = {"web": one(plan, "ServiceMonitor")["spec"]["endpoints"]}
+    for made in of_kind(plan, "PodMonitor").values():
+        monitors["worker"] = made["spec"]["podMetricsEndpoints"]
+
+    assert monitors.keys() == tiers
+    for tier, [endpoint] in monitors.items():
+        assert endpoint["port"] == container(plan, tier)["ports"][0]["name"]
 
 
 def test_only_the_port_of_its_tier_is_reached(plan: Plan) -> None:

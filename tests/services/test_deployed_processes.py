@@ -22,13 +22,17 @@ from tests.selection import full
 from tests.services.containers import Container, container
 from tests.services.hosts import wait_until
 from tests.services.postgres_server import PASSWORD, USER, postgres_server
-from tests.services.serving import PROJECT, START_SECONDS
+from tests.services.raw_http import ask, get, post
+from tests.services.serving import PROJECT, START_SECONDS, Service, serve
 
-pytestmark = [pytest.mark.processes, full, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.processes, full, pytest.mark.timeout(22 * START_SECONDS)]
 
 #: What an operator puts into the Secret.
 SECRETS = {"api-keys": "alice:correct-horse-battery-staple", "metrics-key": "correct-horse-battery-staple"}
 KEY = ("--header", f"X-API-Key: {SECRETS['metrics-key']}")
+
+#: The pod of the workers of its jobs.
+WORKER = "tests.services.deployed_apps:everything"
 
 PODS = {
     "plain": ("tests.services.deployed_apps:app", "512Mi"),
@@ -41,11 +45,17 @@ PODS = {
 def pod(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, Any]:
     """The pod of a service's web tier, as the command writes it."""
     target, memory = PODS[request.param]
-    done = program("deploy", "kubernetes", target, "--output", str(tmp_path), cwd=PROJECT)
-    assert done.returncode == 0, done.stderr
-    deployment = next(yaml.safe_load_all((tmp_path / "kubernetes" / "web.yaml").read_text()))
-    found: dict[str, Any] = deployment["spec"]["template"]["spec"]
+    found = pod_of(target, "web", tmp_path)
     assert found["containers"][0]["resources"]["limits"]["memory"] == memory
+    return found
+
+
+def pod_of(target: str, tier: str, folder: Path) -> dict[str, Any]:
+    """Return the pod of a tier, as the command writes it."""
+    done = program("deploy", "kubernetes", target, "--output", str(folder), cwd=PROJECT)
+    assert done.returncode == 0, done.stderr
+    deployment = next(yaml.safe_load_all((folder / "kubernetes" / f"{tier}.yaml").read_text()))
+    found: dict[str, Any] = deployment["spec"]["template"]["spec"]
     return found
 
 
@@ -133,3 +143,38 @@ def test_a_web_pod_keeps_jobs_in_the_store_of_its_secret(pod: dict[str, Any], st
     status, body = started.ask(f"/status/{job}", *KEY)
     assert (status, json.loads(body)["job_id"]) == (200, job)
     assert PASSWORD not in started.log.read_text()
+
+
+def test_a_worker_pod_runs_the_jobs_of_the_web_tier_within_what_its_manifest_says(tmp_path: Path) -> None:
+    pod = pod_of(WORKER, "worker", tmp_path)
+    only = pod["containers"][0]
+    port = only["ports"][0]["containerPort"]
+    with TemporaryDirectory(prefix="postgres-", dir="/run") as folder:
+        Path(folder).chmod(0o777)
+        with postgres_server(unix_socket_directories=folder, fsync="off") as server:
+            outside = server.new_database()
+            name = outside.rpartition("/")[2]
+            inside = f"postgresql://{USER}:{PASSWORD}@/{name}?host={folder}&port={server.port}"
+            named = {one["name"]: one["value"] for one in only["env"] if "SERVICE_NAME" in one["name"]}
+            web = {"MODEL_SERVING_JOBS_URL": outside, "MODEL_SERVING_ROLE": "web", **named}
+            with serve(WORKER, worker_class="gthread", workers=1, env=web) as service:
+                job = ask(service.port, post({"name": "bread"}, path="/bake")).json()["job_id"]
+                with container(pod, SECRETS | {"jobs-url": inside}) as made:
+                    end = wait_until(lambda: finished(service, job, made), 40)
+                    ready, _ = made.ask(only["readinessProbe"]["httpGet"]["path"], port=port)
+                    read, metrics = made.ask("/metrics", *KEY, port=port)
+                    made.process.send_signal(signal.SIGTERM)
+                    status = made.process.wait(pod["terminationGracePeriodSeconds"])
+                    wait_until(lambda: not made.pids())
+                    log, most = made.log.read_text(), made.most_memory()
+
+    assert (end["result"], ready, read, status) == ("bread", 200, 200, 0), log
+    assert "model_serving_jobs" in metrics
+    assert PASSWORD not in log
+    assert most < int(only["resources"]["limits"]["memory"].removesuffix("Mi")) * 2**20
+
+
+def finished(service: Service, job_id: str, made: Container) -> Any:
+    assert made.process.poll() is None, made.log.read_text()
+    job = ask(service.port, get(f"/status/{job_id}?wait=5")).json()
+    return job if job["status"] == "finished" else None
