@@ -49,7 +49,8 @@ def _runners(routes: Iterable[Route]) -> tuple[RunnerNeeds, ...]:
 
 
 def _needs(name: str, route: Route, options: RunnerOptions) -> RunnerNeeds:
-    replicas = options.replicas
+    """Return what a runner asks of this machine: of one on Ray, that is the gateway to it alone."""
+    replicas = options.replicas if options.ray is None else 1
     least, most = (replicas, replicas) if isinstance(replicas, int) else replicas
     return RunnerNeeds(
         name=name,

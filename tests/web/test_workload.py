@@ -81,3 +81,13 @@ def test_an_operator_s_limit_counts(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_of_another_application_nothing_is_known() -> None:
     assert workload_of(flask.Flask("other")) == Workload()
     assert workload_of(lambda environ, start_response: []) == Workload()
+
+
+def test_a_runner_on_ray_asks_this_machine_for_a_gateway_alone() -> None:
+    on_ray = {"engine": "ray", "replicas": [0, 8], "num_gpus": 1}
+    app = FlaskAppWrapper.create_app(
+        [{"endpoint": "/far", "callable": Embed, "name": "far", "runner": on_ray}]
+    )
+
+    [needs] = workload_of(app).web
+    assert (needs.least, needs.most, needs.gpus) == (1, 1, 0)
