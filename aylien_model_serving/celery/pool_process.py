@@ -22,6 +22,7 @@ from aylien_model_serving.jobs.store import Store
 from aylien_model_serving.jobs.webhook_sender import WebhookSender
 from aylien_model_serving.jobs.worker.lease import JobLeases
 from aylien_model_serving.jobs.worker.on_demand import OnDemandWorker
+from aylien_model_serving.jobs.worker.running import RunningJobs
 from aylien_model_serving.process import lifecycle
 from aylien_model_serving.replicas.replica.hosted_engine import HostedEngine
 from aylien_model_serving.replicas.supervisor import devices
@@ -129,15 +130,16 @@ class PoolProcess:
         hosted.warm_up()
         if hosted.health is not None:
             hosted.health.start(self._report_unwell)
-        return OnDemandWorker(
-            JobLeases(self._store, self._jobs.service, (spec.name,)),
+        leases = JobLeases(self._store, self._jobs.service, (spec.name,))
+        running = RunningJobs(
+            leases,
             hosted.endpoint,
             hosted.engine,
-            spec.threads,
             progress.parameter_of(hosted.handler),
             grace=spec.jobs_grace,
             kill=_end_process,
         )
+        return OnDemandWorker(leases, running, spec.threads)
 
     def _report_unwell(self, reason: str) -> None:
         """Have this process end in place of its next job."""

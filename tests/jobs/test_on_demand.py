@@ -16,6 +16,7 @@ from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.jobs.opening import open_store
 from aylien_model_serving.jobs.worker.lease import JobLeases
 from aylien_model_serving.jobs.worker.on_demand import OnDemandWorker
+from aylien_model_serving.jobs.worker.running import RunningJobs
 from aylien_model_serving.metrics.instruments import Instruments
 from aylien_model_serving.rpc import protocol
 from tests.jobs.stores import enqueue, get
@@ -47,7 +48,8 @@ class Scene:
         )
         self.engine.start()
         leases = JobLeases(self.store, "s", ("r",))
-        self.worker = OnDemandWorker(leases, endpoint, self.engine, 1, None, grace=1.0, kill=None)
+        running = RunningJobs(leases, endpoint, self.engine, None, grace=1.0, kill=None)
+        self.worker = OnDemandWorker(leases, running, 1)
 
     def handle(self, text: str) -> str:
         self.texts.append(text)

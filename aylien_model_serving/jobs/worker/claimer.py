@@ -9,10 +9,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable
 
-from aylien_model_serving.dispatch.pipeline import Endpoint
-from aylien_model_serving.executors.queue import CallEngine
 from aylien_model_serving.jobs.errors import StoreUnavailable
 from aylien_model_serving.jobs.worker.lease import JobLeases
 from aylien_model_serving.jobs.worker.running import HEARTBEAT_INTERVAL, RunningJobs
@@ -33,31 +30,16 @@ class Claimer:
     """Keeps a handler busy with jobs.
 
     Args:
-        leases: claims the jobs, and writes their states.
-        endpoint: the route's; it answers them.
-        engine: runs the handler.
+        leases: claims the jobs.
+        running: runs them.
         slots: how many jobs may run at once.
-        parameter: of the handler, that receives the progress reporter.
-        grace: seconds that a handler has to stop, once it is asked to.
-        kill: ends this process, where a handler does not stop; None where it goes on, and counts for nothing.
     """
 
-    def __init__(
-        self,
-        leases: JobLeases,
-        endpoint: Endpoint,
-        engine: CallEngine,
-        slots: int,
-        parameter: str | None,
-        *,
-        grace: float,
-        kill: Callable[[], None] | None,
-    ) -> None:
+    def __init__(self, leases: JobLeases, running: RunningJobs, slots: int) -> None:
         self._leases = leases
         self._slots = slots
-        self._running = RunningJobs(
-            leases, endpoint, engine, parameter, grace=grace, kill=kill, ended=lambda job_id: self.wake()
-        )
+        self._running = running
+        running.when_ended(lambda job_id: self.wake())
         self._woken = threading.Event()
         self._is_closed = False
         self._sweep_due = self._reclaimed_at = -math.inf

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
 
-from aylien_model_serving.dispatch.pipeline import Endpoint
-from aylien_model_serving.executors.queue import CallEngine
 from aylien_model_serving.jobs.worker.lease import JobLeases
 from aylien_model_serving.jobs.worker.running import HEARTBEAT_INTERVAL, RunningJobs
 
@@ -18,32 +15,17 @@ class OnDemandWorker:
     """Runs jobs on the threads of those who ask, as far as these can tell.
 
     Args:
-        leases: claims the jobs, and writes their states.
-        endpoint: the route's; it answers them.
-        engine: runs the handler.
+        leases: claims the jobs.
+        running: runs them.
         slots: how many jobs may run at once; who asks for more waits.
-        parameter: of the handler, that receives the progress reporter.
-        grace: seconds that a handler has to stop, once it is asked to.
-        kill: ends this process, where a handler does not stop; None where it goes on, and counts for nothing.
     """
 
-    def __init__(
-        self,
-        leases: JobLeases,
-        endpoint: Endpoint,
-        engine: CallEngine,
-        slots: int,
-        parameter: str | None,
-        *,
-        grace: float,
-        kill: Callable[[], None] | None,
-    ) -> None:
+    def __init__(self, leases: JobLeases, running: RunningJobs, slots: int) -> None:
         self._leases = leases
+        self._running = running
+        running.when_ended(self._end)
         self._slots = threading.Semaphore(slots)
         self._ends: dict[str, threading.Event] = {}
-        self._running = RunningJobs(
-            leases, endpoint, engine, parameter, grace=grace, kill=kill, ended=self._end
-        )
         self._woken = threading.Event()
         threading.Thread(target=self._keep, name="model-serving-leases", daemon=True).start()
 

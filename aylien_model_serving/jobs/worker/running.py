@@ -35,7 +35,6 @@ class RunningJobs:
         parameter: of the handler, that receives the progress reporter.
         grace: seconds that a handler has to stop, once it is asked to.
         kill: ends this process, where a handler does not stop; None where it goes on, and counts for nothing.
-        ended: called with the id of a job with which this process has no more to do.
     """
 
     def __init__(
@@ -47,7 +46,6 @@ class RunningJobs:
         *,
         grace: float,
         kill: Callable[[], None] | None,
-        ended: Callable[[str], None],
     ) -> None:
         self._leases = leases
         self._endpoint = endpoint
@@ -55,9 +53,13 @@ class RunningJobs:
         self._parameter = parameter
         self._grace = grace
         self._kill = kill
-        self._ended = ended
+        self._ended: Callable[[str], None] = _ignore
         self._executions: dict[str, JobExecution] = {}
         self._heartbeats: dict[str, float] = {}
+
+    def when_ended(self, call: Callable[[str], None]) -> None:
+        """Have somebody called with the id of each job with which this process has no more to do."""
+        self._ended = call
 
     def __len__(self) -> int:
         return len(self._executions)
@@ -122,3 +124,7 @@ class RunningJobs:
             execution.progress.stop()
         except StoreUnavailable:
             pass  # tried again at the next turn: timeouts are kept meanwhile
+
+
+def _ignore(job_id: str) -> None:
+    """Nobody waits for the end of a job."""

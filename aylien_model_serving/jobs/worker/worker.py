@@ -13,6 +13,7 @@ from aylien_model_serving.jobs.store import Store
 from aylien_model_serving.jobs.webhook_sender import WebhookSender
 from aylien_model_serving.jobs.worker.claimer import Claimer
 from aylien_model_serving.jobs.worker.lease import JobLeases
+from aylien_model_serving.jobs.worker.running import RunningJobs
 
 
 class JobWorker:
@@ -47,9 +48,10 @@ class JobWorker:
         self._topic = service, (endpoint.name,)
         self._stop_listening: Callable[[], None] | None = None
         leases = JobLeases(store, *self._topic)
-        self._claimer = Claimer(
-            leases, endpoint, engine, slots, progress.parameter_of(handler), grace=grace, kill=kill
+        running = RunningJobs(
+            leases, endpoint, engine, progress.parameter_of(handler), grace=grace, kill=kill
         )
+        self._claimer = Claimer(leases, running, slots)
         self._webhook_sender = (
             WebhookSender(store, service, settings.webhook_allow, settings.webhook_secret)
             if settings.webhook_allow and settings.webhook_secret
