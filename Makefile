@@ -102,7 +102,7 @@ coverage: $(DEVELOPMENT) ## Report which lines `make test` runs, those of the st
 	$(VENV_PYTHON) -m coverage report
 
 test-versions: $(DEVELOPMENT) ## Run the in-process tests on the lowest versions allowed, and on every Python here
-	$(VENV_PYTHON) scripts/test_versions.py
+	$(VENV_PYTHON) scripts/test_versions.py $(ARGS)
 
 test-gevent: $(DEVELOPMENT) ## Run the in-process tests in an interpreter that gevent has patched
 	$(VENV_PYTHON) -m tests.under_gevent --part=1/2 $(ARGS) & first=$$!; \

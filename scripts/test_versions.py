@@ -1,6 +1,7 @@
 """Runs the in-process tests on the lowest versions that setup.cfg allows, and on each Python that is here.
 
-python scripts/test_versions.py          # its environments are kept in .venv/versions
+python scripts/test_versions.py             # its environments are kept in .venv/versions
+python scripts/test_versions.py 3.10 3.13   # of the Pythons, these alone
 """
 
 from __future__ import annotations
@@ -140,7 +141,8 @@ def main() -> int:
     """Run every set that can be run here, say which those were, and return the exit status."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     outcomes = {f"lowest versions, Python {THIS}": is_green("lowest", sys.executable, write_lowest())}
-    others = {version: python_of(version) for version in SUPPORTED if version != THIS}
+    asked = sys.argv[1:] or SUPPORTED
+    others = {version: python_of(version) for version in asked if version != THIS}
     for version, python in others.items():
         if python is not None:
             outcomes[f"pinned versions, Python {version}"] = is_green(version, python, PINNED)
