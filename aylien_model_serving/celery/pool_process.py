@@ -15,9 +15,6 @@ from aylien_model_serving.core import logging as logs
 from aylien_model_serving.jobs import progress
 from aylien_model_serving.jobs.broker import messages
 from aylien_model_serving.jobs.errors import StoreUnavailable
-from aylien_model_serving.jobs.opening import open_store
-from aylien_model_serving.jobs.retention import Limits
-from aylien_model_serving.jobs.service_identity import ServiceIdentity
 from aylien_model_serving.jobs.store import Store
 from aylien_model_serving.jobs.webhook_sender import WebhookSender
 from aylien_model_serving.jobs.worker.lease import JobLeases
@@ -104,9 +101,7 @@ class PoolProcess:
 
     @cached_property
     def _store(self) -> Store:
-        settings = self._jobs.settings
-        limits = Limits(settings.jobs_max_ended, settings.jobs_max_bytes)
-        return open_store(self._jobs.url, limits, ServiceIdentity(self._jobs.service))
+        return self._jobs.open_store()
 
     def _worker_of(self, spec: Spec) -> OnDemandWorker:
         if spec.name not in self._workers:

@@ -15,9 +15,6 @@ from typing import TYPE_CHECKING
 
 from aylien_model_serving.jobs.broker import messages
 from aylien_model_serving.jobs.errors import StoreUnavailable
-from aylien_model_serving.jobs.opening import open_store
-from aylien_model_serving.jobs.retention import Limits
-from aylien_model_serving.jobs.service_identity import ServiceIdentity
 from aylien_model_serving.jobs.worker.lease import JobLeases
 from aylien_model_serving.process.fork_gate import ForkGate
 from aylien_model_serving.web.hosted_jobs import HostedJobs
@@ -49,12 +46,10 @@ class Steward:
     """
 
     def __init__(self, jobs: HostedJobs, celery: Celery) -> None:
-        settings = jobs.settings
-        limits = Limits(settings.jobs_max_ended, settings.jobs_max_bytes)
         self._jobs = jobs
         self._celery = celery
         self._routes = [spec.name for spec in jobs.specs]
-        self._store = open_store(jobs.url, limits, ServiceIdentity(jobs.service))
+        self._store = jobs.open_store()
         self._leases = JobLeases(self._store, jobs.service, self._routes)
         self._ready_since: dict[str, float] = {}
         self._sweep_due = -math.inf

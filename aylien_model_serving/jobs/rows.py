@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -42,3 +42,22 @@ def changed(old: JobRecord, new: JobRecord) -> dict[str, Any]:
     """Return the values of the columns that differ, by their names."""
     pairs = zip(COLUMNS, from_job(old), from_job(new), strict=True)
     return {column: after for column, before, after in pairs if after != before}
+
+
+def page(
+    wanted: Mapping[str, object], limit: int, before: int | None, now: float, *, place: str
+) -> tuple[Any, ...]:
+    """Return what follows a SELECT of a page of jobs, and its values.
+
+    Args:
+        wanted: values of columns; None is any.
+        limit, before, now: as `Repository.page` takes them.
+        place: what stands for a value in a statement.
+    """
+    given = {column: value for column, value in wanted.items() if value is not None}
+    conditions = [f"{column} = {place}" for column in given]
+    conditions += [f"number < {place}"] * (before is not None)
+    conditions += ["caller <> ''"] * bool(wanted["caller"])  # says that the callers' indexes have them all
+    conditions.append(f"(expires_at IS NULL OR expires_at > {place} OR webhook_due IS NOT NULL)")
+    values = [*given.values(), *([] if before is None else [before]), now, limit]
+    return f"WHERE {' AND '.join(conditions)} ORDER BY number DESC LIMIT {place}", *values

@@ -6,6 +6,10 @@ from typing import NamedTuple
 
 from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.errors import ConfigurationError
+from aylien_model_serving.jobs.opening import open_store
+from aylien_model_serving.jobs.retention import Limits
+from aylien_model_serving.jobs.service_identity import ServiceIdentity
+from aylien_model_serving.jobs.store import Store
 from aylien_model_serving.rpc.spec import Spec
 from aylien_model_serving.web import executor_factory, job_store, roles
 from aylien_model_serving.web.app import ServingFlask
@@ -25,6 +29,11 @@ class HostedJobs(NamedTuple):
     url: str
     service: str
     specs: tuple[Spec, ...]
+
+    def open_store(self) -> Store:
+        """Return the store, with connections of its own."""
+        limits = Limits(self.settings.jobs_max_ended, self.settings.jobs_max_bytes)
+        return open_store(self.url, limits, ServiceIdentity(self.service))
 
 
 def hosted_jobs(app: ServingFlask) -> HostedJobs:

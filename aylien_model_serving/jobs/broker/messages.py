@@ -20,9 +20,6 @@ CONNECT_SECONDS, ANSWER_SECONDS = 3.0, 5.0
 #: Seconds for which RabbitMQ keeps a message that nobody takes; a job that still waits then gets another.
 KEPT_SECONDS = 3600
 
-#: How a broker's URL may begin, and what libraries that needs beside Celery.
-SCHEMES = ("amqp", "amqps", "redis", "rediss")
-
 
 def create_celery(**options: Any) -> Celery:
     """Return an app of Celery's that is not the process's default.

@@ -77,12 +77,7 @@ class PostgresRepository:
         now: float,
     ) -> list[JobRecord]:
         wanted = {"service": service, "caller": caller, "route": route, "status": status}
-        given = {column: value for column, value in wanted.items() if value is not None}
-        conditions = [f"{column} = %s" for column in given] + ["number < %s"] * (before is not None)
-        conditions += ["caller <> ''"] * bool(caller)  # says that the callers' index has them all
-        conditions.append("(expires_at IS NULL OR expires_at > %s OR webhook_due IS NOT NULL)")
-        values = [*given.values(), *([] if before is None else [before]), now, limit]
-        return self._jobs(f"WHERE {' AND '.join(conditions)} ORDER BY number DESC LIMIT %s", *values)
+        return self._jobs(*rows.page(wanted, limit, before, now, place="%s"))
 
     def counts(self, service: str, now: float) -> dict[str, dict[Status, int]]:
         found: dict[str, dict[Status, int]] = {}

@@ -64,12 +64,7 @@ class SqliteRepository:
         now: float,
     ) -> list[JobRecord]:
         wanted = {"service": service, "caller": caller, "route": route, "status": status}
-        given = {column: value for column, value in wanted.items() if value is not None}
-        conditions = [f"{column} = ?" for column in given] + ["number < ?"] * (before is not None)
-        conditions += ["caller <> ''"] * bool(caller)  # says that the callers' indexes have them all
-        conditions.append("(expires_at IS NULL OR expires_at > ? OR webhook_due IS NOT NULL)")
-        values = [*given.values(), *([] if before is None else [before]), now, limit]
-        return self._jobs(f"WHERE {' AND '.join(conditions)} ORDER BY number DESC LIMIT ?", *values)
+        return self._jobs(*rows.page(wanted, limit, before, now, place="?"))
 
     def counts(self, service: str, now: float) -> dict[str, dict[Status, int]]:
         found: dict[str, dict[Status, int]] = {}
