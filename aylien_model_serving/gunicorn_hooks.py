@@ -226,6 +226,7 @@ def post_worker_init(worker: Any) -> None:
         server_threads.announce_connections(worker.cfg.worker_connections)
     _build(vars(worker).get("asgi") or worker.wsgi)  # each kind of worker has the one or the other
     SupervisorClient.of_process().start()
+    lifecycle.app_uri = worker.app.app_uri
     lifecycle.serving()
     lifecycle.add_drain_check(lambda: not worker.alive)
     lifecycle.loaded()

@@ -58,7 +58,9 @@ OPTIONAL = {
     "celery",
     "kombu",
     "billiard",
-    "grpc",  # comes with Ray
+    "grpc",
+    "grpc_health",
+    "grpc_reflection",
     "yaml",
 }
 

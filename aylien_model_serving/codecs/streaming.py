@@ -1,6 +1,7 @@
 """Streaming responses: the items of a generator handler → server-sent events or lines of JSON.
 
-Pure. An error in the middle becomes the last event, since the status has been sent by then.
+Pure. An error in the middle becomes the last event, since the status has been sent by then. Messages of
+protobuf are framed as gRPC frames them, for those who ask for that by name.
 
 Events are framed here since JSON has no line breaks, so that a prefix and a suffix are all there is to it;
 `sse-starlette` brings responses of Starlette's, and these bodies are sent by WSGI and ASGI alike.
@@ -8,15 +9,17 @@ Events are framed here since JSON has no line breaks, so that a prefix and a suf
 
 from __future__ import annotations
 
+import struct
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from aylien_model_serving.codecs import preferred_media_types
+from aylien_model_serving.codecs import JSON, Encoder, preferred_media_types
 
 EVENT_STREAM = "text/event-stream"
 LINES = "application/x-ndjson"
+MESSAGES = "application/grpc+proto"
 
 #: Keep proxies from buffering items: nginx reads the first, every proxy the second.
 HEADERS = (("X-Accel-Buffering", "no"), ("Cache-Control", "no-cache"))
@@ -28,7 +31,7 @@ class Framing:
 
     Args:
         media_type: the value of Content-Type.
-        item: one item's JSON as a chunk.
+        item: one encoded item as a chunk.
         error: an error's JSON as a chunk.
     """
 
@@ -47,10 +50,30 @@ EVENTS = Framing(
 #: https://github.com/ndjson/ndjson-spec
 NDJSON = Framing(LINES, lambda text: text + b"\n", lambda text: text + b"\n")
 
+#: What comes before each message: a byte of flags, and the message's length.
+PREFIX = struct.Struct(">BI")
 
-def choose_framing(accept: str) -> Framing:
-    """Return the framing that an Accept header prefers; lines of JSON where it names neither."""
+#: The flag of the last frame, which has an error in place of a message; gRPC-Web marks its trailers so.
+ERROR_FLAG = 0x80
+
+#: Length-Prefixed-Message, https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
+MESSAGE_FRAMES = Framing(
+    MESSAGES,
+    lambda message: PREFIX.pack(0, len(message)) + message,
+    lambda text: PREFIX.pack(ERROR_FLAG, len(text)) + text,
+)
+
+
+def choose_framing(accept: str, encoder: Encoder) -> Framing:
+    """Return the framing that an Accept header prefers; lines of JSON where it names none.
+
+    Args:
+        accept: the header.
+        encoder: that the same header prefers; of messages it makes frames, if they are asked for.
+    """
     for media_type in preferred_media_types(accept):
+        if media_type == MESSAGES and encoder is not JSON:
+            return MESSAGE_FRAMES
         if media_type == EVENT_STREAM:
             return EVENTS
         if media_type == LINES:

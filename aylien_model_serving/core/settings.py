@@ -66,6 +66,13 @@ class Settings:
         host: address that a `Service` listens on; the argument of its `serve()` when absent.
         port: TCP port that it listens on, likewise.
         workers: processes that serve it, likewise.
+        grpc_port: TCP port of its gRPC server; none when absent.
+        grpc_host: address that the gRPC server listens on; `host`, or this machine alone, when absent.
+        grpc_workers: processes of the gRPC server.
+        grpc_certfile: path of the gRPC server's certificate and its chain as PEM, with which it speaks TLS.
+        grpc_keyfile: path of the certificate's private key, as PEM.
+        grpc_client_ca: path of the authorities, as PEM, one of which each client's certificate has to be of.
+        grpc_compression: "none", or how replies are compressed for clients that accept it.
         metrics_dir: folder of the metric files that the processes of a service share; chosen when absent.
         express: whether bare handlers may be answered on the fast path, without Flask's dispatch.
         dashboard: whether the service has a dashboard at /__dashboard.
@@ -119,6 +126,13 @@ class Settings:
     host: str | None = None
     port: int | None = None
     workers: int | None = None
+    grpc_port: int | None = None
+    grpc_host: str | None = None
+    grpc_workers: int = 1
+    grpc_certfile: str | None = None
+    grpc_keyfile: str | None = None
+    grpc_client_ca: str | None = None
+    grpc_compression: str = "none"
     metrics_dir: str | None = None
     express: bool = True
     dashboard: bool = True
@@ -240,6 +254,12 @@ def _given(setting: str, environ: Mapping[str, str]) -> tuple[str, str] | None:
 def variables(prefix: str) -> dict[str, str]:
     """Return the variables whose names begin so, with their values."""
     return {variable: text for variable, text in os.environ.items() if variable.startswith(prefix)}
+
+
+def secret_variables() -> dict[str, str]:
+    """Return the variables that processes which this one starts do not inherit, with their values."""
+    inherited = secrets.without_secrets(os.environ)
+    return {variable: text for variable, text in os.environ.items() if variable not in inherited}
 
 
 def slips(environ: Mapping[str, str] | None = None) -> dict[str, str]:

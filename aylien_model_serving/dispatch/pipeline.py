@@ -148,7 +148,7 @@ def _encode(endpoint: Endpoint, call: Call, encoder: codecs.Encoder, result: Any
 def _encode_any(endpoint: Endpoint, call: Call, encoder: codecs.Encoder, result: Any) -> Reply:
     """Return the reply of a result that may be a stream or a response, or come with background tasks."""
     if isinstance(result, GeneratorItems):
-        return _stream(endpoint, call, result)
+        return _stream(endpoint, call, encoder, result)
     if isinstance(result, TaskResponse):
         reply = _encode(endpoint, call, encoder, result.result)
         reply.after = BackgroundBatch(result.tasks, call.request_id)
@@ -159,14 +159,15 @@ def _encode_any(endpoint: Endpoint, call: Call, encoder: codecs.Encoder, result:
     return page_policy.apply(endpoint.content_policy, made)
 
 
-def _stream(endpoint: Endpoint, call: Call, items: GeneratorItems) -> Reply:
+def _stream(endpoint: Endpoint, call: Call, encoder: codecs.Encoder, items: GeneratorItems) -> Reply:
     """Reply with the items of a generator as they are made."""
-    framing = streaming.choose_framing(call.headers.get("accept", ""))
+    framing = streaming.choose_framing(call.headers.get("accept", ""), encoder)
+    encode = encoder.encode if framing is streaming.MESSAGE_FRAMES else codecs.JSON.encode
     context = contextvars.copy_context()
     chunks = streaming.StreamBody(
         items,
         framing,
-        encode=lambda item: codecs.JSON.encode(endpoint.schema.check_result(item)),
+        encode=lambda item: encode(endpoint.schema.check_result(item)),
         encode_error=lambda error: context.run(endpoint.error_responses.reply, error, call).body,
     )
     return Reply(200, b"", framing.media_type, list(streaming.HEADERS), chunks)

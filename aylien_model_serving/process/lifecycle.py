@@ -19,6 +19,12 @@ _when_serving: list[weakref.WeakMethod[Callable[[], None]]] = []
 #: Whether this process hosts a handler: it imports the service's modules, and serves none of their routes.
 is_replica = False
 
+#: The protocol that this process, which a supervisor has started, serves in place of HTTP; empty for none.
+protocol = ""
+
+#: How Gunicorn names the app that this process serves, as in "service:app"; empty where nobody has told.
+app_uri = ""
+
 #: Whether this process is a worker of jobs: it answers no routes, and owns the replicas that run its jobs.
 is_job_worker = False
 
@@ -33,6 +39,11 @@ is_inspecting = False
 
 #: How many times the service's owner has reloaded; the workers that it forks inherit the number.
 generation = 0
+
+
+def is_hosted() -> bool:
+    """Return whether a supervisor has started this process."""
+    return is_replica or bool(protocol)
 
 
 def loaded() -> None:

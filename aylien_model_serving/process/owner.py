@@ -20,9 +20,20 @@ from pathlib import Path
 from aylien_model_serving.process import held_folders
 from aylien_model_serving.process.boot import boot_id
 
+#: The owner of a process that a supervisor has started; 0 where it is to be found.
+_adopted = 0
+
+
+def adopt(pid: int) -> None:
+    """Have this process, which a supervisor has started, be one of an owner's."""
+    global _adopted
+    _adopted = pid
+
 
 def find() -> int:
     """Return the process id of the owner."""
+    if _adopted:
+        return _adopted
     parent = multiprocessing.parent_process()
     if parent is not None and parent.pid is not None:
         return parent.pid

@@ -19,7 +19,7 @@ from aylien_model_serving.executors.batch_policy import BatchOptions
 from aylien_model_serving.handlers import stages, steps
 from aylien_model_serving.limiting import rates
 from aylien_model_serving.limiting.rates import MOST_CONCURRENT, LimitOptions
-from aylien_model_serving.routing import content_policy, runner_options, values
+from aylien_model_serving.routing import content_policy, rpc_schema, runner_options, values
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 
@@ -194,7 +194,7 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "callable": _callable,
     "methods": _methods,
     "name": _name,
-    "schema": values.unchanged,
+    "schema": rpc_schema.read,
     "cache": _cache,
     "timeout": values.seconds,
     "threads": values.threads,

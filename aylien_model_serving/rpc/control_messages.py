@@ -46,9 +46,14 @@ class Replica(msgspec.Struct, frozen=True, kw_only=True):
     is_on_demand: bool = False
 
 
-def followed(name: str) -> str:
-    """Return the key under which the replicas of a runner are announced to who calls it by its name."""
-    return f"name:{name}"
+def followed(name: str, service: str | None = None) -> str:
+    """Return the key under which the replicas of a runner are announced to who calls it by its name.
+
+    Args:
+        name: of the runner.
+        service: its service's number; None for any.
+    """
+    return f"name:{name}" if service is None else f"name:{service}:{name}"
 
 
 class ReloadRequest(msgspec.Struct, frozen=True):
@@ -104,7 +109,8 @@ class HostRequest(msgspec.Struct, frozen=True, omit_defaults=True):
         within: seconds that the replicas then have to finish what they run, if nobody else needs them; None
             for as long as the spec says.
         follow: name of a runner that others host, whose replicas it calls; they are announced under
-            `followed(name)`.
+            `followed(name, service)`.
+        service: the number of the service whose runner of that name is followed; None for any.
         wake: the key under which the replicas of a runner are announced that is idle and is called.
         reload: what is asked about a reload of weights.
     """
@@ -114,6 +120,7 @@ class HostRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     release: str | None = None
     within: float | None = None
     follow: str | None = None
+    service: str | None = None
     wake: str | None = None
     reload: ReloadRequest | None = None
 

@@ -65,6 +65,8 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
         ray: its replicas on a Ray cluster; None where they are processes of this machine.
         application: the name of its application of Ray Serve.
         streams: the methods that return streams; "" is the handler itself.
+        protocol: what a process speaks that serves a whole app; empty for a handler's replica.
+        secrets: variables of such a process, which its environment lacks; part of neither `key` nor `repr`.
         generation: how many times the service had reloaded its code.
         version: fingerprint of the code, the generation of the service, and a digest of what has changed.
     """
@@ -104,6 +106,8 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     ray: RayOptions | None = None
     application: str = ""
     streams: tuple[str, ...] = ()
+    protocol: str = ""
+    secrets: dict[str, str] = {}
     generation: int = 0
     version: str = ""
 
@@ -163,7 +167,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
             ConfigurationError: `init` or `warmup` holds something that MessagePack can't encode.
         """
         jobs = None if self.jobs is None else without_passwords(self.jobs)
-        public = msgspec.structs.replace(self, webhook_secret=None, jobs=jobs)
+        public = msgspec.structs.replace(self, webhook_secret=None, jobs=jobs, secrets={})
         try:
             encoded = msgspec.msgpack.encode(public, order="deterministic")
         except (TypeError, ValueError, OverflowError) as error:

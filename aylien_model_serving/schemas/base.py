@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from google.protobuf.message import Message
+
 from aylien_model_serving.codecs import DECODERS, JSON, Decode, Encoder, choose_encoder, decoders_of
 from aylien_model_serving.codecs.fields import Fields
 from aylien_model_serving.errors import FieldMismatch
@@ -35,6 +37,9 @@ class Schema(ABC):
 
     #: Whether the handler makes its result item by item.
     streams: bool = False
+
+    #: The message types of request and response, where both are protobuf's.
+    messages: tuple[type[Message], type[Message]] | None = None
 
     #: The parameters that are headers and cookies, if there are any.
     parameters: RequestParameters | None = None

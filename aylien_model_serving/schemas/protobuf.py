@@ -61,6 +61,8 @@ class ProtobufSchema(Schema):
             request is not None and descriptors.holds_data(cast(Descriptor, request.DESCRIPTOR), set())
         )
         self.limit_items(json.MAX_ITEMS)
+        if request and response:
+            self.messages = (request, response)
         if response:
             self.encoders = (JSON, *protobuf.encoders(response))
 

@@ -30,6 +30,7 @@ from aylien_model_serving.web import (
     cache,
     dashboard,
     executor_factory,
+    grpc_hosting,
     landing,
     limiters,
     models,
@@ -92,6 +93,7 @@ def build(
     models.refuse_calls_from_ray({f"route {route.endpoint!r}": route for route in described})
     if lifecycle.is_inspecting:
         app.state.routes += [route_schemas.inspect(route) for route in described]
+        grpc_hosting.check(app)
         return app
     roles.check(app.state.settings, described)
     described = [route for route in described if roles.answers(app.state.settings, route)]
@@ -112,6 +114,8 @@ def build(
         _add_job_endpoints(app, app.state.jobs, described)
     models.start(app.state, described, called, in_process=overrides.runs_here())
     scraped_gauges.register(app.state)
+    grpc_hosting.check(app)
+    grpc_hosting.register(app)
     if lifecycle.is_job_worker and described:
         roles.workers.append(app)
     return app

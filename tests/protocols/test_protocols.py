@@ -1,31 +1,49 @@
 """The same forty requests through every protocol: the same answers, and the same errors."""
 
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import pytest
 
 from tests.protocols.cases import CASES, Case, ProtocolClient, fields_of, finding_of
+from tests.protocols.grpc_clients import StubClient
 from tests.protocols.http_clients import JSONClient, MessageClient
-from tests.services.serving import Service, serve
+from tests.services.serving import free_port, serve
 
 pytestmark = pytest.mark.processes
 
+
+class Places(NamedTuple):
+    """Where the service is.
+
+    Args:
+        url: of its HTTP.
+        grpc_port: of its gRPC server.
+    """
+
+    url: str
+    grpc_port: int
+
+
 #: The client of each protocol, made of the service that runs.
-PROTOCOLS: dict[str, Callable[[Service], ProtocolClient]] = {
-    "HTTP with JSON": lambda service: JSONClient(service.url),
-    "HTTP with messages": lambda service: MessageClient(service.url),
+PROTOCOLS: dict[str, Callable[[Places], ProtocolClient]] = {
+    "HTTP with JSON": lambda places: JSONClient(places.url),
+    "HTTP with messages": lambda places: MessageClient(places.url),
+    "gRPC": lambda places: StubClient(places.grpc_port),
 }
 
 
 @pytest.fixture(scope="module")
-def service() -> Iterator[Service]:
-    with serve("tests.protocols.service:app", worker_class="asgi", workers=1) as running:
-        yield running
+def places() -> Iterator[Places]:
+    port = free_port()
+    settings = {"MODEL_SERVING_GRPC_PORT": str(port)}
+    with serve("tests.protocols.service:app", worker_class="asgi", workers=1, env=settings) as running:
+        yield Places(running.url, port)
 
 
 @pytest.fixture(scope="module", params=PROTOCOLS)
-def client(request: pytest.FixtureRequest, service: Service) -> ProtocolClient:
-    return PROTOCOLS[request.param](service)
+def client(request: pytest.FixtureRequest, places: Places) -> ProtocolClient:
+    return PROTOCOLS[request.param](places)
 
 
 def test_there_are_forty_requests_of_different_names() -> None:

@@ -54,7 +54,8 @@ class ReplicaPool:
     def __init__(self, spec: Spec, on_waiting: Callable[[int], None]) -> None:
         self.pid, self.was_ready = os.getpid(), False
         self._name = spec.name
-        self._key = followed(spec.name) if lifecycle.is_replica else spec.key
+        self._service = spec.service if lifecycle.protocol else None
+        self._key = followed(spec.name, self._service) if lifecycle.is_hosted() else spec.key
         self._woken: Sequence[Replica] | None = None
         self._start_timeout = spec.start_timeout
         self._waiting = WaitingCalls(spec.name, spec.max_queue * spec.most_replicas, on_waiting)
@@ -71,7 +72,7 @@ class ReplicaPool:
     def host(self, spec: Spec) -> None:
         """Have the replicas hosted; this pool is updated for as long as something refers to it.
 
-        In a replica, only if no process of the service has.
+        In a process that the supervisor has started, only if no other process of the service has.
 
         Raises:
             ConfigurationError: this process is a replica of the runner, and still loads it.
@@ -83,10 +84,10 @@ class ReplicaPool:
             if pool is not None:
                 pool.update(replicas)
 
-        if lifecycle.is_replica:
+        if lifecycle.is_hosted():
             check_is_loaded(spec.name)
             lifecycle.let_others_load()
-            SupervisorClient.of_process().follow(spec, on_update)
+            SupervisorClient.of_process().follow(spec, on_update, self._service)
         else:
             SupervisorClient.of_process().host(spec, on_update)
 

@@ -45,11 +45,13 @@ class _Hosted(NamedTuple):
         spec: what they host.
         on_update: called with all replicas.
         follows: whether any replicas of the runner's name will do, which others may have had hosted.
+        service: the number of the service of which they have to be; None for any.
     """
 
     spec: Spec
     on_update: OnUpdate
     follows: bool = False
+    service: str | None = None
 
 
 class SupervisorClient:
@@ -127,14 +129,15 @@ class SupervisorClient:
         """
         self._add(spec.key, _Hosted(spec, on_update))
 
-    def follow(self, spec: Spec, on_update: OnUpdate) -> None:
+    def follow(self, spec: Spec, on_update: OnUpdate, service: str | None = None) -> None:
         """Call the replicas of a runner that any process of the service has hosted, or else this one.
 
         Args:
             spec: what they host, unless somebody has hosted a runner of its name.
             on_update: as `host` has it.
+            service: the number of the service whose runner of that name is meant; None for any.
         """
-        self._add(followed(spec.name), _Hosted(spec, on_update, follows=True))
+        self._add(followed(spec.name, service), _Hosted(spec, on_update, follows=True, service=service))
 
     def _add(self, key: str, hosted: _Hosted) -> None:
         address = self.address()
@@ -150,7 +153,8 @@ class SupervisorClient:
 
     def _request(self, hosted: _Hosted) -> HostRequest:
         spec = hosted.spec
-        return HostRequest(host=spec, since=self._since, follow=spec.name if hosted.follows else None)
+        follow = spec.name if hosted.follows else None
+        return HostRequest(host=spec, since=self._since, follow=follow, service=hosted.service)
 
     def wake(self, key: str) -> None:
         """Have the replicas loaded that this process hosts or follows under a key, if they are idle."""

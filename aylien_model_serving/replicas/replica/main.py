@@ -63,7 +63,7 @@ def main(descriptor: int) -> None:
         code.watch()
         loading.callback(code.report)  # before it is ready, and a change could matter
     try:
-        _adopt_environment(spec)
+        adopt_environment(spec)
         hosted = HostedHandler(spec, command, settings)
     except BaseException as error:
         fail(supervisor, spec, error)
@@ -85,7 +85,7 @@ def _loading_lock(settings: Settings) -> Iterator[None]:
         yield
 
 
-def _adopt_environment(spec: Spec) -> None:
+def adopt_environment(spec: Spec) -> None:
     """Set the folder and the import path of the web worker that named the handler."""
     with contextlib.suppress(OSError):  # the folder is gone, and the handler may not need it
         os.chdir(spec.folder)

@@ -20,7 +20,7 @@ _SUPERVISOR_SECONDS = 1.9
 Watch = Callable[[int, Callable[[], None]], None]
 
 
-def begin(pid: int, watch: Watch, forget: Callable[[int], None]) -> None:
+def begin(pid: int, watch: Watch, forget: Callable[[int], object]) -> None:
     """Kill the supervisor if it is still there a while after the owner's end; its replicas go with it.
 
     Args:

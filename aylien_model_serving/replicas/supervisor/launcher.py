@@ -20,6 +20,7 @@ from aylien_model_serving.replicas.cluster.ray_client import VARIABLES
 from aylien_model_serving.replicas.supervisor import cpus, devices
 from aylien_model_serving.replicas.supervisor.child_process import ChildProcess
 from aylien_model_serving.replicas.supervisor.event_loop import EventLoop
+from aylien_model_serving.replicas.supervisor.programs import Programs
 from aylien_model_serving.replicas.supervisor.slots import ReplicaSlot
 from aylien_model_serving.rpc.code_files import KnownFiles, Stamps
 from aylien_model_serving.rpc.control_messages import Command, Status
@@ -40,8 +41,7 @@ class Launcher:
     Args:
         loop: the supervisor's event loop.
         folder: for sockets and flight recorders.
-        argv: starts a replica.
-        gateway_argv: starts the gateway to replicas on other machines.
+        programs: chooses what is started.
         environ: the environment of the service.
         metrics: folder of the service's metric files.
         owner: the process that owns the service.
@@ -52,8 +52,7 @@ class Launcher:
         self,
         loop: EventLoop,
         folder: Path,
-        argv: Sequence[str],
-        gateway_argv: Sequence[str],
+        programs: Programs,
         environ: Mapping[str, str],
         metrics: str,
         owner: int,
@@ -61,8 +60,7 @@ class Launcher:
     ) -> None:
         self._loop = loop
         self._folder = folder
-        self._argv = argv
-        self._gateway_argv = gateway_argv
+        self._programs = programs
         self._environ = environ
         self._metrics = metrics
         self._owner = owner
@@ -120,7 +118,7 @@ class Launcher:
             self._remove_files(slot)
             slot.on_exit(how, time.monotonic())
 
-        argv = self._argv if slot.spec.ray is None else self._gateway_argv
+        argv = self._programs.of(slot.spec)
         return ChildProcess(self._loop, argv, variables, slot.spec.nice, command, on_message, on_exit)
 
     def _add_code(self, spec: Spec, stamps: Stamps) -> None:
@@ -136,6 +134,8 @@ class Launcher:
                 **VARIABLES,
                 _METRICS: self._metrics,
             }
+        if slot.spec.protocol:
+            return {**interpreter.environment(self._environ), _METRICS: self._metrics}
         environ = {**self._environ, **slot.spec.env}
         return {
             **interpreter.environment(environ),

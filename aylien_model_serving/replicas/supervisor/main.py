@@ -30,6 +30,7 @@ from aylien_model_serving.replicas.supervisor.child_process import ReplicaProces
 from aylien_model_serving.replicas.supervisor.deployment import Deployment
 from aylien_model_serving.replicas.supervisor.event_loop import EventLoop, listen
 from aylien_model_serving.replicas.supervisor.launcher import Launcher
+from aylien_model_serving.replicas.supervisor.programs import Programs
 from aylien_model_serving.replicas.supervisor.slots import ReplicaSlot
 from aylien_model_serving.replicas.supervisor.web_worker import WebWorker
 from aylien_model_serving.rpc.control_messages import (
@@ -67,7 +68,7 @@ class Supervisor:
         self._deployments: dict[str, Deployment] = {}
         self._draining: list[Deployment] = []
         self._workers: set[WebWorker] = set()
-        self._followed: dict[str, str] = {}
+        self._followed: dict[str, tuple[str, str | None]] = {}
         self._ends_at: float | None = None
         self._listener = listen(loop, address.socket, self._accept)
         self._owner: int | None = None
@@ -144,7 +145,7 @@ class Supervisor:
         if self._ends_at is not None:
             return
         if request.follow is not None:
-            self._follow(worker, request.follow, request)
+            self._follow(worker, (request.follow, request.service), request)
         elif request.host is not None:
             self._host(worker, request.host, request.since)
             worker.subscribe(request.host.key)
@@ -163,20 +164,21 @@ class Supervisor:
             slots = self._launcher.create_slots(spec, self._slots())
             most = self._launcher.most_replicas(spec)
             self._deployments[key] = Deployment(spec, slots, self._create_slot, most, time.monotonic())
-            devices = ", ".join(slot.device for slot in slots)
-            start_log.logger.info("The runner of %s loads on %s", spec.name, devices)
+            if not spec.protocol:
+                devices = ", ".join(slot.device for slot in slots)
+                start_log.logger.info("The runner of %s loads on %s", spec.name, devices)
         self._deployments[key].add_worker(worker, since)
 
-    def _follow(self, worker: WebWorker, name: str, request: HostRequest) -> None:
+    def _follow(self, worker: WebWorker, runner: tuple[str, str | None], request: HostRequest) -> None:
         """Have a worker told of a runner's replicas; host what it sends if nobody has done so."""
         newest = max(
-            (each.spec.generation for each in self._deployments.values() if each.spec.name == name),
+            (each.spec.generation for each in self._deployments.values() if _is_of(each, runner)),
             default=-1,
         )
         if request.host is not None and request.host.generation > newest:
             self._host(worker, request.host, request.since)
-        self._followed[followed(name)] = name
-        worker.subscribe(followed(name))
+        self._followed[followed(*runner)] = runner
+        worker.subscribe(followed(*runner))
 
     def _create_slot(self, spec: Spec, number: int, device: str | None) -> ReplicaSlot:
         if device is None:
@@ -224,13 +226,20 @@ class Supervisor:
         ready = [] if fallback is None else self._deployments[fallback].ready()
         return self._deployments[key].replicas() + ready
 
-    def _latest(self, name: str) -> str | None:
+    def _latest(self, runner: tuple[str, str | None]) -> str | None:
         """Return the key of a runner's latest version."""
-        return self._latest_key(lambda deployment: deployment.spec.name == name)
+        return self._latest_key(lambda deployment: _is_of(deployment, runner))
 
     def _latest_key(self, is_meant: Callable[[Deployment], bool]) -> str | None:
         keys = [key for key, deployment in self._deployments.items() if is_meant(deployment)]
         return max(keys, key=lambda key: self._deployments[key].version_status().since, default=None)
+
+
+def _is_of(deployment: Deployment, runner: tuple[str, str | None]) -> bool:
+    """Return whether a deployment is a version of a runner: of this name, and of this service or any."""
+    name, service = runner
+    spec = deployment.spec
+    return spec.name == name and not spec.protocol and service in (None, spec.service)
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -249,8 +258,7 @@ def main(arguments: Sequence[str]) -> None:
         launcher = Launcher(
             loop,
             address.folder,
-            address.replica_command or interpreter.command("aylien_model_serving.replicas.replica.main"),
-            address.replica_command or interpreter.command("aylien_model_serving.replicas.gateway.main"),
+            Programs(address.replica_command) if address.replica_command else Programs(),
             os.environ,
             settings.metrics_dir or str(address.home / "metrics"),
             address.owner,

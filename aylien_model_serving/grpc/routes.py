@@ -1,0 +1,130 @@
+"""The RPCs that are routes: messages in and out, as bytes, and errors as gRPC has them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, NoReturn
+
+import grpc
+from grpc.aio import ServicerContext
+
+from aylien_model_serving.codecs import streaming
+from aylien_model_serving.codecs.protobuf import MEDIA_TYPE
+from aylien_model_serving.dispatch.error_responses import PROBLEM_JSON
+from aylien_model_serving.grpc.exchange import App, Exchange
+from aylien_model_serving.grpc.scopes import REQUEST_ID, RouteRequest, scope_of
+from aylien_model_serving.grpc.status_codes import code_of
+from aylien_model_serving.metrics.instruments import Instruments
+from aylien_model_serving.service_definition.methods import Method
+
+#: What a client is counted as that gave up; nginx's number.
+_GONE = 499
+
+#: Characters of an error's text that a status carries: HTTP/2's headers are bounded.
+_MAX_DETAILS = 2000
+
+
+class RouteCalls:
+    """Answers RPCs of routes by the app.
+
+    Args:
+        app: the service, as an ASGI application.
+        instruments: count the calls whose client has left; the app counts all others.
+    """
+
+    def __init__(self, app: App, instruments: Instruments) -> None:
+        self._app = app
+        self._instruments = instruments
+
+    def handler(self, method: Method) -> grpc.RpcMethodHandler:
+        """Return what answers a method; messages are bytes to it."""
+        request = RouteRequest(
+            method.route.endpoint,
+            MEDIA_TYPE,
+            ", ".join((MEDIA_TYPE, streaming.MESSAGES, PROBLEM_JSON)),  # whose errors have their status
+            method.http_method,
+        )
+        if method.streams:
+            return grpc.unary_stream_rpc_method_handler(self._streaming(request, method.route.name))
+        return grpc.unary_unary_rpc_method_handler(self._unary(request, method.route.name))
+
+    def _unary(
+        self, request: RouteRequest, name: str
+    ) -> Callable[[bytes, ServicerContext], Awaitable[bytes]]:
+        async def answer(body: bytes, context: ServicerContext) -> bytes:
+            exchange = Exchange(body)
+            await self._run(exchange, request, body, context, name)
+            return exchange.body
+
+        return answer
+
+    def _streaming(
+        self, request: RouteRequest, name: str
+    ) -> Callable[[bytes, ServicerContext], Awaitable[None]]:
+        async def answer(body: bytes, context: ServicerContext) -> None:
+            errors: list[dict[str, Any]] = []
+
+            async def take(piece: bytes) -> None:
+                for message, is_error in _frames(piece):
+                    if is_error:
+                        errors.append(json.loads(message))
+                    else:
+                        await context.write(message)
+
+            exchange = Exchange(body, take)
+            await self._run(exchange, request, body, context, name)
+            if errors:
+                await _abort(context, exchange, errors[0].get("status", 500), errors[0])
+
+        return answer
+
+    async def _run(
+        self, exchange: Exchange, request: RouteRequest, body: bytes, context: ServicerContext, name: str
+    ) -> None:
+        """Have the app answer, and raise what ends the RPC where that is an error."""
+        start = time.perf_counter()
+        try:
+            await exchange.run(self._app, scope_of(request, body, context))
+        except asyncio.CancelledError:
+            self._instruments.count_request(request.method, _GONE, name, time.perf_counter() - start)
+            raise
+        if exchange.status >= 300:
+            await _abort(context, exchange, exchange.status, _told(exchange))
+        context.set_trailing_metadata(_metadata(exchange, {}))
+
+
+def _frames(piece: bytes) -> Iterator[tuple[bytes, bool]]:
+    """Yield the messages of a piece, which has whole frames, and whether each is an error."""
+    at, prefix = 0, streaming.PREFIX
+    while at < len(piece):
+        flags, length = prefix.unpack_from(piece, at)
+        at += prefix.size + length
+        yield piece[at - length : at], bool(flags & streaming.ERROR_FLAG)
+
+
+def _told(exchange: Exchange) -> dict[str, Any]:
+    """Return what the body of an error says: JSON, unless something other than the service has made it."""
+    try:
+        told = json.loads(exchange.body)
+    except ValueError:
+        told = None
+    return told if isinstance(told, dict) else {}
+
+
+async def _abort(context: ServicerContext, exchange: Exchange, status: int, told: dict[str, Any]) -> NoReturn:
+    message = str(told.get("error") or f"The service answered with status {status}")
+    await context.abort(code_of(status), message[:_MAX_DETAILS], _metadata(exchange, told))
+    raise AssertionError("an aborted RPC goes on")
+
+
+def _metadata(exchange: Exchange, told: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Return the trailing metadata: the request's id, the error's code, and when to try again."""
+    found = {
+        REQUEST_ID: exchange.headers.get(REQUEST_ID),
+        "error-code": told.get("code"),
+        "retry-after": exchange.headers.get("retry-after"),
+    }
+    return tuple((name, str(value)) for name, value in found.items() if value)
