@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -56,6 +57,14 @@ _DEFAULTS = ServerOptions()
 )
 @click.option("--certfile", metavar="FILE", help="Certificate and its chain, as PEM: serve HTTPS.")
 @click.option("--keyfile", metavar="FILE", help="The certificate's private key, as PEM.")
+@click.option(
+    "--grpc",
+    "grpc_port",
+    type=click.IntRange(1, 65535),
+    envvar="MODEL_SERVING_GRPC_PORT",
+    metavar="PORT",
+    help="Serve routes of protobuf messages by gRPC too, at this port.",
+)
 @click.option("--quiet", is_flag=True, help="Start at once: look at nothing, and show nothing.")
 @traceback_option
 def command(target: str, quiet: bool, with_traceback: bool, **chosen: object) -> None:
@@ -69,7 +78,8 @@ def command(target: str, quiet: bool, with_traceback: bool, **chosen: object) ->
         commands.command_of(str(found), options, folder=found.folder)  # is the server installed?
     except ConfigurationError as error:
         raise InvalidUsage(str(error)) from None
-    _check_port(options)
+    _check_ports(options)
+    os.environ.update(commands.variables_of(options, os.environ))  # which also what is shown depends on
     if not quiet or not found.expression:
         inspected = inspect_app(found, with_traceback=with_traceback)
         found = inspected.target
@@ -83,9 +93,11 @@ def _print_summary(inspected: InspectedApp, options: ServerOptions) -> None:
     summary.show(str(inspected.target), inspected._asdict(), options, "--host 0.0.0.0", has_keys=has_keys)
 
 
-def _check_port(options: ServerOptions) -> None:
+def _check_ports(options: ServerOptions) -> None:
     try:
         ports.check(options.host, options.port)
+        if options.grpc_port is not None:
+            ports.check(options.host, options.grpc_port)
     except ports.UnknownHost as error:
         raise InvalidUsage(f"--host: {error}") from None
     except ConfigurationError as error:

@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -52,6 +52,7 @@ class ServerOptions:
         log_level: of the server's own lines.
         certfile: path of a certificate and its chain as PEM, with which the server speaks TLS.
         keyfile: path of the certificate's private key, as PEM.
+        grpc_port: of TCP, at which the app is served by gRPC too; None where the settings decide.
 
     Raises:
         ConfigurationError: one of them can't be.
@@ -66,6 +67,7 @@ class ServerOptions:
     log_level: str = "info"
     certfile: str | None = None
     keyfile: str | None = None
+    grpc_port: int | None = None
 
     @property
     def gunicorn_class(self) -> str:
@@ -147,12 +149,28 @@ def command_of(target: str, options: ServerOptions, *, folder: Path) -> list[str
 
 def environment_of(options: ServerOptions, *, folder: Path) -> dict[str, str]:
     """Return the variables of a server; see `run` for the arguments."""
-    environ = interpreter.environment(os.environ)
-    if options.reload:
-        environ = {**environ, "MODEL_SERVING_RELOAD": "1"}
+    environ = {**interpreter.environment(os.environ), **variables_of(options, os.environ)}
     if options.server == "gunicorn" or str(folder) in sysconfig.get_paths().values():
         return environ
     return {**environ, "PYTHONPATH": os.pathsep.join(filter(None, (str(folder), environ.get("PYTHONPATH"))))}
+
+
+def variables_of(options: ServerOptions, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables by which the processes of a service learn how it is served.
+
+    Args:
+        options: how it is served.
+        environ: what is set already, which goes before what follows from other options.
+    """
+    found = {"MODEL_SERVING_RELOAD": "1"} if options.reload else {}
+    if options.grpc_port is not None:
+        found["MODEL_SERVING_GRPC_PORT"] = str(options.grpc_port)
+        implied = {"HOST": options.host, "CERTFILE": options.certfile, "KEYFILE": options.keyfile}
+        for name, value in implied.items():
+            variable = f"MODEL_SERVING_GRPC_{name}"
+            if value is not None and variable not in environ:
+                found[variable] = value
+    return found
 
 
 def _gunicorn(target: str, options: ServerOptions, folder: Path) -> list[str]:

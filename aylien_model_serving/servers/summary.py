@@ -70,6 +70,7 @@ def summary(
         *(f"  {line}" for line in columns(pages)),
         "",
         f"It {commands.listening(options, cure, has_keys=has_keys)}",
+        *([] if options.grpc_port is None else [f"It serves gRPC at port {options.grpc_port}"]),
         *([] if described["jobs"] is None else [f"Its jobs are kept in {described['jobs']}"]),
     ]
     return "".join(f"{line}\n" for line in (*lines, ""))

@@ -16,6 +16,7 @@ from aylien_model_serving.openapi.responses import DescribedRoute
 from aylien_model_serving.routing.routes import Route
 from aylien_model_serving.routing.runner_options import RunnerOptions
 from aylien_model_serving.schemas.description import Description, JSONSchema
+from aylien_model_serving.web import grpc_hosting
 from aylien_model_serving.web.app import ServingFlask
 from aylien_model_serving.web.job_store import place_of_jobs
 
@@ -43,7 +44,7 @@ def describe_app(app: Any) -> dict[str, Any]:
     own = [_described_route(route) for route in routes if not route.is_own]
     pages = {rule.rule for rule in app.url_map.iter_rules()}.intersection(PAGES)
     return {
-        "routes": [*own, *_models(routes), *_views(app), *_mounts(app)],
+        "routes": [*own, *_methods(app), *_models(routes), *_views(app), *_mounts(app)],
         "pages": [page for page in PAGES if page in pages],
         "jobs": _place_of_jobs(app, routes),
     }
@@ -60,6 +61,22 @@ def _mounts(app: Flask) -> Iterator[dict[str, Any]]:
     for mount in app.mounts if isinstance(app, ServingFlask) else ():
         name = type(getattr(mount, "app", mount)).__name__
         yield {"path": f"{mount.path}/", "methods": ["*"], "name": name, "fields": [], "runs": "mounted"}
+
+
+def _methods(app: Flask) -> Iterator[dict[str, Any]]:
+    """Yield the methods of the gRPC server, where there is one, and which process runs their handlers."""
+    if not isinstance(app, ServingFlask) or app.state.settings.grpc_port is None:
+        return
+    for method in grpc_hosting.definition_of(app).methods:
+        place = "in the gRPC server's process" if method.route.runner is None else "by the route's replicas"
+        shown = "a stream, " if method.streams else ""
+        yield {
+            "path": method.path,
+            "methods": ["gRPC"],
+            "name": method.route.name,
+            "fields": [field.name for field in method.request.DESCRIPTOR.fields],
+            "runs": f"{shown}{place}",
+        }
 
 
 def _models(routes: Iterable[DescribedRoute]) -> Iterator[dict[str, Any]]:
