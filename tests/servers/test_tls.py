@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import shutil
 import socket
 import ssl
-import subprocess
 import sys
 import urllib.request
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -17,9 +14,9 @@ import pytest
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.servers import tls
 from tests.selection import matrix
+from tests.services.certificates import Certificate, openssl, self_signed
 from tests.services.raw_http import get
 from tests.services.serving import PROJECT, Service, launch, serve
-from tests.with_packages import lack
 
 SERVICE = """
 from aylien_model_serving.service import Service
@@ -32,27 +29,9 @@ def echo(text: str) -> str:
 """
 
 
-@dataclass(frozen=True)
-class Certificate:
-    certfile: Path
-    keyfile: Path
-
-
-def openssl(*words: str | Path) -> None:
-    program = shutil.which("openssl")
-    if program is None:
-        lack("openssl is not installed")
-    subprocess.run([program, *words], check=True, capture_output=True, timeout=60)
-
-
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    folder = tmp_path_factory.mktemp("tls")
-    made = Certificate(folder / "cert.pem", folder / "key.pem")
-    names = ("-subj", "/CN=model-serving test", "-addext", "subjectAltName=IP:127.0.0.1")
-    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", made.keyfile)
-    openssl("req", "-x509", *key, "-out", made.certfile, "-days", "2", *names)
-    return made
+    return self_signed(tmp_path_factory.mktemp("tls"), "cert")
 
 
 def ask(service: Service, certificate: Certificate) -> object:
