@@ -12,13 +12,16 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from tests.docs.pages import PROJECT, Block, Command, commands
-from tests.services.serving import BRIEF_SECONDS, Service, clean_environment, launch
+from tests.services.serving import BRIEF_SECONDS, Service, clean_environment, free_port, launch
 
 #: Time limit in seconds of one command: some train a model, while other tests run.
 COMMAND_SECONDS = 200
 
 #: The address of the servers in the pages.
 _ADDRESS = "localhost:8000"
+
+#: The port of the gRPC servers in the pages.
+_GRPC_PORT = "50051"
 
 #: What a page prints in place of output that differs from run to run.
 _ANYTHING = "…"
@@ -36,6 +39,7 @@ class PageRunner:
         self._servers = ExitStack()
         self._service: Service | None = None
         self._modules: dict[str, str] = {}
+        self._grpc_port = str(free_port())
         _make_venv(folder / "venv")
         self._programs = f"{folder / 'venv' / 'bin'}:{Path(sys.executable).parent}"
 
@@ -85,6 +89,7 @@ class PageRunner:
         cwd = self.folder if self._modules and "examples." not in line and "make" not in line else PROJECT
         own = {"XDG_CACHE_HOME": self.folder / "cache", "PATH": f"{self._programs}:$PATH"}
         exports = " ".join(f"{name}={value}" for name, value in {**variables, **own}.items())
+        line = line.replace(_GRPC_PORT, self._grpc_port)
         command = ["bash", "-c", f"export {exports}; exec env {line}"]
         server = launch(
             command, cwd=cwd, ready="/readyz", stop_seconds=BRIEF_SECONDS, start_seconds=COMMAND_SECONDS
@@ -93,7 +98,7 @@ class PageRunner:
 
     def _output_of(self, line: str) -> str:
         for name, text in self._modules.items():
-            if _ADDRESS in text and name in line:
+            if name in line:
                 (self.folder / name).write_text(self._with_port(text))
         completed = subprocess.run(
             ["bash", "-o", "pipefail", "-c", f"PATH={self._programs}:$PATH; {self._with_port(line)}"],
@@ -107,6 +112,7 @@ class PageRunner:
         return completed.stdout.replace("\r\n", "\n").removesuffix("\n")
 
     def _with_port(self, text: str) -> str:
+        text = text.replace(_GRPC_PORT, self._grpc_port)
         if _ADDRESS not in text:
             return text
         assert self._service is not None, f"no server was started before {text!r}"
