@@ -5,26 +5,39 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import grpc
 from grpc.aio import ServicerContext
 
-from aylien_model_serving.codecs import streaming
+from aylien_model_serving.codecs import message_items, streaming
 from aylien_model_serving.codecs.protobuf import MEDIA_TYPE
 from aylien_model_serving.dispatch.error_responses import PROBLEM_JSON
 from aylien_model_serving.grpc.exchange import App, Exchange
+from aylien_model_serving.grpc.request_items import RequestItems
 from aylien_model_serving.grpc.scopes import REQUEST_ID, RouteRequest, scope_of
 from aylien_model_serving.grpc.status_codes import code_of
 from aylien_model_serving.metrics.instruments import Instruments
 from aylien_model_serving.service_definition.methods import Method
+
+#: What an RPC sends: a message, or a stream of them.
+Sent = bytes | AsyncIterator[bytes]
 
 #: What a client is counted as that gave up; nginx's number.
 _GONE = 499
 
 #: Characters of an error's text that a status carries: HTTP/2's headers are bounded.
 _MAX_DETAILS = 2000
+
+#: What makes the handler of an RPC, by whether it takes a stream, and whether it returns one.
+_MAKERS = {
+    (False, False): grpc.unary_unary_rpc_method_handler,
+    (False, True): grpc.unary_stream_rpc_method_handler,
+    (True, False): grpc.stream_unary_rpc_method_handler,
+    (True, True): grpc.stream_stream_rpc_method_handler,
+}
 
 
 class RouteCalls:
@@ -43,28 +56,25 @@ class RouteCalls:
         """Return what answers a method; messages are bytes to it."""
         request = RouteRequest(
             method.route.endpoint,
-            MEDIA_TYPE,
+            streaming.MESSAGES if method.takes_stream else MEDIA_TYPE,
             ", ".join((MEDIA_TYPE, streaming.MESSAGES, PROBLEM_JSON)),  # whose errors have their status
             method.http_method,
         )
-        if method.streams:
-            return grpc.unary_stream_rpc_method_handler(self._streaming(request, method.route.name))
-        return grpc.unary_unary_rpc_method_handler(self._unary(request, method.route.name))
+        answering = self._streaming if method.streams else self._unary
+        return _MAKERS[method.takes_stream, method.streams](answering(request, method.route.name))
 
-    def _unary(
-        self, request: RouteRequest, name: str
-    ) -> Callable[[bytes, ServicerContext], Awaitable[bytes]]:
-        async def answer(body: bytes, context: ServicerContext) -> bytes:
-            exchange = Exchange(body)
-            await self._run(exchange, request, body, context, name)
+    def _unary(self, request: RouteRequest, name: str) -> Callable[[Sent, ServicerContext], Awaitable[bytes]]:
+        async def answer(sent: Sent, context: ServicerContext) -> bytes:
+            exchange = Exchange(b"" if not isinstance(sent, bytes) else sent)
+            await self._run(exchange, request, sent, context, name)
             return exchange.body
 
         return answer
 
     def _streaming(
         self, request: RouteRequest, name: str
-    ) -> Callable[[bytes, ServicerContext], Awaitable[None]]:
-        async def answer(body: bytes, context: ServicerContext) -> None:
+    ) -> Callable[[Sent, ServicerContext], Awaitable[None]]:
+        async def answer(sent: Sent, context: ServicerContext) -> None:
             errors: list[dict[str, Any]] = []
 
             async def take(piece: bytes) -> None:
@@ -74,26 +84,42 @@ class RouteCalls:
                     else:
                         await context.write(message)
 
-            exchange = Exchange(body, take)
-            await self._run(exchange, request, body, context, name)
+            exchange = Exchange(b"" if not isinstance(sent, bytes) else sent, take)
+            await self._run(exchange, request, sent, context, name)
             if errors:
                 await _abort(context, exchange, errors[0].get("status", 500), errors[0])
 
         return answer
 
     async def _run(
-        self, exchange: Exchange, request: RouteRequest, body: bytes, context: ServicerContext, name: str
+        self, exchange: Exchange, request: RouteRequest, sent: Sent, context: ServicerContext, name: str
     ) -> None:
         """Have the app answer, and raise what ends the RPC where that is an error."""
         start = time.perf_counter()
         try:
-            await exchange.run(self._app, scope_of(request, body, context))
+            with _items_of(sent):
+                await exchange.run(self._app, scope_of(request, context))
         except asyncio.CancelledError:
             self._instruments.count_request(request.method, _GONE, name, time.perf_counter() - start)
             raise
         if exchange.status >= 300:
             await _abort(context, exchange, exchange.status, _told(exchange))
         context.set_trailing_metadata(_metadata(exchange, {}))
+
+
+@contextmanager
+def _items_of(sent: Sent) -> Iterator[None]:
+    """Have the handler find what an RPC sends as a stream, until its answer is complete."""
+    if isinstance(sent, bytes):
+        yield
+        return
+    items = RequestItems(sent)
+    token = message_items.current.set(items)
+    try:
+        yield
+    finally:
+        message_items.current.reset(token)
+        items.close()
 
 
 def _frames(piece: bytes) -> Iterator[tuple[bytes, bool]]:

@@ -43,17 +43,15 @@ class RouteRequest(NamedTuple):
     method: str = "POST"
 
 
-def scope_of(request: RouteRequest, body: bytes, context: ServicerContext) -> MutableMapping[str, Any]:
+def scope_of(request: RouteRequest, context: ServicerContext) -> MutableMapping[str, Any]:
     """Return the scope of a request.
 
     Args:
         request: what is asked.
-        body: the whole of it.
         context: of the RPC.
     """
     own = [
         (b"content-type", request.media_type.encode("latin-1")),
-        (b"content-length", b"%d" % len(body)),
         (b"accept", request.accept.encode("latin-1")),
     ]
     left = context.time_remaining()

@@ -22,8 +22,9 @@ from aylien_model_serving.schemas import (
 )
 from aylien_model_serving.schemas.base import Schema
 from aylien_model_serving.schemas.batch_hints import result_of
-from aylien_model_serving.schemas.handler_hints import hints_of, is_stream
+from aylien_model_serving.schemas.handler_hints import hints_of, is_stream, item_hint_of
 from aylien_model_serving.schemas.hints import TypeHintsSchema, array_parameters
+from aylien_model_serving.schemas.message_streams import MessageStreamSchema
 from aylien_model_serving.schemas.messages import MessageSchema
 from aylien_model_serving.schemas.models import is_model
 from aylien_model_serving.schemas.opening import opened_for
@@ -99,6 +100,10 @@ def _choose(
     body_parameters.refuse_body_markers(handler)
     if kinds and all(map(is_message, kinds)):
         parameter = body_parameters.only_parameter(handler, signature, path_names, batched=batched)
+        if parameter is not None and request is not None and item_hint_of(parameter.hint) is not None:
+            return MessageStreamSchema(
+                parameter.name, parameter.hint, request, response, signature, path_names
+            )
         if parameter is not None and parameter.hint is request:
             return MessageSchema(parameter.name, request, response, signature, path_names)
         arrays = array_parameters(handler, signature, batched=batched)
@@ -113,9 +118,12 @@ def _choose(
 
 def _of_hints(handler: Any, signature: Signature, path_names: frozenset[str], *, batched: bool) -> Schema:
     parameter = body_parameters.only_parameter(handler, signature, path_names, batched=batched)
+    item: Any = None if parameter is None else item_hint_of(parameter.hint)
+    if parameter is not None and is_message(item):
+        response = _message_of_result(handler, batched=batched)
+        return MessageStreamSchema(parameter.name, parameter.hint, item, response, signature, path_names)
     if parameter is not None and parameter.is_whole and is_message(parameter.hint):
-        returns = _hint_of_result(handler, batched=batched)
-        response = returns if is_message(returns) else None
+        response = _message_of_result(handler, batched=batched)
         return MessageSchema(parameter.name, parameter.hint, response, signature, path_names)
     if parameter is not None and parameter.is_whole:
         return WholeBodySchema(handler, signature, parameter, batched=batched)
@@ -130,6 +138,13 @@ def _of_hints(handler: Any, signature: Signature, path_names: frozenset[str], *,
     fields = [name for name in signature.known if name not in path_names]
     chosen.expected = body_parameters.expected_bodies(fields, chosen.raw)
     return chosen
+
+
+def _message_of_result(handler: Any, *, batched: bool) -> Any:
+    """Return the message type of a result, or of the items of a stream; None where it is none."""
+    returns = _hint_of_result(handler, batched=batched)
+    returns = item_hint_of(returns) or returns
+    return returns if is_message(returns) else None
 
 
 def _request_and_response(schema: Any) -> tuple[Any, Any]:

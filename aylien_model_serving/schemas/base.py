@@ -38,6 +38,9 @@ class Schema(ABC):
     #: Whether the handler makes its result item by item.
     streams: bool = False
 
+    #: Whether the handler takes the messages of a request one by one.
+    takes_stream: bool = False
+
     #: The message types of request and response, where both are protobuf's.
     messages: tuple[type[Message], type[Message]] | None = None
 

@@ -96,6 +96,7 @@ class ServiceDefinition:
                 name=method.name,
                 input_type=f".{request.full_name}",
                 output_type=f".{response.full_name}",
+                client_streaming=method.takes_stream,
                 server_streaming=method.streams,
             )
         return file
@@ -103,8 +104,8 @@ class ServiceDefinition:
 
 def _line(method: Method) -> str:
     request, response = (descriptor.full_name for descriptor in _descriptors(method))
-    stream = "stream " if method.streams else ""
-    return f"rpc {method.name}(.{request}) returns ({stream}.{response});"
+    taken, returned = ("stream " if is_stream else "" for is_stream in (method.takes_stream, method.streams))
+    return f"rpc {method.name}({taken}.{request}) returns ({returned}.{response});"
 
 
 def _descriptors(method: Method) -> Iterator[Descriptor]:

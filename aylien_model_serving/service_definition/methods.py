@@ -32,6 +32,7 @@ class Method:
         request: message type of what it takes.
         response: message type of what it returns.
         streams: whether it returns a stream of such.
+        takes_stream: whether it takes a stream of its own.
         is_defined: whether a .proto of the user's defines it.
     """
 
@@ -41,6 +42,7 @@ class Method:
     request: type[Message]
     response: type[Message]
     streams: bool
+    takes_stream: bool
     is_defined: bool
 
     @property
@@ -90,13 +92,17 @@ def reason_against(described: DescribedRoute) -> str | None:
 def _method(route: Route, schema: Schema, generated: str) -> Method:
     assert schema.messages is not None
     request, response = schema.messages
-    defined = _named_by_schema(route.schema) or _only_one(_defined(request, response))
+    defined = _named_by_schema(route.schema) or _only_one(_defined(schema))
     if defined is None:
         name = _camel_case(route.name) or "Call"
-        return Method(generated, name, route, request, response, schema.streams, is_defined=False)
-    _check(route, defined, schema.streams)
+        return Method(
+            generated, name, route, request, response, schema.streams, schema.takes_stream, is_defined=False
+        )
+    _check(route, defined, schema)
     service = defined.containing_service.full_name
-    return Method(service, defined.name, route, request, response, schema.streams, is_defined=True)
+    return Method(
+        service, defined.name, route, request, response, schema.streams, schema.takes_stream, is_defined=True
+    )
 
 
 def _named_by_schema(schema: Any) -> MethodDescriptor | None:
@@ -104,14 +110,16 @@ def _named_by_schema(schema: Any) -> MethodDescriptor | None:
     return named if isinstance(named, MethodDescriptor) else None
 
 
-def _defined(request: type[Message], response: type[Message]) -> Iterator[MethodDescriptor]:
-    """Yield the methods of these types in the files that define them."""
-    descriptors = [cast(Descriptor, kind.DESCRIPTOR) for kind in (request, response)]
+def _defined(schema: Schema) -> Iterator[MethodDescriptor]:
+    """Yield the methods of a schema's types, streams or not, in the files that define these types."""
+    descriptors = [cast(Descriptor, kind.DESCRIPTOR) for kind in schema.messages or ()]
+    streams = (schema.takes_stream, schema.streams)
     files = {descriptor.file.name: descriptor.file for descriptor in descriptors}
     for file in files.values():
         for service in file.services_by_name.values():
             for method in service.methods:
-                if [method.input_type, method.output_type] == descriptors:
+                is_of_types = [method.input_type, method.output_type] == descriptors
+                if is_of_types and (method.client_streaming, method.server_streaming) == streams:
                     yield method
 
 
@@ -121,10 +129,18 @@ def _only_one(methods: Iterable[MethodDescriptor]) -> MethodDescriptor | None:
     return found[0] if len(found) == 1 else None
 
 
-def _check(route: Route, method: MethodDescriptor, streams: bool) -> None:
-    place = f"route {route.endpoint!r}: the .proto says of {method.full_name} that it"
-    if method.client_streaming:
-        raise ConfigurationError(f"{place} takes a stream, and a route takes one message: define it so")
+def _check(route: Route, method: MethodDescriptor, schema: Schema) -> None:
+    place, streams = (
+        f"route {route.endpoint!r}: the .proto says of {method.full_name} that it",
+        schema.streams,
+    )
+    if method.client_streaming and not schema.takes_stream:
+        raise ConfigurationError(
+            f"{place} takes a stream: let the callable's only parameter be an Iterator of "
+            f"{method.input_type.name}"
+        )
+    if schema.takes_stream and not method.client_streaming:
+        raise ConfigurationError(f"{place} takes one message, and the callable takes an iterator of such")
     if method.server_streaming and not streams:
         raise ConfigurationError(
             f"{place} returns a stream: let the callable be a generator, or return an iterator"

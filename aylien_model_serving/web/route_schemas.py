@@ -72,10 +72,26 @@ def signature_and_schema(
             split=None if route.batch is None else route.batch.split,
             max_items=max_items,
         )
+        if schema.takes_stream:
+            _refuse_beside_stream(route)
     except ConfigurationError as error:
         key = "schema" if route.schema is not None or route.batch is None else "batch"
         raise ConfigurationError(f"key '{key}': {error}") from error
     return signature, schema
+
+
+def _refuse_beside_stream(route: Route) -> None:
+    """Refuse what a handler that takes its messages one by one can't have.
+
+    Raises:
+        ConfigurationError: it would run in another process, or its reply would be kept.
+    """
+    if route.runner is not None or route.cache:
+        key = "cache" if route.cache else "runner"
+        raise ConfigurationError(
+            f"the callable takes a stream of messages, and {key!r} has no effect on it: leave it out; "
+            "a Model that it calls has replicas of its own"
+        )
 
 
 def _refuse_stray_path_values(route: Route, signature: Signature) -> None:

@@ -38,6 +38,22 @@ def test_a_pair_of_messages_is_the_method_of_the_proto_that_has_these_types() ->
     assert (method.path, method.streams, method.is_defined) == ("/speech.Speech/Spell", True, True)
 
 
+def join(letters: Iterator[Letter]) -> Told:
+    return Told(text="".join(letter.letter for letter in letters))
+
+
+def test_a_method_of_the_proto_has_the_streams_that_the_callable_has() -> None:
+    [method] = methods({"endpoint": "/join", "callable": join})
+
+    assert (method.path, method.takes_stream, method.streams) == ("/speech.Speech/Join", True, False)
+
+
+@pytest.mark.parametrize("key", ["runner", "cache", "job"])
+def test_a_callable_that_takes_a_stream_runs_where_the_client_is_answered(key: str) -> None:
+    with pytest.raises(ConfigurationError, match="takes a stream of messages"):
+        methods({"endpoint": "/join", "callable": join, key: True})
+
+
 @pytest.mark.parametrize("name", ["Say", "Repeat"])
 def test_of_several_methods_the_schema_names_one(name: str) -> None:
     [method] = methods({"endpoint": "/say", "callable": say, "schema": SPEECH[name]})
@@ -83,6 +99,8 @@ def test_two_routes_of_one_method_are_refused() -> None:
     [
         (spell, SPEECH["Say"], "returns one message, and the callable makes a stream"),
         (say, SPEECH["Spell"], "returns a stream: let the callable be a generator"),
+        (say, SPEECH["Join"], "takes a stream: let the callable's only parameter be an Iterator of Letter"),
+        (join, SPEECH["Say"], "takes one message, and the callable takes an iterator"),
     ],
 )
 def test_a_callable_that_is_not_what_its_proto_says_is_refused(

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from flask import request
@@ -11,7 +11,7 @@ from aylien_model_serving import current_call, current_caller
 from aylien_model_serving.app_factory import FlaskAppWrapper, InvalidRequest
 from aylien_model_serving.core.messages import current_request_id
 from tests.services import speech_pb2
-from tests.services.speech_pb2 import Letter, Text
+from tests.services.speech_pb2 import Letter, Text, Told
 
 #: Seconds after which a handler that nobody tells ends all the same.
 LONG = 30.0
@@ -56,6 +56,26 @@ def spell(text: str) -> Iterator[dict[str, str]]:
             note("was cancelled" if current_call().cancelled.wait(LONG) else "nobody left")
 
 
+def join(letters: Iterator[Letter]) -> Told:
+    """Take messages one by one, on a thread."""
+    note("joins")
+    found = []
+    for letter in letters:
+        found.append(letter.letter)
+        if letter.letter == "!":
+            raise InvalidRequest("That is enough")
+        if letter.letter == ".":
+            break
+    note(f"joined {len(found)}")
+    return Told(text="".join(found))
+
+
+async def echo(texts: AsyncIterator[dict[str, str]]) -> AsyncIterator[dict[str, str]]:
+    """Answer each message before the next one comes, on the event loop."""
+    async for text in texts:
+        yield {"text": text["text"].upper()}
+
+
 def wait(text: str) -> dict[str, str]:
     note(f"{text} began")
     if not current_call().cancelled.wait(LONG):
@@ -73,6 +93,8 @@ ROUTES = [
         "runner": True,
         "timeout": 20,
     },
+    {"endpoint": "/join", "callable": join},
+    {"endpoint": "/echo", "callable": echo, "schema": SPEECH.methods_by_name["Echo"]},
     {"endpoint": "/spell", "callable": spell, "schema": (Text, Letter)},
     {"endpoint": "/wait", "callable": wait, "schema": (Text, Text), "threads": 4},
     {"endpoint": "/plain", "callable": lambda name: name, "name": "plain"},

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1btests/services/speech.proto\x12\x06speech\"\x14\n\x04Text\x12\x0c\n\x04text\x18\x01 \x01(\t\"\x18\n\x06Letter\x12\x0e\n\x06letter\x18\x01 \x01(\t\"E\n\x04Told\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x0e\n\x06\x63\x61ller\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x0b\n\x03pid\x18\x04 \x01(\x05\x32z\n\x06Speech\x12!\n\x03Say\x12\x0c.speech.Text\x1a\x0c.speech.Told\x12$\n\x06Repeat\x12\x0c.speech.Text\x1a\x0c.speech.Told\x12\'\n\x05Spell\x12\x0c.speech.Text\x1a\x0e.speech.Letter0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1btests/services/speech.proto\x12\x06speech\"\x14\n\x04Text\x12\x0c\n\x04text\x18\x01 \x01(\t\"\x18\n\x06Letter\x12\x0e\n\x06letter\x18\x01 \x01(\t\"E\n\x04Told\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x0e\n\x06\x63\x61ller\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x0b\n\x03pid\x18\x04 \x01(\x05\x32\xca\x01\n\x06Speech\x12!\n\x03Say\x12\x0c.speech.Text\x1a\x0c.speech.Told\x12$\n\x06Repeat\x12\x0c.speech.Text\x1a\x0c.speech.Told\x12\'\n\x05Spell\x12\x0c.speech.Text\x1a\x0e.speech.Letter0\x01\x12&\n\x04Join\x12\x0e.speech.Letter\x1a\x0c.speech.Told(\x01\x12&\n\x04\x45\x63ho\x12\x0c.speech.Text\x1a\x0c.speech.Text(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,6 +37,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LETTER']._serialized_end=85
   _globals['_TOLD']._serialized_start=87
   _globals['_TOLD']._serialized_end=156
-  _globals['_SPEECH']._serialized_start=158
-  _globals['_SPEECH']._serialized_end=280
+  _globals['_SPEECH']._serialized_start=159
+  _globals['_SPEECH']._serialized_end=361
 # @@protoc_insertion_point(module_scope)

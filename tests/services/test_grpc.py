@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -143,6 +144,90 @@ def test_a_client_that_cancels_a_stream_ends_its_handler(shared: Speech) -> None
     shared.service.wait_until(lambda: "was cancelled" in shared.noted())
 
 
+def test_a_handler_takes_messages_one_by_one(shared: Speech) -> None:
+    stub = shared.channel.stream_unary("/speech.Speech/Join", Letter.SerializeToString, Told.FromString)
+
+    told = stub((Letter(letter=one) for one in "abc"), timeout=SECONDS, wait_for_ready=True)
+
+    assert told.text == "abc"
+
+
+def test_a_handler_may_answer_before_its_client_has_sent_all(shared: Speech) -> None:
+    stub = shared.channel.stream_unary("/speech.Speech/Join", Letter.SerializeToString, Told.FromString)
+
+    def letters() -> Iterator[Letter]:
+        yield Letter(letter=".")
+        shared.service.wait_until(lambda: "joined 1" in shared.noted())
+
+    assert stub(letters(), timeout=SECONDS, wait_for_ready=True).text == "."
+
+
+def test_an_error_of_a_handler_ends_a_stream_of_messages(shared: Speech) -> None:
+    stub = shared.channel.stream_unary("/speech.Speech/Join", Letter.SerializeToString, Told.FromString)
+
+    error = refused(stub, (Letter(letter=one) for one in "a!"), timeout=SECONDS, wait_for_ready=True)
+
+    assert (error.code(), error.details()) == (grpc.StatusCode.INVALID_ARGUMENT, "That is enough")
+
+
+def test_a_message_of_a_stream_that_is_none_is_refused(shared: Speech) -> None:
+    stub = shared.channel.stream_unary("/speech.Speech/Join")
+
+    error = refused(stub, iter([b"\xff\xff"]), timeout=SECONDS, wait_for_ready=True)
+
+    assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_a_handler_whose_client_leaves_within_a_stream_ends(shared: Speech) -> None:
+    stub = shared.channel.stream_unary("/speech.Speech/Join", Letter.SerializeToString, Told.FromString)
+    has_left, before = threading.Event(), shared.noted().count("joins")
+
+    def letters() -> Iterator[Letter]:
+        yield Letter(letter="a")
+        has_left.wait(SECONDS)
+
+    future = stub.future(letters(), wait_for_ready=True)
+    shared.service.wait_until(lambda: shared.noted().count("joins") == before + 1)
+
+    future.cancel()
+    has_left.set()
+
+    threads = Path(f"/proc/{shared.grpc_process()}/task")
+    shared.service.wait_until(lambda: len(list(threads.iterdir())) < 100)
+    assert shared.call("Speech/Say", "still here").text == "still here"
+
+
+def test_messages_go_both_ways_in_turn(shared: Speech) -> None:
+    async def talk() -> list[str]:
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{shared.port}") as channel:
+            stub = channel.stream_stream("/speech.Speech/Echo", Text.SerializeToString, Text.FromString)
+            call, heard = stub(timeout=SECONDS, wait_for_ready=True), []
+            for word in ("one", "two", "three"):
+                await call.write(Text(text=word))
+                heard.append((await call.read()).text)
+            await call.done_writing()
+            assert await call.read() is grpc.aio.EOF
+            return heard
+
+    assert asyncio.run(talk()) == ["ONE", "TWO", "THREE"]
+
+
+@pytest.mark.parametrize("path", ["/join", "/echo"])
+def test_by_http_a_stream_is_an_array(shared: Speech, path: str) -> None:
+    fields = {"/join": "letter", "/echo": "text"}[path]
+
+    answer = shared.service.post(path, json=[{fields: "a"}, {fields: "b"}])
+
+    assert answer.status_code == 200
+    texts = [json.loads(line)["text"] for line in answer.text.splitlines()]
+    assert texts == {"/join": ["ab"], "/echo": ["A", "B"]}[path]
+
+
+@pytest.mark.parametrize("body", [{"letter": "a"}, [1], "a", [{"letter": 1}], [{"sound": "a"}]])
+def test_by_http_what_is_no_array_of_messages_is_refused(shared: Speech, body: Any) -> None:
+    assert shared.service.post("/join", json=body).status_code == 400
+
+
 def test_a_client_that_cancels_a_call_ends_its_handler(shared: Speech) -> None:
     stub = shared.channel.unary_unary("/speech.ModelService/Wait", Text.SerializeToString, Text.FromString)
     future = stub.future(Text(text="first"), wait_for_ready=True)
@@ -260,7 +345,9 @@ def _pid_or_none(running: Speech) -> int | None:
         return None
 
 
-@pytest.mark.parametrize("is_new", [False, True], ids=["one channel", "a channel for each call"])
+@pytest.mark.parametrize(
+    "is_new", matrix([False, True], True), ids=["one channel", "a channel for each call"]
+)
 def test_a_reload_loses_no_call(tmp_path: Path, is_new: bool) -> None:
     with speech(tmp_path, workers=1) as running:
         first = running.grpc_process()
@@ -296,7 +383,8 @@ def test_keys_are_needed_by_all_but_health(tmp_path: Path) -> None:
             ProtoReflectionDescriptorDatabase(running.channel).get_services()
 
 
-@pytest.mark.parametrize("worker_class", matrix(["asgi", "gthread", "gevent", "sync"], "gevent"))
+@full
+@pytest.mark.parametrize("worker_class", ["gthread", "gevent", "sync"])
 def test_every_kind_of_web_worker_has_it(tmp_path: Path, worker_class: str) -> None:
     with speech(tmp_path, worker_class=worker_class) as running:
         assert running.call("Speech/Repeat", "hello").text == "hello"
@@ -336,13 +424,14 @@ def test_several_processes_share_the_port(tmp_path: Path) -> None:
         running.service.wait_until(lambda: len(pids()) == 3)
 
 
+@full
 def test_what_can_not_be_is_said_in_the_log(tmp_path: Path) -> None:
     with speech(tmp_path, env={"MODEL_SERVING_GRPC_CERTFILE": str(tmp_path / "none.pem")}) as running:
         running.service.wait_until(lambda: "TLS needs both" in running.service.log())
         assert running.service.post("/say", json={"text": "hello"}).status_code == 200
 
 
-@pytest.mark.parametrize("knows_clients", [False, True], ids=["TLS", "mTLS"])
+@pytest.mark.parametrize("knows_clients", matrix([False, True], True), ids=["TLS", "mTLS"])
 def test_clients_are_reached_by_tls_alone_and_known_by_their_certificates(
     tmp_path: Path, knows_clients: bool
 ) -> None:
