@@ -29,9 +29,12 @@ from aylien_model_serving.grpc.server import GRPCServer
 from aylien_model_serving.process import interpreter, lifecycle, owner, standard_output
 from aylien_model_serving.replicas.client.supervisor_client import SupervisorClient
 from aylien_model_serving.replicas.replica import owner_watch
+from aylien_model_serving.replicas.replica.imported_code import ImportedCode
 from aylien_model_serving.replicas.replica.main import adopt_environment
 from aylien_model_serving.replicas.replica.supervisor_channel import SupervisorChannel
+from aylien_model_serving.rpc import code_files
 from aylien_model_serving.rpc.control_messages import Command, Load, Status
+from aylien_model_serving.rpc.spec import Spec
 from aylien_model_serving.service import Service
 from aylien_model_serving.web import grpc_hosting
 from aylien_model_serving.web.app import ServingFlask
@@ -55,13 +58,18 @@ def main(descriptor: int) -> None:
     owner.adopt(command.owner)
     SupervisorClient.join(Path(command.socket).parents[1], command.owner)
     supervisor.report(Status(state="loading"))
+    code = ImportedCode(lambda stamps: supervisor.report(Status(code=stamps)))
+    if spec.reports_code:
+        code.watch()
     try:
         logs.configure(Settings.load())
         adopt_environment(spec)
         app = _built(spec.target)
+        if spec.reports_code:
+            code.report()  # before it is ready, and a change could matter
         asyncio.run(_Serving(app, supervisor, command).serve())
     except BaseException as error:
-        _fail(supervisor, error)
+        _fail(supervisor, spec, error)
     pool.finish()
 
 
@@ -120,14 +128,15 @@ class _Serving:
                 self._until.set_result(command.drain)
 
 
-def _fail(supervisor: SupervisorChannel, error: BaseException) -> NoReturn:
+def _fail(supervisor: SupervisorChannel, spec: Spec, error: BaseException) -> NoReturn:
     """Report why nothing can be served, and exit: the supervisor starts another process."""
+    files = {*code_files.imported(), *code_files.named_by(error)} if spec.reports_code else ()
     if isinstance(error, (ConfigurationError, InvalidUsage)):
         logger.error("gRPC can't be served: %s", error)
     else:
         logger.error("gRPC can't be served", exc_info=error)
     with contextlib.suppress(OSError):
-        supervisor.report(Status(failed=f"{type(error).__name__}: {error}"))
+        supervisor.report(Status(failed=f"{type(error).__name__}: {error}", code=code_files.stamps_of(files)))
     os._exit(1)
 
 

@@ -19,17 +19,32 @@ class RequestItems:
 
     def __init__(self, messages: AsyncIterator[bytes]) -> None:
         self._messages = messages
-        self._on_thread = LoopItems(messages, asyncio.get_running_loop())
+        self._loop = asyncio.get_running_loop()
+        self._on_thread = LoopItems(messages, self._loop)
 
     def for_thread(self, decode: Decode) -> Iterator[Any]:
         """Return what is decoded of each message, for a handler on a thread."""
         return map(decode, self._on_thread)
 
     async def for_loop(self, decode: Decode) -> AsyncIterator[Any]:
-        """Yield what is decoded of each message, for a handler on the event loop."""
-        async for message in self._messages:
+        """Yield what is decoded of each message, for a handler on an event loop.
+
+        It is another loop than the server's where Flask dispatches the request, on a thread.
+        """
+        if asyncio.get_running_loop() is self._loop:
+            async for message in self._messages:
+                yield decode(message)
+            return
+        while (message := await asyncio.wrap_future(self._next_from_afar())) is not None:
             yield decode(message)
+
+    def _next_from_afar(self) -> Any:
+        return asyncio.run_coroutine_threadsafe(_next(self._messages), self._loop)
 
     def close(self) -> None:
         """Have a handler that still waits for a message wait no longer."""
         self._on_thread.cancel()
+
+
+async def _next(messages: AsyncIterator[bytes]) -> bytes | None:
+    return await anext(messages, None)

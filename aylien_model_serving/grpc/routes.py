@@ -76,9 +76,10 @@ class RouteCalls:
     ) -> Callable[[Sent, ServicerContext], Awaitable[None]]:
         async def answer(sent: Sent, context: ServicerContext) -> None:
             errors: list[dict[str, Any]] = []
+            frames = Frames()
 
             async def take(piece: bytes) -> None:
-                for message, is_error in _frames(piece):
+                for message, is_error in frames.feed(piece):
                     if is_error:
                         errors.append(json.loads(message))
                     else:
@@ -122,13 +123,23 @@ def _items_of(sent: Sent) -> Iterator[None]:
         items.close()
 
 
-def _frames(piece: bytes) -> Iterator[tuple[bytes, bool]]:
-    """Yield the messages of a piece, which has whole frames, and whether each is an error."""
-    at, prefix = 0, streaming.PREFIX
-    while at < len(piece):
-        flags, length = prefix.unpack_from(piece, at)
-        at += prefix.size + length
-        yield piece[at - length : at], bool(flags & streaming.ERROR_FLAG)
+class Frames:
+    """The frames of a stream's body, whose pieces middleware may have cut anywhere."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, piece: bytes) -> Iterator[tuple[bytes, bool]]:
+        """Yield each message that is complete, and whether it is an error."""
+        piece, at, prefix = self._rest + piece, 0, streaming.PREFIX
+        while len(piece) - at >= prefix.size:
+            flags, length = prefix.unpack_from(piece, at)
+            end = at + prefix.size + length
+            if end > len(piece):
+                break
+            yield piece[end - length : end], bool(flags & streaming.ERROR_FLAG)
+            at = end
+        self._rest = piece[at:]
 
 
 def _told(exchange: Exchange) -> dict[str, Any]:

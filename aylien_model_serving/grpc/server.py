@@ -16,6 +16,7 @@ from aylien_model_serving.grpc.credentials import credentials_of
 from aylien_model_serving.grpc.health_status import HealthStatus
 from aylien_model_serving.grpc.key_check import KeyCheck
 from aylien_model_serving.grpc.routes import RouteCalls
+from aylien_model_serving.grpc.stop_gate import StopGate
 from aylien_model_serving.servers import commands
 from aylien_model_serving.service_definition.definition import ServiceDefinition
 from aylien_model_serving.web.app import ServingFlask
@@ -55,8 +56,9 @@ class GRPCServer:
         self._credentials = credentials_of(settings)
         auth = ApiKeyAuth.of(settings.api_keys)
         is_hidden = auth is not None and ROUTES_OPENED_BY.isdisjoint(settings.open)
+        self._gate = StopGate()
         self._server = grpc.aio.server(
-            interceptors=[KeyCheck(auth, f"/{_REFLECTION}/")] if auth is not None and is_hidden else [],
+            interceptors=[self._gate, *([KeyCheck(auth, f"/{_REFLECTION}/")] if auth and is_hidden else [])],
             options=_options(app),
             maximum_concurrent_rpcs=_MAX_RPCS,
             compression=_COMPRESSION[settings.grpc_compression],
@@ -101,7 +103,7 @@ class GRPCServer:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._following
         await self._health.drain()
-        await self._server.stop(grace)
+        await self._gate.stop(self._server, grace)
 
 
 class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc]  # gRPC carries no type hints here

@@ -15,6 +15,7 @@ from flask import Response
 from aylien_model_serving.core.settings import Settings, secret_variables
 from aylien_model_serving.errors import ConfigurationError, NotFound
 from aylien_model_serving.process import lifecycle, owner
+from aylien_model_serving.replicas.client import hosted_code
 from aylien_model_serving.replicas.client.supervisor_client import Replica, SupervisorClient
 from aylien_model_serving.rpc.spec import Spec
 from aylien_model_serving.servers import commands, import_paths, ports
@@ -140,6 +141,8 @@ class GRPCHosting:
                 return
             self._has_begun = GRPCHosting._is_taken = True
         settings = self._app.state.settings
+        if settings.reload:
+            hosted_code.begin()
         if owner.is_first("grpc"):  # a server's port may be shared, by others as well
             ports.check(settings.grpc_host or settings.host or commands.LOCAL, settings.grpc_port or 0)
         SupervisorClient.of_process().host(
@@ -168,4 +171,6 @@ def spec_of(settings: Settings, target: str, service: str) -> Spec:
         protocol="grpc",
         secrets=secret_variables(),
         generation=lifecycle.generation,
+        reports_code=hosted_code.is_reloading,
+        changes=hosted_code.digest_of_changes(service, _NAME),
     )

@@ -102,6 +102,12 @@ ROUTES = [
 
 app = FlaskAppWrapper.create_app(ROUTES)
 
+if "HOOKED" in os.environ:
+
+    @app.before_request
+    def see() -> None:
+        note(f"a hook has seen {request.path}")
+
 
 def create_app() -> Any:
     return FlaskAppWrapper.create_app(ROUTES)

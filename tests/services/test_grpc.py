@@ -21,7 +21,7 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 
 from tests.selection import full, matrix
 from tests.services.certificates import self_signed
-from tests.services.serving import Service, free_port, launch, serve
+from tests.services.serving import PROJECT, Service, free_port, launch, serve
 from tests.services.speech_pb2 import Letter, Text, Told
 from tests.with_grpc_js import find_modules
 
@@ -345,22 +345,44 @@ def _pid_or_none(running: Speech) -> int | None:
         return None
 
 
-@pytest.mark.parametrize(
-    "is_new", matrix([False, True], True), ids=["one channel", "a channel for each call"]
-)
-def test_a_reload_loses_no_call(tmp_path: Path, is_new: bool) -> None:
+def test_a_reload_loses_no_call(tmp_path: Path) -> None:
     with speech(tmp_path, workers=1) as running:
         first = running.grpc_process()
         os.kill(running.service.pid, signal.SIGHUP)
 
-        def pid() -> int:
-            if not is_new:
-                return running.grpc_process()
-            with grpc.insecure_channel(f"127.0.0.1:{running.port}") as channel:
-                return Speech(running.service, channel, running.port, running.diary).grpc_process()
+        running.service.wait_until(
+            lambda: running.grpc_process() != first
+        )  # which raises what a call fails by
+        running.service.wait_until(lambda: running.grpc_process() and not Path(f"/proc/{first}").exists())
 
-        running.service.wait_until(lambda: pid() != first)  # which raises what a call fails by
-        running.service.wait_until(lambda: pid() and not Path(f"/proc/{first}").exists())
+
+@full
+def test_a_reload_loses_no_call_of_many_clients(tmp_path: Path) -> None:
+    with speech(tmp_path, workers=1) as running:
+        pids, errors, is_over = {running.grpc_process()}, [], threading.Event()
+
+        def ask_on() -> None:
+            with grpc.insecure_channel(f"127.0.0.1:{running.port}") as channel:
+                client = Speech(running.service, channel, running.port, running.diary)
+                while not is_over.is_set():
+                    try:
+                        pids.add(client.grpc_process())
+                    except grpc.RpcError as error:
+                        errors.append((error.code(), error.details()))
+
+        clients = [threading.Thread(target=ask_on) for _ in range(12)]
+        for client in clients:
+            client.start()
+        try:
+            for number in range(2, 5):
+                os.kill(running.service.pid, signal.SIGHUP)
+                running.service.wait_until(lambda number=number: len(pids) == number)
+        finally:
+            is_over.set()
+            for client in clients:
+                client.join(SECONDS)
+
+        assert errors == []
 
 
 def test_keys_are_needed_by_all_but_health(tmp_path: Path) -> None:
@@ -402,6 +424,41 @@ def test_granian_has_it(tmp_path: Path, interface: str) -> None:
         grpc.insecure_channel(f"127.0.0.1:{port}") as channel,
     ):
         assert Speech(service, channel, port, diary).call("Speech/Repeat", "hello").text == "hello"
+
+
+@full
+def test_hooks_of_flask_see_every_call_and_all_streams_pass(tmp_path: Path) -> None:
+    with speech(tmp_path, env={"HOOKED": "1"}) as running:
+        options = {"timeout": SECONDS, "wait_for_ready": True}
+        join = running.channel.stream_unary("/speech.Speech/Join", Letter.SerializeToString, Told.FromString)
+        echo = running.channel.stream_stream("/speech.Speech/Echo", Text.SerializeToString, Text.FromString)
+
+        assert running.call("Speech/Say", "hello").text == "hello"
+        assert [item.letter for item in running.spell("abc")] == ["a", "b", "c"]
+        assert join((Letter(letter=one) for one in "abc"), **options).text == "abc"
+        assert [item.text for item in echo((Text(text=one) for one in "abc"), **options)] == ["A", "B", "C"]
+        for path in ("/say", "/spell", "/join", "/echo"):
+            assert f"a hook has seen {path}" in running.noted()
+
+
+@full
+def test_changed_code_is_served_after_a_reload(tmp_path: Path) -> None:
+    (tmp_path / "words.py").write_text("WORD = 'old'\n")
+    (tmp_path / "reloaded.py").write_text(
+        "import words\n"
+        "from tests.services.speech_pb2 import Text\n"
+        "from aylien_model_serving.app_factory import FlaskAppWrapper\n"
+        "def say(text: Text) -> Text:\n"
+        "    return Text(text=words.WORD)\n"
+        "app = FlaskAppWrapper.create_app([{'endpoint': '/say', 'callable': say}])\n"
+    )
+    env = {"PYTHONPATH": f"{PROJECT}:{tmp_path}"}
+    with speech(tmp_path, target="reloaded:app", env=env, cwd=tmp_path, args=["--reload"]) as running:
+        assert running.call("ModelService/Say", "", Text).text == "old"
+
+        (tmp_path / "words.py").write_text("WORD = 'newer'\n")
+
+        running.service.wait_until(lambda: running.call("ModelService/Say", "", Text).text == "newer")
 
 
 @full
