@@ -1,7 +1,7 @@
 """Runs the in-process tests on the lowest versions that setup.cfg allows, and on each Python that is here.
 
-python scripts/test_versions.py             # its environments are kept in .venv/versions
-python scripts/test_versions.py 3.10 3.13   # of the Pythons, these alone
+python scripts/test_versions.py          # its environments are kept in .venv/versions
+python scripts/test_versions.py --ends   # the lowest versions on the oldest Python, and the newest Python
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ THIS = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 #: What the in-process tests import.
 NEEDED = (
-    "--editable=.[celery,client,fast,granian,media,postgres,redis,testing]",
+    "--editable=.[celery,client,fast,granian,grpc,media,postgres,redis,testing]",
     "fastapi",
     "flask-cors",
     "flask-limiter",
@@ -139,10 +139,13 @@ def is_green(name: str, python: str, pins: Path) -> bool:
 
 def main() -> int:
     """Run every set that can be run here, say which those were, and return the exit status."""
+    is_all = sys.argv[1:] != ["--ends"]
     FOLDER.mkdir(parents=True, exist_ok=True)
-    outcomes = {f"lowest versions, Python {THIS}": is_green("lowest", sys.executable, write_lowest())}
-    asked = sys.argv[1:] or SUPPORTED
-    others = {version: python_of(version) for version in asked if version != THIS}
+    pythons = {version: python_of(version) for version in SUPPORTED if version != THIS}
+    oldest = next((version for version in pythons if pythons[version] is not None), THIS)
+    lowest_on = pythons.get(oldest) or sys.executable
+    outcomes = {f"lowest versions, Python {oldest}": is_green("lowest", lowest_on, write_lowest())}
+    others = {version: python for version, python in pythons.items() if is_all or version == SUPPORTED[-1]}
     for version, python in others.items():
         if python is not None:
             outcomes[f"pinned versions, Python {version}"] = is_green(version, python, PINNED)

@@ -27,7 +27,10 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 _LABEL = re.compile(r"[a-z]([-a-z0-9]{0,51}[a-z0-9])?")
 
 #: Settings that are of this machine, or that the manifests set by themselves.
-_OF_MACHINE = {"host", "port", "workers", "metrics_dir", "reload", "jobs_url", "role"}
+_OF_MACHINE = {
+    *("host", "port", "workers", "metrics_dir", "reload", "jobs_url", "role"),
+    *("grpc_host", "grpc_certfile", "grpc_keyfile", "grpc_client_ca"),
+}
 
 _DEFAULTS = Plan(name="", target="", image="")
 
@@ -123,6 +126,7 @@ def _plan(target: str, *, name: str | None, image: str | None, with_traceback: b
         variables=_carried(variables(PREFIX)),
         loads_in_parallel=settings.parallel_loading,
         has_open_metrics="metrics" in settings.open,
+        grpc_port=settings.grpc_port,
         **chosen,
     )
 

@@ -14,7 +14,6 @@ from aylien_model_serving.manifests.plan import (
     TEMPORARY,
     UNROUTE_SECONDS,
     USER_ID,
-    WEB_PORT,
     Plan,
     Tier,
     environment,
@@ -80,7 +79,8 @@ def _compose(plan: Plan) -> Document:
 
 
 def _tier(plan: Plan, tier: Tier) -> Document:
-    ports = {"ports": [f"127.0.0.1:{WEB_PORT}:{WEB_PORT}"]} if tier.name == "web" else {}
+    published = [f"127.0.0.1:{port}:{port}" for port in tier.ports.values()]
+    ports = {"ports": published} if tier.name == "web" else {}
     after = {"depends_on": {"postgres": {"condition": "service_healthy"}}} if plan.workload.has_jobs else {}
     return {
         "image": plan.image,

@@ -5,7 +5,7 @@ Pure.
 
 from __future__ import annotations
 
-from aylien_model_serving.manifests.plan import METRICS_KEY, WEB_PORT, Plan, Tier, secret_variables
+from aylien_model_serving.manifests.plan import METRICS_KEY, Plan, Tier, secret_variables
 from aylien_model_serving.manifests.pods import Document, deployment, deployment_name, labels, metadata
 from aylien_model_serving.manifests.scaling import horizontal_pod_autoscaler, scaled_object
 
@@ -42,7 +42,10 @@ def _service(plan: Plan) -> Document:
         "metadata": metadata(plan, plan.name, "web"),
         "spec": {
             "selector": labels(plan, "web"),
-            "ports": [{"name": "http", "port": WEB_PORT, "targetPort": "http", "protocol": "TCP"}],
+            "ports": [
+                {"name": name, "port": port, "targetPort": name, "protocol": "TCP"}
+                for name, port in plan.web.ports.items()
+            ],
         },
     }
 
@@ -57,7 +60,7 @@ def _disruption_budget(plan: Plan, tier: Tier) -> Document:
 
 
 def _network_policy(plan: Plan, tier: Tier) -> Document:
-    """Return what may reach a tier: its own port, and nothing else."""
+    """Return what may reach a tier: its own ports, and nothing else."""
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
@@ -65,7 +68,7 @@ def _network_policy(plan: Plan, tier: Tier) -> Document:
         "spec": {
             "podSelector": {"matchLabels": labels(plan, tier.name)},
             "policyTypes": ["Ingress"],
-            "ingress": [{"ports": [{"port": tier.port, "protocol": "TCP"}]}],
+            "ingress": [{"ports": [{"port": port, "protocol": "TCP"} for port in tier.ports.values()]}],
         },
     }
 

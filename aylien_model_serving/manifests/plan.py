@@ -6,7 +6,7 @@ Pure.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import ceil
 
 from aylien_model_serving.manifests.workload import (
@@ -54,6 +54,7 @@ class Tier:
         gpus: of each copy.
         loading: seconds until it is ready at the latest.
         stop: seconds from SIGTERM until all its processes are gone.
+        grpc_port: of its gRPC server; None where it has none.
     """
 
     name: str
@@ -64,6 +65,12 @@ class Tier:
     gpus: int
     loading: int
     stop: int
+    grpc_port: int | None = None
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """Its TCP ports, by their names."""
+        return {"http": self.port} | ({} if self.grpc_port is None else {"grpc": self.grpc_port})
 
     @property
     def memory_mb(self) -> int:
@@ -93,6 +100,7 @@ class Plan:
         variables: of the operator, by their names; none is secret.
         loads_in_parallel: whether its replicas may load at the same time.
         has_open_metrics: whether metrics are read without a key.
+        grpc_port: of the web tier's gRPC servers; None where it has none.
     """
 
     name: str
@@ -107,13 +115,16 @@ class Plan:
     variables: Mapping[str, str] = field(default_factory=dict)
     loads_in_parallel: bool = False
     has_open_metrics: bool = False
+    grpc_port: int | None = None
 
     @property
     def web(self) -> Tier:
         """The tier that answers requests."""
         words = ("run", self.target, "--quiet", "--port", str(WEB_PORT), "--workers", str(self.workers))
         runners = self.workload.web
-        return self._tier("web", words, WEB_PORT, runners, self.workers, GRACEFUL_SECONDS)
+        processes = self.workers + (self.grpc_port is not None)
+        tier = self._tier("web", words, WEB_PORT, runners, processes, GRACEFUL_SECONDS)
+        return replace(tier, grpc_port=self.grpc_port)
 
     @property
     def worker(self) -> Tier | None:

@@ -102,7 +102,9 @@ def _container(plan: Plan, tier: Tier, unroute: int) -> Document:
         "image": plan.image,
         "command": ["model-serving"],
         "args": list(tier.arguments),
-        "ports": [{"name": "http", "containerPort": tier.port, "protocol": "TCP"}],
+        "ports": [
+            {"name": name, "containerPort": port, "protocol": "TCP"} for name, port in tier.ports.items()
+        ],
         "env": _variables(plan, tier),
         "resources": _resources(tier),
         "startupProbe": _probe("/livez", ceil(tier.loading / _PROBE_EVERY)),

@@ -84,7 +84,7 @@ def systems() -> list[System]:
         ),
         System(
             "MLServer",
-            [str(mlserver.parent / "mlserver"), "start", str(HERE / "mlserver_model")],
+            [str(mlserver.parent / "mlserver"), "start", str(HERE.parent / "peers" / "mlserver" / "rpc")],
             {
                 "MLSERVER_HOST": "127.0.0.1",
                 "MLSERVER_GRPC_PORT": ml,

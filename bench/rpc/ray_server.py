@@ -32,7 +32,8 @@ def main(port: int, http_port: int) -> None:
         http_options={"host": "127.0.0.1", "port": http_port},
         grpc_options=gRPCOptions(port=port, grpc_servicer_functions=["bench.rpc.ray_server.add_echo"]),
     )
-    serve.run(Model.bind(), name="bench", route_prefix="/bench")
+    model: Any = Model  # of whose decorator nothing is known here
+    serve.run(model.bind(), name="bench", route_prefix="/bench")
     signal.sigwait({signal.SIGTERM, signal.SIGINT})
     serve.shutdown()
     ray.shutdown()

@@ -119,6 +119,21 @@ def test_only_the_port_of_its_tier_is_reached(plan: Plan) -> None:
         assert made["spec"]["policyTypes"] == ["Ingress"]
 
 
+def test_a_port_of_grpc_is_in_service_policy_and_containers_of_the_web_tier() -> None:
+    plan = replace(PLANS["jobs"], grpc_port=50051)
+
+    ports = {
+        name: made["spec"]["ingress"][0]["ports"] for name, made in of_kind(plan, "NetworkPolicy").items()
+    }
+    assert [port["port"] for port in ports[f"{plan.name}-web"]] == [8000, 50051]
+    assert [port["port"] for port in ports[f"{plan.name}-worker"]] == [8001]
+    assert [port["name"] for port in one(plan, "Service")["spec"]["ports"]] == ["http", "grpc"]
+    assert [port["containerPort"] for port in container(plan, "web")["ports"]] == [8000, 50051]
+    for document in kubernetes(plan):
+        if document["kind"] not in SCHEMAS:
+            kubernetes_validate.validate(document, VERSION, strict=True)
+
+
 @pytest.mark.parametrize("tier", ["web", "worker"])
 def test_pods_are_confined(tier: str) -> None:
     made, only = pod(PLANS["full"], tier), container(PLANS["full"], tier)
