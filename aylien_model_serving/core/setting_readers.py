@@ -213,6 +213,7 @@ READERS: dict[str, Callable[[str], Any]] = {
     "grpc_keyfile": lambda text: text or None,
     "grpc_client_ca": lambda text: text or None,
     "grpc_compression": _one_of("none", "gzip", "deflate"),
+    "oip": _switch,
     "metrics_dir": lambda text: text or None,
     "express": _switch,
     "dashboard": _switch,

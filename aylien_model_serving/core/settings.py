@@ -73,6 +73,7 @@ class Settings:
         grpc_keyfile: path of the certificate's private key, as PEM.
         grpc_client_ca: path of the authorities, as PEM, one of which each client's certificate has to be of.
         grpc_compression: "none", or how replies are compressed for clients that accept it.
+        oip: whether routes are models of the Open Inference Protocol, at /v2 and by gRPC.
         metrics_dir: folder of the metric files that the processes of a service share; chosen when absent.
         express: whether bare handlers may be answered on the fast path, without Flask's dispatch.
         dashboard: whether the service has a dashboard at /__dashboard.
@@ -133,6 +134,7 @@ class Settings:
     grpc_keyfile: str | None = None
     grpc_client_ca: str | None = None
     grpc_compression: str = "none"
+    oip: bool = False
     metrics_dir: str | None = None
     express: bool = True
     dashboard: bool = True

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import contextvars
 import time
-from collections.abc import Generator
-from contextlib import closing
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -25,7 +25,7 @@ from aylien_model_serving.dispatch.body_limit import BY_CONFIGURATION, BodyLimit
 from aylien_model_serving.dispatch.cache import CACHE_HEADER, FlightEnd, Personal, ReplyCache
 from aylien_model_serving.dispatch.cache_keys import NO_NAMES, Variant, cache_key, varied_key, with_caller
 from aylien_model_serving.dispatch.error_responses import ErrorResponses
-from aylien_model_serving.dispatch.steps import Execute, FlightWait, Step, Steps
+from aylien_model_serving.dispatch.steps import Execute, FlightWait, OtherProtocol, Step, Steps
 from aylien_model_serving.errors import DeadlineExceeded, Unavailable
 from aylien_model_serving.executors import Executor
 from aylien_model_serving.executors.generators import DATA, GeneratorItems
@@ -55,6 +55,7 @@ class Endpoint:
         waiters: the places of those whom a reply is streamed to.
         content_policy: the Content-Security-Policy of pages that the handler answers with.
         body_limit: the largest body that it accepts.
+        protocol: answers the calls of another protocol, if the route is offered by one.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Endpoint:
     limiter: Limiter | None = None
     content_policy: str | None = None
     body_limit: BodyLimit = BY_CONFIGURATION
+    protocol: OtherProtocol | None = None
 
 
 def answer(endpoint: Endpoint, call: Call) -> Steps:
@@ -78,12 +80,14 @@ def answer(endpoint: Endpoint, call: Call) -> Steps:
     Whatever fails becomes an error reply.
     """
     try:
+        if endpoint.protocol is not None and endpoint.protocol.understands(call):
+            return (yield from endpoint.protocol.answer(endpoint, call))
         if endpoint.remote:
-            call = _with_parameters(call, endpoint.schema)
+            call = with_parameters(call, endpoint.schema)
             reply: Reply = yield Execute(endpoint.executor, {}, call, endpoint.schema)
             return page_policy.apply(endpoint.content_policy, reply)
         if call.content_coding is not None:
-            call = _without_coding(call, call.content_coding)
+            call = without_coding(call, call.content_coding)
         if len(call.body) > LARGE:
             arguments = _large_arguments(endpoint.schema, call)
             encoder = endpoint.schema.encoder(call.headers.get("accept", "")).in_parts()
@@ -95,19 +99,19 @@ def answer(endpoint: Endpoint, call: Call) -> Steps:
             )
             encoder = endpoint.schema.encoder(call.headers.get("accept", ""))
         if endpoint.schema.parameters is not None:
-            call = _with_parameters(call, endpoint.schema)
+            call = with_parameters(call, endpoint.schema)
             arguments |= endpoint.schema.parameters.values(call.parameters or {})
         if call.deadline is not None:
             endpoint.schema.set_deadline(arguments, call.deadline)
         if endpoint.reply_cache is not None:
-            return (yield from _answer_from_cache(endpoint, endpoint.reply_cache, call, arguments, encoder))
+            return (yield from answer_from_cache(endpoint, endpoint.reply_cache, call, arguments, encoder))
         result = yield Execute(endpoint.executor, arguments, call, endpoint.schema)
-        return _encode(endpoint, call, encoder, result)
+        return encode(endpoint, call, encoder, result)
     except Exception as error:
         return endpoint.error_responses.reply(error, call)
 
 
-def _with_parameters(call: Call, schema: Schema) -> Call:
+def with_parameters(call: Call, schema: Schema) -> Call:
     """Return a call with the texts of the headers and cookies that its handler takes.
 
     One that comes from another process has them already, and no other headers.
@@ -117,18 +121,29 @@ def _with_parameters(call: Call, schema: Schema) -> Call:
     return replace(call, parameters=schema.parameters.texts(call.headers))
 
 
-def _without_coding(call: Call, coding: str) -> Call:
+def without_coding(call: Call, coding: str) -> Call:
     """Return a call whose body is unpacked; who reads the request itself finds it as it was sent."""
     body = content_codings.unpacked(call.body, coding, call.body_limit) if call.body else b""
     return replace(call, body=body, content_coding=None)
 
 
-def _large_arguments(schema: Schema, call: Call) -> dict[str, Any]:
-    """Decode and validate the fields of a large body, few at once where greenlets take turns."""
+@contextmanager
+def large_turn(call: Call) -> Iterator[None]:
+    """Have a large body read within the block, few at once where greenlets take turns.
+
+    Raises:
+        Unavailable: it was no call's turn until its deadline.
+    """
     left = _LONGEST_TURN if call.deadline is None else call.deadline - time.monotonic()
     with large_work.turn(max(0.0, left)) as has_turn, collector.resting():
         if not has_turn:
             raise Unavailable("Too many large bodies are read at the moment")
+        yield
+
+
+def _large_arguments(schema: Schema, call: Call) -> dict[str, Any]:
+    """Decode and validate the fields of a large body."""
+    with large_turn(call):
         fields = codecs.decode(call, schema.decoders)
         beside = query_values.beside_body(call, schema, fields) if call.query else call.path_values
         return schema.large_arguments(fields, beside)
@@ -138,7 +153,7 @@ def _large_arguments(schema: Schema, call: Call) -> dict[str, Any]:
 _LONGEST_TURN = 30.0
 
 
-def _encode(endpoint: Endpoint, call: Call, encoder: codecs.Encoder, result: Any) -> Reply:
+def encode(endpoint: Endpoint, call: Call, encoder: codecs.Encoder, result: Any) -> Reply:
     """Check what the handler returned, and encode it."""
     if type(result) in DATA:
         return encoder.reply(endpoint.schema.check_result(result))
@@ -150,7 +165,7 @@ def _encode_any(endpoint: Endpoint, call: Call, encoder: codecs.Encoder, result:
     if isinstance(result, GeneratorItems):
         return _stream(endpoint, call, encoder, result)
     if isinstance(result, TaskResponse):
-        reply = _encode(endpoint, call, encoder, result.result)
+        reply = encode(endpoint, call, encoder, result.result)
         reply.after = BackgroundBatch(result.tasks, call.request_id)
         return reply
     made = answers.reply_of(result, endpoint.schema, encoder, call.request_id)
@@ -186,7 +201,7 @@ def check_result(schema: Schema, result: Any) -> None:
         reply.chunks.close()
 
 
-def _answer_from_cache(
+def answer_from_cache(
     endpoint: Endpoint, cache: ReplyCache, call: Call, arguments: dict[str, Any], encoder: codecs.Encoder
 ) -> Steps:
     """Answer from the cache; of equal requests that miss together, one runs the handler for all."""
@@ -242,7 +257,7 @@ def _run_for_cache(
                 outcome = kept if isinstance(kept, Reply) else None
                 return None
         result = yield Execute(endpoint.executor, arguments, call, endpoint.schema, read)
-        reply = _encode(endpoint, call, encoder, result)
+        reply = encode(endpoint, call, encoder, result)
         outcome = cache.keep(variant, reply, read, call)
         if reply.chunks is not None or reply.status >= 400:
             return reply

@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from aylien_model_serving.core import call_scope, reads
 from aylien_model_serving.core.messages import Call, Reply
@@ -93,3 +93,18 @@ class FlightWait:
 
 Step = Execute | FlightWait
 Steps = Generator[Step, Any, Reply]
+
+
+class OtherProtocol(Protocol):
+    """Reads the calls, and writes the replies, of a protocol that is not the service's own HTTP."""
+
+    def understands(self, call: Call) -> bool:
+        """Return whether a call is this protocol's."""
+
+    def answer(self, endpoint: Any, call: Call) -> Steps:
+        """Answer a call, as the pipeline does.
+
+        Args:
+            endpoint: the handler's.
+            call: the request.
+        """

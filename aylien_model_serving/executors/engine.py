@@ -22,7 +22,7 @@ from aylien_model_serving.executors.latency import RunTime
 from aylien_model_serving.executors.memory_ceiling import MemoryCeiling
 from aylien_model_serving.executors.queue import CallQueue, QueuedCall
 from aylien_model_serving.executors.senders import Senders, deliver
-from aylien_model_serving.executors.splitting import split
+from aylien_model_serving.executors.splitting import CallRows, split, split_rows
 from aylien_model_serving.handlers.signatures import Signature
 
 __all__ = ["Engine", "EngineObserver", "QueuedCall"]
@@ -115,18 +115,23 @@ class Engine:
             HandlerFailed: such a function has failed.
             TooManyItems: the call has more items than may ever wait.
         """
-        if self._split is None:
+        if self._split is None and type(call.arguments) is not CallRows:
             self._enqueue([call])
             return
-        items = split(call, self._split)
+        items = self._items(call)
         if self._max_queue is not None and len(items) > self._max_queue:
             raise TooManyItems(
-                f"{self._split}: there are {len(items)} items, and up to {self._max_queue} may be"
+                f"{self._split or 'calls'}: there are {len(items)} items, and up to {self._max_queue} may be"
             )
         if items:
             self._enqueue(items)
         else:
             self._finish([CallOutcome(call, [])])
+
+    def _items(self, call: QueuedCall) -> list[QueuedCall]:
+        if isinstance(call.arguments, CallRows):
+            return split_rows(call, call.arguments.rows)
+        return split(call, self._split or "")
 
     def _enqueue(self, calls: Sequence[QueuedCall]) -> None:
         if self._grouping is not None:

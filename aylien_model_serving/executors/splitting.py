@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aylien_model_serving.core.cancellation import Listener
@@ -28,6 +28,24 @@ def split(call: QueuedCall, field: str) -> list[QueuedCall]:
     return [
         ItemCall(call, results, index, {**call.arguments, field: item}) for index, item in enumerate(items)
     ]
+
+
+class CallRows(dict[str, Any]):
+    """The arguments of several calls that came as one; as such it has none.
+
+    Args:
+        rows: the arguments of each.
+    """
+
+    def __init__(self, rows: Sequence[dict[str, Any]]) -> None:
+        super().__init__()
+        self.rows = rows
+
+
+def split_rows(call: QueuedCall, rows: Sequence[dict[str, Any]]) -> list[QueuedCall]:
+    """Return the calls that came as one, which is finished when they are."""
+    results = _Results(call, len(rows))
+    return [ItemCall(call, results, index, row) for index, row in enumerate(rows)]
 
 
 class _Results:

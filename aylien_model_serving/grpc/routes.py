@@ -26,7 +26,7 @@ from aylien_model_serving.service_definition.methods import Method
 Sent = bytes | AsyncIterator[bytes]
 
 #: What a client is counted as that gave up; nginx's number.
-_GONE = 499
+GONE = 499
 
 #: Characters of an error's text that a status carries: HTTP/2's headers are bounded.
 _MAX_DETAILS = 2000
@@ -88,7 +88,7 @@ class RouteCalls:
             exchange = Exchange(b"" if not isinstance(sent, bytes) else sent, take)
             await self._run(exchange, request, sent, context, name)
             if errors:
-                await _abort(context, exchange, errors[0].get("status", 500), errors[0])
+                await abort(context, exchange, errors[0].get("status", 500), errors[0])
 
         return answer
 
@@ -101,11 +101,11 @@ class RouteCalls:
             with _items_of(sent):
                 await exchange.run(self._app, scope_of(request, context))
         except asyncio.CancelledError:
-            self._instruments.count_request(request.method, _GONE, name, time.perf_counter() - start)
+            self._instruments.count_request(request.method, GONE, name, time.perf_counter() - start)
             raise
         if exchange.status >= 300:
-            await _abort(context, exchange, exchange.status, _told(exchange))
-        context.set_trailing_metadata(_metadata(exchange, {}))
+            await abort(context, exchange, exchange.status, told(exchange))
+        context.set_trailing_metadata(metadata(exchange, {}))
 
 
 @contextmanager
@@ -142,7 +142,7 @@ class Frames:
         self._rest = piece[at:]
 
 
-def _told(exchange: Exchange) -> dict[str, Any]:
+def told(exchange: Exchange) -> dict[str, Any]:
     """Return what the body of an error says: JSON, unless something other than the service has made it."""
     try:
         told = json.loads(exchange.body)
@@ -151,13 +151,14 @@ def _told(exchange: Exchange) -> dict[str, Any]:
     return told if isinstance(told, dict) else {}
 
 
-async def _abort(context: ServicerContext, exchange: Exchange, status: int, told: dict[str, Any]) -> NoReturn:
+async def abort(context: ServicerContext, exchange: Exchange, status: int, told: dict[str, Any]) -> NoReturn:
+    """End an RPC with the error that the body of a response tells."""
     message = str(told.get("error") or f"The service answered with status {status}")
-    await context.abort(code_of(status), message[:_MAX_DETAILS], _metadata(exchange, told))
+    await context.abort(code_of(status), message[:_MAX_DETAILS], metadata(exchange, told))
     raise AssertionError("an aborted RPC goes on")
 
 
-def _metadata(exchange: Exchange, told: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+def metadata(exchange: Exchange, told: dict[str, Any]) -> tuple[tuple[str, str], ...]:
     """Return the trailing metadata: the request's id, the error's code, and when to try again."""
     found = {
         REQUEST_ID: exchange.headers.get(REQUEST_ID),

@@ -12,11 +12,13 @@ from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from aylien_model_serving.errors import ConfigurationError
+from aylien_model_serving.grpc import inference
 from aylien_model_serving.grpc.credentials import credentials_of
 from aylien_model_serving.grpc.health_status import HealthStatus
 from aylien_model_serving.grpc.key_check import KeyCheck
 from aylien_model_serving.grpc.routes import RouteCalls
 from aylien_model_serving.grpc.stop_gate import StopGate
+from aylien_model_serving.open_inference import messages
 from aylien_model_serving.servers import commands
 from aylien_model_serving.service_definition.definition import ServiceDefinition
 from aylien_model_serving.web.app import ServingFlask
@@ -52,7 +54,9 @@ class GRPCServer:
 
     def __init__(self, app: ServingFlask, definition: ServiceDefinition) -> None:
         self._settings = settings = app.state.settings
-        self._health = HealthStatus(definition.methods, app.state.endpoints)
+        self._health = HealthStatus(
+            definition.methods, app.state.endpoints, [messages.SERVICE] if app.state.inference else ()
+        )
         self._credentials = credentials_of(settings)
         auth = ApiKeyAuth.of(settings.api_keys)
         is_hidden = auth is not None and ROUTES_OPENED_BY.isdisjoint(settings.open)
@@ -64,12 +68,15 @@ class GRPCServer:
             compression=_COMPRESSION[settings.grpc_compression],
         )
         calls = RouteCalls(app.asgi_app, app.state.instruments)
-        self._server.add_generic_rpc_handlers(
-            [_Handlers({method.path: calls.handler(method) for method in definition.methods})]
-        )
-        reflection.enable_server_reflection(
-            (*definition.services, _HEALTH, _REFLECTION), self._server, pool=_pool(definition)
-        )
+        handlers = {method.path: calls.handler(method) for method in definition.methods}
+        services = [*definition.services, _HEALTH, _REFLECTION]
+        pool = _pool(definition)
+        if app.state.inference:
+            handlers |= inference.handlers(app.asgi_app, app.state.instruments)
+            services.append(messages.SERVICE)
+            pool.AddSerializedFile(messages.file().SerializeToString())
+        self._server.add_generic_rpc_handlers([_Handlers(handlers)])
+        reflection.enable_server_reflection(services, self._server, pool=pool)
         self._following: asyncio.Task[None] | None = None
 
     async def start(self) -> int:

@@ -22,7 +22,7 @@ from aylien_model_serving.openapi.responses import DescribedRoute
 from aylien_model_serving.schemas.description import FILE, FILE_NAME, Description, of_type
 
 #: The document needs a version of the service's API, and routes have none.
-_VERSION = "1.0.0"
+VERSION = "1.0.0"
 
 _SECURITY = {
     "bearer": {"type": "http", "scheme": "bearer"},
@@ -52,7 +52,7 @@ def document(routes: Iterable[DescribedRoute], title: str, server: str, *, with_
         schemas.update(of_type(ShownJob)[1])
     return {
         "openapi": "3.1.0",
-        "info": {"title": title, "version": _VERSION},
+        "info": {"title": title, "version": VERSION},
         "servers": [{"url": server or "/"}],
         "tags": [{"name": name, "description": _TAGS[name]} for name in _tags(listed)],
         "paths": _paths(listed, schemas, with_keys),

@@ -207,4 +207,5 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "job": _job,
     "limit": _limit,
     "content_security_policy": content_policy.read,
+    "oip": values.switch,
 }

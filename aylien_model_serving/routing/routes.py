@@ -44,6 +44,7 @@ class Route:
         job: options of jobs, which calls become and replicas execute later; it implies `runner`.
         limit: how often, and how many at once, a client may call; None for any number.
         content_security_policy: of HTML, SVG and XML that it answers with; None for none.
+        oip: whether it is a model of the Open Inference Protocol; None for what the setting says.
         view: whether Flask calls it as a view.
         binding: what the callable gets in addition to fields; it comes with a `ServiceRouteDict`.
         model: the handle that its callable was, which calls the same replicas.
@@ -67,6 +68,7 @@ class Route:
     job: JobOptions | None = None
     limit: LimitOptions | None = None
     content_security_policy: str | None = SANDBOX
+    oip: bool | None = None
     view: bool = False
     binding: ContextBinding = UNBOUND
     model: Any = None
@@ -146,6 +148,7 @@ _PIPELINE_KEYS = (
     "runner",
     "batch",
     "job",
+    "oip",
 )
 
 

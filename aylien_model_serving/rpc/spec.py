@@ -55,6 +55,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
         timeout: seconds that a call may take.
         schema: name of a schema module, or of the request's and the response's schema.
         endpoint: the route's path rule; empty for a model that has none.
+        oip: whether it is a model of the Open Inference Protocol.
         methods: the HTTP methods that are answered.
         service: identifies the service among those of one process.
         jobs: URL of the store from which this route's jobs are claimed, if it has any.
@@ -96,6 +97,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     timeout: float | None = None
     schema: str | tuple[str | None, str | None] | None = None
     endpoint: str = "/"
+    oip: bool = False
     methods: tuple[str, ...] = ("POST",)
     service: str = "0"
     jobs: str | None = None

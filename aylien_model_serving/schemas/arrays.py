@@ -255,6 +255,12 @@ _EXPECTED = "Expected an array of numbers"
 _OWN_WRITABLE_MEMORY = ("ALIGNED", "WRITEABLE", "OWNDATA")
 
 
+def dtype_name_of(kind: Any) -> str | None:
+    """Return the name of the dtype that a type names, if it names one."""
+    dtype = _dtype_of(kind)
+    return None if dtype is None else str(sys.modules["numpy"].dtype(dtype))
+
+
 @lru_cache(maxsize=1024)  # a list of arrays asks for each
 def _dtype_of(kind: Any) -> Any:
     """Return the dtype that a type names; `NDArray[np.floating]` names none."""

@@ -44,6 +44,13 @@ class Schema(ABC):
     #: The message types of request and response, where both are protobuf's.
     messages: tuple[type[Message], type[Message]] | None = None
 
+    #: The message type of the result, where it is protobuf's.
+    response: type[Message] | None = None
+
+    #: The hints of fields and of the result that a library's arrays are named by, where there are any.
+    hints: Mapping[str, Any] = MappingProxyType({})
+    result_hint: Any = None
+
     #: The parameters that are headers and cookies, if there are any.
     parameters: RequestParameters | None = None
 

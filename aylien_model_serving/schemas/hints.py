@@ -89,6 +89,7 @@ class TypeHintsSchema(Schema):
         self._may_be_file = uploads.may_be_file(self._returns)
         fields = [(name, hint, msgspec.UNSET) for name, hint in self._hints.items()]
         self._struct = msgspec.defstruct("Fields", fields, kw_only=True) if fields else None
+        self.hints, self.result_hint = self._all_hints(), self._returns
         self._long = LongFields(self._hints, self._files | self._hashed.keys(), build)
 
     def limit_items(self, max_items: int) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from functools import partial
 from types import NoneType
-from typing import Any, get_args, get_origin
+from typing import Any, NamedTuple, get_args, get_origin
 
 from aylien_model_serving.codecs import Decode, Encoder, arrow, npy
 from aylien_model_serving.errors import ConfigurationError, InvalidAnswer
@@ -46,6 +46,28 @@ def schema_of(kind: Any, *, for_response: bool = False) -> dict[str, Any]:
         return frames.schema_of_result(kind)
     schema: dict[str, Any] = _library_of(kind).schema_of(kind)
     return schema
+
+
+class ArrayForm(NamedTuple):
+    """What a hint says of an array or a tensor.
+
+    Args:
+        shape: the length of each dimension, None for any; None where nothing is said of it.
+        dtype: the name of its items' type, where one is said.
+    """
+
+    shape: tuple[int | None, ...] | None
+    dtype: str | None
+
+
+def array_form_of(hint: Any) -> ArrayForm | None:
+    """Return what a hint says of an array or a tensor, alone or beside None; None for any other hint."""
+    kinds = [member for member in batch_hints.members_of(hint) if member is not NoneType]
+    if len(kinds) != 1 or not (arrays.is_array(kinds[0]) or tensors.is_tensor(kinds[0])):
+        return None
+    shape = markers.shape_of(kinds[0])
+    dtype = arrays.dtype_name_of(kinds[0]) if arrays.is_array(kinds[0]) else markers.dtype_name_of(kinds[0])
+    return ArrayForm(None if shape is None else shape.sizes, dtype)
 
 
 def raw_decoders(kinds: Collection[Any], name: str) -> dict[str, Decode]:

@@ -64,6 +64,7 @@ class ProtobufSchema(Schema):
         if request and response:
             self.messages = (request, response)
         if response:
+            self.response = response
             self.encoders = (JSON, *protobuf.encoders(response))
 
     def limit_items(self, max_items: int) -> None:

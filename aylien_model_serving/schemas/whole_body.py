@@ -67,6 +67,8 @@ class WholeBodySchema(TypeHintsSchema):
         self._others = frozenset(signature.known) - {self._name}
         self._absent = _absent(parameter, signature)
         self.takes_data = self.takes_data or any(map(names_data, self._fields.values()))
+        if self._is_structured:
+            self.hints = self._fields
         self.raw = body_parameters.raw_decoders(parameter)
         self.expected = body_parameters.expected_bodies(self._fields, self.raw)
 

@@ -31,6 +31,7 @@ from aylien_model_serving.web import (
     dashboard,
     executor_factory,
     grpc_hosting,
+    inference_routes,
     landing,
     limiters,
     models,
@@ -114,6 +115,7 @@ def build(
         _add_job_endpoints(app, app.state.jobs, described)
     models.start(app.state, described, called, in_process=overrides.runs_here())
     scraped_gauges.register(app.state)
+    inference_routes.register(app)
     grpc_hosting.check(app)
     grpc_hosting.register(app)
     if lifecycle.is_job_worker and described:
@@ -195,6 +197,8 @@ def _view(
     callables.lend_name(route.callable, answer)  # type: ignore[arg-type]  # a function
     view = limiters.limited(answer, limiter, app.state)
     app.route_table.add(route, endpoint, view)
+    if not is_own:
+        inference_routes.add(app, route, endpoint, limiter)
     return view
 
 

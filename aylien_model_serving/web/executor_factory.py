@@ -7,6 +7,7 @@ from functools import partial
 from types import ModuleType
 from typing import Any, TypeAlias
 
+from aylien_model_serving.core.settings import Settings
 from aylien_model_serving.dispatch.pipeline import Endpoint
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.executors import Executor
@@ -162,11 +163,17 @@ def spec_of(state: ServiceState, route: Route) -> spec.Spec:
         context=context,
         takes_body=route.binding.takes_body,
         schema=schema,
+        oip=is_asked_for(state.settings, route),
         jobs=state.jobs.url if route.job is not None and state.jobs is not None else None,
         jobs_service=state.jobs.service if state.jobs is not None else "",
         jobs_grace=JobOptions.grace if route.job is None else route.job.grace,
         webhook_secret=None if route.job is None else state.settings.webhook_secret,
     )
+
+
+def is_asked_for(settings: Settings, route: Route) -> bool:
+    """Return whether a route is to be a model of the Open Inference Protocol."""
+    return settings.oip if route.oip is None else route.oip
 
 
 def import_names(route: Route) -> tuple[str, str | None, _SchemaNames]:

@@ -21,7 +21,7 @@ from aylien_model_serving.rpc.spec import Spec
 from aylien_model_serving.servers import commands, import_paths, ports
 from aylien_model_serving.service_definition.definition import ServiceDefinition
 from aylien_model_serving.service_definition.methods import methods_of, reason_against
-from aylien_model_serving.web import overrides
+from aylien_model_serving.web import inference_routes, overrides
 from aylien_model_serving.web.app import ServingFlask
 from aylien_model_serving.web.ops_endpoints import ROUTES_OPENED_BY
 
@@ -59,10 +59,15 @@ def check(app: ServingFlask) -> None:
         raise ConfigurationError(
             "MODEL_SERVING_GRPC_PORT: gRPC's packages are not installed: pip install 'model-serving[grpc]'"
         )
-    if not definition_of(app).methods:
+    if not definition_of(app).methods and not _has_models(app):
         routes = [each for each in app.state.routes if not each.is_own]
         reasons = [f"{each.route.endpoint}: {reason_against(each)}" for each in routes]
         raise ConfigurationError("; ".join(["MODEL_SERVING_GRPC_PORT: no route is an RPC", *reasons]))
+
+
+def _has_models(app: ServingFlask) -> bool:
+    """Return whether a route is a model of the Open Inference Protocol, whose service needs no messages."""
+    return any(inference_routes.is_model(app.state.settings, each) for each in app.state.routes)
 
 
 def register(app: ServingFlask) -> None:

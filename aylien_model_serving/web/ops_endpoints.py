@@ -38,7 +38,7 @@ def register(app: ServingFlask) -> None:
         return Response("Success", content_type=_TEXT)
 
     def readyz() -> Response:
-        return Response(_readiness(app), content_type=_TEXT)
+        return Response(readiness(app), content_type=_TEXT)
 
     def metrics() -> Response:
         names = request.args.getlist("name[]")
@@ -68,7 +68,7 @@ def register(app: ServingFlask) -> None:
     docs.register(app)
 
 
-def _readiness(app: ServingFlask) -> str:
+def readiness(app: ServingFlask) -> str:
     """Return what `/readyz` tells of a service that is ready.
 
     Raises:

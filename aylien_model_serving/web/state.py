@@ -21,6 +21,7 @@ from aylien_model_serving.jobs.store import Store
 from aylien_model_serving.limiting.limiter import LimitStores
 from aylien_model_serving.metrics.failures import FailureLog
 from aylien_model_serving.metrics.instruments import Instruments
+from aylien_model_serving.open_inference.models import ServedModels
 from aylien_model_serving.openapi.responses import DescribedRoute
 from aylien_model_serving.rpc.hosted import HostedExecutor
 from aylien_model_serving.web.adapters.flask import accept_aborts
@@ -68,6 +69,7 @@ class ServiceState:
         content_policies: the Content-Security-Policy of pages that a route answers with, by its name.
         limit_stores: where calls are counted, if a route limits them.
         health: asks the handlers of this process whether they are well.
+        inference: the routes that are models of the Open Inference Protocol.
     """
 
     settings: Settings
@@ -81,6 +83,7 @@ class ServiceState:
     content_policies: dict[str, str] = field(default_factory=dict)
     limit_stores: LimitStores | None = None
     health: list[HealthCheck] = field(default_factory=list)
+    inference: ServedModels = field(default_factory=ServedModels)
     single_flight: SingleFlight = field(default_factory=SingleFlight)
     waiters: Waiters = field(init=False)
     failures: FailureLog = field(init=False)

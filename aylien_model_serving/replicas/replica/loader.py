@@ -24,6 +24,8 @@ from aylien_model_serving.handlers.signatures import Signature
 from aylien_model_serving.jobs import progress
 from aylien_model_serving.metrics.failures import FailureLog
 from aylien_model_serving.metrics.instruments import Instruments
+from aylien_model_serving.open_inference.answering import InferenceProtocol
+from aylien_model_serving.open_inference.models import name_of, version_of
 from aylien_model_serving.routing.options import parse_rule
 from aylien_model_serving.rpc import batch_functions
 from aylien_model_serving.rpc import spec as specs
@@ -71,18 +73,21 @@ def endpoint_of(spec: Spec, handler: Callable[..., Any], settings: Settings, hom
     """
     signature = signature_of(handler, spec)
     instruments = Instruments(spec.service)
+    path_names = frozenset(parse_rule(spec.endpoint).arguments) if spec.endpoint else frozenset()
+    schema = schemas.choose(
+        _schema(spec.schema),
+        handler if spec.endpoint else _anything,
+        signature if spec.endpoint else Signature.of(_anything),
+        path_names,
+        batched=spec.batching is not None and bool(spec.endpoint),
+        split=None if spec.batching is None else spec.batching.split,
+        max_items=settings.max_json_items,
+    )
     return Endpoint(
         name=spec.name,
         identity=spec.key,
-        schema=schemas.choose(
-            _schema(spec.schema),
-            handler if spec.endpoint else _anything,
-            signature if spec.endpoint else Signature.of(_anything),
-            frozenset(parse_rule(spec.endpoint).arguments) if spec.endpoint else frozenset(),
-            batched=spec.batching is not None and bool(spec.endpoint),
-            split=None if spec.batching is None else spec.batching.split,
-            max_items=settings.max_json_items,
-        ),
+        schema=schema,
+        protocol=_inference(spec, schema, path_names, settings) if spec.oip else None,
         executor=_NoExecutor(),
         instruments=instruments,
         error_responses=ErrorResponses(
@@ -91,6 +96,20 @@ def endpoint_of(spec: Spec, handler: Callable[..., Any], settings: Settings, hom
             record=FailureLog(spec.service, home).add,
             route=spec.name,
         ),
+    )
+
+
+def _inference(
+    spec: Spec, schema: schemas.Schema, path_names: frozenset[str], settings: Settings
+) -> InferenceProtocol:
+    return InferenceProtocol(
+        name_of(spec.name),
+        version_of(settings.version),
+        schema,
+        path_names,
+        batched=spec.batching is not None and spec.batching.split is None,
+        max_items=settings.max_json_items,
+        is_only=False,
     )
 
 
