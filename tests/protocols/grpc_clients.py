@@ -11,7 +11,8 @@ from tests.protocols.cases import Found, Refused
 from tests.protocols.http_clients import SECONDS, found_in
 from tests.protocols.protocol_messages_pb2 import Finding, Reading
 
-_KINDS = {
+#: The kind of each status code.
+KINDS_OF_CODES = {
     grpc.StatusCode.INVALID_ARGUMENT: "invalid",
     grpc.StatusCode.NOT_FOUND: "not found",
     grpc.StatusCode.RESOURCE_EXHAUSTED: "busy",
@@ -40,5 +41,5 @@ class StubClient:
         try:
             finding = self._examine(Reading(**fields), timeout=SECONDS, wait_for_ready=True)
         except grpc.RpcError as error:
-            return Refused(_KINDS[error.code()], error.details())
+            return Refused(KINDS_OF_CODES[error.code()], error.details())
         return found_in(finding)

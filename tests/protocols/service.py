@@ -61,6 +61,7 @@ ROUTES = [
         "name": "examine",
         "schema": (Reading, Finding),
         "timeout": TIMEOUT,
+        "oip": True,
     }
 ]
 

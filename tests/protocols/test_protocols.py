@@ -8,6 +8,7 @@ import pytest
 from tests.protocols.cases import CASES, Case, ProtocolClient, fields_of, finding_of
 from tests.protocols.grpc_clients import StubClient
 from tests.protocols.http_clients import JSONClient, MessageClient
+from tests.protocols.inference_clients import BinaryInferClient, InferClient, InferStub
 from tests.services.serving import free_port, serve
 
 pytestmark = pytest.mark.processes
@@ -30,6 +31,9 @@ PROTOCOLS: dict[str, Callable[[Places], ProtocolClient]] = {
     "HTTP with JSON": lambda places: JSONClient(places.url),
     "HTTP with messages": lambda places: MessageClient(places.url),
     "gRPC": lambda places: StubClient(places.grpc_port),
+    "Open Inference Protocol with JSON": lambda places: InferClient(places.url),
+    "Open Inference Protocol with bytes": lambda places: BinaryInferClient(places.url),
+    "Open Inference Protocol by gRPC": lambda places: InferStub(places.grpc_port),
 }
 
 

@@ -1,0 +1,39 @@
+"""Calls a service by KServe's clients: `python kserve_client.py http-port grpc-port`. Prints what they got as JSON."""
+
+import asyncio
+import json
+import sys
+from typing import Any
+
+import numpy as np
+from kserve import InferenceGRPCClient, InferenceRESTClient, InferInput, InferRequest, RESTConfig
+
+
+def request(*, binary: bool) -> InferRequest:
+    tensor = InferInput("x", [2, 2], "FP32")
+    tensor.set_data_from_numpy(np.arange(4, dtype=np.float32).reshape(2, 2), binary_data=binary)
+    return InferRequest("scale", [tensor], request_id="seven")
+
+
+def found(response: Any) -> list[Any]:
+    return [response.id, response.outputs[0].as_numpy().tolist()]
+
+
+async def main(http_port: str, grpc_port: str) -> dict[str, Any]:
+    rest, url = InferenceRESTClient(RESTConfig(protocol="v2")), f"http://127.0.0.1:{http_port}"
+    grpc = InferenceGRPCClient(f"127.0.0.1:{grpc_port}")
+    shown = {
+        "live": [await rest.is_server_live(url), await grpc.is_server_live()],
+        "ready": [await rest.is_server_ready(url), await grpc.is_server_ready()],
+        "model": [await rest.is_model_ready(url, "scale"), await grpc.is_model_ready("scale")],
+        "bytes": found(await rest.infer(url, request(binary=True), model_name="scale")),
+        "json": found(await rest.infer(url, request(binary=False), model_name="scale")),
+        "grpc": found(await grpc.infer(request(binary=False))),
+    }
+    await grpc.close()
+    await rest.close()
+    return shown
+
+
+if __name__ == "__main__":
+    print(json.dumps(asyncio.run(main(*sys.argv[1:3]))))
