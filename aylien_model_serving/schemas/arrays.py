@@ -268,7 +268,7 @@ def _dtype_of(kind: Any) -> Any:
     if said is not None:
         return sys.modules["numpy"].dtype(said)
     concrete = set(sys.modules["numpy"].sctypeDict.values())
-    named = [name for part in get_args(kind) for name in get_args(part)]
+    named = [name for part in get_args(markers.kind_of(kind)) for name in get_args(part)]
     return next((name for name in named if name in concrete), None)
 
 

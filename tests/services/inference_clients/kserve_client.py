@@ -1,4 +1,4 @@
-"""Calls a service by KServe's clients: `python kserve_client.py http-port grpc-port`. Prints what they got as JSON."""
+"""Calls a service by the clients of KServe, and prints what they got: `… http-port grpc-port`."""
 
 import asyncio
 import json
@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 from kserve import InferenceGRPCClient, InferenceRESTClient, InferInput, InferRequest, RESTConfig
+
+#: Seconds between two looks whether the model is loaded.
+POLL_SECONDS = 0.1
 
 
 def request(*, binary: bool) -> InferRequest:
@@ -22,6 +25,8 @@ def found(response: Any) -> list[Any]:
 async def main(http_port: str, grpc_port: str) -> dict[str, Any]:
     rest, url = InferenceRESTClient(RESTConfig(protocol="v2")), f"http://127.0.0.1:{http_port}"
     grpc = InferenceGRPCClient(f"127.0.0.1:{grpc_port}")
+    while not (await rest.is_model_ready(url, "scale") and await grpc.is_model_ready("scale")):
+        await asyncio.sleep(POLL_SECONDS)  # whoever started this program bounds its time
     shown = {
         "live": [await rest.is_server_live(url), await grpc.is_server_live()],
         "ready": [await rest.is_server_ready(url), await grpc.is_server_ready()],
@@ -36,4 +41,4 @@ async def main(http_port: str, grpc_port: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(asyncio.run(main(*sys.argv[1:3]))))
+    sys.stdout.write(json.dumps(asyncio.run(main(*sys.argv[1:3]))))

@@ -1,9 +1,10 @@
-"""Calls a service by the clients of Triton: `python triton.py http-port grpc-port`. Prints what they got as JSON."""
+"""Calls a service by the clients of Triton, and prints what they got: `python triton.py http-port grpc-port`."""
 
 import asyncio
 import json
 import queue
 import sys
+import time
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,9 @@ import tritonclient.http.aio
 
 TEXT = np.array(["hällo".encode()], dtype=object)
 TEXTS = np.array([b"a", b"bb", b"ccc"], dtype=object)
+#: Seconds that models may take to load on a busy machine, and between two looks.
+SECONDS, POLL_SECONDS = 60, 0.1
+
 ROWS = np.arange(4, dtype=np.float32).reshape(2, 2)
 
 
@@ -31,6 +35,16 @@ def refusal(call: Any) -> str:
     return "none"
 
 
+def becomes_ready(client: Any) -> bool:
+    """Wait for the models, which load in processes of their own."""
+    until = time.monotonic() + SECONDS
+    while not (client.is_server_ready() and client.is_model_ready("embed")):
+        if time.monotonic() > until:
+            return False
+        time.sleep(POLL_SECONDS)
+    return True
+
+
 def by_http(port: str) -> dict[str, Any]:
     kind = tritonclient.http
     client = kind.InferenceServerClient(f"127.0.0.1:{port}")
@@ -40,7 +54,7 @@ def by_http(port: str) -> dict[str, Any]:
     classified = client.infer("classify", [text], request_id="seven", model_version="1")
     return {
         "live": client.is_server_live(),
-        "ready": client.is_server_ready() and client.is_model_ready("embed"),
+        "ready": becomes_ready(client),
         "server": client.get_server_metadata()["extensions"],
         "model": client.get_model_metadata("classify"),
         "index": sorted(each["name"] for each in client.get_model_repository_index()),
@@ -65,7 +79,7 @@ def by_grpc(port: str) -> dict[str, Any]:
     metadata = client.get_model_metadata("classify", as_json=True)
     return {
         "live": client.is_server_live(),
-        "ready": client.is_server_ready() and client.is_model_ready("embed"),
+        "ready": becomes_ready(client),
         "inputs": [each["name"] for each in metadata["inputs"]],
         "index": sorted(each.name for each in client.get_model_repository_index().models),
         "id": scaled.get_response().id,
@@ -101,4 +115,4 @@ async def by_asyncio(http_port: str, grpc_port: str) -> list[Any]:
 
 if __name__ == "__main__":
     ports = sys.argv[1:3]
-    print(json.dumps([by_http(ports[0]), by_grpc(ports[1]), asyncio.run(by_asyncio(*ports))]))
+    sys.stdout.write(json.dumps([by_http(ports[0]), by_grpc(ports[1]), asyncio.run(by_asyncio(*ports))]))
