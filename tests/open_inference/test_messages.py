@@ -27,6 +27,13 @@ def fields(message: DescriptorProto, prefix: str = "") -> dict[str, tuple[int, i
     return found
 
 
+def signatures(file: FileDescriptorProto) -> dict[str, tuple[str, str, bool, bool]]:
+    return {
+        each.name: (each.input_type, each.output_type, each.client_streaming, each.server_streaming)
+        for each in file.service[0].method
+    }
+
+
 @pytest.mark.processes
 @pytest.mark.full
 def test_the_fields_have_the_numbers_and_types_of_triton() -> None:
@@ -39,9 +46,8 @@ def test_the_fields_have_the_numbers_and_types_of_triton() -> None:
 
     assert ours
     assert {name: known.get(name) for name in ours} == ours
-    methods = {method.name: method for method in theirs.service[0].method}
-    for method in messages.file().service[0].method:
-        assert methods[method.name] == method
+    methods = signatures(theirs)
+    assert signatures(messages.file()) == {name: methods[name] for name in messages.METHODS}
 
 
 def test_an_application_may_have_messages_of_the_same_names() -> None:

@@ -5,6 +5,7 @@ import json
 import sys
 from typing import Any
 
+import grpc
 import numpy as np
 from kserve import InferenceGRPCClient, InferenceRESTClient, InferInput, InferRequest, RESTConfig
 
@@ -22,20 +23,27 @@ def found(response: Any) -> list[Any]:
     return [response.id, response.outputs[0].as_numpy().tolist()]
 
 
+async def is_ready(client: InferenceGRPCClient) -> bool:
+    try:
+        return bool(await client.is_model_ready("scale"))
+    except grpc.RpcError:  # the server has not started
+        return False
+
+
 async def main(http_port: str, grpc_port: str) -> dict[str, Any]:
     rest, url = InferenceRESTClient(RESTConfig(protocol="v2")), f"http://127.0.0.1:{http_port}"
-    grpc = InferenceGRPCClient(f"127.0.0.1:{grpc_port}")
-    while not (await rest.is_model_ready(url, "scale") and await grpc.is_model_ready("scale")):
+    stub = InferenceGRPCClient(f"127.0.0.1:{grpc_port}")
+    while not (await rest.is_model_ready(url, "scale") and await is_ready(stub)):
         await asyncio.sleep(POLL_SECONDS)  # whoever started this program bounds its time
     shown = {
-        "live": [await rest.is_server_live(url), await grpc.is_server_live()],
-        "ready": [await rest.is_server_ready(url), await grpc.is_server_ready()],
-        "model": [await rest.is_model_ready(url, "scale"), await grpc.is_model_ready("scale")],
+        "live": [await rest.is_server_live(url), await stub.is_server_live()],
+        "ready": [await rest.is_server_ready(url), await stub.is_server_ready()],
+        "model": [await rest.is_model_ready(url, "scale"), await stub.is_model_ready("scale")],
         "bytes": found(await rest.infer(url, request(binary=True), model_name="scale")),
         "json": found(await rest.infer(url, request(binary=False), model_name="scale")),
-        "grpc": found(await grpc.infer(request(binary=False))),
+        "grpc": found(await stub.infer(request(binary=False))),
     }
-    await grpc.close()
+    await stub.close()
     await rest.close()
     return shown
 

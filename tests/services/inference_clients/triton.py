@@ -1,4 +1,4 @@
-"""Calls a service by the clients of Triton, and prints what they got: `python triton.py http-port grpc-port`."""
+"""Calls a service by the clients of Triton, and prints what they got: `… http-port grpc-port`."""
 
 import asyncio
 import json
@@ -36,13 +36,20 @@ def refusal(call: Any) -> str:
 
 
 def becomes_ready(client: Any) -> bool:
-    """Wait for the models, which load in processes of their own."""
+    """Wait for the models and the gRPC server, which are in processes of their own."""
     until = time.monotonic() + SECONDS
-    while not (client.is_server_ready() and client.is_model_ready("embed")):
+    while not is_ready(client):
         if time.monotonic() > until:
             return False
         time.sleep(POLL_SECONDS)
     return True
+
+
+def is_ready(client: Any) -> bool:
+    try:
+        return bool(client.is_server_ready() and client.is_model_ready("embed"))
+    except tritonclient.utils.InferenceServerException:
+        return False
 
 
 def by_http(port: str) -> dict[str, Any]:
@@ -53,8 +60,8 @@ def by_http(port: str) -> dict[str, Any]:
     wanted = [kind.InferRequestedOutput("score", binary_data=False)]
     classified = client.infer("classify", [text], request_id="seven", model_version="1")
     return {
-        "live": client.is_server_live(),
         "ready": becomes_ready(client),
+        "live": client.is_server_live(),
         "server": client.get_server_metadata()["extensions"],
         "model": client.get_model_metadata("classify"),
         "index": sorted(each["name"] for each in client.get_model_repository_index()),
@@ -78,8 +85,8 @@ def by_grpc(port: str) -> dict[str, Any]:
     scaled = client.infer("scale", [rows], request_id="seven")
     metadata = client.get_model_metadata("classify", as_json=True)
     return {
-        "live": client.is_server_live(),
         "ready": becomes_ready(client),
+        "live": client.is_server_live(),
         "inputs": [each["name"] for each in metadata["inputs"]],
         "index": sorted(each.name for each in client.get_model_repository_index().models),
         "id": scaled.get_response().id,
