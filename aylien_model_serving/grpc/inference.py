@@ -103,7 +103,7 @@ class _Calls:
     async def _exchange(self, request: RouteRequest, body: bytes, context: ServicerContext) -> Exchange:
         start, exchange = time.perf_counter(), Exchange(body)
         try:
-            await exchange.run(self._app, scope_of(request, body, context))
+            await exchange.run(self._app, scope_of(request, context))
         except asyncio.CancelledError:
             self._instruments.count_request(request.method, GONE, UNMATCHED, time.perf_counter() - start)
             raise

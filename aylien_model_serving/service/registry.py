@@ -33,6 +33,7 @@ class RouteKeys(TypedDict, total=False):
     job: bool | Mapping[str, Any]
     limit: str | Mapping[str, Any]
     content_security_policy: str | None
+    oip: bool
 
 
 class DecoratorKeys(RouteKeys, total=False):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aylien_model_serving import codecs
+from tests.costs.inference_inputs import INFERENCE
 from tests.costs.inputs import FORM, INPUTS, MESSAGES, MULTIPART, PROTOBUF, TEXT_SCHEMA, Input
 from tests.costs.measuring import growth, is_quicker, own_garbage
 from tests.selection import full, matrix
@@ -44,7 +45,7 @@ QUICK_NAMES = (
     "headers: all names twice",
 )
 
-BY_NAME = {each.name: each for each in INPUTS}
+BY_NAME = {each.name: each for each in (*INPUTS, *INFERENCE)}
 
 
 @pytest.mark.parametrize("name", matrix(BY_NAME, *QUICK_NAMES))
