@@ -24,7 +24,7 @@ THIS = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 #: What the in-process tests import.
 NEEDED = (
-    "--editable=.[celery,client,fast,granian,grpc,media,postgres,redis,testing]",
+    "--editable=.[celery,client,fast,granian,grpc,lambda,media,postgres,redis,testing]",
     "fastapi",
     "flask-cors",
     "flask-limiter",

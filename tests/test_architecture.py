@@ -61,6 +61,8 @@ OPTIONAL = {
     "grpc",
     "grpc_health",
     "grpc_reflection",
+    "runpod",
+    "mangum",
     "yaml",
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -11,9 +12,10 @@ from aylien_model_serving.cli.errors import CommandFailed, InvalidUsage
 from aylien_model_serving.cli.inspect_app import InspectedApp, inspect_app
 from aylien_model_serving.cli.options import target_argument, traceback_option
 from aylien_model_serving.cli.targets import AppTarget, read
-from aylien_model_serving.core.settings import Settings
+from aylien_model_serving.core.settings import Settings, is_local_deployment
+from aylien_model_serving.core.variable_names import RUNPOD
 from aylien_model_serving.errors import ConfigurationError
-from aylien_model_serving.servers import commands, ports, summary
+from aylien_model_serving.servers import commands, platforms, ports, summary
 from aylien_model_serving.servers.commands import ServerOptions
 
 _DEFAULTS = ServerOptions()
@@ -27,16 +29,14 @@ _DEFAULTS = ServerOptions()
 @click.option(
     "--host",
     envvar=["MODEL_SERVING_HOST", "FTAPI_HOST"],
-    default=_DEFAULTS.host,
-    show_default=True,
+    show_default=_DEFAULTS.host,
     help="Address to listen on; 0.0.0.0 is all of this machine's.",
 )
 @click.option(
     "--port",
     envvar=["MODEL_SERVING_PORT", "FTAPI_PORT"],
     type=click.IntRange(1, 65535),
-    default=_DEFAULTS.port,
-    show_default=True,
+    show_default=str(_DEFAULTS.port),
 )
 @click.option(
     "--workers",
@@ -65,15 +65,20 @@ _DEFAULTS = ServerOptions()
     metavar="PORT",
     help="Serve routes of protobuf messages by gRPC too, at this port.",
 )
+@click.option("--runpod-dev", is_flag=True, help="Offer the local API of RunPod's SDK, to try jobs out.")
 @click.option("--quiet", is_flag=True, help="Start at once: look at nothing, and show nothing.")
 @traceback_option
-def command(target: str, quiet: bool, with_traceback: bool, **chosen: object) -> None:
+def command(target: str, quiet: bool, with_traceback: bool, **chosen: Any) -> None:
     """Serve TARGET: module:app, module:factory() or a file, e.g. service.py.
 
     In a file or a module, a Service, a Flask app or a function run_app() is found by itself.
     """
     try:
-        options = ServerOptions(**chosen)  # type: ignore[arg-type]  # click has checked each of them
+        settings = Settings.load()
+    except ConfigurationError as error:
+        raise CommandFailed(str(error)) from None
+    try:
+        options = _options(settings, chosen)
         found = read(target, Path.cwd())
         commands.command_of(str(found), options, folder=found.folder)  # is the server installed?
     except ConfigurationError as error:
@@ -88,12 +93,29 @@ def command(target: str, quiet: bool, with_traceback: bool, **chosen: object) ->
     _become_server(found, options)
 
 
+def _options(settings: Settings, chosen: dict[str, Any]) -> ServerOptions:
+    """Return how to serve: what is not chosen is as the platform has it, if there is one.
+
+    Raises:
+        ConfigurationError: an option, or the platform's variable, can't be used.
+    """
+    is_dev = chosen.pop("runpod_dev")
+    if is_dev or settings.platform == RUNPOD:
+        chosen.update(server=RUNPOD, is_runpod_dev=is_dev or is_local_deployment())
+    found = platforms.address(settings) or _DEFAULTS
+    chosen["host"] = chosen["host"] or found.host
+    chosen["port"] = chosen["port"] or found.port
+    return ServerOptions(**chosen)
+
+
 def _print_summary(inspected: InspectedApp, options: ServerOptions) -> None:
     has_keys = bool(Settings.load().api_keys)
     summary.show(str(inspected.target), inspected._asdict(), options, "--host 0.0.0.0", has_keys=has_keys)
 
 
 def _check_ports(options: ServerOptions) -> None:
+    if not options.listens:
+        return
     try:
         ports.check(options.host, options.port)
         if options.grpc_port is not None:

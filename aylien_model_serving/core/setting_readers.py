@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from aylien_model_serving.core import api_keys, secrets
+from aylien_model_serving.core.variable_names import AZUREML, CLOUD_RUN, RUNPOD, SAGEMAKER, VERTEX
 from aylien_model_serving.egress import allow_list
 from aylien_model_serving.errors import ConfigurationError
 
@@ -19,6 +20,9 @@ OPENABLE = ("metrics", "runners", "openapi", "docs", "dashboard", "reload")
 
 #: What of a service with jobs a process may be.
 ROLES = ALL, WEB, WORKER = "all", "web", "worker"
+
+#: The serverless platforms that a service can run on, and be called by.
+PLATFORMS = (RUNPOD, SAGEMAKER, VERTEX, AZUREML, CLOUD_RUN)
 
 #: Bytes of a log line in which its time, names and id have room, and some of its message.
 _SHORTEST_LINE = 1024
@@ -96,6 +100,12 @@ def _one_of(*words: str) -> Callable[[str], str]:
         raise ValueError(f"expected one of {', '.join(words)}")
 
     return reader
+
+
+def _platform(text: str) -> str | None:
+    """Return the platform that is named; Knative is what Cloud Run is made of."""
+    word = text.strip().lower()
+    return _one_of(*PLATFORMS)(CLOUD_RUN if word == "knative" else word) if word else None
 
 
 def _some_of(*words: str) -> Callable[[str], tuple[str, ...]]:
@@ -206,6 +216,8 @@ READERS: dict[str, Callable[[str], Any]] = {
     "host": lambda text: text or None,
     "port": _port,
     "workers": _whole,
+    "platform": _platform,
+    "platform_route": lambda text: text.strip() or None,
     "grpc_port": _port,
     "grpc_host": lambda text: text or None,
     "grpc_workers": _whole,
@@ -240,17 +252,3 @@ READERS: dict[str, Callable[[str], Any]] = {
     "decoders": _whole,
     "decode_timeout": _positive,
 }
-
-#: Names that other tools, and version 2 of this library, use for the same setting.
-OTHER_NAMES = {
-    "host": "FTAPI_HOST",
-    "log_level": "LOG_LEVEL",
-    "metrics_dir": "PROMETHEUS_MULTIPROC_DIR",
-    "port": "FTAPI_PORT",
-}
-
-#: The value of the variable of another system by which jobs are Celery's.
-CELERY, CELERY_ASKED_BY = "celery", "FTAPI_BACKEND"
-
-#: Variables of another system that ask for what is not there, unless they have one of these values.
-WITHOUT_EFFECT = {"FTAPI_BACKEND": ("fastapi", CELERY), "FTAPI_DEPLOYMENT": ("localhost",)}

@@ -6,25 +6,17 @@ MODEL_SERVING_; a value that can't be parsed stops the service with the variable
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from aylien_model_serving.core import secrets
+from aylien_model_serving.core import secrets, variable_names
 from aylien_model_serving.core.api_keys import ApiKey
 from aylien_model_serving.core.secret_files import files
-from aylien_model_serving.core.setting_readers import (
-    ALL,
-    CELERY,
-    CELERY_ASKED_BY,
-    OTHER_NAMES,
-    WITHOUT_EFFECT,
-    WORKER,
-    read,
-)
+from aylien_model_serving.core.setting_readers import ALL, WORKER, read
+from aylien_model_serving.core.variable_names import BACKEND, CELERY, DEPLOYMENT, LOCALHOST, OTHER_NAMES
 from aylien_model_serving.errors import ConfigurationError
 
 PREFIX = "MODEL_SERVING_"
@@ -32,10 +24,6 @@ MEBIBYTE = 1024 * 1024
 
 #: Largest bodies where nobody says otherwise: of routes with files or arrays, and of all others.
 LARGE_BODY_BYTES, SMALL_BODY_BYTES = 32 * MEBIBYTE, 8 * MEBIBYTE
-
-#: How much alike the names of two variables are when one is taken for a slip of the other. Kubernetes makes
-#: variables for a service called model-serving (MODEL_SERVING_SERVICE_HOST …), which are less alike.
-_SLIP = 0.8
 
 
 @dataclass(frozen=True, repr=False)
@@ -66,6 +54,8 @@ class Settings:
         host: address that a `Service` listens on; the argument of its `serve()` when absent.
         port: TCP port that it listens on, likewise.
         workers: processes that serve it, likewise.
+        platform: the platform that it runs on, whose port, paths and messages it then has; none when absent.
+        platform_route: path or name of the route that the platform calls; the only one of POST when absent.
         grpc_port: TCP port of its gRPC server; none when absent.
         grpc_host: address that the gRPC server listens on; `host`, or this machine alone, when absent.
         grpc_workers: processes of the gRPC server.
@@ -127,6 +117,8 @@ class Settings:
     host: str | None = None
     port: int | None = None
     workers: int | None = None
+    platform: str | None = None
+    platform_route: str | None = None
     grpc_port: int | None = None
     grpc_host: str | None = None
     grpc_workers: int = 1
@@ -248,7 +240,7 @@ def _given(setting: str, environ: Mapping[str, str]) -> tuple[str, str] | None:
             raise ConfigurationError(f"{own} and {file} are both set: keep one of them")
         return file, files.read(file, environ[file])
     for variable in (own, OTHER_NAMES.get(setting, "")):
-        if variable in environ:
+        if variable in environ and variable_names.is_meant(variable, environ[variable]):
             return variable, environ[variable]
     return None
 
@@ -266,29 +258,21 @@ def secret_variables() -> dict[str, str]:
 
 def slips(environ: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the variables that nobody reads, and for each the one that is not set and was probably meant."""
-    given = os.environ if environ is None else environ
     known = [each.name.upper() for each in fields(Settings)]
     known += [f"{name.upper()}{secrets.FILE_SUFFIX}" for name in sorted(secrets.FILE_SETTINGS)]
-    found: dict[str, str] = {}
-    for variable in given:
-        name = variable.removeprefix(PREFIX)
-        near = difflib.get_close_matches(name, known, n=1, cutoff=_SLIP) if name != variable else []
-        if near and name not in known and PREFIX + near[0] not in given:
-            found[variable] = PREFIX + near[0]
-    return found
+    return variable_names.slips(os.environ if environ is None else environ, PREFIX, known)
 
 
 def asks_for_celery(environ: Mapping[str, str] | None = None) -> bool:
     """Return whether the variable of another system says that jobs are Celery's."""
-    given = os.environ if environ is None else environ
-    return given.get(CELERY_ASKED_BY, "").strip().lower() == CELERY
+    return variable_names.says(os.environ if environ is None else environ, BACKEND, CELERY)
+
+
+def is_local_deployment() -> bool:
+    """Return whether the variable of another system says that a worker is tried out on this machine."""
+    return variable_names.says(os.environ, DEPLOYMENT, LOCALHOST)
 
 
 def without_effect(environ: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the variables of another system, with their values, that ask for what is not there."""
-    given = os.environ if environ is None else environ
-    return {
-        variable: given[variable]
-        for variable, usual in WITHOUT_EFFECT.items()
-        if given.get(variable, "").strip().lower() not in ("", *usual)
-    }
+    return variable_names.without_effect(os.environ if environ is None else environ)

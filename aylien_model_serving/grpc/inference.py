@@ -18,12 +18,12 @@ from google.protobuf.message import DecodeError
 from grpc.aio import ServicerContext
 
 from aylien_model_serving.dispatch.error_responses import PROBLEM_JSON
-from aylien_model_serving.grpc.exchange import App, Exchange
 from aylien_model_serving.grpc.routes import GONE, abort, metadata, told
 from aylien_model_serving.grpc.scopes import RouteRequest, scope_of
 from aylien_model_serving.metrics.instruments import UNMATCHED, Instruments
 from aylien_model_serving.open_inference import messages
 from aylien_model_serving.open_inference.answering import GRPC_TYPE
+from aylien_model_serving.web.exchange import App, Exchange
 
 #: What tells that something is not ready, where a client asks whether it is.
 _NOT_READY = 503

@@ -15,12 +15,12 @@ from grpc.aio import ServicerContext
 from aylien_model_serving.codecs import message_items, streaming
 from aylien_model_serving.codecs.protobuf import MEDIA_TYPE
 from aylien_model_serving.dispatch.error_responses import PROBLEM_JSON
-from aylien_model_serving.grpc.exchange import App, Exchange
 from aylien_model_serving.grpc.request_items import RequestItems
 from aylien_model_serving.grpc.scopes import REQUEST_ID, RouteRequest, scope_of
 from aylien_model_serving.grpc.status_codes import code_of
 from aylien_model_serving.metrics.instruments import Instruments
 from aylien_model_serving.service_definition.methods import Method
+from aylien_model_serving.web.exchange import App, Exchange
 
 #: What an RPC sends: a message, or a stream of them.
 Sent = bytes | AsyncIterator[bytes]

@@ -1,6 +1,6 @@
 """The servers that serve an app in production, and how each is started.
 
-Names Gunicorn and granian, and imports neither.
+Names Gunicorn, granian and RunPod's SDK, and imports none of them.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from aylien_model_serving.core.suggest import suggestion
+from aylien_model_serving.core.variable_names import RUNPOD
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.process import interpreter
 from aylien_model_serving.process.listeners import is_loopback
@@ -30,6 +31,9 @@ WORKER_CLASSES = ("asgi", "gevent", "gthread", "sync")
 DEFAULT_CLASS = "asgi"
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 
+#: The program that takes RunPod's jobs.
+_RUNPOD_PROCESS = "aylien_model_serving.cli.runpod_process"
+
 #: Requests that one worker of class gthread works on at a time.
 _THREADS = 64
 
@@ -42,7 +46,7 @@ class ServerOptions:
     """How an app is served.
 
     Args:
-        server: "gunicorn" or "granian".
+        server: "gunicorn", "granian", or "runpod", whose SDK takes jobs from RunPod's queue.
         host: the address to listen on.
         port: of TCP; 0 for any that is free.
         workers: how many processes.
@@ -53,6 +57,7 @@ class ServerOptions:
         certfile: path of a certificate and its chain as PEM, with which the server speaks TLS.
         keyfile: path of the certificate's private key, as PEM.
         grpc_port: of TCP, at which the app is served by gRPC too; None where the settings decide.
+        is_runpod_dev: whether RunPod's SDK offers its local API in place of taking jobs.
 
     Raises:
         ConfigurationError: one of them can't be.
@@ -68,6 +73,12 @@ class ServerOptions:
     certfile: str | None = None
     keyfile: str | None = None
     grpc_port: int | None = None
+    is_runpod_dev: bool = False
+
+    @property
+    def listens(self) -> bool:
+        """Whether the server listens on the port, and does not fetch its work."""
+        return self.server != RUNPOD or self.is_runpod_dev
 
     @property
     def gunicorn_class(self) -> str:
@@ -113,7 +124,8 @@ def run(target: str, options: ServerOptions, *, folder: Path) -> NoReturn:
         ConfigurationError: the port is taken, or the server is not installed.
     """
     command = command_of(target, options, folder=folder)
-    ports.check(options.host, options.port)
+    if options.listens:
+        ports.check(options.host, options.port)
     sys.stdout.flush()
     sys.stderr.flush()
     os.execve(command[0], command, environment_of(options, folder=folder))
@@ -163,6 +175,8 @@ def variables_of(options: ServerOptions, environ: Mapping[str, str]) -> dict[str
         environ: what is set already, which goes before what follows from other options.
     """
     found = {"MODEL_SERVING_RELOAD": "1"} if options.reload else {}
+    if options.server == RUNPOD:
+        found["MODEL_SERVING_PLATFORM"] = RUNPOD
     if options.grpc_port is not None:
         found["MODEL_SERVING_GRPC_PORT"] = str(options.grpc_port)
         implied = {"HOST": options.host, "CERTFILE": options.certfile, "KEYFILE": options.keyfile}
@@ -209,6 +223,13 @@ def _granian(target: str, options: ServerOptions, folder: Path) -> list[str]:
     ]
 
 
+def _runpod(target: str, options: ServerOptions, folder: Path) -> list[str]:
+    _need("runpod", "pip install 'model-serving[runpod]'")
+    module, _, expression = target.partition(":")
+    place = (options.host, str(options.port)) if options.is_runpod_dev else ()
+    return [_RUNPOD_PROCESS, str(folder), module, expression, *place]
+
+
 def _tls(options: ServerOptions, certificate: str, key: str) -> tuple[str, ...]:
     """Return the words that name certificate and key."""
     if options.certfile is None or options.keyfile is None:
@@ -219,6 +240,7 @@ def _tls(options: ServerOptions, certificate: str, key: str) -> tuple[str, ...]:
 _COMMANDS: dict[str, Callable[[str, ServerOptions, Path], list[str]]] = {
     "gunicorn": _gunicorn,
     "granian": _granian,
+    RUNPOD: _runpod,
 }
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from aylien_model_serving.core import start_log
 from aylien_model_serving.core.tables import columns, route_lines
+from aylien_model_serving.core.variable_names import RUNPOD
 from aylien_model_serving.process import owner
 from aylien_model_serving.servers import commands
 from aylien_model_serving.servers.commands import ServerOptions
@@ -57,6 +58,8 @@ def summary(
         cure: what opens it to others, e.g. "--host 0.0.0.0".
         has_keys: whether callers need an API key.
     """
+    if options.server == RUNPOD:
+        return _of_worker(target, described, options)
     kind = f"{options.gunicorn_class} " if options.server == "gunicorn" else ""
     count = f"{options.workers} {kind}worker{'s' if options.workers > 1 else ''}"
     url = replace(options, host=_EVERYWHERE.get(options.host, options.host)).url
@@ -74,3 +77,16 @@ def summary(
         *([] if described["jobs"] is None else [f"Its jobs are kept in {described['jobs']}"]),
     ]
     return "".join(f"{line}\n" for line in (*lines, ""))
+
+
+def _of_worker(target: str, described: Mapping[str, Any], options: ServerOptions) -> str:
+    """Return the lines of what has its calls from RunPod's queue, or offers the local API of RunPod's SDK."""
+    dev = f"It offers the local API of RunPod's SDK at {options.url}: POST /runsync calls a route"
+    lines = [
+        f"{NAME} {version()} {'tries out' if options.listens else 'takes'} jobs of RunPod for {target}",
+        "",
+        *(f"  {line}" for line in route_lines(described["routes"])),
+        "",
+        *((dev, "") if options.listens else ()),
+    ]
+    return "".join(f"{line}\n" for line in lines)

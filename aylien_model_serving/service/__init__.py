@@ -12,12 +12,14 @@ import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from aylien_model_serving.core.messages import current_job_id, current_request_id
-from aylien_model_serving.core.settings import Settings
+from aylien_model_serving.core.settings import Settings, is_local_deployment
+from aylien_model_serving.core.variable_names import LOCALHOST, RUNPOD
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.optimize import optimize
 from aylien_model_serving.process import lifecycle
-from aylien_model_serving.servers import commands, import_paths, summary
+from aylien_model_serving.servers import commands, import_paths, platforms, summary
 from aylien_model_serving.servers.commands import ServerOptions
+from aylien_model_serving.servers.platforms import PlatformAddress
 from aylien_model_serving.service import foreign_names
 from aylien_model_serving.service.decorators import RouteDecorators
 from aylien_model_serving.web.description import describe_app
@@ -39,6 +41,8 @@ class Service(RouteDecorators):
     Args:
         name: what /openapi.json and the store of jobs call it, unless MODEL_SERVING_SERVICE_NAME does.
         config: Flask's configuration, that of its cache included.
+        backend: "runpod" where RunPod's queue has the calls, as with MODEL_SERVING_PLATFORM=runpod.
+        deployment: "localhost" to try that out on this machine, by the local API of RunPod's SDK.
     """
 
     #: Whether the log has said what `set_cache` does in a handler.
@@ -107,10 +111,13 @@ class Service(RouteDecorators):
             operators = Settings.load()
             workers = operators.workers or workers or (1 if reload else ServerOptions.workers)
             location = import_paths.find(self)
+            is_runpod = (operators.platform or self._backend) == RUNPOD
+            of_platform = platforms.address(operators) or PlatformAddress(host, port)
             options = ServerOptions(
-                server=server,
-                host=operators.host or host,
-                port=port if operators.port is None else operators.port,
+                server=RUNPOD if is_runpod else server,
+                host=operators.host or of_platform.host,
+                port=of_platform.port if operators.port is None else operators.port,
+                is_runpod_dev=is_runpod and (self._deployment == LOCALHOST or is_local_deployment()),
                 workers=workers,
                 worker_class=worker_class,
                 reload=reload,

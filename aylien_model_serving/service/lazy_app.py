@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from flask.testing import FlaskClient
 
 from aylien_model_serving.core import start_errors
+from aylien_model_serving.core.variable_names import LOCALHOST, RUNPOD
 from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.handlers.context import Context
 from aylien_model_serving.servers.protocol_mark import mark_as_coroutine_function
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
 #: What to write instead of what the services of other systems are made with.
 _INSTEAD = {
-    "backend": ": leave it out, a service answers HTTP itself",
-    "deployment": ": leave it out, a service answers HTTP itself",
     "lifespan": ": write @app.init, which runs before the first request",
     "middleware": ": write app.add_asgi_middleware(…)",
     "runners": ": write runner=True at the endpoint, whose handler is then hosted in processes of its own",
@@ -37,14 +36,27 @@ class LazyApp:
     Args:
         name: of the service.
         config: Flask's configuration.
+        backend: "runpod" where RunPod's queue has the calls; None, or "fastapi", where HTTP has.
+        deployment: "localhost" to try such a backend out on this machine; "serverless" or None to run there.
+
+    Raises:
+        ConfigurationError: an argument is unknown, or has another value.
     """
 
     def __init__(
-        self, name: str | None = None, *, config: Mapping[str, Any] | None = None, **others: Never
+        self,
+        name: str | None = None,
+        *,
+        config: Mapping[str, Any] | None = None,
+        backend: str | None = None,
+        deployment: str | None = None,
+        **others: Never,
     ) -> None:
         for argument in others:
             raise ConfigurationError(f"Service has no {argument!r}{_INSTEAD.get(argument, '')}")
         self.name = name
+        self._backend = _checked("backend", backend, (None, RUNPOD, "fastapi"))
+        self._deployment = _checked("deployment", deployment, (None, LOCALHOST, "serverless"))
         self._config = config
         self._context = Context(self, "_context")
         self._registry = RouteRegistry(self._context)
@@ -130,6 +142,13 @@ class LazyApp:
             add(self._wsgi)
         else:
             self._on_build.append(add)
+
+
+def _checked(argument: str, value: str | None, known: tuple[str | None, ...]) -> str | None:
+    if value not in known:
+        words = " or ".join(repr(word) for word in known if word is not None)
+        raise ConfigurationError(f"Service: {argument} is {words}, and not {value!r}")
+    return value
 
 
 def _is_lifespan(protocol: tuple[Any, ...]) -> bool:

@@ -37,6 +37,7 @@ from aylien_model_serving.web import (
     models,
     ops_endpoints,
     overrides,
+    platform_routes,
     roles,
     route_schemas,
     scraped_gauges,
@@ -116,6 +117,7 @@ def build(
     models.start(app.state, described, called, in_process=overrides.runs_here())
     scraped_gauges.register(app.state)
     inference_routes.register(app)
+    platform_routes.register(app)
     grpc_hosting.check(app)
     grpc_hosting.register(app)
     if lifecycle.is_job_worker and described:

@@ -86,7 +86,8 @@ class PageRunner:
 
     def _start_beside(self, line: str, variables: Mapping[str, object]) -> Service:
         """Start a program, beside those that run already."""
-        cwd = self.folder if self._modules and "examples." not in line and "make" not in line else PROJECT
+        is_projects = "examples." in line or re.search(r"\bmake\b", line) is not None
+        cwd = self.folder if self._modules and not is_projects else PROJECT
         own = {"XDG_CACHE_HOME": self.folder / "cache", "PATH": f"{self._programs}:$PATH"}
         exports = " ".join(f"{name}={value}" for name, value in {**variables, **own}.items())
         line = line.replace(_GRPC_PORT, self._grpc_port)

@@ -9,7 +9,7 @@ from aylien_model_serving.errors import InvalidRequest, NotFound, TooManyRequest
 from tests.protocols.protocol_messages_pb2 import Finding, Reading
 
 #: Seconds that the route allows a call.
-TIMEOUT = 1.0
+TIMEOUT = 2.0
 
 
 def examine(
@@ -50,7 +50,7 @@ _FAILURES: dict[str, Any] = {
     "raised": _fail(RuntimeError("the secret of the handler")),
     "exit": _fail(SystemExit(3)),
     "index": _fail(IndexError("another secret")),
-    "late": lambda: time.sleep(TIMEOUT * 3),
+    "late": lambda: time.sleep(TIMEOUT * 1.5),
     "unfit": lambda: None,
 }
 

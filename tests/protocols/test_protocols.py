@@ -9,6 +9,7 @@ from tests.protocols.cases import CASES, Case, ProtocolClient, fields_of, findin
 from tests.protocols.grpc_clients import StubClient
 from tests.protocols.http_clients import JSONClient, MessageClient
 from tests.protocols.inference_clients import BinaryInferClient, InferClient, InferStub
+from tests.protocols.platform_clients import LambdaClient, PlatformClient, RunPodClient, vertex
 from tests.services.serving import free_port, serve
 
 pytestmark = pytest.mark.processes
@@ -34,6 +35,11 @@ PROTOCOLS: dict[str, Callable[[Places], ProtocolClient]] = {
     "Open Inference Protocol with JSON": lambda places: InferClient(places.url),
     "Open Inference Protocol with bytes": lambda places: BinaryInferClient(places.url),
     "Open Inference Protocol by gRPC": lambda places: InferStub(places.grpc_port),
+    "SageMaker": lambda _: PlatformClient("sagemaker", "/invocations"),
+    "Azure ML": lambda _: PlatformClient("azureml", "/score"),
+    "Vertex AI": lambda _: vertex(),
+    "RunPod": lambda _: RunPodClient(),
+    "AWS Lambda": lambda _: LambdaClient(),
 }
 
 

@@ -85,14 +85,14 @@ def test_variable_parts_in_braces_are_refused_with_the_path_to_write(path: str, 
 def test_variables_that_ask_for_what_is_not_there_are_reported(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setenv("FTAPI_BACKEND", "runpod")
+    monkeypatch.setenv("FTAPI_BACKEND", "socaity")
     monkeypatch.setenv("FTAPI_DEPLOYMENT", "localhost")
 
     with caplog.at_level(logging.WARNING):
         _ = Service().wsgi
 
     [message] = caplog.messages
-    assert message.startswith("FTAPI_BACKEND=runpod changes nothing: a service answers HTTP itself")
+    assert message.startswith("FTAPI_BACKEND=socaity changes nothing: a service answers HTTP itself")
 
 
 def test_an_api_of_bentoml_has_a_route_and_a_response_with_tasks() -> None:

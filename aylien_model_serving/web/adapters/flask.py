@@ -121,7 +121,7 @@ def _error_page(error: HTTPException, message: str) -> Response:
 def answer_request(endpoint: Endpoint, path_values: Mapping[str, Any]) -> Response:
     """Answer Flask's current request through the pipeline."""
     try:
-        call = _call(endpoint, path_values)
+        call = call_of_request(endpoint, path_values)
     except errors.ServingError as error:
         return error_response(endpoint.error_responses, error)
     reply = run_steps(answer(endpoint, call))
@@ -138,7 +138,12 @@ def _call_on_close(after: Callable[[], None], response: Response) -> Response:
     return response
 
 
-def _call(endpoint: Endpoint, path_values: Mapping[str, Any]) -> Call:
+def call_of_request(endpoint: Endpoint, path_values: Mapping[str, Any]) -> Call:
+    """Return the call that Flask's current request makes of an endpoint.
+
+    Raises:
+        ServingError: its body can't be read, or is too large.
+    """
     headers, info = EnvironHeaders(plain(request.environ)), request_info()
     limit = endpoint.body_limit.of(request.max_content_length)
     return Call(
