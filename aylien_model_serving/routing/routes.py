@@ -194,6 +194,11 @@ def _with_job(place: str, route: Route) -> Route:
     for key in ("batch", "cache", "timeout"):
         if getattr(route, key):
             raise ConfigurationError(f"{place}: key {key!r} has no effect beside 'job'")
+    if route.oip:
+        raise ConfigurationError(
+            f"{place}: key 'oip': jobs are answered before they have a result: leave one of 'oip' and "
+            "'job' out"
+        )
     if route.runner is not None and route.runner.ray is not None:
         raise ConfigurationError(
             f"{place}: key 'runner': the engine 'ray' can't be used beside 'job': replicas of this machine "

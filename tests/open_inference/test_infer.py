@@ -10,7 +10,6 @@ from typing import Annotated, Any, TypedDict
 import numpy as np
 import pydantic
 import pytest
-import torch
 from numpy.typing import NDArray
 
 from aylien_model_serving import DType, Header, Shape
@@ -19,6 +18,7 @@ from aylien_model_serving.errors import ConfigurationError
 from aylien_model_serving.open_inference import datatypes, messages
 from aylien_model_serving.open_inference.answering import GRPC_TYPE
 from aylien_model_serving.web.app import ServingFlask
+from tests.with_torch import import_torch
 
 Tensor = dict[str, Any]
 
@@ -113,11 +113,17 @@ def test_lists_have_their_shape() -> None:
 
 
 def test_arrays_have_their_shape_and_dtype() -> None:
-    def handler(
-        x: Annotated[NDArray[np.float32], Shape(None, 2)], y: torch.Tensor
-    ) -> dict[str, NDArray[np.float32] | torch.Tensor]:
+    torch = import_torch()
+
+    def handler(x: Any, y: Any) -> Any:
         assert x.flags.writeable
         return {"x": x * 2, "y": y.to(torch.bfloat16)}
+
+    handler.__annotations__ = {
+        "x": Annotated[NDArray[np.float32], Shape(None, 2)],
+        "y": torch.Tensor,
+        "return": dict[str, NDArray[np.float32] | torch.Tensor],
+    }
 
     found = outputs(
         app_of(handler), tensor("x", "FP32", [1, 2], [1, 2]), tensor("y", "FP64", [2], [1.5, 2.5])

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
@@ -79,14 +80,28 @@ class LambdaClient:
     """Gives the handler of a Lambda function the event of a function URL."""
 
     def __init__(self) -> None:
-        self._handler = lambda_handler(_app())
+        with own_loop():
+            self._handler = lambda_handler(_app())
 
     def ask(self, fields: Mapping[str, Any]) -> Found | Refused:
-        answer = self._handler(event(json.dumps(fields).encode()), None)
+        with own_loop():
+            answer = self._handler(event(json.dumps(fields).encode()), None)
         body = json.loads(answer["body"])
         if answer["statusCode"] != 200:
             return Refused(KINDS[answer["statusCode"]], body["error"])
         return Found(body)
+
+
+@contextmanager
+def own_loop() -> Iterator[None]:
+    """Have Mangum find an event loop, which in Lambda is the process's own."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    try:
+        yield
+    finally:
+        asyncio.set_event_loop(None)
+        loop.close()
 
 
 def event(body: bytes, path: str = "/examine", **headers: str) -> dict[str, Any]:

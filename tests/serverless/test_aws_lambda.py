@@ -2,20 +2,21 @@
 
 import base64
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from aylien_model_serving.serverless.aws_lambda import lambda_handler
 from aylien_model_serving.service import Service
-from tests.protocols.platform_clients import event
+from tests.protocols.platform_clients import event, own_loop
 from tests.web.asgi_client import NEEDS_A_LOOP
 
 pytestmark = NEEDS_A_LOOP
 
 
-@pytest.fixture(scope="module")
-def handler() -> Any:
+@pytest.fixture
+def handler() -> Iterator[Any]:
     service = Service("in-lambda")
 
     @service.post("/shout")
@@ -26,7 +27,8 @@ def handler() -> Any:
     def invert(data: bytes) -> bytes:
         return bytes(255 - each for each in data)
 
-    return lambda_handler(service)
+    with own_loop():
+        yield lambda_handler(service)
 
 
 def test_the_event_of_a_function_url_is_answered(handler: Any) -> None:
